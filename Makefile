@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# virtgate: an HTTP/JSON gateway to libvirt. `make help` lists the targets.
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+.DEFAULT_GOAL := all
+
+VERSION   := 0.1.0
+O         ?= build
+CC        ?= cc
+ifeq ($(origin CC),default)
+CC        := cc
+endif
+CFLAGS    ?= -O2 -g
+WERROR    ?= -Werror
+PREFIX    ?= /usr/local
+prefix    ?= $(PREFIX)
+sbindir   ?= $(prefix)/sbin
+datadir   ?= $(prefix)/share
+sysconfdir ?= /etc
+unitdir   ?= $(prefix)/lib/systemd/system
+PYTHON    ?= /usr/bin/python3
+SAN       ?=
+Q         := $(if $(V),,@)
+
+# ---- packages ------------------------------------------------------------------------------
+
+PKGS      := libvirt libmicrohttpd jansson gnutls zlib libsystemd inih libxml-2.0 libxxhash
+MINIMUM   := libvirt=9.0.0 libmicrohttpd=0.9.75 jansson=2.13
+TEST_PKGS := cmocka libcurl
+
+# Set-up targets run first in a make of their own, so that pkg-config is asked afterwards.
+SETUP_GOALS := run test bench
+ifeq ($(filter help clean setup $(SETUP_GOALS),$(MAKECMDGOALS)),)
+ifneq ($(shell pkg-config --exists $(PKGS) && echo ok),ok)
+$(error missing libraries: $(shell pkg-config --print-errors --exists $(PKGS) 2>&1 | tr '\n' ' ')- `make setup` installs them)
+endif
+$(foreach m,$(MINIMUM),$(if $(shell pkg-config --atleast-version=$(lastword $(subst =, ,$(m))) \
+  $(firstword $(subst =, ,$(m))) && echo ok),,$(error $(firstword $(subst =, ,$(m))) is older than $(lastword $(subst =, ,$(m))))))
+endif
+
+# ---- flags ---------------------------------------------------------------------------------
+
+WARN := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+  -Wformat=2 -Wundef -Wvla -Wcast-qual -Wwrite-strings -Wno-gnu-statement-expression $(WERROR)
+HARDEN := -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection
+ifeq ($(SAN),)
+HARDEN += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+else
+HARDEN += -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+endif
+CPPFLAGS += -D_GNU_SOURCE -DVG_VERSION='"$(VERSION)"' -Iinclude -I. -I$(O)/gen
+ALL_CFLAGS = -std=gnu17 $(WARN) $(HARDEN) $(CFLAGS) -pthread $(shell pkg-config --cflags $(PKGS))
+ALL_LDFLAGS = -pie -pthread -Wl,-z,relro,-z,now -Wl,--as-needed -rdynamic $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
+LIBS = $(shell pkg-config --libs $(PKGS)) -ldl
+
+# ---- sources -------------------------------------------------------------------------------
+
+SERVER  := $(sort $(wildcard server/*.c))
+ROUTES  := $(sort $(wildcard routes/*.c))
+GEN     := enum_tables.c error_table.c param_types.c openapi_spec.c
+LIB_OBJ := $(patsubst %.c,$(O)/%.o,$(filter-out server/main.c,$(SERVER)) $(ROUTES)) $(GEN:%.c=$(O)/gen/%.o)
+GEN_H   := $(O)/gen/enum_tables.h
+LIBVIRT_API = $(shell pkg-config --variable=libvirt_api libvirt)
+
+all: $(O)/virtgate ## build the gateway
+
+$(O)/virtgate: $(O)/server/main.o $(LIB_OBJ)
+	@echo "  LINK  $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+$(O)/%.o: %.c | $(GEN_H)
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(O)/gen/%.o: $(O)/gen/%.c | $(GEN_H)
+	@echo "  CC    $<"
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(O)/gen/enum_tables.c $(O)/gen/enum_tables.h &: server/gen/enums.py server/gen/enum_overrides.txt
+	@mkdir -p $(@D)
+	@echo "  GEN   $(O)/gen/enum_tables.c"
+	$(Q)$(PYTHON) server/gen/enums.py --overrides server/gen/enum_overrides.txt --out $(O)/gen $(LIBVIRT_API)
+
+$(O)/gen/param_types.c: server/gen/params.py server/gen/param_overrides.txt
+	@mkdir -p $(@D)
+	@echo "  GEN   $@"
+	$(Q)$(PYTHON) server/gen/params.py --out $@ $(LIBVIRT_API)
+
+$(O)/gen/error_table.c: server/gen/errors.py server/gen/error-status.tsv
+	@mkdir -p $(@D)
+	@echo "  GEN   $@"
+	$(Q)$(PYTHON) server/gen/errors.py --table server/gen/error-status.tsv --out $@ $(LIBVIRT_API)
+
+$(O)/gen/openapi_spec.c: server/gen/openapi.py openapi.yaml
+	@mkdir -p $(@D)
+	@echo "  GEN   $@"
+	$(Q)$(PYTHON) server/gen/openapi.py --out $@ openapi.yaml
+
+-include $(shell find $(O) -name '*.d' 2>/dev/null)
+
+# ---- tests ---------------------------------------------------------------------------------
+
+SOURCES   := $(SERVER) $(ROUTES)
+HARNESS   := $(sort $(wildcard tests/harness/*.c) $(wildcard tests/qemu/guest.c))
+UNIT_SRC  := $(sort $(wildcard tests/unit/test_*.c))
+HTTP_SRC  := $(sort $(wildcard tests/api/test_*.c tests/qemu/test_*.c))
+HARN_OBJ  := $(HARNESS:%.c=$(O)/%.o)
+UNIT_BIN  := $(UNIT_SRC:%.c=$(O)/%)
+HTTP_BIN  := $(HTTP_SRC:%.c=$(O)/%)
+SCRIPTS   := $(wildcard .ci/run tests/*.sh tests/*/*.sh)
+FORMATTED := $(wildcard include/virtgate/*.h server/*.[ch] routes/*.[ch] tests/*/*.[ch])
+RUN       := O=$(O) tests/run.sh
+.SECONDARY: $(UNIT_BIN:%=%.o) $(HTTP_BIN:%=%.o)
+
+# Rows of tests leave out what does not matter to them.
+$(O)/tests/%.o: ALL_CFLAGS += -Wno-missing-field-initializers $(shell pkg-config --cflags $(TEST_PKGS) 2>/dev/null)
+
+$(UNIT_BIN): $(O)/tests/unit/%: $(O)/tests/unit/%.o $(LIB_OBJ)
+	@echo "  LINK  $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) $(shell pkg-config --libs cmocka)
+
+$(HTTP_BIN): $(O)/tests/%: $(O)/tests/%.o $(HARN_OBJ)
+	@echo "  LINK  $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) $(shell pkg-config --libs libcurl)
+
+.PHONY: all help setup run test tests check check-unit check-api check-qemu check-contract \
+  check-asan check-tsan valgrind lint install uninstall clean compile_commands.json
+
+help: ## list the targets
+	@sed -n 's/^\([a-z_.-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 26
+	@echo "Variables: O=build  CC=gcc|clang  SAN=address,undefined  V=1  DESTDIR  prefix  WERROR="
+
+setup: ## install missing Debian packages: for building, tests and lint
+	@tests/setup.sh build test lint
+
+run: ## set up, build, and serve libvirt's mock hypervisor on 127.0.0.1:8080 (RUN_ARGS: options)
+	@tests/setup.sh build
+	@$(MAKE) --no-print-directory all
+	$(O)/virtgate --connect test:///default $(RUN_ARGS)
+
+test: ## set up, build, and pass all tests
+	@tests/setup.sh build test
+	@$(MAKE) --no-print-directory check
+
+tests: $(O)/virtgate $(UNIT_BIN) $(HTTP_BIN) ## build the tests
+
+check: tests ## all tests
+	@$(RUN) unit api qemu contract
+check-unit: $(UNIT_BIN) ## tests of single functions
+	@$(RUN) unit
+check-api: tests ## API scenarios on test:///default
+	@$(RUN) api
+check-qemu: tests ## the same on a real libvirtd with QEMU guests (needs root)
+	@$(RUN) qemu
+check-contract: tests ## openapi.yaml, layers, coverage of libvirt's API (after check-api)
+	@$(RUN) contract
+
+check-asan: ## all test programs under AddressSanitizer and UBSan, in build-asan
+	@+$(MAKE) --no-print-directory O=build-asan SAN=address,undefined CFLAGS='-O1 -g' tests
+	@O=build-asan ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1 \
+	  LSAN_OPTIONS=suppressions=$(CURDIR)/tests/harness/lsan.supp tests/run.sh unit api qemu
+
+check-tsan: ## API tests under ThreadSanitizer, in build-tsan
+	@+$(MAKE) --no-print-directory O=build-tsan SAN=thread CFLAGS='-O1 -g' tests
+	@O=build-tsan TSAN_OPTIONS=halt_on_error=0:exitcode=66:suppressions=$(CURDIR)/tests/harness/tsan.supp \
+	  tests/run.sh api
+
+valgrind: tests ## API scenarios under valgrind: no definite leak, no error
+	@VG_TEST='test_[dcs]*' VG_WRAP='valgrind -q --leak-check=full --errors-for-leak-kinds=definite \
+	  --error-exitcode=99 --suppressions=tests/harness/valgrind.supp' $(RUN) api
+
+# ---- lint ----------------------------------------------------------------------------------
+
+LINTS := format tidy cppcheck shell openapi
+.PHONY: format $(LINTS:%=lint-%)
+
+lint: ## every static check; each counts as one
+	@tests/setup.sh build lint
+	@good=0; bad=0; for l in $(LINTS); do echo "lint-$$l"; \
+	  if $(MAKE) --no-print-directory lint-$$l; then good=$$((good + 1)); else bad=$$((bad + 1)); fi; \
+	done; echo "$$good passed, $$bad failed"; [ $$bad = 0 ]
+
+format: ## let clang-format rewrite the sources
+	@clang-format -i $(FORMATTED)
+
+lint-format: # clang-format has nothing to change
+	@clang-format --dry-run -Werror $(FORMATTED)
+
+lint-tidy: compile_commands.json # clang-tidy by .clang-tidy
+	@printf '%s\n' $(SOURCES) $(UNIT_SRC) $(HTTP_SRC) $(HARNESS) | \
+	  xargs -P "$$(nproc)" -n 4 clang-tidy --quiet -p . 2>/dev/null
+
+# It does not see that what a scope owns is freed at its end; check-asan and valgrind do.
+lint-cppcheck: $(GEN_H) # cppcheck
+	@cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
+	  --error-exitcode=1 --library=posix \
+	  --library=tests/harness/cppcheck.cfg --suppress=missingInclude --suppress=memleak \
+	  --suppress=resourceLeak -j "$$(nproc)" -D_GNU_SOURCE -DVG_VERSION='""' \
+	  -Iinclude -I. -I$(O)/gen $(SOURCES) $(HARNESS) $(HTTP_SRC)
+
+lint-shell: # shellcheck
+	@shellcheck $(SCRIPTS)
+
+lint-openapi: # the linter of tests/contract/package.json on openapi.yaml
+	@mkdir -p $(O)/npm && cp -u tests/contract/package*.json $(O)/npm/
+	@cd $(O)/npm && { [ node_modules -nt package-lock.json ] || \
+	  { npm ci --silent --no-audit --no-fund --ignore-scripts && touch node_modules; }; }
+	@cd tests/contract && NODE_PATH=$(abspath $(O))/npm/node_modules \
+	  $(abspath $(O))/npm/node_modules/.bin/redocly lint $(CURDIR)/openapi.yaml
+
+compile_commands.json: export COMMAND = clang $(CPPFLAGS) $(ALL_CFLAGS) -Wno-missing-field-initializers
+compile_commands.json: $(GEN_H) ## for clang-tidy and editors
+	@for f in $(SOURCES) $(UNIT_SRC) $(HTTP_SRC) $(HARNESS); do \
+	  jq -n --arg d '$(CURDIR)' --arg f "$$f" --arg c "$$COMMAND -c $$f" \
+	  '{directory: $$d, file: $$f, command: $$c}'; done | jq -s . >$@
+
+# ---- install -------------------------------------------------------------------------------
+
+install: all ## install into $(DESTDIR)$(prefix)
+	install -D -m 755 $(O)/virtgate $(DESTDIR)$(sbindir)/virtgate
+	install -D -m 644 openapi.yaml $(DESTDIR)$(datadir)/virtgate/openapi.yaml
+	install -d $(DESTDIR)$(unitdir)
+	sed 's|@sbindir@|$(sbindir)|; s|@sysconfdir@|$(sysconfdir)|' docs/virtgate.service \
+	  >$(DESTDIR)$(unitdir)/virtgate.service
+
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(sbindir)/virtgate $(DESTDIR)$(unitdir)/virtgate.service
+	rm -rf $(DESTDIR)$(datadir)/virtgate
+
+clean: ## remove what was built
+	rm -rf $(O) build-asan build-tsan compile_commands.json

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Ownership by scope for libvirt's objects. libvirt's own free functions reset the
+ * thread's last error and complain about NULL, so an error is captured before the scope
+ * of its object ends (a `return vg_fail_virt(rq)` does).
+ */
+#pragma once
+
+#include "virtgate/cleanup.h"
+
+#include <jansson.h>
+#include <libvirt/libvirt.h>
+
+/* Defines the cleanup of variables declared as `vg_autoptr(type) name = ...`. */
+#define VG_AUTOPTR_DEFINE(type, free_fn)                                                 \
+    typedef type *vg_autoptr_##type;                                                     \
+    static inline void vg_autoptr_clean_##type(vg_autoptr_##type *p)                     \
+    {                                                                                    \
+        if (*p)                                                                          \
+            (void)free_fn(*p);                                                           \
+    }
+
+#define vg_autoptr(type) VG_CLEANUP(vg_autoptr_clean_##type) vg_autoptr_##type
+
+VG_AUTOPTR_DEFINE(virDomain, virDomainFree)
+VG_AUTOPTR_DEFINE(virDomainSnapshot, virDomainSnapshotFree)
+VG_AUTOPTR_DEFINE(virDomainCheckpoint, virDomainCheckpointFree)
+VG_AUTOPTR_DEFINE(virNetwork, virNetworkFree)
+VG_AUTOPTR_DEFINE(virStoragePool, virStoragePoolFree)
+VG_AUTOPTR_DEFINE(virStorageVol, virStorageVolFree)
+VG_AUTOPTR_DEFINE(virSecret, virSecretFree)
+VG_AUTOPTR_DEFINE(virNodeDevice, virNodeDeviceFree)
+VG_AUTOPTR_DEFINE(virStream, virStreamFree)
+
+/* An array of domains, as virConnectListAllDomains gives it. */
+struct vg_domain_list {
+    virDomainPtr *v;
+    int n;
+};
+static inline void vg_domain_list_clean(struct vg_domain_list *l)
+{
+    for (int i = 0; i < l->n; i++)
+        virDomainFree(l->v[i]);
+    free(l->v);
+}
+#define vg_auto_domain_list VG_CLEANUP(vg_domain_list_clean) struct vg_domain_list
+
+/* Statistics records, as virConnectGetAllDomainStats gives them. */
+struct vg_stats_list {
+    virDomainStatsRecordPtr *v;
+    int n;
+};
+static inline void vg_stats_list_clean(struct vg_stats_list *l)
+{
+    if (l->v)
+        virDomainStatsRecordListFree(l->v);
+}
+#define vg_auto_stats_list VG_CLEANUP(vg_stats_list_clean) struct vg_stats_list

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The JSON form of a domain, for one and for lists: which fields there are, what each
+ * costs, and how they are read with as few libvirt calls as can be.
+ */
+#pragma once
+
+#include "virtgate/json.h"
+#include "virtgate/reply.h"
+#include "virtgate/request.h"
+
+#include <libvirt/libvirt.h>
+
+enum vg_domain_field {
+    VG_DOMAIN_ID = 1 << 0,
+    VG_DOMAIN_NAME = 1 << 1,
+    VG_DOMAIN_UUID = 1 << 2,
+    VG_DOMAIN_STATE = 1 << 3,
+    VG_DOMAIN_STATE_REASON = 1 << 4,
+    VG_DOMAIN_ACTIVE = 1 << 5,
+    VG_DOMAIN_PERSISTENT = 1 << 6,
+    VG_DOMAIN_AUTOSTART = 1 << 7,
+    VG_DOMAIN_MANAGED_SAVE = 1 << 8,
+    VG_DOMAIN_OS_TYPE = 1 << 9,
+    VG_DOMAIN_MAX_MEMORY = 1 << 10,
+    VG_DOMAIN_MEMORY = 1 << 11,
+    VG_DOMAIN_VCPUS = 1 << 12,
+    VG_DOMAIN_MAX_VCPUS = 1 << 13,
+    VG_DOMAIN_CPU_TIME = 1 << 14,
+    VG_DOMAIN_TITLE = 1 << 15,
+};
+
+/* What libvirt's events cover. */
+#define VG_DOMAIN_BRIEF                                                                  \
+    (VG_DOMAIN_ID | VG_DOMAIN_NAME | VG_DOMAIN_UUID | VG_DOMAIN_STATE |                  \
+     VG_DOMAIN_STATE_REASON | VG_DOMAIN_ACTIVE | VG_DOMAIN_PERSISTENT)
+/* And what a host tells of all domains without asking their monitors. */
+#define VG_DOMAIN_FULL                                                                   \
+    (VG_DOMAIN_BRIEF | VG_DOMAIN_AUTOSTART | VG_DOMAIN_MANAGED_SAVE |                    \
+     VG_DOMAIN_MAX_MEMORY | VG_DOMAIN_MEMORY)
+#define VG_DOMAIN_EVERYTHING 0xFFFF
+
+/* The names of the fields, for VG_NAMES("fields", ...). */
+extern const struct vg_enum vg_domain_fields;
+
+/* Writes one domain. Asks libvirt only for what the fields need: nothing for id, name,
+ * uuid, active; virDomainGetState; virDomainGetInfo for memory, vcpus and CPU time; one
+ * call each for persistent, autostart, managedSave; virDomainGetXMLDesc for osType,
+ * title, maxVcpus. What the driver does not support is left out. -1: the request's error
+ * is libvirt's. */
+int vg_domain_write(struct vg_request *rq, struct vg_json *w, const char *key,
+                    virDomainPtr dom, unsigned int fields);
+
+/* Writes a state and its reason as names: "state" and "stateReason", or by other keys. */
+void vg_domain_write_state(struct vg_json *w, const char *state_key,
+                           const char *reason_key, int state, int reason);
+
+/* Writes the members id, name, uuid; no call to the host. */
+void vg_domain_write_identity(struct vg_json *w, virDomainPtr dom);
+
+/* The answer of a handler that made or changed a domain: all of it. */
+struct vg_reply vg_domain_reply(struct vg_request *rq, virDomainPtr dom);
+
+/* Which domains a list is to have. */
+struct vg_domain_filter {
+    unsigned int flags;  /* virConnectListAllDomainsFlags */
+    unsigned int states; /* bits 1 << virDomainState; VG_DOMAIN_STATES_...; 0: any */
+    const char *name;    /* glob, or NULL */
+    const char *after;   /* only names after this one, or NULL */
+    int64_t limit;       /* 0: no limit */
+};
+#define VG_DOMAIN_STATES_ACTIVE   (1U << 30)
+#define VG_DOMAIN_STATES_INACTIVE (1U << 31)
+
+/* Writes the array "domains", sorted by name, and "next" when there is more; *ret_next is
+ * the cursor then (owned by the caller), else NULL. A fixed number of libvirt calls
+ * whatever the number of domains (osType and title excepted: the host tells them only one
+ * by one). -1: the request's error is set. */
+int vg_domain_write_list(struct vg_request *rq, struct vg_json *w,
+                         const struct vg_domain_filter *filter, unsigned int fields,
+                         char **ret_next);

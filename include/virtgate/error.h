@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The error of a request: the gateway's own or libvirt's. Whatever went wrong is put into
+ * one struct vg_error, and one place (vg_error_to_json) makes problem+json of it (RFC
+ * 9457).
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+
+enum vg_error_id {
+#define X(id, slug, status, retryable, title) VG_E_##id,
+#include "virtgate/error.def"
+#undef X
+};
+
+/* What is known of a change that failed: nothing was done, or nobody can tell. */
+enum vg_outcome {
+    VG_OUTCOME_NONE,
+    VG_OUTCOME_UNKNOWN,
+};
+
+struct vg_error {
+    int status;        /* HTTP status; 0 means no error */
+    const char *slug;  /* gateway error: tail of the type URN; NULL for libvirt's */
+    const char *title; /* gateway error: static; libvirt's: NULL, taken from its str1 */
+    char *detail;      /* owned; NULL only when out of memory */
+    json_t *virt; /* owned; the nine fields of virError and the three names, or NULL */
+    bool retryable;
+    bool transport; /* the connection to the host failed, not the call */
+    enum vg_outcome outcome;
+    unsigned int retry_after; /* seconds, for the Retry-After header; 0: none */
+};
+
+/* Replaces *e by gateway error `id`; fmt describes the one case and says what to do next.
+ * Any thread. */
+void vg_error_set(struct vg_error *e, enum vg_error_id id, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Replaces *e by a copy of the calling thread's last libvirt error (virCopyLastError),
+ * mapped to a status by error-status.tsv. Call it before any other libvirt call on this
+ * thread. */
+void vg_error_set_virt(struct vg_error *e);
+
+/* Frees what *e owns and leaves "no error". */
+void vg_error_clear(struct vg_error *e);
+
+/* The problem+json object, without the members that only the request knows (instance,
+ * requestId, host). New reference, NULL when out of memory. */
+json_t *vg_error_to_json(const struct vg_error *e);

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Hosts, as handlers see them: the connection a request was given, and what is known of a
+ * host without asking it.
+ */
+#pragma once
+
+#include "virtgate/request.h"
+
+#include <libvirt/libvirt.h>
+
+/* The connection this request may use until it is answered; no other thread uses it
+ * meanwhile (in-process drivers excepted, which allow it). Borrowed. NULL only in
+ * VG_LOCAL handlers. */
+virConnectPtr vg_conn(const struct vg_request *rq);
+
+/* Whether the connection's driver runs in this process (test:///...): calls cost no RPC.
+ */
+bool vg_conn_in_process(const struct vg_request *rq);
+
+/* What a connection says of itself and never changes while it is open, read once for each
+ * connection, and the hypervisor's version, read again with the health probe. */
+struct vg_host_facts {
+    char *uri;      /* without password */
+    char *hostname; /* NULL when the driver cannot tell */
+    char *type;
+    bool encrypted, secure;
+    unsigned long lib_version;
+    unsigned long hv_version; /* 0: the driver cannot tell */
+};
+
+enum vg_host_state {
+    VG_HOST_CONNECTING,
+    VG_HOST_UP,
+    VG_HOST_DOWN,
+};
+
+struct vg_host_status {
+    const char *name; /* borrowed, lives as long as the program */
+    const char *uri;  /* as configured, without password; NULL: libvirt's own choice */
+    enum vg_host_state state;
+    bool alive;
+    bool read_only;
+    struct vg_error error;      /* why it is down; owned */
+    struct vg_host_facts facts; /* owned; uri is NULL before the first connection */
+    unsigned int pool_size, in_use, idle, waiting;
+};
+
+/* Copies the status of the request's host; never blocks on the host. */
+void vg_host_status(const struct vg_request *rq, struct vg_host_status *ret);
+/* The same by position; false past the last host. */
+bool vg_host_status_at(size_t index, struct vg_host_status *ret);
+/* The same by name; false when there is none. */
+bool vg_host_status_of(const char *name, struct vg_host_status *ret);
+void vg_host_status_clear(struct vg_host_status *status);
+#define vg_auto_host_status                                                              \
+    __attribute__((cleanup(vg_host_status_clear))) struct vg_host_status
+
+/* Sets the request's error to "host unreachable", with why and what to do. */
+void vg_host_set_unreachable(struct vg_request *rq, const struct vg_host_status *status);

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Writing JSON: a streaming writer (twenty times as fast as building a tree first), and
+ * the conversion of jansson trees through it, so that every number and every string of
+ * every answer goes through one place.
+ *
+ * The writer never fails half-way: out of memory is remembered and found at the end.
+ */
+#pragma once
+
+#include "virtgate/enum.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct vg_json {
+    char *data; /* owned; not NUL-terminated before vg_json_finish */
+    size_t len, size;
+    bool comma;          /* the next item needs a comma before it */
+    bool failed;         /* out of memory: data is worthless */
+    bool number_strings; /* ?numbers=string: integers beyond 2^53 become strings */
+};
+
+/* In an object `key` is the member's name; in an array it is NULL. */
+void vg_json_begin_object(struct vg_json *w, const char *key);
+void vg_json_end_object(struct vg_json *w);
+void vg_json_begin_array(struct vg_json *w, const char *key);
+void vg_json_end_array(struct vg_json *w);
+
+/* NULL is null. Invalid UTF-8 is repaired: each bad byte becomes U+FFFD. */
+void vg_json_string(struct vg_json *w, const char *key, const char *value);
+void vg_json_int(struct vg_json *w, const char *key, int64_t value);
+/* Above INT64_MAX always a string of digits. */
+void vg_json_uint(struct vg_json *w, const char *key, uint64_t value);
+void vg_json_bool(struct vg_json *w, const char *key, bool value);
+void vg_json_null(struct vg_json *w, const char *key);
+/* An enum constant's name; its number when it is newer than this build. */
+void vg_json_enum(struct vg_json *w, const char *key, const struct vg_enum *e,
+                  int64_t value);
+/* A whole jansson tree. */
+void vg_json_value(struct vg_json *w, const char *key, const json_t *value);
+/* Bytes as they are: already JSON. */
+void vg_json_raw(struct vg_json *w, const char *key, const char *json, size_t len);
+
+/* NUL-terminated text, owned by the caller, its length in *ret_len; NULL when out of
+ * memory. The writer is empty afterwards. */
+char *vg_json_finish(struct vg_json *w, size_t *ret_len);
+void vg_json_free(struct vg_json *w);
+#define vg_auto_json __attribute__((cleanup(vg_json_free))) struct vg_json
+
+/* A new JSON string from text of unknown encoding, repaired to valid UTF-8; null for
+ * NULL. (jansson's own json_string() returns NULL for invalid UTF-8.) */
+json_t *vg_json_text(const char *s);

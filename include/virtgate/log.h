@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The gateway's log: one line per event, logfmt or JSON, on the outputs that libvirt's
+ * own grammar names. Lines are queued and written by one thread, so logging never blocks
+ * a request; warnings and errors are on disk within milliseconds.
+ */
+#pragma once
+
+#include "virtgate/config.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* libvirt's levels. */
+enum vg_log_level {
+    VG_LOG_DEBUG = 1,
+    VG_LOG_INFO = 2,
+    VG_LOG_WARNING = 3,
+    VG_LOG_ERROR = 4,
+};
+
+/* One key=value of a line. Text is escaped as the format needs; NULL text is left out. */
+struct vg_log_field {
+    const char *key;
+    const char *text;
+    int64_t number; /* used when text is NULL and is_number */
+    bool is_number;
+};
+#define VG_LOG_TEXT(k, v)                                                                \
+    {                                                                                    \
+        .key = (k), .text = (v)                                                          \
+    }
+#define VG_LOG_NUMBER(k, v)                                                              \
+    {                                                                                    \
+        .key = (k), .number = (v), .is_number = true                                     \
+    }
+
+/* Opens the outputs of the configuration and starts the writer thread. Before it (and
+ * after vg_log_stop) lines go straight to stderr. -1: *reterr (owned by the caller) says
+ * which output failed and why. */
+int vg_log_start(const struct vg_config *config, char **reterr);
+
+/* Writes what is queued and closes the outputs. */
+void vg_log_stop(void);
+
+/* Closes and opens the file outputs again (SIGHUP, after logrotate). Any thread. */
+void vg_log_reopen(void);
+
+/* Whether a line of this level from this source would be written anywhere. Cheap.
+ * `source` is what filters match: "http", "host", "app", "libvirt", "access"... */
+bool vg_log_enabled(enum vg_log_level level, const char *source);
+
+/* One line. Any thread, never blocks on I/O; when the queue is full the line is dropped
+ * and counted, and the count is logged. */
+void vg_log(enum vg_log_level level, const char *source, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* One line with fields after the message; n fields. */
+void vg_log_fields(enum vg_log_level level, const char *source, const char *message,
+                   const struct vg_log_field *fields, unsigned int n);

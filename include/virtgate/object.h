@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * From a path segment to a libvirt object.
+ */
+#pragma once
+
+#include "virtgate/autoptr.h"
+#include "virtgate/request.h"
+
+/* The path's {domain}: a UUID-shaped segment is looked up as UUID then as name; digits as
+ * id then as name; else as name; `?by=` forces one (virDomainLookupByUUIDString, ...ByID,
+ * ...ByName). NULL: the request's error is libvirt's own. The caller owns the object. */
+virDomainPtr vg_path_domain(struct vg_request *rq);
+
+/* Path of a domain for Location and links, its name percent-encoded. Owned by the caller.
+ */
+char *vg_domain_href(const struct vg_request *rq, virDomainPtr dom);

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A request as a handler sees it: path, arguments, body. A handler runs on one thread
+ * from first to last call; a request is not to be used after its reply was returned.
+ *
+ * Functions that fail put the reason into the request's error, for `return vg_fail(rq)`.
+ */
+#pragma once
+
+#include "virtgate/enum.h"
+#include "virtgate/error.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct vg_request;
+
+/* The decoded path segment of pattern word {name}. Borrowed; never NULL for a name that
+ * stands in the route's pattern. */
+const char *vg_path(const struct vg_request *rq, const char *name);
+
+/* The request's own error, to be filled before vg_fail(). */
+struct vg_error *vg_request_error(struct vg_request *rq);
+
+/* The name of the host the request is for ("default" on bare paths). Borrowed. */
+const char *vg_host_name(const struct vg_request *rq);
+
+/* The path up to and including the host: "" on bare paths, else "/hosts/NAME", encoded;
+ * for links. Borrowed. */
+const char *vg_host_prefix(const struct vg_request *rq);
+
+/* Whether the caller's role is enough for what needs `access`, one of VG_READ,
+ * VG_OPERATE, VG_ADMIN: for single arguments; the route's own right was checked before.
+ */
+bool vg_request_may(const struct vg_request *rq, unsigned int access);
+
+/* Whether the Accept header prefers application/xml to JSON. */
+bool vg_wants_xml(const struct vg_request *rq);
+
+/* The text of an application/xml body (NUL-terminated, not checked yet: xml.h), NULL when
+ * the body is not XML. Borrowed. */
+const char *vg_xml_body(const struct vg_request *rq);
+
+/* ---- arguments
+ * ----------------------------------------------------------------------------
+ *
+ * What a handler accepts is an array of fields, ended by VG_END. vg_args reads the
+ * query's keys and, when a JSON body was sent, its members by the same names. An unknown
+ * key, a key given twice (also: in both), a wrong type, an unknown flag is a 400 that
+ * names what is accepted. Outputs of absent fields keep their value.
+ */
+enum vg_field_kind {
+    VG_FIELD_END,
+    VG_FIELD_TEXT,   /* const char *, borrowed from the request */
+    VG_FIELD_BOOL,   /* bool; in a query also true, false, 1, 0, yes, no */
+    VG_FIELD_MAYBE,  /* int: 1 or 0; what it was before (-1, say) when absent */
+    VG_FIELD_NUMBER, /* int64_t within [min, max] */
+    VG_FIELD_ENUM,   /* int: one name of `names` */
+    VG_FIELD_FLAGS,  /* unsigned int: JSON array of names; in a query separated by commas
+                      */
+    VG_FIELD_JSON,   /* json_t *, borrowed; body only */
+};
+
+struct vg_field {
+    const char *name;
+    enum vg_field_kind kind;
+    void *ret;
+    const struct vg_enum *names;
+    int64_t min, max;
+    bool required;
+};
+
+/* clang-format off */
+#define VG_TEXT(n, p)           {.name = (n), .kind = VG_FIELD_TEXT, .ret = (p)}
+#define VG_NEED_TEXT(n, p)      {.name = (n), .kind = VG_FIELD_TEXT, .ret = (p), .required = true}
+#define VG_BOOL(n, p)           {.name = (n), .kind = VG_FIELD_BOOL, .ret = (p)}
+#define VG_MAYBE(n, p)          {.name = (n), .kind = VG_FIELD_MAYBE, .ret = (p)}
+#define VG_NEED_BOOL(n, p)      {.name = (n), .kind = VG_FIELD_BOOL, .ret = (p), .required = true}
+#define VG_NUMBER(n, p, lo, hi) {.name = (n), .kind = VG_FIELD_NUMBER, .ret = (p), .min = (lo), .max = (hi)}
+#define VG_ENUM(n, p, type)     {.name = (n), .kind = VG_FIELD_ENUM, .ret = (p), .names = &vg_enum_##type}
+#define VG_FLAGS(n, p, type)    {.name = (n), .kind = VG_FIELD_FLAGS, .ret = (p), .names = &vg_enum_##type}
+#define VG_NAMES(n, p, table)   {.name = (n), .kind = VG_FIELD_FLAGS, .ret = (p), .names = (table)}
+#define VG_ONE_OF(n, p, table)  {.name = (n), .kind = VG_FIELD_ENUM, .ret = (p), .names = (table)}
+#define VG_JSON(n, p)           {.name = (n), .kind = VG_FIELD_JSON, .ret = (p)}
+#define VG_END                  {.name = NULL, .kind = VG_FIELD_END}
+/* clang-format on */
+
+/* Reads the arguments. -1: the request's error is set. Call it once, first. */
+int vg_args(struct vg_request *rq, const struct vg_field *fields);
+
+/* Whether the argument `name` is given as true, for a table that depends on it. */
+bool vg_peek_true(const struct vg_request *rq, const char *name);

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The route table's rows. Each file in routes/ ends with its own table; routes/routes.c
+ * lists them. openapi.yaml and the tables are checked against each other in the tests.
+ */
+#pragma once
+
+#include "virtgate/reply.h"
+#include "virtgate/request.h"
+
+enum vg_method {
+    VG_NO_METHOD,
+    VG_GET,
+    VG_HEAD,
+    VG_PUT,
+    VG_PATCH,
+    VG_POST,
+    VG_DELETE,
+    VG_OPTIONS,
+};
+
+/* A row's rights and manners, or-ed together. */
+enum vg_route_flag {
+    /* Who may call it: exactly one of these. A higher role may do what a lower one may.
+     */
+    VG_PUBLIC = 0x01,  /* anybody, without a token: liveness, the API description */
+    VG_READ = 0x02,    /* viewer */
+    VG_OPERATE = 0x04, /* operator: start, stop, ... of what is defined */
+    VG_ADMIN =
+        0x08, /* admin: whatever takes XML or a path (root on that host, in effect) */
+
+    /* Where it runs: on a host's call connection unless one of these says otherwise. */
+    VG_LOCAL = 0x10, /* on the network thread, no host: must not block */
+    VG_LANE = 0x20,  /* on the host's lane for reads that cannot block */
+
+    VG_ARGS = 0x100, /* takes arguments: the handler calls vg_args(); others refuse any */
+    VG_XML = 0x200,  /* takes an application/xml body beside JSON */
+    VG_SHARED = 0x400,     /* a read: equal ones that wait together share one call */
+    VG_ALL = 0x800,        /* also /hosts/-/...: asked of every host, answers joined */
+    VG_NO_HOST = 0x1000,   /* does not exist below /hosts/{host} */
+    VG_GIVES_XML = 0x2000, /* may answer application/xml: vg_wants_xml() */
+    VG_ONLY_XML = 0x4000,  /* answers nothing else */
+};
+
+struct vg_route {
+    enum vg_method method;
+    const char *pattern; /* "/domains/{domain}/start" */
+    const char *operation_id;
+    unsigned int flags; /* enum vg_route_flag */
+    struct vg_reply (*handler)(struct vg_request *rq);
+};
+
+/* All tables, each ended by a row without a pattern; the list ends with NULL. */
+extern const struct vg_route *const vg_route_tables[];

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * libvirt's XML documents from clients.
+ */
+#pragma once
+
+#include "virtgate/reply.h"
+#include "virtgate/request.h"
+
+/* The document of a request: its application/xml body, or the text of the JSON member
+ * `xml`, `given` (may be NULL). Guarded either way: no DTD, no entity, bounded size and
+ * depth. NULL: the request's error is set. Borrowed. */
+const char *vg_xml_argument(struct vg_request *rq, const char *given);
+
+/* The text of the root's child elements `name` and `uuid` (each NULL when absent), to
+ * compare with an object. Owned by the caller. -1: not well-formed, the request's error
+ * is set. */
+int vg_xml_identity(struct vg_request *rq, const char *xml, char **ret_name,
+                    char **ret_uuid);
+
+/* The answer with libvirt's XML document: as application/xml, or {"xml": "..."} when the
+ * client prefers JSON. Takes the malloc'd text. */
+struct vg_reply vg_reply_xml(struct vg_request *rq, char *xml_steal);
+
+/* What a domain's document says beside its devices, for one call instead of three. */
+struct vg_xml_domain {
+    char *title;   /* owned, NULL when absent */
+    char *os_type; /* owned */
+    int64_t max_vcpus;
+};
+int vg_xml_read_domain(const char *xml, struct vg_xml_domain *ret);
+void vg_xml_domain_clear(struct vg_xml_domain *d);

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * GET /domains/stats (one virConnectGetAllDomainStats for all) and GET
+ * /domains/{domain}/stats (virDomainListGetStats): libvirt's typed parameters as JSON.
+ */
+#include "routes/routes.h"
+#include "virtgate/autoptr.h"
+#include "virtgate/domain.h"
+#include "virtgate/host.h"
+#include "virtgate/object.h"
+#include "virtgate/params.h"
+
+#include <string.h>
+
+/* The numbers of state.state and state.reason become names, like everywhere. */
+static void write_state(struct vg_json *w, const json_t *state)
+{
+    vg_json_begin_object(w, "state");
+    vg_domain_write_state(w, "state", "reason",
+                          (int)json_integer_value(json_object_get(state, "state")),
+                          (int)json_integer_value(json_object_get(state, "reason")));
+    vg_json_end_object(w);
+}
+
+static int write_record(struct vg_request *rq, struct vg_json *w, const char *key,
+                        const virDomainStatsRecord *record)
+{
+    json_auto_t *stats = vg_params_to_json(record->params, record->nparams);
+    const char *group;
+    json_t *value;
+
+    if (!stats) {
+        vg_error_set(vg_request_error(rq), VG_E_INTERNAL, "Out of memory");
+        return -1;
+    }
+    vg_json_begin_object(w, key);
+    vg_domain_write_identity(w, record->dom);
+    vg_json_begin_object(w, "stats");
+    json_object_foreach (stats, group, value) {
+        if (strcmp(group, "state") == 0)
+            write_state(w, value);
+        else
+            vg_json_value(w, group, value);
+    }
+    vg_json_end_object(w);
+    vg_json_end_object(w);
+    return 0;
+}
+
+/* ?groups=state,balloon&nowait=true */
+static int read_args(struct vg_request *rq, unsigned int *ret_groups,
+                     unsigned int *ret_flags)
+{
+    bool nowait = false;
+    const struct vg_field args[] = {
+        VG_FLAGS("groups", ret_groups, virDomainStatsTypes),
+        VG_FLAGS("flags", ret_flags, virConnectGetAllDomainStatsFlags),
+        VG_BOOL("nowait", &nowait),
+        VG_END,
+    };
+
+    if (vg_args(rq, args) < 0)
+        return -1;
+    if (nowait)
+        *ret_flags |= VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT;
+    return 0;
+}
+
+static struct vg_reply list_stats(struct vg_request *rq)
+{
+    unsigned int groups = 0, flags = 0;
+    vg_auto_stats_list list = {0};
+
+    if (read_args(rq, &groups, &flags) < 0)
+        return vg_fail(rq);
+    list.n = virConnectGetAllDomainStats(vg_conn(rq), groups, &list.v, flags);
+    if (list.n < 0)
+        return vg_fail_virt(rq);
+    vg_auto_json w = vg_json_for(rq);
+    vg_json_begin_object(&w, NULL);
+    vg_json_begin_array(&w, "domains");
+    for (int i = 0; i < list.n; i++)
+        if (write_record(rq, &w, NULL, list.v[i]) < 0)
+            return vg_fail(rq);
+    vg_json_end_array(&w);
+    vg_json_end_object(&w);
+    return vg_ok_written(rq, &w);
+}
+
+static struct vg_reply get_stats(struct vg_request *rq)
+{
+    unsigned int groups = 0, flags = 0;
+    vg_auto_stats_list list = {0};
+
+    if (read_args(rq, &groups, &flags) < 0)
+        return vg_fail(rq);
+    vg_autoptr(virDomain) dom = vg_path_domain(rq);
+    if (!dom)
+        return vg_fail(rq);
+    virDomainPtr one[] = {dom, NULL};
+    list.n = virDomainListGetStats(one, groups, &list.v, flags);
+    if (list.n < 0)
+        return vg_fail_virt(rq);
+    vg_auto_json w = vg_json_for(rq);
+    if (list.n == 0) {
+        /* undefined since the lookup, or not what ?flags= asked for */
+        vg_error_set(vg_request_error(rq), VG_E_NOT_FOUND,
+                     "The host gives no statistics of this domain with these flags");
+        return vg_fail(rq);
+    }
+    if (write_record(rq, &w, NULL, list.v[0]) < 0)
+        return vg_fail(rq);
+    return vg_ok_written(rq, &w);
+}
+
+/* clang-format off */
+const struct vg_route vg_routes_domain_stats[] = {
+    {VG_GET, "/domains/stats", "listDomainStats", VG_READ | VG_ARGS | VG_SHARED, list_stats},
+    {VG_GET, "/domains/{domain}/stats", "getDomainStats", VG_READ | VG_ARGS | VG_SHARED, get_stats},
+    {0},
+};
+/* clang-format on */

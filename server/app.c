@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The only file that knows HTTP's routes and libvirt's hosts: which row and which host a
+ * path means, who may, and where it runs.
+ */
+#include "server/app.h"
+
+#include "server/http_route.h"
+#include "server/join.h"
+#include "server/virt_host.h"
+#include "virtgate/cleanup.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define SECOND_NS ((int64_t)1000000000)
+
+static bool read_only;
+static int64_t read_deadline_ns, change_deadline_ns;
+
+int vg_app_start(const struct vg_config *config)
+{
+    read_only = config->read_only;
+    read_deadline_ns = config->read_deadline * SECOND_NS;
+    change_deadline_ns = config->change_deadline * SECOND_NS;
+    return vg_router_build(vg_route_tables);
+}
+
+/* ---- routing
+ * ------------------------------------------------------------------------------ */
+
+/* "/hosts/NAME/..." to host and rest; "-" is all hosts. -1: no such host. */
+static int take_host(struct vg_request *rq)
+{
+    const char *name = rq->segments[1];
+    vg_autofree char *encoded = vg_percent_encode(name);
+
+    if (!encoded || asprintf(&rq->prefix, "/hosts/%s", encoded) < 0) {
+        rq->prefix = NULL;
+        vg_error_set(&rq->error, VG_E_INTERNAL, "Out of memory");
+        return -1;
+    }
+    rq->first_segment = 2;
+    if (strcmp(name, "-") == 0)
+        return 0;
+    rq->host = vg_host_find(name);
+    if (rq->host)
+        return 0;
+    vg_error_set(&rq->error, VG_E_NOT_FOUND, "There is no host '%s'; /hosts lists them",
+                 name);
+    return -1;
+}
+
+static int fail_not_found(struct vg_request *rq)
+{
+    vg_error_set(&rq->error, VG_E_NOT_FOUND,
+                 "There is nothing at this path; / and /openapi.yaml say what there is");
+    return -1;
+}
+
+static int fail_method(struct vg_request *rq, const char *allow)
+{
+    vg_error_set(&rq->error, VG_E_METHOD_NOT_ALLOWED,
+                 "%s is not allowed here; accepted: %s", rq->method_name, allow);
+    return -1;
+}
+
+int vg_app_route(struct vg_request *rq, const char **ret_allow)
+{
+    bool prefixed = rq->n_segments > 2 && strcmp(rq->segments[0], "hosts") == 0;
+
+    *ret_allow = NULL;
+    if (prefixed && take_host(rq) < 0)
+        return -1;
+    bool all = prefixed && !rq->host;
+    rq->route = vg_router_find(rq->method, rq->segments + rq->first_segment,
+                               rq->n_segments - rq->first_segment, ret_allow);
+    if (!rq->route && *ret_allow)
+        return fail_method(rq, *ret_allow);
+    if (!rq->route || (prefixed && (rq->route->flags & VG_NO_HOST)) ||
+        (all && !(rq->route->flags & VG_ALL))) {
+        *ret_allow = NULL;
+        return fail_not_found(rq);
+    }
+    if (!prefixed && !(rq->route->flags & VG_NO_HOST))
+        rq->host = vg_host_find("default");
+    bool read = rq->route->flags & (VG_PUBLIC | VG_READ);
+    rq->deadline_ns = rq->start_ns + (read ? read_deadline_ns : change_deadline_ns);
+    return 0;
+}
+
+/* ---- rights
+ * ------------------------------------------------------------------------------- */
+
+static enum vg_role needed_role(unsigned int flags)
+{
+    return flags & VG_ADMIN     ? VG_ROLE_ADMIN
+           : flags & VG_OPERATE ? VG_ROLE_OPERATOR
+           : flags & VG_READ    ? VG_ROLE_VIEWER
+                                : VG_ROLE_NONE;
+}
+
+static const char *const role_names[] = {"public", "viewer", "operator", "admin"};
+
+bool vg_request_may(const struct vg_request *rq, unsigned int access)
+{
+    return rq->role >= needed_role(access);
+}
+
+int vg_app_permit(struct vg_request *rq, enum vg_role role)
+{
+    enum vg_role needed = needed_role(rq->route->flags);
+
+    rq->role = role;
+    if (needed > role && role == VG_ROLE_NONE) {
+        vg_error_set(&rq->error, VG_E_UNAUTHORIZED,
+                     "Send `Authorization: Bearer TOKEN` with a valid token of role '%s'",
+                     role_names[needed]);
+        return -1;
+    }
+    if (needed > role) {
+        vg_error_set(&rq->error, VG_E_FORBIDDEN,
+                     "This needs a token of role '%s'; yours is '%s'", role_names[needed],
+                     role_names[role]);
+        return -1;
+    }
+    if (read_only && needed > VG_ROLE_VIEWER) {
+        vg_error_set(&rq->error, VG_E_READ_ONLY,
+                     "The gateway was started with --read-only; it changes nothing");
+        return -1;
+    }
+    return 0;
+}
+
+/* ---- running
+ * ------------------------------------------------------------------------------ */
+
+/* What is wrong with a request before any handler sees it. */
+static int check_input(struct vg_request *rq)
+{
+    if (vg_request_common_args(rq) < 0 || vg_request_parse_body(rq) < 0)
+        return -1;
+    return rq->route->flags & VG_ARGS ? 0 : vg_request_refuse_args(rq);
+}
+
+void vg_app_dispatch(struct vg_request *rq)
+{
+    if (check_input(rq) < 0) {
+        vg_request_answer(rq, vg_fail(rq));
+        vg_request_unref(rq);
+    } else if (rq->route->flags & VG_LOCAL) {
+        struct vg_reply reply = rq->route->handler(rq);
+        vg_reply_prepare(&reply, false);
+        vg_request_answer(rq, reply);
+        vg_request_unref(rq);
+    } else if (!rq->host) {
+        vg_join_submit(rq);
+    } else {
+        vg_host_submit(rq->host, rq);
+    }
+}
+
+/* ---- --dump-routes
+ * ------------------------------------------------------------------------ */
+
+static void dump_route(const struct vg_route *row)
+{
+    static const struct {
+        const char *key;
+        unsigned int flag;
+    } marks[] = {
+        {"args", VG_ARGS},      {"xml", VG_XML},       {"givesXml", VG_GIVES_XML},
+        {"local", VG_LOCAL},    {"shared", VG_SHARED}, {"all", VG_ALL},
+        {"noHost", VG_NO_HOST},
+    };
+    vg_auto_json w = {0};
+    vg_json_begin_object(&w, NULL);
+    vg_json_string(&w, "method", vg_method_name(row->method));
+    vg_json_string(&w, "pattern", row->pattern);
+    vg_json_string(&w, "operationId", row->operation_id);
+    vg_json_string(&w, "access", role_names[needed_role(row->flags)]);
+    for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
+        vg_json_bool(&w, marks[i].key, row->flags & marks[i].flag);
+    vg_json_end_object(&w);
+    size_t n;
+    vg_autofree char *line = vg_json_finish(&w, &n);
+    if (line)
+        puts(line);
+}
+
+void vg_app_dump_routes(void)
+{
+    for (const struct vg_route *const *table = vg_route_tables; *table; table++)
+        for (const struct vg_route *row = *table; row->pattern; row++)
+            dump_route(row);
+}

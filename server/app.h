@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The middle: what the HTTP side asks for a request, in this order.
+ */
+#pragma once
+
+#include "server/request.h"
+#include "virtgate/config.h"
+
+/* Sorts the route tables; finds mistakes in them (then it says so and returns -1). */
+int vg_app_start(const struct vg_config *config);
+
+/* Finds route and host of a request whose target is parsed. -1: the request's error is
+ * set, and *ret_allow is the Allow header's value where the path exists (borrowed). */
+int vg_app_route(struct vg_request *rq, const char **ret_allow);
+
+/* Whether the role may use the request's route. -1: the request's error is set. */
+int vg_app_permit(struct vg_request *rq, enum vg_role role);
+
+/* Runs a request that is routed, permitted and complete; its done() is called, now or
+ * later. Takes over the caller's reference. */
+void vg_app_dispatch(struct vg_request *rq);
+
+/* Prints the route table, one JSON object a line, for the contract tests. */
+void vg_app_dump_routes(void);

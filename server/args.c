@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A request's arguments: the query's keys and the JSON body's members, read by a
+ * handler's table of fields. Whatever is wrong becomes a 400 that names what is accepted.
+ */
+#include "server/request.h"
+
+#include "virtgate/cleanup.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_FIELDS 40
+
+/* ---- keys that every route takes
+ * ---------------------------------------------------------- */
+
+static bool takes_by(const struct vg_request *rq)
+{
+    return strstr(rq->route->pattern, "/domains/{") != NULL;
+}
+
+static bool is_common_key(const struct vg_request *rq, const char *key)
+{
+    return strcmp(key, "numbers") == 0 || (strcmp(key, "by") == 0 && takes_by(rq));
+}
+
+static int read_by(struct vg_request *rq, const char *value)
+{
+    if (strcmp(value, "id") == 0)
+        rq->by = VG_LOOKUP_ID;
+    else if (strcmp(value, "name") == 0)
+        rq->by = VG_LOOKUP_NAME;
+    else if (strcmp(value, "uuid") == 0)
+        rq->by = VG_LOOKUP_UUID;
+    else {
+        vg_error_set(&rq->error, VG_E_UNKNOWN_VALUE,
+                     "Query key 'by' is '%s'; accepted are: id, name, uuid", value);
+        return -1;
+    }
+    return 0;
+}
+
+static int read_numbers(struct vg_request *rq, const char *value)
+{
+    rq->number_strings = strcmp(value, "string") == 0;
+    if (rq->number_strings || strcmp(value, "exact") == 0)
+        return 0;
+    vg_error_set(&rq->error, VG_E_UNKNOWN_VALUE,
+                 "Query key 'numbers' is '%s'; accepted are: exact, string", value);
+    return -1;
+}
+
+int vg_request_common_args(struct vg_request *rq)
+{
+    for (unsigned int i = 0; i < rq->n_query; i++) {
+        const struct vg_pair *pair = &rq->query[i];
+        if (strcmp(pair->key, "numbers") == 0 && read_numbers(rq, pair->value) < 0)
+            return -1;
+        if (strcmp(pair->key, "by") == 0 && takes_by(rq) && read_by(rq, pair->value) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int vg_request_refuse_args(struct vg_request *rq)
+{
+    static const struct vg_field none[] = {VG_END};
+    return vg_args(rq, none);
+}
+
+/* ---- the body
+ * ----------------------------------------------------------------------------- */
+
+int vg_request_parse_body(struct vg_request *rq)
+{
+    json_error_t at;
+
+    if (rq->body_kind != VG_BODY_JSON || rq->body_length == 0)
+        return 0;
+    rq->json = json_loadb(rq->body, rq->body_length, JSON_REJECT_DUPLICATES, &at);
+    if (!rq->json) {
+        enum vg_error_id id = json_error_code(&at) == json_error_duplicate_key
+                                  ? VG_E_DUPLICATE_KEY
+                                  : VG_E_INVALID_JSON;
+        vg_error_set(&rq->error, id, "Request body, line %d column %d: %s", at.line,
+                     at.column, at.text);
+        return -1;
+    }
+    if (!json_is_object(rq->json)) {
+        vg_error_set(&rq->error, VG_E_INVALID_JSON,
+                     "The request body is not a JSON object");
+        return -1;
+    }
+    return 0;
+}
+
+/* ---- fields
+ * ------------------------------------------------------------------------------- */
+
+/* Where a value was given, for messages. */
+enum source { IN_QUERY, IN_BODY };
+
+static const char *source_name(enum source source)
+{
+    return source == IN_QUERY ? "Query key" : "Body member";
+}
+
+static int fail_value(struct vg_request *rq, enum source source, const char *key,
+                      const char *accepted)
+{
+    vg_error_set(&rq->error, VG_E_INVALID_VALUE, "%s '%s': %s is accepted",
+                 source_name(source), key, accepted);
+    return -1;
+}
+
+static int fail_unknown(struct vg_request *rq, const struct vg_field *fields,
+                        enum source source, const char *key)
+{
+    vg_autofree char *names = NULL;
+    size_t size = 0;
+    FILE *list = open_memstream(&names, &size);
+
+    for (const struct vg_field *f = fields; list && f->name; f++)
+        if (f->kind != VG_FIELD_JSON || source == IN_BODY)
+            fprintf(list, "%s, ", f->name);
+    if (list && source == IN_QUERY)
+        fputs(takes_by(rq) ? "numbers, by, " : "numbers, ", list);
+    if (list)
+        fclose(list);
+    vg_error_set(&rq->error, VG_E_UNKNOWN_KEY,
+                 "%s '%s' is not known here; accepted: %.*s", source_name(source), key,
+                 size > 2 ? (int)size - 2 : 4, size > 2 ? names : "none");
+    return -1;
+}
+
+static int read_name(struct vg_request *rq, const struct vg_field *f, enum source source,
+                     const char *name, size_t len, int64_t *ret)
+{
+    const struct vg_enum_value *value = vg_enum_lookup(f->names, name, len);
+    if (value) {
+        *ret = value->value;
+        return 0;
+    }
+    vg_autofree char *names = vg_enum_names(f->names);
+    bool flags = f->kind == VG_FIELD_FLAGS;
+    vg_error_set(&rq->error, flags ? VG_E_UNKNOWN_FLAG : VG_E_UNKNOWN_VALUE,
+                 "%s '%s': '%.*s' is not known; accepted: %s", source_name(source),
+                 f->name, (int)len, name, names ? names : "");
+    return -1;
+}
+
+/* "a,b,c" */
+static int read_flags(struct vg_request *rq, const struct vg_field *f, enum source source,
+                      const char *text, unsigned int *ret)
+{
+    unsigned int flags = 0;
+    while (*text) {
+        size_t len = strcspn(text, ",");
+        int64_t bit;
+        if (read_name(rq, f, source, text, len, &bit) < 0)
+            return -1;
+        flags |= (unsigned int)bit;
+        text += len + (text[len] == ',');
+    }
+    *ret = flags;
+    return 0;
+}
+
+static int read_flags_json(struct vg_request *rq, const struct vg_field *f,
+                           const json_t *value, unsigned int *ret)
+{
+    const json_t *item;
+    unsigned int flags = 0;
+    size_t i;
+
+    if (!json_is_array(value))
+        return fail_value(rq, IN_BODY, f->name, "an array of names");
+    json_array_foreach (value, i, item) {
+        int64_t bit;
+        if (!json_is_string(item))
+            return fail_value(rq, IN_BODY, f->name, "an array of names");
+        if (read_name(rq, f, IN_BODY, json_string_value(item), json_string_length(item),
+                      &bit) < 0)
+            return -1;
+        flags |= (unsigned int)bit;
+    }
+    *ret = flags;
+    return 0;
+}
+
+static int store_number(struct vg_request *rq, const struct vg_field *f,
+                        enum source source, int64_t value)
+{
+    if (value < f->min || value > f->max) {
+        vg_error_set(&rq->error, VG_E_INVALID_VALUE,
+                     "%s '%s' is %lld; %lld to %lld is accepted", source_name(source),
+                     f->name, (long long)value, (long long)f->min, (long long)f->max);
+        return -1;
+    }
+    *(int64_t *)f->ret = value;
+    return 0;
+}
+
+static int read_number(struct vg_request *rq, const struct vg_field *f, const char *text)
+{
+    char *end;
+    errno = 0;
+    long long value = strtoll(text, &end, 10);
+    if (errno || end == text || *end || strchr(" \t\n+", *text))
+        return fail_value(rq, IN_QUERY, f->name, "an integer");
+    return store_number(rq, f, IN_QUERY, value);
+}
+
+static void store_bool(const struct vg_field *f, bool value)
+{
+    if (f->kind == VG_FIELD_MAYBE)
+        *(int *)f->ret = value;
+    else
+        *(bool *)f->ret = value;
+}
+
+/* 1, 0, or -1 for neither. */
+static int parse_bool(const char *text)
+{
+    static const char *const yes[] = {"true", "1", "yes", "on"};
+    static const char *const no[] = {"false", "0", "no", "off"};
+    for (size_t i = 0; i < 4; i++) {
+        if (strcmp(text, yes[i]) == 0 || strcmp(text, no[i]) == 0)
+            return strcmp(text, yes[i]) == 0;
+    }
+    return -1;
+}
+
+static int read_bool(struct vg_request *rq, const struct vg_field *f, const char *text)
+{
+    int value = parse_bool(text);
+    if (value < 0)
+        return fail_value(rq, IN_QUERY, f->name, "true or false");
+    store_bool(f, value);
+    return 0;
+}
+
+static int read_query_value(struct vg_request *rq, const struct vg_field *f,
+                            const char *text)
+{
+    int64_t number;
+
+    switch (f->kind) {
+    case VG_FIELD_TEXT:
+        *(const char **)f->ret = text;
+        return 0;
+    case VG_FIELD_BOOL:
+    case VG_FIELD_MAYBE:
+        return read_bool(rq, f, text);
+    case VG_FIELD_NUMBER:
+        return read_number(rq, f, text);
+    case VG_FIELD_ENUM:
+        if (read_name(rq, f, IN_QUERY, text, strlen(text), &number) < 0)
+            return -1;
+        *(int *)f->ret = (int)number;
+        return 0;
+    case VG_FIELD_FLAGS:
+        return read_flags(rq, f, IN_QUERY, text, f->ret);
+    case VG_FIELD_JSON:
+    case VG_FIELD_END:
+        break;
+    }
+    return fail_unknown(rq, f, IN_QUERY, f->name);
+}
+
+static int read_body_value(struct vg_request *rq, const struct vg_field *f, json_t *value)
+{
+    int64_t number;
+
+    switch (f->kind) {
+    case VG_FIELD_TEXT:
+        if (!json_is_string(value))
+            return fail_value(rq, IN_BODY, f->name, "a string");
+        *(const char **)f->ret = json_string_value(value);
+        return 0;
+    case VG_FIELD_BOOL:
+    case VG_FIELD_MAYBE:
+        if (!json_is_boolean(value))
+            return fail_value(rq, IN_BODY, f->name, "true or false");
+        store_bool(f, json_is_true(value));
+        return 0;
+    case VG_FIELD_NUMBER:
+        if (!json_is_integer(value))
+            return fail_value(rq, IN_BODY, f->name, "an integer");
+        return store_number(rq, f, IN_BODY, json_integer_value(value));
+    case VG_FIELD_ENUM:
+        if (!json_is_string(value))
+            return fail_value(rq, IN_BODY, f->name, "a name");
+        if (read_name(rq, f, IN_BODY, json_string_value(value), json_string_length(value),
+                      &number) < 0)
+            return -1;
+        *(int *)f->ret = (int)number;
+        return 0;
+    case VG_FIELD_FLAGS:
+        return read_flags_json(rq, f, value, f->ret);
+    case VG_FIELD_JSON:
+        *(json_t **)f->ret = value;
+        return 0;
+    case VG_FIELD_END:
+        break;
+    }
+    return -1;
+}
+
+static const struct vg_field *find_field(const struct vg_field *fields, const char *key)
+{
+    for (const struct vg_field *f = fields; f->name; f++)
+        if (strcmp(f->name, key) == 0)
+            return f;
+    return NULL;
+}
+
+static int read_query(struct vg_request *rq, const struct vg_field *fields, bool *given)
+{
+    for (unsigned int i = 0; i < rq->n_query; i++) {
+        const struct vg_pair *pair = &rq->query[i];
+        if (is_common_key(rq, pair->key))
+            continue;
+        const struct vg_field *f = find_field(fields, pair->key);
+        if (!f || f->kind == VG_FIELD_JSON)
+            return fail_unknown(rq, fields, IN_QUERY, pair->key);
+        if (read_query_value(rq, f, pair->value) < 0)
+            return -1;
+        given[f - fields] = true;
+    }
+    return 0;
+}
+
+static int read_body(struct vg_request *rq, const struct vg_field *fields, bool *given)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach (rq->json, key, value) {
+        const struct vg_field *f = find_field(fields, key);
+        if (!f)
+            return fail_unknown(rq, fields, IN_BODY, key);
+        if (given[f - fields]) {
+            vg_error_set(&rq->error, VG_E_DUPLICATE_KEY,
+                         "'%s' is given both in the query and in the body", key);
+            return -1;
+        }
+        if (read_body_value(rq, f, value) < 0)
+            return -1;
+        given[f - fields] = true;
+    }
+    return 0;
+}
+
+int vg_args(struct vg_request *rq, const struct vg_field *fields)
+{
+    bool given[MAX_FIELDS] = {false};
+
+    if (read_query(rq, fields, given) < 0 || read_body(rq, fields, given) < 0)
+        return -1;
+    for (const struct vg_field *f = fields; f->name; f++) {
+        if (f->required && !given[f - fields]) {
+            vg_error_set(&rq->error, VG_E_MISSING_KEY, "'%s' is missing", f->name);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+bool vg_peek_true(const struct vg_request *rq, const char *name)
+{
+    for (unsigned int i = 0; i < rq->n_query; i++)
+        if (strcmp(rq->query[i].key, name) == 0)
+            return parse_bool(rq->query[i].value) == 1;
+    return json_is_true(json_object_get(rq->json, name));
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What the http_*.c files share: one connection, one call (a request on the wire), and
+ * the header fields that matter.
+ */
+#pragma once
+
+#include "server/request.h"
+#include "virtgate/config.h"
+
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* A TCP or unix connection, known to the watchdog until libmicrohttpd closes it. */
+struct vg_http_conn {
+    struct vg_http_conn *next, **link;
+    int fd;
+    bool local;     /* unix socket */
+    bool certified; /* showed a valid client certificate */
+    bool cut;
+    _Atomic int64_t deadline_ns; /* when it is cut; 0: while its request is at work */
+};
+
+/* Header fields, as the client sent them; NULL when absent. */
+struct vg_http_headers {
+    const char *host, *content_length, *content_type, *transfer_encoding, *accept,
+        *accept_encoding, *authorization, *origin, *request_id, *if_none_match,
+        *fetch_site, *requested_method, *traceparent;
+    unsigned int n_host, n_length, n_encoding;
+    size_t total;      /* bytes of all fields */
+    const char *fault; /* what is malformed */
+};
+
+struct vg_http_call {
+    struct vg_request *rq;
+    struct MHD_Connection *connection;
+    struct vg_http_conn *conn;
+    bool begun, dispatched, suspended, close, gzip;
+    struct vg_http_headers headers;
+    char principal[64];
+    char *etag_wanted; /* If-None-Match; owned */
+    char *origin;      /* allowed origin to name in the answer; owned */
+    char *traceparent; /* for the log; owned */
+    size_t body_size, body_limit;
+    int status; /* of the answer */
+    struct MHD_Response *response;
+};
+
+/* Fills the header fields of a call; finds what libmicrohttpd lets through. */
+void vg_http_read_headers(struct vg_http_call *call);
+
+/* Checks version, framing, host, origin, sizes. -1: the request's error is set. */
+int vg_http_check(struct vg_http_call *call, const char *version,
+                  const struct vg_config *config);
+
+/* Content-Type and Accept against the route. -1: the request's error is set. */
+int vg_http_negotiate(struct vg_http_call *call, const struct vg_config *config);
+
+/* Appends a piece of the body. -1: too large or out of memory, the request's error is
+ * set. */
+int vg_http_take_body(struct vg_http_call *call, const char *data, size_t n);
+
+/* Gives the share of the memory for bodies back. */
+void vg_http_release_body(struct vg_http_call *call);
+
+/* Whether a body is announced. */
+bool vg_http_has_body(const struct vg_http_headers *headers);
+
+/* Makes the call's response of a reply, which is taken. `allow` may be NULL. */
+void vg_http_build_response(struct vg_http_call *call, struct vg_reply *reply,
+                            const char *allow, bool closing);
+
+/* Tokens: reads the file (again). -1: said on the log, the old ones are kept. */
+int vg_http_auth_load(const char *path);
+void vg_http_auth_free(void);
+
+/* Who is calling: role, and name into call->principal. */
+enum vg_role vg_http_auth(struct vg_http_call *call, const struct vg_config *config);
+
+/* One access line. */
+void vg_http_log_access(const struct vg_http_call *call);

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Sockets are opened here, not by libmicrohttpd, so that TCP and unix ones are alike and
+ * every failure says which address it was.
+ */
+#include "server/http_listen.h"
+
+#include "virtgate/cleanup.h"
+#include "virtgate/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#define BACKLOG           1024
+#define CONNECTION_MEMORY (16 * 1024)
+#define TLS_PRIORITIES    "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:%SERVER_PRECEDENCE"
+
+struct listener {
+    struct MHD_Daemon *daemon;
+    int fd;     /* after quiescing; else -1 */
+    char *path; /* of a unix socket, to remove */
+};
+
+static struct listener *listeners;
+static size_t n_listeners;
+static char *tls_cert, *tls_key, *tls_client_ca;
+
+/* ---- sockets
+ * ------------------------------------------------------------------------------ */
+
+static int open_unix(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    vg_autofd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (strlen(path) >= sizeof(address.sun_path)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    /* a socket nobody listens on is left from an earlier run */
+    vg_autofd int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct stat st;
+    bool stale = stat(path, &st) == 0 && S_ISSOCK(st.st_mode) &&
+                 connect(probe, (struct sockaddr *)&address, sizeof(address)) < 0 &&
+                 errno == ECONNREFUSED;
+    if (stale)
+        unlink(path);
+    mode_t mask = umask(0117); /* 0660: the group may call */
+    int rc = bind(fd, (struct sockaddr *)&address, sizeof(address));
+    umask(mask);
+    if (rc < 0 || listen(fd, BACKLOG) < 0)
+        return -1;
+    int result = fd;
+    fd = -1;
+    return result;
+}
+
+static int open_address(const struct addrinfo *ai)
+{
+    int one = 1;
+    vg_autofd int fd =
+        socket(ai->ai_family, ai->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return -1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    if (ai->ai_family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+    if (bind(fd, ai->ai_addr, ai->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0)
+        return -1;
+    int result = fd;
+    fd = -1;
+    return result;
+}
+
+/* "ADDR:PORT", "[V6]:PORT" */
+static int open_tcp(const char *where)
+{
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+                                   .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    struct addrinfo *found = NULL;
+    const char *colon = strrchr(where, ':');
+    bool v6 = where[0] == '[';
+    size_t n = colon ? (size_t)(colon - where) : 0;
+    vg_autofree char *name = v6 && n > 2 ? strndup(where + 1, n - 2) : strndup(where, n);
+    int fd = -1;
+
+    if (!colon || !name) {
+        errno = EINVAL;
+        return -1;
+    }
+    int rc = getaddrinfo(*name ? name : NULL, colon + 1, &hints, &found);
+    if (rc) {
+        vg_log(VG_LOG_ERROR, "http", "%s: %s", where, gai_strerror(rc));
+        errno = EADDRNOTAVAIL;
+        return -1;
+    }
+    for (const struct addrinfo *ai = found; ai && fd < 0; ai = ai->ai_next)
+        fd = open_address(ai);
+    int error = errno;
+    freeaddrinfo(found);
+    errno = error;
+    return fd;
+}
+
+/* The address as bound: the port that 0 became. */
+static void say_listening(const char *where, int fd)
+{
+    struct sockaddr_storage address;
+    socklen_t size = sizeof(address);
+    char host[NI_MAXHOST], port[NI_MAXSERV], text[NI_MAXHOST + NI_MAXSERV + 4];
+
+    if (strncmp(where, "unix:", 5) == 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &size) < 0 ||
+        getnameinfo((struct sockaddr *)&address, size, host, sizeof(host), port,
+                    sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV))
+        snprintf(text, sizeof(text), "%s", where);
+    else
+        snprintf(text, sizeof(text), strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
+    const struct vg_log_field fields[] = {VG_LOG_TEXT("address", text)};
+    vg_log_fields(VG_LOG_INFO, "http", "listening", fields, 1);
+}
+
+/* ---- TLS
+ * ---------------------------------------------------------------------------------- */
+
+static char *read_pem(const char *path)
+{
+    struct stat st;
+    vg_autofd int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) < 0 || st.st_size > 1 << 20) {
+        vg_log(VG_LOG_ERROR, "http", "cannot read %s: %s", path, strerror(errno));
+        return NULL;
+    }
+    char *text = calloc(1, (size_t)st.st_size + 1);
+    if (!text || read(fd, text, (size_t)st.st_size) != st.st_size) {
+        vg_log(VG_LOG_ERROR, "http", "cannot read %s", path);
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+static int load_tls(const struct vg_config *config)
+{
+    if (!config->tls_cert)
+        return 0;
+    tls_cert = read_pem(config->tls_cert);
+    tls_key = read_pem(config->tls_key);
+    if (config->tls_client_ca)
+        tls_client_ca = read_pem(config->tls_client_ca);
+    return tls_cert && tls_key && (!config->tls_client_ca || tls_client_ca) ? 0 : -1;
+}
+
+/* ---- daemons
+ * ------------------------------------------------------------------------------ */
+
+/* The path and the query are decoded by request.c, once. */
+static size_t leave_escaped(void *data, struct MHD_Connection *connection, char *text)
+{
+    (void)data;
+    (void)connection;
+    return strlen(text);
+}
+
+static void log_library(void *data, const char *fmt, va_list args)
+{
+    vg_autofree char *text = NULL;
+    (void)data;
+    if (vasprintf(&text, fmt, args) < 0)
+        return;
+    text[strcspn(text, "\n")] = '\0';
+    vg_log(VG_LOG_DEBUG, "microhttpd", "%s", text);
+}
+
+static struct MHD_Daemon *start_daemon(const struct vg_config *config, int fd)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned int threads =
+        config->http_threads ? (unsigned int)config->http_threads : (unsigned int)cores;
+    unsigned int flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
+                         MHD_USE_ITC | MHD_USE_ERROR_LOG | (tls_cert ? MHD_USE_TLS : 0);
+    struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, tls_cert},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, tls_key},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES},
+        {tls_client_ca ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, 0, tls_client_ca},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    if (!tls_cert)
+        tls[0].option = MHD_OPTION_END;
+    return MHD_start_daemon(
+        flags, 0, NULL, NULL, vg_http_on_request, NULL, /* the logger goes first */
+        MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
+        MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned int)config->max_connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned int)config->idle_timeout, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped,
+        NULL, MHD_OPTION_URI_LOG_CALLBACK, vg_http_on_target, NULL,
+        MHD_OPTION_NOTIFY_COMPLETED, vg_http_on_completed, NULL,
+        MHD_OPTION_NOTIFY_CONNECTION, vg_http_on_connection, NULL, MHD_OPTION_ARRAY, tls,
+        MHD_OPTION_END);
+}
+
+static int add_listener(const struct vg_config *config, const char *where)
+{
+    bool local = strncmp(where, "unix:", 5) == 0;
+    vg_autofd int fd = local ? open_unix(where + 5) : open_tcp(where);
+
+    if (fd < 0) {
+        vg_log(VG_LOG_ERROR, "http", "cannot listen on %s: %s", where, strerror(errno));
+        return -1;
+    }
+    struct MHD_Daemon *daemon = start_daemon(config, fd);
+    if (!daemon) {
+        vg_log(VG_LOG_ERROR, "http", "cannot serve on %s: are the TLS files right?",
+               where);
+        return -1;
+    }
+    listeners[n_listeners++] = (struct listener){
+        .daemon = daemon, .fd = -1, .path = local ? strdup(where + 5) : NULL};
+    say_listening(where, fd);
+    fd = -1; /* the daemon's now */
+    return 0;
+}
+
+int vg_http_listen(const struct vg_config *config)
+{
+    listeners = calloc(config->listen.n, sizeof(*listeners));
+    if (!listeners || load_tls(config) < 0)
+        return -1;
+    for (size_t i = 0; i < config->listen.n; i++)
+        if (add_listener(config, config->listen.v[i]) < 0)
+            return -1;
+    return 0;
+}
+
+void vg_http_quiesce(void)
+{
+    for (size_t i = 0; i < n_listeners; i++)
+        listeners[i].fd = MHD_quiesce_daemon(listeners[i].daemon);
+}
+
+void vg_http_close(void)
+{
+    for (size_t i = 0; i < n_listeners; i++) {
+        struct listener *l = &listeners[i];
+        MHD_stop_daemon(l->daemon);
+        if (l->fd >= 0)
+            close(l->fd);
+        if (l->path)
+            unlink(l->path);
+        free(l->path);
+    }
+    free(listeners);
+    free(tls_cert);
+    free(tls_key);
+    free(tls_client_ca);
+    listeners = NULL;
+    n_listeners = 0;
+    tls_cert = tls_key = tls_client_ca = NULL;
+}

@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Calls: libmicrohttpd asks for each request several times (header, pieces of the body,
+ * end, after a resume); here that becomes begin, take the body, dispatch, answer. Nothing
+ * in this file blocks: what needs a host is suspended and answered by a worker.
+ */
+#include "server/http_server.h"
+
+#include "server/app.h"
+#include "server/http_internal.h"
+#include "server/http_listen.h"
+#include "server/http_route.h"
+#include "virtgate/cleanup.h"
+#include "virtgate/log.h"
+
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#define SECOND_NS  ((int64_t)1000000000)
+#define MAX_TARGET 4096
+
+static const struct vg_config *config;
+static atomic_uint active;
+static atomic_bool draining;
+
+/* ---- connections, for the watchdog
+ * -------------------------------------------------------- */
+
+static pthread_mutex_t conns_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct vg_http_conn *conns;
+
+static void set_deadline(struct vg_http_conn *conn, int64_t seconds)
+{
+    atomic_store_explicit(&conn->deadline_ns,
+                          seconds ? vg_now_ns() + seconds * SECOND_NS : 0,
+                          memory_order_relaxed);
+}
+
+static void *open_conn(struct MHD_Connection *connection)
+{
+    struct vg_http_conn *conn = calloc(1, sizeof(*conn));
+    const union MHD_ConnectionInfo *fd =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    const union MHD_ConnectionInfo *address =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+
+    if (!conn || !fd) {
+        free(conn);
+        return NULL;
+    }
+    conn->fd = fd->connect_fd;
+    conn->local = address && address->client_addr->sa_family == AF_UNIX;
+    set_deadline(conn, config->header_timeout);
+    VG_LOCK(&conns_lock);
+    conn->next = conns;
+    conn->link = &conns;
+    if (conns)
+        conns->link = &conn->next;
+    conns = conn;
+    return conn;
+}
+
+static void close_conn(struct vg_http_conn *conn)
+{
+    if (!conn)
+        return;
+    {
+        VG_LOCK(&conns_lock);
+        *conn->link = conn->next;
+        if (conn->next)
+            conn->next->link = conn->link;
+    }
+    free(conn);
+}
+
+void vg_http_on_connection(void *data, struct MHD_Connection *connection, void **state,
+                           enum MHD_ConnectionNotificationCode code)
+{
+    (void)data;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED)
+        *state = open_conn(connection);
+    else
+        close_conn(*state);
+}
+
+void vg_http_watch(int64_t now_ns)
+{
+    VG_LOCK(&conns_lock);
+    for (struct vg_http_conn *c = conns; c; c = c->next) {
+        int64_t at = atomic_load_explicit(&c->deadline_ns, memory_order_relaxed);
+        if (at && at <= now_ns && !c->cut) {
+            c->cut = true;
+            shutdown(c->fd, SHUT_RDWR);
+        }
+    }
+}
+
+static struct vg_http_conn *conn_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info ? info->socket_context : NULL;
+}
+
+/* ---- request ids
+ * -------------------------------------------------------------------------- */
+
+static bool is_request_id(const char *id)
+{
+    size_t n =
+        strspn(id, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz._-");
+    return n > 0 && id[n] == '\0' && n < sizeof(((struct vg_request *)0)->id);
+}
+
+/* A ULID: 48 bits of time, 80 that no other request has. */
+static void make_request_id(char *ret)
+{
+    static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    static atomic_uint_fast64_t counter;
+    static atomic_uint_fast64_t seed;
+    struct timespec now;
+    uint64_t random = atomic_load_explicit(&seed, memory_order_relaxed);
+
+    if (!random) {
+        if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
+            random = (uint64_t)vg_now_ns();
+        atomic_store(&seed, random | 1);
+    }
+    clock_gettime(CLOCK_REALTIME, &now);
+    uint64_t ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    uint64_t low = atomic_fetch_add_explicit(&counter, 1, memory_order_relaxed);
+    for (int i = 9; i >= 0; i--, ms >>= 5)
+        ret[i] = digits[ms & 31];
+    for (int i = 17; i >= 10; i--, random >>= 5)
+        ret[i] = digits[random & 31];
+    for (int i = 25; i >= 18; i--, low >>= 5)
+        ret[i] = digits[low & 31];
+    ret[26] = '\0';
+}
+
+/* ---- answering
+ * ---------------------------------------------------------------------------- */
+
+/* The request's done(): on a network thread for what was answered at once, else on a
+ * worker or the watchdog, while the connection is suspended. */
+static void finish_call(struct vg_request *rq, struct vg_reply reply)
+{
+    struct vg_http_call *call = rq->done_data;
+    struct MHD_Connection *connection = call->connection;
+    bool suspended = call->suspended;
+
+    vg_http_build_response(call, &reply, reply.allow, atomic_load(&draining));
+    if (suspended)
+        MHD_resume_connection(
+            connection); /* from here on the call is the network thread's */
+}
+
+static enum MHD_Result send_response(struct vg_http_call *call)
+{
+    struct MHD_Response *response = vg_take(&call->response);
+
+    if (!response)
+        return MHD_NO; /* out of memory: the connection is closed */
+    set_deadline(call->conn, config->body_timeout);
+    enum MHD_Result rc =
+        MHD_queue_response(call->connection, (unsigned int)call->status, response);
+    MHD_destroy_response(response);
+    return rc;
+}
+
+static enum MHD_Result answer_now(struct vg_http_call *call, struct vg_reply reply)
+{
+    atomic_store(&call->rq->answered, true);
+    vg_http_build_response(call, &reply, reply.allow, atomic_load(&draining));
+    return send_response(call);
+}
+
+static enum MHD_Result refuse(struct vg_http_call *call, const char *allow)
+{
+    struct vg_reply reply = vg_fail(call->rq);
+    reply.allow = allow;
+    return answer_now(call, reply);
+}
+
+static enum MHD_Result dispatch(struct vg_http_call *call)
+{
+    struct vg_request *rq = call->rq;
+
+    call->dispatched = true;
+    set_deadline(call->conn, 0); /* the request has its own deadline now */
+    if (rq->route->flags & VG_LOCAL) {
+        vg_app_dispatch(vg_request_ref(rq));
+        return send_response(call);
+    }
+    call->suspended = true;
+    MHD_suspend_connection(call->connection);
+    vg_app_dispatch(vg_request_ref(rq));
+    return MHD_YES;
+}
+
+/* OPTIONS is answered for every path, also as a browser's preflight. */
+static enum MHD_Result answer_options(struct vg_http_call *call)
+{
+    const char *allow = NULL;
+    struct vg_request *rq = call->rq;
+
+    if (strcmp(rq->target, "*") == 0)
+        return answer_now(call, (struct vg_reply){.status = 204, .allow = "OPTIONS"});
+    (void)vg_app_route(rq, &allow);
+    if (!allow)
+        return refuse(call, NULL);
+    return answer_now(call, (struct vg_reply){.status = 204, .allow = allow});
+}
+
+/* ---- a call, step by step
+ * ----------------------------------------------------------------- */
+
+static int identify(struct vg_http_call *call, const char *method, const char *version)
+{
+    struct vg_request *rq = call->rq;
+    const char *id;
+
+    vg_http_read_headers(call);
+    id = call->headers.request_id;
+    if (id && is_request_id(id))
+        memcpy(rq->id, id, strlen(id) + 1);
+    else
+        make_request_id(rq->id);
+    if (call->headers.traceparent)
+        call->traceparent = strdup(call->headers.traceparent);
+    rq->method = vg_method_parse(method);
+    rq->method_name = rq->method ? vg_method_name(rq->method) : "?";
+    return vg_http_check(call, version, config);
+}
+
+static int check_target(struct vg_request *rq, const char *target)
+{
+    size_t n = strlen(target);
+
+    if (n > MAX_TARGET) {
+        rq->target[MAX_TARGET] = '\0'; /* for the log */
+        vg_error_set(&rq->error, VG_E_URI_TOO_LONG,
+                     "At most %d bytes of target are accepted", MAX_TARGET);
+        return -1;
+    }
+    if (!rq->method) {
+        vg_error_set(
+            &rq->error, VG_E_METHOD_NOT_ALLOWED,
+            "The method is none of GET, HEAD, PUT, PATCH, POST, DELETE, OPTIONS");
+        return -1;
+    }
+    return 0;
+}
+
+static enum MHD_Result begin_call(struct vg_http_call *call, const char *method,
+                                  const char *version)
+{
+    struct vg_request *rq = call->rq;
+    vg_autofree char *target = vg_take(&rq->target);
+    const char *allow = NULL;
+
+    call->begun = true;
+    rq->target = strdup(target ? target : "");
+    if (!rq->target)
+        return MHD_NO;
+    rq->path_length = strcspn(rq->target, "?");
+    if (identify(call, method, version) < 0 || check_target(rq, rq->target) < 0)
+        return refuse(call, NULL);
+    if (rq->method == VG_OPTIONS && strcmp(rq->target, "*") == 0)
+        return answer_options(call);
+    free(vg_take(&rq->target));
+    if (vg_request_parse_target(rq, target) < 0)
+        return refuse(call, NULL);
+    if (rq->method == VG_OPTIONS)
+        return answer_options(call);
+    if (vg_app_route(rq, &allow) < 0)
+        return refuse(call, allow);
+    if (vg_app_permit(rq, vg_http_auth(call, config)) < 0 ||
+        vg_http_negotiate(call, config) < 0)
+        return refuse(call, NULL);
+    if (vg_http_has_body(&call->headers) || rq->method == VG_POST ||
+        rq->method == VG_PUT) {
+        set_deadline(call->conn, config->body_timeout);
+        return MHD_YES; /* the rest is to come */
+    }
+    return dispatch(call);
+}
+
+static enum MHD_Result take_body(struct vg_http_call *call, const char *data,
+                                 size_t *size)
+{
+    size_t n = *size;
+    *size = 0;
+    if (call->rq->error.status)
+        return MHD_YES; /* too large: the rest is not kept */
+    (void)vg_http_take_body(call, data, n);
+    return MHD_YES;
+}
+
+enum MHD_Result vg_http_on_request(void *data, struct MHD_Connection *connection,
+                                   const char *url, const char *method,
+                                   const char *version, const char *upload,
+                                   size_t *upload_size, void **state)
+{
+    struct vg_http_call *call = *state;
+    (void)data;
+    (void)url;
+
+    if (!call)
+        return MHD_NO;
+    if (!call->begun) {
+        call->connection = connection;
+        call->conn = conn_of(connection);
+        return call->conn ? begin_call(call, method, version) : MHD_NO;
+    }
+    if (call->response)
+        return send_response(call);
+    if (*upload_size)
+        return take_body(call, upload, upload_size);
+    if (call->rq->error.status)
+        return refuse(call, NULL);
+    return call->dispatched ? MHD_NO : dispatch(call);
+}
+
+/* ---- begin and end of a request on the wire
+ * ----------------------------------------------- */
+
+/* The whole target as received; libmicrohttpd itself takes it apart, and too early. */
+void *vg_http_on_target(void *data, const char *target, struct MHD_Connection *connection)
+{
+    struct vg_http_call *call = calloc(1, sizeof(*call));
+    struct vg_http_conn *conn = conn_of(connection);
+    (void)data;
+
+    if (!call)
+        return NULL;
+    call->rq = vg_request_new();
+    if (!call->rq || !(call->rq->target = strdup(target))) {
+        vg_request_unref(call->rq);
+        free(call);
+        return NULL;
+    }
+    call->rq->start_ns = vg_now_ns();
+    call->rq->done = finish_call;
+    call->rq->done_data = call;
+    if (conn)
+        set_deadline(conn, config->header_timeout);
+    atomic_fetch_add(&active, 1);
+    return call;
+}
+
+void vg_http_on_completed(void *data, struct MHD_Connection *connection, void **state,
+                          enum MHD_RequestTerminationCode code)
+{
+    struct vg_http_call *call = *state;
+    (void)data;
+    (void)connection;
+    (void)code;
+
+    if (!call)
+        return;
+    *state = NULL;
+    vg_http_log_access(call);
+    if (call->conn)
+        set_deadline(call->conn, config->idle_timeout);
+    if (call->response)
+        MHD_destroy_response(call->response);
+    vg_http_release_body(call);
+    free(call->etag_wanted);
+    free(call->origin);
+    free(call->traceparent);
+    vg_request_unref(call->rq);
+    free(call);
+    atomic_fetch_sub(&active, 1);
+}
+
+/* ---- start and stop
+ * ----------------------------------------------------------------------- */
+
+int vg_http_start(const struct vg_config *cfg)
+{
+    config = cfg;
+    if (config->token_file && vg_http_auth_load(config->token_file) < 0)
+        return -1;
+    return vg_http_listen(config);
+}
+
+void vg_http_drain(void)
+{
+    atomic_store(&draining, true);
+    vg_http_quiesce();
+}
+
+unsigned int vg_http_active(void)
+{
+    return atomic_load(&active);
+}
+
+void vg_http_reload(void)
+{
+    if (config->token_file)
+        (void)vg_http_auth_load(config->token_file);
+}
+
+void vg_http_stop(void)
+{
+    vg_http_close();
+    vg_http_auth_free();
+}

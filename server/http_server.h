@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The HTTP side on libmicrohttpd.
+ */
+#pragma once
+
+#include "virtgate/config.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Opens all listeners and starts the network threads. -1: said on the log. */
+int vg_http_start(const struct vg_config *config);
+
+/* Cuts connections that are past their time; every 50 ms or so. */
+void vg_http_watch(int64_t now_ns);
+
+/* Accepts no more connections and ends kept-alive ones after their next answer. */
+void vg_http_drain(void);
+
+/* Requests not answered yet. */
+unsigned int vg_http_active(void);
+
+/* Stops the network threads. Every request must have been answered. */
+void vg_http_stop(void);
+
+/* Reads the token file again (SIGHUP); a bad one keeps the old tokens. */
+void vg_http_reload(void);

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * /hosts/-/...: the request is copied for each host, each copy is answered by its host's
+ * own lane (or the host's breaker, or its deadline), and the last to come joins the
+ * lists. Every item says its host; `limit` and `after` hold for the joined list.
+ */
+#include "server/join.h"
+
+#include "server/virt_host.h"
+#include "virtgate/cleanup.h"
+
+#include <string.h>
+
+/* The copies end before the whole does, so that late hosts are named instead of failing
+ * it. */
+#define HEAD_START_NS 100000000
+
+struct join {
+    struct vg_request *rq;
+    atomic_size_t missing;
+    size_t n;
+    struct vg_reply replies[]; /* by host */
+};
+
+/* One host's copy: which join, which place. */
+struct part {
+    struct join *join;
+    size_t index;
+};
+
+static void free_join(struct join *join)
+{
+    for (size_t i = 0; i < join->n; i++)
+        vg_reply_clear(&join->replies[i]);
+    vg_request_unref(join->rq);
+    free(join);
+}
+
+/* ---- joining
+ * ------------------------------------------------------------------------------ */
+
+static const char *list_key(const struct vg_request *rq)
+{
+    return rq->segments[rq->first_segment]; /* /domains answers {"domains": [...]} */
+}
+
+static void add_unreachable(json_t *list, const char *host, const json_t *problem)
+{
+    json_t *item = json_pack("{s:s, s:O}", "host", host, "error", problem);
+    if (item)
+        json_array_append_new(list, item);
+}
+
+static void add_items(json_t *list, const char *host, const char *key, json_t *answer)
+{
+    json_t *item;
+    size_t i;
+    json_array_foreach (json_object_get(answer, key), i, item) {
+        json_object_set_new(item, "host", json_string(host));
+        json_array_append(list, item);
+    }
+}
+
+static int compare_items(const void *a, const void *b)
+{
+    const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
+    int by_name = strcmp(json_string_value(json_object_get(x, "name")),
+                         json_string_value(json_object_get(y, "name")));
+    return by_name ? by_name
+                   : strcmp(json_string_value(json_object_get(x, "host")),
+                            json_string_value(json_object_get(y, "host")));
+}
+
+static json_t *sort_items(const json_t *list)
+{
+    size_t n = json_array_size(list), i;
+    vg_autofree json_t **items = calloc(n ? n : 1, sizeof(*items));
+    json_t *sorted = json_array(), *item;
+    if (!items)
+        return sorted;
+    json_array_foreach (list, i, item)
+        items[i] = item;
+    qsort(items, n, sizeof(*items), compare_items);
+    for (i = 0; i < n; i++)
+        json_array_append(sorted, items[i]);
+    return sorted;
+}
+
+static struct vg_reply join_replies(struct join *join)
+{
+    struct vg_request *rq = join->rq;
+    json_auto_t *items = json_array();
+    json_auto_t *unreachable = json_array();
+    const char *key = list_key(rq);
+
+    for (size_t i = 0; i < join->n; i++) {
+        const struct vg_reply *reply = &join->replies[i];
+        const char *host = vg_host_get_name(vg_host_at(i));
+        json_auto_t *answer =
+            reply->body ? json_loadb(reply->body->data, reply->body->length, 0, NULL)
+                        : NULL;
+        if (reply->status >= 400 && reply->status < 500)
+            return vg_reply_share(reply); /* the request is wrong, everywhere */
+        if (reply->status == 200)
+            add_items(items, host, key, answer);
+        else if (answer)
+            add_unreachable(unreachable, host, answer);
+    }
+    return vg_ok(
+        rq, json_pack("{s:o, s:O}", key, sort_items(items), "unreachable", unreachable));
+}
+
+static void take_part(struct vg_request *copy, struct vg_reply reply)
+{
+    struct part *part = copy->done_data;
+    struct join *join = part->join;
+
+    join->replies[part->index] = reply;
+    free(part);
+    if (atomic_fetch_sub(&join->missing, 1) != 1)
+        return;
+    struct vg_reply joined = join_replies(join);
+    vg_reply_prepare(&joined, false);
+    vg_request_answer(join->rq, joined);
+    free_join(join);
+}
+
+/* ---- asking
+ * ------------------------------------------------------------------------------- */
+
+/* The request as one host gets it: the same path and query, below that host. */
+static struct vg_request *copy_for(const struct vg_request *rq, struct vg_host *host)
+{
+    vg_autofree char *target = NULL;
+    const char *rest = rq->target + strlen(rq->prefix);
+    vg_autofree char *name = vg_percent_encode(vg_host_get_name(host));
+    struct vg_request *copy = vg_request_new();
+
+    if (!copy || !name || asprintf(&target, "/hosts/%s%s", name, rest) < 0 ||
+        vg_request_parse_target(copy, target) < 0) {
+        vg_request_unref(copy);
+        return NULL;
+    }
+    copy->method = rq->method;
+    copy->method_name = rq->method_name;
+    copy->accept = rq->accept;
+    copy->role = rq->role;
+    copy->number_strings = rq->number_strings;
+    copy->route = rq->route;
+    copy->host = host;
+    copy->first_segment = rq->first_segment;
+    copy->prefix = strndup(target, 7 + strlen(name));
+    snprintf(copy->id, sizeof(copy->id), "%s", rq->id);
+    copy->start_ns = rq->start_ns;
+    copy->deadline_ns = rq->deadline_ns - HEAD_START_NS;
+    copy->done = take_part;
+    return copy;
+}
+
+static int add_part(struct join *join, size_t index, struct vg_request *copy)
+{
+    struct part *part = malloc(sizeof(*part));
+    if (!part)
+        return -1;
+    *part = (struct part){.join = join, .index = index};
+    copy->done_data = part;
+    return 0;
+}
+
+void vg_join_submit(struct vg_request *rq)
+{
+    size_t n = vg_host_count();
+    struct join *join = calloc(1, sizeof(*join) + n * sizeof(join->replies[0]));
+    if (!join) {
+        vg_request_answer(rq, vg_reply_error(rq, VG_E_INTERNAL, "Out of memory"));
+        vg_request_unref(rq);
+        return;
+    }
+    join->rq = rq;
+    join->n = n;
+    atomic_init(&join->missing, n);
+    for (size_t i = 0; i < n; i++) {
+        struct vg_request *copy = copy_for(rq, vg_host_at(i));
+        if (!copy || add_part(join, i, copy) < 0) {
+            join->replies[i] = vg_reply_error(rq, VG_E_INTERNAL, "Out of memory");
+            vg_request_unref(copy);
+            if (atomic_fetch_sub(&join->missing, 1) == 1) {
+                vg_request_answer(rq, vg_reply_error(rq, VG_E_INTERNAL, "Out of memory"));
+                free_join(join);
+                return;
+            }
+            continue;
+        }
+        vg_host_submit(vg_host_at(i), copy);
+    }
+}

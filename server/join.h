@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * One request to all hosts: /hosts/-/...
+ */
+#pragma once
+
+#include "server/request.h"
+
+/* Asks every host for the request's list, joins the answers and answers the request;
+ * hosts that fail or are late stand in "unreachable". Takes over the caller's reference.
+ */
+void vg_join_submit(struct vg_request *rq);

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The streaming JSON writer and the repair of text that is not UTF-8 (guests and files
+ * hold anything). See include/virtgate/json.h.
+ */
+#include "virtgate/json.h"
+
+#include <string.h>
+
+/* Integers beyond this lose digits in JavaScript. */
+#define EXACT_IN_DOUBLE ((uint64_t)1 << 53)
+#define REPLACEMENT     "\xEF\xBF\xBD"
+
+static char *make_room(struct vg_json *w, size_t n)
+{
+    if (w->failed)
+        return NULL;
+    if (w->size - w->len < n) {
+        size_t size = w->size ? w->size : 512;
+        while (size - w->len < n)
+            size *= 2;
+        char *data = realloc(w->data, size);
+        if (!data) {
+            w->failed = true;
+            return NULL;
+        }
+        w->data = data;
+        w->size = size;
+    }
+    return w->data + w->len;
+}
+
+static void put(struct vg_json *w, const char *s, size_t n)
+{
+    char *p = make_room(w, n);
+    if (!p)
+        return;
+    memcpy(p, s, n);
+    w->len += n;
+}
+
+static void put_char(struct vg_json *w, char c)
+{
+    put(w, &c, 1);
+}
+
+/* Length of the valid UTF-8 sequence at s (at most n bytes), 0 when there is none. */
+static size_t utf8_length(const unsigned char *s, size_t n)
+{
+    size_t len = s[0] < 0x80   ? 1
+                 : s[0] < 0xC2 ? 0
+                 : s[0] < 0xE0 ? 2
+                 : s[0] < 0xF0 ? 3
+                               : 4;
+    if (len == 0 || s[0] > 0xF4 || len > n)
+        return 0;
+    for (size_t i = 1; i < len; i++)
+        if ((s[i] & 0xC0) != 0x80)
+            return 0;
+    if (len == 3 && ((s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xED && s[1] > 0x9F)))
+        return 0; /* overlong, surrogate */
+    if (len == 4 && ((s[0] == 0xF0 && s[1] < 0x90) || (s[0] == 0xF4 && s[1] > 0x8F)))
+        return 0; /* overlong, beyond U+10FFFF */
+    return len;
+}
+
+static void put_escaped(struct vg_json *w, unsigned char c)
+{
+    static const char hex[] = "0123456789abcdef";
+    switch (c) {
+    case '"':
+        put(w, "\\\"", 2);
+        break;
+    case '\\':
+        put(w, "\\\\", 2);
+        break;
+    case '\n':
+        put(w, "\\n", 2);
+        break;
+    case '\t':
+        put(w, "\\t", 2);
+        break;
+    case '\r':
+        put(w, "\\r", 2);
+        break;
+    default: {
+        const char text[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
+        put(w, text, sizeof(text));
+    }
+    }
+}
+
+static bool is_plain(unsigned char c)
+{
+    return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
+}
+
+static void put_string(struct vg_json *w, const char *value)
+{
+    const unsigned char *s = (const unsigned char *)value;
+    size_t n = strlen(value);
+
+    put_char(w, '"');
+    while (n) {
+        size_t run = 0;
+        while (run < n && is_plain(s[run]))
+            run++;
+        put(w, (const char *)s, run);
+        s += run;
+        n -= run;
+        if (!n)
+            break;
+        size_t len = utf8_length(s, n);
+        if (len == 0)
+            put(w, REPLACEMENT, sizeof(REPLACEMENT) - 1);
+        else if (len == 1)
+            put_escaped(w, *s);
+        else
+            put(w, (const char *)s, len);
+        s += len ? len : 1;
+        n -= len ? len : 1;
+    }
+    put_char(w, '"');
+}
+
+/* The comma before an item and, in an object, its key. */
+static void begin_item(struct vg_json *w, const char *key)
+{
+    if (w->comma)
+        put_char(w, ',');
+    w->comma = true;
+    if (key) {
+        put_string(w, key);
+        put_char(w, ':');
+    }
+}
+
+static void begin_group(struct vg_json *w, const char *key, char c)
+{
+    begin_item(w, key);
+    put_char(w, c);
+    w->comma = false;
+}
+
+static void end_group(struct vg_json *w, char c)
+{
+    put_char(w, c);
+    w->comma = true;
+}
+
+void vg_json_begin_object(struct vg_json *w, const char *key)
+{
+    begin_group(w, key, '{');
+}
+
+void vg_json_end_object(struct vg_json *w)
+{
+    end_group(w, '}');
+}
+
+void vg_json_begin_array(struct vg_json *w, const char *key)
+{
+    begin_group(w, key, '[');
+}
+
+void vg_json_end_array(struct vg_json *w)
+{
+    end_group(w, ']');
+}
+
+void vg_json_string(struct vg_json *w, const char *key, const char *value)
+{
+    begin_item(w, key);
+    if (value)
+        put_string(w, value);
+    else
+        put(w, "null", 4);
+}
+
+static void put_digits(struct vg_json *w, uint64_t value, bool negative, bool quoted)
+{
+    char text[24], *p = text + sizeof(text);
+
+    if (quoted)
+        *--p = '"';
+    do {
+        *--p = (char)('0' + value % 10);
+        value /= 10;
+    } while (value);
+    if (negative)
+        *--p = '-';
+    if (quoted)
+        *--p = '"';
+    put(w, p, (size_t)(text + sizeof(text) - p));
+}
+
+void vg_json_int(struct vg_json *w, const char *key, int64_t value)
+{
+    uint64_t size = value < 0 ? -(uint64_t)value : (uint64_t)value;
+    begin_item(w, key);
+    put_digits(w, size, value < 0, w->number_strings && size > EXACT_IN_DOUBLE);
+}
+
+void vg_json_uint(struct vg_json *w, const char *key, uint64_t value)
+{
+    begin_item(w, key);
+    put_digits(w, value, false,
+               value > INT64_MAX || (w->number_strings && value > EXACT_IN_DOUBLE));
+}
+
+void vg_json_bool(struct vg_json *w, const char *key, bool value)
+{
+    begin_item(w, key);
+    put(w, value ? "true" : "false", value ? 4 : 5);
+}
+
+void vg_json_null(struct vg_json *w, const char *key)
+{
+    vg_json_string(w, key, NULL);
+}
+
+void vg_json_enum(struct vg_json *w, const char *key, const struct vg_enum *e,
+                  int64_t value)
+{
+    const struct vg_enum_value *known = vg_enum_find(e, value);
+    if (known)
+        vg_json_string(w, key, known->name);
+    else
+        vg_json_int(w, key, value);
+}
+
+void vg_json_raw(struct vg_json *w, const char *key, const char *json, size_t len)
+{
+    begin_item(w, key);
+    put(w, json, len);
+}
+
+static void write_real(struct vg_json *w, const char *key, const json_t *value)
+{
+    char text[40];
+    begin_item(w, key);
+    size_t n =
+        json_dumpb(value, text, sizeof(text), JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
+    put(w, text, n <= sizeof(text) ? n : 0);
+}
+
+void vg_json_value(struct vg_json *w, const char *key, const json_t *value)
+{
+    const json_t *item;
+    size_t i;
+
+    switch (value ? json_typeof(value) : JSON_NULL) {
+    case JSON_OBJECT:
+        vg_json_begin_object(w, key);
+        /* jansson's iterators take a non-const object but do not change it */
+        for (void *it = json_object_iter((json_t *)(uintptr_t)value); it;
+             it = json_object_iter_next((json_t *)(uintptr_t)value, it))
+            vg_json_value(w, json_object_iter_key(it), json_object_iter_value(it));
+        vg_json_end_object(w);
+        break;
+    case JSON_ARRAY:
+        vg_json_begin_array(w, key);
+        json_array_foreach (value, i, item)
+            vg_json_value(w, NULL, item);
+        vg_json_end_array(w);
+        break;
+    case JSON_STRING:
+        vg_json_string(w, key, json_string_value(value));
+        break;
+    case JSON_INTEGER:
+        vg_json_int(w, key, json_integer_value(value));
+        break;
+    case JSON_REAL:
+        write_real(w, key, value);
+        break;
+    case JSON_TRUE:
+    case JSON_FALSE:
+        vg_json_bool(w, key, json_is_true(value));
+        break;
+    case JSON_NULL:
+        vg_json_null(w, key);
+        break;
+    }
+}
+
+char *vg_json_finish(struct vg_json *w, size_t *ret_len)
+{
+    put_char(w, '\0');
+    if (w->failed) {
+        vg_json_free(w);
+        return NULL;
+    }
+    char *data = w->data;
+    *ret_len = w->len - 1;
+    w->data = NULL;
+    vg_json_free(w);
+    return data;
+}
+
+void vg_json_free(struct vg_json *w)
+{
+    free(w->data);
+    *w = (struct vg_json){.number_strings = w->number_strings};
+}
+
+json_t *vg_json_text(const char *s)
+{
+    if (!s)
+        return json_null();
+    json_t *text = json_string(s);
+    if (text)
+        return text;
+    /* Not UTF-8 (or out of memory): repair through the writer, then read it back. */
+    vg_auto_json w = {0};
+    put_string(&w, s);
+    return w.failed ? NULL : json_loadb(w.data, w.len, JSON_DECODE_ANY, NULL);
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Filters and outputs in libvirt's grammar: "LEVEL:MATCH ...", "LEVEL:stderr",
+ * "LEVEL:syslog:NAME", "LEVEL:file:PATH", "LEVEL:journald", separated by spaces.
+ */
+#include "server/log_internal.h"
+
+#include "virtgate/cleanup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+#include <systemd/sd-journal.h>
+#include <unistd.h>
+
+static int fail(char **reterr, const char *item, const char *why)
+{
+    if (asprintf(reterr, "log setting '%s': %s", item, why) < 0)
+        *reterr = NULL;
+    return -1;
+}
+
+/* "2:rest": the level, and where the rest begins. */
+static int parse_level(const char *item, enum vg_log_level *ret, const char **ret_rest)
+{
+    if (item[0] < '1' || item[0] > '4' || item[1] != ':')
+        return -1;
+    *ret = (enum vg_log_level)(item[0] - '0');
+    *ret_rest = item + 2;
+    return 0;
+}
+
+static int add_filter(struct vg_log_setup *setup, const char *item, char **reterr)
+{
+    struct vg_log_filter filter;
+    const char *match;
+
+    if (parse_level(item, &filter.level, &match) < 0 || !*match)
+        return fail(reterr, item, "expected LEVEL:MATCH with a level from 1 to 4");
+    struct vg_log_filter *grown =
+        realloc(setup->filters, (setup->n_filters + 1) * sizeof(*grown));
+    filter.match = strdup(match);
+    if (!grown || !filter.match)
+        return fail(reterr, item, "out of memory");
+    setup->filters = grown;
+    grown[setup->n_filters++] = filter;
+    return 0;
+}
+
+static int open_file(const char *path)
+{
+    return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+}
+
+static int add_output(struct vg_log_setup *setup, const char *item, char **reterr)
+{
+    struct vg_log_output out = {.fd = -1};
+    const char *kind, *argument = NULL;
+
+    if (parse_level(item, &out.level, &kind) < 0)
+        return fail(reterr, item, "expected LEVEL:OUTPUT with a level from 1 to 4");
+    if (strcmp(kind, "stderr") == 0) {
+        out.kind = VG_LOG_TO_STDERR;
+    } else if (strcmp(kind, "journald") == 0) {
+        out.kind = VG_LOG_TO_JOURNALD;
+    } else if (strncmp(kind, "syslog:", 7) == 0 && kind[7]) {
+        out.kind = VG_LOG_TO_SYSLOG;
+        argument = kind + 7;
+    } else if (strncmp(kind, "file:", 5) == 0 && kind[5]) {
+        out.kind = VG_LOG_TO_FILE;
+        argument = kind + 5;
+    } else {
+        return fail(reterr, item,
+                    "expected LEVEL:stderr, LEVEL:syslog:NAME, LEVEL:file:PATH or "
+                    "LEVEL:journald");
+    }
+    out.argument = argument ? strdup(argument) : NULL;
+    if (out.kind == VG_LOG_TO_FILE && (out.fd = open_file(argument)) < 0) {
+        free(out.argument);
+        return fail(reterr, item, strerror(errno));
+    }
+    if (out.kind == VG_LOG_TO_SYSLOG)
+        openlog(out.argument, LOG_PID, LOG_DAEMON);
+    struct vg_log_output *grown =
+        realloc(setup->outputs, (setup->n_outputs + 1) * sizeof(*grown));
+    if (!grown)
+        return fail(reterr, item, "out of memory");
+    setup->outputs = grown;
+    grown[setup->n_outputs++] = out;
+    return 0;
+}
+
+static int each_item(struct vg_log_setup *setup, const char *list,
+                     int (*add)(struct vg_log_setup *, const char *, char **),
+                     char **reterr)
+{
+    for (const char *p = list ? list : ""; *p;) {
+        p += strspn(p, " \t\n");
+        size_t n = strcspn(p, " \t\n");
+        vg_autofree char *item = strndup(p, n);
+        if (n && (!item || add(setup, item, reterr) < 0))
+            return -1;
+        p += n;
+    }
+    return 0;
+}
+
+int vg_log_setup_open(struct vg_log_setup *setup, const struct vg_config *config,
+                      char **reterr)
+{
+    setup->level = (enum vg_log_level)config->log_level;
+    setup->json = config->log_format && strcmp(config->log_format, "json") == 0;
+    return each_item(setup, config->log_filters, add_filter, reterr) < 0 ||
+                   each_item(setup, config->log_outputs, add_output, reterr) < 0
+               ? -1
+               : 0;
+}
+
+void vg_log_setup_reopen(struct vg_log_setup *setup)
+{
+    for (size_t i = 0; i < setup->n_outputs; i++) {
+        struct vg_log_output *out = &setup->outputs[i];
+        int fd = out->kind == VG_LOG_TO_FILE ? open_file(out->argument) : -1;
+        if (fd < 0)
+            continue; /* the old one is better than none */
+        close(out->fd);
+        out->fd = fd;
+    }
+}
+
+void vg_log_setup_close(struct vg_log_setup *setup)
+{
+    for (size_t i = 0; i < setup->n_filters; i++)
+        free(setup->filters[i].match);
+    for (size_t i = 0; i < setup->n_outputs; i++) {
+        if (setup->outputs[i].fd >= 0)
+            close(setup->outputs[i].fd);
+        free(setup->outputs[i].argument);
+    }
+    free(setup->filters);
+    free(setup->outputs);
+    *setup = (struct vg_log_setup){0};
+}
+
+static int priority(enum vg_log_level level)
+{
+    static const int of[] = {LOG_DEBUG, LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERR};
+    return of[level];
+}
+
+/* Nobody can be told of a log that cannot be written: a full disk or a closed pipe costs
+ * lines, never the service. */
+static void write_fd(int fd, const char *p, size_t n)
+{
+    while (n) {
+        ssize_t done = write(fd, p, n);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done <= 0)
+            return;
+        p += done;
+        n -= (size_t)done;
+    }
+}
+
+void vg_log_write(const struct vg_log_output *output, enum vg_log_level level,
+                  const char *lines, size_t n)
+{
+    if (output->kind == VG_LOG_TO_STDERR || output->kind == VG_LOG_TO_FILE) {
+        write_fd(output->kind == VG_LOG_TO_FILE ? output->fd : STDERR_FILENO, lines, n);
+        return;
+    }
+    for (const char *p = lines, *end = lines + n; p < end;) {
+        const char *eol = memchr(p, '\n', (size_t)(end - p));
+        int length = (int)((eol ? eol : end) - p);
+        if (output->kind == VG_LOG_TO_SYSLOG)
+            syslog(priority(level), "%.*s", length, p);
+        else
+            sd_journal_send("MESSAGE=%.*s", length, p, "PRIORITY=%i", priority(level),
+                            "SYSLOG_IDENTIFIER=virtgate", NULL);
+        p += length + 1;
+    }
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * virtgate: argv, signals, the order of starting and stopping. The main thread is also
+ * the watchdog: every WATCH_NS it looks for what is late.
+ */
+#include "server/app.h"
+#include "server/http_server.h"
+#include "server/request.h"
+#include "server/virt_host.h"
+#include "server/virt_loop.h"
+#include "virtgate/cleanup.h"
+#include "virtgate/config.h"
+#include "virtgate/log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+
+#define WATCH_NS      50000000
+#define DRAIN_SECONDS 5
+#define EXIT_USAGE    2
+
+static void block_signals(sigset_t *ret)
+{
+    sigemptyset(ret);
+    sigaddset(ret, SIGTERM);
+    sigaddset(ret, SIGINT);
+    sigaddset(ret, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, ret, NULL); /* every thread inherits it */
+    signal(SIGPIPE, SIG_IGN);
+}
+
+/* One descriptor for each connection, and some for hosts. */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static void watch(void)
+{
+    int64_t now = vg_now_ns();
+    vg_http_watch(now);
+    vg_hosts_watch(now);
+}
+
+static void serve(const sigset_t *signals)
+{
+    const struct timespec pause = {.tv_nsec = WATCH_NS};
+    for (;;) {
+        int sig = sigtimedwait(signals, NULL, &pause);
+        if (sig == SIGTERM || sig == SIGINT)
+            return;
+        if (sig == SIGHUP) {
+            vg_log_reopen();
+            vg_http_reload();
+            vg_log(VG_LOG_INFO, "main", "logs reopened, tokens read again");
+        }
+        watch();
+    }
+}
+
+/* Requests in flight are answered, new connections are not accepted. */
+static void drain(void)
+{
+    const struct timespec pause = {.tv_nsec = WATCH_NS / 5};
+    int64_t end = vg_now_ns() + DRAIN_SECONDS * (int64_t)1000000000;
+
+    sd_notify(0, "STOPPING=1");
+    vg_log(VG_LOG_INFO, "main", "stopping: %u requests in flight", vg_http_active());
+    vg_http_drain();
+    while (vg_http_active() && vg_now_ns() < end) {
+        nanosleep(&pause, NULL);
+        watch();
+    }
+    vg_hosts_stop(0);
+    end = vg_now_ns() + (int64_t)1000000000;
+    while (vg_http_active() && vg_now_ns() < end)
+        nanosleep(&pause, NULL);
+    vg_http_stop();
+    vg_virt_stop();
+    vg_log(VG_LOG_INFO, "main", "stopped");
+}
+
+static int run(const struct vg_config *config)
+{
+    vg_autofree char *message = NULL;
+    sigset_t signals;
+
+    if (vg_app_start(config) < 0)
+        return EXIT_FAILURE;
+    block_signals(&signals);
+    raise_file_limit();
+    if (vg_log_start(config, &message) < 0) {
+        fprintf(stderr, "virtgate: %s\n", message ? message : "out of memory");
+        return EXIT_USAGE;
+    }
+    vg_log(VG_LOG_INFO, "main", "virtgate " VG_VERSION);
+    int rc = EXIT_FAILURE;
+    if (vg_virt_start() == 0 && vg_hosts_start(config) == 0 &&
+        vg_http_start(config) == 0) {
+        sd_notify(0, "READY=1");
+        serve(&signals);
+        drain();
+        rc = EXIT_SUCCESS;
+    }
+    vg_log_stop();
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    struct vg_config config = {0};
+    enum vg_config_action action = VG_CONFIG_RUN;
+    vg_autofree char *message = NULL;
+    int rc = EXIT_SUCCESS;
+
+    if (argc == 2 && strcmp(argv[1], "--dump-routes") == 0) {
+        vg_app_dump_routes();
+        return EXIT_SUCCESS;
+    }
+    if (vg_config_read(argc, argv, &config, &action, &message) < 0) {
+        fprintf(stderr, "virtgate: %s\n", message ? message : "out of memory");
+        return EXIT_USAGE;
+    }
+    switch (action) {
+    case VG_CONFIG_HELP:
+        vg_config_help(stdout);
+        break;
+    case VG_CONFIG_VERSION:
+        puts("virtgate " VG_VERSION);
+        break;
+    case VG_CONFIG_CHECK:
+        puts("configuration is valid");
+        break;
+    case VG_CONFIG_RUN:
+        rc = run(&config);
+        break;
+    }
+    vg_config_clear(&config);
+    return rc;
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Replies and their shared bodies; the one place where an error becomes an answer.
+ */
+#include "virtgate/reply.h"
+
+#include "server/request.h"
+#include "virtgate/cleanup.h"
+
+#include <string.h>
+#include <xxhash.h>
+#include <zlib.h>
+
+#define JSON_TYPE    "application/json"
+#define PROBLEM_TYPE "application/problem+json"
+
+/* Shorter bodies fit one packet anyway. */
+#define GZIP_WORTH 1024
+
+static const char out_of_memory[] = "{\"type\":\"urn:virtgate:error:internal\",\"title\":"
+                                    "\"Internal error\",\"status\":500,"
+                                    "\"detail\":\"Out of memory\",\"retryable\":true}";
+
+static struct vg_body out_of_memory_body = {
+    .refs = 1, .data = out_of_memory, .length = sizeof(out_of_memory) - 1};
+
+static struct vg_reply make_oom(void)
+{
+    return (struct vg_reply){
+        .status = 500, .type = PROBLEM_TYPE, .body = vg_body_ref(&out_of_memory_body)};
+}
+
+/* A reply of `data`, which becomes the body's own when `owned` is the same. */
+static struct vg_reply make_reply(int status, const char *type, char *owned,
+                                  const char *data, size_t length)
+{
+    struct vg_body *body = data ? calloc(1, sizeof(*body)) : NULL;
+    if (!body) {
+        free(owned);
+        return make_oom();
+    }
+    atomic_init(&body->refs, 1);
+    body->owned = owned;
+    body->data = data;
+    body->length = length;
+    return (struct vg_reply){.status = status, .type = type, .body = body};
+}
+
+static struct vg_reply make_written(int status, const char *type, struct vg_json *w)
+{
+    size_t n = 0;
+    char *text = vg_json_finish(w, &n);
+    return make_reply(status, type, text, text, n);
+}
+
+struct vg_reply vg_ok(struct vg_request *rq, json_t *json_steal)
+{
+    if (!json_steal)
+        return make_oom();
+    json_auto_t *json = json_steal;
+    struct vg_json w = vg_json_for(rq);
+    vg_json_value(&w, NULL, json);
+    return make_written(200, JSON_TYPE, &w);
+}
+
+struct vg_reply vg_ok_written(struct vg_request *rq, struct vg_json *w)
+{
+    (void)rq;
+    return make_written(200, JSON_TYPE, w);
+}
+
+struct vg_reply vg_ok_text(struct vg_request *rq, const char *type, char *text_steal)
+{
+    (void)rq;
+    return make_reply(200, type, text_steal, text_steal,
+                      text_steal ? strlen(text_steal) : 0);
+}
+
+struct vg_reply vg_ok_static(struct vg_request *rq, const char *type, const char *data,
+                             size_t len)
+{
+    (void)rq;
+    return make_reply(200, type, NULL, data, len);
+}
+
+struct vg_reply vg_created(struct vg_request *rq, char *location_steal, struct vg_json *w)
+{
+    (void)rq;
+    struct vg_reply reply = make_written(201, JSON_TYPE, w);
+    reply.location = location_steal;
+    return reply;
+}
+
+struct vg_reply vg_no_content(struct vg_request *rq)
+{
+    (void)rq;
+    return (struct vg_reply){.status = 204};
+}
+
+struct vg_reply vg_with_status(struct vg_reply reply, int status)
+{
+    reply.status = status;
+    return reply;
+}
+
+/* The target's query without `after`, and with it anew. */
+static char *next_target(const struct vg_request *rq, const char *cursor)
+{
+    vg_autofree char *path = strndup(rq->target, rq->path_length);
+    vg_autofree char *encoded = vg_percent_encode(cursor);
+    char *target = NULL;
+
+    if (!path || !encoded || asprintf(&target, "%s?after=%s", path, encoded) < 0)
+        return NULL;
+    for (unsigned int i = 0; i < rq->n_query; i++) {
+        vg_autofree char *before = target;
+        vg_autofree char *value = vg_percent_encode(rq->query[i].value);
+        if (strcmp(rq->query[i].key, "after") == 0) {
+            before = NULL;
+            continue;
+        }
+        if (!value || asprintf(&target, "%s&%s=%s", before, rq->query[i].key, value) < 0)
+            return NULL;
+    }
+    return target;
+}
+
+struct vg_reply vg_with_next(struct vg_request *rq, struct vg_reply reply,
+                             const char *cursor)
+{
+    vg_autofree char *target = cursor ? next_target(rq, cursor) : NULL;
+    if (!target || asprintf(&reply.link, "<%s>; rel=\"next\"", target) < 0)
+        reply.link = NULL;
+    return reply;
+}
+
+struct vg_json vg_json_for(const struct vg_request *rq)
+{
+    return (struct vg_json){.number_strings = rq->number_strings};
+}
+
+struct vg_reply vg_reply_problem(const struct vg_request *rq,
+                                 const struct vg_error *error)
+{
+    struct vg_error e = *error; /* borrows */
+
+    if (e.transport && rq->method != VG_GET && rq->method != VG_HEAD)
+        e.outcome = VG_OUTCOME_UNKNOWN;
+    json_auto_t *problem = vg_error_to_json(&e);
+    if (!problem)
+        return make_oom();
+
+    vg_autofree char *path = strndup(rq->target ? rq->target : "", rq->path_length);
+    json_object_set_new(problem, "instance", vg_json_text(path ? path : ""));
+    json_object_set_new(problem, "requestId", vg_json_text(rq->id));
+    if (rq->host)
+        json_object_set_new(problem, "host", vg_json_text(vg_host_name(rq)));
+    struct vg_json w = vg_json_for(rq);
+    vg_json_value(&w, NULL, problem);
+    struct vg_reply reply = make_written(e.status, PROBLEM_TYPE, &w);
+    reply.retry_after = e.retry_after;
+    reply.transport_failed = e.transport;
+    return reply;
+}
+
+struct vg_reply vg_reply_error(const struct vg_request *rq, enum vg_error_id id,
+                               const char *detail)
+{
+    struct vg_error e = {0};
+    vg_error_set(&e, id, "%s", detail);
+    struct vg_reply reply = vg_reply_problem(rq, &e);
+    vg_error_clear(&e);
+    return reply;
+}
+
+struct vg_reply vg_fail(struct vg_request *rq)
+{
+    if (!rq->error.status)
+        vg_error_set(&rq->error, VG_E_INTERNAL,
+                     "A failure without a reason: please report it");
+    return vg_reply_problem(rq, &rq->error);
+}
+
+struct vg_reply vg_fail_virt(struct vg_request *rq)
+{
+    vg_error_set_virt(&rq->error);
+    return vg_fail(rq);
+}
+
+/* ---- bodies
+ * ------------------------------------------------------------------------------- */
+
+struct vg_body *vg_body_ref(struct vg_body *body)
+{
+    if (body)
+        atomic_fetch_add_explicit(&body->refs, 1, memory_order_relaxed);
+    return body;
+}
+
+void vg_body_unref(struct vg_body *body)
+{
+    if (!body || atomic_fetch_sub_explicit(&body->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    free(body->owned);
+    free(body->gzip);
+    free(body);
+}
+
+void vg_reply_clear(struct vg_reply *reply)
+{
+    vg_body_unref(reply->body);
+    free(reply->location);
+    free(reply->link);
+    *reply = (struct vg_reply){0};
+}
+
+struct vg_reply vg_reply_share(const struct vg_reply *reply)
+{
+    struct vg_reply copy = *reply;
+    vg_body_ref(copy.body);
+    copy.location = reply->location ? strdup(reply->location) : NULL;
+    copy.link = reply->link ? strdup(reply->link) : NULL;
+    return copy;
+}
+
+static void compress_body(struct vg_body *body)
+{
+    z_stream z = {0};
+    if (deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+        return;
+    size_t size = deflateBound(&z, body->length);
+    char *out = malloc(size);
+    z.next_in = (z_const Bytef *)(uintptr_t)body->data;
+    z.avail_in = (uInt)body->length;
+    z.next_out = (Bytef *)out;
+    z.avail_out = (uInt)size;
+    if (out && deflate(&z, Z_FINISH) == Z_STREAM_END && z.total_out < body->length) {
+        body->gzip = out;
+        body->gzip_length = z.total_out;
+    } else {
+        free(out);
+    }
+    deflateEnd(&z);
+}
+
+void vg_reply_prepare(struct vg_reply *reply, bool gzip)
+{
+    struct vg_body *body = reply->body;
+
+    if (!body || body == &out_of_memory_body)
+        return;
+    if (reply->status == 200 && !body->hash)
+        body->hash = XXH3_64bits(body->data, body->length);
+    if (gzip && !body->gzip && body->length >= GZIP_WORTH)
+        compress_body(body);
+}

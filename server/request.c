@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Requests: reference counting, the target's segments and query (RFC 3986, decoded
+ * exactly once), and what every route's arguments have in common.
+ */
+#include "server/request.h"
+
+#include "virtgate/cleanup.h"
+
+#include <string.h>
+#include <time.h>
+
+#define MAX_QUERY_KEYS 64
+
+int64_t vg_now_ns(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+struct vg_request *vg_request_new(void)
+{
+    struct vg_request *rq = calloc(1, sizeof(*rq));
+    if (rq)
+        atomic_init(&rq->refs, 1);
+    return rq;
+}
+
+struct vg_request *vg_request_ref(struct vg_request *rq)
+{
+    atomic_fetch_add_explicit(&rq->refs, 1, memory_order_relaxed);
+    return rq;
+}
+
+void vg_request_unref(struct vg_request *rq)
+{
+    if (!rq || atomic_fetch_sub_explicit(&rq->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    free(rq->target);
+    free(rq->text);
+    free(rq->query);
+    free(rq->body);
+    free(rq->prefix);
+    json_decref(rq->json);
+    vg_error_clear(&rq->error);
+    free(rq);
+}
+
+void vg_request_answer(struct vg_request *rq, struct vg_reply reply)
+{
+    if (atomic_exchange(&rq->answered, true))
+        vg_reply_clear(&reply);
+    else
+        rq->done(rq, reply);
+}
+
+struct vg_error *vg_request_error(struct vg_request *rq)
+{
+    return &rq->error;
+}
+
+const char *vg_host_prefix(const struct vg_request *rq)
+{
+    return rq->prefix ? rq->prefix : "";
+}
+
+bool vg_wants_xml(const struct vg_request *rq)
+{
+    return rq->accept == VG_ACCEPT_XML ||
+           (rq->accept == VG_ACCEPT_NOTHING_SAID && (rq->route->flags & VG_ONLY_XML));
+}
+
+const char *vg_xml_body(const struct vg_request *rq)
+{
+    return rq->body_kind == VG_BODY_XML ? rq->body : NULL;
+}
+
+/* Position of {name} in the route's pattern is its position in the path. */
+const char *vg_path(const struct vg_request *rq, const char *name)
+{
+    unsigned int i = rq->first_segment;
+    size_t n = strlen(name);
+    for (const char *p = rq->route->pattern; *p == '/'; i++) {
+        p++;
+        if (p[0] == '{' && strncmp(p + 1, name, n) == 0 && p[1 + n] == '}')
+            return rq->segments[i];
+        p += strcspn(p, "/");
+    }
+    abort(); /* the handler and its table row disagree: found by the first test */
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+/* Decodes [s, s+n) to *out, which moves past the NUL. -1: bad escape or NUL. */
+static int decode(const char *s, size_t n, bool plus_is_space, char **out)
+{
+    char *o = *out;
+    for (size_t i = 0; i < n; i++) {
+        char c = s[i];
+        if (c == '+' && plus_is_space) {
+            c = ' ';
+        } else if (c == '%') {
+            int high = i + 2 < n ? hex_digit(s[i + 1]) : -1;
+            int low = i + 2 < n ? hex_digit(s[i + 2]) : -1;
+            if (high < 0 || low < 0 || (high == 0 && low == 0))
+                return -1;
+            c = (char)(high * 16 + low);
+            i += 2;
+        }
+        *o++ = c;
+    }
+    *o++ = '\0';
+    *out = o;
+    return 0;
+}
+
+static int parse_path(struct vg_request *rq, const char *path, size_t n, char **out)
+{
+    const char *end = path + n, *p = path;
+
+    while (p < end) {
+        p++; /* the slash */
+        const char *next = memchr(p, '/', (size_t)(end - p));
+        size_t len = (size_t)((next ? next : end) - p);
+        if (len == 0 && p == end && n > 1) {
+            vg_error_set(&rq->error, VG_E_NOT_FOUND,
+                         "The path ends with a slash; leave it out");
+            return -1;
+        }
+        if (len == 0 && n == 1)
+            return 0;
+        if (rq->n_segments == VG_MAX_SEGMENTS) {
+            vg_error_set(&rq->error, VG_E_NOT_FOUND, "No path has that many segments");
+            return -1;
+        }
+        rq->segments[rq->n_segments++] = *out;
+        if (decode(p, len, false, out) < 0) {
+            vg_error_set(&rq->error, VG_E_BAD_REQUEST,
+                         "The path has a bad percent-escape; %%XX with two hexadecimal "
+                         "digits is accepted, %%00 is not");
+            return -1;
+        }
+        p += len;
+    }
+    return 0;
+}
+
+static int parse_pair(struct vg_request *rq, const char *p, size_t n, char **out)
+{
+    const char *eq = memchr(p, '=', n);
+    size_t key_length = eq ? (size_t)(eq - p) : n;
+    struct vg_pair *pair = &rq->query[rq->n_query];
+
+    pair->key = *out;
+    if (decode(p, key_length, true, out) < 0)
+        goto bad;
+    pair->value = *out;
+    if (decode(eq ? eq + 1 : "", eq ? n - key_length - 1 : 0, true, out) < 0)
+        goto bad;
+    for (unsigned int i = 0; i < rq->n_query; i++) {
+        if (strcmp(rq->query[i].key, pair->key) == 0) {
+            vg_error_set(&rq->error, VG_E_DUPLICATE_KEY,
+                         "Query key '%s' is given more than once", pair->key);
+            return -1;
+        }
+    }
+    rq->n_query++;
+    return 0;
+bad:
+    vg_error_set(
+        &rq->error, VG_E_BAD_REQUEST,
+        "The query has a bad percent-escape; %%XX with two hexadecimal digits is "
+        "accepted, %%00 is not");
+    return -1;
+}
+
+static int parse_query(struct vg_request *rq, const char *query, char **out)
+{
+    unsigned int n = 1;
+    for (const char *p = query; *p; p++)
+        n += *p == '&';
+    if (n > MAX_QUERY_KEYS) {
+        vg_error_set(&rq->error, VG_E_BAD_REQUEST, "The query has more than %d keys",
+                     MAX_QUERY_KEYS);
+        return -1;
+    }
+    rq->query = calloc(n, sizeof(*rq->query));
+    if (!rq->query) {
+        vg_error_set(&rq->error, VG_E_INTERNAL, "Out of memory");
+        return -1;
+    }
+    for (const char *p = query; *p;) {
+        size_t len = strcspn(p, "&");
+        if (len && parse_pair(rq, p, len, out) < 0)
+            return -1;
+        p += len + (p[len] == '&');
+    }
+    return 0;
+}
+
+int vg_request_parse_target(struct vg_request *rq, const char *target)
+{
+    size_t n = strlen(target);
+
+    rq->target = strdup(target);
+    rq->text = malloc(2 * n + 4); /* each part decodes to no more, plus its NUL */
+    if (!rq->target || !rq->text) {
+        vg_error_set(&rq->error, VG_E_INTERNAL, "Out of memory");
+        return -1;
+    }
+    rq->path_length = strcspn(target, "?");
+    if (target[0] != '/') {
+        vg_error_set(&rq->error, VG_E_BAD_REQUEST,
+                     "The request target is a path that begins with a slash");
+        return -1;
+    }
+    char *out = rq->text;
+    if (parse_path(rq, target, rq->path_length, &out) < 0)
+        return -1;
+    if (target[rq->path_length] == '?')
+        return parse_query(rq, target + rq->path_length + 1, &out);
+    return 0;
+}
+
+char *vg_percent_encode(const char *s)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    char *text = malloc(3 * strlen(s) + 1), *p = text;
+    if (!text)
+        return NULL;
+    for (; *s; s++) {
+        unsigned char c = (unsigned char)*s;
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                     (c >= '0' && c <= '9') || (c != 0 && strchr("-._~", c));
+        if (plain) {
+            *p++ = (char)c;
+        } else {
+            *p++ = '%';
+            *p++ = hex[c >> 4];
+            *p++ = hex[c & 15];
+        }
+    }
+    *p = '\0';
+    return text;
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The inside of a request, for server/ only. It is made by the HTTP side (or by app.c for
+ * one host of several), queued, run by a worker, and answered exactly once: by the
+ * worker, or by the deadline. Both may hold it, so it is counted.
+ */
+#pragma once
+
+#include "virtgate/reply.h"
+#include "virtgate/request.h"
+#include "virtgate/route.h"
+
+#include <stdatomic.h>
+
+#define VG_MAX_SEGMENTS 12
+
+enum vg_role {
+    VG_ROLE_NONE,
+    VG_ROLE_VIEWER,
+    VG_ROLE_OPERATOR,
+    VG_ROLE_ADMIN,
+};
+
+enum vg_accept {
+    VG_ACCEPT_NOTHING_SAID, /* no header, or the wildcard */
+    VG_ACCEPT_JSON,
+    VG_ACCEPT_XML,
+    VG_ACCEPT_OTHER, /* neither JSON nor XML */
+};
+
+enum vg_body_kind {
+    VG_BODY_NONE,
+    VG_BODY_JSON,
+    VG_BODY_XML,
+};
+
+struct vg_pair {
+    const char *key, *value; /* decoded, borrowed from the request's buffers */
+};
+
+struct vg_host;
+struct vg_lease;
+
+struct vg_request {
+    atomic_uint refs;
+    atomic_bool answered;
+
+    /* What was asked. */
+    enum vg_method method;
+    const char *method_name;
+    char *target; /* as received: path and query, encoded; owned */
+    char *text;   /* decoded segments and query; owned */
+    const char *segments[VG_MAX_SEGMENTS];
+    unsigned int n_segments;
+    unsigned int first_segment; /* past "/hosts/NAME" */
+    size_t path_length;         /* of target, without the query */
+    struct vg_pair *query;      /* owned */
+    unsigned int n_query;
+    enum vg_accept accept;
+    enum vg_body_kind body_kind;
+    char *body; /* NUL-terminated; owned */
+    size_t body_length;
+    json_t *json; /* the parsed body; owned */
+    char id[40];  /* X-Request-Id */
+
+    /* What it turned out to be. */
+    const struct vg_route *route;
+    struct vg_host *host;
+    char *prefix;      /* "/hosts/NAME", encoded; owned, NULL on bare paths */
+    enum vg_role role; /* the caller's */
+    bool number_strings;
+    enum vg_lookup { VG_LOOKUP_DEFAULT, VG_LOOKUP_ID, VG_LOOKUP_NAME, VG_LOOKUP_UUID } by;
+
+    /* While it runs. */
+    struct vg_lease *lease; /* the worker's connection */
+    bool begun;             /* a worker took it; guarded by the lane's lock */
+    struct vg_error error;
+    int64_t start_ns, deadline_ns; /* CLOCK_MONOTONIC */
+
+    /* Called once with the answer, which it owns; any thread. */
+    void (*done)(struct vg_request *rq, struct vg_reply reply);
+    void *done_data;
+};
+
+/* One reference; NULL when out of memory. */
+struct vg_request *vg_request_new(void);
+struct vg_request *vg_request_ref(struct vg_request *rq);
+void vg_request_unref(struct vg_request *rq);
+
+/* Splits and decodes the target. -1: the request's error is set. */
+int vg_request_parse_target(struct vg_request *rq, const char *target);
+
+/* Parses and checks the body that was received, as its kind says. -1: error is set. */
+int vg_request_parse_body(struct vg_request *rq);
+
+/* Refuses arguments on a route that takes none. -1: error is set. */
+int vg_request_refuse_args(struct vg_request *rq);
+
+/* Finds the keys that every route takes: numbers, by. -1: error is set. */
+int vg_request_common_args(struct vg_request *rq);
+
+/* Answers unless it has been: whoever comes first. The reply is taken in any case. */
+void vg_request_answer(struct vg_request *rq, struct vg_reply reply);
+
+/* Percent-encodes one path segment or query value. Owned by the caller. */
+char *vg_percent_encode(const char *s);
+
+int64_t vg_now_ns(void);
+
+/* ---- replies
+ * ---------------------------------------------------------------------------- */
+
+struct vg_body {
+    atomic_uint refs;
+    char *owned; /* freed with the body; NULL for static bytes */
+    const char *data;
+    size_t length;
+    uint64_t hash; /* 0: not computed yet; see vg_body_etag */
+    char *gzip;    /* compressed once for all who share it; owned */
+    size_t gzip_length;
+};
+
+/* An answer made of an error that is not the request's own: of a call that it shared, or
+ * of the deadline while a worker still holds the request. */
+struct vg_reply vg_reply_problem(const struct vg_request *rq,
+                                 const struct vg_error *error);
+struct vg_reply vg_reply_error(const struct vg_request *rq, enum vg_error_id id,
+                               const char *detail);
+
+struct vg_body *vg_body_ref(struct vg_body *body);
+void vg_body_unref(struct vg_body *body);
+void vg_reply_clear(struct vg_reply *reply);
+/* A copy that shares the body. */
+struct vg_reply vg_reply_share(const struct vg_reply *reply);
+/* Hashes and compresses where it pays, before the reply is shared. */
+void vg_reply_prepare(struct vg_reply *reply, bool gzip);

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * One connection to a host, that can be cut from outside: libvirt cannot cancel a blocked
+ * call (virConnectClose from another thread does not), but shutdown(2) on the
+ * connection's socket ends it at once, also a virConnectOpen in progress.
+ */
+#pragma once
+
+#include "virtgate/error.h"
+
+#include <libvirt/libvirt.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct vg_lease {
+    virConnectPtr conn; /* NULL: closed */
+    bool in_process; /* a driver inside this process: no socket, shared by all workers */
+    unsigned int epoch;        /* the host's epoch when it was opened */
+    atomic_bool cut;           /* shut down from outside: to be closed, not used */
+    _Atomic int64_t cut_at_ns; /* when the watchdog cuts it; 0: never */
+
+    /* Descriptors of our own (dup) of the sockets libvirt made while opening, so that a
+     * cut can never hit a descriptor that was closed and used again. */
+    pthread_mutex_t lock;
+    int fds[4];
+    unsigned int n_fds;
+
+    struct vg_lease *next, **link; /* list of all, for the watchdog */
+};
+
+struct vg_lease *vg_lease_new(void);
+/* Closes the connection, too. May block until the watchdog cuts it: worker threads only.
+ */
+void vg_lease_free(struct vg_lease *lease);
+
+/* Opens; NULL uri is libvirt's own choice. `tag` is the host's name for the log and lives
+ * as long as the program. -1: *reterr. Blocks: set cut_at_ns before. */
+int vg_lease_open(struct vg_lease *lease, const char *uri, bool read_only,
+                  const char *tag, struct vg_error *reterr);
+
+/* Shares an in-process connection. */
+void vg_lease_share(struct vg_lease *lease, virConnectPtr conn);
+
+/* Closes; when `broken`, cuts first, so that closing does not wait for a dead daemon. */
+void vg_lease_close(struct vg_lease *lease, bool broken);
+
+/* Whether it is open and, as far as this process knows, alive. No RPC. */
+bool vg_lease_usable(const struct vg_lease *lease);
+
+/* Ends whatever call is blocked on it. Any thread. */
+void vg_lease_cut(struct vg_lease *lease);
+
+/* Cuts every lease whose time has come. For the watchdog. */
+void vg_lease_cut_due(int64_t now_ns);
+
+/* Cuts all leases, and whatever is opened from now on: the end of the program. */
+void vg_lease_cut_all(void);
+
+/* The lease that the calling thread is opening now, or NULL; see virt_socket.c. */
+extern _Thread_local struct vg_lease *vg_lease_opening;
+void vg_lease_note_socket(int fd);

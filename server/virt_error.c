@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The one place where an error becomes an answer: the gateway's own (error.def) and
+ * libvirt's (virError, with the status from error-status.tsv). Everything is copied at
+ * once, because the next libvirt call on the thread, even a free, overwrites the thread's
+ * last error.
+ */
+#include "virtgate/error.h"
+
+#include <libvirt/libvirt.h>
+#include <libvirt/virterror.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/virt_error.h"
+#include "virtgate/autoptr.h"
+#include "virtgate/enum.h"
+#include "virtgate/json.h"
+
+#define UNKNOWN_CODE_STATUS 502
+#define RETRY_AFTER         1
+
+struct own_error {
+    const char *slug, *title;
+    int status;
+    bool retryable;
+};
+
+static const struct own_error own_errors[] = {
+#define X(id, slug_, status_, retryable_, title_)                                        \
+    [VG_E_##id] = {                                                                      \
+        .slug = slug_, .title = title_, .status = status_, .retryable = retryable_},
+#include "virtgate/error.def"
+#undef X
+};
+
+static bool worth_retrying(int status)
+{
+    return status == 503 || status == 504;
+}
+
+void vg_error_set(struct vg_error *e, enum vg_error_id id, const char *fmt, ...)
+{
+    /* The new text may quote the old one: format before clearing. */
+    char *detail = NULL;
+    va_list ap;
+    va_start(ap, fmt);
+    if (vasprintf(&detail, fmt, ap) < 0)
+        detail = NULL;
+    va_end(ap);
+
+    vg_error_clear(e);
+    const struct own_error *own = &own_errors[id];
+    e->status = own->status;
+    e->slug = own->slug;
+    e->title = own->title;
+    e->detail = detail;
+    e->retryable = own->retryable;
+    e->retry_after = own->retryable ? RETRY_AFTER : 0;
+}
+
+/* The connection to the host broke. These codes mean something else from other domains.
+ */
+static bool is_transport(const virError *err)
+{
+    return err->domain == VIR_FROM_RPC &&
+           (err->code == VIR_ERR_INTERNAL_ERROR || err->code == VIR_ERR_SYSTEM_ERROR);
+}
+
+static int find_status(const virError *err)
+{
+    if (is_transport(err))
+        return 503;
+    /* libvirt's only sign of a request beyond its message limit is this text. */
+    if (err->code == VIR_ERR_RPC && err->message &&
+        strstr(err->message, "Unable to encode message payload"))
+        return 413;
+    for (size_t i = 0; i < vg_error_statuses_count; i++)
+        if (vg_error_statuses[i].code == err->code)
+            return vg_error_statuses[i].status;
+    return UNKNOWN_CODE_STATUS;
+}
+
+/* The constant's name in C, null for one newer than this build. */
+static json_t *symbol_to_json(const struct vg_enum *e, int value)
+{
+    const struct vg_enum_value *v = vg_enum_find(e, value);
+    return v ? json_string(v->symbol) : json_null();
+}
+
+static json_t *virt_to_json(const virError *err)
+{
+    return json_pack(
+        "{s:i, s:o, s:i, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:i, s:i}", "code", err->code,
+        "codeName", symbol_to_json(&vg_enum_virErrorNumber, err->code), "domain",
+        err->domain, "domainName", symbol_to_json(&vg_enum_virErrorDomain, err->domain),
+        "level", (int)err->level, "levelName",
+        symbol_to_json(&vg_enum_virErrorLevel, (int)err->level), "message",
+        vg_json_text(err->message), "str1", vg_json_text(err->str1), "str2",
+        vg_json_text(err->str2), "str3", vg_json_text(err->str3), "int1", err->int1,
+        "int2", err->int2);
+}
+
+void vg_error_copy_virt(struct vg_error *e, const virError *err)
+{
+    vg_error_clear(e);
+    e->status = find_status(err);
+    e->detail = strdup(err->message ? err->message : "libvirt gave no message");
+    e->virt = virt_to_json(err);
+    e->transport = is_transport(err);
+    e->retryable = worth_retrying(e->status);
+    e->retry_after = e->retryable ? RETRY_AFTER : 0;
+}
+
+void vg_error_set_virt(struct vg_error *e)
+{
+    virError err = {0};
+    if (virCopyLastError(&err) <= 0) {
+        vg_error_set(e, VG_E_INTERNAL,
+                     "a libvirt call failed without an error; please report this");
+        return;
+    }
+    vg_error_copy_virt(e, &err);
+    virResetError(&err);
+    /* Whoever fails next without an error must not be blamed with this one. */
+    virResetLastError();
+}
+
+void vg_error_clear(struct vg_error *e)
+{
+    free(e->detail);
+    json_decref(e->virt);
+    *e = (struct vg_error){0};
+}
+
+/* libvirt's text for the code alone: str1 is the format "Domain not found: %s". Where it
+ * has none ("%s" for system errors, or NULL), the code's own name in words. */
+static json_t *virt_title(json_t *virt, const struct vg_enum_value *code)
+{
+    const char *format = json_string_value(json_object_get(virt, "str1"));
+    size_t len = format ? strcspn(format, "%") : 0;
+    while (len > 0 && strchr(" :'\"(", format[len - 1]))
+        len--;
+    if (len > 0)
+        return json_stringn(format, len);
+    if (!code)
+        return json_string("libvirt error unknown to this gateway");
+    vg_autofree char *words = strdup(code->name);
+    for (char *c = words; c && *c; c++)
+        if (*c == '-')
+            *c = ' ';
+    return json_string(words);
+}
+
+static int add_virt(json_t *problem, json_t *virt)
+{
+    int number = (int)json_integer_value(json_object_get(virt, "code"));
+    const struct vg_enum_value *code = vg_enum_find(&vg_enum_virErrorNumber, number);
+    json_t *type = code ? json_sprintf("urn:libvirt:error:%s", code->symbol)
+                        : json_sprintf("urn:libvirt:error:%d", number);
+    return json_object_set_new(problem, "type", type) |
+           json_object_set_new(problem, "title", virt_title(virt, code));
+}
+
+static int add_own(json_t *problem, const struct vg_error *e)
+{
+    /* libvirt's error without its fields: there was no memory for them. */
+    const char *slug = e->slug ? e->slug : own_errors[VG_E_INTERNAL].slug;
+    const char *title = e->title ? e->title : own_errors[VG_E_INTERNAL].title;
+    return json_object_set_new(problem, "type",
+                               json_sprintf("urn:virtgate:error:%s", slug)) |
+           json_object_set_new(problem, "title", json_string(title));
+}
+
+json_t *vg_error_to_json(const struct vg_error *e)
+{
+    json_auto_t *problem = json_object();
+    if (!problem)
+        return NULL;
+    int bad = e->virt && !e->slug ? add_virt(problem, e->virt) : add_own(problem, e);
+    bad |= json_object_set_new(problem, "status", json_integer(e->status));
+    bad |= json_object_set_new(problem, "detail", vg_json_text(e->detail));
+    bad |= json_object_set_new(problem, "retryable", json_boolean(e->retryable));
+    if (e->outcome == VG_OUTCOME_UNKNOWN)
+        bad |= json_object_set_new(problem, "outcome", json_string("unknown"));
+    if (e->virt)
+        bad |= json_object_set(problem, "error", e->virt);
+    return bad ? NULL : vg_take(&problem);
+}

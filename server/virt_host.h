@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Hosts: for each its lanes of workers, and a keeper thread that holds the event
+ * connection, probes the host's health and opens the breaker while it is dead.
+ */
+#pragma once
+
+#include "virtgate/config.h"
+#include "virtgate/host.h"
+
+struct vg_host;
+
+/* Makes the hosts of the configuration and starts their keepers. Waits a moment for first
+ * connections, so that a healthy host is up when the first request comes. -1: on the log.
+ */
+int vg_hosts_start(const struct vg_config *config);
+
+/* NULL when there is none of that name. */
+struct vg_host *vg_host_find(const char *name);
+size_t vg_host_count(void);
+struct vg_host *vg_host_at(size_t index);
+const char *vg_host_get_name(const struct vg_host *host);
+
+/* Runs the request's route on the host, or answers it at once while the host is down.
+ * Takes over the caller's reference. Any thread, does not block. */
+void vg_host_submit(struct vg_host *host, struct vg_request *rq);
+
+/* Answers what is late and cuts calls past their deadline; every 50 ms or so. */
+void vg_hosts_watch(int64_t now_ns);
+
+/* Waits up to `seconds` for the work in flight, cuts the rest, closes everything. */
+void vg_hosts_stop(unsigned int seconds);

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * From a path segment to a libvirt object. See include/virtgate/object.h.
+ */
+#include "virtgate/object.h"
+
+#include "server/request.h"
+#include "virtgate/host.h"
+
+#include <ctype.h>
+#include <libvirt/virterror.h>
+#include <stdio.h>
+#include <string.h>
+
+/* 36 characters with dashes, or 32 hexadecimal digits. */
+static bool is_uuid(const char *s)
+{
+    size_t n = strlen(s);
+    if (n != 36 && n != 32)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        bool dash = n == 36 && (i == 8 || i == 13 || i == 18 || i == 23);
+        if (dash ? s[i] != '-' : !isxdigit((unsigned char)s[i]))
+            return false;
+    }
+    return true;
+}
+
+/* Digits that are a domain id; -1 for others. */
+static int parse_id(const char *s)
+{
+    int64_t id = 0;
+    size_t n = strlen(s);
+    if (n == 0 || n > 10 || strspn(s, "0123456789") != n)
+        return -1;
+    for (; *s; s++)
+        id = id * 10 + (*s - '0');
+    return id <= INT32_MAX ? (int)id : -1;
+}
+
+static bool not_found(void)
+{
+    virErrorPtr e = virGetLastError();
+    return e && e->code == VIR_ERR_NO_DOMAIN;
+}
+
+static virDomainPtr find_any(virConnectPtr conn, const char *s)
+{
+    virDomainPtr dom = NULL;
+    int id = parse_id(s);
+
+    if (is_uuid(s))
+        dom = virDomainLookupByUUIDString(conn, s);
+    else if (id >= 0)
+        dom = virDomainLookupByID(conn, id);
+    else
+        return virDomainLookupByName(conn, s);
+    return dom || !not_found() ? dom : virDomainLookupByName(conn, s);
+}
+
+virDomainPtr vg_path_domain(struct vg_request *rq)
+{
+    const char *s = vg_path(rq, "domain");
+    virConnectPtr conn = vg_conn(rq);
+    virDomainPtr dom = NULL;
+
+    switch (rq->by) {
+    case VG_LOOKUP_DEFAULT:
+        dom = find_any(conn, s);
+        break;
+    case VG_LOOKUP_NAME:
+        dom = virDomainLookupByName(conn, s);
+        break;
+    case VG_LOOKUP_UUID:
+        dom = virDomainLookupByUUIDString(conn, s);
+        break;
+    case VG_LOOKUP_ID:
+        if (parse_id(s) < 0) {
+            vg_error_set(&rq->error, VG_E_INVALID_VALUE,
+                         "'%s' is not a domain id; with by=id, digits are accepted", s);
+            return NULL;
+        }
+        dom = virDomainLookupByID(conn, parse_id(s));
+        break;
+    }
+    if (!dom)
+        vg_error_set_virt(&rq->error);
+    return dom;
+}
+
+char *vg_domain_href(const struct vg_request *rq, virDomainPtr dom)
+{
+    vg_autofree char *name = vg_percent_encode(virDomainGetName(dom));
+    char *href = NULL;
+
+    if (!name || asprintf(&href, "%s/domains/%s", vg_host_prefix(rq), name) < 0)
+        return NULL;
+    return href;
+}

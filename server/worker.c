@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Lanes of workers; see worker.h. A job is one call and all the requests that share it.
+ * Every answer is given outside the lane's lock.
+ */
+#include "server/worker.h"
+
+#include "server/virt_conn.h"
+#include "virtgate/cleanup.h"
+#include "virtgate/log.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#define IDLE_SECONDS 60
+#define STUCK_NS     1000000000
+#define WORKER_STACK (512 * 1024)
+#define LATE_ANSWER  "The host did not answer in time; try again, or look at /health/ready"
+
+struct vg_job {
+    struct vg_job *next, **link;
+    struct vg_request *leader;   /* the one that is run; counted */
+    struct vg_request **waiters; /* all that want the answer, the leader first; counted */
+    unsigned int n_waiters, size;
+    const char *object;  /* the domain it calls, borrowed from the leader; may be NULL */
+    int64_t deadline_ns; /* the latest of its waiters' */
+};
+
+void vg_lane_init(struct vg_lane *lane, unsigned int threads, unsigned int max_waiting)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&lane->wake, &attr);
+    pthread_condattr_destroy(&attr);
+    pthread_mutex_init(&lane->lock, NULL);
+    lane->last = &lane->first;
+    lane->max_threads = threads;
+    lane->max_waiting = max_waiting;
+}
+
+/* ---- jobs
+ * --------------------------------------------------------------------------------- */
+
+static void free_job(struct vg_job *job)
+{
+    for (unsigned int i = 0; i < job->n_waiters; i++)
+        vg_request_unref(job->waiters[i]);
+    vg_request_unref(job->leader);
+    free(job->waiters);
+    free(job);
+}
+
+/* -1: out of memory; the caller keeps its reference. */
+static int add_waiter(struct vg_job *job, struct vg_request *rq)
+{
+    if (job->n_waiters == job->size) {
+        unsigned int size = job->size ? 2 * job->size : 1;
+        struct vg_request **v = realloc(job->waiters, size * sizeof(struct vg_request *));
+        if (!v)
+            return -1;
+        job->waiters = v;
+        job->size = size;
+    }
+    job->waiters[job->n_waiters++] = rq;
+    if (job->deadline_ns < rq->deadline_ns)
+        job->deadline_ns = rq->deadline_ns;
+    return 0;
+}
+
+static const char *object_of(const struct vg_request *rq)
+{
+    bool domain = strncmp(rq->route->pattern, "/domains/{domain}", 17) == 0;
+    return domain ? rq->segments[rq->first_segment + 1] : NULL;
+}
+
+static struct vg_job *new_job(struct vg_request *rq)
+{
+    struct vg_job *job = calloc(1, sizeof(*job));
+    if (!job || add_waiter(job, rq) < 0) {
+        free(job);
+        return NULL;
+    }
+    job->leader = vg_request_ref(rq);
+    job->object = object_of(rq);
+    return job;
+}
+
+static void insert(struct vg_job *job, struct vg_job **at)
+{
+    job->next = *at;
+    job->link = at;
+    if (job->next)
+        job->next->link = &job->next;
+    *at = job;
+}
+
+static void remove_job(struct vg_job *job)
+{
+    *job->link = job->next;
+    if (job->next)
+        job->next->link = job->link;
+}
+
+static void append_waiting(struct vg_lane *lane, struct vg_job *job)
+{
+    insert(job, lane->last);
+    lane->last = &job->next;
+    lane->waiting++;
+}
+
+static void remove_waiting(struct vg_lane *lane, struct vg_job *job)
+{
+    if (lane->last == &job->next)
+        lane->last = job->link;
+    remove_job(job);
+    lane->waiting--;
+}
+
+/* ---- choosing
+ * ----------------------------------------------------------------------------- */
+
+static bool same_object(const struct vg_job *job, const char *object)
+{
+    return job->object && object && strcmp(job->object, object) == 0;
+}
+
+static bool may_run(const struct vg_lane *lane, const struct vg_job *job)
+{
+    unsigned int n = 0;
+    if (job->object)
+        for (const struct vg_job *j = lane->running; j; j = j->next)
+            n += same_object(j, job->object);
+    return n < VG_CALLS_PER_OBJECT;
+}
+
+static struct vg_job *choose(struct vg_lane *lane)
+{
+    for (struct vg_job *job = lane->first; job; job = job->next) {
+        if (may_run(lane, job)) {
+            remove_waiting(lane, job);
+            insert(job, &lane->running);
+            lane->in_flight++;
+            job->leader->begun = true;
+            return job;
+        }
+    }
+    return NULL;
+}
+
+/* Whether two requests ask for the same bytes. */
+static bool equal_reads(const struct vg_request *a, const struct vg_request *b)
+{
+    return a->route == b->route && a->accept == b->accept && a->role == b->role &&
+           a->number_strings == b->number_strings && strcmp(a->target, b->target) == 0;
+}
+
+static struct vg_job *find_equal(struct vg_lane *lane, const struct vg_request *rq)
+{
+    if (!(rq->route->flags & VG_SHARED))
+        return NULL;
+    for (struct vg_job *job = lane->first; job; job = job->next)
+        if (equal_reads(job->leader, rq))
+            return job;
+    return NULL;
+}
+
+/* ---- running
+ * ------------------------------------------------------------------------------ */
+
+static void answer_all(struct vg_job *job, struct vg_reply reply)
+{
+    const struct vg_error *error = &job->leader->error;
+    for (unsigned int i = 0; i < job->n_waiters; i++) {
+        struct vg_request *rq = job->waiters[i];
+        /* a problem names its request, so it cannot be shared */
+        bool problem = rq != job->leader && reply.status >= 400 && error->status;
+        vg_request_answer(rq,
+                          problem ? vg_reply_problem(rq, error) : vg_reply_share(&reply));
+    }
+    vg_reply_clear(&reply);
+}
+
+static void note_stuck(struct vg_lane *lane, const char *object)
+{
+    unsigned int i = lane->next_stuck++ % VG_STUCK_OBJECTS;
+    snprintf(lane->stuck[i].name, sizeof(lane->stuck[i].name), "%s", object);
+    lane->stuck[i].until_ns = vg_now_ns() + STUCK_NS;
+}
+
+static void run_job(struct vg_lane *lane, struct vg_job *job, struct vg_lease *lease)
+{
+    atomic_store(&lease->cut_at_ns, job->deadline_ns);
+    struct vg_reply reply = lane->run(lane->data, lease, job->leader);
+    bool late = vg_now_ns() >= job->deadline_ns;
+    atomic_store(&lease->cut_at_ns, 0);
+
+    pthread_mutex_lock(&lane->lock);
+    remove_job(job);
+    lane->in_flight--;
+    if (late && job->object)
+        note_stuck(lane, job->object);
+    if (lane->waiting && lane->idle)
+        pthread_cond_signal(&lane->wake); /* a job of the same domain may run now */
+    pthread_mutex_unlock(&lane->lock);
+
+    vg_reply_prepare(&reply, false);
+    answer_all(job, reply);
+    free_job(job);
+}
+
+/* Waits for a job. NULL: the thread is to end. Called with the lock held. */
+static struct vg_job *wait_for_job(struct vg_lane *lane)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += IDLE_SECONDS;
+
+    for (int rc = 0;;) {
+        struct vg_job *job = choose(lane);
+        if (job)
+            return job;
+        if (rc == ETIMEDOUT || (lane->stopping && !lane->waiting))
+            return NULL;
+        lane->idle++;
+        rc = pthread_cond_timedwait(&lane->wake, &lane->lock, &until);
+        lane->idle--;
+    }
+}
+
+static void *worker_main(void *data)
+{
+    struct vg_lane *lane = data;
+    struct vg_lease *lease = vg_lease_new();
+
+    pthread_mutex_lock(&lane->lock);
+    struct vg_job *job;
+    while (lease && (job = wait_for_job(lane))) {
+        pthread_mutex_unlock(&lane->lock);
+        run_job(lane, job, lease);
+        pthread_mutex_lock(&lane->lock);
+    }
+    pthread_mutex_unlock(&lane->lock);
+
+    vg_lease_free(lease);
+    pthread_mutex_lock(&lane->lock);
+    lane->threads--;
+    pthread_cond_broadcast(&lane->wake);
+    pthread_mutex_unlock(&lane->lock);
+    return NULL;
+}
+
+static void start_thread(struct vg_lane *lane)
+{
+    pthread_t thread;
+    pthread_attr_t attr;
+
+    pthread_attr_init(&attr);
+    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attr, WORKER_STACK);
+    if (pthread_create(&thread, &attr, worker_main, lane) == 0)
+        lane->threads++;
+    else
+        vg_log(VG_LOG_ERROR, "worker", "cannot start a thread");
+    pthread_attr_destroy(&attr);
+}
+
+/* ---- submitting
+ * --------------------------------------------------------------------------- */
+
+static bool is_stuck(const struct vg_lane *lane, const char *object)
+{
+    int64_t now = vg_now_ns();
+    for (unsigned int i = 0; i < VG_STUCK_OBJECTS; i++)
+        if (lane->stuck[i].until_ns > now && strcmp(lane->stuck[i].name, object) == 0)
+            return true;
+    return false;
+}
+
+/* Whether one domain already holds its share of the queue. */
+static bool crowds_out(const struct vg_lane *lane, const char *object)
+{
+    unsigned int n = 0, share = lane->max_waiting / 4 + 1;
+    if (lane->waiting < share)
+        return false;
+    for (const struct vg_job *job = lane->first; job; job = job->next)
+        n += same_object(job, object);
+    return n >= share;
+}
+
+/* Queues the request. Returns a problem's id and text when it cannot be. Lock held. */
+static const char *queue_request(struct vg_lane *lane, struct vg_request *rq,
+                                 enum vg_error_id *ret_id)
+{
+    const char *object = object_of(rq);
+    struct vg_job *job = find_equal(lane, rq);
+
+    if (job && add_waiter(job, rq) == 0)
+        return NULL;
+    *ret_id = VG_E_DRAINING;
+    if (lane->stopping)
+        return "The gateway is stopping; ask its successor";
+    *ret_id = VG_E_DOMAIN_BUSY;
+    if (object && (is_stuck(lane, object) || crowds_out(lane, object)))
+        return "Earlier calls on this domain do not return; try again shortly";
+    *ret_id = VG_E_OVERLOADED;
+    if (lane->waiting >= lane->max_waiting)
+        return "The host's queue is full; try again shortly, or raise queue-size";
+    *ret_id = VG_E_INTERNAL;
+    job = new_job(rq);
+    if (!job)
+        return "Out of memory";
+    append_waiting(lane, job);
+    if (lane->idle)
+        pthread_cond_signal(&lane->wake);
+    if (lane->waiting > lane->idle && lane->threads < lane->max_threads)
+        start_thread(lane);
+    return NULL;
+}
+
+void vg_lane_submit(struct vg_lane *lane, struct vg_request *rq)
+{
+    enum vg_error_id id;
+    pthread_mutex_lock(&lane->lock);
+    const char *refused = queue_request(lane, rq, &id);
+    pthread_mutex_unlock(&lane->lock);
+    if (refused) {
+        vg_request_answer(rq, vg_reply_error(rq, id, refused));
+        vg_request_unref(rq);
+    }
+}
+
+/* ---- deadlines
+ * ---------------------------------------------------------------------------- */
+
+/* Moves the waiters that are late to `late`. Lock held. */
+static void take_late(struct vg_job *job, int64_t now, struct vg_job *late)
+{
+    unsigned int kept = 0;
+    for (unsigned int i = 0; i < job->n_waiters; i++) {
+        struct vg_request *rq = job->waiters[i];
+        if (rq->deadline_ns > now || add_waiter(late, rq) < 0)
+            job->waiters[kept++] = rq;
+    }
+    job->n_waiters = kept;
+}
+
+void vg_lane_expire(struct vg_lane *lane, int64_t now_ns)
+{
+    struct vg_job late = {0};
+
+    pthread_mutex_lock(&lane->lock);
+    for (struct vg_job *job = lane->running; job; job = job->next)
+        take_late(job, now_ns, &late);
+    for (struct vg_job *job = lane->first, *next; job; job = next) {
+        next = job->next;
+        take_late(job, now_ns, &late);
+        if (!job->n_waiters) {
+            remove_waiting(lane, job);
+            free_job(job);
+        }
+    }
+    pthread_mutex_unlock(&lane->lock);
+
+    for (unsigned int i = 0; i < late.n_waiters; i++) {
+        struct vg_request *rq = late.waiters[i];
+        struct vg_error e = {0};
+        vg_error_set(&e, VG_E_DEADLINE_EXCEEDED, LATE_ANSWER);
+        if (rq->begun && !(rq->route->flags & VG_READ))
+            e.outcome = VG_OUTCOME_UNKNOWN;
+        vg_request_answer(rq, vg_reply_problem(rq, &e));
+        vg_error_clear(&e);
+        vg_request_unref(rq);
+    }
+    free(late.waiters);
+}
+
+void vg_lane_count(struct vg_lane *lane, unsigned int *ret_in_flight,
+                   unsigned int *ret_waiting, unsigned int *ret_threads)
+{
+    VG_LOCK(&lane->lock);
+    *ret_in_flight = lane->in_flight;
+    *ret_waiting = lane->waiting;
+    *ret_threads = lane->threads;
+}
+
+void vg_lane_stop(struct vg_lane *lane)
+{
+    VG_LOCK(&lane->lock);
+    lane->stopping = true;
+    pthread_cond_broadcast(&lane->wake);
+    while (lane->threads)
+        pthread_cond_wait(&lane->wake, &lane->lock);
+}

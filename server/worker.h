@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Lanes: a bounded queue of requests and a few threads that run them, started when needed
+ * and gone when idle. Knows nothing of libvirt but that each thread has a lease.
+ */
+#pragma once
+
+#include "server/request.h"
+
+#include <pthread.h>
+
+struct vg_lease;
+struct vg_job;
+
+/* How many calls may be in flight for one domain: a hung guest takes no more threads. */
+#define VG_CALLS_PER_OBJECT 2
+#define VG_STUCK_OBJECTS    16
+
+struct vg_lane {
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    struct vg_job *first, **last; /* waiting */
+    struct vg_job *running;
+    unsigned int waiting, in_flight, threads, idle; /* jobs, jobs, threads, threads */
+    unsigned int max_threads, max_waiting;
+    bool stopping;
+    /* Objects whose call was cut at its deadline, and until when they are left alone. */
+    struct {
+        char name[64];
+        int64_t until_ns;
+    } stuck[VG_STUCK_OBJECTS];
+    unsigned int next_stuck;
+
+    /* Runs one request on the thread's lease. */
+    struct vg_reply (*run)(void *data, struct vg_lease *lease, struct vg_request *rq);
+    void *data;
+};
+
+void vg_lane_init(struct vg_lane *lane, unsigned int threads, unsigned int max_waiting);
+
+/* Queues a request, or joins it to an equal read that waits. Takes over the caller's
+ * reference; answers at once when the lane is full. Any thread; does not block. */
+void vg_lane_submit(struct vg_lane *lane, struct vg_request *rq);
+
+/* Answers what is past its deadline: 504. For the watchdog. */
+void vg_lane_expire(struct vg_lane *lane, int64_t now_ns);
+
+/* Jobs running and waiting, now. */
+void vg_lane_count(struct vg_lane *lane, unsigned int *ret_in_flight,
+                   unsigned int *ret_waiting, unsigned int *ret_threads);
+
+/* Refuses new work and waits until the threads are gone. */
+void vg_lane_stop(struct vg_lane *lane);

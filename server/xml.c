@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * libvirt's XML documents, through libxml2: no network, no entities, no DTD.
+ */
+#include "virtgate/xml.h"
+
+#include "server/request.h"
+#include "server/xml_guard.h"
+#include "virtgate/cleanup.h"
+
+#include <libxml/parser.h>
+#include <libxml/tree.h>
+#include <string.h>
+
+#define PARSE_OPTIONS (XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING)
+
+static void free_doc(xmlDocPtr *doc)
+{
+    xmlFreeDoc(*doc);
+}
+#define vg_auto_doc VG_CLEANUP(free_doc) xmlDocPtr
+
+const char *vg_xml_argument(struct vg_request *rq, const char *given)
+{
+    const char *body = vg_xml_body(rq);
+    const char *xml = body ? body : given;
+
+    if (!xml) {
+        vg_error_set(&rq->error, VG_E_MISSING_KEY,
+                     "Send libvirt's XML as application/xml, or as {\"xml\": \"...\"}");
+        return NULL;
+    }
+    size_t n = body ? rq->body_length : strlen(xml);
+    return vg_xml_guard(xml, n, &rq->error) < 0 ? NULL : xml;
+}
+
+static const xmlNode *find_child(const xmlNode *node, const char *name)
+{
+    for (const xmlNode *c = node ? node->children : NULL; c; c = c->next)
+        if (c->type == XML_ELEMENT_NODE && strcmp((const char *)c->name, name) == 0)
+            return c;
+    return NULL;
+}
+
+/* The element's text, for free(3); NULL when there is no element. */
+static char *text_of(const xmlNode *node)
+{
+    if (!node)
+        return NULL;
+    xmlChar *text = xmlNodeGetContent(node);
+    char *copy = text ? strdup((const char *)text) : NULL;
+    xmlFree(text);
+    return copy;
+}
+
+int vg_xml_identity(struct vg_request *rq, const char *xml, char **ret_name,
+                    char **ret_uuid)
+{
+    vg_auto_doc doc = xmlReadMemory(xml, (int)strlen(xml), NULL, NULL, PARSE_OPTIONS);
+    if (!doc) {
+        const xmlError *e = xmlGetLastError();
+        vg_error_set(&rq->error, VG_E_UNSAFE_XML,
+                     "The XML is not well-formed: line %d: %.200s", e ? e->line : 0,
+                     e && e->message ? e->message : "?");
+        return -1;
+    }
+    const xmlNode *root = xmlDocGetRootElement(doc);
+    *ret_name = text_of(find_child(root, "name"));
+    *ret_uuid = text_of(find_child(root, "uuid"));
+    return 0;
+}
+
+struct vg_reply vg_reply_xml(struct vg_request *rq, char *xml_steal)
+{
+    if (vg_wants_xml(rq))
+        return vg_ok_text(rq, "application/xml", xml_steal);
+    vg_autofree char *xml = xml_steal;
+    vg_auto_json w = {0};
+    vg_json_begin_object(&w, NULL);
+    vg_json_string(&w, "xml", xml);
+    vg_json_end_object(&w);
+    return vg_ok_written(rq, &w);
+}
+
+int vg_xml_read_domain(const char *xml, struct vg_xml_domain *ret)
+{
+    vg_auto_doc doc = xmlReadMemory(xml, (int)strlen(xml), NULL, NULL, PARSE_OPTIONS);
+    if (!doc)
+        return -1;
+    const xmlNode *root = xmlDocGetRootElement(doc);
+    vg_autofree char *vcpus = text_of(find_child(root, "vcpu"));
+    ret->title = text_of(find_child(root, "title"));
+    ret->os_type = text_of(find_child(find_child(root, "os"), "type"));
+    ret->max_vcpus = vcpus ? strtoll(vcpus, NULL, 10) : 1;
+    return 0;
+}
+
+void vg_xml_domain_clear(struct vg_xml_domain *d)
+{
+    free(d->title);
+    free(d->os_type);
+    *d = (struct vg_xml_domain){0};
+}
