@@ -38,6 +38,7 @@ struct vg_http_call {
     struct vg_http_conn *conn;
     bool begun, dispatched, suspended, close, gzip;
     struct vg_http_headers headers;
+    const char *allow; /* for 405 and OPTIONS; borrowed from the router */
     char principal[64];
     char *etag_wanted; /* If-None-Match; owned */
     char *origin;      /* allowed origin to name in the answer; owned */

@@ -254,38 +254,58 @@ static int check_target(struct vg_request *rq, const char *target)
     return 0;
 }
 
-static enum MHD_Result begin_call(struct vg_http_call *call, const char *method,
-                                  const char *version)
+/* Everything that the header decides. -1: the request's error is set. */
+static int judge_header(struct vg_http_call *call, const char *method,
+                        const char *version)
 {
     struct vg_request *rq = call->rq;
     vg_autofree char *target = vg_take(&rq->target);
-    const char *allow = NULL;
 
-    call->begun = true;
     rq->target = strdup(target ? target : "");
-    if (!rq->target)
-        return MHD_NO;
+    if (!rq->target) {
+        vg_error_set(&rq->error, VG_E_INTERNAL, "Out of memory");
+        return -1;
+    }
     rq->path_length = strcspn(rq->target, "?");
     if (identify(call, method, version) < 0 || check_target(rq, rq->target) < 0)
-        return refuse(call, NULL);
+        return -1;
     if (rq->method == VG_OPTIONS && strcmp(rq->target, "*") == 0)
-        return answer_options(call);
+        return 0;
     free(vg_take(&rq->target));
     if (vg_request_parse_target(rq, target) < 0)
-        return refuse(call, NULL);
+        return -1;
     if (rq->method == VG_OPTIONS)
-        return answer_options(call);
-    if (vg_app_route(rq, &allow) < 0)
-        return refuse(call, allow);
-    if (vg_app_permit(rq, vg_http_auth(call, config)) < 0 ||
-        vg_http_negotiate(call, config) < 0)
-        return refuse(call, NULL);
-    if (vg_http_has_body(&call->headers) || rq->method == VG_POST ||
-        rq->method == VG_PUT) {
+        return 0;
+    if (vg_app_route(rq, &call->allow) < 0)
+        return -1;
+    if (vg_app_permit(rq, vg_http_auth(call, config)) < 0)
+        return -1;
+    return vg_http_negotiate(call, config);
+}
+
+/* An answer in the first of libmicrohttpd's calls closes the connection: right where a
+ * body is not wanted or the framing is doubtful, wasteful everywhere else. */
+static enum MHD_Result begin_call(struct vg_http_call *call, const char *method,
+                                  const char *version)
+{
+    call->begun = true;
+    int rc = judge_header(call, method, version);
+    bool body = vg_http_has_body(&call->headers);
+
+    if (rc < 0 && (body || call->close))
+        return refuse(call, call->allow);
+    if (body)
         set_deadline(call->conn, config->body_timeout);
-        return MHD_YES; /* the rest is to come */
-    }
-    return dispatch(call);
+    return MHD_YES;
+}
+
+static enum MHD_Result complete_call(struct vg_http_call *call)
+{
+    if (call->rq->error.status)
+        return refuse(call, call->allow);
+    if (call->rq->method == VG_OPTIONS)
+        return answer_options(call);
+    return call->dispatched ? MHD_NO : dispatch(call);
 }
 
 static enum MHD_Result take_body(struct vg_http_call *call, const char *data,
@@ -319,9 +339,7 @@ enum MHD_Result vg_http_on_request(void *data, struct MHD_Connection *connection
         return send_response(call);
     if (*upload_size)
         return take_body(call, upload, upload_size);
-    if (call->rq->error.status)
-        return refuse(call, NULL);
-    return call->dispatched ? MHD_NO : dispatch(call);
+    return complete_call(call);
 }
 
 /* ---- begin and end of a request on the wire
