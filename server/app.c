@@ -6,6 +6,7 @@
 #include "server/app.h"
 
 #include "server/http_route.h"
+#include "server/idempotency.h"
 #include "server/join.h"
 #include "server/virt_host.h"
 #include "virtgate/cleanup.h"
@@ -65,6 +66,16 @@ static int fail_method(struct vg_request *rq, const char *allow)
     return -1;
 }
 
+/* GET's row at the same path, or at the object's for an action on it. */
+static const struct vg_route *find_read_route(const struct vg_request *rq)
+{
+    const char *const *segments = rq->segments + rq->first_segment;
+    unsigned int n = rq->n_segments - rq->first_segment;
+    const char *allow;
+    const struct vg_route *row = vg_router_find(VG_GET, segments, n, &allow);
+    return row || n < 2 ? row : vg_router_find(VG_GET, segments, n - 1, &allow);
+}
+
 int vg_app_route(struct vg_request *rq, const char **ret_allow)
 {
     bool prefixed = rq->n_segments > 2 && strcmp(rq->segments[0], "hosts") == 0;
@@ -84,6 +95,8 @@ int vg_app_route(struct vg_request *rq, const char **ret_allow)
     }
     if (!prefixed && !(rq->route->flags & VG_NO_HOST))
         rq->host = vg_host_find("default");
+    if (rq->if_match)
+        rq->read_route = find_read_route(rq);
     bool read = rq->route->flags & (VG_PUBLIC | VG_READ);
     rq->deadline_ns = rq->start_ns + (read ? read_deadline_ns : change_deadline_ns);
     return 0;
@@ -145,8 +158,13 @@ static int check_input(struct vg_request *rq)
 
 void vg_app_dispatch(struct vg_request *rq)
 {
+    struct vg_reply known;
+
     if (check_input(rq) < 0) {
         vg_request_answer(rq, vg_fail(rq));
+        vg_request_unref(rq);
+    } else if (rq->idempotency_key && !vg_idempotency_begin(rq, &known)) {
+        vg_request_answer(rq, known);
         vg_request_unref(rq);
     } else if (rq->route->flags & VG_LOCAL) {
         struct vg_reply reply = rq->route->handler(rq);

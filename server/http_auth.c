@@ -19,7 +19,7 @@
 #define HASH_SIZE 32
 
 struct token {
-    char name[sizeof(((struct vg_http_call *)0)->principal)];
+    char name[sizeof(((struct vg_request *)0)->principal)];
     enum vg_role role;
     unsigned char hash[HASH_SIZE];
     time_t expires; /* 0: never */
@@ -176,6 +176,6 @@ enum vg_role vg_http_auth(struct vg_http_call *call, const struct vg_config *con
     }
     if (!header || strncasecmp(header, "Bearer ", 7) != 0)
         return VG_ROLE_NONE;
-    return find_token(header + 7 + strspn(header + 7, " "), call->principal,
-                      sizeof(call->principal));
+    return find_token(header + 7 + strspn(header + 7, " "), call->rq->principal,
+                      sizeof(call->rq->principal));
 }

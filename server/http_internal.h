@@ -25,8 +25,8 @@ struct vg_http_conn {
 /* Header fields, as the client sent them; NULL when absent. */
 struct vg_http_headers {
     const char *host, *content_length, *content_type, *transfer_encoding, *accept,
-        *accept_encoding, *authorization, *origin, *request_id, *if_none_match,
-        *fetch_site, *requested_method, *traceparent;
+        *accept_encoding, *authorization, *origin, *request_id, *if_none_match, *if_match,
+        *idempotency_key, *fetch_site, *requested_method, *traceparent;
     unsigned int n_host, n_length, n_encoding;
     size_t total;      /* bytes of all fields */
     const char *fault; /* what is malformed */
@@ -39,7 +39,6 @@ struct vg_http_call {
     bool begun, dispatched, suspended, close, gzip;
     struct vg_http_headers headers;
     const char *allow; /* for 405 and OPTIONS; borrowed from the router */
-    char principal[64];
     char *etag_wanted; /* If-None-Match; owned */
     char *origin;      /* allowed origin to name in the answer; owned */
     char *traceparent; /* for the log; owned */
@@ -76,7 +75,7 @@ void vg_http_build_response(struct vg_http_call *call, struct vg_reply *reply,
 int vg_http_auth_load(const char *path);
 void vg_http_auth_free(void);
 
-/* Who is calling: role, and name into call->principal. */
+/* Who is calling: role, and name into the request's principal. */
 enum vg_role vg_http_auth(struct vg_http_call *call, const struct vg_config *config);
 
 /* One access line. */

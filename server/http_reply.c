@@ -137,7 +137,7 @@ void vg_http_log_access(const struct vg_http_call *call)
         VG_LOG_NUMBER("status", call->status),
         VG_LOG_NUMBER("durationUs", (vg_now_ns() - rq->start_ns) / 1000),
         VG_LOG_TEXT("host", vg_host_name(rq)),
-        VG_LOG_TEXT("principal", call->principal[0] ? call->principal : "-"),
+        VG_LOG_TEXT("principal", rq->principal[0] ? rq->principal : "-"),
         VG_LOG_TEXT("requestId", rq->id),
         VG_LOG_TEXT("traceparent", call->traceparent),
     };

@@ -57,6 +57,8 @@ static const char **find_slot(struct vg_http_headers *h, const char *name, size_
         FIELD("Origin", origin, NULL),
         FIELD("X-Request-Id", request_id, NULL),
         FIELD("If-None-Match", if_none_match, NULL),
+        FIELD("If-Match", if_match, NULL),
+        FIELD("Idempotency-Key", idempotency_key, NULL),
         FIELD("Sec-Fetch-Site", fetch_site, NULL),
         FIELD("Access-Control-Request-Method", requested_method, NULL),
         FIELD("traceparent", traceparent, NULL),

@@ -228,6 +228,10 @@ static int identify(struct vg_http_call *call, const char *method, const char *v
         memcpy(rq->id, id, strlen(id) + 1);
     else
         make_request_id(rq->id);
+    if (call->headers.if_match)
+        rq->if_match = strdup(call->headers.if_match);
+    if (call->headers.idempotency_key && strcmp(method, "POST") == 0)
+        rq->idempotency_key = strdup(call->headers.idempotency_key);
     if (call->headers.traceparent)
         call->traceparent = strdup(call->headers.traceparent);
     rq->method = vg_method_parse(method);

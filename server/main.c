@@ -5,6 +5,7 @@
  */
 #include "server/app.h"
 #include "server/http_server.h"
+#include "server/idempotency.h"
 #include "server/request.h"
 #include "server/virt_host.h"
 #include "server/virt_loop.h"
@@ -86,6 +87,7 @@ static void drain(void)
         nanosleep(&pause, NULL);
     vg_http_stop();
     vg_virt_stop();
+    vg_idempotency_clear();
     vg_log(VG_LOG_INFO, "main", "stopped");
 }
 

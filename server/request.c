@@ -5,6 +5,7 @@
  */
 #include "server/request.h"
 
+#include "server/idempotency.h"
 #include "virtgate/cleanup.h"
 
 #include <string.h>
@@ -42,6 +43,8 @@ void vg_request_unref(struct vg_request *rq)
     free(rq->query);
     free(rq->body);
     free(rq->prefix);
+    free(rq->idempotency_key);
+    free(rq->if_match);
     json_decref(rq->json);
     vg_error_clear(&rq->error);
     free(rq);
@@ -49,10 +52,13 @@ void vg_request_unref(struct vg_request *rq)
 
 void vg_request_answer(struct vg_request *rq, struct vg_reply reply)
 {
-    if (atomic_exchange(&rq->answered, true))
+    if (atomic_exchange(&rq->answered, true)) {
         vg_reply_clear(&reply);
-    else
-        rq->done(rq, reply);
+        return;
+    }
+    if (rq->idempotent)
+        vg_idempotency_end(rq, &reply);
+    rq->done(rq, reply);
 }
 
 struct vg_error *vg_request_error(struct vg_request *rq)

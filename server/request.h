@@ -60,11 +60,16 @@ struct vg_request {
     enum vg_body_kind body_kind;
     char *body; /* NUL-terminated; owned */
     size_t body_length;
-    json_t *json; /* the parsed body; owned */
-    char id[40];  /* X-Request-Id */
+    json_t *json;          /* the parsed body; owned */
+    char id[40];           /* X-Request-Id */
+    char principal[64];    /* the token's name */
+    char *idempotency_key; /* owned */
+    char *if_match;        /* owned */
 
     /* What it turned out to be. */
     const struct vg_route *route;
+    const struct vg_route *read_route; /* whose entity tag If-Match means */
+    bool idempotent;                   /* the answer is to be kept */
     struct vg_host *host;
     char *prefix;      /* "/hosts/NAME", encoded; owned, NULL on bare paths */
     enum vg_role role; /* the caller's */

@@ -6,6 +6,7 @@
  */
 #include "server/virt_host.h"
 
+#include "server/precondition.h"
 #include "server/request.h"
 #include "server/virt_conn.h"
 #include "server/worker.h"
@@ -367,7 +368,8 @@ static struct vg_reply run_once(struct vg_host *host, struct vg_lease *lease,
         return vg_fail(rq);
     }
     rq->lease = lease;
-    struct vg_reply reply = rq->route->handler(rq);
+    struct vg_reply reply =
+        vg_precondition_check(rq) < 0 ? vg_fail(rq) : rq->route->handler(rq);
     rq->lease = NULL;
     if (reply.transport_failed || atomic_load(&lease->cut)) {
         note_failure(host, &rq->error);

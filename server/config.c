@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The options from the command line, the environment and the config file, and --help, all
+ * driven by config.def. The levels are read from the highest to the lowest, because the
+ * higher ones name the config file; a lower level's values are checked all the same.
+ */
+#include "config_internal.h"
+
+#include <ctype.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "virtgate/cleanup.h"
+
+/* The default by kind: only the member that fits it is initialised. */
+#define DEFAULT_TEXT(def)   .text = (def)
+#define DEFAULT_TEXTS(def)  .text = (def)
+#define DEFAULT_HOSTS(def)  .text = (def)
+#define DEFAULT_NUMBER(def) .number = (def)
+#define DEFAULT_BOOL(def)   .number = (def)
+
+const struct vg_config_option vg_config_options[VG_CONFIG_COUNT] = {
+#define X(field_, KIND, name_, letter_, arg_, def, min_, max_, help_)                    \
+    [VG_CONFIG_I_##field_] = {.name = (name_),                                           \
+                              .arg = (arg_),                                             \
+                              .help = (help_),                                           \
+                              DEFAULT_##KIND(def),                                       \
+                              .min = (min_),                                             \
+                              .max = (max_),                                             \
+                              .offset = offsetof(struct vg_config, field_),              \
+                              .kind = VG_CONFIG_K_##KIND,                                \
+                              .letter = (letter_)},
+#include "virtgate/config.def"
+#undef X
+};
+
+#define SPACE " \t\r\n"
+
+static void *find_field(struct vg_config *c, enum vg_config_index option)
+{
+    return (char *)c + vg_config_options[option].offset;
+}
+
+/* ---- messages and memory ---- */
+
+int vg_config_fail(struct vg_config_read *r, const char *format, ...)
+{
+    if (r->message)
+        return -1;
+    va_list args;
+    va_start(args, format);
+    if (vasprintf(&r->message, format, args) < 0)
+        r->message = NULL;
+    va_end(args);
+    /* One line, whatever a value held. */
+    for (char *p = r->message; p && *p; p++) {
+        if (iscntrl((unsigned char)*p))
+            *p = '?';
+    }
+    return -1;
+}
+
+static void clear_texts(struct vg_texts *texts)
+{
+    for (size_t i = 0; i < texts->n; i++)
+        free(texts->v[i]);
+    free(texts->v);
+    *texts = (struct vg_texts){0};
+}
+
+static int add_text(struct vg_texts *texts, const char *text)
+{
+    char **v = reallocarray(texts->v, texts->n + 1, sizeof(*v));
+    if (!v)
+        return -1;
+    texts->v = v;
+    v[texts->n] = strdup(text);
+    if (!v[texts->n])
+        return -1;
+    texts->n++;
+    return 0;
+}
+
+/* `n` bytes of name; without a URI: NULL. */
+static int add_host(struct vg_host_configs *hosts, const char *name, size_t n,
+                    const char *uri)
+{
+    struct vg_host_config *v = reallocarray(hosts->v, hosts->n + 1, sizeof(*v));
+    if (!v)
+        return -1;
+    hosts->v = v;
+    vg_autofree char *own_name = strndup(name, n);
+    vg_autofree char *own_uri = uri ? strdup(uri) : NULL;
+    if (!own_name || (uri && !own_uri))
+        return -1;
+    struct vg_host_config *host = &v[hosts->n++];
+    host->name = vg_take(&own_name);
+    host->uri = vg_take(&own_uri);
+    return 0;
+}
+
+void vg_config_clear(struct vg_config *config)
+{
+    for (enum vg_config_index i = 0; i < VG_CONFIG_COUNT; i++) {
+        void *field = find_field(config, i);
+        if (vg_config_options[i].kind == VG_CONFIG_K_TEXT)
+            free(*(char **)field);
+        else if (vg_config_options[i].kind == VG_CONFIG_K_TEXTS)
+            clear_texts(field);
+    }
+    for (size_t i = 0; i < config->hosts.n; i++) {
+        free(config->hosts.v[i].name);
+        free(config->hosts.v[i].uri);
+    }
+    free(config->hosts.v);
+    *config = (struct vg_config){0};
+}
+
+static void clear_read(struct vg_config_read *r)
+{
+    vg_config_clear(&r->config);
+    for (size_t i = 0; i < VG_CONFIG_COUNT; i++)
+        clear_texts(&r->where[i]);
+    free(r->message);
+    if (r->stream)
+        (void)fclose(r->stream);
+}
+
+/* ---- one value ---- */
+
+static int store_value(struct vg_config *c, enum vg_config_index option,
+                       const char *value)
+{
+    void *field = find_field(c, option);
+    switch (vg_config_options[option].kind) {
+    case VG_CONFIG_K_NUMBER:
+        return vg_config_parse_number(value, field);
+    case VG_CONFIG_K_BOOL:
+        return vg_config_parse_bool(value, field);
+    case VG_CONFIG_K_TEXTS:
+        return add_text(field, value);
+    case VG_CONFIG_K_HOSTS: {
+        size_t n = strcspn(value, "=");
+        return add_host(field, value, n, value + n + 1);
+    }
+    case VG_CONFIG_K_TEXT:
+        free(*(char **)field);
+        *(char **)field = strdup(value);
+        return *(char **)field ? 0 : -1;
+    }
+    return -1;
+}
+
+int vg_config_set(struct vg_config_read *r, enum vg_config_index option,
+                  enum vg_config_level level, const char *where, const char *value)
+{
+    enum vg_config_kind kind = vg_config_options[option].kind;
+    if (vg_config_check_value(r, option, where, value) < 0)
+        return -1;
+    if (r->level[option] > level)
+        return 0;
+    if (kind != VG_CONFIG_K_TEXTS && kind != VG_CONFIG_K_HOSTS)
+        clear_texts(&r->where[option]);
+    r->level[option] = level;
+    if (add_text(&r->where[option], where) < 0 ||
+        store_value(&r->config, option, value) < 0)
+        return vg_config_fail(r, "out of memory");
+    return 0;
+}
+
+static int set_defaults(struct vg_config_read *r)
+{
+    for (enum vg_config_index i = 0; i < VG_CONFIG_COUNT; i++) {
+        const struct vg_config_option *o = &vg_config_options[i];
+        if (r->level[i] != VG_CONFIG_UNSET)
+            continue;
+        if (o->kind == VG_CONFIG_K_NUMBER)
+            *(int64_t *)find_field(&r->config, i) = o->number;
+        else if (o->kind == VG_CONFIG_K_BOOL)
+            *(bool *)find_field(&r->config, i) = o->number != 0;
+        else if (o->text && vg_config_set(r, i, VG_CONFIG_DEFAULT, o->name, o->text) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- command line ---- */
+
+enum {
+    LONG_FIRST = 256, /* + the option's index */
+    LONG_CHECK = LONG_FIRST + VG_CONFIG_COUNT,
+    LONG_VERSION,
+    LONG_HELP,
+    LONG_END
+};
+
+static const struct option long_options[] = {
+#define HAS_TEXT   required_argument
+#define HAS_TEXTS  required_argument
+#define HAS_NUMBER required_argument
+#define HAS_HOSTS  required_argument
+#define HAS_BOOL   optional_argument
+#define X(field, KIND, name_, letter, arg, def, min, max, help)                          \
+    {name_, HAS_##KIND, NULL, LONG_FIRST + VG_CONFIG_I_##field},
+#include "virtgate/config.def"
+#undef X
+    {"check-config", no_argument, NULL, LONG_CHECK},
+    {"version", no_argument, NULL, LONG_VERSION},
+    {"help", no_argument, NULL, LONG_HELP},
+    {NULL, 0, NULL, 0}};
+
+/* The `+` stops at the first word that is no option, and leaves argv in its order. */
+static void list_letters(char letters[static 2 * VG_CONFIG_COUNT + 5])
+{
+    size_t n = 0;
+    for (const char *p = "+:Vh"; *p; p++)
+        letters[n++] = *p;
+    for (size_t i = 0; i < VG_CONFIG_COUNT; i++) {
+        if (vg_config_options[i].letter) {
+            letters[n++] = vg_config_options[i].letter;
+            letters[n++] = ':';
+        }
+    }
+    letters[n] = '\0';
+}
+
+/* What getopt_long returned, with a letter made its long option. */
+static int find_long(int c)
+{
+    if (c == 'V')
+        return LONG_VERSION;
+    if (c == 'h')
+        return LONG_HELP;
+    for (int i = 0; c > 0 && i < VG_CONFIG_COUNT; i++) {
+        if (vg_config_options[i].letter == c)
+            return LONG_FIRST + i;
+    }
+    return c;
+}
+
+/* What getopt would print itself; an option's value may be a URI, so it is not quoted. */
+static int fail_option(struct vg_config_read *r, int c, const char *word)
+{
+    int known = find_long(optopt);
+    if (c == ':')
+        return vg_config_fail(r, "--%s: needs a value: %s",
+                              long_options[known - LONG_FIRST].name,
+                              vg_config_options[known - LONG_FIRST].arg);
+    if (known >= LONG_FIRST && known < LONG_END)
+        return vg_config_fail(r, "--%s: takes no value",
+                              long_options[known - LONG_FIRST].name);
+    if (optopt)
+        return vg_config_fail(r, "-%c: unknown option; --help lists them", optopt);
+    return vg_config_fail(r, "%.*s: unknown or ambiguous option; --help lists them",
+                          (int)strcspn(word, "="), word);
+}
+
+static int read_command_line(struct vg_config_read *r, int argc, char **argv,
+                             enum vg_config_action *action)
+{
+    char letters[2 * VG_CONFIG_COUNT + 5];
+    list_letters(letters);
+    opterr = 0;
+    optind = 0; /* glibc: start afresh, for more than one call */
+    for (;;) {
+        int c = getopt_long(argc, argv, letters, long_options, NULL);
+        if (c == -1)
+            break;
+        if (c == '?' || c == ':')
+            return fail_option(r, c, argv[optind - 1]);
+        int option = find_long(c);
+        if (option == LONG_HELP || option == LONG_VERSION) {
+            *action = option == LONG_HELP ? VG_CONFIG_HELP : VG_CONFIG_VERSION;
+            return 0;
+        }
+        if (option == LONG_CHECK) {
+            *action = VG_CONFIG_CHECK;
+            continue;
+        }
+        enum vg_config_index index = (enum vg_config_index)(option - LONG_FIRST);
+        vg_autofree char *where = NULL;
+        if (asprintf(&where, "--%s", vg_config_options[index].name) < 0) {
+            where = NULL;
+            return vg_config_fail(r, "out of memory");
+        }
+        if (vg_config_set(r, index, VG_CONFIG_COMMAND_LINE, where,
+                          optarg ? optarg : "yes") < 0)
+            return -1;
+    }
+    if (optind < argc)
+        return vg_config_fail(r, "argument %d belongs to no option; --help lists them",
+                              optind);
+    return 0;
+}
+
+/* ---- environment ---- */
+
+static int read_variable(struct vg_config_read *r, enum vg_config_index option)
+{
+    const struct vg_config_option *o = &vg_config_options[option];
+    vg_autofree char *name = NULL;
+    if (asprintf(&name, "VIRTGATE_%s", o->name) < 0) {
+        name = NULL;
+        return vg_config_fail(r, "out of memory");
+    }
+    for (char *p = name; *p; p++)
+        *p = (char)(*p == '-' ? '_' : toupper((unsigned char)*p));
+    const char *value = getenv(name);
+    if (!value)
+        return 0;
+    const char *rest = value + strspn(value, SPACE);
+    if ((o->kind != VG_CONFIG_K_TEXTS && o->kind != VG_CONFIG_K_HOSTS) || !*rest)
+        return vg_config_set(r, option, VG_CONFIG_ENVIRONMENT, name, *rest ? value : "");
+    for (; *rest; rest += strspn(rest, SPACE)) {
+        size_t n = strcspn(rest, SPACE);
+        vg_autofree char *word = strndup(rest, n);
+        if (!word)
+            return vg_config_fail(r, "out of memory");
+        if (vg_config_set(r, option, VG_CONFIG_ENVIRONMENT, name, word) < 0)
+            return -1;
+        rest += n;
+    }
+    return 0;
+}
+
+static int read_environment(struct vg_config_read *r)
+{
+    for (enum vg_config_index i = 0; i < VG_CONFIG_COUNT; i++) {
+        if (read_variable(r, i) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- all of it ---- */
+
+/* The host `default` goes first: from --host, else what `connect` says. */
+static int set_default_host(struct vg_config *c)
+{
+    struct vg_host_configs *h = &c->hosts;
+    size_t at = 0;
+    while (at < h->n && strcmp(h->v[at].name, "default") != 0)
+        at++;
+    if (at == h->n && add_host(h, "default", 7, c->connect) < 0)
+        return -1;
+    struct vg_host_config host = h->v[at];
+    memmove(h->v + 1, h->v, at * sizeof(*h->v));
+    h->v[0] = host;
+    return 0;
+}
+
+static int read_all(struct vg_config_read *r, int argc, char **argv,
+                    enum vg_config_action *action)
+{
+    if (read_command_line(r, argc, argv, action) < 0)
+        return -1;
+    /* --help and --version answer even when the rest is wrong. */
+    bool all = *action == VG_CONFIG_RUN || *action == VG_CONFIG_CHECK;
+    if (all && (read_environment(r) < 0 || vg_config_read_file(r) < 0))
+        return -1;
+    if (set_defaults(r) < 0 || (all && vg_config_check_all(r) < 0))
+        return -1;
+    if (set_default_host(&r->config) < 0)
+        return vg_config_fail(r, "out of memory");
+    return 0;
+}
+
+int vg_config_read(int argc, char **argv, struct vg_config *ret,
+                   enum vg_config_action *ret_action, char **ret_message)
+{
+    struct vg_config_read r = {0};
+    enum vg_config_action action = VG_CONFIG_RUN;
+    int rc = read_all(&r, argc, argv, &action);
+    if (rc == 0) {
+        *ret = r.config;
+        *ret_action = action;
+        r.config = (struct vg_config){0};
+    } else {
+        *ret_message = vg_take(&r.message);
+    }
+    clear_read(&r);
+    return rc;
+}
+
+/* ---- --help ---- */
+
+enum { HELP_COLUMN = 38, HELP_WIDTH = 90 };
+
+/* Wraps at spaces; `used` columns are already filled. */
+static void print_words(FILE *out, int used, const char *text)
+{
+    while (*text) {
+        int n = (int)strcspn(text, " ");
+        if (used > HELP_COLUMN && used + 1 + n > HELP_WIDTH) {
+            fprintf(out, "\n");
+            used = 0;
+        }
+        int gap = used < HELP_COLUMN ? HELP_COLUMN - used : 1;
+        fprintf(out, "%*s%.*s", gap, "", n, text);
+        used += gap + n;
+        text += n + (text[n] == ' ');
+    }
+    fprintf(out, "\n");
+}
+
+static void print_option(FILE *out, char letter, const char *name, const char *arg,
+                         const char *help)
+{
+    int used = letter ? fprintf(out, "  -%c, --%s", letter, name)
+                      : fprintf(out, "      --%s", name);
+    if (arg)
+        used += fprintf(out, " %s", arg);
+    print_words(out, used, help);
+}
+
+void vg_config_help(FILE *out)
+{
+    fprintf(out, "Usage: virtgate [OPTION]...\n"
+                 "An HTTP/JSON gateway to libvirt.\n\n");
+    for (size_t i = 0; i < VG_CONFIG_COUNT; i++) {
+        const struct vg_config_option *o = &vg_config_options[i];
+        vg_autofree char *help = NULL;
+        int rc = o->kind == VG_CONFIG_K_NUMBER
+                     ? asprintf(&help, "%s (default %lld)", o->help, (long long)o->number)
+                 : o->text ? asprintf(&help, "%s (default %s)", o->help, o->text)
+                           : asprintf(&help, "%s", o->help);
+        if (rc < 0)
+            help = NULL;
+        print_option(out, o->letter, o->name, o->arg, help ? help : o->help);
+    }
+    print_option(out, 0, "check-config", NULL, "read and check all options, then exit");
+    print_option(out, 'V', "version", NULL, "print the version and exit");
+    print_option(out, 'h', "help", NULL, "print this and exit");
+    fprintf(out, "\nAn option without a value takes =yes or =no too. Options can also be "
+                 "given in the config\nfile, `NAME = VALUE`, and in the environment, "
+                 "VIRTGATE_NAME; the command line comes first,\nthen the environment, "
+                 "then the file.\n");
+}

@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What a configuration may say: the grammar of each value, and the rules between options
+ * that keep a gateway from being open by accident. Messages never quote a libvirt URI,
+ * which may hold a password.
+ */
+#include "config_internal.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "virtgate/cleanup.h"
+
+#define ALNUM "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
+/* ---- words, numbers ---- */
+
+/* Base ten and nothing around it, unlike strtoll. */
+int vg_config_parse_number(const char *text, int64_t *ret)
+{
+    const char *digits = text + (*text == '-');
+    if (!*digits || digits[strspn(digits, "0123456789")])
+        return -1;
+    errno = 0;
+    long long number = strtoll(text, NULL, 10);
+    if (errno)
+        return -1;
+    *ret = number;
+    return 0;
+}
+
+int vg_config_parse_bool(const char *text, bool *ret)
+{
+    static const char *const words[][2] = {
+        {"no", "yes"}, {"false", "true"}, {"off", "on"}, {"0", "1"}};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        for (int on = 0; on < 2; on++) {
+            if (strcasecmp(text, words[i][on]) == 0) {
+                *ret = on;
+                return 0;
+            }
+        }
+    }
+    return -1;
+}
+
+bool vg_config_is_host_name(const char *name, size_t n)
+{
+    if (n < 1 || n > 64 || (n == 1 && name[0] == '-'))
+        return false;
+    return strspn(name, ALNUM "._-") >= n;
+}
+
+static bool is_port(const char *text)
+{
+    int64_t port;
+    return vg_config_parse_number(text, &port) == 0 && text[0] != '-' && port <= 65535;
+}
+
+/* ---- addresses ---- */
+
+/* A copy of ADDR in `ADDR:PORT`, without an IPv6 address' brackets; NULL: not that form.
+ */
+static char *split_address(const char *listen, bool *ret_v6)
+{
+    const char *colon = strrchr(listen, ':');
+    if (!colon || !is_port(colon + 1))
+        return NULL;
+    size_t n = (size_t)(colon - listen);
+    *ret_v6 = listen[0] == '[';
+    if (!*ret_v6)
+        return strspn(listen, ALNUM ".-_") == n ? strndup(listen, n) : NULL;
+    if (n < 3 || listen[n - 1] != ']')
+        return NULL;
+    return strndup(listen + 1, n - 2);
+}
+
+static bool is_listen(const char *listen)
+{
+    if (strncmp(listen, "unix:", 5) == 0) {
+        size_t n = strlen(listen + 5);
+        return n > 0 && n < sizeof(((struct sockaddr_un *)0)->sun_path);
+    }
+    bool v6 = false;
+    vg_autofree char *address = split_address(listen, &v6);
+    if (!address || !v6)
+        return address != NULL;
+    address[strcspn(address, "%")] = '\0';
+    struct in6_addr bits;
+    return inet_pton(AF_INET6, address, &bits) == 1;
+}
+
+/* Only what cannot be reached from another machine, whatever a resolver says. */
+static bool is_local(const char *listen)
+{
+    if (strncmp(listen, "unix:", 5) == 0)
+        return true;
+    bool v6 = false;
+    vg_autofree char *address = split_address(listen, &v6);
+    if (!address)
+        return false;
+    struct in6_addr bits6;
+    if (v6)
+        return inet_pton(AF_INET6, address, &bits6) == 1 && IN6_IS_ADDR_LOOPBACK(&bits6);
+    struct in_addr bits;
+    if (inet_pton(AF_INET, address, &bits) == 1)
+        return ntohl(bits.s_addr) >> 24 == 127;
+    return strcasecmp(address, "localhost") == 0;
+}
+
+/* scheme://host[:port] exactly, as browsers write it in the header Origin. */
+static bool is_origin(const char *origin)
+{
+    size_t scheme = strspn(origin, ALNUM "+.-");
+    if (!isalpha((unsigned char)origin[0]) || strncmp(origin + scheme, "://", 3) != 0)
+        return false;
+    const char *host = origin + scheme + 3;
+    size_t n = strspn(host, ALNUM ".-_");
+    if (host[0] == '[') {
+        n = strspn(host + 1, "0123456789abcdefABCDEF:.") + 1;
+        n = n > 1 && host[n] == ']' ? n + 1 : 0;
+    }
+    if (n == 0)
+        return false;
+    return !host[n] || (host[n] == ':' && is_port(host + n + 1));
+}
+
+/* ---- logging ---- */
+
+static bool is_level(const char *item, size_t n)
+{
+    return n > 2 && item[0] >= '1' && item[0] <= '4' && item[1] == ':';
+}
+
+static bool is_filter(const char *item, size_t n)
+{
+    return is_level(item, n);
+}
+
+static bool is_output(const char *item, size_t n)
+{
+    if (!is_level(item, n))
+        return false;
+    const char *to = item + 2;
+    n -= 2;
+    if ((n == 6 && memcmp(to, "stderr", n) == 0) ||
+        (n == 8 && memcmp(to, "journald", n) == 0))
+        return true;
+    return (n > 7 && memcmp(to, "syslog:", 7) == 0) ||
+           (n > 6 && memcmp(to, "file:/", 6) == 0);
+}
+
+/* At least one item, and all of them good. */
+static bool is_list(const char *text, bool (*is_item)(const char *, size_t))
+{
+    size_t items = 0;
+    for (text += strspn(text, " "); *text; text += strspn(text, " "), items++) {
+        size_t n = strcspn(text, " ");
+        if (!is_item(text, n))
+            return false;
+        text += n;
+    }
+    return items > 0;
+}
+
+/* ---- one value ---- */
+
+static int check_host(struct vg_config_read *r, const char *where, const char *value)
+{
+    const char *equals = strchr(value, '=');
+    if (!equals || !vg_config_is_host_name(value, (size_t)(equals - value)))
+        return vg_config_fail(r,
+                              "%s: expected NAME=URI, NAME being 1 to 64 of "
+                              "A-Z a-z 0-9 . _ - and not `-` alone",
+                              where);
+    return 0;
+}
+
+static int check_text(struct vg_config_read *r, enum vg_config_index option,
+                      const char *where, const char *value)
+{
+    const char *accepted = NULL;
+    if (option == VG_CONFIG_I_listen && !is_listen(value))
+        accepted = "ADDR:PORT, [IPV6]:PORT or unix:PATH, PORT being 0 to 65535";
+    else if (option == VG_CONFIG_I_cors_origins && !is_origin(value))
+        accepted = "SCHEME://HOST or SCHEME://HOST:PORT, without path, and not `*`";
+    else if (option == VG_CONFIG_I_log_format && strcmp(value, "logfmt") != 0 &&
+             strcmp(value, "json") != 0)
+        accepted = "logfmt or json";
+    else if (option == VG_CONFIG_I_log_filters && !is_list(value, is_filter))
+        accepted = "LEVEL:MATCH, separated by spaces, LEVEL being 1 to 4";
+    else if (option == VG_CONFIG_I_log_outputs && !is_list(value, is_output))
+        accepted = "LEVEL:stderr, LEVEL:syslog:NAME, LEVEL:file:/PATH or LEVEL:journald, "
+                   "separated by spaces, LEVEL being 1 to 4";
+    if (accepted)
+        return vg_config_fail(r, "%s: expected %s, not `%.80s`", where, accepted, value);
+    return 0;
+}
+
+int vg_config_check_value(struct vg_config_read *r, enum vg_config_index option,
+                          const char *where, const char *value)
+{
+    const struct vg_config_option *o = &vg_config_options[option];
+    int64_t number;
+    bool on;
+    /* An empty URI has a rule of its own, with allow-unsafe-uri. */
+    if (!*value && option != VG_CONFIG_I_connect)
+        return vg_config_fail(r, "%s: the value is empty, expected %s", where,
+                              o->arg ? o->arg : "yes or no");
+    switch (o->kind) {
+    case VG_CONFIG_K_NUMBER:
+        if (vg_config_parse_number(value, &number) < 0 || number < o->min ||
+            number > o->max)
+            return vg_config_fail(r,
+                                  "%s: expected a number from %lld to %lld, not `%.80s`",
+                                  where, (long long)o->min, (long long)o->max, value);
+        return 0;
+    case VG_CONFIG_K_BOOL:
+        if (vg_config_parse_bool(value, &on) < 0)
+            return vg_config_fail(r,
+                                  "%s: expected yes, true, on, 1, no, false, off or 0, "
+                                  "not `%.80s`",
+                                  where, value);
+        return 0;
+    case VG_CONFIG_K_HOSTS:
+        return check_host(r, where, value);
+    case VG_CONFIG_K_TEXT:
+    case VG_CONFIG_K_TEXTS:
+        return check_text(r, option, where, value);
+    }
+    return 0;
+}
+
+/* ---- libvirt URIs ---- */
+
+/* The next byte of a %-encoded text, or -1 at its end. */
+static int next_byte(const char **p, const char *end)
+{
+    const char *s = *p;
+    if (s >= end)
+        return -1;
+    if (*s == '%' && end - s > 2 && isxdigit((unsigned char)s[1]) &&
+        isxdigit((unsigned char)s[2])) {
+        char hex[3] = {s[1], s[2], '\0'};
+        *p = s + 3;
+        return (int)strtol(hex, NULL, 16);
+    }
+    *p = s + 1;
+    return (unsigned char)*s;
+}
+
+/* As libvirt compares a query parameter: decoded, ignoring case. */
+static bool is_decoded(const char *text, size_t n, const char *expected)
+{
+    const char *end = text + n;
+    for (; *expected; expected++) {
+        if (tolower(next_byte(&text, end)) != *expected)
+            return false;
+    }
+    return text >= end;
+}
+
+/* Why one query parameter is unsafe, or NULL. */
+static const char *find_unsafe_parameter(const char *item, size_t n)
+{
+    const char *equals = memchr(item, '=', n);
+    size_t name = equals ? (size_t)(equals - item) : n;
+    const char *value = equals ? equals + 1 : item + n;
+    size_t rest = (size_t)(item + n - value);
+    if (is_decoded(item, name, "command"))
+        return "the parameter `command` runs a program";
+    if (is_decoded(item, name, "netcat"))
+        return "the parameter `netcat` runs a program on the other machine";
+    /* libvirt takes any number but 0 for yes. */
+    if (is_decoded(item, name, "no_verify") && !is_decoded(value, rest, "0"))
+        return "the parameter `no_verify` skips the check of the server's certificate";
+    if (is_decoded(item, name, "known_hosts_verify") && is_decoded(value, rest, "ignore"))
+        return "the parameter `known_hosts_verify` skips the check of the host key";
+    return NULL;
+}
+
+static const char *find_unsafe(const char *uri)
+{
+    if (!*uri)
+        return "it is empty, so libvirt would choose the hypervisor";
+    size_t scheme = strcspn(uri, ":/?#"), plus = strcspn(uri, "+");
+    if (plus < scheme && is_decoded(uri + plus + 1, scheme - plus - 1, "ext"))
+        return "the transport `ext` runs a program";
+    const char *query = uri + strcspn(uri, "?#");
+    const char *end = query + strcspn(query, "#");
+    while (query < end) {
+        query++;
+        size_t n = strcspn(query, "&;#");
+        const char *why = find_unsafe_parameter(query, n);
+        if (why)
+            return why;
+        query += n;
+    }
+    return NULL;
+}
+
+static int check_uris(struct vg_config_read *r)
+{
+    const struct vg_config *c = &r->config;
+    if (c->allow_unsafe_uri)
+        return 0;
+    const char *why = c->connect ? find_unsafe(c->connect) : NULL;
+    if (why)
+        return vg_config_fail(r,
+                              "%s: this libvirt URI is unsafe: %s; to accept it, give "
+                              "--allow-unsafe-uri",
+                              r->where[VG_CONFIG_I_connect].v[0], why);
+    for (size_t i = 0; i < c->hosts.n; i++) {
+        why = find_unsafe(c->hosts.v[i].uri);
+        if (why)
+            return vg_config_fail(r,
+                                  "%s: the libvirt URI of host `%s` is unsafe: %s; to "
+                                  "accept it, give --allow-unsafe-uri",
+                                  r->where[VG_CONFIG_I_hosts].v[i], c->hosts.v[i].name,
+                                  why);
+    }
+    return 0;
+}
+
+/* ---- rules between options ---- */
+
+static int check_hosts(struct vg_config_read *r)
+{
+    const struct vg_host_configs *h = &r->config.hosts;
+    for (size_t i = 0; i < h->n; i++) {
+        const char *where = r->where[VG_CONFIG_I_hosts].v[i];
+        for (size_t j = 0; j < i; j++) {
+            if (strcmp(h->v[i].name, h->v[j].name) == 0)
+                return vg_config_fail(r, "%s: host `%s` is there twice", where,
+                                      h->v[i].name);
+        }
+        if (r->config.connect && strcmp(h->v[i].name, "default") == 0)
+            return vg_config_fail(r,
+                                  "%s: host `default` is already the one of %s; give "
+                                  "only one of them",
+                                  where, r->where[VG_CONFIG_I_connect].v[0]);
+    }
+    return 0;
+}
+
+static int check_file(struct vg_config_read *r, enum vg_config_index option,
+                      const char *path, mode_t refused, const char *fix)
+{
+    if (!path)
+        return 0;
+    const char *where = r->where[option].v[0];
+    /* Without O_NONBLOCK a FIFO would hang the start. */
+    vg_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return vg_config_fail(r, "%s: cannot read `%s`: %s", where, path,
+                              strerror(errno));
+    if (S_ISDIR(st.st_mode))
+        return vg_config_fail(r, "%s: `%s` is a directory", where, path);
+    if (st.st_mode & refused)
+        return vg_config_fail(r, "%s: `%s` is world-%s; run: chmod %s '%s'", where, path,
+                              refused & S_IWOTH ? "writable" : "readable", fix, path);
+    return 0;
+}
+
+static int check_files(struct vg_config_read *r)
+{
+    const struct vg_config *c = &r->config;
+    if (check_file(r, VG_CONFIG_I_token_file, c->token_file, S_IWOTH, "o-w") < 0 ||
+        check_file(r, VG_CONFIG_I_tls_cert, c->tls_cert, 0, "") < 0 ||
+        check_file(r, VG_CONFIG_I_tls_key, c->tls_key, S_IROTH, "o-r") < 0)
+        return -1;
+    return check_file(r, VG_CONFIG_I_tls_client_ca, c->tls_client_ca, 0, "");
+}
+
+static int check_tls(struct vg_config_read *r)
+{
+    const struct vg_config *c = &r->config;
+    if (c->tls_cert && !c->tls_key)
+        return vg_config_fail(r, "%s: needs --tls-key as well",
+                              r->where[VG_CONFIG_I_tls_cert].v[0]);
+    if (c->tls_key && !c->tls_cert)
+        return vg_config_fail(r, "%s: needs --tls-cert as well",
+                              r->where[VG_CONFIG_I_tls_key].v[0]);
+    if (c->tls_client_ca && !c->tls_cert)
+        return vg_config_fail(r, "%s: needs --tls-cert and --tls-key as well",
+                              r->where[VG_CONFIG_I_tls_client_ca].v[0]);
+    return 0;
+}
+
+static int check_reach(struct vg_config_read *r)
+{
+    const struct vg_config *c = &r->config;
+    bool known = c->token_file || c->tls_client_ca;
+    if (c->allow_insecure || (known && c->tls_cert))
+        return 0;
+    const char *fix = c->tls_cert ? "--token-file or --tls-client-ca"
+                      : known     ? "--tls-cert and --tls-key"
+                                  : "--token-file, --tls-cert and --tls-key";
+    for (size_t i = 0; i < c->listen.n; i++) {
+        if (!is_local(c->listen.v[i]))
+            return vg_config_fail(r,
+                                  "%s: `%s` is open to other machines, which needs "
+                                  "authentication and TLS: give %s, or listen on "
+                                  "127.0.0.1, or give --allow-insecure",
+                                  r->where[VG_CONFIG_I_listen].v[i], c->listen.v[i], fix);
+    }
+    return 0;
+}
+
+int vg_config_check_all(struct vg_config_read *r)
+{
+    if (check_hosts(r) < 0 || check_uris(r) < 0 || check_tls(r) < 0 || check_reach(r) < 0)
+        return -1;
+    return check_files(r);
+}

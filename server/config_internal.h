@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Private to config.c, config_file.c and config_check.c: the table config.def as data,
+ * and what is known while a configuration is being read.
+ */
+#pragma once
+
+#include "virtgate/config.h"
+
+enum vg_config_kind {
+    VG_CONFIG_K_TEXT,
+    VG_CONFIG_K_TEXTS,
+    VG_CONFIG_K_NUMBER,
+    VG_CONFIG_K_BOOL,
+    VG_CONFIG_K_HOSTS,
+};
+
+enum vg_config_index {
+#define X(field, KIND, name, letter, arg, def, min, max, help) VG_CONFIG_I_##field,
+#include "virtgate/config.def"
+#undef X
+    VG_CONFIG_COUNT
+};
+
+struct vg_config_option {
+    const char *name;
+    const char *arg; /* NULL: BOOL */
+    const char *help;
+    const char *text; /* the default of TEXT and TEXTS, or NULL */
+    int64_t number;   /* the default of NUMBER and BOOL */
+    int64_t min, max;
+    size_t offset; /* of the field in struct vg_config */
+    enum vg_config_kind kind;
+    char letter;
+};
+
+extern const struct vg_config_option vg_config_options[VG_CONFIG_COUNT];
+
+enum vg_config_level {
+    VG_CONFIG_UNSET,
+    VG_CONFIG_DEFAULT,
+    VG_CONFIG_FILE,
+    VG_CONFIG_ENVIRONMENT,
+    VG_CONFIG_COMMAND_LINE,
+};
+
+struct vg_config_read {
+    struct vg_config config;
+    enum vg_config_level level[VG_CONFIG_COUNT]; /* that set the option */
+    struct vg_texts where[VG_CONFIG_COUNT]; /* what set each value, as messages say it */
+    char *message;
+    /* the config file */
+    FILE *stream;
+    const char *path;
+    int line, failed_line;
+    bool in_host, has_uri;
+    char host[65]; /* of the section [host NAME] being read */
+    int host_line;
+};
+
+/* Sets the message unless there is one; returns -1. */
+__attribute__((format(printf, 2, 3))) int vg_config_fail(struct vg_config_read *r,
+                                                         const char *format, ...);
+
+/* Checks a value, and keeps it unless a higher level has set the option. */
+int vg_config_set(struct vg_config_read *r, enum vg_config_index option,
+                  enum vg_config_level level, const char *where, const char *value);
+
+/* The file that config_file names, if any. */
+int vg_config_read_file(struct vg_config_read *r);
+
+/* One value alone: its kind, range, words or grammar. `where` begins the message. */
+int vg_config_check_value(struct vg_config_read *r, enum vg_config_index option,
+                          const char *where, const char *value);
+/* What needs more than one option, or the file system. */
+int vg_config_check_all(struct vg_config_read *r);
+
+int vg_config_parse_number(const char *text, int64_t *ret);
+int vg_config_parse_bool(const char *text, bool *ret);
+bool vg_config_is_host_name(const char *name, size_t n);

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A table of keys with their requests' hashes and answers: bounded, the oldest go first.
+ */
+#include "server/idempotency.h"
+
+#include "virtgate/cleanup.h"
+
+#include <string.h>
+#include <xxhash.h>
+
+#define BUCKETS     4096
+#define MAX_ENTRIES 10000
+#define KEEP_NS     ((int64_t)24 * 3600 * 1000000000)
+
+struct entry {
+    struct entry *next;          /* in the bucket */
+    struct entry *newer, *older; /* by age */
+    XXH128_hash_t key, request;  /* of key and caller; of method, target and body */
+    bool done;
+    int64_t since_ns;
+    struct vg_reply reply;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct entry *buckets[BUCKETS];
+static struct entry *newest, *oldest;
+static size_t n_entries;
+
+static XXH128_hash_t hash_parts(const char *a, const char *b, const char *c,
+                                size_t c_length)
+{
+    XXH64_hash_t seed = XXH3_64bits(a, strlen(a));
+    seed = XXH3_64bits_withSeed(b, strlen(b), seed);
+    return XXH3_128bits_withSeed(c, c_length, seed);
+}
+
+static struct entry **find(XXH128_hash_t key)
+{
+    struct entry **at = &buckets[key.low64 % BUCKETS];
+    while (*at && !XXH128_isEqual((*at)->key, key))
+        at = &(*at)->next;
+    return at;
+}
+
+static void drop(struct entry *e)
+{
+    *find(e->key) = e->next;
+    *(e->newer ? &e->newer->older : &newest) = e->older;
+    *(e->older ? &e->older->newer : &oldest) = e->newer;
+    vg_reply_clear(&e->reply);
+    free(e);
+    n_entries--;
+}
+
+static void drop_old(int64_t now)
+{
+    while (oldest && (n_entries > MAX_ENTRIES || oldest->since_ns + KEEP_NS < now))
+        drop(oldest);
+}
+
+static struct entry *add(XXH128_hash_t key, XXH128_hash_t request)
+{
+    struct entry *e = calloc(1, sizeof(*e));
+    if (!e)
+        return NULL;
+    e->key = key;
+    e->request = request;
+    e->since_ns = vg_now_ns();
+    struct entry **bucket = &buckets[key.low64 % BUCKETS];
+    e->next = *bucket;
+    *bucket = e;
+    e->older = newest;
+    *(newest ? &newest->newer : &oldest) = e;
+    newest = e;
+    n_entries++;
+    drop_old(e->since_ns);
+    return e;
+}
+
+static XXH128_hash_t key_of(const struct vg_request *rq)
+{
+    const char *key = rq->idempotency_key;
+    return hash_parts(rq->principal, "", key, strlen(key));
+}
+
+bool vg_idempotency_begin(struct vg_request *rq, struct vg_reply *ret_reply)
+{
+    XXH128_hash_t request = hash_parts(rq->method_name, rq->target,
+                                       rq->body ? rq->body : "", rq->body_length);
+    VG_LOCK(&lock);
+    struct entry *e = *find(key_of(rq));
+
+    if (!e) {
+        rq->idempotent = add(key_of(rq), request) != NULL;
+        return true;
+    }
+    if (!XXH128_isEqual(e->request, request))
+        *ret_reply =
+            vg_reply_error(rq, VG_E_IDEMPOTENCY_MISMATCH,
+                           "Another request was made with this Idempotency-Key; take "
+                           "a new key for a new request");
+    else if (!e->done)
+        *ret_reply =
+            vg_reply_error(rq, VG_E_CONFLICT,
+                           "The first request with this Idempotency-Key is still at "
+                           "work; try again when it is done");
+    else
+        *ret_reply = vg_reply_share(&e->reply);
+    return false;
+}
+
+void vg_idempotency_end(struct vg_request *rq, const struct vg_reply *reply)
+{
+    VG_LOCK(&lock);
+    struct entry *e = *find(key_of(rq));
+    if (!e)
+        return;
+    if (reply->status >= 500 && !rq->begun) {
+        drop(e);
+        return;
+    }
+    e->done = true;
+    e->reply = vg_reply_share(reply);
+}
+
+void vg_idempotency_clear(void)
+{
+    VG_LOCK(&lock);
+    while (oldest)
+        drop(oldest);
+}

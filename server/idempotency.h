@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): a repeated POST gets the
+ * first one's answer instead of a second effect.
+ */
+#pragma once
+
+#include "server/request.h"
+
+/* Looks the request's key up. True: go on, the answer will be kept. False: *ret_reply is
+ * the answer: the first one's, or a problem when that still runs or was another request.
+ */
+bool vg_idempotency_begin(struct vg_request *rq, struct vg_reply *ret_reply);
+
+/* Keeps the answer, unless nothing was begun: then the key is free again. */
+void vg_idempotency_end(struct vg_request *rq, const struct vg_reply *reply);
+
+void vg_idempotency_clear(void);
