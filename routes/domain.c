@@ -6,6 +6,7 @@
 #include "virtgate/domain.h"
 #include "routes/routes.h"
 #include "virtgate/autoptr.h"
+#include "virtgate/conflict.h"
 #include "virtgate/host.h"
 #include "virtgate/object.h"
 #include "virtgate/xml.h"
@@ -123,7 +124,7 @@ static struct vg_reply define_domain(struct vg_request *rq)
                                     ? virDomainCreateXML(vg_conn(rq), xml, flags)
                                     : virDomainDefineXMLFlags(vg_conn(rq), xml, flags);
     if (!dom)
-        return vg_fail_virt(rq);
+        return vg_fail_define(rq, xml);
     vg_auto_json w = vg_json_for(rq);
     if (vg_domain_write(rq, &w, NULL, dom, VG_DOMAIN_EVERYTHING) < 0)
         return vg_fail(rq);
@@ -137,7 +138,7 @@ static bool is_same(struct vg_request *rq, virDomainPtr dom, const char *xml)
     vg_autofree char *uuid = NULL;
     char own[VIR_UUID_STRING_BUFLEN];
 
-    if (vg_xml_identity(rq, xml, &name, &uuid) < 0 ||
+    if (vg_xml_identity(xml, &name, &uuid, vg_request_error(rq)) < 0 ||
         virDomainGetUUIDString(dom, own) < 0)
         return false;
     if ((!name || strcmp(name, virDomainGetName(dom)) == 0) &&
@@ -168,7 +169,7 @@ static struct vg_reply redefine_domain(struct vg_request *rq)
         return vg_fail(rq);
     vg_autoptr(virDomain) defined = virDomainDefineXMLFlags(vg_conn(rq), xml, flags);
     if (!defined)
-        return vg_fail_virt(rq);
+        return vg_fail_define(rq, xml);
     return vg_domain_reply(rq, defined);
 }
 

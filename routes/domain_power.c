@@ -4,7 +4,7 @@
  * virDomainCreateWithFlags, ShutdownFlags, Reboot, Reset, Suspend, Resume, DestroyFlags.
  */
 #include "routes/routes.h"
-#include "virtgate/host.h"
+#include "virtgate/conflict.h"
 #include "virtgate/object.h"
 
 /* {"flags": ["paused"]} */
@@ -20,7 +20,7 @@ static struct vg_reply start_domain(struct vg_request *rq)
     if (!dom)
         return vg_fail(rq);
     if (virDomainCreateWithFlags(dom, flags) < 0)
-        return vg_fail_virt(rq);
+        return vg_fail_in_state(rq, dom, VG_NEEDS_INACTIVE);
     return vg_no_content(rq);
 }
 
@@ -37,7 +37,7 @@ static struct vg_reply shutdown_domain(struct vg_request *rq)
     if (!dom)
         return vg_fail(rq);
     if (virDomainShutdownFlags(dom, flags) < 0)
-        return vg_fail_virt(rq);
+        return vg_fail_in_state(rq, dom, VG_NEEDS_ACTIVE);
     return vg_no_content(rq);
 }
 
@@ -54,7 +54,7 @@ static struct vg_reply reboot_domain(struct vg_request *rq)
     if (!dom)
         return vg_fail(rq);
     if (virDomainReboot(dom, flags) < 0)
-        return vg_fail_virt(rq);
+        return vg_fail_in_state(rq, dom, VG_NEEDS_ACTIVE);
     return vg_no_content(rq);
 }
 
@@ -71,7 +71,7 @@ static struct vg_reply destroy_domain(struct vg_request *rq)
     if (!dom)
         return vg_fail(rq);
     if (virDomainDestroyFlags(dom, flags) < 0)
-        return vg_fail_virt(rq);
+        return vg_fail_in_state(rq, dom, VG_NEEDS_ACTIVE);
     return vg_no_content(rq);
 }
 
@@ -81,7 +81,7 @@ static struct vg_reply reset_domain(struct vg_request *rq)
     if (!dom)
         return vg_fail(rq);
     if (virDomainReset(dom, 0) < 0)
-        return vg_fail_virt(rq);
+        return vg_fail_in_state(rq, dom, VG_NEEDS_ACTIVE);
     return vg_no_content(rq);
 }
 
@@ -91,7 +91,7 @@ static struct vg_reply suspend_domain(struct vg_request *rq)
     if (!dom)
         return vg_fail(rq);
     if (virDomainSuspend(dom) < 0)
-        return vg_fail_virt(rq);
+        return vg_fail_in_state(rq, dom, VG_NEEDS_RUNNING);
     return vg_no_content(rq);
 }
 
@@ -101,7 +101,7 @@ static struct vg_reply resume_domain(struct vg_request *rq)
     if (!dom)
         return vg_fail(rq);
     if (virDomainResume(dom) < 0)
-        return vg_fail_virt(rq);
+        return vg_fail_in_state(rq, dom, VG_NEEDS_PAUSED);
     return vg_no_content(rq);
 }
 

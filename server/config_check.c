@@ -189,7 +189,7 @@ static int check_text(struct vg_config_read *r, enum vg_config_index option,
     if (option == VG_CONFIG_I_listen && !is_listen(value))
         accepted = "ADDR:PORT, [IPV6]:PORT or unix:PATH, PORT being 0 to 65535";
     else if (option == VG_CONFIG_I_cors_origins && !is_origin(value))
-        accepted = "SCHEME://HOST or SCHEME://HOST:PORT, without path, and not `*`";
+        accepted = "SCHEME://HOST or SCHEME://HOST:PORT, without a path; `*` is not one";
     else if (option == VG_CONFIG_I_log_format && strcmp(value, "logfmt") != 0 &&
              strcmp(value, "json") != 0)
         accepted = "logfmt or json";

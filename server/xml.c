@@ -53,13 +53,13 @@ static char *text_of(const xmlNode *node)
     return copy;
 }
 
-int vg_xml_identity(struct vg_request *rq, const char *xml, char **ret_name,
-                    char **ret_uuid)
+int vg_xml_identity(const char *xml, char **ret_name, char **ret_uuid,
+                    struct vg_error *reterr)
 {
     vg_auto_doc doc = xmlReadMemory(xml, (int)strlen(xml), NULL, NULL, PARSE_OPTIONS);
     if (!doc) {
         const xmlError *e = xmlGetLastError();
-        vg_error_set(&rq->error, VG_E_UNSAFE_XML,
+        vg_error_set(reterr, VG_E_UNSAFE_XML,
                      "The XML is not well-formed: line %d: %.200s", e ? e->line : 0,
                      e && e->message ? e->message : "?");
         return -1;

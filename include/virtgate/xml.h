@@ -13,10 +13,9 @@
 const char *vg_xml_argument(struct vg_request *rq, const char *given);
 
 /* The text of the root's child elements `name` and `uuid` (each NULL when absent), to
- * compare with an object. Owned by the caller. -1: not well-formed, the request's error
- * is set. */
-int vg_xml_identity(struct vg_request *rq, const char *xml, char **ret_name,
-                    char **ret_uuid);
+ * compare with an object. Owned by the caller. -1: not well-formed, *reterr. */
+int vg_xml_identity(const char *xml, char **ret_name, char **ret_uuid,
+                    struct vg_error *reterr);
 
 /* The answer with libvirt's XML document: as application/xml, or {"xml": "..."} when the
  * client prefers JSON. Takes the malloc'd text. */

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Conflicts that drivers report as general errors: QEMU says OPERATION_INVALID for a call
+ * in the wrong state, the test driver INTERNAL_ERROR; a taken name is OPERATION_FAILED.
+ * What is there is looked at again, and when it explains the failure the answer is 409.
+ */
+#pragma once
+
+#include "virtgate/reply.h"
+
+#include <libvirt/libvirt.h>
+
+enum vg_needed_state {
+    VG_NEEDS_ACTIVE,
+    VG_NEEDS_INACTIVE,
+    VG_NEEDS_RUNNING,
+    VG_NEEDS_PAUSED,
+};
+
+/* The thread's last libvirt error, of a call that needs the domain in a state. */
+struct vg_reply vg_fail_in_state(struct vg_request *rq, virDomainPtr dom,
+                                 enum vg_needed_state needed) VG_MUST_USE;
+
+/* The thread's last libvirt error, of a call that defines or creates this document. */
+struct vg_reply vg_fail_define(struct vg_request *rq, const char *xml) VG_MUST_USE;

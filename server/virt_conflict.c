@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * See include/virtgate/conflict.h.
+ */
+#include "virtgate/conflict.h"
+
+#include "virtgate/autoptr.h"
+#include "virtgate/host.h"
+#include "virtgate/xml.h"
+
+#include <libvirt/virterror.h>
+
+/* Errors that say too little. */
+static bool is_vague(const struct vg_error *e)
+{
+    json_int_t code = json_integer_value(json_object_get(e->virt, "code"));
+    return !e->transport &&
+           (code == VIR_ERR_INTERNAL_ERROR || code == VIR_ERR_OPERATION_FAILED ||
+            code == VIR_ERR_SYSTEM_ERROR);
+}
+
+static void make_conflict(struct vg_error *e)
+{
+    e->status = 409;
+    e->retryable = false;
+}
+
+static bool has_state(virDomainPtr dom, enum vg_needed_state needed)
+{
+    int state, reason;
+
+    if (virDomainGetState(dom, &state, &reason, 0) < 0)
+        return true; /* no explanation */
+    bool active = state != VIR_DOMAIN_SHUTOFF && state != VIR_DOMAIN_CRASHED;
+    switch (needed) {
+    case VG_NEEDS_ACTIVE:
+        return active;
+    case VG_NEEDS_INACTIVE:
+        return !active;
+    case VG_NEEDS_RUNNING:
+        return state == VIR_DOMAIN_RUNNING || state == VIR_DOMAIN_BLOCKED;
+    case VG_NEEDS_PAUSED:
+        return state == VIR_DOMAIN_PAUSED;
+    }
+    return true;
+}
+
+struct vg_reply vg_fail_in_state(struct vg_request *rq, virDomainPtr dom,
+                                 enum vg_needed_state needed)
+{
+    struct vg_error *e = vg_request_error(rq);
+
+    vg_error_set_virt(e);
+    if (is_vague(e) && !has_state(dom, needed))
+        make_conflict(e);
+    return vg_fail(rq);
+}
+
+struct vg_reply vg_fail_define(struct vg_request *rq, const char *xml)
+{
+    struct vg_error *e = vg_request_error(rq);
+    struct vg_error parsing = {0};
+    vg_autofree char *name = NULL;
+    vg_autofree char *uuid = NULL;
+
+    vg_error_set_virt(e);
+    if (!is_vague(e) || vg_xml_identity(xml, &name, &uuid, &parsing) < 0) {
+        vg_error_clear(&parsing);
+        return vg_fail(rq);
+    }
+    vg_autoptr(virDomain) by_name =
+        name ? virDomainLookupByName(vg_conn(rq), name) : NULL;
+    vg_autoptr(virDomain) by_uuid =
+        uuid ? virDomainLookupByUUIDString(vg_conn(rq), uuid) : NULL;
+    if (by_name || by_uuid)
+        make_conflict(e);
+    return vg_fail(rq);
+}
