@@ -15,8 +15,7 @@
 
 #define MAX_LIMIT 10000
 
-/* ---- the list
- * ----------------------------------------------------------------------------- */
+/* ---- the list ---------------------------------------------------------------------- */
 
 static const struct vg_enum_value state_names[] = {
     {"active", NULL, VG_DOMAIN_STATES_ACTIVE},
@@ -61,10 +60,10 @@ static struct vg_reply list_domains(struct vg_request *rq)
         VG_MAYBE("checkpoints", &checkpoints),
         VG_FLAGS("flags", &filter.flags, virConnectListAllDomainsFlags),
         VG_TEXT("name", &filter.name),
-        VG_TEXT("after", &after),
-        VG_NUMBER("limit", &filter.limit, 1, MAX_LIMIT),
         VG_NAMES("fields", &fields, &vg_domain_fields),
         VG_ONE_OF("view", &view, &views),
+        VG_TEXT("after", &after),
+        VG_NUMBER("limit", &filter.limit, 1, MAX_LIMIT),
         VG_END,
     };
 
@@ -97,8 +96,7 @@ static struct vg_reply list_domains(struct vg_request *rq)
     return vg_with_next(rq, vg_ok_written(rq, &w), next);
 }
 
-/* ---- define and undefine
- * ------------------------------------------------------------------ */
+/* ---- define and undefine ----------------------------------------------------------- */
 
 /* application/xml, or {"xml": "...", "flags": ["validate"]}; ?transient=true creates. */
 static struct vg_reply define_domain(struct vg_request *rq)
@@ -189,8 +187,7 @@ static struct vg_reply undefine_domain(struct vg_request *rq)
     return vg_no_content(rq);
 }
 
-/* ---- one domain
- * --------------------------------------------------------------------------- */
+/* ---- one domain -------------------------------------------------------------------- */
 
 static struct vg_reply get_domain(struct vg_request *rq)
 {

@@ -66,6 +66,12 @@ static int read_args(struct vg_request *rq, unsigned int *ret_groups,
     return 0;
 }
 
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(virDomainGetName((*(const virDomainStatsRecordPtr *)a)->dom),
+                  virDomainGetName((*(const virDomainStatsRecordPtr *)b)->dom));
+}
+
 static struct vg_reply list_stats(struct vg_request *rq)
 {
     unsigned int groups = 0, flags = 0;
@@ -76,6 +82,8 @@ static struct vg_reply list_stats(struct vg_request *rq)
     list.n = virConnectGetAllDomainStats(vg_conn(rq), groups, &list.v, flags);
     if (list.n < 0)
         return vg_fail_virt(rq);
+    if (list.n > 1)
+        qsort(list.v, (size_t)list.n, sizeof(virDomainStatsRecordPtr), compare_names);
     vg_auto_json w = vg_json_for(rq);
     vg_json_begin_object(&w, NULL);
     vg_json_begin_array(&w, "domains");

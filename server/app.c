@@ -27,8 +27,7 @@ int vg_app_start(const struct vg_config *config)
     return vg_router_build(vg_route_tables);
 }
 
-/* ---- routing
- * ------------------------------------------------------------------------------ */
+/* ---- routing ----------------------------------------------------------------------- */
 
 /* "/hosts/NAME/..." to host and rest; "-" is all hosts. -1: no such host. */
 static int take_host(struct vg_request *rq)
@@ -86,6 +85,12 @@ int vg_app_route(struct vg_request *rq, const char **ret_allow)
     bool all = prefixed && !rq->host;
     rq->route = vg_router_find(rq->method, rq->segments + rq->first_segment,
                                rq->n_segments - rq->first_segment, ret_allow);
+    if (all && *ret_allow) {
+        const struct vg_route *list = find_read_route(rq);
+        *ret_allow = list && list->flags & VG_ALL ? "GET, HEAD, OPTIONS" : NULL;
+        if (rq->route != list)
+            rq->route = NULL;
+    }
     if (!rq->route && *ret_allow)
         return fail_method(rq, *ret_allow);
     if (!rq->route || (prefixed && (rq->route->flags & VG_NO_HOST)) ||
@@ -102,8 +107,7 @@ int vg_app_route(struct vg_request *rq, const char **ret_allow)
     return 0;
 }
 
-/* ---- rights
- * ------------------------------------------------------------------------------- */
+/* ---- rights ------------------------------------------------------------------------ */
 
 static enum vg_role needed_role(unsigned int flags)
 {
@@ -145,8 +149,7 @@ int vg_app_permit(struct vg_request *rq, enum vg_role role)
     return 0;
 }
 
-/* ---- running
- * ------------------------------------------------------------------------------ */
+/* ---- running ----------------------------------------------------------------------- */
 
 /* What is wrong with a request before any handler sees it. */
 static int check_input(struct vg_request *rq)
@@ -178,8 +181,7 @@ void vg_app_dispatch(struct vg_request *rq)
     }
 }
 
-/* ---- --dump-routes
- * ------------------------------------------------------------------------ */
+/* ---- dump-routes ------------------------------------------------------------------- */
 
 static void dump_route(const struct vg_route *row)
 {

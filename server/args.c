@@ -13,8 +13,7 @@
 
 #define MAX_FIELDS 40
 
-/* ---- keys that every route takes
- * ---------------------------------------------------------- */
+/* ---- keys that every route takes --------------------------------------------------- */
 
 static bool takes_by(const struct vg_request *rq)
 {
@@ -70,8 +69,7 @@ int vg_request_refuse_args(struct vg_request *rq)
     return vg_args(rq, none);
 }
 
-/* ---- the body
- * ----------------------------------------------------------------------------- */
+/* ---- the body ---------------------------------------------------------------------- */
 
 int vg_request_parse_body(struct vg_request *rq)
 {
@@ -96,8 +94,7 @@ int vg_request_parse_body(struct vg_request *rq)
     return 0;
 }
 
-/* ---- fields
- * ------------------------------------------------------------------------------- */
+/* ---- fields ------------------------------------------------------------------------ */
 
 /* Where a value was given, for messages. */
 enum source { IN_QUERY, IN_BODY };

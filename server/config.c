@@ -42,7 +42,7 @@ static void *find_field(struct vg_config *c, enum vg_config_index option)
     return (char *)c + vg_config_options[option].offset;
 }
 
-/* ---- messages and memory ---- */
+/* ---- messages and memory ----------------------------------------------------------- */
 
 int vg_config_fail(struct vg_config_read *r, const char *format, ...)
 {
@@ -127,7 +127,7 @@ static void clear_read(struct vg_config_read *r)
         (void)fclose(r->stream);
 }
 
-/* ---- one value ---- */
+/* ---- one value --------------------------------------------------------------------- */
 
 static int store_value(struct vg_config *c, enum vg_config_index option,
                        const char *value)
@@ -185,7 +185,7 @@ static int set_defaults(struct vg_config_read *r)
     return 0;
 }
 
-/* ---- command line ---- */
+/* ---- command line ------------------------------------------------------------------ */
 
 enum {
     LONG_FIRST = 256, /* + the option's index */
@@ -294,7 +294,7 @@ static int read_command_line(struct vg_config_read *r, int argc, char **argv,
     return 0;
 }
 
-/* ---- environment ---- */
+/* ---- environment ------------------------------------------------------------------- */
 
 static int read_variable(struct vg_config_read *r, enum vg_config_index option)
 {
@@ -333,7 +333,7 @@ static int read_environment(struct vg_config_read *r)
     return 0;
 }
 
-/* ---- all of it ---- */
+/* ---- all of it --------------------------------------------------------------------- */
 
 /* The host `default` goes first: from --host, else what `connect` says. */
 static int set_default_host(struct vg_config *c)
@@ -383,7 +383,7 @@ int vg_config_read(int argc, char **argv, struct vg_config *ret,
     return rc;
 }
 
-/* ---- --help ---- */
+/* ---- help -------------------------------------------------------------------------- */
 
 enum { HELP_COLUMN = 38, HELP_WIDTH = 90 };
 

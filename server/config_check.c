@@ -19,7 +19,7 @@
 
 #define ALNUM "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
-/* ---- words, numbers ---- */
+/* ---- words, numbers ---------------------------------------------------------------- */
 
 /* Base ten and nothing around it, unlike strtoll. */
 int vg_config_parse_number(const char *text, int64_t *ret)
@@ -63,7 +63,7 @@ static bool is_port(const char *text)
     return vg_config_parse_number(text, &port) == 0 && text[0] != '-' && port <= 65535;
 }
 
-/* ---- addresses ---- */
+/* ---- addresses --------------------------------------------------------------------- */
 
 /* A copy of ADDR in `ADDR:PORT`, without an IPv6 address' brackets; NULL: not that form.
  */
@@ -131,7 +131,7 @@ static bool is_origin(const char *origin)
     return !host[n] || (host[n] == ':' && is_port(host + n + 1));
 }
 
-/* ---- logging ---- */
+/* ---- logging ----------------------------------------------------------------------- */
 
 static bool is_level(const char *item, size_t n)
 {
@@ -169,7 +169,7 @@ static bool is_list(const char *text, bool (*is_item)(const char *, size_t))
     return items > 0;
 }
 
-/* ---- one value ---- */
+/* ---- one value --------------------------------------------------------------------- */
 
 static int check_host(struct vg_config_read *r, const char *where, const char *value)
 {
@@ -237,7 +237,12 @@ int vg_config_check_value(struct vg_config_read *r, enum vg_config_index option,
     return 0;
 }
 
-/* ---- libvirt URIs ---- */
+/* ---- libvirt URIs ------------------------------------------------------------------ */
+
+static int read_hex(char c)
+{
+    return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
+}
 
 /* The next byte of a %-encoded text, or -1 at its end. */
 static int next_byte(const char **p, const char *end)
@@ -247,9 +252,8 @@ static int next_byte(const char **p, const char *end)
         return -1;
     if (*s == '%' && end - s > 2 && isxdigit((unsigned char)s[1]) &&
         isxdigit((unsigned char)s[2])) {
-        char hex[3] = {s[1], s[2], '\0'};
         *p = s + 3;
-        return (int)strtol(hex, NULL, 16);
+        return read_hex(s[1]) * 16 + read_hex(s[2]);
     }
     *p = s + 1;
     return (unsigned char)*s;
@@ -328,7 +332,7 @@ static int check_uris(struct vg_config_read *r)
     return 0;
 }
 
-/* ---- rules between options ---- */
+/* ---- rules between options --------------------------------------------------------- */
 
 static int check_hosts(struct vg_config_read *r)
 {
@@ -372,7 +376,7 @@ static int check_file(struct vg_config_read *r, enum vg_config_index option,
 static int check_files(struct vg_config_read *r)
 {
     const struct vg_config *c = &r->config;
-    if (check_file(r, VG_CONFIG_I_token_file, c->token_file, S_IWOTH, "o-w") < 0 ||
+    if (check_file(r, VG_CONFIG_I_token_file, c->token_file, S_IROTH | S_IWOTH, "o-rw") < 0 ||
         check_file(r, VG_CONFIG_I_tls_cert, c->tls_cert, 0, "") < 0 ||
         check_file(r, VG_CONFIG_I_tls_key, c->tls_key, S_IROTH, "o-r") < 0)
         return -1;

@@ -29,8 +29,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct token *tokens;
 static size_t n_tokens;
 
-/* ---- the file
- * ----------------------------------------------------------------------------- */
+/* ---- the file ---------------------------------------------------------------------- */
 
 static int parse_role(const char *text, enum vg_role *ret)
 {
@@ -144,8 +143,7 @@ void vg_http_auth_free(void)
     n_tokens = 0;
 }
 
-/* ---- a call
- * ------------------------------------------------------------------------------- */
+/* ---- a call ------------------------------------------------------------------------ */
 
 static enum vg_role find_token(const char *text, char *ret_name, size_t size)
 {
@@ -166,14 +164,31 @@ static enum vg_role find_token(const char *text, char *ret_name, size_t size)
     return role;
 }
 
+/* libmicrohttpd only asks for a certificate; whether one came and is good, is for us to
+ * see. */
+static bool is_certified(struct vg_http_call *call)
+{
+    struct vg_http_conn *conn = call->conn;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(call->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    unsigned int status = 1;
+
+    if (!conn->checked && info)
+        conn->certified =
+            gnutls_certificate_verify_peers2(info->tls_session, &status) == 0 &&
+            status == 0;
+    conn->checked = true;
+    return conn->certified;
+}
+
 enum vg_role vg_http_auth(struct vg_http_call *call, const struct vg_config *config)
 {
     const char *header = call->headers.authorization;
 
-    if (!config->token_file) {
-        bool open = !config->tls_client_ca || call->conn->certified || call->conn->local;
-        return open ? VG_ROLE_ADMIN : VG_ROLE_NONE;
-    }
+    if (config->tls_client_ca && !call->conn->local && !is_certified(call))
+        return VG_ROLE_NONE;
+    if (!config->token_file)
+        return VG_ROLE_ADMIN;
     if (!header || strncasecmp(header, "Bearer ", 7) != 0)
         return VG_ROLE_NONE;
     return find_token(header + 7 + strspn(header + 7, " "), call->rq->principal,

@@ -16,8 +16,8 @@
 struct vg_http_conn {
     struct vg_http_conn *next, **link;
     int fd;
-    bool local;     /* unix socket */
-    bool certified; /* showed a valid client certificate */
+    bool local;              /* unix socket */
+    bool checked, certified; /* whether it showed a valid client certificate */
     bool cut;
     _Atomic int64_t deadline_ns; /* when it is cut; 0: while its request is at work */
 };

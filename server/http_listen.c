@@ -33,8 +33,7 @@ static struct listener *listeners;
 static size_t n_listeners;
 static char *tls_cert, *tls_key, *tls_client_ca;
 
-/* ---- sockets
- * ------------------------------------------------------------------------------ */
+/* ---- sockets ----------------------------------------------------------------------- */
 
 static int open_unix(const char *path)
 {
@@ -130,8 +129,7 @@ static void say_listening(const char *where, int fd)
     vg_log_fields(VG_LOG_INFO, "http", "listening", fields, 1);
 }
 
-/* ---- TLS
- * ---------------------------------------------------------------------------------- */
+/* ---- TLS --------------------------------------------------------------------------- */
 
 static char *read_pem(const char *path)
 {
@@ -161,8 +159,7 @@ static int load_tls(const struct vg_config *config)
     return tls_cert && tls_key && (!config->tls_client_ca || tls_client_ca) ? 0 : -1;
 }
 
-/* ---- daemons
- * ------------------------------------------------------------------------------ */
+/* ---- daemons ----------------------------------------------------------------------- */
 
 /* The path and the query are decoded by request.c, once. */
 static size_t leave_escaped(void *data, struct MHD_Connection *connection, char *text)

@@ -122,8 +122,7 @@ void vg_http_build_response(struct vg_http_call *call, struct vg_reply *reply,
     vg_reply_clear(reply);
 }
 
-/* ---- the access line
- * ---------------------------------------------------------------------- */
+/* ---- the access line --------------------------------------------------------------- */
 
 void vg_http_log_access(const struct vg_http_call *call)
 {
@@ -131,9 +130,11 @@ void vg_http_log_access(const struct vg_http_call *call)
 
     if (!call->begun || !vg_log_enabled(VG_LOG_INFO, "access"))
         return;
+    /* not the query: a client may have put a secret there by mistake */
+    vg_autofree char *path = strndup(rq->target, rq->path_length);
     const struct vg_log_field fields[] = {
         VG_LOG_TEXT("method", rq->method_name),
-        VG_LOG_TEXT("path", rq->target),
+        VG_LOG_TEXT("path", path),
         VG_LOG_NUMBER("status", call->status),
         VG_LOG_NUMBER("durationUs", (vg_now_ns() - rq->start_ns) / 1000),
         VG_LOG_TEXT("host", vg_host_name(rq)),

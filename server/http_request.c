@@ -18,8 +18,7 @@
 
 static atomic_size_t bodies_bytes;
 
-/* ---- header fields
- * ------------------------------------------------------------------------ */
+/* ---- header fields ----------------------------------------------------------------- */
 
 static bool is_token(const char *s, size_t n)
 {
@@ -34,6 +33,14 @@ static bool is_token(const char *s, size_t n)
             return false;
     }
     return true;
+}
+
+static bool has_control(const char *s, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (((unsigned char)s[i] < ' ' && s[i] != '\t') || s[i] == 0x7F)
+            return true;
+    return false;
 }
 
 /* Where a field's value goes, by its name. */
@@ -82,7 +89,7 @@ static enum MHD_Result take_header(void *data, enum MHD_ValueKind kind, const ch
     h->total += name_size + value_size + 4;
     if (!is_token(name, name_size))
         h->fault = "A header field's name is malformed";
-    if (value && (memchr(value, '\r', value_size) || memchr(value, '\0', value_size)))
+    if (value && has_control(value, value_size))
         h->fault = "A header field's value holds a control character";
     unsigned int *count = NULL;
     const char **slot = find_slot(h, name, name_size, &count);
@@ -105,8 +112,7 @@ bool vg_http_has_body(const struct vg_http_headers *h)
            (h->content_length && strcmp(h->content_length, "0") != 0);
 }
 
-/* ---- framing
- * ------------------------------------------------------------------------------ */
+/* ---- framing ----------------------------------------------------------------------- */
 
 static const char *find_fault(const struct vg_http_headers *h, const char *version)
 {
@@ -126,8 +132,7 @@ static const char *find_fault(const struct vg_http_headers *h, const char *versi
     return NULL;
 }
 
-/* ---- Host and Origin
- * ---------------------------------------------------------------------- */
+/* ---- Host and Origin --------------------------------------------------------------- */
 
 /* Whether `host` (maybe with a port) is `name`. */
 static bool is_host(const char *host, const char *name)
@@ -222,8 +227,7 @@ int vg_http_check(struct vg_http_call *call, const char *version,
     return check_origin(call, config);
 }
 
-/* ---- negotiation
- * -------------------------------------------------------------------------- */
+/* ---- negotiation ------------------------------------------------------------------- */
 
 /* Whether a media range matches type/subtype; "application/json; q=0.5" gives its q. */
 static double range_quality(const char *range, size_t n, const char *type)
@@ -308,9 +312,7 @@ static int negotiate_content(struct vg_http_call *call, const struct vg_config *
 
     if (!vg_http_has_body(h))
         return 0;
-    if (!(rq->route->flags & (VG_XML | VG_ARGS)) && !h->content_type) {
-        rq->body_kind = VG_BODY_JSON; /* nobody said; "{}" is fine */
-    } else if (h->content_type && is_media(h->content_type, "application/json")) {
+    if (h->content_type && is_media(h->content_type, "application/json")) {
         rq->body_kind = VG_BODY_JSON;
     } else if (takes_xml && h->content_type &&
                (is_media(h->content_type, "application/xml") ||
@@ -336,11 +338,24 @@ static int negotiate_content(struct vg_http_call *call, const struct vg_config *
     return 0;
 }
 
+/* "gzip;q=0.8, br": whether gzip is named with a quality above 0. */
+static bool takes_gzip(const char *list)
+{
+    for (const char *p = list; *p; p += strcspn(p, ",")) {
+        p += strspn(p, ", \t");
+        if (strncasecmp(p, "gzip", 4) != 0 || (p[4] && !strchr(",; \t", p[4])))
+            continue;
+        size_t n = strcspn(p, ",");
+        const char *q = memmem(p, n, "q=", 2);
+        return !q || strtod(q + 2, NULL) > 0;
+    }
+    return false;
+}
+
 int vg_http_negotiate(struct vg_http_call *call, const struct vg_config *config)
 {
-    if (call->headers.accept_encoding &&
-        strcasestr(call->headers.accept_encoding, "gzip"))
-        call->gzip = !strcasestr(call->headers.accept_encoding, "gzip;q=0");
+    if (call->headers.accept_encoding)
+        call->gzip = takes_gzip(call->headers.accept_encoding);
     if (call->headers.if_none_match)
         call->etag_wanted = strdup(call->headers.if_none_match);
     if (negotiate_accept(call) < 0)
@@ -348,8 +363,7 @@ int vg_http_negotiate(struct vg_http_call *call, const struct vg_config *config)
     return negotiate_content(call, config);
 }
 
-/* ---- the body
- * ----------------------------------------------------------------------------- */
+/* ---- the body ---------------------------------------------------------------------- */
 
 static int grow_body(struct vg_http_call *call, size_t needed)
 {

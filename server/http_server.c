@@ -25,8 +25,7 @@ static const struct vg_config *config;
 static atomic_uint active;
 static atomic_bool draining;
 
-/* ---- connections, for the watchdog
- * -------------------------------------------------------- */
+/* ---- connections, for the watchdog ------------------------------------------------- */
 
 static pthread_mutex_t conns_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct vg_http_conn *conns;
@@ -104,8 +103,7 @@ static struct vg_http_conn *conn_of(struct MHD_Connection *connection)
     return info ? info->socket_context : NULL;
 }
 
-/* ---- request ids
- * -------------------------------------------------------------------------- */
+/* ---- request ids ------------------------------------------------------------------- */
 
 static bool is_request_id(const char *id)
 {
@@ -140,8 +138,7 @@ static void make_request_id(char *ret)
     ret[26] = '\0';
 }
 
-/* ---- answering
- * ---------------------------------------------------------------------------- */
+/* ---- answering --------------------------------------------------------------------- */
 
 /* The request's done(): on a network thread for what was answered at once, else on a
  * worker or the watchdog, while the connection is suspended. */
@@ -214,8 +211,7 @@ static enum MHD_Result answer_options(struct vg_http_call *call)
     return answer_now(call, (struct vg_reply){.status = 204, .allow = allow});
 }
 
-/* ---- a call, step by step
- * ----------------------------------------------------------------- */
+/* ---- a call, step by step ---------------------------------------------------------- */
 
 static int identify(struct vg_http_call *call, const char *method, const char *version)
 {
@@ -346,8 +342,7 @@ enum MHD_Result vg_http_on_request(void *data, struct MHD_Connection *connection
     return complete_call(call);
 }
 
-/* ---- begin and end of a request on the wire
- * ----------------------------------------------- */
+/* ---- begin and end of a request on the wire ---------------------------------------- */
 
 /* The whole target as received; libmicrohttpd itself takes it apart, and too early. */
 void *vg_http_on_target(void *data, const char *target, struct MHD_Connection *connection)
@@ -398,8 +393,7 @@ void vg_http_on_completed(void *data, struct MHD_Connection *connection, void **
     atomic_fetch_sub(&active, 1);
 }
 
-/* ---- start and stop
- * ----------------------------------------------------------------------- */
+/* ---- start and stop ---------------------------------------------------------------- */
 
 int vg_http_start(const struct vg_config *cfg)
 {

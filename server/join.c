@@ -9,6 +9,7 @@
 #include "server/virt_host.h"
 #include "virtgate/cleanup.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* The copies end before the whole does, so that late hosts are named instead of failing
@@ -36,8 +37,7 @@ static void free_join(struct join *join)
     free(join);
 }
 
-/* ---- joining
- * ------------------------------------------------------------------------------ */
+/* ---- joining ----------------------------------------------------------------------- */
 
 static const char *list_key(const struct vg_request *rq)
 {
@@ -71,19 +71,58 @@ static int compare_items(const void *a, const void *b)
                             json_string_value(json_object_get(y, "host")));
 }
 
-static json_t *sort_items(const json_t *list)
+static const char *name_at(json_t *const *items, size_t i)
+{
+    return json_string_value(json_object_get(items[i], "name"));
+}
+
+/* The first `limit` items by name, and those of the same name on other hosts with the
+ * last: so a name is a cursor here, too. *ret_next is set where items are left over. */
+static json_t *sort_items(const json_t *list, size_t limit, bool more,
+                          const char **ret_next)
 {
     size_t n = json_array_size(list), i;
     vg_autofree json_t **items = calloc(n ? n : 1, sizeof(*items));
     json_t *sorted = json_array(), *item;
+
     if (!items)
         return sorted;
-    json_array_foreach (list, i, item)
+    json_array_foreach (list, i, item) {
         items[i] = item;
+    }
     qsort(items, n, sizeof(*items), compare_items);
-    for (i = 0; i < n; i++)
+    for (i = 0; i < n; i++) {
+        if (limit && i >= limit && strcmp(name_at(items, i), name_at(items, i - 1)) != 0)
+            break;
         json_array_append(sorted, items[i]);
+    }
+    if (i && (i < n || more))
+        *ret_next = name_at(items, i - 1);
     return sorted;
+}
+
+/* The request's `limit`, that each host was given, too; 0: none. */
+static size_t limit_of(const struct vg_request *rq)
+{
+    for (unsigned int i = 0; i < rq->n_query; i++) {
+        if (strcmp(rq->query[i].key, "limit") == 0) {
+            errno = 0;
+            unsigned long n = strtoul(rq->query[i].value, NULL, 10);
+            return errno ? 0 : n;
+        }
+    }
+    return 0;
+}
+
+/* The request is wrong, for every host alike: one host's problem, as this request's. */
+static struct vg_reply pass_problem(struct vg_request *rq, int status, json_t *problem)
+{
+    vg_autofree char *path = strndup(rq->target, rq->path_length);
+    json_object_set_new(problem, "instance", vg_json_text(path ? path : ""));
+    json_object_del(problem, "host");
+    struct vg_reply reply = vg_with_status(vg_ok(rq, json_incref(problem)), status);
+    reply.type = "application/problem+json";
+    return reply;
 }
 
 static struct vg_reply join_replies(struct join *join)
@@ -92,6 +131,7 @@ static struct vg_reply join_replies(struct join *join)
     json_auto_t *items = json_array();
     json_auto_t *unreachable = json_array();
     const char *key = list_key(rq);
+    bool more = false; /* than a host was asked for */
 
     for (size_t i = 0; i < join->n; i++) {
         const struct vg_reply *reply = &join->replies[i];
@@ -100,14 +140,19 @@ static struct vg_reply join_replies(struct join *join)
             reply->body ? json_loadb(reply->body->data, reply->body->length, 0, NULL)
                         : NULL;
         if (reply->status >= 400 && reply->status < 500)
-            return vg_reply_share(reply); /* the request is wrong, everywhere */
+            return pass_problem(rq, reply->status, answer);
         if (reply->status == 200)
             add_items(items, host, key, answer);
         else if (answer)
             add_unreachable(unreachable, host, answer);
+        more = more || json_object_get(answer, "next");
     }
-    return vg_ok(
-        rq, json_pack("{s:o, s:O}", key, sort_items(items), "unreachable", unreachable));
+    const char *next = NULL;
+    json_t *sorted = sort_items(items, limit_of(rq), more, &next);
+    json_t *joined = json_pack("{s:o, s:O}", key, sorted, "unreachable", unreachable);
+    if (joined && next)
+        json_object_set_new(joined, "next", json_string(next));
+    return vg_with_next(rq, vg_ok(rq, joined), next);
 }
 
 static void take_part(struct vg_request *copy, struct vg_reply reply)
@@ -125,8 +170,7 @@ static void take_part(struct vg_request *copy, struct vg_reply reply)
     free_join(join);
 }
 
-/* ---- asking
- * ------------------------------------------------------------------------------- */
+/* ---- asking ------------------------------------------------------------------------ */
 
 /* The request as one host gets it: the same path and query, below that host. */
 static struct vg_request *copy_for(const struct vg_request *rq, struct vg_host *host)

@@ -35,8 +35,7 @@ static struct vg_log_setup setup = {.level = VG_LOG_INFO};
 
 static const char *const level_names[] = {"", "debug", "info", "warning", "error"};
 
-/* ---- lines
- * -------------------------------------------------------------------------------- */
+/* ---- lines ------------------------------------------------------------------------- */
 
 /* UTC to the millisecond; the part down to the second is made once a second and thread.
  */
@@ -135,8 +134,7 @@ static void format_json(struct vg_json *w, enum vg_log_level level, const char *
     vg_json_end_object(w);
 }
 
-/* ---- the queue
- * ---------------------------------------------------------------------------- */
+/* ---- the queue --------------------------------------------------------------------- */
 
 static void append(enum vg_log_level level, const char *line, size_t n)
 {
@@ -247,8 +245,7 @@ static void *writer_main(void *data)
     return NULL;
 }
 
-/* ---- public
- * ------------------------------------------------------------------------------- */
+/* ---- public ------------------------------------------------------------------------ */
 
 int vg_log_start(const struct vg_config *config, char **reterr)
 {

@@ -187,8 +187,7 @@ struct vg_reply vg_fail_virt(struct vg_request *rq)
     return vg_fail(rq);
 }
 
-/* ---- bodies
- * ------------------------------------------------------------------------------- */
+/* ---- bodies ------------------------------------------------------------------------ */
 
 struct vg_body *vg_body_ref(struct vg_body *body)
 {

@@ -30,7 +30,7 @@
 #define LIST_KEY   "list"
 #define VALUE_KEY  "value"
 
-/* ---- names ---- */
+/* ---- names ------------------------------------------------------------------------- */
 
 static bool is_lower(char c)
 {
@@ -70,7 +70,7 @@ static bool read_index(const char *key, unsigned int *ret_index)
     return true;
 }
 
-/* ---- to JSON: the tree ---- */
+/* ---- to JSON: the tree ------------------------------------------------------------- */
 
 static json_t *value_to_json(const virTypedParameter *p)
 {
@@ -130,7 +130,7 @@ static int add_param(json_t *root, const virTypedParameter *p)
     return root ? add_leaf_steal(root, key, value_to_json(p)) : -1;
 }
 
-/* ---- to JSON: arrays ---- */
+/* ---- to JSON: arrays --------------------------------------------------------------- */
 
 /* What a tree node has: numbered members, and the count that goes with them. */
 struct group {
@@ -268,7 +268,7 @@ json_t *vg_params_to_json(const virTypedParameter *params, int nparams)
     return vg_take(&object);
 }
 
-/* ---- from JSON ---- */
+/* ---- from JSON --------------------------------------------------------------------- */
 
 struct known {
     const char *name;

@@ -40,8 +40,7 @@ void vg_lane_init(struct vg_lane *lane, unsigned int threads, unsigned int max_w
     lane->max_waiting = max_waiting;
 }
 
-/* ---- jobs
- * --------------------------------------------------------------------------------- */
+/* ---- jobs -------------------------------------------------------------------------- */
 
 static void free_job(struct vg_job *job)
 {
@@ -118,8 +117,7 @@ static void remove_waiting(struct vg_lane *lane, struct vg_job *job)
     lane->waiting--;
 }
 
-/* ---- choosing
- * ----------------------------------------------------------------------------- */
+/* ---- choosing ---------------------------------------------------------------------- */
 
 static bool same_object(const struct vg_job *job, const char *object)
 {
@@ -166,8 +164,7 @@ static struct vg_job *find_equal(struct vg_lane *lane, const struct vg_request *
     return NULL;
 }
 
-/* ---- running
- * ------------------------------------------------------------------------------ */
+/* ---- running ----------------------------------------------------------------------- */
 
 static void answer_all(struct vg_job *job, struct vg_reply reply)
 {
@@ -266,8 +263,7 @@ static void start_thread(struct vg_lane *lane)
     pthread_attr_destroy(&attr);
 }
 
-/* ---- submitting
- * --------------------------------------------------------------------------- */
+/* ---- submitting -------------------------------------------------------------------- */
 
 static bool is_stuck(const struct vg_lane *lane, const char *object)
 {
@@ -331,8 +327,7 @@ void vg_lane_submit(struct vg_lane *lane, struct vg_request *rq)
     }
 }
 
-/* ---- deadlines
- * ---------------------------------------------------------------------------- */
+/* ---- deadlines --------------------------------------------------------------------- */
 
 /* Moves the waiters that are late to `late`. Lock held. */
 static void take_late(struct vg_job *job, int64_t now, struct vg_job *late)

@@ -8,6 +8,7 @@
 #include "server/xml_guard.h"
 #include "virtgate/cleanup.h"
 
+#include <errno.h>
 #include <libxml/parser.h>
 #include <libxml/tree.h>
 #include <string.h>
@@ -91,7 +92,9 @@ int vg_xml_read_domain(const char *xml, struct vg_xml_domain *ret)
     vg_autofree char *vcpus = text_of(find_child(root, "vcpu"));
     ret->title = text_of(find_child(root, "title"));
     ret->os_type = text_of(find_child(find_child(root, "os"), "type"));
-    ret->max_vcpus = vcpus ? strtoll(vcpus, NULL, 10) : 1;
+    errno = 0;
+    long long max_vcpus = vcpus ? strtoll(vcpus, NULL, 10) : 1;
+    ret->max_vcpus = errno ? 1 : max_vcpus;
     return 0;
 }
 

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A host's inside, shared by virt_host.c (registry, requests) and virt_keeper.c (health).
+ */
+#pragma once
+
+#include "server/virt_conn.h"
+#include "server/virt_host.h"
+#include "server/worker.h"
+
+#define SECOND_NS ((int64_t)1000000000)
+
+struct vg_host {
+    char *name;
+    char *uri; /* NULL: libvirt's own choice */
+    char *shown_uri;
+    bool read_only;
+    struct vg_lane calls; /* pool-size workers */
+    struct vg_lane reads; /* one worker, for reads that cannot block */
+    pthread_t keeper;
+
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    enum vg_host_state state;
+    bool tried, lost, suspect, stopping;
+    unsigned int failures; /* in a row */
+    unsigned int epoch;    /* of the event connection */
+    struct vg_error error; /* why it is down */
+    struct vg_host_facts facts;
+    struct vg_lease *lease; /* the event connection; the keeper's alone but for sharing */
+};
+
+/* The thread that keeps the host's event connection: connects, probes, reconnects with
+ * back-off, until host->stopping. */
+void *vg_keeper_main(void *host);
+
+/* A worker met a transport failure: the keeper is to look, and after some the breaker
+ * opens. */
+void vg_keeper_note_failure(struct vg_host *host, const struct vg_error *error);
+
+/* Waits a moment for every host's first attempt. */
+void vg_keeper_await_first(struct vg_host *hosts, size_t n);
+
+/* A copy that shares what cannot change. */
+void vg_error_copy(struct vg_error *to, const struct vg_error *from);
+
+/* A copy of a URI without the password of its userinfo. Owned by the caller. */
+char *vg_uri_redact(const char *uri);
+
+void vg_host_facts_clear(struct vg_host_facts *facts);

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Keepers. A keeper is the only thread that opens, probes and closes its host's event
+ * connection; those calls block on a hung daemon, so nothing else ever makes them.
+ */
+#include "server/request.h"
+#include "server/virt_host_internal.h"
+#include "virtgate/cleanup.h"
+#include "virtgate/log.h"
+
+#include <errno.h>
+#include <libvirt/virterror.h>
+#include <string.h>
+#include <time.h>
+
+#define PROBE_SECONDS    15
+#define PROBE_LIMIT      (3 * SECOND_NS)
+#define OPEN_LIMIT       (5 * SECOND_NS)
+#define BACKOFF_FIRST    (SECOND_NS / 4)
+#define BACKOFF_LAST     (SECOND_NS * 3 / 2)
+#define FAILURES_TO_OPEN 2 /* transport failures in a row, until the breaker opens */
+#define START_PATIENCE   (SECOND_NS / 4)
+
+static pthread_mutex_t tried_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t tried_wake = PTHREAD_COND_INITIALIZER;
+
+/* ---- small things ------------------------------------------------------------------ */
+
+/* A copy without the password of its userinfo and without its query, which may hold more.
+ */
+char *vg_uri_redact(const char *uri)
+{
+    if (!uri)
+        return NULL;
+    char *copy = strdup(uri);
+    if (!copy)
+        return NULL;
+    char *authority = strstr(copy, "://");
+    char *at = authority ? strchr(authority + 3, '@') : NULL;
+    char *slash = authority ? strchr(authority + 3, '/') : NULL;
+    char *colon = at && (!slash || at < slash) ? strchr(authority + 3, ':') : NULL;
+    if (colon && colon < at)
+        memmove(colon, at, strlen(at) + 1);
+    return copy;
+}
+
+void vg_host_facts_clear(struct vg_host_facts *facts)
+{
+    free(facts->uri);
+    free(facts->hostname);
+    free(facts->type);
+    *facts = (struct vg_host_facts){0};
+}
+
+void vg_error_copy(struct vg_error *to, const struct vg_error *from)
+{
+    vg_error_clear(to);
+    *to = *from;
+    to->detail = from->detail ? strdup(from->detail) : NULL;
+    json_incref(to->virt);
+}
+
+static void until(struct timespec *ts, int64_t ns_from_now)
+{
+    int64_t at = vg_now_ns() + ns_from_now;
+    ts->tv_sec = at / SECOND_NS;
+    ts->tv_nsec = at % SECOND_NS;
+}
+
+static const char *state_name(enum vg_host_state state)
+{
+    return state == VG_HOST_UP ? "up" : state == VG_HOST_DOWN ? "down" : "connecting";
+}
+
+/* Lock held. */
+static void set_state(struct vg_host *host, enum vg_host_state state)
+{
+    if (host->state == state)
+        return;
+    host->state = state;
+    struct vg_log_field fields[] = {
+        VG_LOG_TEXT("host", host->name),
+        VG_LOG_TEXT("state", state_name(state)),
+        VG_LOG_TEXT("error", state == VG_HOST_DOWN ? host->error.detail : NULL),
+    };
+    vg_log_fields(state == VG_HOST_DOWN ? VG_LOG_WARNING : VG_LOG_INFO, "host",
+                  "host state", fields, 3);
+}
+
+/* ---- the keeper -------------------------------------------------------------------- */
+
+/* Runs on the event loop's thread: only takes a note. */
+static void note_closed(virConnectPtr conn, int reason, void *data)
+{
+    struct vg_host *host = data;
+    (void)conn;
+    vg_log(VG_LOG_WARNING, "host", "%s: connection closed, reason %d", host->name,
+           reason);
+    VG_LOCK(&host->lock);
+    host->lost = true;
+    pthread_cond_broadcast(&host->wake);
+}
+
+static int read_facts(virConnectPtr conn, struct vg_host_facts *ret)
+{
+    vg_autofree char *uri = virConnectGetURI(conn);
+    const char *type = virConnectGetType(conn);
+    int encrypted = virConnectIsEncrypted(conn), secure = virConnectIsSecure(conn);
+
+    if (!uri || !type || encrypted < 0 || secure < 0 ||
+        virConnectGetLibVersion(conn, &ret->lib_version) < 0)
+        return -1;
+    ret->uri = vg_uri_redact(uri);
+    ret->type = strdup(type);
+    ret->encrypted = encrypted > 0;
+    ret->secure = secure > 0;
+    ret->hostname = virConnectGetHostname(conn);
+    if (virConnectGetVersion(conn, &ret->hv_version) < 0)
+        ret->hv_version = 0;
+    return ret->uri && ret->type && virConnectIsAlive(conn) == 1 ? 0 : -1;
+}
+
+/* Opens the event connection and learns the host's facts. -1: *reterr. */
+static int connect_host(struct vg_host *host, struct vg_error *reterr)
+{
+    struct vg_lease *lease = host->lease;
+    struct vg_host_facts facts = {0};
+
+    atomic_store(&lease->cut_at_ns, vg_now_ns() + OPEN_LIMIT);
+    int rc = vg_lease_open(lease, host->uri, host->read_only, host->name, reterr);
+    if (rc == 0 && read_facts(lease->conn, &facts) < 0) {
+        vg_error_set_virt(reterr);
+        vg_lease_close(lease, true);
+        vg_host_facts_clear(&facts);
+        rc = -1;
+    }
+    if (rc == 0 && !lease->in_process)
+        virConnectRegisterCloseCallback(lease->conn, note_closed, host, NULL);
+    atomic_store(&lease->cut_at_ns, 0);
+    if (rc < 0)
+        return -1;
+
+    VG_LOCK(&host->lock);
+    vg_host_facts_clear(&host->facts);
+    host->facts = facts;
+    host->epoch++;
+    host->failures = 0;
+    host->lost = host->suspect = false;
+    vg_error_clear(&host->error);
+    set_state(host, VG_HOST_UP);
+    return 0;
+}
+
+static void disconnect_host(struct vg_host *host)
+{
+    struct vg_lease *lease = host->lease;
+    bool broken = !vg_lease_usable(lease);
+
+    atomic_store(&lease->cut_at_ns, vg_now_ns() + PROBE_LIMIT);
+    if (broken)
+        vg_lease_cut(lease);
+    if (lease->conn && !lease->in_process)
+        virConnectUnregisterCloseCallback(lease->conn, note_closed);
+    vg_lease_close(lease, broken);
+    atomic_store(&lease->cut_at_ns, 0);
+}
+
+/* Asks the host for a sign of life, and the hypervisor for its version. */
+static bool probe_host(struct vg_host *host)
+{
+    struct vg_lease *lease = host->lease;
+    unsigned long lib = 0, hv = 0;
+
+    atomic_store(&lease->cut_at_ns, vg_now_ns() + PROBE_LIMIT);
+    bool alive =
+        vg_lease_usable(lease) && virConnectGetLibVersion(lease->conn, &lib) == 0;
+    if (alive && virConnectGetVersion(lease->conn, &hv) < 0)
+        hv = 0;
+    alive = alive && vg_lease_usable(lease);
+    atomic_store(&lease->cut_at_ns, 0);
+
+    VG_LOCK(&host->lock);
+    host->suspect = false;
+    if (alive) {
+        host->facts.hv_version = hv ? hv : host->facts.hv_version;
+        host->failures = 0;
+        set_state(host, VG_HOST_UP);
+    }
+    return alive;
+}
+
+/* Waits until something is to be done, or for `ns`. False: stop. */
+static bool rest(struct vg_host *host, int64_t ns, bool wake_when_suspect)
+{
+    struct timespec ts;
+    until(&ts, ns);
+    VG_LOCK(&host->lock);
+    int rc = 0;
+    while (!host->stopping && rc != ETIMEDOUT &&
+           !(wake_when_suspect && (host->lost || host->suspect)))
+        rc = pthread_cond_timedwait(&host->wake, &host->lock, &ts);
+    return !host->stopping;
+}
+
+static void note_tried(struct vg_host *host)
+{
+    VG_LOCK(&tried_lock);
+    host->tried = true;
+    pthread_cond_broadcast(&tried_wake);
+}
+
+static void mark_down(struct vg_host *host, const struct vg_error *error)
+{
+    VG_LOCK(&host->lock);
+    vg_error_copy(&host->error, error);
+    host->failures++;
+    set_state(host, VG_HOST_DOWN);
+}
+
+static void mark_connecting(struct vg_host *host)
+{
+    VG_LOCK(&host->lock);
+    if (host->state == VG_HOST_UP)
+        set_state(host, VG_HOST_CONNECTING);
+}
+
+/* Keeps an open connection until it is lost. False: stop. */
+static bool keep_connection(struct vg_host *host)
+{
+    for (;;) {
+        if (!rest(host, PROBE_SECONDS * SECOND_NS, true))
+            return false;
+        bool lost;
+        {
+            VG_LOCK(&host->lock);
+            lost = host->lost;
+        }
+        if (lost || !probe_host(host))
+            return true;
+    }
+}
+
+void *vg_keeper_main(void *data)
+{
+    struct vg_host *host = data;
+    int64_t backoff = BACKOFF_FIRST;
+    bool go_on = true;
+
+    while (go_on) {
+        struct vg_error error = {0};
+        if (connect_host(host, &error) == 0) {
+            note_tried(host);
+            backoff = BACKOFF_FIRST;
+            go_on = keep_connection(host);
+            mark_connecting(host);
+            disconnect_host(host);
+        } else {
+            mark_down(host, &error);
+            note_tried(host);
+            /* jitter: hosts that died together are not asked together */
+            go_on = rest(host, backoff - backoff / 4 * (vg_now_ns() / 1000 % 100) / 100,
+                         false);
+            backoff = backoff * 2 < BACKOFF_LAST ? backoff * 2 : BACKOFF_LAST;
+        }
+        vg_error_clear(&error);
+    }
+    return NULL;
+}
+
+void vg_keeper_note_failure(struct vg_host *host, const struct vg_error *error)
+{
+    VG_LOCK(&host->lock);
+    host->suspect = true;
+    if (++host->failures >= FAILURES_TO_OPEN && host->state != VG_HOST_DOWN) {
+        vg_error_copy(&host->error, error);
+        set_state(host, VG_HOST_DOWN);
+    }
+    pthread_cond_broadcast(&host->wake);
+}
+
+void vg_keeper_await_first(struct vg_host *hosts, size_t n)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_REALTIME, &ts);
+    ts.tv_nsec += START_PATIENCE;
+    ts.tv_sec += ts.tv_nsec / SECOND_NS;
+    ts.tv_nsec %= SECOND_NS;
+    VG_LOCK(&tried_lock);
+    int rc = 0;
+    for (size_t i = 0; i < n; i++)
+        while (!hosts[i].tried && rc != ETIMEDOUT)
+            rc = pthread_cond_timedwait(&tried_wake, &tried_lock, &ts);
+}
