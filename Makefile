@@ -159,12 +159,12 @@ check-contract: tests ## openapi.yaml, layers, coverage of libvirt's API (after 
 	@$(RUN) contract
 
 check-asan: ## all test programs under AddressSanitizer and UBSan, in build-asan
-	@+$(MAKE) --no-print-directory O=build-asan SAN=address,undefined CFLAGS='-O1 -g' tests
+	@+$(MAKE) --no-print-directory O=build-asan SAN=address,undefined WERROR= CFLAGS='-O1 -g' tests
 	@O=build-asan ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1 \
 	  LSAN_OPTIONS=suppressions=$(CURDIR)/tests/harness/lsan.supp tests/run.sh unit api qemu
 
 check-tsan: ## API tests under ThreadSanitizer, in build-tsan
-	@+$(MAKE) --no-print-directory O=build-tsan SAN=thread CFLAGS='-O1 -g' tests
+	@+$(MAKE) --no-print-directory O=build-tsan SAN=thread WERROR= CFLAGS='-O1 -g' tests
 	@O=build-tsan TSAN_OPTIONS=halt_on_error=0:exitcode=66:suppressions=$(CURDIR)/tests/harness/tsan.supp \
 	  tests/run.sh api
 

@@ -129,16 +129,20 @@ static struct vg_reply define_domain(struct vg_request *rq)
     return vg_created(rq, vg_domain_href(rq, dom), &w);
 }
 
-/* Whether the document is of this domain and not of another. */
+/* Whether the document is of this domain and not of another. What is not well-formed is
+ * nobody's: libvirt, asked to define it, says what is wrong. */
 static bool is_same(struct vg_request *rq, virDomainPtr dom, const char *xml)
 {
+    struct vg_error malformed = {0};
     vg_autofree char *name = NULL;
     vg_autofree char *uuid = NULL;
-    char own[VIR_UUID_STRING_BUFLEN];
+    char own[VIR_UUID_STRING_BUFLEN] = "";
 
-    if (vg_xml_identity(xml, &name, &uuid, vg_request_error(rq)) < 0 ||
-        virDomainGetUUIDString(dom, own) < 0)
-        return false;
+    if (vg_xml_identity(xml, &name, &uuid, &malformed) < 0) {
+        vg_error_clear(&malformed);
+        return true;
+    }
+    virDomainGetUUIDString(dom, own);
     if ((!name || strcmp(name, virDomainGetName(dom)) == 0) &&
         (!uuid || strcasecmp(uuid, own) == 0))
         return true;

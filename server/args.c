@@ -205,7 +205,7 @@ static int read_number(struct vg_request *rq, const struct vg_field *f, const ch
     char *end;
     errno = 0;
     long long value = strtoll(text, &end, 10);
-    if (errno || end == text || *end || strchr(" \t\n+", *text))
+    if (errno || end == text || *end || !strchr("-0123456789", *text))
         return fail_value(rq, IN_QUERY, f->name, "an integer");
     return store_number(rq, f, IN_QUERY, value);
 }

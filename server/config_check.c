@@ -369,14 +369,16 @@ static int check_file(struct vg_config_read *r, enum vg_config_index option,
         return vg_config_fail(r, "%s: `%s` is a directory", where, path);
     if (st.st_mode & refused)
         return vg_config_fail(r, "%s: `%s` is world-%s; run: chmod %s '%s'", where, path,
-                              refused & S_IWOTH ? "writable" : "readable", fix, path);
+                              st.st_mode & refused & S_IWOTH ? "writable" : "readable",
+                              fix, path);
     return 0;
 }
 
 static int check_files(struct vg_config_read *r)
 {
     const struct vg_config *c = &r->config;
-    if (check_file(r, VG_CONFIG_I_token_file, c->token_file, S_IROTH | S_IWOTH, "o-rw") < 0 ||
+    if (check_file(r, VG_CONFIG_I_token_file, c->token_file, S_IROTH | S_IWOTH, "o-rw") <
+            0 ||
         check_file(r, VG_CONFIG_I_tls_cert, c->tls_cert, 0, "") < 0 ||
         check_file(r, VG_CONFIG_I_tls_key, c->tls_key, S_IROTH, "o-r") < 0)
         return -1;

@@ -7,7 +7,7 @@
 
 #include "server/precondition.h"
 #include "server/request.h"
-#include "server/virt_host_internal.h"
+#include "server/virt_internal.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
 

@@ -60,7 +60,7 @@ int vg_xml_identity(const char *xml, char **ret_name, char **ret_uuid,
     vg_auto_doc doc = xmlReadMemory(xml, (int)strlen(xml), NULL, NULL, PARSE_OPTIONS);
     if (!doc) {
         const xmlError *e = xmlGetLastError();
-        vg_error_set(reterr, VG_E_UNSAFE_XML,
+        vg_error_set(reterr, VG_E_INVALID_XML,
                      "The XML is not well-formed: line %d: %.200s", e ? e->line : 0,
                      e && e->message ? e->message : "?");
         return -1;

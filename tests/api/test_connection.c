@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * routes/connection.c: /version, /connection, /connection/capabilities.
+ */
+#include "tests/harness/steps.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct step rows[] = {
+    {"GET", "/version", 200,
+     "{'gateway':{'version':'<string>'},"
+     "'client':{'version':'$client','number':'$number'},"
+     "'libvirt':{'version':'$client','number':'$number'},"
+     "'hypervisor':{'type':'TEST','version':'0.0.2','number':2}}",
+     .wants = {"Content-Type: application/json*"}},
+    {"HEAD", "/version", 200, "", .wants = {"Content-Length: [1-9]*"}},
+    {"GET", "/connection", 200,
+     "{'host':'default','uri':'test:///default','hostname':'<string>','type':'TEST',"
+     "'encrypted':false,'secure':true,'alive':true,'readOnly':false,"
+     "'pool':{'size':'<int>','inUse':'<int>','idle':'<int>','waiting':'<int>'}}"},
+    {"GET", "/connection/capabilities", 200, NULL,
+     .wants = {"Content-Type: application/xml*"},
+     .contains = "*<capabilities>*</capabilities>*"},
+    {"GET", "/connection?x=1", 400, "{'type':'urn:virtgate:error:unknown-key'}"},
+    {"GET", "/version?flags=x", 400, "{'type':'urn:virtgate:error:unknown-key'}"},
+    {"DELETE", "/connection", 405, NULL, .wants = {"Allow: *GET*"}},
+};
+
+static const struct step read_only[] = {
+    {"GET", "/connection", 200, "{'readOnly':true,'alive':true}"},
+};
+
+/* The password of a URI is never shown, wherever the URI is. */
+static const struct step secret[] = {
+    {"GET", "/hosts", 200, NULL, .contains = "*user*"},
+    {"GET", "/health/ready", 503, NULL},
+};
+
+static void test_secret(void)
+{
+    struct scenario s;
+    const char *uri = "test+tcp://user:hunter2@127.0.0.1:1/default";
+    if (!scenario_begin_unready(&s, "password in URI", ARGS("-c", uri)))
+        return;
+    scenario_run(&s, secret, COUNT(secret));
+    const char *const paths[] = {"/hosts", "/connection", "/health/ready", "/domains"};
+    for (size_t i = 0; i < COUNT(paths); i++) {
+        struct response *r = scenario_send(&s, "GET", paths[i], NULL, NULL);
+        check_response(r->status && !strstr(r->body, "hunter2"), r,
+                       "%s shows the password of the URI", paths[i]);
+        response_free(r);
+    }
+    char *log = read_whole(s.server.log);
+    check_that(log && !strstr(log, "hunter2"), "the log shows the password of the URI");
+    free(log);
+    scenario_end(&s);
+}
+
+int main(void)
+{
+    struct scenario s;
+    if (scenario_begin(&s, "connection", ARGS("-c", "test:///default"))) {
+        scenario_run(&s, rows, COUNT(rows));
+        scenario_end(&s);
+    }
+    if (scenario_begin(&s, "read-only", ARGS("-c", "test:///default", "--read-only"))) {
+        scenario_run(&s, read_only, COUNT(read_only));
+        scenario_end(&s);
+    }
+    test_secret();
+    return checks_report();
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * routes/domain.c: list, define, show, XML, undefine, rename, state, autostart.
+ */
+#include "tests/harness/steps.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define UUID "6695eb01-f6a4-8304-79aa-97f2502e193f"
+#define DOMAIN(name)                                                                     \
+    "<domain type='test'><name>" name "</name><memory>65536</memory>"                    \
+    "<os><type>hvm</type></os></domain>"
+#define DOMAIN_UUID(name, uuid)                                                          \
+    "<domain type='test'><name>" name "</name><uuid>" uuid "</uuid>"                     \
+    "<memory>65536</memory><os><type>hvm</type></os></domain>"
+#define GATEWAY(slug) "{'type':'urn:virtgate:error:" slug "'}"
+#define LIBVIRT(name) "{'type':'urn:libvirt:error:" name "'}"
+
+static const struct step show[] = {
+    {"GET", "/domains", 200,
+     "{'domains':[{'id':1,'name':'test','uuid':'" UUID "','state':'running',"
+     "'stateReason':'<string>','active':true,'persistent':true}],'next':'<absent>'}",
+     .wants = {"Content-Type: application/json*", "!Link", "ETag: \"*\""}},
+    {"GET", "/domains/test", 200,
+     "{'id':1,'name':'test','uuid':'" UUID "','state':'running','stateReason':'<string>',"
+     "'active':true,'persistent':true,'autostart':false,'managedSave':false,"
+     "'osType':'linux','maxMemoryKiB':8388608,'memoryKiB':2097152,'vcpus':2,'maxVcpus':2,"
+     "'cpuTimeNs':'<int>'}"},
+    {"GET", "/domains/1", 200, "{'name':'test','id':1}"},
+    {"GET", "/domains/" UUID, 200, "{'name':'test'}"},
+    {"GET", "/domains/6695eb01f6a4830479aa97f2502e193f", 200, "{'name':'test'}"},
+    {"GET", "/domains/6695EB01-F6A4-8304-79AA-97F2502E193F", 200, "{'name':'test'}"},
+    {"GET", "/domains/t%65st", 200, "{'name':'test'}"},
+    {"GET", "/domains/test?by=name", 200, "{'name':'test'}"},
+    {"GET", "/domains/1?by=id", 200, "{'name':'test'}"},
+    {"GET", "/domains/" UUID "?by=uuid", 200, "{'name':'test'}"},
+    {"GET", "/domains/1?by=name", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
+    {"GET", "/domains/test?by=id", 400, NULL},
+    {"GET", "/domains/test?by=uuid", 400, NULL},
+    {"GET", "/domains/" UUID "?by=name", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
+    {"GET", "/domains/test?by=title", 400, GATEWAY("unknown-value"),
+     .contains = "*id*name*uuid*"},
+    {"GET", "/domains/nosuch", 404,
+     "{'type':'urn:libvirt:error:VIR_ERR_NO_DOMAIN','title':'<string>','status':404,"
+     "'detail':'Domain not found','instance':'/domains/nosuch','requestId':'<string>',"
+     "'host':'default','retryable':false,'error':{'code':42,'codeName':'VIR_ERR_NO_"
+     "DOMAIN',"
+     "'domain':12,'domainName':'VIR_FROM_TEST','level':2,'levelName':'VIR_ERR_ERROR',"
+     "'message':'Domain not found','str1':'Domain not found','str2':null,'str3':null,"
+     "'int1':-1,'int2':-1}}",
+     .wants = {"Content-Type: application/problem+json*"}},
+    {"GET", "/domains/7", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
+    {"GET", "/domains/99999999999999999999", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
+    {"GET", "/domains/00000000-0000-4000-8000-000000000000", 404,
+     LIBVIRT("VIR_ERR_NO_DOMAIN")},
+    {"GET", "/domains/test?x=1", 400, GATEWAY("unknown-key")},
+    {"GET", "/domains/test/state", 200,
+     "{'state':'running','stateReason':'<string>','stateCode':1,'stateReasonCode':'<int>'"
+     "}"},
+    {"GET", "/domains/test/autostart", 200, "{'autostart':false}"},
+    {"GET", "/domains/test/xml", 200, NULL, .wants = {"Content-Type: application/xml*"},
+     .contains = "<domain *<name>test</name>*" UUID "*</domain>*"},
+    {"GET", "/domains/test/xml?flags=inactive,secure", 200, NULL,
+     .contains = "<domain *"},
+    {"GET", "/domains/test/xml?flags=nosuch", 400, GATEWAY("unknown-flag"),
+     .contains = "*inactive*"},
+    {"GET", "/domains/test", 200, NULL, .headers = {"Accept: application/xml"},
+     .wants = {"Content-Type: application/xml*"}, .contains = "<domain *"},
+    {"GET", "/domains/test/xml", 200, NULL,
+     .contains = "*{\"xml\":\"<domain *<name>test</name>*",
+     .headers = {"Accept: application/json"}},
+};
+
+static const struct step define[] = {
+    {"POST", "/domains", 201,
+     "{'id':null,'name':'alpha','uuid':'$alpha','state':'shutoff','active':false,"
+     "'persistent':true}",
+     .xml = DOMAIN("alpha"), .wants = {"Location: /domains/*"}},
+    {"POST", "/domains", 201, "{'name':'beta','persistent':true}",
+     .json =
+         "{'xml':'<domain type=\\u0027test\\u0027><name>beta</name><memory>65536</memory>"
+         "<os><type>hvm</type></os></domain>'}",
+     .wants = {"Location: /domains/*"}},
+    {"POST", "/domains?transient=true", 201,
+     "{'id':'<int>','name':'gamma','active':true,'persistent':false,'state':'running'}",
+     .xml = DOMAIN("gamma"), .wants = {"Location: /domains/*"}},
+    {"GET", "/domains?fields=name", 200,
+     "{'domains':[{'name':'alpha','id':'<absent>'},{'name':'beta'},{'name':'gamma'},"
+     "{'name':'test'}]}"},
+    {"GET", "/domains/alpha", 200, "{'uuid':'$alpha','id':null}"},
+    {"GET", "/domains/${alpha}", 200, "{'name':'alpha'}"},
+    /* taken names and UUIDs */
+    {"POST", "/domains", 409, NULL, .xml = DOMAIN_UUID("alpha", UUID)},
+    {"POST", "/domains", 409, NULL,
+     .xml = DOMAIN_UUID("alpha", "00000000-0000-4000-8000-000000000001")},
+    {"POST", "/domains?transient=true", 409, NULL, .xml = DOMAIN("gamma")},
+    /* what is no domain */
+    {"POST", "/domains", 400, NULL, .xml = "<domain"},
+    {"POST", "/domains", 422, NULL, .xml = "<network><name>x</name></network>"},
+    {"POST", "/domains", 422, NULL, .xml = "<domain type='test'></domain>"},
+    {"POST", "/domains", 422, GATEWAY("unsafe-xml"),
+     .xml = "<!DOCTYPE domain [<!ENTITY a 'b'>]><domain "
+            "type='test'><name>&a;</name></domain>"},
+    {"POST", "/domains", 400, GATEWAY("missing-key"), .json = "{}"},
+    {"POST", "/domains", 400, GATEWAY("unknown-key"), .json = "{'xml':'<a/>','y':1}"},
+    {"POST", "/domains", 400, NULL, .json = "{'xml':1}"},
+    {"POST", "/domains?transient=maybe", 400, GATEWAY("invalid-value"),
+     .xml = DOMAIN("delta")},
+    {"POST", "/domains?flags=nosuch", 400, GATEWAY("unknown-flag"),
+     .xml = DOMAIN("delta")},
+    {"GET", "/domains/delta", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
+    /* a transient one is made persistent by defining it */
+    {"GET", "/domains/gamma", 200, "{'uuid':'$gamma','persistent':false}"},
+    {"POST", "/domains", 201,
+     "{'name':'gamma','uuid':'$gamma','persistent':true,"
+     "'active':true}",
+     .xml = DOMAIN_UUID("gamma", "${gamma}")},
+    {"POST", "/domains/gamma/destroy", 204, ""},
+    {"GET", "/domains/gamma", 200, "{'active':false,'persistent':true,'id':null}"},
+};
+
+static const struct step filters[] = {
+    {"GET", "/domains?state=active", 200, "{'domains':[{'name':'test'}]}"},
+    {"GET", "/domains?state=inactive", 200,
+     "{'domains':[{'name':'alpha'},{'name':'beta'},{'name':'gamma'}]}"},
+    {"GET", "/domains?state=running", 200, "{'domains':[{'name':'test'}]}"},
+    {"GET", "/domains?state=shutoff", 200, "{'domains':[{},{},{}]}"},
+    {"GET", "/domains?state=paused", 200, "{'domains':[]}"},
+    {"GET", "/domains?state=running,shutoff", 200, "{'domains':[{},{},{},{}]}"},
+    {"GET", "/domains?state=flying", 400, "{'type':'~urn:virtgate:error:unknown-*'}",
+     .contains = "*active*"},
+    {"GET", "/domains?persistent=true", 200, "{'domains':[{},{},{},{}]}"},
+    {"GET", "/domains?persistent=false", 200, "{'domains':[]}"},
+    {"GET", "/domains?autostart=true", 200, "{'domains':[]}"},
+    {"GET", "/domains?managedSave=true", 200, "{'domains':[]}"},
+    {"GET", "/domains?name=*a", 200,
+     "{'domains':[{'name':'alpha'},{'name':'beta'},"
+     "{'name':'gamma'}]}"},
+    {"GET", "/domains?name=%3Feta", 200, "{'domains':[{'name':'beta'}]}"},
+    {"GET", "/domains?name=nosuch", 200, "{'domains':[]}"},
+    {"GET", "/domains?name=test&state=inactive", 200, "{'domains':[]}"},
+    {"GET", "/domains?fields=name,vcpus", 200,
+     "{'domains':[{'name':'alpha','vcpus':'<int>','uuid':'<absent>'},'...']}"},
+    {"GET", "/domains?fields=nosuch", 400, NULL, .contains = "*cpuTimeNs*"},
+    {"GET", "/domains?view=full", 200,
+     "{'domains':['...',{'name':'test','autostart':false,'managedSave':false,"
+     "'maxMemoryKiB':8388608,'memoryKiB':2097152,'vcpus':2,'maxVcpus':2,"
+     "'cpuTimeNs':'<int>'}]}"},
+    {"GET", "/domains?view=nosuch", 400, NULL},
+    {"GET", "/domains?limit=2", 200,
+     "{'domains':[{'name':'alpha'},{'name':'beta'}],'next':'$next'}",
+     .wants = {"Link: <*>; rel=\"next\""}},
+    {"GET", "/domains?limit=2&after=${next}", 200,
+     "{'domains':[{'name':'gamma'},{'name':'test'}],'next':'<absent>'}",
+     .wants = {"!Link"}},
+    {"GET", "/domains?limit=4", 200, "{'domains':[{},{},{},{}],'next':'<absent>'}"},
+    {"GET", "/domains?limit=0", 400, NULL},
+    {"GET", "/domains?limit=-1", 400, NULL},
+    {"GET", "/domains?limit=x", 400, NULL},
+    {"GET", "/domains?after=zzz", 200, "{'domains':[]}"},
+    {"GET", "/domains?nosuch=1", 400, GATEWAY("unknown-key"), .contains = "*state*"},
+    {"GET", "/domains?limit=1&limit=2", 400, GATEWAY("duplicate-key")},
+    {"GET", "/domains?numbers=string", 200, "{'domains':[{},{},{},{}]}"},
+};
+
+static const struct step change[] = {
+    {"PUT", "/domains/alpha/autostart", 200, "{'autostart':true}",
+     .json = "{'autostart':true}"},
+    {"GET", "/domains/alpha/autostart", 200, "{'autostart':true}"},
+    {"GET", "/domains?autostart=true", 200, "{'domains':[{'name':'alpha'}]}"},
+    {"GET", "/domains?fields=name,autostart&name=a*", 200,
+     "{'domains':[{'name':'alpha','autostart':true}]}"},
+    {"PUT", "/domains/alpha/autostart", 200, "{'autostart':false}",
+     .json = "{'autostart':false}"},
+    {"PUT", "/domains/alpha/autostart", 400, GATEWAY("missing-key"), .json = "{}"},
+    {"PUT", "/domains/alpha/autostart", 400, NULL, .json = "{'autostart':'yes'}"},
+    {"PUT", "/domains/nosuch/autostart", 404, LIBVIRT("VIR_ERR_NO_DOMAIN"),
+     .json = "{'autostart':true}"},
+    {"POST", "/domains/alpha/rename", 200, "{'name':'a b%c','uuid':'$alpha'}",
+     .json = "{'name':'a b%c'}"},
+    {"GET", "/domains/alpha", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
+    {"GET", "/domains/a%20b%25c", 200, "{'name':'a b%c','uuid':'$alpha'}"},
+    {"GET", "/domains/%61%20b%25c/state", 200, "{'state':'shutoff'}"},
+    {"GET", "/domains/a%20b/25c", 404, GATEWAY("not-found")},
+    {"POST", "/domains/a%20b%25c/rename", 200, "{'name':'alpha'}",
+     .json = "{'name':'alpha'}"},
+    {"POST", "/domains/alpha/rename", 409, NULL, .json = "{'name':'beta'}"},
+    {"POST", "/domains/alpha/rename", 400, GATEWAY("missing-key"), .json = "{}"},
+    {"POST", "/domains/alpha/rename?name=omega", 200, "{'name':'omega'}"},
+    {"POST", "/domains/omega/rename?name=alpha", 400, GATEWAY("duplicate-key"),
+     .json = "{'name':'alpha'}"},
+    {"POST", "/domains/omega/rename", 200, "{'name':'alpha'}",
+     .json = "{'name':'alpha'}"},
+    /* new XML for the same domain, and for another's name */
+    {"PUT", "/domains/alpha/xml", 200, NULL, .xml = DOMAIN_UUID("alpha", "${alpha}")},
+    {"PUT", "/domains/alpha/xml", 409, NULL, .xml = DOMAIN("beta")},
+    {"PUT", "/domains/alpha/xml", 409, NULL, .xml = DOMAIN_UUID("alpha", UUID)},
+    {"PUT", "/domains/nosuch/xml", 404, LIBVIRT("VIR_ERR_NO_DOMAIN"),
+     .xml = DOMAIN("nosuch")},
+    {"PUT", "/domains/alpha/xml", 400, LIBVIRT("VIR_ERR_XML_DETAIL"), .xml = "<domain"},
+    {"GET", "/domains/alpha", 200, "{'name':'alpha','uuid':'$alpha'}"},
+    {"GET", "/domains/beta", 200, "{'name':'beta'}"},
+    {"DELETE", "/domains/alpha", 204, ""},
+    {"DELETE", "/domains/alpha", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
+    {"DELETE", "/domains/beta?flags=nosuch", 400, GATEWAY("unknown-flag"),
+     .contains = "*managed-save*"},
+    {"DELETE", "/domains/beta?flags=managed-save", 204, ""},
+    {"GET", "/domains?fields=name", 200,
+     "{'domains':[{'name':'gamma'},{'name':'test'}]}"},
+    /* undefining a running domain leaves it running, transient */
+    {"DELETE", "/domains/test", 204, ""},
+    {"GET", "/domains/test", 200, "{'active':true,'persistent':false}"},
+    {"GET", "/domains?persistent=false", 200, "{'domains':[{'name':'test'}]}"},
+    {"POST", "/domains/1/destroy", 204, ""},
+    {"GET", "/domains/test", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
+};
+
+/* A name that is digits, and one that is another domain's UUID: which one is meant. */
+static const struct step precedence[] = {
+    {"POST", "/domains", 201, "{'uuid':'$digits'}", .xml = DOMAIN("1")},
+    {"POST", "/domains", 201, "{'uuid':'$other'}", .xml = DOMAIN("42")},
+    {"POST", "/domains", 201, "{'uuid':'$shape'}", .xml = DOMAIN(UUID)},
+    {"POST", "/domains", 201, "{'uuid':'$free'}",
+     .xml = DOMAIN("11111111-2222-4333-8444-555555555555")},
+    {"GET", "/domains/1", 200, "{'name':'test'}"},
+    {"GET", "/domains/1?by=name", 200, "{'uuid':'$digits'}"},
+    {"GET", "/domains/42", 200, "{'uuid':'$other'}"},
+    {"GET", "/domains/42?by=id", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
+    {"GET", "/domains/" UUID, 200, "{'name':'test'}"},
+    {"GET", "/domains/" UUID "?by=name", 200, "{'uuid':'$shape'}"},
+    {"GET", "/domains/11111111-2222-4333-8444-555555555555", 200, "{'uuid':'$free'}"},
+    {"GET", "/domains/11111111-2222-4333-8444-555555555555?by=uuid", 404,
+     LIBVIRT("VIR_ERR_NO_DOMAIN")},
+    {"POST", "/domains/1/destroy?by=name", 409, NULL},
+    {"GET", "/domains/test", 200, "{'active':true}"},
+};
+
+/* Paging over many domains gives each exactly once, in order. */
+static void test_paging(struct scenario *s)
+{
+    for (int i = 0; i < 50; i++) {
+        char xml[256];
+        snprintf(xml, sizeof(xml), DOMAIN("page-%02d"), i);
+        struct response *r = scenario_send(s, "POST", "/domains",
+                                           ARGS("Content-Type: application/xml"), xml);
+        check_response(r->status == 201, r, "define page-%02d", i);
+        response_free(r);
+    }
+    char path[1024] = "/domains?name=page-*&limit=7";
+    int seen = 0;
+    for (int pages = 0; path[0] && pages < 20; pages++) {
+        struct response *r = scenario_send(s, "GET", path, NULL, NULL);
+        char *link = response_header(r, "Link");
+        json_t *body = json_loads(r->body, 0, NULL);
+        size_t i;
+        json_t *dom;
+        json_array_foreach (json_object_get(body, "domains"), i, dom) {
+            char want[16];
+            snprintf(want, sizeof(want), "page-%02d", seen++);
+            const char *name = json_string_value(json_object_get(dom, "name"));
+            check_response(name && strcmp(name, want) == 0, r, "page %d: %s", pages,
+                           want);
+        }
+        path[0] = '\0';
+        if (link) /* the link as given must lead on */
+            snprintf(path, sizeof(path), "%.*s", (int)strcspn(link + 1, ">"), link + 1);
+        json_decref(body);
+        free(link);
+        response_free(r);
+    }
+    check_that(seen == 50, "paging saw %d of 50 domains", seen);
+}
+
+int main(void)
+{
+    struct scenario s;
+    if (scenario_begin(&s, "domain", ARGS("-c", "test:///default"))) {
+        scenario_run(&s, show, COUNT(show));
+        scenario_run(&s, define, COUNT(define));
+        scenario_run(&s, filters, COUNT(filters));
+        scenario_run(&s, change, COUNT(change));
+        scenario_end(&s);
+    }
+    if (scenario_begin(&s, "precedence", ARGS("-c", "test:///default"))) {
+        scenario_run(&s, precedence, COUNT(precedence));
+        test_paging(&s);
+        scenario_end(&s);
+    }
+    return checks_report();
+}

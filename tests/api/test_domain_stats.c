@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * routes/domain_stats.c: /domains/{domain}/stats and /domains/stats.
+ */
+#include "tests/harness/steps.h"
+
+#define UUID "6695eb01-f6a4-8304-79aa-97f2502e193f"
+
+static const struct step rows[] = {
+    {"GET", "/domains/test/stats", 200,
+     "{'id':1,'name':'test','uuid':'" UUID "','stats':{'state':{'state':'<any>',"
+     "'reason':'<any>'}}}"},
+    {"GET", "/domains/stats", 200,
+     "{'domains':[{'id':1,'name':'test','uuid':'" UUID "','stats':{'state':{}}}]}"},
+    {"POST", "/domains", 201, "{'name':'alpha'}",
+     .xml = "<domain type='test'><name>alpha</name><memory>65536</memory>"
+            "<os><type>hvm</type></os></domain>"},
+    {"GET", "/domains/stats", 200,
+     "{'domains':[{'name':'alpha','id':null,'stats':{'state':{}}},{'name':'test'}]}"},
+    {"GET", "/domains/alpha/stats", 200,
+     "{'id':null,'name':'alpha','stats':{'state':{}}}"},
+    {"GET", "/domains/nosuch/stats", 404,
+     "{'type':'urn:libvirt:error:VIR_ERR_NO_DOMAIN'}"},
+    {"GET", "/domains/stats?nosuch=1", 400, "{'type':'urn:virtgate:error:unknown-key'}"},
+    {"GET", "/domains/stats?flags=nosuch", 400,
+     "{'type':'urn:virtgate:error:unknown-flag'}"},
+    {"GET", "/domains/stats?numbers=string", 200, "{'domains':[{},{}]}"},
+    {"POST", "/domains/test/stats", 405, NULL, .wants = {"Allow: *GET*"}},
+};
+
+int main(void)
+{
+    struct scenario s;
+    if (scenario_begin(&s, "stats", ARGS("-c", "test:///default"))) {
+        scenario_run(&s, rows, COUNT(rows));
+        scenario_end(&s);
+    }
+    return checks_report();
+}

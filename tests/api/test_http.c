@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * HTTP as any client may use it, well-formed: methods, negotiation, limits, decoding,
+ * caching, compression, the request id. What is malformed is in test_http_raw.c.
+ */
+#include "tests/harness/steps.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NO(slug) "{'type':'urn:virtgate:error:" slug "','detail':'<string>'}"
+
+static const struct step methods[] = {
+    {"HEAD", "/domains/test", 200, "", .wants = {"Content-Length: [1-9]*"}},
+    {"HEAD", "/domains/nosuch", 404, ""},
+    {"OPTIONS", "/domains/test", 204, "", .wants = {"Allow: *GET*"}},
+    {"OPTIONS", "/domains", 204, "", .wants = {"Allow: *POST*"}},
+    {"OPTIONS", "/domains/test/start", 204, "", .wants = {"Allow: *POST*"}},
+    {"OPTIONS", "/nosuch", 404, NULL},
+    {"PATCH", "/domains/test", 405, NO("method-not-allowed"), .json = "{}",
+     .wants = {"Allow: *GET*", "Allow: *DELETE*", "Allow: *HEAD*"}},
+    {"POST", "/version", 405, NO("method-not-allowed"), .wants = {"Allow: *GET*"}},
+};
+
+static const struct step negotiation[] = {
+    {"GET", "/version", 200, NULL, .headers = {"Accept: */*"}},
+    {"GET", "/version", 200, NULL, .headers = {"Accept: application/*"}},
+    {"GET", "/version", 200, NULL,
+     .headers = {"Accept: text/html, application/json;q=0.5"}},
+    {"GET", "/version", 406, NO("not-acceptable"), .headers = {"Accept: text/html"}},
+    {"GET", "/version", 406, NO("not-acceptable"),
+     .headers = {"Accept: application/xml"}},
+    {"GET", "/version", 406, NULL, .headers = {"Accept: application/json;q=0"}},
+    {"GET", "/domains/test", 200, NULL,
+     .headers = {"Accept: application/json, application/xml;q=0.5"},
+     .wants = {"Content-Type: application/json*", "Vary: *Accept*"}},
+    {"GET", "/domains/test", 200, NULL,
+     .headers = {"Accept: application/xml, application/json;q=0.5"},
+     .wants = {"Content-Type: application/xml*"}},
+    {"POST", "/domains/test/suspend", 415, NO("unsupported-media-type"), .json = NULL,
+     .xml = "<a/>"},
+    {"POST", "/domains/test/suspend", 204, "",
+     .headers = {"Content-Type: application/json; charset=utf-8"}},
+    {"POST", "/domains/test/resume", 204, "", .headers = {"Content-Length: 0"}},
+};
+
+static const struct step decoding[] = {
+    {"GET", "/domains/%74%65%73%74", 200, "{'name':'test'}"},
+    {"GET", "/domains/te%2Fst", 404,
+     "{'instance':'/domains/te%2Fst','error':{'code':42}}"},
+    {"GET", "/domains/test%00", 400, NO("bad-request")},
+    {"GET", "/domains/%00", 400, NO("bad-request")},
+    {"GET", "/domains/%", 400, NO("bad-request")},
+    {"GET", "/domains/%4", 400, NO("bad-request")},
+    {"GET", "/domains/%zz", 400, NO("bad-request")},
+    {"GET", "/domains?name=%zz", 400, NO("bad-request")},
+    {"GET", "/domains?name=%00", 400, NO("bad-request")},
+    {"GET", "/domains?name=te%73t", 200, "{'domains':[{'name':'test'}]}"},
+    {"GET", "/domains?n%61me=test", 200, "{'domains':[{'name':'test'}]}"},
+    {"GET", "/domains?name=a+b", 200, "{'domains':[]}"},
+    {"GET", "/domains?", 200, "{'domains':[{}]}"},
+    {"GET", "/domains?&&", 200, NULL},
+    {"GET", "/domains?name=test&name=test", 400, NO("duplicate-key")},
+    {"GET", "/domains?name=test&n%61me=x", 400, NO("duplicate-key")},
+    {"GET", "/domains?nosuch=1", 400, NO("unknown-key"), .contains = "*state*limit*"},
+    {"GET", "/domains?Name=test", 400, NO("unknown-key")},
+    {"GET", "/domains?", 200, NULL},
+    {"GET", "/domains/", 404, NULL},
+    {"GET", "//domains", 404, NULL},
+    {"GET", "/domains/../version", 404, NULL},
+    {"GET", "/domains/%2e%2e", 404, "{'error':{'code':42}}"},
+    {"GET", "/domains/%C3%A9%F0%9F%98%80", 404, "{'error':{'code':42}}"},
+    {"GET", "/domains/%FF%FE", 404, "{'error':{'code':42}}"},
+    {"GET", "/Domains", 404, NULL},
+};
+
+static const struct step bodies[] = {
+    {"POST", "/domains/test/start", 400, "{'type':'~urn:virtgate:error:*'}",
+     .json = "{'flags':[],'flags':[]}"},
+    {"POST", "/domains/test/start", 400, NO("invalid-json"), .json = "{'flags':[]} x"},
+    {"POST", "/domains/test/start", 400, NO("invalid-json"), .json = "nonsense"},
+    {"POST", "/domains/test/start", 400, NULL, .json = "'text'"},
+    {"POST", "/domains/test/start", 400, NULL, .json = "null"},
+    {"POST", "/domains/test/start", 400, NO("invalid-json"),
+     .json = "{'flags':['\\u0000']}"},
+    {"POST", "/domains/test/start", 400, NULL, .json = "{'flags':['\xff']}"},
+    {"POST", "/domains/test/start", 400, NO("unknown-key"), .json = "{'nosuch':1}"},
+    {"GET", "/domains/test", 200, "{'state':'running'}"},
+};
+
+static const struct step caching[] = {
+    {"GET", "/domains/test", 200, NULL, .wants = {"ETag: \"*\"", "X-Request-Id: ?*"}},
+    {"GET", "/version", 200, NULL, .headers = {"X-Request-Id: my-id_1.2-3"},
+     .wants = {"X-Request-Id: my-id_1.2-3"}},
+    {"GET", "/nosuch", 404, "{'requestId':'my-id'}", .headers = {"X-Request-Id: my-id"},
+     .wants = {"X-Request-Id: my-id"}},
+    {"GET", "/nosuch", 404, "{'requestId':'<string>'}",
+     .headers = {"X-Request-Id: not an id \"at\" all"}, .wants = {"X-Request-Id: [!n]*"}},
+    {"GET", "/version", 200, NULL,
+     .headers = {"traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}},
+    {"GET", "/version", 200, NULL, .wants = {"X-Content-Type-Options: nosniff"}},
+    {"GET", "/domains", 200, NULL, .wants = {"Cache-Control: *"}},
+};
+
+static void test_etag(struct scenario *s, const char *path)
+{
+    struct response *r = scenario_send(s, "GET", path, NULL, NULL);
+    char *etag = response_header(r, "ETag");
+    check_response(etag && etag[0] == '"', r, "%s: a strong ETag", path);
+    char *headers[4] = {NULL};
+    if (etag && asprintf(&headers[0], "If-None-Match: %s", etag) > 0 &&
+        asprintf(&headers[1], "If-None-Match: \"x\", %s", etag) > 0 &&
+        asprintf(&headers[2], "If-None-Match: W/%s", etag) > 0) {
+        headers[3] = strdup("If-None-Match: *");
+        for (size_t i = 0; i < 4; i++) {
+            struct response *again =
+                scenario_send(s, "GET", path, ARGS(headers[i]), NULL);
+            char *tag = response_header(again, "ETag");
+            check_response(again->status == 304 && again->body_len == 0 && tag &&
+                               strcmp(tag, etag) == 0,
+                           again, "%s with %s", path, headers[i]);
+            free(tag);
+            response_free(again);
+        }
+        struct response *other =
+            scenario_send(s, "GET", path, ARGS("If-None-Match: \"other\""), NULL);
+        check_response(other->status == 200, other, "%s with another ETag", path);
+        response_free(other);
+    }
+    for (size_t i = 0; i < 4; i++)
+        free(headers[i]);
+    free(etag);
+    response_free(r);
+}
+
+/* A changed state is a changed ETag. */
+static void test_etag_changes(struct scenario *s)
+{
+    struct response *before = scenario_send(s, "GET", "/domains/test", NULL, NULL);
+    response_free(scenario_send(s, "POST", "/domains/test/suspend", NULL, NULL));
+    char *etag = response_header(before, "ETag");
+    char *header = NULL;
+    if (asprintf(&header, "If-None-Match: %s", etag ? etag : "") < 0)
+        abort();
+    struct response *after = scenario_send(s, "GET", "/domains/test", ARGS(header), NULL);
+    check_response(after->status == 200, after, "ETag %s after a change", etag);
+    response_free(scenario_send(s, "POST", "/domains/test/resume", NULL, NULL));
+    response_free(after);
+    response_free(before);
+    free(header);
+    free(etag);
+}
+
+/* A body of n bytes that is a fine argument but for its size. */
+static char *padded(const char *open, const char *close, size_t n)
+{
+    char *text = malloc(n + 1);
+    if (!text)
+        abort();
+    memset(text, ' ', n);
+    memcpy(text, open, strlen(open));
+    memcpy(text + n - strlen(close), close, strlen(close));
+    text[n] = '\0';
+    return text;
+}
+
+static void expect_sized(struct scenario *s, size_t n, bool xml, bool chunked, long want)
+{
+    char *body = xml ? padded("<domain ", ">", n) : padded("{", "}", n);
+    const char *type =
+        xml ? "Content-Type: application/xml" : "Content-Type: application/json";
+    const char *path = xml ? "/domains" : "/domains/test/reset";
+    struct response *r = scenario_send(
+        s, "POST", path, chunked ? ARGS(type, "Transfer-Encoding: chunked") : ARGS(type),
+        body);
+    check_response(r->status == want, r, "%s of %zu bytes%s: should be %ld",
+                   xml ? "XML" : "JSON", n, chunked ? ", chunked" : "", want);
+    if (want == 413)
+        check_response(is_problem(r, 413, ":payload-too-large"), r, "a 413 is a problem");
+    response_free(r);
+    free(body);
+}
+
+static void test_sizes(struct scenario *s)
+{
+    const size_t json = 262144, xml = 1048576;
+    for (int chunked = 0; chunked < 2; chunked++) {
+        expect_sized(s, json - 1, false, chunked, 204);
+        expect_sized(s, json, false, chunked, 204);
+        expect_sized(s, json + 1, false, chunked, 413);
+        expect_sized(s, 4 * json, false, chunked, 413);
+        expect_sized(s, xml, true, chunked, 400);
+        expect_sized(s, xml + 1, true, chunked, 413);
+    }
+    char path[8192];
+    snprintf(path, sizeof(path), "/domains/%0*d", 5000, 0);
+    struct response *r = scenario_send(s, "GET", path, NULL, NULL);
+    check_response(is_problem(r, 414, ":uri-too-long"), r, "a target of 5 kB");
+    response_free(r);
+    char header[16384];
+    snprintf(header, sizeof(header), "X-Long: %0*d", 15000, 0);
+    r = scenario_send(s, "GET", "/version", ARGS(header), NULL);
+    check_response(r->status == 431, r, "a header of 15 kB");
+    response_free(r);
+    r = scenario_send(s, "GET", "/version", NULL, NULL);
+    check_response(r->status == 200, r, "the next request after refusals");
+    response_free(r);
+}
+
+static void test_depth(struct scenario *s)
+{
+    enum { DEPTH = 3000 };
+    char *body = malloc(2 * DEPTH + 32);
+    if (!body)
+        abort();
+    char *p = stpcpy(body, "{\"flags\":");
+    memset(p, '[', DEPTH);
+    memset(p + DEPTH, ']', DEPTH);
+    memcpy(p + (size_t)2 * DEPTH, "}", 2);
+    struct response *r = scenario_send(s, "POST", "/domains/test/start",
+                                       ARGS("Content-Type: application/json"), body);
+    check_response(is_problem(r, 400, ":invalid-json"), r, "JSON %d deep", DEPTH);
+    response_free(r);
+    free(body);
+}
+
+static void expect_gzip(struct scenario *s, const char *accept, const char *path,
+                        bool want)
+{
+    struct response *r =
+        scenario_send(s, "GET", path, accept ? ARGS(accept) : NULL, NULL);
+    char *encoding = response_header(r, "Content-Encoding");
+    bool zipped = r->body_len > 2 && memcmp(r->body, "\x1f\x8b", 2) == 0;
+    check_response(r->status == 200 && zipped == want &&
+                       (want ? encoding && strcmp(encoding, "gzip") == 0 : !encoding),
+                   r, "%s with %s: gzip should be %s", path, accept, want ? "on" : "off");
+    free(encoding);
+    response_free(r);
+}
+
+static void test_gzip(struct scenario *s)
+{
+    expect_gzip(s, "Accept-Encoding: gzip", "/openapi.json", true);
+    expect_gzip(s, "Accept-Encoding: br, gzip;q=0.8", "/openapi.json", true);
+    expect_gzip(s, "Accept-Encoding: gzip;q=0", "/openapi.json", false);
+    expect_gzip(s, "Accept-Encoding: br", "/openapi.json", false);
+    expect_gzip(s, NULL, "/openapi.json", false);
+    expect_gzip(s, "Accept-Encoding: gzip", "/health/live", false);
+    /* what it unpacks to is the same document; curl unpacks */
+    struct response *plain = scenario_send(s, "GET", "/openapi.json", NULL, NULL);
+    CURL *curl = curl_easy_init();
+    char url[128];
+    snprintf(url, sizeof(url), "%s/openapi.json", s->server.base);
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    if (!out)
+        abort();
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_ACCEPT_ENCODING, "gzip");
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, out);
+    CURLcode rc = curl_easy_perform(curl);
+    fclose(out);
+    check_that(
+        rc == CURLE_OK && size == plain->body_len && memcmp(text, plain->body, size) == 0,
+        "gzip of /openapi.json unpacks to %zu bytes of %zu", size, plain->body_len);
+    curl_easy_cleanup(curl);
+    free(text);
+    response_free(plain);
+}
+
+/* One connection serves many requests. */
+static void test_keep_alive(struct scenario *s)
+{
+    long connects = 0;
+    for (int i = 0; i < 50; i++) {
+        struct response *r =
+            client_get(s->client, i % 3 ? "/version" : "/domains/nosuch");
+        long n = 0;
+        curl_easy_getinfo(s->client->curl, CURLINFO_NUM_CONNECTS, &n);
+        connects += n;
+        response_free(r);
+    }
+    check_that(connects <= 1, "50 requests took %ld new connections", connects);
+}
+
+int main(void)
+{
+    struct scenario s;
+    if (scenario_begin(&s, "http", ARGS("-c", "test:///default"))) {
+        scenario_run(&s, methods, COUNT(methods));
+        scenario_run(&s, negotiation, COUNT(negotiation));
+        scenario_run(&s, decoding, COUNT(decoding));
+        scenario_run(&s, bodies, COUNT(bodies));
+        scenario_run(&s, caching, COUNT(caching));
+        test_etag(&s, "/domains");
+        test_etag(&s, "/domains/test/autostart");
+        test_etag(&s, "/openapi.yaml");
+        test_etag_changes(&s);
+        test_sizes(&s);
+        test_depth(&s);
+        test_gzip(&s);
+        test_keep_alive(&s);
+        scenario_end(&s);
+    }
+    return checks_report();
+}

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Who may do what: bearer tokens and their roles, --read-only, origins (CORS and foreign
+ * pages), unix sockets, and TLS with and without client certificates.
+ */
+#include "tests/harness/steps.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define VIEWER   "Authorization: Bearer viewer-token"
+#define OPERATOR "Authorization: Bearer operator-token"
+#define ADMIN    "Authorization: Bearer admin-token"
+#define EXPIRED  "Authorization: Bearer expired-token"
+#define FUTURE   "Authorization: Bearer future-token"
+#define NO(slug) "{'type':'urn:virtgate:error:" slug "'}"
+#define XML(name)                                                                        \
+    "<domain type='test'><name>" name "</name><memory>65536</memory>"                    \
+    "<os><type>hvm</type></os></domain>"
+
+static const struct step roles[] = {
+    {"GET", "/health/live", 200, NULL},
+    {"GET", "/health/ready", 200, NULL},
+    {"GET", "/openapi.json", 200, NULL},
+    {"GET", "/domains", 401, NO("unauthorized"), .wants = {"WWW-Authenticate: Bearer*"}},
+    {"GET", "/domains", 401, NULL, .headers = {"Authorization: Bearer nonsense"}},
+    {"GET", "/domains", 401, NULL, .headers = {"Authorization: Bearer "}},
+    {"GET", "/domains", 401, NULL, .headers = {"Authorization: Basic dmlld2VyLXRva2Vu"}},
+    {"GET", "/domains", 401, NULL, .headers = {EXPIRED}},
+    {"GET", "/domains?token=admin-token", 401, NULL},
+    {"GET", "/domains", 200, NULL, .headers = {VIEWER}},
+    {"GET", "/domains", 200, NULL, .headers = {FUTURE}},
+    {"GET", "/domains", 200, NULL, .headers = {"authorization: bearer viewer-token"}},
+    {"GET", "/domains/test/xml", 200, NULL, .headers = {VIEWER}},
+    {"POST", "/domains/test/suspend", 403, NO("forbidden"), .headers = {VIEWER},
+     .contains = "*operator*"},
+    {"POST", "/domains", 403, NO("forbidden"), .xml = XML("a"), .headers = {VIEWER}},
+    {"POST", "/domains/test/suspend", 401, NULL},
+    {"POST", "/domains/test/suspend", 204, "", .headers = {OPERATOR}},
+    {"POST", "/domains/test/resume", 204, "", .headers = {OPERATOR}},
+    {"PUT", "/domains/test/autostart", 200, NULL, .json = "{'autostart':false}",
+     .headers = {OPERATOR}},
+    {"POST", "/domains", 403, NO("forbidden"), .xml = XML("a"), .headers = {OPERATOR}},
+    {"DELETE", "/domains/test", 403, NO("forbidden"), .headers = {OPERATOR}},
+    {"PUT", "/domains/test/xml", 403, NO("forbidden"), .xml = XML("test"),
+     .headers = {OPERATOR}},
+    {"POST", "/domains", 201, NULL, .xml = XML("a"), .headers = {ADMIN}},
+    {"DELETE", "/domains/a", 204, NULL, .headers = {ADMIN}},
+    {"GET", "/nosuch", 404, NULL, .headers = {ADMIN}},
+};
+
+static const struct step reloaded[] = {
+    {"GET", "/domains", 401, NULL, .headers = {ADMIN}},
+    {"GET", "/domains", 200, NULL, .headers = {"Authorization: Bearer new-token"}},
+};
+
+static const struct step read_only[] = {
+    {"GET", "/domains", 200, "{'domains':[{'name':'test'}]}"},
+    {"GET", "/domains/test/xml", 200, NULL},
+    {"POST", "/domains/test/suspend", 403, NO("read-only")},
+    {"POST", "/domains", 403, NO("read-only"), .xml = XML("a")},
+    {"DELETE", "/domains/test", 403, NO("read-only")},
+    {"PUT", "/domains/test/autostart", 403, NO("read-only"),
+     .json = "{'autostart':true}"},
+    {"GET", "/domains/test", 200, "{'state':'running'}"},
+};
+
+#define PAGE "https://page.example"
+
+static const struct step origins[] = {
+    {"GET", "/domains", 200, NULL, .headers = {"Origin: " PAGE},
+     .wants = {"Access-Control-Allow-Origin: " PAGE, "Vary: *Origin*"}},
+    {"OPTIONS", "/domains/test/start", 204, "",
+     .headers = {"Origin: " PAGE, "Access-Control-Request-Method: POST",
+                 "Access-Control-Request-Headers: authorization, content-type"},
+     .wants = {"Access-Control-Allow-Origin: " PAGE,
+               "Access-Control-Allow-Methods: *POST*",
+               "Access-Control-Allow-Headers: *"}},
+    {"GET", "/domains", 403, NO("forbidden"), .headers = {"Origin: https://evil.example"},
+     .wants = {"!Access-Control-Allow-Origin"}},
+    {"GET", "/domains", 403, NO("forbidden"),
+     .headers = {"Origin: https://page.example.evil"}},
+    {"GET", "/domains", 403, NO("forbidden"), .headers = {"Origin: http://page.example"}},
+    {"GET", "/domains", 403, NO("forbidden"), .headers = {"Origin: null"}},
+    {"POST", "/domains/test/destroy", 403, NULL,
+     .headers = {"Origin: https://evil.example"}},
+    {"POST", "/domains/test/destroy", 403, NULL,
+     .headers = {"Sec-Fetch-Site: cross-site"}},
+    {"OPTIONS", "/domains/test/start", 403, NULL,
+     .headers = {"Origin: https://evil.example", "Access-Control-Request-Method: POST"},
+     .wants = {"!Access-Control-Allow-Origin"}},
+    {"GET", "/domains/test", 200, "{'state':'running'}",
+     .wants = {"!Access-Control-Allow-Origin"}},
+};
+
+/* ---- tokens ------------------------------------------------------------------------ */
+
+static void run_shell(const char *command, const char *dir)
+{
+    check_that(run_program(ARGS("sh", "-ec", command, "sh", dir)) == 0, "sh: %s",
+               command);
+}
+
+static const char make_tokens[] =
+    "umask 077; cd \"$1\"; h() { printf %s \"$1\" | sha256sum | cut -d' ' -f1; }\n"
+    "{ echo '# NAME ROLE SHA256 [EXPIRES]'; echo\n"
+    "echo \"v viewer $(h viewer-token)\"\n"
+    "echo \"o operator $(h operator-token)\"\n"
+    "echo \"a admin $(h admin-token)\"\n"
+    "echo \"x admin $(h expired-token) 2020-01-01T00:00:00Z\"\n"
+    "echo \"f viewer $(h future-token) 2999-01-01T00:00:00Z\"\n"
+    "} >tokens";
+static const char change_tokens[] =
+    "umask 077; cd \"$1\"; echo \"n viewer $(printf %s new-token | sha256sum | "
+    "cut -d' ' -f1)\" >tokens";
+
+/* No token, nor its hash, may stand in the log. */
+static void check_log(const struct scenario *s)
+{
+    char *log = read_whole(s->server.log);
+    check_that(log && !strstr(log, "admin-token") && !strstr(log, "expired-token"),
+               "the log shows a token");
+    free(log);
+}
+
+static void test_roles(const char *dir)
+{
+    char file[128];
+    snprintf(file, sizeof(file), "%s/tokens", dir);
+    run_shell(make_tokens, dir);
+    struct scenario s;
+    if (!scenario_begin(&s, "roles", ARGS("-c", "test:///default", "--token-file", file)))
+        return;
+    scenario_run(&s, roles, COUNT(roles));
+    run_shell(change_tokens, dir);
+    kill(s.server.pid, SIGHUP);
+    scenario_until(&s, &reloaded[0], 5);
+    scenario_run(&s, reloaded, COUNT(reloaded));
+    /* a bad file keeps the old tokens */
+    run_shell("echo nonsense >\"$1\"/tokens", dir);
+    kill(s.server.pid, SIGHUP);
+    sleep_seconds(0.3);
+    scenario_run(&s, reloaded, COUNT(reloaded));
+    check_log(&s);
+    scenario_end(&s);
+
+    char *output = NULL;
+    int status = server_run(
+        ARGS("-c", "test:///default", "--listen", "127.0.0.1:0", "--token-file", file),
+        &output);
+    check_that(status > 0 && output && strstr(output, "tokens"),
+               "a bad token file: status %d, %s", status, output ? output : "");
+    free(output);
+    run_shell(make_tokens, dir);
+    run_shell("chmod 644 \"$1\"/tokens", dir);
+    status = server_run(
+        ARGS("-c", "test:///default", "--listen", "127.0.0.1:0", "--token-file", file),
+        &output);
+    check_that(status > 0 && status < 128, "a token file others may read: status %d",
+               status);
+    free(output);
+}
+
+/* ---- TLS --------------------------------------------------------------------------- */
+
+static const char make_certificates[] =
+    "cd \"$1\"; exec 2>openssl.log\n"
+    "ca() { openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 "
+    "-keyout $1.key -out $1.pem -subj /CN=$1; }\n"
+    "leaf() { openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes "
+    "-keyout $2.key -out $2.csr -subj /CN=$2\n"
+    "printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\\n' >$2.ext\n"
+    "openssl x509 -req -in $2.csr -CA $1.pem -CAkey $1.key -CAcreateserial -days 2 "
+    "-extfile $2.ext -out $2.pem; }\n"
+    "ca ca; ca other; leaf ca server; leaf ca client; leaf other stranger\n"
+    "chmod 600 *.key";
+
+struct tls_case {
+    const char *name;
+    const char *certificate; /* of the client; NULL: none */
+    long version;            /* CURLOPT_SSLVERSION */
+    long status;             /* 0: no connection */
+};
+
+static long tls_status(const struct scenario *s, const char *dir,
+                       const struct tls_case *c)
+{
+    char url[64], ca[128], pem[128], key[128];
+    snprintf(url, sizeof(url), "https://127.0.0.1:%d/domains", s->server.port);
+    snprintf(ca, sizeof(ca), "%s/ca.pem", dir);
+    CURL *curl = curl_easy_init();
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_CAINFO, ca);
+    curl_easy_setopt(curl, CURLOPT_SSLVERSION, c->version);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT, 10L);
+    curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
+    FILE *null = fopen("/dev/null", "we");
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, null);
+    if (c->certificate) {
+        snprintf(pem, sizeof(pem), "%s/%s.pem", dir, c->certificate);
+        snprintf(key, sizeof(key), "%s/%s.key", dir, c->certificate);
+        curl_easy_setopt(curl, CURLOPT_SSLCERT, pem);
+        curl_easy_setopt(curl, CURLOPT_SSLKEY, key);
+    }
+    long status = 0;
+    if (curl_easy_perform(curl) == CURLE_OK)
+        curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_cleanup(curl);
+    if (null)
+        fclose(null);
+    return status;
+}
+
+static void run_tls(const char *name, const char *dir, const char *const args[],
+                    const struct tls_case *cases, size_t n)
+{
+    struct scenario s;
+    if (!scenario_begin_unready(&s, name, args))
+        return;
+    static const struct tls_case first = {"first", "client", CURL_SSLVERSION_DEFAULT,
+                                          200};
+    for (int i = 0; i < 100 && tls_status(&s, dir, &first) != 200; i++)
+        sleep_seconds(0.05);
+    for (size_t i = 0; i < n; i++) {
+        long status = tls_status(&s, dir, &cases[i]);
+        check_that(status == cases[i].status, "%s: %s: should be %ld, is %ld", name,
+                   cases[i].name, cases[i].status, status);
+    }
+    bool closed;
+    const char *plain = "GET /domains HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    struct response *r = raw_request(s.server.port, plain, strlen(plain), 3, &closed);
+    check_response(r->status != 200, r, "%s: plain HTTP on the TLS port", name);
+    response_free(r);
+    scenario_end(&s);
+}
+
+static void test_tls(const char *dir)
+{
+    static const struct tls_case open[] = {
+        {"TLS 1.3", NULL, CURL_SSLVERSION_TLSv1_3, 200},
+        {"TLS 1.2", NULL, CURL_SSLVERSION_TLSv1_2 | CURL_SSLVERSION_MAX_TLSv1_2, 200},
+        {"TLS 1.1", NULL, CURL_SSLVERSION_TLSv1_1 | CURL_SSLVERSION_MAX_TLSv1_1, 0},
+        {"TLS 1.0", NULL, CURL_SSLVERSION_TLSv1_0 | CURL_SSLVERSION_MAX_TLSv1_0, 0},
+    };
+    static const struct tls_case mutual[] = {
+        {"certificate", "client", CURL_SSLVERSION_DEFAULT, 200},
+        {"no certificate", NULL, CURL_SSLVERSION_DEFAULT, 401},
+        {"another CA's certificate", "stranger", CURL_SSLVERSION_DEFAULT, 401},
+    };
+    char cert[128], key[128], ca[128];
+    snprintf(cert, sizeof(cert), "%s/server.pem", dir);
+    snprintf(key, sizeof(key), "%s/server.key", dir);
+    snprintf(ca, sizeof(ca), "%s/ca.pem", dir);
+    run_shell(make_certificates, dir);
+    run_tls("TLS", dir,
+            ARGS("-c", "test:///default", "--tls-cert", cert, "--tls-key", key), open,
+            COUNT(open));
+    run_tls("mutual TLS", dir,
+            ARGS("-c", "test:///default", "--tls-cert", cert, "--tls-key", key,
+                 "--tls-client-ca", ca),
+            mutual, COUNT(mutual));
+    char *output = NULL;
+    int status = server_run(
+        ARGS("-c", "test:///default", "--listen", "127.0.0.1:0", "--tls-cert", cert),
+        &output);
+    check_that(status == 2, "a certificate without a key: status %d: %s", status,
+               output ? output : "");
+    free(output);
+}
+
+/* ---- unix socket ------------------------------------------------------------------- */
+
+static void test_unix_socket(const char *dir)
+{
+    char path[128], option[160];
+    snprintf(path, sizeof(path), "%s/socket", dir);
+    snprintf(option, sizeof(option), "unix:%s", path);
+    struct scenario s;
+    if (!scenario_begin(&s, "unix socket",
+                        ARGS("-c", "test:///default", "--listen", option)))
+        return;
+    CURL *curl = curl_easy_init();
+    FILE *null = fopen("/dev/null", "we");
+    long status = 0;
+    curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, path);
+    curl_easy_setopt(curl, CURLOPT_URL, "http://localhost/domains/test");
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, null);
+    if (curl_easy_perform(curl) == CURLE_OK)
+        curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_cleanup(curl);
+    if (null)
+        fclose(null);
+    check_that(status == 200, "GET /domains/test by the unix socket: %ld", status);
+    scenario_end(&s);
+    check_that(access(path, F_OK) != 0, "the unix socket is left behind");
+}
+
+static void run_rows(const char *name, const char *const args[], const struct step *rows,
+                     size_t n)
+{
+    struct scenario s;
+    if (!scenario_begin(&s, name, args))
+        return;
+    scenario_run(&s, rows, n);
+    scenario_end(&s);
+}
+
+int main(void)
+{
+    char dir[] = "/tmp/vg-test-auth.XXXXXX";
+    if (!mkdtemp(dir))
+        abort();
+    test_roles(dir);
+    run_rows("read-only", ARGS("-c", "test:///default", "--read-only"), read_only,
+             COUNT(read_only));
+    run_rows("origins", ARGS("-c", "test:///default", "--cors-origin", PAGE), origins,
+             COUNT(origins));
+    run_rows("allowed host",
+             ARGS("-c", "test:///default", "--allowed-host", "gw.example"),
+             (const struct step[]){
+                 {"GET", "/domains", 200, NULL, .headers = {"Host: gw.example"}},
+                 {"GET", "/domains", 200, NULL, .headers = {"Host: gw.example:8080"}},
+                 {"GET", "/domains", 421, NO("misdirected-request"),
+                  .headers = {"Host: other.example"}},
+             },
+             3);
+    test_tls(dir);
+    test_unix_socket(dir);
+    run_program(ARGS("rm", "-rf", dir));
+    return checks_report();
+}

@@ -1,0 +1,417 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The same facts twice in one run: by the gateway, and by libvirt's own Python binding.
+
+On the private libvirtd (VG_QEMU_URI) everything is compared; on test:///default, whose state
+is each process's own, only what every process finds alike. The names of enum constants come
+from the binding's constants, not from the gateway's tables.
+"""
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from urllib.parse import quote
+
+import libvirt
+
+passed = failed = 0
+
+
+def check(ok, what, detail=""):
+    global passed, failed
+    if ok:
+        passed += 1
+    else:
+        failed += 1
+        print(f"FAILED {what} {detail}", flush=True)
+
+
+def same(what, got, want):
+    check(got == want, what, f"\n    gateway: {got!r}\n    libvirt: {want!r}")
+
+
+# ---- the gateway ---------------------------------------------------------------------------
+
+
+class Gateway:
+    def __init__(self, uri):
+        self.log = tempfile.NamedTemporaryFile(prefix="vg-diff-", suffix=".log")
+        command = [os.environ.get("VIRTGATE_BIN", "build/virtgate")]
+        command += ["--connect", uri, "--listen", "127.0.0.1:0"]
+        self.process = subprocess.Popen(command, stderr=self.log, stdout=self.log)
+        self.base = None
+        for _ in range(400):
+            with open(self.log.name, encoding="utf-8") as f:
+                found = re.search(r"listening.*127\.0\.0\.1:(\d+)", f.read())
+            if found:
+                self.base = f"http://127.0.0.1:{found[1]}"
+                break
+            time.sleep(0.05)
+        for _ in range(200):
+            if self.send("GET", "/health/ready")[0] == 200:
+                return
+            time.sleep(0.05)
+
+    def send(self, method, path, body=None, kind="application/json"):
+        request = urllib.request.Request(self.base + path, method=method, data=body)
+        if body is not None:
+            request.add_header("Content-Type", kind)
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=60) as answer:
+                return answer.status, answer.headers, answer.read()
+        except urllib.error.HTTPError as e:
+            return e.code, e.headers, e.read()
+
+    def get(self, path):
+        status, _, body = self.send("GET", path)
+        check(status == 200, f"GET {path} is {status}", body[:500])
+        return json.loads(body) if status == 200 else {}
+
+    def text(self, path):
+        status, _, body = self.send("GET", path)
+        check(status == 200, f"GET {path} is {status}", body[:500])
+        return body.decode() if status == 200 else ""
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        check(self.process.wait(20) == 0, "exit status of the gateway")
+
+
+# ---- libvirt's side ------------------------------------------------------------------------
+
+
+def names(prefix):
+    """{value: name} of the constants with a prefix, by the rule of the API."""
+    return {
+        value: key[len(prefix):].lower().replace("_", "-")
+        for key, value in vars(libvirt).items()
+        if key.startswith(prefix) and isinstance(value, int) and not key.endswith("_LAST")
+    }
+
+
+STATES = {
+    getattr(libvirt, "VIR_DOMAIN_" + n): n.lower()
+    for n in ("NOSTATE", "RUNNING", "BLOCKED", "PAUSED", "SHUTDOWN", "SHUTOFF", "CRASHED",
+              "PMSUSPENDED")
+}
+REASONS = {
+    state: names(f"VIR_DOMAIN_{name.upper()}_") for state, name in STATES.items()
+}
+
+
+def version(number):
+    return f"{number // 1000000}.{number // 1000 % 1000}.{number % 1000}"
+
+
+def domain_fields(dom):
+    state, reason = dom.state()
+    info = dom.info()
+    active = bool(dom.isActive())
+    try:
+        title = dom.metadata(libvirt.VIR_DOMAIN_METADATA_TITLE, None)
+    except libvirt.libvirtError:
+        title = None
+    want = {
+        "id": dom.ID() if active else None,
+        "name": dom.name(),
+        "uuid": dom.UUIDString(),
+        "state": STATES[state],
+        "stateReason": REASONS[state][reason],
+        "active": active,
+        "persistent": bool(dom.isPersistent()),
+        "autostart": bool(dom.autostart()) if dom.isPersistent() else False,
+        "managedSave": bool(dom.hasManagedSaveImage()),
+        "osType": dom.OSType(),
+        "maxMemoryKiB": info[1],
+        "memoryKiB": info[2],
+        "vcpus": info[3],
+        "maxVcpus": dom.vcpusFlags(
+            libvirt.VIR_DOMAIN_VCPU_MAXIMUM
+            | (libvirt.VIR_DOMAIN_AFFECT_LIVE if active else libvirt.VIR_DOMAIN_AFFECT_CONFIG)),
+        "title": title,
+    }
+    return want
+
+
+def compare_domain(what, got, want):
+    for key, value in want.items():
+        # absent is "not applicable"; libvirt says it by an error or by None
+        if value is None and key not in got:
+            check(True, what)
+            continue
+        same(f"{what} {key}", got.get(key, "(absent)"), value)
+
+
+ERROR_CODES = {v: k for k, v in vars(libvirt).items() if k.startswith(("VIR_ERR_", "VIR_WAR_"))
+               and isinstance(v, int) and k not in ("VIR_ERR_NONE", "VIR_ERR_WARNING",
+                                                    "VIR_ERR_ERROR")}
+ERROR_DOMAINS = {v: k for k, v in vars(libvirt).items() if k.startswith("VIR_FROM_")}
+ERROR_LEVELS = {0: "VIR_ERR_NONE", 1: "VIR_ERR_WARNING", 2: "VIR_ERR_ERROR"}
+NINE = ("code", "domain", "message", "level", "str1", "str2", "str3", "int1", "int2")
+
+
+def error_of(call):
+    try:
+        call()
+    except libvirt.libvirtError as e:
+        return e.err
+    return None
+
+
+def compare_error(gw, what, call, method, path, body=None, kind="application/xml"):
+    """The nine fields of virError, as libvirtError.err has them: (code, domain, message, level,
+    str1, str2, str3, int1, int2)."""
+    want = error_of(call)
+    status, headers, answer = gw.send(method, path, body, kind)
+    check(want is not None, f"{what}: libvirt-python fails")
+    check(status >= 400 and "problem+json" in headers["Content-Type"],
+          f"{what}: {method} {path}", f"{status} {answer[:500]}")
+    if want is None or status < 400:
+        return
+    problem = json.loads(answer)
+    got = problem.get("error", {})
+    same(f"{what}: nine fields", tuple(got.get(k, "(absent)") for k in NINE), tuple(want))
+    same(f"{what}: codeName", got.get("codeName"), ERROR_CODES.get(want[0]))
+    same(f"{what}: domainName", got.get("domainName"), ERROR_DOMAINS.get(want[1]))
+    same(f"{what}: levelName", got.get("levelName"), ERROR_LEVELS.get(want[3]))
+    same(f"{what}: type", problem.get("type"), "urn:libvirt:error:" + ERROR_CODES.get(want[0], ""))
+    same(f"{what}: status", problem.get("status"), status)
+    same(f"{what}: detail", problem.get("detail"), want[2])
+
+
+# ---- what is compared ----------------------------------------------------------------------
+
+
+def compare_connection(gw, conn, uri):
+    got = gw.get("/version")
+    same("client version", got.get("client"),
+         {"version": version(libvirt.getVersion()), "number": libvirt.getVersion()})
+    same("libvirt version", got.get("libvirt"),
+         {"version": version(conn.getLibVersion()), "number": conn.getLibVersion()})
+    same("hypervisor", got.get("hypervisor"),
+         {"type": conn.getType(), "version": version(conn.getVersion()),
+          "number": conn.getVersion()})
+    got = gw.get("/connection")
+    want = {"uri": conn.getURI(), "hostname": conn.getHostname(), "type": conn.getType(),
+            "encrypted": bool(conn.isEncrypted()), "secure": bool(conn.isSecure()),
+            "alive": bool(conn.isAlive()), "readOnly": False, "host": "default"}
+    for key, value in want.items():
+        same(f"{uri} connection {key}", got.get(key), value)
+    same(f"{uri} capabilities", gw.text("/connection/capabilities"), conn.getCapabilities())
+
+
+def compare_domains(gw, conn):
+    doms = sorted(conn.listAllDomains(), key=lambda d: d.name())
+    full = gw.get("/domains?view=full").get("domains", [])
+    brief = gw.get("/domains").get("domains", [])
+    same("names in order", [d["name"] for d in brief], [d.name() for d in doms])
+    same("names, full", [d["name"] for d in full], [d.name() for d in doms])
+    by_name = {d["name"]: d for d in full}
+    for dom, short in zip(doms, brief):
+        name = dom.name()
+        want = domain_fields(dom)
+        path = "/domains/" + quote(name, safe="")
+        compare_domain(f"list {name}", by_name.get(name, {}), want)
+        compare_domain(f"show {name}", gw.get(path + "?by=name"), want)
+        brief_keys = ("id", "name", "uuid", "state", "stateReason", "active", "persistent")
+        same(f"brief {name}", short, {k: want[k] for k in brief_keys})
+        state, reason = dom.state()
+        same(f"state {name}", gw.get(path + "/state?by=name"),
+             {"state": STATES[state], "stateReason": REASONS[state][reason],
+              "stateCode": state, "stateReasonCode": reason})
+        same(f"xml {name}", gw.text(path + "/xml?by=name"), dom.XMLDesc(0))
+        if dom.isPersistent():
+            same(f"autostart {name}", gw.get(path + "/autostart?by=name"),
+                 {"autostart": bool(dom.autostart())})
+            same(f"inactive xml {name}", gw.text(path + "/xml?by=name&flags=inactive,secure"),
+                 dom.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE))
+
+
+LIST_FILTERS = {
+    "state=active": "ACTIVE", "state=inactive": "INACTIVE", "state=running": "RUNNING",
+    "state=paused": "PAUSED", "state=shutoff": "SHUTOFF",
+    "persistent=true": "PERSISTENT", "persistent=false": "TRANSIENT",
+    "autostart=true": "AUTOSTART", "autostart=false": "NO_AUTOSTART",
+    "managedSave=true": "MANAGEDSAVE", "managedSave=false": "NO_MANAGEDSAVE",
+    "snapshots=true": "HAS_SNAPSHOT", "snapshots=false": "NO_SNAPSHOT",
+    "checkpoints=true": "HAS_CHECKPOINT", "checkpoints=false": "NO_CHECKPOINT",
+}
+
+
+def compare_filters(gw, conn):
+    for query, flag in LIST_FILTERS.items():
+        flags = getattr(libvirt, "VIR_CONNECT_LIST_DOMAINS_" + flag)
+        same(f"filter {query}",
+             [d["name"] for d in gw.get("/domains?fields=name&" + query).get("domains", [])],
+             sorted(d.name() for d in conn.listAllDomains(flags)))
+
+
+def camel(text):
+    first, *rest = re.split("[-_]", text)
+    return first + "".join(w[:1].upper() + w[1:] for w in rest)
+
+
+# These grow between two calls, so they are compared for presence and order only.
+MOVING = re.compile(r"time|delay|wait|rd\.|wr\.|fl\.|bytes|pkts|user|system|last-update|rss|halt|exits|"
+                    r"usable|unused|available|swap|disk|major|minor|requests|injection|"
+                    r"io-exits|irq|nmi|tlb|fpu|insn|mmu|pf-|hypercalls|signal|preempt|host-state|"
+                    r"guest-mode|request-irq|blocking|haltpoll")
+
+
+def lookup(stats, dotted):
+    """The value of a dotted name: vcpu.3.time is the entry of `vcpu.list` whose index is 3 (an
+    offline one leaves a gap), other groups are plain arrays."""
+    vcpu = re.fullmatch(r"vcpu\.(\d+)\.(.*)", dotted)
+    if vcpu:
+        for entry in stats.get("vcpu", {}).get("list", []):
+            if entry.get("index") == int(vcpu[1]):
+                return lookup(entry, vcpu[2])
+        return None
+    for part in dotted.split("."):
+        if isinstance(stats, list):
+            index = int(part)
+            stats = stats[index] if index < len(stats) else None
+        elif isinstance(stats, dict):
+            stats = stats.get(camel(part))
+        else:
+            return None
+    return stats
+
+
+def compare_stats(gw, conn):
+    got = {d["name"]: d for d in gw.get("/domains/stats").get("domains", [])}
+    want = conn.getAllDomainStats()
+    same("stats: names", sorted(got), sorted(d.name() for d, _ in want))
+    for dom, stats in want:
+        one = gw.get(f"/domains/{quote(dom.name(), safe='')}/stats?by=name")
+        for answer in (got.get(dom.name(), {}), one):
+            tree = answer.get("stats", {})
+            for key, value in stats.items():
+                if key.endswith(".count") or key.endswith("vcpu.maximum"):
+                    continue
+                found = lookup(tree, key)
+                if key in ("state.state", "state.reason") and isinstance(found, str):
+                    table = STATES if key == "state.state" else REASONS[stats["state.state"]]
+                    same(f"stats {dom.name()} {key}", found, table[value])
+                elif MOVING.search(key):
+                    check(isinstance(found, (int, str)), f"stats {dom.name()} {key} is {found!r}")
+                else:
+                    check(found == value or (isinstance(found, bool) and found == bool(value)),
+                          f"stats {dom.name()} {key}", f"{found!r}, libvirt {value!r}")
+
+
+def compare_errors(gw, conn, kind):
+    nowhere = "00000000-0000-4000-8000-000000000000"
+    compare_error(gw, "no such name", lambda: conn.lookupByName("nosuch"),
+                  "GET", "/domains/nosuch")
+    compare_error(gw, "no such id", lambda: conn.lookupByID(987654),
+                  "GET", "/domains/987654?by=id")
+    compare_error(gw, "no such UUID", lambda: conn.lookupByUUIDString(nowhere),
+                  "GET", f"/domains/{nowhere}?by=uuid")
+    for what, xml in {
+        "broken XML": "<domain",
+        "another root": "<network><name>x</name></network>",
+        "no name": f"<domain type='{kind}'/>",
+        "no memory": f"<domain type='{kind}'><name>x</name></domain>",
+        "unknown type": "<domain type='nosuch'><name>x</name></domain>",
+        "no such OS": f"<domain type='{kind}'><name>x</name><memory>65536</memory>"
+                      "<os><type>nosuch</type></os></domain>",
+    }.items():
+        compare_error(gw, what, lambda xml=xml: conn.defineXML(xml), "POST", "/domains",
+                      xml.encode())
+
+
+def guest(name, more=""):
+    return f"""<domain type='qemu'><name>{name}</name>{more}<memory unit='MiB'>16</memory>
+<vcpu current='1'>2</vcpu><os><type arch='x86_64' machine='pc'>hvm</type></os>
+<devices><emulator>/usr/bin/qemu-system-x86_64</emulator><controller type='usb' model='none'/>
+<memballoon model='virtio'/></devices></domain>"""
+
+
+def compare_qemu(uri):
+    conn = libvirt.open(uri)
+    gw = Gateway(uri)
+    mine = []
+    try:
+        mine.append(conn.defineXML(guest("diff off", "<title>a &lt;title&gt; é</title>")))
+        mine.append(conn.defineXML(guest("diff%auto é")))
+        mine[-1].setAutostart(1)
+        mine.append(conn.defineXML(guest("diff-run")))
+        mine[-1].create()
+        mine.append(conn.createXML(guest("diff-transient"), libvirt.VIR_DOMAIN_START_PAUSED))
+        mine.append(conn.defineXML(guest("4711")))
+        mine.append(conn.defineXML(guest("diff-crash")))
+        mine[-1].createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+        mine[-1].destroy()
+        compare_connection(gw, conn, "qemu")
+        compare_domains(gw, conn)
+        compare_filters(gw, conn)
+        compare_stats(gw, conn)
+        compare_errors(gw, conn, "qemu")
+        off, run = conn.lookupByName("diff off"), conn.lookupByName("diff-run")
+        actions = (("suspend off", off.suspend, "diff%20off/suspend"),
+                   ("destroy off", off.destroy, "diff%20off/destroy"),
+                   ("resume running", run.resume, "diff-run/resume"),
+                   ("start running", run.create, "diff-run/start"),
+                   ("reset off", lambda: off.reset(0), "diff%20off/reset"))
+        for what, call, path in actions:
+            if error_of(call) is not None:
+                compare_error(gw, what, call, "POST", "/domains/" + path)
+        xml = guest("diff-run").encode()
+        compare_error(gw, "taken name", lambda: conn.defineXML(xml.decode()),
+                      "POST", "/domains", xml)
+        # changed behind the gateway's back: seen by the next read
+        run.suspend()
+        compare_domains(gw, conn)
+        run.resume()
+        run.destroy()
+        compare_domains(gw, conn)
+    finally:
+        gw.stop()
+        for dom in mine:
+            try:
+                if dom.isActive():
+                    dom.destroy()
+                if dom.isPersistent():
+                    dom.undefine()
+            except libvirt.libvirtError:
+                pass
+        conn.close()
+
+
+def compare_test():
+    uri = "test:///default"
+    conn = libvirt.open(uri)
+    gw = Gateway(uri)
+    try:
+        compare_connection(gw, conn, uri)
+        compare_domains(gw, conn)
+        compare_filters(gw, conn)
+        compare_errors(gw, conn, "test")
+        dom = conn.lookupByName("test")
+        compare_error(gw, "start running", dom.create, "POST", "/domains/test/start")
+        compare_error(gw, "resume running", dom.resume, "POST", "/domains/test/resume")
+    finally:
+        gw.stop()
+
+
+def main():
+    libvirt.registerErrorHandler(lambda *_: None, None)
+    if "VG_QEMU_URI" not in os.environ:
+        print("VG_QEMU_URI is not set: run this by tests/run.sh qemu", file=sys.stderr)
+        return 77
+    compare_test()
+    compare_qemu(os.environ["VG_QEMU_URI"])
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Runs the tests that `make` built and sums their counts; the last line is
+# "N passed, N failed". A test program that fails without saying what, a suite without any
+# check, and a test that could not run here count as failed.
+#
+#   tests/run.sh SUITE...     suites: unit api qemu contract
+#
+# O is the build folder, VG_TEST a glob of the tests to run (default: all), VG_TIMEOUT the
+# seconds one of them may take.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+
+O=${O:-build}
+export O VIRTGATE_BIN=${VIRTGATE_BIN:-$O/virtgate}
+# Everything the API tests see, for the OpenAPI contract test.
+export VG_RECORD=${VG_RECORD:-$PWD/$O/exchanges.jsonl}
+passed=0
+failed=0
+
+# Adds the counts of one program's output; prints it when anything failed.
+count() { # name exit-status output seconds
+    local good bad line
+    line=$(grep -aE '^[0-9]+ passed, [0-9]+ failed' "$3" | tail -n 1)
+    if [ -n "$line" ]; then
+        good=${line%% *}
+        bad=${line#*, }
+        bad=${bad%% *}
+    else # cmocka
+        good=$(sed -n 's/^\[  PASSED  \] \([0-9]*\) test.*/\1/p' "$3" | awk '{n += $1} END {print n + 0}')
+        bad=$(sed -n 's/^\[  FAILED  \] \([0-9]*\) test.*/\1/p' "$3" | awk '{n += $1} END {print n + 0}')
+    fi
+    [ "$2" = 0 ] || [ "$bad" -gt 0 ] || bad=1
+    [ $((good + bad)) -gt 0 ] || bad=1
+    passed=$((passed + good))
+    failed=$((failed + bad))
+    printf '%-6s %-40s %5d passed %4d failed %4d s\n' \
+        "$([ "$bad" = 0 ] && echo ok || echo FAILED)" "$1" "$good" "$bad" "$4"
+    [ "$bad" = 0 ] || sed 's/^/    /' "$3"
+}
+
+run_one() { # name command...
+    local name=$1 output status begun=$SECONDS
+    shift
+    output=$(mktemp)
+    timeout --kill-after=10 "${VG_TIMEOUT:-600}" "$@" >"$output" 2>&1 </dev/null
+    status=$?
+    [ "$status" != 124 ] || echo "took longer than ${VG_TIMEOUT:-600} s" >>"$output"
+    [ "$status" != 77 ] || echo "could not run on this machine" >>"$output"
+    count "$name" "$status" "$output" $((SECONDS - begun))
+    rm -f "$output"
+}
+
+chosen() { # name
+    # shellcheck disable=SC2053 # VG_TEST is a glob
+    [[ $1 == ${VG_TEST:-*} ]]
+}
+
+# Test programs of a folder, by the names of their sources: a stale one is not run.
+programs() { # suite
+    local source name
+    for source in tests/"$1"/test_*.c; do
+        name=$(basename "$source" .c)
+        if [ -e "$source" ] && chosen "$name"; then echo "$O/tests/$1/$name"; fi
+    done
+}
+
+run_programs() { # suite
+    local program
+    for program in $(programs "$1"); do
+        run_one "$1/$(basename "$program")" "$program"
+    done
+}
+
+run_scripts() { # suite
+    local script
+    for script in tests/"$1"/*.sh tests/"$1"/*.py; do
+        # Executable ones are tests, others are their helpers.
+        if ! [ -x "$script" ] || ! chosen "$(basename "$script")"; then continue; fi
+        run_one "$1/$(basename "$script")" "$script"
+    done
+}
+
+# One libvirtd for the whole suite; tests may kill and restart it, and clean up after them.
+run_qemu() {
+    local output
+    output=$(mktemp)
+    VG_LIBVIRTD_DIR=${VG_LIBVIRTD_DIR:-$(mktemp -u /tmp/vg-qemu.XXXXXX)}
+    export VG_LIBVIRTD_DIR
+    if ! VG_QEMU_URI=$(tests/qemu/libvirtd.sh start 2>"$output"); then
+        count qemu/libvirtd.sh 1 "$output" 0
+        return
+    fi
+    export VG_QEMU_URI
+    trap 'tests/qemu/libvirtd.sh stop' EXIT
+    run_programs qemu
+    if chosen differential.py; then
+        run_one qemu/differential.py /usr/bin/python3 tests/qemu/differential.py
+    fi
+    tests/qemu/libvirtd.sh stop
+    trap - EXIT
+    rm -f "$output"
+}
+
+for suite in "$@"; do
+    before=$((passed + failed))
+    case $suite in
+    unit) run_programs unit ;;
+    api)
+        rm -f "$VG_RECORD"
+        run_programs api
+        ;;
+    qemu) run_qemu ;;
+    contract) run_scripts contract ;;
+    *)
+        echo "no suite $suite" >&2
+        exit 2
+        ;;
+    esac
+    if [ $((passed + failed)) = "$before" ]; then
+        echo "FAILED suite $suite ran no check"
+        failed=$((failed + 1))
+    fi
+done
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]

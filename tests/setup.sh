@@ -1,0 +1,95 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Installs what is missing of the Debian packages of some groups; says so and changes nothing
+# when nothing is missing. Elsewhere it says what to install.
+#
+#   tests/setup.sh [--print] GROUP...      groups: build test lint bench all
+set -euo pipefail
+
+# What `make` needs. libvirt0 is the client library; the test:/// driver is part of it.
+build=(gcc make pkg-config libvirt0 libvirt-dev libmicrohttpd-dev libjansson-dev
+    libgnutls28-dev zlib1g-dev libsystemd-dev libinih-dev libxml2-dev libxxhash-dev
+    python3 python3-yaml)
+# What the tests run: a real libvirtd with QEMU, the oracle libvirt-python, an HTTP client.
+test=(libcmocka-dev libcurl4-gnutls-dev libvirt-daemon libvirt-daemon-system
+    libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 python3-libvirt
+    python3-jsonschema curl jq openssl iproute2 util-linux procps)
+lint=(clang clang-format clang-tidy libclang-rt-dev cppcheck shellcheck valgrind jq)
+bench=(wrk "${test[@]}")
+
+print=false
+if [ "${1:-}" = --print ]; then
+    print=true
+    shift
+fi
+
+wanted=()
+for group in "${@:-build}"; do
+    case $group in
+    build) wanted+=("${build[@]}") ;;
+    test) wanted+=("${test[@]}") ;;
+    lint)
+        wanted+=("${lint[@]}")
+        # Node may have come from elsewhere, with its npm.
+        command -v npm >/dev/null || wanted+=(nodejs npm)
+        ;;
+    bench) wanted+=("${bench[@]}") ;;
+    all)
+        wanted+=("${build[@]}" "${test[@]}" "${lint[@]}" "${bench[@]}")
+        command -v npm >/dev/null || wanted+=(nodejs npm)
+        ;;
+    *)
+        sed -n '4,8s/^# \{0,1\}//p' "$0" >&2
+        exit 2
+        ;;
+    esac
+done
+
+if $print; then
+    printf '%s\n' "${wanted[@]}" | sort -u
+    exit 0
+fi
+
+if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
+    echo "This is no Debian; please see that your system's packages for these are there:" >&2
+    printf '%s\n' "${wanted[@]}" | sort -u | paste -sd ' ' >&2
+    exit 0
+fi
+
+missing() {
+    # "ii " is what is installed and configured; a virtual or unknown name has no line.
+    comm -23 <(printf '%s\n' "${wanted[@]}" | sort -u) \
+        <(dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' "${wanted[@]}" 2>/dev/null |
+            sed -n 's/^[hi]i //p' | sort -u)
+}
+
+mapfile -t absent < <(missing)
+[ "${#absent[@]}" -gt 0 ] || exit 0
+
+if [ "$(id -u)" = 0 ]; then
+    root=()
+elif sudo -n true 2>/dev/null; then
+    root=(sudo -n)
+else
+    echo "Missing packages, and neither root nor sudo without a password to install them:" >&2
+    echo "    apt-get install --no-install-recommends ${absent[*]}" >&2
+    exit 1
+fi
+
+echo "Installing: ${absent[*]}"
+export DEBIAN_FRONTEND=noninteractive
+apt() {
+    "${root[@]}" apt-get -q -y -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@"
+}
+# An old list of packages names versions that are no longer there.
+apt update >/dev/null
+apt install --no-install-recommends "${absent[@]}" >/tmp/vg-setup.log 2>&1 || {
+    tail -n 40 /tmp/vg-setup.log >&2
+    exit 1
+}
+mapfile -t absent < <(missing)
+[ "${#absent[@]}" -eq 0 ] || {
+    echo "Still missing: ${absent[*]}" >&2
+    exit 1
+}

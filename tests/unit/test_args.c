@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Arguments: every kind of field in the query and in the JSON body, the keys that every
+ * route takes, and each refusal with the error it gives.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/request.h"
+#include "virtgate/cleanup.h"
+
+static const struct vg_enum_value color_values[] = {
+    {"red", NULL, 1}, {"green", NULL, 2}, {"light-blue", NULL, 4}};
+static const struct vg_enum colors = {"colors", color_values, 3};
+
+static const struct vg_route route = {VG_POST, "/domains/{domain}/paint", "paintDomain",
+                                      VG_OPERATE | VG_ARGS, NULL};
+static const struct vg_route other_route = {VG_POST, "/paint", "paint",
+                                            VG_OPERATE | VG_ARGS, NULL};
+
+struct values {
+    const char *text;
+    bool yes;
+    int maybe;
+    int64_t number;
+    int color;
+    unsigned int flags;
+    json_t *tree;
+};
+
+static struct vg_request *make_request(const char *query, const char *body)
+{
+    char target[512];
+    struct vg_request *rq = vg_request_new();
+    snprintf(target, sizeof(target), "/domains/vm/paint%s%s", query ? "?" : "",
+             query ? query : "");
+    assert_int_equal(vg_request_parse_target(rq, target), 0);
+    rq->route = &route;
+    if (body) {
+        rq->body_kind = VG_BODY_JSON;
+        rq->body = strdup(body);
+        rq->body_length = strlen(body);
+    }
+    return rq;
+}
+
+static int read_values(struct vg_request *rq, struct values *v)
+{
+    const struct vg_field fields[] = {
+        VG_TEXT("text", &v->text),
+        VG_BOOL("yes", &v->yes),
+        VG_MAYBE("maybe", &v->maybe),
+        VG_NUMBER("number", &v->number, -5, 1000),
+        VG_ONE_OF("color", &v->color, &colors),
+        VG_NAMES("flags", &v->flags, &colors),
+        VG_JSON("tree", &v->tree),
+        VG_END,
+    };
+    if (vg_request_common_args(rq) < 0 || vg_request_parse_body(rq) < 0)
+        return -1;
+    return vg_args(rq, fields);
+}
+
+static const struct values unset = {
+    .text = "-", .maybe = -1, .number = 77, .color = 9, .flags = 8};
+
+/* Those that differ from `unset`, as "text=a number=5". */
+static void describe(const struct values *v, char *out, size_t size)
+{
+    size_t n = 0;
+    out[0] = '\0';
+#define SAY(...) n += (size_t)snprintf(out + n, size - n, __VA_ARGS__)
+    if (strcmp(v->text, "-") != 0)
+        SAY(" text=%s", v->text);
+    if (v->yes)
+        SAY(" yes");
+    if (v->maybe != unset.maybe)
+        SAY(" maybe=%d", v->maybe);
+    if (v->number != unset.number)
+        SAY(" number=%" PRId64, v->number);
+    if (v->color != unset.color)
+        SAY(" color=%d", v->color);
+    if (v->flags != unset.flags)
+        SAY(" flags=%u", v->flags);
+    if (v->tree) {
+        vg_autofree char *tree =
+            json_dumps(v->tree, JSON_COMPACT | JSON_ENCODE_ANY | JSON_SORT_KEYS);
+        SAY(" tree=%s", tree);
+    }
+#undef SAY
+}
+
+static void check_good(const char *query, const char *body, const char *want)
+{
+    char is[512];
+    struct values v = unset;
+    struct vg_request *rq = make_request(query, body);
+    if (read_values(rq, &v) < 0)
+        fail_msg("%s %s: refused: %s", query, body, rq->error.detail);
+    describe(&v, is, sizeof(is));
+    if (strcmp(is[0] ? is + 1 : is, want) != 0)
+        fail_msg("%s %s: '%s' instead of '%s'", query, body, is, want);
+    vg_request_unref(rq);
+}
+
+/* `words`: what the detail says, among other things. */
+static void check_bad(const char *query, const char *body, const char *slug,
+                      const char *words)
+{
+    struct values v = unset;
+    struct vg_request *rq = make_request(query, body);
+    if (read_values(rq, &v) == 0)
+        fail_msg("%s %s: accepted", query, body);
+    assert_int_equal(rq->error.status, 400);
+    assert_string_equal(rq->error.slug, slug);
+    if (!strstr(rq->error.detail, words))
+        fail_msg("%s %s: '%s' does not say '%s'", query, body, rq->error.detail, words);
+    vg_request_unref(rq);
+}
+
+static void test_nothing(void **state)
+{
+    (void)state;
+    check_good(NULL, NULL, "");
+    check_good("", NULL, "");
+    check_good(NULL, "", "");
+    check_good(NULL, "{}", "");
+    check_good(NULL, " \n{ }\t", "");
+}
+
+static void test_text(void **state)
+{
+    (void)state;
+    check_good("text=a+b%2Bc", NULL, "text=a b+c");
+    check_good("text=", NULL, "text=");
+    check_good(NULL, "{\"text\": \"\\u00fc\"}", "text=\xC3\xBC");
+    check_bad(NULL, "{\"text\": 1}", "invalid-value", "a string");
+    check_bad(NULL, "{\"text\": null}", "invalid-value", "'text'");
+}
+
+static void test_bool(void **state)
+{
+    (void)state;
+    const char *const yes[] = {"true", "1", "yes", "on"};
+    const char *const no[] = {"false", "0", "no", "off"};
+    for (size_t i = 0; i < 4; i++) {
+        char query[32];
+        snprintf(query, sizeof(query), "yes=%s&maybe=%s", yes[i], no[i]);
+        check_good(query, NULL, "yes maybe=0");
+        snprintf(query, sizeof(query), "yes=%s&maybe=%s", no[i], yes[i]);
+        check_good(query, NULL, "maybe=1");
+    }
+    check_good(NULL, "{\"yes\": true, \"maybe\": false}", "yes maybe=0");
+    check_bad("yes", NULL, "invalid-value", "true or false");
+    check_bad("yes=TRUE", NULL, "invalid-value", "true or false");
+    check_bad("maybe=2", NULL, "invalid-value", "true or false");
+    check_bad(NULL, "{\"yes\": 1}", "invalid-value", "true or false");
+    check_bad(NULL, "{\"maybe\": \"true\"}", "invalid-value", "true or false");
+    check_bad(NULL, "{\"maybe\": null}", "invalid-value", "true or false");
+}
+
+static void test_number(void **state)
+{
+    (void)state;
+    check_good("number=-5", NULL, "number=-5");
+    check_good("number=1000", NULL, "number=1000");
+    check_good("number=007", NULL, "number=7");
+    check_good(NULL, "{\"number\": -5}", "number=-5");
+    check_good(NULL, "{\"number\": 1000}", "number=1000");
+    check_bad("number=-6", NULL, "invalid-value", "-5 to 1000");
+    check_bad("number=1001", NULL, "invalid-value", "-5 to 1000");
+    check_bad(NULL, "{\"number\": 1001}", "invalid-value", "-5 to 1000");
+    check_bad(NULL, "{\"number\": -6}", "invalid-value", "-5 to 1000");
+    check_bad(NULL, "{\"number\": 1.0}", "invalid-value", "an integer");
+    check_bad(NULL, "{\"number\": \"1\"}", "invalid-value", "an integer");
+    const char *const not_numbers[] = {
+        "number=",
+        "number=1.0",
+        "number=1e2",
+        "number=0x10",
+        "number=+1",
+        "number=%2B1",
+        "number=%201",
+        "number=1%20",
+        "number=%091",
+        "number=%0D1",
+        "number=%0B1",
+        "number=%0C1",
+        "number=--1",
+        "number=99999999999999999999",
+        "number=-99999999999999999999",
+    };
+    for (size_t i = 0; i < sizeof(not_numbers) / sizeof(not_numbers[0]); i++)
+        check_bad(not_numbers[i], NULL, "invalid-value", "an integer");
+}
+
+static void test_enum(void **state)
+{
+    (void)state;
+    check_good("color=light-blue", NULL, "color=4");
+    check_good(NULL, "{\"color\": \"red\"}", "color=1");
+    check_bad("color=", NULL, "unknown-value", "red, green, light-blue");
+    check_bad("color=re", NULL, "unknown-value", "'re' is not known");
+    check_bad("color=redd", NULL, "unknown-value", "red, green, light-blue");
+    check_bad("color=Red", NULL, "unknown-value", "red, green, light-blue");
+    check_bad("color=red,green", NULL, "unknown-value", "red, green, light-blue");
+    check_bad(NULL, "{\"color\": \"blue\"}", "unknown-value", "red, green, light-blue");
+    check_bad(NULL, "{\"color\": 1}", "invalid-value", "a name");
+    check_bad(NULL, "{\"color\": [\"red\"]}", "invalid-value", "a name");
+}
+
+static void test_flags(void **state)
+{
+    (void)state;
+    check_good("flags=", NULL, "flags=0");
+    check_good("flags=red", NULL, "flags=1");
+    check_good("flags=red,light-blue", NULL, "flags=5");
+    check_good("flags=red,red", NULL, "flags=1");
+    check_good(NULL, "{\"flags\": []}", "flags=0");
+    check_good(NULL, "{\"flags\": [\"green\", \"light-blue\"]}", "flags=6");
+    check_bad("flags=blue", NULL, "unknown-flag", "red, green, light-blue");
+    check_bad("flags=red,,green", NULL, "unknown-flag", "'' is not known");
+    check_bad("flags=red,%20green", NULL, "unknown-flag", "' green' is not known");
+    check_bad(NULL, "{\"flags\": [\"pink\"]}", "unknown-flag", "'pink'");
+    check_bad(NULL, "{\"flags\": [\"red,green\"]}", "unknown-flag", "'red,green'");
+    check_bad(NULL, "{\"flags\": [1]}", "invalid-value", "an array of names");
+    check_bad(NULL, "{\"flags\": \"red\"}", "invalid-value", "an array of names");
+    check_bad(NULL, "{\"flags\": 3}", "invalid-value", "an array of names");
+}
+
+static void test_tree(void **state)
+{
+    (void)state;
+    check_good(NULL, "{\"tree\": {\"b\": [1], \"a\": null}}",
+               "tree={\"a\":null,\"b\":[1]}");
+    check_good(NULL, "{\"tree\": 5}", "tree=5");
+    check_bad("tree=5", NULL, "unknown-key", "'tree' is not known here");
+}
+
+static void test_keys(void **state)
+{
+    (void)state;
+    check_good("text=a", "{\"number\": 5}", "text=a number=5");
+    check_bad("txt=a", NULL, "unknown-key", "text, yes, maybe");
+    check_bad("Text=a", NULL, "unknown-key", "numbers, by");
+    check_bad("=a", NULL, "unknown-key", "''");
+    check_bad(NULL, "{\"txt\": 1}", "unknown-key", "text, yes, maybe");
+    check_bad(NULL, "{\"\": 1}", "unknown-key", "''");
+    /* the keys of every route are the query's */
+    check_bad(NULL, "{\"numbers\": \"string\"}", "unknown-key", "'numbers'");
+    check_bad("text=a", "{\"text\": \"a\"}", "duplicate-key", "query and in the body");
+    check_bad("flags=", "{\"flags\": []}", "duplicate-key", "query and in the body");
+}
+
+static void test_bodies(void **state)
+{
+    (void)state;
+    check_bad(NULL, "{\"text\": \"a\", \"text\": \"a\"}", "duplicate-key", "line 1");
+    check_bad(NULL, "{\"tree\": {\"a\": 1, \"a\": 1}}", "duplicate-key", "line 1");
+    const char *const bodies[] = {
+        "{",
+        "[]",
+        "null",
+        "1",
+        "\"text\"",
+        "{} {}",
+        "{}x",
+        "{'text': 1}",
+        "{text: 1}",
+        "{\"a\": 1,}",
+        "{\"a\": 01}",
+        "{\"a\": 1e999}",
+        "{\"a\": NaN}",
+        "{\"tree\": \"\xFF\"}",
+        "{\"tree\": \"\\u0000\"}",
+        "{\"tree\": \"\\uD800\"}",
+        "{\"tree\": 99999999999999999999}",
+        "{\"tree\": \"a\nb\"}",
+        "\xEF\xBB\xBF{}",
+        "// {}",
+    };
+    for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++)
+        check_bad(NULL, bodies[i], "invalid-json", "");
+    /* depth is bounded before the stack is */
+    char deep[6001];
+    memset(deep, '[', 6000);
+    deep[6000] = '\0';
+    check_bad(NULL, deep, "invalid-json", "");
+}
+
+/* A NUL byte ends no body: what follows it counts. */
+static void test_nul_in_body(void **state)
+{
+    (void)state;
+    struct values v = unset;
+    struct vg_request *rq = make_request(NULL, "{} garbage");
+    rq->body[2] = '\0';
+    assert_int_equal(read_values(rq, &v), -1);
+    assert_string_equal(rq->error.slug, "invalid-json");
+    vg_request_unref(rq);
+}
+
+static void test_required(void **state)
+{
+    (void)state;
+    const char *text = NULL;
+    bool yes = false;
+    const struct vg_field fields[] = {VG_NEED_TEXT("text", &text),
+                                      VG_NEED_BOOL("yes", &yes), VG_END};
+    struct vg_request *rq = make_request("yes=false", NULL);
+    assert_int_equal(vg_args(rq, fields), -1);
+    assert_string_equal(rq->error.slug, "missing-key");
+    assert_string_equal(rq->error.detail, "'text' is missing");
+    vg_request_unref(rq);
+
+    rq = make_request("yes=true", "{\"text\": \"x\"}");
+    assert_int_equal(vg_request_parse_body(rq), 0);
+    assert_int_equal(vg_args(rq, fields), 0);
+    assert_string_equal(text, "x");
+    assert_true(yes);
+    vg_request_unref(rq);
+}
+
+static void check_common(const char *query, const struct vg_route *of, int want,
+                         enum vg_lookup by, bool strings)
+{
+    struct vg_request *rq = make_request(query, NULL);
+    rq->route = of;
+    int rc = vg_request_common_args(rq);
+    if (rc == 0)
+        rc = vg_request_refuse_args(rq);
+    assert_int_equal(rc, want);
+    if (rc == 0) {
+        assert_int_equal(rq->by, by);
+        assert_int_equal(rq->number_strings, strings);
+    } else {
+        assert_int_equal(rq->error.status, 400);
+    }
+    vg_request_unref(rq);
+}
+
+static void test_common(void **state)
+{
+    (void)state;
+    check_common("numbers=string", &route, 0, VG_LOOKUP_DEFAULT, true);
+    check_common("numbers=exact&by=id", &route, 0, VG_LOOKUP_ID, false);
+    check_common("by=name", &route, 0, VG_LOOKUP_NAME, false);
+    check_common("by=uuid", &route, 0, VG_LOOKUP_UUID, false);
+    check_common("numbers=", &route, -1, 0, false);
+    check_common("numbers=strings", &route, -1, 0, false);
+    check_common("by=", &route, -1, 0, false);
+    check_common("by=ID", &route, -1, 0, false);
+    check_common("numbers=string", &other_route, 0, VG_LOOKUP_DEFAULT, true);
+    check_common("by=id", &other_route, -1, 0, false);
+    check_common("flags=", &route, -1, 0, false);
+}
+
+static void test_refuse_body(void **state)
+{
+    (void)state;
+    struct vg_request *rq = make_request(NULL, "{}");
+    assert_int_equal(vg_request_parse_body(rq), 0);
+    assert_int_equal(vg_request_refuse_args(rq), 0);
+    vg_request_unref(rq);
+    rq = make_request(NULL, "{\"a\": 1}");
+    assert_int_equal(vg_request_parse_body(rq), 0);
+    assert_int_equal(vg_request_refuse_args(rq), -1);
+    assert_string_equal(rq->error.slug, "unknown-key");
+    assert_non_null(strstr(rq->error.detail, "accepted: none"));
+    vg_request_unref(rq);
+}
+
+static void check_peek(const char *query, const char *body, bool want)
+{
+    struct vg_request *rq = make_request(query, body);
+    assert_int_equal(vg_request_parse_body(rq), 0);
+    assert_int_equal(vg_peek_true(rq, "yes"), want);
+    vg_request_unref(rq);
+}
+
+static void test_peek(void **state)
+{
+    (void)state;
+    check_peek(NULL, NULL, false);
+    check_peek("yes=true", NULL, true);
+    check_peek("yes=on", NULL, true);
+    check_peek("yes=false", NULL, false);
+    check_peek("yes=x", NULL, false);
+    check_peek("no=true", NULL, false);
+    check_peek(NULL, "{\"yes\": true}", true);
+    check_peek(NULL, "{\"yes\": 1}", false);
+    check_peek("yes=0", "{\"yes\": true}", false);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_nothing),     cmocka_unit_test(test_text),
+        cmocka_unit_test(test_bool),        cmocka_unit_test(test_number),
+        cmocka_unit_test(test_enum),        cmocka_unit_test(test_flags),
+        cmocka_unit_test(test_tree),        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_bodies),      cmocka_unit_test(test_nul_in_body),
+        cmocka_unit_test(test_required),    cmocka_unit_test(test_common),
+        cmocka_unit_test(test_refuse_body), cmocka_unit_test(test_peek),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

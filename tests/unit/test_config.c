@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The configuration: every option of config.def from each level and their precedence,
+ * what each value may be, and --help. The messages: test_config_messages.c.
+ */
+#include "tests/unit/config_fixture.h"
+
+/* ---- every option from every level ------------------------------------------------- */
+
+static void sample_number(char *out, size_t size, const struct vg_config_option *o, int k)
+{
+    (void)snprintf(out, size, "%lld", (long long)o->min + k);
+}
+
+/* One of three good values of an option, as text. */
+static void sample(enum vg_config_index i, int k, char *out, size_t size)
+{
+    static const char *const formats[] = {"logfmt", "json", "logfmt"};
+    const struct vg_config_option *o = &vg_config_options[i];
+    if (o->kind == VG_CONFIG_K_NUMBER)
+        sample_number(out, size, o, k);
+    else if (o->kind == VG_CONFIG_K_BOOL)
+        (void)snprintf(out, size, "%s", k == 1 ? "no" : "yes");
+    else if (o->kind == VG_CONFIG_K_HOSTS)
+        (void)snprintf(out, size, "h%d=test:///%d", k, k);
+    else if (i == VG_CONFIG_I_connect)
+        (void)snprintf(out, size, "test:///%d", k);
+    else if (i == VG_CONFIG_I_listen)
+        (void)snprintf(out, size, "127.0.0.1:%d", k);
+    else if (i == VG_CONFIG_I_cors_origins)
+        (void)snprintf(out, size, "https://h%d.example", k);
+    else if (i == VG_CONFIG_I_log_filters || i == VG_CONFIG_I_log_outputs)
+        (void)snprintf(out, size, "%d:syslog:x", k + 1);
+    else if (i == VG_CONFIG_I_log_format)
+        (void)snprintf(out, size, "%s", formats[k]);
+    else
+        (void)snprintf(out, size, "%s", key_files[k]);
+}
+
+/* Whether the option has exactly this one value. */
+static void assert_value(const struct vg_config *c, enum vg_config_index i,
+                         const char *text)
+{
+    const void *field = (const char *)c + vg_config_options[i].offset;
+    const struct vg_texts *texts = field;
+    switch (vg_config_options[i].kind) {
+    case VG_CONFIG_K_NUMBER:
+        assert_int_equal(*(const int64_t *)field, strtoll(text, NULL, 10));
+        break;
+    case VG_CONFIG_K_BOOL:
+        assert_int_equal(*(const bool *)field, strcmp(text, "yes") == 0);
+        break;
+    case VG_CONFIG_K_TEXT:
+        assert_non_null(*(char *const *)field);
+        assert_string_equal(*(char *const *)field, text);
+        break;
+    case VG_CONFIG_K_TEXTS:
+        assert_int_equal(texts->n, 1);
+        assert_string_equal(texts->v[0], text);
+        break;
+    case VG_CONFIG_K_HOSTS:
+        assert_int_equal(c->hosts.n, 2);
+        assert_int_equal(strncmp(text, c->hosts.v[1].name, 2), 0);
+        assert_string_equal(c->hosts.v[1].uri, text + 3);
+        break;
+    }
+}
+
+/* The options at the levels of the bits: 1 file, 2 environment, 4 command line. */
+static void check_levels(enum vg_config_index i, unsigned int levels)
+{
+    char file[200], variable[200], arg[200], values[3][100];
+    struct input in = {0};
+    size_t n = 0;
+    for (int k = 0; k < 3; k++)
+        sample(i, k, values[k], sizeof(values[k]));
+    (void)snprintf(file, sizeof(file), "%s = %s\n", vg_config_options[i].name, values[0]);
+    name_variable(i, values[1], variable, sizeof(variable));
+    (void)snprintf(arg, sizeof(arg), "--%s=%s", vg_config_options[i].name, values[2]);
+    if (levels & 1)
+        in.file = file;
+    if (levels & 2)
+        in.environment = variable;
+    if (levels & 4)
+        in.args[n++] = arg;
+    /* What the TLS options need to stand together. */
+    if (i == VG_CONFIG_I_tls_cert || i == VG_CONFIG_I_tls_client_ca)
+        in.args[n++] = "--tls-key=a.pem";
+    if (i == VG_CONFIG_I_tls_key || i == VG_CONFIG_I_tls_client_ca)
+        in.args[n++] = "--tls-cert=a.pem";
+    struct result r = read_good(&in);
+    assert_value(&r.config, i, values[levels & 4 ? 2 : levels & 2 ? 1 : 0]);
+    clear_result(&r);
+}
+
+static void test_levels(void **state)
+{
+    (void)state;
+    for (enum vg_config_index i = 0; i < VG_CONFIG_COUNT; i++) {
+        if (i == VG_CONFIG_I_config_file)
+            continue;
+        for (unsigned int levels = 1; levels < 8; levels++)
+            check_levels(i, levels);
+    }
+}
+
+#define IS_TEXT(field, def)   assert_texts_same(r.config.field, def)
+#define IS_TEXTS(field, def)  assert_first(&r.config.field, def)
+#define IS_NUMBER(field, def) assert_int_equal(r.config.field, def)
+#define IS_BOOL(field, def)   assert_int_equal(r.config.field, def)
+#define IS_HOSTS(field, def)  assert_true(r.config.field.n == 1 && (def) == NULL)
+
+static void assert_texts_same(const char *is, const char *want)
+{
+    if (!want)
+        assert_null(is);
+    else
+        assert_string_equal(is, want);
+}
+
+static void assert_first(const struct vg_texts *texts, const char *want)
+{
+    assert_int_equal(texts->n, want ? 1 : 0);
+    if (want)
+        assert_string_equal(texts->v[0], want);
+}
+
+static void test_defaults(void **state)
+{
+    (void)state;
+    struct result r = read_good(&(struct input){0});
+#define X(field, KIND, name, letter, arg, def, min, max, help) IS_##KIND(field, def);
+#include "virtgate/config.def"
+#undef X
+    assert_int_equal(r.action, VG_CONFIG_RUN);
+    assert_string_equal(r.config.hosts.v[0].name, "default");
+    assert_null(r.config.hosts.v[0].uri);
+    clear_result(&r);
+}
+
+static void test_config_file(void **state)
+{
+    (void)state;
+    write_file("other.conf", "pool-size = 7\n", 0600);
+    struct result r = read_good(
+        &(struct input){.environment = "VIRTGATE_CONFIG=other.conf", .args = {NULL}});
+    assert_int_equal(r.config.pool_size, 7);
+    clear_result(&r);
+    r = read_good(&(struct input){.file = "pool-size = 3\n",
+                                  .environment = "VIRTGATE_CONFIG=other.conf"});
+    assert_int_equal(r.config.pool_size, 3);
+    clear_result(&r);
+    /* A byte order mark, comments, indentation, both kinds of section, no last newline.
+     */
+    r = read_good(&(struct input){
+        .file =
+            "\xEF\xBB\xBF# one\n; two\n  pool-size = 5 ; three\n\n"
+            "\tlisten = 127.0.0.1:1\n\tlisten = [::1]:2\r\n"
+            "[host a-long-name.0123456789_0123456789_0123456789_0123456789_xxxxxxxx]\n"
+            "  uri = test:///a\n[virtgate]\n  read-only = yes\n  http-threads = 6\n"
+            "[host b]\nuri = qemu+ssh://u@b/system?x=1&y=2;z=3"});
+    assert_int_equal(r.config.pool_size, 5);
+    assert_int_equal(r.config.http_threads, 6);
+    assert_true(r.config.read_only);
+    assert_int_equal(r.config.listen.n, 2);
+    assert_string_equal(r.config.listen.v[1], "[::1]:2");
+    assert_int_equal(r.config.hosts.n, 3);
+    assert_int_equal(strlen(r.config.hosts.v[1].name), 64);
+    assert_string_equal(r.config.hosts.v[2].name, "b");
+    assert_string_equal(r.config.hosts.v[2].uri, "qemu+ssh://u@b/system?x=1&y=2;z=3");
+    clear_result(&r);
+}
+
+/* ---- lists, hosts, words ----------------------------------------------------------- */
+
+static void test_lists(void **state)
+{
+    (void)state;
+    struct result r = read_good(&(struct input){
+        .file = "allowed-host = f\nallowed-host = g\n",
+        .environment = "VIRTGATE_LISTEN= unix:/a \t unix:/b\n",
+        .args = {"--cors-origin", "http://[::1]:80", "--cors-origin=https://b"}});
+    assert_int_equal(r.config.allowed_hosts.n, 2);
+    assert_string_equal(r.config.allowed_hosts.v[1], "g");
+    assert_int_equal(r.config.listen.n, 2);
+    assert_string_equal(r.config.listen.v[0], "unix:/a");
+    assert_string_equal(r.config.listen.v[1], "unix:/b");
+    assert_int_equal(r.config.cors_origins.n, 2);
+    assert_string_equal(r.config.cors_origins.v[0], "http://[::1]:80");
+    clear_result(&r);
+    r = read_good(
+        &(struct input){.file = "[host a]\nuri = test:///a\n",
+                        .environment = "VIRTGATE_HOST=b=test:///b c=test:///c"});
+    assert_int_equal(r.config.hosts.n, 3);
+    assert_string_equal(r.config.hosts.v[1].name, "b");
+    assert_string_equal(r.config.hosts.v[2].uri, "test:///c");
+    clear_result(&r);
+}
+
+static void test_default_host(void **state)
+{
+    (void)state;
+    struct result r = read_good(&(struct input){
+        .args = {"--host", "a=test:///a", "--host", "b=test:///b", "-c", "test:///c"}});
+    assert_int_equal(r.config.hosts.n, 3);
+    assert_string_equal(r.config.hosts.v[0].name, "default");
+    assert_string_equal(r.config.hosts.v[0].uri, "test:///c");
+    assert_string_equal(r.config.hosts.v[1].name, "a");
+    assert_string_equal(r.config.hosts.v[2].name, "b");
+    clear_result(&r);
+    r = read_good(&(struct input){.args = {"--host", "a=test:///a", "--host",
+                                           "default=test:///d", "--host", "-b=x:///"}});
+    assert_int_equal(r.config.hosts.n, 3);
+    assert_string_equal(r.config.hosts.v[0].name, "default");
+    assert_string_equal(r.config.hosts.v[0].uri, "test:///d");
+    assert_string_equal(r.config.hosts.v[1].name, "a");
+    assert_string_equal(r.config.hosts.v[2].name, "-b");
+    clear_result(&r);
+}
+
+static void test_bool_words(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *arg;
+        bool on;
+    } rows[] = {
+        {"--read-only", true},        {"--read-only=yes", true},
+        {"--read-only=TRUE", true},   {"--read-only=on", true},
+        {"--read-only=1", true},      {"--read-only=no", false},
+        {"--read-only=false", false}, {"--read-only=Off", false},
+        {"--read-only=0", false},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct result r = read_good(&(struct input){.args = {rows[i].arg}});
+        assert_int_equal(r.config.read_only, rows[i].on);
+        clear_result(&r);
+    }
+}
+
+static void test_actions(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *arg;
+        enum vg_config_action action;
+    } rows[] = {
+        {"--check-config", VG_CONFIG_CHECK},
+        {"--version", VG_CONFIG_VERSION},
+        {"-V", VG_CONFIG_VERSION},
+        {"--help", VG_CONFIG_HELP},
+        {"-h", VG_CONFIG_HELP},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct result r = read_good(&(struct input){.args = {rows[i].arg}});
+        assert_int_equal(r.action, rows[i].action);
+        assert_string_equal(r.config.listen.v[0], "127.0.0.1:8080");
+        clear_result(&r);
+    }
+    /* These two answer whatever the file says; --check-config does not. */
+    struct result r = read_good(&(struct input){.file = "bad\n", .args = {"--help"}});
+    assert_int_equal(r.action, VG_CONFIG_HELP);
+    clear_result(&r);
+    expect_message(&(struct input){.file = "bad\n", .args = {"--check-config"}},
+                   FILE_NAME ":1: expected `NAME = VALUE`, [virtgate] or [host NAME]");
+    r = read_good(&(struct input){.args = {"-l127.0.0.1:5", "-c", "test:///x"}});
+    assert_string_equal(r.config.listen.v[0], "127.0.0.1:5");
+    assert_string_equal(r.config.connect, "test:///x");
+    clear_result(&r);
+}
+
+/* ---- values alone ------------------------------------------------------------------ */
+
+static void check_values(const char *option, const char *const *values, size_t n,
+                         bool good)
+{
+    for (size_t i = 0; i < n; i++) {
+        char arg[300];
+        (void)snprintf(arg, sizeof(arg), "--%s=%s", option, values[i]);
+        struct result r = read_input(&(struct input){.args = {arg, "--allow-insecure"}});
+        if ((r.rc == 0) != good)
+            fail_msg("%s: %s", arg, r.message ? r.message : "accepted");
+        clear_result(&r);
+    }
+}
+
+#define GOOD(option, ...)                                                                \
+    check_values(option, (const char *const[]){__VA_ARGS__},                             \
+                 sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *), true)
+#define BAD(option, ...)                                                                 \
+    check_values(option, (const char *const[]){__VA_ARGS__},                             \
+                 sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *), false)
+
+static void test_grammars(void **state)
+{
+    (void)state;
+    GOOD("listen", "0.0.0.0:0", "[::]:65535", "[fe80::1%eth0]:1", "a.example:1", ":1",
+         "unix:x");
+    BAD("listen", "1", "a", "a:", "a:65536", "a:-1", "a:+1", "a: 1", "::1:80", "[::1]",
+        "[]:1", "[1.2.3.4]:1", "a b:1", "*:1", "unix:", "http://a:1");
+    char path[] = "unix:/0123456789012345678901234567890123456789"
+                  "01234567890123456789012345678901234567890123456789"
+                  "0123456789012345"; /* 107: one more does not fit into an address */
+    GOOD("listen", path);
+    char long_path[sizeof(path) + 1];
+    (void)snprintf(long_path, sizeof(long_path), "%sx", path);
+    BAD("listen", long_path);
+    GOOD("cors-origin", "http://a", "https://a.b:1", "http://[::1]", "app+x://y");
+    BAD("cors-origin", "*", "null", "a", "http:/a", "http://", "http://a/", "http://a/b",
+        "http://a:", "http://a:x", "http://a:70000", "http://[]", "http://[::1",
+        "http://*.a", "http://u@a", "http://a?b", "1http://a");
+    GOOD("log-format", "logfmt", "json");
+    BAD("log-format", "JSON", "xml", "");
+    GOOD("log-filters", "1:a", " 4:b.c  2:d ");
+    BAD("log-filters", "a", "0:a", "5:a", "1:", "1", "1:a b", " ", "12:a");
+    GOOD("log-outputs", "1:stderr", "2:syslog:x 3:file:/a 4:journald");
+    BAD("log-outputs", "stderr", "1:", "1:stdout", "1:syslog",
+        "1:syslog:", "1:file:", "1:file:a", "1:file", "0:stderr",
+        "1:stderr 2:", "1:journald:x");
+    GOOD("pool-size", "1", "16", "007");
+    BAD("pool-size", "0", "17", "-1", "x", "1x", " 1", "0x1", "1.0", "",
+        "99999999999999999999999");
+    GOOD("host", "a=x:///", "A.b_c-9=x:///", "-a=x:///", "a=x:///?b=c=d");
+    BAD("host", "a", "=x:///", "-=x:///", "a b=x:///", "a/b=x:///", "\xC3\xA4=x:///",
+        "a0123456789012345678901234567890123456789012345678901234567890123=x:///x");
+}
+
+static void test_listen_reach(void **state)
+{
+    (void)state;
+    static const char *const local[] = {"127.0.0.1:1", "127.255.0.9:1", "localhost:1",
+                                        "LOCALHOST:1", "[::1]:1",       "unix:/x"};
+    static const char *const open[] = {
+        "0.0.0.0:1", "128.0.0.1:1",   "127.example:1",
+        "127.1:1",   "[::]:1",        "[::ffff:127.0.0.1]:1",
+        ":1",        "localhost.x:1", "[fe80::1%lo]:1"};
+    for (size_t i = 0; i < sizeof(local) / sizeof(local[0]); i++) {
+        struct result r = read_good(&(struct input){.args = {"-l", local[i]}});
+        clear_result(&r);
+    }
+    for (size_t i = 0; i < sizeof(open) / sizeof(open[0]); i++) {
+        struct input in = {.args = {"-l", "127.0.0.1:1", "-l", open[i]}};
+        struct result r = read_input(&in);
+        if (r.rc == 0)
+            fail_msg("%s was accepted", open[i]);
+        assert_non_null(strstr(r.message, "open to other machines"));
+        clear_result(&r);
+        in.args[4] = "--allow-insecure";
+        r = read_good(&in);
+        clear_result(&r);
+        in.args[4] = "--tls-cert=a.pem";
+        in.args[5] = "--tls-key=a.pem";
+        in.args[6] = i % 2 ? "--token-file=a.pem" : "--tls-client-ca=a.pem";
+        r = read_good(&in);
+        clear_result(&r);
+    }
+}
+
+static void test_unsafe_uris(void **state)
+{
+    (void)state;
+    static const char *const safe[] = {
+        "test:///default",
+        "qemu+ssh://u@h/system?keyfile=/k&no_verify=0",
+        "qemu+ssh://h/system?socket=/command=x",
+        "qemu+tls://h/system?pkipath=/x&nocommand=1",
+        "qemu+external://h/",
+        "ext+tcp://h/",
+        "qemu:///system#?command=x",
+        "qemu+libssh2://h/?known_hosts_verify=normal",
+    };
+    static const char *const unsafe[] = {
+        "",
+        "qemu+ext:///system",
+        "qemu+EXT://h/",
+        "qemu+ext://h/?command=/x",
+        "qemu+ssh://u:pw@h/?command=/x",
+        "qemu+ssh://u:pw@h/?a=b&command=/x",
+        "qemu+ssh://u:pw@h/?a=b;Command=/x",
+        "qemu+ssh://u:pw@h/?%63omman%64=/x",
+        "qemu+ssh://u:pw@h/?netcat=/x",
+        "qemu+tls://u:pw@h/?no_verify=1",
+        "qemu+tls://u:pw@h/?no_verify=%31",
+        "qemu+tls://u:pw@h/?no_verify=2",
+        "qemu+tls://u:pw@h/?no_verify",
+        "qemu+libssh2://u:pw@h/?known_hosts_verify=ignore",
+    };
+    for (size_t i = 0; i < sizeof(safe) / sizeof(safe[0]); i++) {
+        struct result r = read_good(&(struct input){.args = {"--connect", safe[i]}});
+        clear_result(&r);
+    }
+    for (size_t i = 0; i < sizeof(unsafe) / sizeof(unsafe[0]); i++) {
+        char host[200];
+        (void)snprintf(host, sizeof(host), "h=%s", unsafe[i]);
+        const char *const args[][2] = {{"--connect", unsafe[i]}, {"--host", host}};
+        for (size_t k = 0; k < 2; k++) {
+            struct input in = {.args = {args[k][0], args[k][1]}};
+            struct result r = read_input(&in);
+            if (r.rc == 0)
+                fail_msg("%s was accepted", unsafe[i]);
+            assert_non_null(strstr(r.message, "--allow-unsafe-uri"));
+            assert_null(strstr(r.message, "pw"));
+            clear_result(&r);
+            in.args[2] = "--allow-unsafe-uri";
+            r = read_good(&in);
+            assert_string_equal(r.config.hosts.v[k].uri, unsafe[i]);
+            clear_result(&r);
+        }
+    }
+}
+
+/* ---- help -------------------------------------------------------------------------- */
+
+static void test_help(void **state)
+{
+    (void)state;
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    assert_non_null(out);
+    vg_config_help(out);
+    assert_int_equal(fclose(out), 0);
+    for (const char *line = text; *line; line += strcspn(line, "\n") + 1) {
+        assert_true(strcspn(line, "\n") <= 90);
+        assert_int_not_equal(line[strcspn(line, "\n")], '\0');
+    }
+#define X(field, KIND, name, letter, arg, def, min, max, help)                           \
+    assert_non_null(strstr(text, "--" name " "));
+#include "virtgate/config.def"
+#undef X
+    assert_non_null(strstr(text, "\n  -c, --connect URI "));
+    assert_non_null(strstr(text, "(default 127.0.0.1:8080)"));
+    assert_non_null(strstr(text, "(default 4096)"));
+    assert_non_null(strstr(text, "--check-config "));
+    assert_non_null(strstr(text, "-V, --version "));
+    assert_non_null(strstr(text, "-h, --help "));
+    free(text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_defaults),     cmocka_unit_test(test_levels),
+        cmocka_unit_test(test_config_file),  cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_default_host), cmocka_unit_test(test_bool_words),
+        cmocka_unit_test(test_actions),      cmocka_unit_test(test_grammars),
+        cmocka_unit_test(test_listen_reach), cmocka_unit_test(test_unsafe_uris),
+        cmocka_unit_test(test_help),
+    };
+    return cmocka_run_group_tests(tests, enter_directory, leave_directory);
+}

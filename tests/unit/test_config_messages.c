@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What is wrong with a configuration, in one line: the option, the variable or FILE:LINE,
+ * and what is accepted there.
+ */
+#include "tests/unit/config_fixture.h"
+
+#define KEYS                                                                             \
+    "connect, host, listen, read-only, token-file, tls-cert, tls-key, tls-client-ca, "   \
+    "cors-origin, allowed-host, allow-insecure, allow-unsafe-uri, log-level, "           \
+    "log-filters, log-outputs, log-format, http-threads, max-connections, "              \
+    "max-json-bytes, max-xml-bytes, header-timeout, body-timeout, idle-timeout, "        \
+    "pool-size, queue-size, read-deadline, change-deadline"
+#define HOST_FORM                                                                        \
+    "expected NAME=URI, NAME being 1 to 64 of A-Z a-z 0-9 . _ - and not `-` alone"
+#define SECTION_FORM                                                                     \
+    "expected [host NAME], NAME being 1 to 64 of A-Z a-z 0-9 . _ - and not `-` alone"
+#define LINE_FORM "expected `NAME = VALUE`, [virtgate] or [host NAME]"
+#define OPEN      " is open to other machines, which needs authentication and TLS: give "
+#define OR_ELSE   ", or listen on 127.0.0.1, or give --allow-insecure"
+
+struct message_row {
+    struct input in;
+    const char *message;
+};
+
+static void check_messages(const struct message_row *rows, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        expect_message(&rows[i].in, rows[i].message);
+}
+
+static void test_command_line_messages(void **state)
+{
+    (void)state;
+    static const struct message_row rows[] = {
+        {{.args = {"--bogus=u:pw"}},
+         "--bogus: unknown or ambiguous option; --help lists them"},
+        {{.args = {"--tls-c", "x"}},
+         "--tls-c: unknown or ambiguous option; --help lists them"},
+        {{.args = {"-x"}}, "-x: unknown option; --help lists them"},
+        {{.args = {"--listen"}}, "--listen: needs a value: ADDR:PORT|unix:PATH"},
+        {{.args = {"-c"}}, "--connect: needs a value: URI"},
+        {{.args = {"--check-config=x"}}, "--check-config: takes no value"},
+        {{.args = {"--version=x"}}, "--version: takes no value"},
+        {{.args = {"--help=x"}}, "--help: takes no value"},
+        {{.args = {"--read-only", "yes"}},
+         "argument 2 belongs to no option; --help lists them"},
+        {{.args = {"--", "x"}}, "argument 2 belongs to no option; --help lists them"},
+        {{.args = {""}}, "argument 1 belongs to no option; --help lists them"},
+        {{.args = {"--read-only=maybe"}},
+         "--read-only: expected yes, true, on, 1, no, false, off or 0, not `maybe`"},
+        {{.args = {"--read-only="}},
+         "--read-only: the value is empty, expected yes or no"},
+        {{.args = {"--token-file="}}, "--token-file: the value is empty, expected FILE"},
+        {{.args = {"--log-level", "5\n"}},
+         "--log-level: expected a number from 1 to 4, not `5?`"},
+        {{.args = {"--host=qemu://u:pw@h/"}}, "--host: " HOST_FORM},
+        {{.args = {"--host=a=x:///", "--host=a=y:///"}},
+         "--host: host `a` is there twice"},
+        {{.args = {"--host=default=x:///", "-c", "y:///"}},
+         "--host: host `default` is already the one of --connect; give only one of them"},
+        {{.args = {"-l", "x"}},
+         "--listen: expected ADDR:PORT, [IPV6]:PORT or unix:PATH, PORT being 0 to 65535, "
+         "not `x`"},
+        {{.args = {"--cors-origin=*"}},
+         "--cors-origin: expected SCHEME://HOST or SCHEME://HOST:PORT, without a path; "
+         "`*` is not one, not `*`"},
+        {{.args = {"--log-format=xml"}},
+         "--log-format: expected logfmt or json, not `xml`"},
+        {{.args = {"--log-filters=9:a"}},
+         "--log-filters: expected LEVEL:MATCH, separated by spaces, LEVEL being 1 to 4, "
+         "not `9:a`"},
+        {{.args = {"--log-outputs=1:x"}},
+         "--log-outputs: expected LEVEL:stderr, LEVEL:syslog:NAME, LEVEL:file:/PATH or "
+         "LEVEL:journald, separated by spaces, LEVEL being 1 to 4, not `1:x`"},
+    };
+    check_messages(rows, sizeof(rows) / sizeof(rows[0]));
+}
+
+static void test_environment_messages(void **state)
+{
+    (void)state;
+    static const struct message_row rows[] = {
+        {{.environment = "VIRTGATE_READ_ONLY=maybe"},
+         "VIRTGATE_READ_ONLY: expected yes, true, on, 1, no, false, off or 0, not "
+         "`maybe`"},
+        {{.environment = "VIRTGATE_LOG_FORMAT= "},
+         "VIRTGATE_LOG_FORMAT: the value is empty, expected logfmt|json"},
+        {{.environment = "VIRTGATE_LISTEN="},
+         "VIRTGATE_LISTEN: the value is empty, expected ADDR:PORT|unix:PATH"},
+        {{.environment = "VIRTGATE_HOST=a=x:/// b"}, "VIRTGATE_HOST: " HOST_FORM},
+        {{.environment = "VIRTGATE_LISTEN=127.0.0.1:1 0.0.0.0:2"},
+         "VIRTGATE_LISTEN: `0.0.0.0:2`" OPEN
+         "--token-file, --tls-cert and --tls-key" OR_ELSE},
+        {{.environment = "VIRTGATE_CONFIG=none.conf"},
+         "VIRTGATE_CONFIG: cannot read `none.conf`: No such file or directory"},
+        {{.environment = "VIRTGATE_CONFIG=/"},
+         "VIRTGATE_CONFIG: cannot read `/`: Is a directory"},
+        {{.environment = "VIRTGATE_CONNECT="},
+         "VIRTGATE_CONNECT: this libvirt URI is unsafe: it is empty, so libvirt would "
+         "choose the hypervisor; to accept it, give --allow-unsafe-uri"},
+    };
+    check_messages(rows, sizeof(rows) / sizeof(rows[0]));
+    /* A container runtime's own variables are none of ours. */
+    struct result r = read_good(&(struct input){.environment = "VIRTGATE_PORT=tcp://x"});
+    clear_result(&r);
+}
+
+static void test_file_messages(void **state)
+{
+    (void)state;
+    static const struct message_row rows[] = {
+        {{.file = "\n\nbogus = 1\n"},
+         FILE_NAME ":3: unknown key `bogus`; accepted are " KEYS},
+        {{.file = "#\nbogus\npool-size = x\n"}, FILE_NAME ":2: " LINE_FORM},
+        {{.file = "pool-size = x\nbogus\n"},
+         FILE_NAME ":1: pool-size: expected a number from 1 to 16, not `x`"},
+        {{.file = "x\n[bogus]\n"}, FILE_NAME ":1: " LINE_FORM},
+        {{.file = "read-only\n"}, FILE_NAME ":1: " LINE_FORM},
+        {{.file = "read-only =\n"},
+         FILE_NAME ":1: read-only: the value is empty, expected yes or no"},
+        {{.file = "\n[bogus]\n"},
+         FILE_NAME ":2: unknown section; accepted are [virtgate] and [host NAME]"},
+        {{.file = "[host]\n"},
+         FILE_NAME ":1: unknown section; accepted are [virtgate] and [host NAME]"},
+        {{.file = "[virtgate\n"},
+         FILE_NAME ":1: unknown section; accepted are [virtgate] and [host NAME]"},
+        {{.file = "[host ]\n"}, FILE_NAME ":1: " SECTION_FORM},
+        {{.file = "[host -]\n"}, FILE_NAME ":1: " SECTION_FORM},
+        {{.file = "[host a b]\n"}, FILE_NAME ":1: " SECTION_FORM},
+        {{.file = "[host a]\n\n[virtgate]\n"},
+         FILE_NAME ":1: [host a] needs `uri = URI`"},
+        {{.file = "\n[host a]\n"}, FILE_NAME ":2: [host a] needs `uri = URI`"},
+        {{.file = "[host a]\nlisten = x\n"},
+         FILE_NAME ":2: unknown key `listen`; accepted is uri"},
+        {{.file = "[host a]\nuri = x:///\nuri = y:///\n"},
+         FILE_NAME ":3: uri is there twice in [host a]"},
+        {{.file = "uri = x:///\n"},
+         FILE_NAME ":1: unknown key `uri`; accepted are " KEYS},
+        {{.file = "config = x\n"},
+         FILE_NAME ":1: config: a config file cannot name another one"},
+        {{.file = "pool-size = 1\n\npool-size = 2\n"},
+         FILE_NAME ":3: pool-size is there twice; before at " FILE_NAME ":1: pool-size"},
+        {{.file = "host = a\n"}, FILE_NAME ":1: host: " HOST_FORM},
+        {{.file = "host = a=x:///\n[host a]\nuri = y:///\n"},
+         FILE_NAME ":3: uri: host `a` is there twice"},
+        {{.file = "[host default]\nuri = y:///\n", .args = {"-c", "x:///"}},
+         FILE_NAME ":2: uri: host `default` is already the one of --connect; give only "
+                   "one of them"},
+        {{.file = "[host a]\nuri = qemu+ext:///\n"},
+         FILE_NAME ":2: uri: the libvirt URI of host `a` is unsafe: the transport `ext` "
+                   "runs a program; to accept it, give --allow-unsafe-uri"},
+        {{.file = "listen = 127.0.0.1:1\nlisten = 0.0.0.0:2\n"},
+         FILE_NAME ":2: listen: `0.0.0.0:2`" OPEN
+                   "--token-file, --tls-cert and --tls-key" OR_ELSE},
+        {{.file = "tls-cert = a.pem\n"},
+         FILE_NAME ":1: tls-cert: needs --tls-key as well"},
+    };
+    check_messages(rows, sizeof(rows) / sizeof(rows[0]));
+}
+
+static void test_long_line(void **state)
+{
+    (void)state;
+    char text[600] = "\nconnect = test:///";
+    memset(text + strlen(text), 'x', 500);
+    struct result r = read_input(&(struct input){.file = text});
+    assert_int_equal(r.rc, -1);
+    assert_int_equal(strncmp(r.message, FILE_NAME ":2: the line is longer than ", 32), 0);
+    clear_result(&r);
+}
+
+static void test_rule_messages(void **state)
+{
+    (void)state;
+    static const struct message_row rows[] = {
+        {{.args = {"--tls-cert=a.pem"}}, "--tls-cert: needs --tls-key as well"},
+        {{.args = {"--tls-key=a.pem"}}, "--tls-key: needs --tls-cert as well"},
+        {{.args = {"--tls-client-ca=a.pem"}},
+         "--tls-client-ca: needs --tls-cert and --tls-key as well"},
+        {{.args = {"-l", ":1"}},
+         "--listen: `:1`" OPEN "--token-file, --tls-cert and --tls-key" OR_ELSE},
+        {{.args = {"-l", ":1", "--token-file=a.pem"}},
+         "--listen: `:1`" OPEN "--tls-cert and --tls-key" OR_ELSE},
+        {{.args = {"-l", ":1", "--tls-cert=a.pem", "--tls-key=a.pem"}},
+         "--listen: `:1`" OPEN "--token-file or --tls-client-ca" OR_ELSE},
+        {{.args = {"--token-file=none"}},
+         "--token-file: cannot read `none`: No such file or directory"},
+        {{.args = {"--token-file=/"}}, "--token-file: `/` is a directory"},
+        {{.args = {"--token-file=open.pem"}},
+         "--token-file: `open.pem` is world-writable; run: chmod o-rw 'open.pem'"},
+        {{.args = {"--tls-cert=open.pem", "--tls-key=open.pem"}},
+         "--tls-key: `open.pem` is world-readable; run: chmod o-r 'open.pem'"},
+        {{.args = {"--tls-cert=a.pem", "--tls-key=a.pem", "--tls-client-ca=none"}},
+         "--tls-client-ca: cannot read `none`: No such file or directory"},
+    };
+    write_file("open.pem", "x\n", 0606);
+    check_messages(rows, sizeof(rows) / sizeof(rows[0]));
+}
+
+/* A lower level's bad value is found even where a higher level sets the option. */
+static void test_lower_checked(void **state)
+{
+    (void)state;
+    expect_message(&(struct input){.file = "pool-size = 0\n", .args = {"--pool-size=2"}},
+                   FILE_NAME ":1: pool-size: expected a number from 1 to 16, not `0`");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_command_line_messages),
+        cmocka_unit_test(test_environment_messages),
+        cmocka_unit_test(test_file_messages),
+        cmocka_unit_test(test_long_line),
+        cmocka_unit_test(test_rule_messages),
+        cmocka_unit_test(test_lower_checked),
+    };
+    return cmocka_run_group_tests(tests, enter_directory, leave_directory);
+}
