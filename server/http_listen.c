@@ -236,6 +236,10 @@ int vg_http_listen(const struct vg_config *config)
     listeners = calloc(config->listen.n, sizeof(*listeners));
     if (!listeners || load_tls(config) < 0)
         return -1;
+    if (config->allow_insecure && !config->token_file && !config->tls_client_ca)
+        vg_log(VG_LOG_WARNING, "http",
+               "anybody who reaches the listeners is root on the hosts: there is neither "
+               "--token-file nor --tls-client-ca");
     for (size_t i = 0; i < config->listen.n; i++)
         if (add_listener(config, config->listen.v[i]) < 0)
             return -1;
