@@ -172,6 +172,41 @@ valgrind: tests ## API scenarios under valgrind: no definite leak, no error
 	@VG_TEST='test_[dcs]*' VG_WRAP='valgrind -q --leak-check=full --errors-for-leak-kinds=definite \
 	  --error-exitcode=99 --suppressions=tests/harness/valgrind.supp' $(RUN) api
 
+# ---- fuzzing, torture ----------------------------------------------------------------------
+
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_BIN := $(FUZZ_SRC:%.c=$(O)/%)
+FUZZ_MAKE = $(MAKE) --no-print-directory O=build-fuzz CC=clang \
+  SAN=fuzzer-no-link,address,undefined CFLAGS='-O1 -g' WERROR=
+.SECONDARY: $(FUZZ_BIN:%=%.o) $(O)/tests/fuzz/common.o
+.PHONY: fuzz check-fuzz fuzz-targets torture
+
+$(FUZZ_BIN): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/common.o $(LIB_OBJ)
+	@echo "  LINK  $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -Wl,--wrap=vg_log -o $@ $^ $(LIBS)
+
+fuzz-targets: $(FUZZ_BIN)
+
+check-fuzz: ## fuzz targets on what is known, then FUZZ_SECONDS=5 each on new inputs
+	@+$(FUZZ_MAKE) fuzz-targets
+	@FUZZ_SECONDS=$(or $(FUZZ_SECONDS),5) tests/fuzz/run.sh $(FUZZ_TARGETS)
+
+fuzz: ## the same for longer: FUZZ_SECONDS=600, FUZZ_TARGETS="xml json"
+	@+$(MAKE) --no-print-directory check-fuzz FUZZ_SECONDS=$(or $(FUZZ_SECONDS),600)
+
+$(O)/tests/torture/%.so: tests/torture/%.c
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	$(Q)$(CC) $(CPPFLAGS) -std=gnu17 $(WARN) $(CFLAGS) -fPIC -shared -o $@ $< -ldl
+
+$(O)/tests/torture/torture: $(O)/tests/torture/torture.o $(O)/tests/torture/rows.o $(HARN_OBJ)
+	@echo "  LINK  $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) $(shell pkg-config --libs libcurl)
+
+torture: $(O)/virtgate $(O)/tests/torture/torture $(O)/tests/torture/fail.so ## each allocation fails once (TORTURE_STEP=7: every 7th)
+	@VIRTGATE_BIN=$(O)/virtgate TORTURE_PRELOAD=$(CURDIR)/$(O)/tests/torture/fail.so \
+	  TORTURE_STEP=$(TORTURE_STEP) $(O)/tests/torture/torture
+
 # ---- lint ----------------------------------------------------------------------------------
 
 LINTS := format tidy cppcheck shell openapi
@@ -231,4 +266,4 @@ uninstall: ## remove what install put there
 	rm -rf $(DESTDIR)$(datadir)/virtgate
 
 clean: ## remove what was built
-	rm -rf $(O) build-asan build-tsan compile_commands.json
+	rm -rf $(O) build-asan build-tsan build-fuzz compile_commands.json

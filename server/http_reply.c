@@ -8,7 +8,6 @@
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -83,6 +82,18 @@ static void add_common(struct vg_http_call *call, const struct vg_reply *reply,
     add_cors(call, response);
 }
 
+/* "0123456789abcdef", "0123456789abcdef-gz" with the quotes */
+static void write_etag(char *ret, uint64_t hash, bool gzip)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char *end = gzip ? "-gz\"" : "\"";
+
+    *ret++ = '"';
+    for (int shift = 60; shift >= 0; shift -= 4)
+        *ret++ = digits[hash >> shift & 15];
+    memcpy(ret, end, strlen(end) + 1);
+}
+
 void vg_http_build_response(struct vg_http_call *call, struct vg_reply *reply,
                             const char *allow, bool closing)
 {
@@ -93,14 +104,14 @@ void vg_http_build_response(struct vg_http_call *call, struct vg_reply *reply,
     vg_reply_prepare(reply, call->gzip);
     bool gzip = call->gzip && reply->body && reply->body->gzip;
     if (reply->status == 200 && read && reply->body)
-        snprintf(etag, sizeof(etag), "\"%016" PRIx64 "%s\"", reply->body->hash,
-                 gzip ? "-gz" : "");
+        write_etag(etag, reply->body->hash, gzip);
     if (etag[0] && call->etag_wanted && tag_listed(call->etag_wanted, etag)) {
         vg_body_unref(vg_take(&reply->body));
         reply->status = 304;
         reply->type = NULL;
     }
     bool entity = reply->body != NULL;
+    bool reply_varies = gzip || (entity && vg_body_compresses(reply->body));
     struct MHD_Response *response = make_entity(reply, gzip && entity);
     if (response) {
         add_header(response, "Content-Type", reply->type);
@@ -108,7 +119,8 @@ void vg_http_build_response(struct vg_http_call *call, struct vg_reply *reply,
             add_header(response, "Content-Encoding", "gzip");
         if (etag[0]) {
             add_header(response, "ETag", etag);
-            add_header(response, "Vary", "Accept, Accept-Encoding, Origin");
+            if (call->origin || rq->route->flags & VG_GIVES_XML || reply_varies)
+                add_header(response, "Vary", "Accept, Accept-Encoding, Origin");
         }
         add_header(response, "Cache-Control", "no-cache");
         add_header(response, "X-Content-Type-Options", "nosniff");

@@ -9,6 +9,7 @@
 #include "virtgate/cleanup.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 #include <strings.h>
 
@@ -43,41 +44,50 @@ static bool has_control(const char *s, size_t n)
     return false;
 }
 
-/* Where a field's value goes, by its name. */
-static const char **find_slot(struct vg_http_headers *h, const char *name, size_t n,
-                              unsigned int **ret_count)
-{
-    const struct {
-        const char *name;
-        size_t length;
-        const char **slot;
-        unsigned int *count;
-    } known[] = {
-#define FIELD(text, member, counter) {text, sizeof(text) - 1, &h->member, counter}
-        FIELD("Host", host, &h->n_host),
-        FIELD("Content-Length", content_length, &h->n_length),
-        FIELD("Transfer-Encoding", transfer_encoding, &h->n_encoding),
-        FIELD("Content-Type", content_type, NULL),
-        FIELD("Accept", accept, NULL),
-        FIELD("Accept-Encoding", accept_encoding, NULL),
-        FIELD("Authorization", authorization, NULL),
-        FIELD("Origin", origin, NULL),
-        FIELD("X-Request-Id", request_id, NULL),
-        FIELD("If-None-Match", if_none_match, NULL),
-        FIELD("If-Match", if_match, NULL),
-        FIELD("Idempotency-Key", idempotency_key, NULL),
-        FIELD("Sec-Fetch-Site", fetch_site, NULL),
-        FIELD("Access-Control-Request-Method", requested_method, NULL),
-        FIELD("traceparent", traceparent, NULL),
-#undef FIELD
-    };
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-        if (known[i].length == n && strncasecmp(known[i].name, name, n) == 0) {
-            *ret_count = known[i].count;
-            return known[i].slot;
-        }
+/* Where a field's value goes, by its name; -1: nowhere. */
+static const struct {
+    const char *name;
+    size_t length, slot;
+    ptrdiff_t count;
+} known_fields[] = {
+#define SLOT(member) offsetof(struct vg_http_headers, member)
+#define FIELD(text, member)                                                              \
+    {                                                                                    \
+        text, sizeof(text) - 1, SLOT(member), -1                                         \
     }
-    return NULL;
+#define SINGLE(text, member, counter)                                                    \
+    {                                                                                    \
+        text, sizeof(text) - 1, SLOT(member), (ptrdiff_t)SLOT(counter)                   \
+    }
+    SINGLE("Host", host, n_host),
+    SINGLE("Content-Length", content_length, n_length),
+    SINGLE("Transfer-Encoding", transfer_encoding, n_encoding),
+    FIELD("Content-Type", content_type),
+    FIELD("Accept", accept),
+    FIELD("Accept-Encoding", accept_encoding),
+    FIELD("Authorization", authorization),
+    FIELD("Origin", origin),
+    FIELD("X-Request-Id", request_id),
+    FIELD("If-None-Match", if_none_match),
+    FIELD("If-Match", if_match),
+    FIELD("Idempotency-Key", idempotency_key),
+    FIELD("Sec-Fetch-Site", fetch_site),
+    FIELD("Access-Control-Request-Method", requested_method),
+    FIELD("traceparent", traceparent),
+};
+
+static void store_field(struct vg_http_headers *h, const char *name, size_t n,
+                        const char *value)
+{
+    for (size_t i = 0; i < sizeof(known_fields) / sizeof(known_fields[0]); i++) {
+        if (known_fields[i].length != n ||
+            strncasecmp(known_fields[i].name, name, n) != 0)
+            continue;
+        *(const char **)((char *)h + known_fields[i].slot) = value;
+        if (known_fields[i].count >= 0)
+            (*(unsigned int *)((char *)h + known_fields[i].count))++;
+        return;
+    }
 }
 
 static enum MHD_Result take_header(void *data, enum MHD_ValueKind kind, const char *name,
@@ -91,12 +101,7 @@ static enum MHD_Result take_header(void *data, enum MHD_ValueKind kind, const ch
         h->fault = "A header field's name is malformed";
     if (value && has_control(value, value_size))
         h->fault = "A header field's value holds a control character";
-    unsigned int *count = NULL;
-    const char **slot = find_slot(h, name, name_size, &count);
-    if (slot)
-        *slot = value ? value : "";
-    if (count)
-        (*count)++;
+    store_field(h, name, name_size, value ? value : "");
     return MHD_YES;
 }
 

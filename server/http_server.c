@@ -235,9 +235,9 @@ static int identify(struct vg_http_call *call, const char *method, const char *v
     return vg_http_check(call, version, config);
 }
 
-static int check_target(struct vg_request *rq, const char *target)
+static int check_target(struct vg_request *rq)
 {
-    size_t n = strlen(target);
+    size_t n = strlen(rq->target);
 
     if (n > MAX_TARGET) {
         rq->target[MAX_TARGET] = '\0'; /* for the log */
@@ -259,20 +259,13 @@ static int judge_header(struct vg_http_call *call, const char *method,
                         const char *version)
 {
     struct vg_request *rq = call->rq;
-    vg_autofree char *target = vg_take(&rq->target);
 
-    rq->target = strdup(target ? target : "");
-    if (!rq->target) {
-        vg_error_set(&rq->error, VG_E_INTERNAL, "Out of memory");
-        return -1;
-    }
     rq->path_length = strcspn(rq->target, "?");
-    if (identify(call, method, version) < 0 || check_target(rq, rq->target) < 0)
+    if (identify(call, method, version) < 0 || check_target(rq) < 0)
         return -1;
     if (rq->method == VG_OPTIONS && strcmp(rq->target, "*") == 0)
         return 0;
-    free(vg_take(&rq->target));
-    if (vg_request_parse_target(rq, target) < 0)
+    if (vg_request_parse_target(rq, rq->target) < 0)
         return -1;
     if (rq->method == VG_OPTIONS)
         return 0;

@@ -242,6 +242,11 @@ static void compress_body(struct vg_body *body)
     deflateEnd(&z);
 }
 
+bool vg_body_compresses(const struct vg_body *body)
+{
+    return body->length >= GZIP_WORTH;
+}
+
 void vg_reply_prepare(struct vg_reply *reply, bool gzip)
 {
     struct vg_body *body = reply->body;
@@ -250,6 +255,6 @@ void vg_reply_prepare(struct vg_reply *reply, bool gzip)
         return;
     if (reply->status == 200 && !body->hash)
         body->hash = XXH3_64bits(body->data, body->length);
-    if (gzip && !body->gzip && body->length >= GZIP_WORTH)
+    if (gzip && !body->gzip && vg_body_compresses(body))
         compress_body(body);
 }

@@ -218,7 +218,10 @@ int vg_request_parse_target(struct vg_request *rq, const char *target)
 {
     size_t n = strlen(target);
 
-    rq->target = strdup(target);
+    if (target != rq->target) {
+        free(rq->target);
+        rq->target = strdup(target);
+    }
     rq->text = malloc(2 * n + 4); /* each part decodes to no more, plus its NUL */
     if (!rq->target || !rq->text) {
         vg_error_set(&rq->error, VG_E_INTERNAL, "Out of memory");

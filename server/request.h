@@ -92,7 +92,8 @@ struct vg_request *vg_request_new(void);
 struct vg_request *vg_request_ref(struct vg_request *rq);
 void vg_request_unref(struct vg_request *rq);
 
-/* Splits and decodes the target. -1: the request's error is set. */
+/* Splits and decodes the target, which is copied unless it is rq->target already. -1: the
+ * request's error is set. */
 int vg_request_parse_target(struct vg_request *rq, const char *target);
 
 /* Parses and checks the body that was received, as its kind says. -1: error is set. */
@@ -130,6 +131,9 @@ struct vg_reply vg_reply_problem(const struct vg_request *rq,
                                  const struct vg_error *error);
 struct vg_reply vg_reply_error(const struct vg_request *rq, enum vg_error_id id,
                                const char *detail);
+
+/* Whether it is long enough to be compressed where that is asked for. */
+bool vg_body_compresses(const struct vg_body *body);
 
 struct vg_body *vg_body_ref(struct vg_body *body);
 void vg_body_unref(struct vg_body *body);

@@ -73,6 +73,7 @@ static void forget_sockets(struct vg_lease *lease)
     for (unsigned int i = 0; i < lease->n_fds; i++)
         close(lease->fds[i]);
     lease->n_fds = 0;
+    lease->in_process = false;
 }
 
 void vg_lease_cut(struct vg_lease *lease)
@@ -107,6 +108,13 @@ bool vg_lease_usable(const struct vg_lease *lease)
 {
     return lease->conn && !atomic_load(&lease->cut) &&
            (lease->in_process || virConnectIsAlive(lease->conn) == 1);
+}
+
+/* Read by whoever cuts. */
+static void set_in_process(struct vg_lease *lease, bool in_process)
+{
+    VG_LOCK(&lease->lock);
+    lease->in_process = in_process;
 }
 
 /* What libvirt says of a host goes to the log, tagged with the host's name. */
@@ -144,7 +152,7 @@ int vg_lease_open(struct vg_lease *lease, const char *uri, bool read_only,
     }
     virConnSetErrorFunc(lease->conn, (void *)(uintptr_t)tag, log_host_error);
     vg_autofree char *real = virConnectGetURI(lease->conn);
-    lease->in_process = real && strncmp(real, "test:", 5) == 0;
+    set_in_process(lease, real && strncmp(real, "test:", 5) == 0);
     if (!lease->in_process)
         virConnectSetKeepAlive(lease->conn, KEEPALIVE_SECONDS, KEEPALIVE_COUNT);
     return 0;
@@ -155,7 +163,7 @@ void vg_lease_share(struct vg_lease *lease, virConnectPtr conn)
     vg_lease_close(lease, false);
     virConnectRef(conn);
     lease->conn = conn;
-    lease->in_process = true;
+    set_in_process(lease, true);
 }
 
 void vg_lease_close(struct vg_lease *lease, bool broken)
@@ -166,6 +174,5 @@ void vg_lease_close(struct vg_lease *lease, bool broken)
         virConnectClose(lease->conn);
     lease->conn = NULL;
     forget_sockets(lease);
-    lease->in_process = false;
     atomic_store(&lease->cut, false);
 }

@@ -145,12 +145,17 @@ static void get_status(struct vg_host *host, struct vg_host_status *ret)
     ret->state = host->state;
     ret->alive = host->state == VG_HOST_UP && !host->lost;
     vg_error_copy(&ret->error, &host->error);
-    if (host->facts.uri) {
-        ret->facts = host->facts;
-        ret->facts.uri = strdup(host->facts.uri);
-        ret->facts.type = host->facts.type ? strdup(host->facts.type) : NULL;
-        ret->facts.hostname = host->facts.hostname ? strdup(host->facts.hostname) : NULL;
-    }
+    ret->facts = vg_host_facts_ref(host->facts);
+}
+
+struct vg_host_facts *vg_host_facts(struct vg_request *rq)
+{
+    struct vg_host *host = rq->host;
+    VG_LOCK(&host->lock);
+    if (host->state == VG_HOST_UP)
+        return vg_host_facts_ref(host->facts);
+    set_unreachable(&rq->error, host->name, &host->error);
+    return NULL;
 }
 
 void vg_host_status(const struct vg_request *rq, struct vg_host_status *ret)
@@ -177,7 +182,8 @@ bool vg_host_status_of(const char *name, struct vg_host_status *ret)
 void vg_host_status_clear(struct vg_host_status *status)
 {
     vg_error_clear(&status->error);
-    vg_host_facts_clear(&status->facts);
+    vg_host_facts_unref(status->facts);
+    status->facts = NULL;
 }
 
 void vg_host_set_unreachable(struct vg_request *rq, const struct vg_host_status *status)
@@ -289,7 +295,7 @@ static void free_host(struct vg_host *host)
     pthread_join(host->keeper, NULL);
     vg_lease_free(host->lease);
     vg_error_clear(&host->error);
-    vg_host_facts_clear(&host->facts);
+    vg_host_facts_unref(host->facts);
     free(host->name);
     free(host->uri);
     free(host->shown_uri);

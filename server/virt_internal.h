@@ -23,10 +23,10 @@ struct vg_host {
     pthread_cond_t wake;
     enum vg_host_state state;
     bool tried, lost, suspect, stopping;
-    unsigned int failures; /* in a row */
-    unsigned int epoch;    /* of the event connection */
-    struct vg_error error; /* why it is down */
-    struct vg_host_facts facts;
+    unsigned int failures;       /* in a row */
+    unsigned int epoch;          /* of the event connection */
+    struct vg_error error;       /* why it is down */
+    struct vg_host_facts *facts; /* counted; NULL before the first connection */
     struct vg_lease *lease; /* the event connection; the keeper's alone but for sharing */
 };
 
@@ -47,4 +47,5 @@ void vg_error_copy(struct vg_error *to, const struct vg_error *from);
 /* A copy of a URI without the password of its userinfo. Owned by the caller. */
 char *vg_uri_redact(const char *uri);
 
-void vg_host_facts_clear(struct vg_host_facts *facts);
+/* Accepts NULL. */
+struct vg_host_facts *vg_host_facts_ref(struct vg_host_facts *facts);

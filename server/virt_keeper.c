@@ -44,12 +44,21 @@ char *vg_uri_redact(const char *uri)
     return copy;
 }
 
-void vg_host_facts_clear(struct vg_host_facts *facts)
+struct vg_host_facts *vg_host_facts_ref(struct vg_host_facts *facts)
 {
+    if (facts)
+        atomic_fetch_add(&facts->refs, 1);
+    return facts;
+}
+
+void vg_host_facts_unref(struct vg_host_facts *facts)
+{
+    if (!facts || atomic_fetch_sub(&facts->refs, 1) != 1)
+        return;
     free(facts->uri);
     free(facts->hostname);
     free(facts->type);
-    *facts = (struct vg_host_facts){0};
+    free(facts);
 }
 
 void vg_error_copy(struct vg_error *to, const struct vg_error *from)
@@ -101,37 +110,83 @@ static void note_closed(virConnectPtr conn, int reason, void *data)
     pthread_cond_broadcast(&host->wake);
 }
 
-static int read_facts(virConnectPtr conn, struct vg_host_facts *ret)
+static void set_version(struct vg_version *version, unsigned long number)
 {
+    version->number = number;
+    snprintf(version->text, sizeof(version->text), "%lu.%lu.%lu",
+             number / 1000000 % 1000000, number / 1000 % 1000, number % 1000);
+}
+
+static int read_versions(virConnectPtr conn, struct vg_host_facts *facts)
+{
+    unsigned long client = 0, lib = 0, hv = 0;
+
+    if (virGetVersion(&client, NULL, NULL) < 0 || virConnectGetLibVersion(conn, &lib) < 0)
+        return -1;
+    if (virConnectGetVersion(conn, &hv) < 0)
+        hv = 0;
+    set_version(&facts->client, client);
+    set_version(&facts->libvirt, lib);
+    set_version(&facts->hypervisor, hv);
+    return 0;
+}
+
+/* NULL: libvirt's error, or the connection broke meanwhile. */
+static struct vg_host_facts *read_facts(virConnectPtr conn)
+{
+    struct vg_host_facts *facts = calloc(1, sizeof(*facts));
     vg_autofree char *uri = virConnectGetURI(conn);
     const char *type = virConnectGetType(conn);
     int encrypted = virConnectIsEncrypted(conn), secure = virConnectIsSecure(conn);
 
-    if (!uri || !type || encrypted < 0 || secure < 0 ||
-        virConnectGetLibVersion(conn, &ret->lib_version) < 0)
-        return -1;
-    ret->uri = vg_uri_redact(uri);
-    ret->type = strdup(type);
-    ret->encrypted = encrypted > 0;
-    ret->secure = secure > 0;
-    ret->hostname = virConnectGetHostname(conn);
-    if (virConnectGetVersion(conn, &ret->hv_version) < 0)
-        ret->hv_version = 0;
-    return ret->uri && ret->type && virConnectIsAlive(conn) == 1 ? 0 : -1;
+    if (!facts)
+        return NULL;
+    atomic_init(&facts->refs, 1);
+    facts->uri = vg_uri_redact(uri);
+    facts->type = type ? strdup(type) : NULL;
+    facts->encrypted = encrypted > 0;
+    facts->secure = secure > 0;
+    facts->hostname = virConnectGetHostname(conn);
+    int rc = read_versions(conn, facts);
+    if (facts->uri && facts->type && encrypted >= 0 && secure >= 0 && rc == 0 &&
+        virConnectIsAlive(conn) == 1)
+        return facts;
+    vg_host_facts_unref(facts);
+    return NULL;
+}
+
+/* The same facts with another version of the hypervisor: it was upgraded. */
+static void update_version(struct vg_host *host, unsigned long hv_version)
+{
+    struct vg_host_facts *old = host->facts, *new;
+
+    if (!hv_version || old->hypervisor.number == hv_version ||
+        !(new = calloc(1, sizeof(*new))))
+        return;
+    new->uri = strdup(old->uri);
+    new->type = strdup(old->type);
+    new->hostname = old->hostname ? strdup(old->hostname) : NULL;
+    new->encrypted = old->encrypted;
+    new->secure = old->secure;
+    new->client = old->client;
+    new->libvirt = old->libvirt;
+    set_version(&new->hypervisor, hv_version);
+    atomic_init(&new->refs, 1);
+    host->facts = new;
+    vg_host_facts_unref(old);
 }
 
 /* Opens the event connection and learns the host's facts. -1: *reterr. */
 static int connect_host(struct vg_host *host, struct vg_error *reterr)
 {
     struct vg_lease *lease = host->lease;
-    struct vg_host_facts facts = {0};
+    struct vg_host_facts *facts = NULL;
 
     atomic_store(&lease->cut_at_ns, vg_now_ns() + OPEN_LIMIT);
     int rc = vg_lease_open(lease, host->uri, host->read_only, host->name, reterr);
-    if (rc == 0 && read_facts(lease->conn, &facts) < 0) {
+    if (rc == 0 && !(facts = read_facts(lease->conn))) {
         vg_error_set_virt(reterr);
         vg_lease_close(lease, true);
-        vg_host_facts_clear(&facts);
         rc = -1;
     }
     if (rc == 0 && !lease->in_process)
@@ -141,7 +196,7 @@ static int connect_host(struct vg_host *host, struct vg_error *reterr)
         return -1;
 
     VG_LOCK(&host->lock);
-    vg_host_facts_clear(&host->facts);
+    vg_host_facts_unref(host->facts);
     host->facts = facts;
     host->epoch++;
     host->failures = 0;
@@ -182,7 +237,7 @@ static bool probe_host(struct vg_host *host)
     VG_LOCK(&host->lock);
     host->suspect = false;
     if (alive) {
-        host->facts.hv_version = hv ? hv : host->facts.hv_version;
+        update_version(host, hv);
         host->failures = 0;
         set_state(host, VG_HOST_UP);
     }

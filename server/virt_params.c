@@ -369,7 +369,7 @@ static void find_near(const struct reader *r, const char *path,
         return;
     struct known k;
     for (size_t i = 0; get_known(r, i, &k); i++) {
-        char camel[FIELD_SIZE];
+        char camel[FIELD_SIZE] = "";
         camel_case(k.name, camel);
         size_t d = distance(path, camel);
         if (d < best) {
@@ -411,8 +411,8 @@ static int refuse_value(struct reader *r, const char *path, int type)
         [VIR_TYPED_PARAM_UINT] = "an integer from 0 to 4294967295",
         [VIR_TYPED_PARAM_LLONG] = "an integer of 64 bits, or a string of its digits",
         [VIR_TYPED_PARAM_ULLONG] =
-            "an integer from 0 to 18446744073709551615, or a string "
-            "of its digits",
+            ("an integer from 0 to 18446744073709551615, or a string "
+             "of its digits"),
         [VIR_TYPED_PARAM_DOUBLE] = "a number",
         [VIR_TYPED_PARAM_BOOLEAN] = "true or false",
         [VIR_TYPED_PARAM_STRING] = "a string",

@@ -54,6 +54,9 @@ int vg_xml_guard(const char *xml, size_t n, struct vg_error *reterr)
     const char *p = xml, *end = xml + n;
     unsigned int depth = 0, elements = 0;
 
+    if (begins(p, end, "\xEF\xBB\xBF"))
+        p += 3; /* a byte order mark hides the declaration of another encoding */
+
     /* UTF-16 and UTF-32 hide their markup from a look at bytes */
     if (memchr(xml, '\0', n) || begins(p, end, "\xFF\xFE") || begins(p, end, "\xFE\xFF"))
         return fail(reterr, "The XML is to be UTF-8");

@@ -8,6 +8,7 @@
 #include "virtgate/request.h"
 
 #include <libvirt/libvirt.h>
+#include <stdatomic.h>
 
 /* The connection this request may use until it is answered; no other thread uses it
  * meanwhile (in-process drivers excepted, which allow it). Borrowed. NULL only in
@@ -18,15 +19,22 @@ virConnectPtr vg_conn(const struct vg_request *rq);
  */
 bool vg_conn_in_process(const struct vg_request *rq);
 
+/* libvirt's version numbers, and as text: 9000000 is "9.0.0". */
+struct vg_version {
+    unsigned long number; /* 0: the driver cannot tell */
+    char text[24];
+};
+
 /* What a connection says of itself and never changes while it is open, read once for each
- * connection, and the hypervisor's version, read again with the health probe. */
+ * connection, and the hypervisor's version, read again with the health probe. Shared and
+ * never changed. */
 struct vg_host_facts {
+    atomic_uint refs;
     char *uri;      /* without password */
     char *hostname; /* NULL when the driver cannot tell */
     char *type;
     bool encrypted, secure;
-    unsigned long lib_version;
-    unsigned long hv_version; /* 0: the driver cannot tell */
+    struct vg_version client, libvirt, hypervisor;
 };
 
 enum vg_host_state {
@@ -41,10 +49,16 @@ struct vg_host_status {
     enum vg_host_state state;
     bool alive;
     bool read_only;
-    struct vg_error error;      /* why it is down; owned */
-    struct vg_host_facts facts; /* owned; uri is NULL before the first connection */
+    struct vg_error error;       /* why it is down; owned */
+    struct vg_host_facts *facts; /* counted; NULL before the first connection */
     unsigned int pool_size, in_use, idle, waiting;
 };
+
+/* The facts of the request's host while it is up, to be given back by
+ * vg_host_facts_unref(); NULL: the request's error says why there are none. Never blocks
+ * on the host. */
+struct vg_host_facts *vg_host_facts(struct vg_request *rq);
+void vg_host_facts_unref(struct vg_host_facts *facts);
 
 /* Copies the status of the request's host; never blocks on the host. */
 void vg_host_status(const struct vg_request *rq, struct vg_host_status *ret);

@@ -160,6 +160,7 @@ int server_start(struct server *s, const char *const args[])
     print_log(s);
     if (s->pid > 0)
         server_stop(s, 1);
+    unlink(s->log);
     return -1;
 }
 

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "server/request.h"
 #include "server/xml_guard.h"
@@ -46,14 +47,14 @@ static void check_doc(struct doc *d, const char *words)
 {
     struct vg_error e = {0};
     fclose(d->out);
-    int64_t start = vg_now_ns();
+    clock_t start = clock(); /* of this process: others do not count */
     int rc = vg_xml_guard(d->data, d->n, &e);
-    int64_t ms = (vg_now_ns() - start) / 1000000;
+    long ms = (long)(clock() - start) * 1000 / CLOCKS_PER_SEC;
     if (rc != (words ? -1 : 0) || (words && !strstr(e.detail, words)))
         fail_msg("%.60s...: %d, %s", d->data, rc, e.detail ? e.detail : "accepted");
     assert_int_equal(e.status, words ? 422 : 0);
-    if (ms >= MAX_MS && !getenv("VG_SLOW"))
-        fail_msg("%.60s...: %d ms", d->data, (int)ms);
+    if (ms >= MAX_MS)
+        fail_msg("%.60s...: %ld ms", d->data, ms);
     vg_error_clear(&e);
     free(d->data);
 }
