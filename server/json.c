@@ -241,7 +241,10 @@ static void write_real(struct vg_json *w, const char *key, const json_t *value)
     begin_item(w, key);
     size_t n =
         json_dumpb(value, text, sizeof(text), JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
-    put(w, text, n <= sizeof(text) ? n : 0);
+    if (n == 0 || n > sizeof(text))
+        w->failed = true;
+    else
+        put(w, text, n);
 }
 
 void vg_json_value(struct vg_json *w, const char *key, const json_t *value)

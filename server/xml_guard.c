@@ -43,6 +43,22 @@ static const char *skip_tag(const char *p, const char *end, bool *ret_empty)
     return end;
 }
 
+/* Whether the declaration names no other encoding than UTF-8 or its subset. */
+static bool is_utf8(const char *p, const char *end)
+{
+    const char *at = memmem(p, (size_t)(end - p), "encoding", 8);
+    if (!at)
+        return true;
+    at += 8;
+    while (at < end && strchr(" \t\r\n=", *at))
+        at++;
+    const char *close = at < end ? memchr(at + 1, *at, (size_t)(end - at - 1)) : NULL;
+    size_t n = close ? (size_t)(close - at - 1) : 0;
+    return (n == 5 && strncasecmp(at + 1, "UTF-8", n) == 0) ||
+           (n == 8 && strncasecmp(at + 1, "US-ASCII", n) == 0) ||
+           (n == 5 && strncasecmp(at + 1, "ASCII", n) == 0);
+}
+
 static int fail(struct vg_error *e, const char *what)
 {
     vg_error_set(e, VG_E_UNSAFE_XML, "%s", what);
@@ -57,16 +73,12 @@ int vg_xml_guard(const char *xml, size_t n, struct vg_error *reterr)
     if (begins(p, end, "\xEF\xBB\xBF"))
         p += 3; /* a byte order mark hides the declaration of another encoding */
 
-    /* UTF-16 and UTF-32 hide their markup from a look at bytes */
-    if (memchr(xml, '\0', n) || begins(p, end, "\xFF\xFE") || begins(p, end, "\xFE\xFF"))
+    /* UTF-16, UTF-32 and EBCDIC hide their markup from a look at bytes */
+    if (memchr(xml, '\0', n) || begins(p, end, "\xFF\xFE") ||
+        begins(p, end, "\xFE\xFF") || begins(p, end, "\x4C\x6F\xA7\x94"))
         return fail(reterr, "The XML is to be UTF-8");
-    if (begins(p, end, "<?xml") &&
-        memmem(p, (size_t)(skip_to(p, end, "?>") - p), "encoding", 8)) {
-        size_t head = (size_t)(skip_to(p, end, "?>") - p);
-        if (!memmem(p, head, "UTF-8", 5) && !memmem(p, head, "utf-8", 5) &&
-            !memmem(p, head, "ASCII", 5))
-            return fail(reterr, "The XML is to be UTF-8");
-    }
+    if (begins(p, end, "<?xml") && !is_utf8(p, skip_to(p, end, "?>")))
+        return fail(reterr, "The XML is to be UTF-8");
     while ((p = memchr(p, '<', (size_t)(end - p)))) {
         bool empty = false;
         if (begins(p, end, "<!--")) {
