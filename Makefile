@@ -204,8 +204,19 @@ $(O)/tests/torture/torture: $(O)/tests/torture/torture.o $(O)/tests/torture/rows
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) $(shell pkg-config --libs libcurl)
 
 torture: $(O)/virtgate $(O)/tests/torture/torture $(O)/tests/torture/fail.so ## each allocation fails once (TORTURE_STEP=7: every 7th)
-	@VIRTGATE_BIN=$(O)/virtgate TORTURE_PRELOAD=$(CURDIR)/$(O)/tests/torture/fail.so \
+	@VIRTGATE_BIN=$(O)/virtgate TORTURE_PRELOAD=$(abspath $(O))/tests/torture/fail.so \
 	  TORTURE_STEP=$(TORTURE_STEP) $(O)/tests/torture/torture
+
+BENCH_BIN := $(patsubst %.c,$(O)/%,$(wildcard tests/bench/*.c))
+$(BENCH_BIN): $(O)/%: $(O)/%.o
+	@echo "  LINK  $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+bench-run: $(O)/virtgate $(BENCH_BIN)
+	@O=$(O) tests/bench/run.sh
+bench: ## measure beside libvirt's C API and bare libmicrohttpd (root; BENCH_SECONDS=2)
+	@tests/setup.sh build test bench
+	@$(MAKE) --no-print-directory bench-run
 
 # ---- lint ----------------------------------------------------------------------------------
 

@@ -307,7 +307,8 @@ void *vg_keeper_main(void *data)
             note_tried(host);
             backoff = BACKOFF_FIRST;
             go_on = keep_connection(host);
-            mark_connecting(host);
+            if (go_on)
+                mark_connecting(host);
             disconnect_host(host);
         } else {
             mark_down(host, &error);

@@ -42,12 +42,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         const struct vg_route *row =
             vg_router_find(VG_GET, rq->segments, rq->n_segments, &allow);
         MUST(!row || allow);
-        if (vg_request_common_args(rq) == 0)
-            (void)fuzz_args(rq);
-        struct vg_reply reply = vg_with_next(rq, vg_no_content(rq), target);
-        /* libmicrohttpd ends a request line at CR and LF */
-        MUST(!reply.link || strpbrk(target, "\r\n") || !strpbrk(reply.link, "\r\n"));
-        vg_reply_clear(&reply);
+        /* only what passed its table gets so far as to have a next page */
+        if (vg_request_common_args(rq) == 0 && fuzz_args(rq) == 0) {
+            struct vg_reply reply = vg_with_next(rq, vg_no_content(rq), target);
+            MUST(!reply.link || strpbrk(target, "\r\n") || !strpbrk(reply.link, "\r\n"));
+            vg_reply_clear(&reply);
+        }
     }
     if (rq->error.status)
         fuzz_check_error(rq);

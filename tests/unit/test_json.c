@@ -92,8 +92,8 @@ static void test_utf8(void **state)
         "\xEF\xBF\xBF",
         "\xF0\x90\x80\x80",
         "\xF4\x8F\xBF\xBF",
-        "a\xE2\x82\xAC"
-        "b",
+        ("a\xE2\x82\xAC"
+         "b"),
     };
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         char want[32];

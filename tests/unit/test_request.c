@@ -151,7 +151,7 @@ static void test_query_limit(void **state)
     for (unsigned int n = 63; n <= 65; n++) {
         char target[1024] = "/a?";
         for (unsigned int i = 0; i < n; i++) {
-            char pair[16];
+            char pair[32];
             snprintf(pair, sizeof(pair), "%sk%u=%u", i ? "&" : "", i, i);
             strcat(target, pair); /* NOLINT: bounded by n */
         }
