@@ -84,6 +84,8 @@ static struct vg_reply list_domains(struct vg_request *rq)
         fields = vg_conn_in_process(rq) ? VG_DOMAIN_EVERYTHING : VG_DOMAIN_FULL;
     else if (!fields)
         fields = VG_DOMAIN_BRIEF;
+    if (filter.limit)
+        fields |= VG_DOMAIN_NAME; /* what pages go by */
 
     vg_auto_json w = vg_json_for(rq);
     vg_autofree char *next = NULL;

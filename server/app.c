@@ -24,6 +24,7 @@ int vg_app_start(const struct vg_config *config)
     read_only = config->read_only;
     read_deadline_ns = config->read_deadline * SECOND_NS;
     change_deadline_ns = config->change_deadline * SECOND_NS;
+    vg_json_watch_memory();
     return vg_router_build(vg_route_tables);
 }
 

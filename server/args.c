@@ -77,7 +77,12 @@ int vg_request_parse_body(struct vg_request *rq)
 
     if (rq->body_kind != VG_BODY_JSON || rq->body_length == 0)
         return 0;
+    (void)vg_json_lost_memory();
     rq->json = json_loadb(rq->body, rq->body_length, JSON_REJECT_DUPLICATES, &at);
+    if (vg_json_lost_memory()) {
+        vg_error_set(&rq->error, VG_E_INTERNAL, "Out of memory");
+        return -1;
+    }
     if (!rq->json) {
         enum vg_error_id id = json_error_code(&at) == json_error_duplicate_key
                                   ? VG_E_DUPLICATE_KEY

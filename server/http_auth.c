@@ -59,7 +59,8 @@ static int parse_expiry(const char *text, time_t *ret)
     const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
     if (!end || (strcmp(end, "Z") != 0 && strcmp(end, "+00:00") != 0))
         return -1;
-    *ret = timegm(&tm);
+    time_t at = timegm(&tm);
+    *ret = at ? at : 1; /* 0 is never */
     return 0;
 }
 

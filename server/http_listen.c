@@ -169,7 +169,8 @@ static size_t leave_escaped(void *data, struct MHD_Connection *connection, char 
     return strlen(text);
 }
 
-static void log_library(void *data, const char *fmt, va_list args)
+__attribute__((format(printf, 2, 0))) static void log_library(void *data, const char *fmt,
+                                                              va_list args)
 {
     vg_autofree char *text = NULL;
     (void)data;

@@ -11,10 +11,16 @@
 #include <stdio.h>
 #include <string.h>
 
-static void add_header(struct MHD_Response *response, const char *name, const char *value)
+/* An answer without one of its fields (Content-Encoding, say) is another answer: without
+ * memory for it, it is not sent. */
+static void add_header(struct MHD_Response **response, const char *name,
+                       const char *value)
 {
-    if (value)
-        MHD_add_response_header(response, name, value);
+    if (!*response || !value ||
+        MHD_add_response_header(*response, name, value) == MHD_YES)
+        return;
+    MHD_destroy_response(*response);
+    *response = NULL;
 }
 
 /* If-None-Match: a list of tags or the wildcard; weak comparison, so W/ does not matter.
@@ -48,7 +54,7 @@ static struct MHD_Response *make_entity(struct vg_reply *reply, bool gzip)
     return response;
 }
 
-static void add_cors(struct vg_http_call *call, struct MHD_Response *response)
+static void add_cors(struct vg_http_call *call, struct MHD_Response **response)
 {
     if (!call->origin)
         return;
@@ -67,7 +73,7 @@ static void add_cors(struct vg_http_call *call, struct MHD_Response *response)
 }
 
 static void add_common(struct vg_http_call *call, const struct vg_reply *reply,
-                       struct MHD_Response *response)
+                       struct MHD_Response **response)
 {
     add_header(response, "X-Request-Id", call->rq->id);
     add_header(response, "Location", reply->location);
@@ -114,20 +120,20 @@ void vg_http_build_response(struct vg_http_call *call, struct vg_reply *reply,
     bool reply_varies = gzip || (entity && vg_body_compresses(reply->body));
     struct MHD_Response *response = make_entity(reply, gzip && entity);
     if (response) {
-        add_header(response, "Content-Type", reply->type);
+        add_header(&response, "Content-Type", reply->type);
         if (gzip && entity)
-            add_header(response, "Content-Encoding", "gzip");
+            add_header(&response, "Content-Encoding", "gzip");
         if (etag[0]) {
-            add_header(response, "ETag", etag);
+            add_header(&response, "ETag", etag);
             if (call->origin || rq->route->flags & VG_GIVES_XML || reply_varies)
-                add_header(response, "Vary", "Accept, Accept-Encoding, Origin");
+                add_header(&response, "Vary", "Accept, Accept-Encoding, Origin");
         }
-        add_header(response, "Cache-Control", "no-cache");
-        add_header(response, "X-Content-Type-Options", "nosniff");
-        add_header(response, "Allow", allow);
-        add_common(call, reply, response);
+        add_header(&response, "Cache-Control", "no-cache");
+        add_header(&response, "X-Content-Type-Options", "nosniff");
+        add_header(&response, "Allow", allow);
+        add_common(call, reply, &response);
         if (closing || call->close)
-            add_header(response, "Connection", "close");
+            add_header(&response, "Connection", "close");
     }
     call->status = reply->status;
     call->response = response;

@@ -213,6 +213,15 @@ static enum MHD_Result answer_options(struct vg_http_call *call)
 
 /* ---- a call, step by step ---------------------------------------------------------- */
 
+/* What the client makes the change depend on must not get lost. */
+static char *copy_condition(struct vg_request *rq, const char *text)
+{
+    char *copy = strdup(text);
+    if (!copy)
+        vg_error_set(&rq->error, VG_E_INTERNAL, "Out of memory");
+    return copy;
+}
+
 static int identify(struct vg_http_call *call, const char *method, const char *version)
 {
     struct vg_request *rq = call->rq;
@@ -225,14 +234,15 @@ static int identify(struct vg_http_call *call, const char *method, const char *v
     else
         make_request_id(rq->id);
     if (call->headers.if_match)
-        rq->if_match = strdup(call->headers.if_match);
+        rq->if_match = copy_condition(rq, call->headers.if_match);
     if (call->headers.idempotency_key && strcmp(method, "POST") == 0)
-        rq->idempotency_key = strdup(call->headers.idempotency_key);
+        rq->idempotency_key = copy_condition(rq, call->headers.idempotency_key);
     if (call->headers.traceparent)
         call->traceparent = strdup(call->headers.traceparent);
     rq->method = vg_method_parse(method);
     rq->method_name = rq->method ? vg_method_name(rq->method) : "?";
-    return vg_http_check(call, version, config);
+    int rc = vg_http_check(call, version, config);
+    return rq->error.status ? -1 : rc;
 }
 
 static int check_target(struct vg_request *rq)

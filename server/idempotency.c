@@ -93,7 +93,9 @@ bool vg_idempotency_begin(struct vg_request *rq, struct vg_reply *ret_reply)
 
     if (!e) {
         rq->idempotent = add(key_of(rq), request) != NULL;
-        return true;
+        if (!rq->idempotent)
+            *ret_reply = vg_reply_error(rq, VG_E_INTERNAL, "Out of memory");
+        return rq->idempotent;
     }
     if (!XXH128_isEqual(e->request, request))
         *ret_reply =

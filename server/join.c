@@ -61,19 +61,23 @@ static void add_items(json_t *list, const char *host, const char *key, json_t *a
     }
 }
 
+/* A member's text; "" when `fields` left it out, or there was no memory for it. */
+static const char *text_of(const json_t *item, const char *key)
+{
+    const char *text = json_string_value(json_object_get(item, key));
+    return text ? text : "";
+}
+
 static int compare_items(const void *a, const void *b)
 {
     const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
-    int by_name = strcmp(json_string_value(json_object_get(x, "name")),
-                         json_string_value(json_object_get(y, "name")));
-    return by_name ? by_name
-                   : strcmp(json_string_value(json_object_get(x, "host")),
-                            json_string_value(json_object_get(y, "host")));
+    int by_name = strcmp(text_of(x, "name"), text_of(y, "name"));
+    return by_name ? by_name : strcmp(text_of(x, "host"), text_of(y, "host"));
 }
 
 static const char *name_at(json_t *const *items, size_t i)
 {
-    return json_string_value(json_object_get(items[i], "name"));
+    return text_of(items[i], "name");
 }
 
 /* The first `limit` items by name, and those of the same name on other hosts with the
@@ -83,10 +87,10 @@ static json_t *sort_items(const json_t *list, size_t limit, bool more,
 {
     size_t n = json_array_size(list), i;
     vg_autofree json_t **items = calloc(n ? n : 1, sizeof(*items));
-    json_t *sorted = json_array(), *item;
+    json_t *sorted = items ? json_array() : NULL, *item;
 
-    if (!items)
-        return sorted;
+    if (!sorted)
+        return NULL;
     json_array_foreach (list, i, item) {
         items[i] = item;
     }
@@ -128,6 +132,7 @@ static struct vg_reply pass_problem(struct vg_request *rq, int status, json_t *p
 static struct vg_reply join_replies(struct join *join)
 {
     struct vg_request *rq = join->rq;
+    (void)vg_json_lost_memory(); /* of earlier requests */
     json_auto_t *items = json_array();
     json_auto_t *unreachable = json_array();
     const char *key = list_key(rq);
@@ -139,7 +144,7 @@ static struct vg_reply join_replies(struct join *join)
         json_auto_t *answer =
             reply->body ? json_loadb(reply->body->data, reply->body->length, 0, NULL)
                         : NULL;
-        if (reply->status >= 400 && reply->status < 500)
+        if (answer && reply->status >= 400 && reply->status < 500)
             return pass_problem(rq, reply->status, answer);
         if (reply->status == 200)
             add_items(items, host, key, answer);
@@ -152,6 +157,10 @@ static struct vg_reply join_replies(struct join *join)
     json_t *joined = json_pack("{s:o, s:O}", key, sorted, "unreachable", unreachable);
     if (joined && next)
         json_object_set_new(joined, "next", json_string(next));
+    if (vg_json_lost_memory() || !sorted) { /* something is missing in the lists */
+        json_decref(joined);
+        return vg_reply_error(rq, VG_E_INTERNAL, "Out of memory");
+    }
     return vg_with_next(rq, vg_ok(rq, joined), next);
 }
 

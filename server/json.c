@@ -5,6 +5,7 @@
  */
 #include "virtgate/json.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Integers beyond this lose digits in JavaScript. */
@@ -317,4 +318,25 @@ json_t *vg_json_text(const char *s)
     vg_auto_json w = {0};
     put_string(&w, s);
     return w.failed ? NULL : json_loadb(w.data, w.len, JSON_DECODE_ANY, NULL);
+}
+
+static _Thread_local bool lost_memory;
+
+static void *watched_malloc(size_t n)
+{
+    void *p = malloc(n);
+    lost_memory |= !p;
+    return p;
+}
+
+void vg_json_watch_memory(void)
+{
+    json_set_alloc_funcs(watched_malloc, free);
+}
+
+bool vg_json_lost_memory(void)
+{
+    bool lost = lost_memory;
+    lost_memory = false;
+    return lost;
 }

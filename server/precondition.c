@@ -40,6 +40,13 @@ int vg_precondition_check(struct vg_request *rq)
     };
     memcpy(read.segments, rq->segments, sizeof(read.segments));
     struct vg_reply reply = read.route->handler(&read);
+    if (reply.status >= 500) { /* not known: not changed */
+        vg_reply_clear(&reply);
+        rq->error = read.error;
+        if (!rq->error.status)
+            vg_error_set(&rq->error, VG_E_INTERNAL, "Out of memory");
+        return -1;
+    }
     vg_error_clear(&read.error);
     bool exists = reply.status == 200;
     vg_reply_prepare(&reply, false);

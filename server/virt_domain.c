@@ -547,6 +547,10 @@ int vg_domain_write_list(struct vg_request *rq, struct vg_json *w,
             continue;
         if (filter->limit && written == filter->limit) {
             *ret_next = strdup(last);
+            if (!*ret_next) {
+                vg_error_set(vg_request_error(rq), VG_E_INTERNAL, "Out of memory");
+                return -1;
+            }
             break;
         }
         complete(rq, v, fields);

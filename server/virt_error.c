@@ -109,6 +109,11 @@ void vg_error_copy_virt(struct vg_error *e, const virError *err)
     e->status = find_status(err);
     e->detail = strdup(err->message ? err->message : "libvirt gave no message");
     e->virt = virt_to_json(err);
+    if (!e->virt) {
+        vg_error_set(e, VG_E_INTERNAL, "Out of memory");
+        e->transport = is_transport(err);
+        return;
+    }
     e->transport = is_transport(err);
     e->retryable = worth_retrying(e->status);
     e->retry_after = e->retryable ? RETRY_AFTER : 0;

@@ -226,14 +226,24 @@ static struct vg_job *wait_for_job(struct vg_lane *lane)
     }
 }
 
+/* Without memory for it, again a little later: until then deadlines answer. */
+static struct vg_lease *make_lease(void)
+{
+    const struct timespec pause = {.tv_nsec = 10000000};
+    struct vg_lease *lease;
+    while (!(lease = vg_lease_new()))
+        nanosleep(&pause, NULL);
+    return lease;
+}
+
 static void *worker_main(void *data)
 {
     struct vg_lane *lane = data;
-    struct vg_lease *lease = vg_lease_new();
+    struct vg_lease *lease = make_lease();
 
     pthread_mutex_lock(&lane->lock);
     struct vg_job *job;
-    while (lease && (job = wait_for_job(lane))) {
+    while ((job = wait_for_job(lane))) {
         pthread_mutex_unlock(&lane->lock);
         run_job(lane, job, lease);
         pthread_mutex_lock(&lane->lock);
@@ -382,9 +392,12 @@ void vg_lane_count(struct vg_lane *lane, unsigned int *ret_in_flight,
 
 void vg_lane_stop(struct vg_lane *lane)
 {
-    VG_LOCK(&lane->lock);
+    pthread_mutex_lock(&lane->lock);
     lane->stopping = true;
     pthread_cond_broadcast(&lane->wake);
     while (lane->threads)
         pthread_cond_wait(&lane->wake, &lane->lock);
+    pthread_mutex_unlock(&lane->lock);
+    /* what no thread could be started for */
+    vg_lane_expire(lane, INT64_MAX);
 }

@@ -50,6 +50,12 @@ char *vg_json_finish(struct vg_json *w, size_t *ret_len);
 void vg_json_free(struct vg_json *w);
 #define vg_auto_json __attribute__((cleanup(vg_json_free))) struct vg_json
 
+/* jansson goes on with half a string when it has no memory, or blames its input. From
+ * vg_json_watch_memory() on (before any thread), vg_json_lost_memory() says whether it
+ * had none on this thread since it was last asked. */
+void vg_json_watch_memory(void);
+bool vg_json_lost_memory(void);
+
 /* A new JSON string from text of unknown encoding, repaired to valid UTF-8; null for
  * NULL. (jansson's own json_string() returns NULL for invalid UTF-8.) */
 json_t *vg_json_text(const char *s);

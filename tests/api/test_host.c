@@ -58,6 +58,11 @@ static const struct step dead[] = {
      "'...']}"},
     {"GET", "/hosts/-/domains?state=inactive", 200,
      "{'domains':[],'unreachable':[{'host':'b'}]}"},
+    /* items without names are sorted and paged all the same */
+    {"GET", "/hosts/-/domains?fields=state", 200, NULL,
+     .contains = "*{\"domains\":[{\"state\":*"},
+    {"GET", "/hosts/-/domains?fields=state&limit=1", 200, NULL,
+     .contains = "*\"name\":\"test\"*"},
     {"GET", "/hosts/-/domains?nosuch=1", 400,
      "{'type':'urn:virtgate:error:unknown-key'}"},
     {"POST", "/hosts/-/domains/test/destroy", 404, NULL},
