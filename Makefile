@@ -101,36 +101,10 @@ $(O)/gen/openapi_spec.c: server/gen/openapi.py openapi.yaml
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 
-# ---- tests ---------------------------------------------------------------------------------
-
-SOURCES   := $(SERVER) $(ROUTES)
-HARNESS   := $(sort $(wildcard tests/harness/*.c) $(wildcard tests/qemu/guest.c))
-UNIT_SRC  := $(sort $(wildcard tests/unit/test_*.c))
-HTTP_SRC  := $(sort $(wildcard tests/api/test_*.c tests/qemu/test_*.c))
-HARN_OBJ  := $(HARNESS:%.c=$(O)/%.o)
-UNIT_BIN  := $(UNIT_SRC:%.c=$(O)/%)
-HTTP_BIN  := $(HTTP_SRC:%.c=$(O)/%)
-SCRIPTS   := $(wildcard .ci/run tests/*.sh tests/*/*.sh)
-FORMATTED := $(wildcard include/virtgate/*.h server/*.[ch] routes/*.[ch] tests/*/*.[ch])
-RUN       := O=$(O) tests/run.sh
-.SECONDARY: $(UNIT_BIN:%=%.o) $(HTTP_BIN:%=%.o)
-
-# Rows of tests leave out what does not matter to them.
-$(O)/tests/%.o: ALL_CFLAGS += -Wno-missing-field-initializers $(shell pkg-config --cflags $(TEST_PKGS) 2>/dev/null)
-
-$(UNIT_BIN): $(O)/tests/unit/%: $(O)/tests/unit/%.o $(LIB_OBJ)
-	@echo "  LINK  $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) $(shell pkg-config --libs cmocka)
-
-$(HTTP_BIN): $(O)/tests/%: $(O)/tests/%.o $(HARN_OBJ)
-	@echo "  LINK  $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) $(shell pkg-config --libs libcurl)
-
-.PHONY: all help setup run test tests check check-unit check-api check-qemu check-contract \
-  check-asan check-tsan valgrind lint install uninstall clean compile_commands.json
+.PHONY: all help setup run install uninstall clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z_.-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 26
+	@sed -n 's/^\([a-z_.-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
 	@echo "Variables: O=build  CC=gcc|clang  SAN=address,undefined  V=1  DESTDIR  prefix  WERROR="
 
 setup: ## install missing Debian packages: for building, tests and lint
@@ -141,127 +115,7 @@ run: ## set up, build, and serve libvirt's mock hypervisor on 127.0.0.1:8080 (RU
 	@$(MAKE) --no-print-directory all
 	$(O)/virtgate --connect test:///default $(RUN_ARGS)
 
-test: ## set up, build, and pass all tests
-	@tests/setup.sh build test
-	@$(MAKE) --no-print-directory check
-
-tests: $(O)/virtgate $(UNIT_BIN) $(HTTP_BIN) ## build the tests
-
-check: tests ## all tests
-	@$(RUN) unit api qemu contract
-check-unit: $(UNIT_BIN) ## tests of single functions
-	@$(RUN) unit
-check-api: tests ## API scenarios on test:///default
-	@$(RUN) api
-check-qemu: tests ## the same on a real libvirtd with QEMU guests (needs root)
-	@$(RUN) qemu
-check-contract: tests ## openapi.yaml, layers, coverage of libvirt's API (after check-api)
-	@$(RUN) contract
-
-check-asan: ## all test programs under AddressSanitizer and UBSan, in build-asan
-	@+$(MAKE) --no-print-directory O=build-asan SAN=address,undefined WERROR= CFLAGS='-O1 -g' tests
-	@O=build-asan ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1 \
-	  LSAN_OPTIONS=suppressions=$(CURDIR)/tests/harness/lsan.supp tests/run.sh unit api qemu
-
-check-tsan: ## API tests under ThreadSanitizer, in build-tsan
-	@+$(MAKE) --no-print-directory O=build-tsan SAN=thread WERROR= CFLAGS='-O1 -g' tests
-	@O=build-tsan TSAN_OPTIONS=halt_on_error=0:exitcode=66:suppressions=$(CURDIR)/tests/harness/tsan.supp \
-	  tests/run.sh api
-
-valgrind: tests ## API scenarios under valgrind: no definite leak, no error
-	@VG_TEST='test_[dcs]*' VG_WRAP='valgrind -q --leak-check=full --errors-for-leak-kinds=definite \
-	  --error-exitcode=99 --suppressions=tests/harness/valgrind.supp' $(RUN) api
-
-# ---- fuzzing, torture ----------------------------------------------------------------------
-
-FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_BIN := $(FUZZ_SRC:%.c=$(O)/%)
-FUZZ_MAKE = $(MAKE) --no-print-directory O=build-fuzz CC=clang \
-  SAN=fuzzer-no-link,address,undefined CFLAGS='-O1 -g' WERROR=
-.SECONDARY: $(FUZZ_BIN:%=%.o) $(O)/tests/fuzz/common.o
-.PHONY: fuzz check-fuzz fuzz-targets torture
-
-$(FUZZ_BIN): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/common.o $(LIB_OBJ)
-	@echo "  LINK  $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -Wl,--wrap=vg_log -o $@ $^ $(LIBS)
-
-fuzz-targets: $(FUZZ_BIN)
-
-check-fuzz: ## fuzz targets on what is known, then FUZZ_SECONDS=5 each on new inputs
-	@+$(FUZZ_MAKE) fuzz-targets
-	@FUZZ_SECONDS=$(or $(FUZZ_SECONDS),5) tests/fuzz/run.sh $(FUZZ_TARGETS)
-
-fuzz: ## the same for longer: FUZZ_SECONDS=600, FUZZ_TARGETS="xml json"
-	@+$(MAKE) --no-print-directory check-fuzz FUZZ_SECONDS=$(or $(FUZZ_SECONDS),600)
-
-$(O)/tests/torture/%.so: tests/torture/%.c
-	@mkdir -p $(@D)
-	@echo "  LINK  $@"
-	$(Q)$(CC) $(CPPFLAGS) -std=gnu17 $(WARN) $(CFLAGS) -fPIC -shared -o $@ $< -ldl
-
-$(O)/tests/torture/torture: $(O)/tests/torture/torture.o $(O)/tests/torture/rows.o $(HARN_OBJ)
-	@echo "  LINK  $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) $(shell pkg-config --libs libcurl)
-
-torture: $(O)/virtgate $(O)/tests/torture/torture $(O)/tests/torture/fail.so ## each allocation fails once (TORTURE_STEP=7: every 7th)
-	@VIRTGATE_BIN=$(O)/virtgate TORTURE_PRELOAD=$(abspath $(O))/tests/torture/fail.so \
-	  TORTURE_STEP=$(TORTURE_STEP) $(O)/tests/torture/torture
-
-BENCH_BIN := $(patsubst %.c,$(O)/%,$(wildcard tests/bench/*.c))
-$(BENCH_BIN): $(O)/%: $(O)/%.o
-	@echo "  LINK  $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
-
-bench-run: $(O)/virtgate $(BENCH_BIN)
-	@O=$(O) tests/bench/run.sh
-bench: ## measure beside libvirt's C API and bare libmicrohttpd (root; BENCH_SECONDS=2)
-	@tests/setup.sh build test bench
-	@$(MAKE) --no-print-directory bench-run
-
-# ---- lint ----------------------------------------------------------------------------------
-
-LINTS := format tidy cppcheck shell openapi
-.PHONY: format $(LINTS:%=lint-%)
-
-lint: ## every static check; each counts as one
-	@tests/setup.sh build lint
-	@good=0; bad=0; for l in $(LINTS); do echo "lint-$$l"; \
-	  if $(MAKE) --no-print-directory lint-$$l; then good=$$((good + 1)); else bad=$$((bad + 1)); fi; \
-	done; echo "$$good passed, $$bad failed"; [ $$bad = 0 ]
-
-format: ## let clang-format rewrite the sources
-	@clang-format -i $(FORMATTED)
-
-lint-format: # clang-format has nothing to change
-	@clang-format --dry-run -Werror $(FORMATTED)
-
-lint-tidy: compile_commands.json # clang-tidy by .clang-tidy
-	@printf '%s\n' $(SOURCES) $(UNIT_SRC) $(HTTP_SRC) $(HARNESS) | \
-	  xargs -P "$$(nproc)" -n 4 clang-tidy --quiet -p . 2>/dev/null
-
-# It does not see that what a scope owns is freed at its end; check-asan and valgrind do.
-lint-cppcheck: $(GEN_H) # cppcheck
-	@cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
-	  --error-exitcode=1 --library=posix \
-	  --library=tests/harness/cppcheck.cfg --suppress=missingInclude --suppress=memleak \
-	  --suppress=resourceLeak -j "$$(nproc)" -D_GNU_SOURCE -DVG_VERSION='""' \
-	  -Iinclude -I. -I$(O)/gen $(SOURCES) $(HARNESS) $(HTTP_SRC)
-
-lint-shell: # shellcheck
-	@shellcheck $(SCRIPTS)
-
-lint-openapi: # the linter of tests/contract/package.json on openapi.yaml
-	@mkdir -p $(O)/npm && cp -u tests/contract/package*.json $(O)/npm/
-	@cd $(O)/npm && { [ node_modules -nt package-lock.json ] || \
-	  { npm ci --silent --no-audit --no-fund --ignore-scripts && touch node_modules; }; }
-	@cd tests/contract && NODE_PATH=$(abspath $(O))/npm/node_modules \
-	  $(abspath $(O))/npm/node_modules/.bin/redocly lint $(CURDIR)/openapi.yaml
-
-compile_commands.json: export COMMAND = clang $(CPPFLAGS) $(ALL_CFLAGS) -Wno-missing-field-initializers
-compile_commands.json: $(GEN_H) ## for clang-tidy and editors
-	@for f in $(SOURCES) $(UNIT_SRC) $(HTTP_SRC) $(HARNESS); do \
-	  jq -n --arg d '$(CURDIR)' --arg f "$$f" --arg c "$$COMMAND -c $$f" \
-	  '{directory: $$d, file: $$f, command: $$c}'; done | jq -s . >$@
+include tests/rules.mk
 
 # ---- install -------------------------------------------------------------------------------
 
