@@ -18,7 +18,7 @@ PROBLEM = "application/problem+json"
 COMMON = {"Domain", "Host", "By", "Numbers", "RequestId", "IfNoneMatch", "IfMatch", "IdempotencyKey"}
 
 # What any request can be answered whatever its operation: the response `default`.
-HTTP_STATUSES = {408, 413, 414, 415, 421, 431}
+HTTP_STATUSES = {413, 414, 415, 421, 431}
 
 
 @dataclass
