@@ -57,9 +57,10 @@ check-tsan: ## API tests under ThreadSanitizer, in build-tsan
 	@O=build-tsan TSAN_OPTIONS=halt_on_error=0:exitcode=66:suppressions=$(CURDIR)/tests/harness/tsan.supp \
 	  tests/run.sh api
 
+VALGRIND := valgrind -q --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=99 \
+  --suppressions=tests/harness/valgrind.supp
 valgrind: tests ## API scenarios under valgrind: no definite leak, no error
-	@VG_TEST='test_[dcs]*' VG_WRAP='valgrind -q --leak-check=full --errors-for-leak-kinds=definite \
-	  --error-exitcode=99 --suppressions=tests/harness/valgrind.supp' $(RUN) api
+	@VG_TEST='test_[dchs]*' VG_WRAP='$(VALGRIND)' $(RUN) api
 
 # ---- fuzzing, torture ----------------------------------------------------------------------
 

@@ -111,8 +111,9 @@ static void test_hung(void)
                                         "{'domains':[{'name':'test','host':'default'}],'"
                                         "unreachable':[{'host':'h'}]}"};
         scenario_until(&s, &live, 1);
+        /* far from the time that opening the mute host takes; not a measurement */
         double t = seconds_now() - begun;
-        check_that(t < 1, "a hung host: first answer of another after %.2f s", t);
+        check_that(t < 5, "a hung host: first answer of another after %.2f s", t);
         begun = seconds_now();
         scenario_run(&s, &all, 1);
         t = seconds_now() - begun;
