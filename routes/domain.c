@@ -183,9 +183,7 @@ static struct vg_reply undefine_domain(struct vg_request *rq)
     const struct vg_field args[] = {
         VG_FLAGS("flags", &flags, virDomainUndefineFlagsValues), VG_END};
 
-    if (vg_args(rq, args) < 0)
-        return vg_fail(rq);
-    vg_autoptr(virDomain) dom = vg_path_domain(rq);
+    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
     if (!dom)
         return vg_fail(rq);
     if (virDomainUndefineFlags(dom, flags) < 0)
@@ -201,9 +199,7 @@ static struct vg_reply get_domain(struct vg_request *rq)
     const struct vg_field args[] = {VG_NAMES("fields", &fields, &vg_domain_fields),
                                     VG_END};
 
-    if (vg_args(rq, args) < 0)
-        return vg_fail(rq);
-    vg_autoptr(virDomain) dom = vg_path_domain(rq);
+    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
     if (!dom)
         return vg_fail(rq);
     if (vg_wants_xml(rq)) {
@@ -240,9 +236,7 @@ static struct vg_reply rename_domain(struct vg_request *rq)
     const char *name = NULL;
     const struct vg_field args[] = {VG_NEED_TEXT("name", &name), VG_END};
 
-    if (vg_args(rq, args) < 0)
-        return vg_fail(rq);
-    vg_autoptr(virDomain) dom = vg_path_domain(rq);
+    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
     if (!dom)
         return vg_fail(rq);
     if (virDomainRename(dom, name, 0) < 0)
@@ -289,9 +283,7 @@ static struct vg_reply set_autostart(struct vg_request *rq)
     bool autostart = false;
     const struct vg_field args[] = {VG_NEED_BOOL("autostart", &autostart), VG_END};
 
-    if (vg_args(rq, args) < 0)
-        return vg_fail(rq);
-    vg_autoptr(virDomain) dom = vg_path_domain(rq);
+    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
     if (!dom)
         return vg_fail(rq);
     if (virDomainSetAutostart(dom, autostart) < 0)

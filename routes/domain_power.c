@@ -7,102 +7,84 @@
 #include "virtgate/conflict.h"
 #include "virtgate/object.h"
 
+/* One libvirt call on a domain, the flags it takes, and the state it needs. */
+struct action {
+    int (*call)(virDomainPtr dom, unsigned int flags);
+    const struct vg_enum *flags; /* NULL: none */
+    enum vg_needed_state needs;
+};
+
 /* {"flags": ["paused"]} */
+static struct vg_reply act(struct vg_request *rq, const struct action *action)
+{
+    unsigned int flags = 0;
+    const struct vg_field args[] = {VG_NAMES("flags", &flags, action->flags), VG_END};
+
+    vg_autoptr(virDomain) dom =
+        action->flags ? vg_args_domain(rq, args) : vg_path_domain(rq);
+    if (!dom)
+        return vg_fail(rq);
+    if (action->call(dom, flags) < 0)
+        return vg_fail_in_state(rq, dom, action->needs);
+    return vg_no_content(rq);
+}
+
 static struct vg_reply start_domain(struct vg_request *rq)
 {
-    unsigned int flags = 0;
-    const struct vg_field args[] = {VG_FLAGS("flags", &flags, virDomainCreateFlags),
-                                    VG_END};
-
-    if (vg_args(rq, args) < 0)
-        return vg_fail(rq);
-    vg_autoptr(virDomain) dom = vg_path_domain(rq);
-    if (!dom)
-        return vg_fail(rq);
-    if (virDomainCreateWithFlags(dom, flags) < 0)
-        return vg_fail_in_state(rq, dom, VG_NEEDS_INACTIVE);
-    return vg_no_content(rq);
+    static const struct action start = {virDomainCreateWithFlags,
+                                        &vg_enum_virDomainCreateFlags, VG_NEEDS_INACTIVE};
+    return act(rq, &start);
 }
 
-/* {"flags": ["acpi-power-btn"]} */
 static struct vg_reply shutdown_domain(struct vg_request *rq)
 {
-    unsigned int flags = 0;
-    const struct vg_field args[] = {
-        VG_FLAGS("flags", &flags, virDomainShutdownFlagValues), VG_END};
-
-    if (vg_args(rq, args) < 0)
-        return vg_fail(rq);
-    vg_autoptr(virDomain) dom = vg_path_domain(rq);
-    if (!dom)
-        return vg_fail(rq);
-    if (virDomainShutdownFlags(dom, flags) < 0)
-        return vg_fail_in_state(rq, dom, VG_NEEDS_ACTIVE);
-    return vg_no_content(rq);
+    static const struct action shut_down = {
+        virDomainShutdownFlags, &vg_enum_virDomainShutdownFlagValues, VG_NEEDS_ACTIVE};
+    return act(rq, &shut_down);
 }
 
-/* {"flags": ["guest-agent"]} */
 static struct vg_reply reboot_domain(struct vg_request *rq)
 {
-    unsigned int flags = 0;
-    const struct vg_field args[] = {VG_FLAGS("flags", &flags, virDomainRebootFlagValues),
-                                    VG_END};
-
-    if (vg_args(rq, args) < 0)
-        return vg_fail(rq);
-    vg_autoptr(virDomain) dom = vg_path_domain(rq);
-    if (!dom)
-        return vg_fail(rq);
-    if (virDomainReboot(dom, flags) < 0)
-        return vg_fail_in_state(rq, dom, VG_NEEDS_ACTIVE);
-    return vg_no_content(rq);
+    static const struct action reboot = {
+        virDomainReboot, &vg_enum_virDomainRebootFlagValues, VG_NEEDS_ACTIVE};
+    return act(rq, &reboot);
 }
 
-/* {"flags": ["graceful"]} */
 static struct vg_reply destroy_domain(struct vg_request *rq)
 {
-    unsigned int flags = 0;
-    const struct vg_field args[] = {
-        VG_FLAGS("flags", &flags, virDomainDestroyFlagsValues), VG_END};
-
-    if (vg_args(rq, args) < 0)
-        return vg_fail(rq);
-    vg_autoptr(virDomain) dom = vg_path_domain(rq);
-    if (!dom)
-        return vg_fail(rq);
-    if (virDomainDestroyFlags(dom, flags) < 0)
-        return vg_fail_in_state(rq, dom, VG_NEEDS_ACTIVE);
-    return vg_no_content(rq);
+    static const struct action destroy = {
+        virDomainDestroyFlags, &vg_enum_virDomainDestroyFlagsValues, VG_NEEDS_ACTIVE};
+    return act(rq, &destroy);
 }
 
 static struct vg_reply reset_domain(struct vg_request *rq)
 {
-    vg_autoptr(virDomain) dom = vg_path_domain(rq);
-    if (!dom)
-        return vg_fail(rq);
-    if (virDomainReset(dom, 0) < 0)
-        return vg_fail_in_state(rq, dom, VG_NEEDS_ACTIVE);
-    return vg_no_content(rq);
+    static const struct action reset = {virDomainReset, NULL, VG_NEEDS_ACTIVE};
+    return act(rq, &reset);
+}
+
+static int suspend(virDomainPtr dom, unsigned int flags)
+{
+    (void)flags;
+    return virDomainSuspend(dom);
 }
 
 static struct vg_reply suspend_domain(struct vg_request *rq)
 {
-    vg_autoptr(virDomain) dom = vg_path_domain(rq);
-    if (!dom)
-        return vg_fail(rq);
-    if (virDomainSuspend(dom) < 0)
-        return vg_fail_in_state(rq, dom, VG_NEEDS_RUNNING);
-    return vg_no_content(rq);
+    static const struct action action = {suspend, NULL, VG_NEEDS_RUNNING};
+    return act(rq, &action);
+}
+
+static int resume(virDomainPtr dom, unsigned int flags)
+{
+    (void)flags;
+    return virDomainResume(dom);
 }
 
 static struct vg_reply resume_domain(struct vg_request *rq)
 {
-    vg_autoptr(virDomain) dom = vg_path_domain(rq);
-    if (!dom)
-        return vg_fail(rq);
-    if (virDomainResume(dom) < 0)
-        return vg_fail_in_state(rq, dom, VG_NEEDS_PAUSED);
-    return vg_no_content(rq);
+    static const struct action action = {resume, NULL, VG_NEEDS_PAUSED};
+    return act(rq, &action);
 }
 
 /* clang-format off */

@@ -88,6 +88,11 @@ virDomainPtr vg_path_domain(struct vg_request *rq)
     return dom;
 }
 
+virDomainPtr vg_args_domain(struct vg_request *rq, const struct vg_field *fields)
+{
+    return vg_args(rq, fields) < 0 ? NULL : vg_path_domain(rq);
+}
+
 char *vg_domain_href(const struct vg_request *rq, virDomainPtr dom)
 {
     vg_autofree char *name = vg_percent_encode(virDomainGetName(dom));

@@ -12,6 +12,10 @@
  * ...ByName). NULL: the request's error is libvirt's own. The caller owns the object. */
 virDomainPtr vg_path_domain(struct vg_request *rq);
 
+/* vg_args(), then vg_path_domain(): how most handlers begin. NULL: the request's error
+ * says which failed. */
+virDomainPtr vg_args_domain(struct vg_request *rq, const struct vg_field *fields);
+
 /* Path of a domain for Location and links, its name percent-encoded. Owned by the caller.
  */
 char *vg_domain_href(const struct vg_request *rq, virDomainPtr dom);
