@@ -228,18 +228,20 @@ static void *writer_main(void *data)
     pthread_mutex_lock(&lock);
     while (!stopping || used) {
         if (!urgent && !stopping && !reopen) {
+            if (!used) {
+                pthread_cond_wait(&wake, &lock);
+                continue; /* the first line: others may join it */
+            }
             clock_gettime(CLOCK_MONOTONIC, &until);
             until.tv_nsec += FLUSH_NS;
             until.tv_sec += until.tv_nsec / 1000000000;
             until.tv_nsec %= 1000000000;
-            if (used)
-                pthread_cond_timedwait(&wake, &lock, &until);
-            else
-                pthread_cond_wait(&wake, &lock);
+            pthread_cond_timedwait(&wake, &lock, &until);
         }
         if (used || reopen || dropped)
             flush(scratch);
     }
+    running = false; /* from here on lines go to stderr: none is left in the buffer */
     pthread_mutex_unlock(&lock);
     free(scratch);
     return NULL;
@@ -252,6 +254,7 @@ int vg_log_start(const struct vg_config *config, char **reterr)
     pthread_condattr_t attr;
     char *scratch = NULL;
 
+    vg_log_setup_close(&setup);
     if (vg_log_setup_open(&setup, config, reterr) < 0) {
         vg_log_setup_close(&setup);
         return -1;
@@ -270,6 +273,7 @@ int vg_log_start(const struct vg_config *config, char **reterr)
         free(spare);
         free(scratch);
         buffer = spare = NULL;
+        vg_log_setup_close(&setup);
         *reterr = strdup("cannot start the log's thread");
         return -1;
     }
@@ -289,9 +293,8 @@ void vg_log_stop(void)
     }
     pthread_join(writer, NULL);
     VG_LOCK(&lock);
-    running = false;
-    vg_log_setup_close(&setup);
-    setup.level = VG_LOG_INFO;
+    /* a thread that outlives its deadline may still ask for level, filters and format */
+    vg_log_setup_close_outputs(&setup);
     free(buffer);
     free(spare);
     buffer = spare = NULL;

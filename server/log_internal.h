@@ -41,7 +41,9 @@ struct vg_log_setup {
 int vg_log_setup_open(struct vg_log_setup *setup, const struct vg_config *config,
                       char **reterr);
 void vg_log_setup_reopen(struct vg_log_setup *setup);
+/* Back to lines of level info and above. */
 void vg_log_setup_close(struct vg_log_setup *setup);
+void vg_log_setup_close_outputs(struct vg_log_setup *setup);
 
 /* Writes whole lines (each ended by a newline) of one level to one output. */
 void vg_log_write(const struct vg_log_output *output, enum vg_log_level level,

@@ -41,10 +41,12 @@ static int add_filter(struct vg_log_setup *setup, const char *item, char **reter
         return fail(reterr, item, "expected LEVEL:MATCH with a level from 1 to 4");
     struct vg_log_filter *grown =
         realloc(setup->filters, (setup->n_filters + 1) * sizeof(*grown));
-    filter.match = strdup(match);
-    if (!grown || !filter.match)
+    if (!grown)
         return fail(reterr, item, "out of memory");
     setup->filters = grown;
+    filter.match = strdup(match);
+    if (!filter.match)
+        return fail(reterr, item, "out of memory");
     grown[setup->n_filters++] = filter;
     return 0;
 }
@@ -76,18 +78,19 @@ static int add_output(struct vg_log_setup *setup, const char *item, char **reter
                     "expected LEVEL:stderr, LEVEL:syslog:NAME, LEVEL:file:PATH or "
                     "LEVEL:journald");
     }
-    out.argument = argument ? strdup(argument) : NULL;
+    struct vg_log_output *grown =
+        realloc(setup->outputs, (setup->n_outputs + 1) * sizeof(*grown));
+    if (!grown)
+        return fail(reterr, item, "out of memory");
+    setup->outputs = grown;
+    if (argument && !(out.argument = strdup(argument)))
+        return fail(reterr, item, "out of memory");
     if (out.kind == VG_LOG_TO_FILE && (out.fd = open_file(argument)) < 0) {
         free(out.argument);
         return fail(reterr, item, strerror(errno));
     }
     if (out.kind == VG_LOG_TO_SYSLOG)
         openlog(out.argument, LOG_PID, LOG_DAEMON);
-    struct vg_log_output *grown =
-        realloc(setup->outputs, (setup->n_outputs + 1) * sizeof(*grown));
-    if (!grown)
-        return fail(reterr, item, "out of memory");
-    setup->outputs = grown;
     grown[setup->n_outputs++] = out;
     return 0;
 }
@@ -130,18 +133,27 @@ void vg_log_setup_reopen(struct vg_log_setup *setup)
     }
 }
 
-void vg_log_setup_close(struct vg_log_setup *setup)
+void vg_log_setup_close_outputs(struct vg_log_setup *setup)
 {
-    for (size_t i = 0; i < setup->n_filters; i++)
-        free(setup->filters[i].match);
     for (size_t i = 0; i < setup->n_outputs; i++) {
+        if (setup->outputs[i].kind == VG_LOG_TO_SYSLOG)
+            closelog(); /* it keeps the pointer to the name */
         if (setup->outputs[i].fd >= 0)
             close(setup->outputs[i].fd);
         free(setup->outputs[i].argument);
     }
-    free(setup->filters);
     free(setup->outputs);
-    *setup = (struct vg_log_setup){0};
+    setup->outputs = NULL;
+    setup->n_outputs = 0;
+}
+
+void vg_log_setup_close(struct vg_log_setup *setup)
+{
+    vg_log_setup_close_outputs(setup);
+    for (size_t i = 0; i < setup->n_filters; i++)
+        free(setup->filters[i].match);
+    free(setup->filters);
+    *setup = (struct vg_log_setup){.level = VG_LOG_INFO};
 }
 
 static int priority(enum vg_log_level level)

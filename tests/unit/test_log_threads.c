@@ -186,8 +186,7 @@ static void test_stderr(void **state)
     log_all_levels();
     vg_log_stop();
     vg_log_stop();
-    vg_log(VG_LOG_DEBUG, "test", "not this");
-    vg_log(VG_LOG_INFO, "test", "after");
+    vg_log(VG_LOG_INFO, "test", "after"); /* as configured */
     vg_autofree char *text = release(saved), *file = read_text("meanwhile");
     assert_int_equal(rc, 0);
     assert_int_equal(count_lines(file), 4);
@@ -197,13 +196,70 @@ static void test_stderr(void **state)
     } rows[] = {{"logfmt", "before\nit", "info"},
                 {"json", "broken", "error"},
                 {"json", "careful", "warning"},
-                {"logfmt", "after", "info"}};
+                {"json", "after", "info"}};
     for (size_t i = 0; i < COUNT(rows); i++) {
         vg_autofree char *line = line_of(text, i);
         json_auto_t *is = parse_line(rows[i].format, line);
         assert_member(is, "msg", rows[i].message);
         assert_member(is, "level", rows[i].level);
     }
+}
+
+static void stop_soon(void)
+{
+    pause_ms(2);
+    vg_log_stop();
+}
+
+/* A line is written by the log, or by its thread once the log has stopped. */
+static void test_stop(void **state)
+{
+    (void)state;
+    static struct seen seen;
+    start_good("json", VG_LOG_INFO, "2:test", "1:file:stopped");
+    int saved = capture();
+    run_threads(stop_soon);
+    vg_autofree char *after = release(saved), *before = read_text("stopped");
+    see(before, &seen);
+    see(after, &seen);
+    assert_all_seen(&seen);
+}
+
+/* A log that could not start is as one that was not asked to. */
+static void test_not_started(void **state)
+{
+    (void)state;
+    vg_autofree char *message = NULL;
+    int saved = capture();
+    int rc = start("json", VG_LOG_DEBUG, "1:test", "1:nowhere", &message);
+    vg_log(VG_LOG_DEBUG, "test", "not this");
+    vg_log(VG_LOG_INFO, "test", "this");
+    vg_autofree char *text = release(saved);
+    assert_int_equal(rc, -1);
+    assert_int_equal(count_lines(text), 1);
+    vg_autofree char *line = line_of(text, 0);
+    json_auto_t *is = parse_line("logfmt", line);
+    assert_member(is, "msg", "this");
+}
+
+/* Lines that come one by one share writes: the pipe is seldom filled. */
+static void test_batches(void **state)
+{
+    (void)state;
+    enum { MANY = 40 };
+    assert_int_equal(mkfifo("batches", 0600), 0);
+    vg_autofd int fd = open("batches", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    assert_true(fd >= 0);
+    start_good("logfmt", VG_LOG_INFO, NULL, "1:file:batches");
+    char text[8192];
+    size_t reads = 0;
+    for (int i = 0; i < MANY; i++) {
+        vg_log(VG_LOG_INFO, "test", "line");
+        pause_ms(1);
+        reads += read(fd, text, sizeof(text)) > 0;
+    }
+    vg_log_stop();
+    assert_in_range(reads, 0, MANY / 2);
 }
 
 /* A closed or full stderr costs lines, nothing else. */
@@ -225,9 +281,11 @@ static void test_bad_output(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_threads),    cmocka_unit_test(test_rotation),
-        cmocka_unit_test(test_full),       cmocka_unit_test(test_stderr),
-        cmocka_unit_test(test_bad_output),
+        /* first, since the settings of a log that has stopped go on */
+        cmocka_unit_test(test_stderr),   cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_rotation), cmocka_unit_test(test_full),
+        cmocka_unit_test(test_stop),     cmocka_unit_test(test_not_started),
+        cmocka_unit_test(test_batches),  cmocka_unit_test(test_bad_output),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
