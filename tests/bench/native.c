@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * The limit that libvirt sets, without a gateway: THREADS threads, each with a connection
- * of its own, repeat one operation for SECONDS. Prints operations per second, and p50 and
- * p99 in milliseconds.
+ * of its own, repeat one operation for SECONDS after all have connected. Prints
+ * operations per second, and p50 and p99 in milliseconds.
  *
  *   native URI OPERATION THREADS SECONDS [NAME-PREFIX COUNT]
  *     version   virConnectGetLibVersion
@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -26,7 +27,8 @@
 
 static const char *uri, *prefix = "";
 static unsigned long names = 1;
-static int64_t end_ns;
+static int64_t run_ns;
+static pthread_barrier_t connected;
 static atomic_int failures;
 
 struct worker {
@@ -89,18 +91,32 @@ static const struct {
     {"version", get_version}, {"lookup", look_up}, {"list", list}, {"stats", get_stats}};
 static int (*operation)(virConnectPtr conn, unsigned long i);
 
+/* libvirt keeps the reason for the thread it failed in. */
+static void note_failure(void)
+{
+    if (atomic_fetch_add(&failures, 1) == 0)
+        fprintf(stderr, "native: %s\n", virGetLastErrorMessage());
+}
+
 static void *work(void *data)
 {
     struct worker *w = data;
     virConnectPtr conn = virConnectOpen(uri);
+    int64_t start, end;
 
-    for (unsigned long i = w->number; conn && now_ns() < end_ns; i++) {
-        int64_t start = now_ns();
+    if (!conn)
+        note_failure();
+    pthread_barrier_wait(&connected);
+    start = now_ns();
+    end = start + run_ns;
+    for (unsigned long i = w->number; conn && start < end; i++) {
         if (operation(conn, i) < 0)
-            atomic_fetch_add(&failures, 1);
+            note_failure();
+        int64_t now = now_ns();
         if (w->n < MAX_SAMPLES)
-            w->samples[w->n] = now_ns() - start;
+            w->samples[w->n] = now - start;
         w->n++;
+        start = now;
     }
     if (conn)
         virConnectClose(conn);
@@ -129,8 +145,7 @@ static void report(const struct worker *workers, unsigned long n, double seconds
            samples ? (double)all[samples / 2] / 1e6 : 0,
            samples ? (double)all[samples * 99 / 100] / 1e6 : 0);
     if (failures)
-        fprintf(stderr, "native: %d calls failed: %s\n", failures,
-                virGetLastErrorMessage());
+        fprintf(stderr, "native: %d calls failed\n", failures);
 }
 
 static int hold_idle(void)
@@ -141,7 +156,7 @@ static int hold_idle(void)
 
     while (status && fgets(line, sizeof(line), status))
         if (strncmp(line, "VmRSS:", 6) == 0)
-            printf("%s", line + 6 + strspn(line + 6, " \t"));
+            printf("%lu\n", strtoul(line + 6, NULL, 10));
     if (status)
         fclose(status);
     if (conn)
@@ -175,7 +190,9 @@ int main(int argc, char **argv)
     prefix = argc > 5 ? argv[5] : "";
     names = argc > 6 ? strtoul(argv[6], NULL, 10) : 1;
     names = names ? names : 1;
-    end_ns = now_ns() + (int64_t)seconds * 1000000000;
+    run_ns = (int64_t)seconds * 1000000000;
+    if (pthread_barrier_init(&connected, NULL, (unsigned int)threads) != 0)
+        return 1;
     for (unsigned long i = 0; i < threads; i++) {
         workers[i].number = i * 7;
         workers[i].samples = calloc(MAX_SAMPLES, sizeof(int64_t));

@@ -3,98 +3,78 @@
 #
 # make bench: the gateway beside libvirt's own C API and a bare libmicrohttpd server, in one run
 # on one machine; the load generator shares its cores. Absolute numbers say little (saturated
-# answers vary by a third between runs), ratios of one run do. Needs root for the private
-# libvirtd; everything is on loopback, and only what was started here is ended.
+# answers vary by a third between runs, more when the machine has other work), ratios of one run
+# do: each is the median of alternating pairs. Nothing here fails because of a figure.
 #
-#   BENCH_SECONDS=2   of each measurement      BENCH_PORT=18080   and the next one
+# Everything is on loopback, and only what was started here is ended. The figures of QEMU need
+# root, for a private libvirtd with 30 domains: 10 paused, 20 shut off.
+#
+#   BENCH_SECONDS=2   of each measurement     BENCH_PORT=18080   and the next two
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 O=${O:-build}
 SECONDS_EACH=${BENCH_SECONDS:-2}
 PORT=${BENCH_PORT:-18080}
-ROUNDS=3
-export VG_LIBVIRTD_DIR=/tmp/vg-bench-libvirtd
+BASE=http://127.0.0.1:$PORT
+BARE=http://127.0.0.1:$((PORT + 1))
+OTHER=http://127.0.0.1:$((PORT + 2))
+ROUNDS=5
+# The fields that virDomainLookupByName and virDomainGetInfo tell.
+LIKE='?fields=id,name,uuid,state,maxMemoryKiB,memoryKiB,vcpus,cpuTimeNs'
+TICKS=$(getconf CLK_TCK)
 WORK=$(mktemp -d)
-GATEWAY=
-BARE=
+VG_LIBVIRTD_DIR=$(mktemp -d /tmp/vgb.XXXXXX)
+export VG_LIBVIRTD_DIR BENCH_NAMES BENCH_QUERY
+declare -A PID # of what serves a port
+
+end() { # port
+    local pid=${PID[$1]:-}
+    [ -n "$pid" ] || return 0
+    unset "PID[$1]"
+    kill "$pid" 2>/dev/null || true
+    wait "$pid" 2>/dev/null || true
+}
 
 finish() {
-    [ -z "$GATEWAY" ] || kill "$GATEWAY" 2>/dev/null || true
-    [ -z "$BARE" ] || kill "$BARE" 2>/dev/null || true
+    local port
+    for port in "${!PID[@]}"; do
+        end "$port"
+    done
     tests/qemu/libvirtd.sh stop >/dev/null 2>&1 || true
-    rm -rf "$WORK"
+    rm -rf "$WORK" "$VG_LIBVIRTD_DIR"
 }
 trap finish EXIT
 
-gateway() { # options...
-    "$O/virtgate" --listen "127.0.0.1:$PORT" "$@" 2>"$WORK/gateway.log" &
-    GATEWAY=$!
-    local i
+# ---- servers -------------------------------------------------------------------------------
+
+# Its log goes to a file, as in service.
+gateway() { # port options...
+    local port=$1 log=$WORK/$1.log i
+    end "$port"
+    : >"$log"
+    "$O/virtgate" --listen "127.0.0.1:$port" "${@:2}" 2>>"$log" &
+    PID[$port]=$!
     for ((i = 0; i < 500; i++)); do
-        curl -fs -o /dev/null "http://127.0.0.1:$PORT/version" && return
+        ! grep -q msg=listening "$log" ||
+            ! curl -fs -o /dev/null "http://127.0.0.1:$port/version" || return 0
         sleep 0.01
     done
-    cat "$WORK/gateway.log" >&2
+    cat "$log" >&2
     exit 1
 }
 
-end() { # pid
-    kill "$1"
-    wait "$1" 2>/dev/null || true
+# As long as the gateway's answer at a path.
+bare() { # path
+    local length
+    length=$(curl -fsS "$BASE$1" | wc -c)
+    end $((PORT + 1))
+    "$O/tests/bench/hello" $((PORT + 1)) "$length" &
+    PID[$((PORT + 1))]=$!
+    curl -fs -o /dev/null --retry 50 --retry-connrefused --retry-delay 0 "$BARE/" || {
+        echo "the bare server does not come up" >&2
+        exit 1
+    }
 }
-
-bare() { # length
-    [ -z "$BARE" ] || end "$BARE"
-    "$O/tests/bench/hello" $((PORT + 1)) "$1" &
-    BARE=$!
-    sleep 0.2
-}
-
-# Requests per second, p50 and p99 in ms.
-load() { # url connections [script]
-    wrk -t "$(($2 < 2 ? 1 : 2))" -c "$2" -d "${SECONDS_EACH}s" --latency ${3:+-s "$3"} "$1" |
-        awk 'function ms(t) { return t ~ /us$/ ? t / 1000 : t ~ /ms$/ ? t + 0 : t * 1000 }
-            /50%/ { p50 = ms($2) } /99%/ { p99 = ms($2) } /Requests\/sec/ { rate = $2 }
-            /Non-2xx/ { bad = $NF } END { printf "%.0f %.3f %.3f%s\n", rate, p50, p99,
-            bad ? " BAD:" bad : "" }'
-}
-
-median() { sort -n | awk '{ v[NR] = $0 } END { print v[int((NR + 1) / 2)] }'; }
-
-row() { # what rate p50 p99
-    printf '%-58s %9s %9s %9s\n' "$@"
-}
-
-each_load() { # what url [script]
-    local c
-    for c in 1 16 64; do
-        # shellcheck disable=SC2046
-        row "$1, $c connections" $(load "$2" "$c" "${3:-}")
-    done
-}
-
-# A B A B ...: the two medians in $A and $B.
-pair() { # command-a command-b
-    local i
-    : >"$WORK/a"
-    : >"$WORK/b"
-    for ((i = 0; i < ROUNDS; i++)); do
-        eval "$1" | cut -d' ' -f1 >>"$WORK/a"
-        eval "$2" | cut -d' ' -f1 >>"$WORK/b"
-    done
-    A=$(median <"$WORK/a")
-    B=$(median <"$WORK/b")
-}
-
-figure() { # what ratio wanted at-least|at-most
-    awk -v what="$1" -v ratio="$2" -v wanted="$3" -v how="$4" 'BEGIN {
-        good = how == "at-least" ? ratio >= wanted : ratio <= wanted
-        printf "%-66s %8.2f  %s %-5s %s\n", what, ratio, how, wanted, good ? "reached" : "missed" }'
-}
-
-ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.3f", b ? a / b : 0 }'; }
-
-rss() { awk '/VmRSS/ { print $2 }' "/proc/$1/status"; }
 
 node_file() { # count
     echo '<node><cpu><mhz>1000</mhz><model>x86_64</model><active>2</active><nodes>1</nodes>'
@@ -120,83 +100,176 @@ X
     done
 }
 
-start_up_ms() {
-    "$O/tests/bench/startup" "$O/virtgate" --connect test:///default \
-        --listen "127.0.0.1:$((PORT + 2))" --log-outputs "1:file:$WORK/startup.log"
+# ---- measuring -----------------------------------------------------------------------------
+
+cpu_ticks() { # pid
+    sed 's/.*) //' "/proc/$1/stat" | awk '{ print $12 + $13 }'
 }
 
-cat >"$WORK/names.lua" <<'L'
-local n, query = 0, os.getenv("BENCH_QUERY") or ""
-request = function() n = n + 1; return wrk.format("GET", "/domains/b" .. n % 30 .. query) end
-L
-export BENCH_QUERY=
-LIKE='?fields=id,name,uuid,maxMemoryKiB,memoryKiB,vcpus,cpuTimeNs'
-BASE=http://127.0.0.1:$PORT
-HELLO=http://127.0.0.1:$((PORT + 1))
+# Requests per second, p50 and p99 in ms, the server's CPU time of a request in us.
+load() { # url connections [script]
+    local port=${1#http://127.0.0.1:} before after
+    port=${port%%/*}
+    [ ! -e "$WORK/$port.log" ] || : >"$WORK/$port.log" # grows by 25 MB/s
+    before=$(cpu_ticks "${PID[$port]}")
+    wrk -t "$(($2 < 2 ? 1 : 2))" -c "$2" -d "${SECONDS_EACH}s" --latency ${3:+-s "$3"} "$1" \
+        >"$WORK/wrk"
+    after=$(cpu_ticks "${PID[$port]}")
+    awk -v cpu=$((after - before)) -v ticks="$TICKS" '
+        function ms(t) { return t ~ /us$/ ? t / 1000 : t ~ /ms$/ ? t + 0 : t * 1000 }
+        /50%/ { p50 = ms($2) }
+        /99%/ { p99 = ms($2) }
+        /requests in/ { n = $1 }
+        /Requests\/sec/ { rate = $2 }
+        /Socket errors|Non-2xx/ { bad = " BAD:" $0; gsub(/ +/, "_", bad); sub(/^_/, " ", bad) }
+        END { printf "%.0f %.3f %.3f %.1f%s\n", rate, p50, p99,
+              n ? cpu * 1e6 / ticks / n : 0, bad }' "$WORK/wrk"
+}
 
-row "" "req/s" "p50 ms" "p99 ms"
-gateway --connect test:///default
-bare "$(curl -s "$BASE/version" | wc -c)"
-each_load "bare libmicrohttpd, as long as /version" "$HELLO/"
+names() { # connections
+    load "$BASE" "$1" "$WORK/names.lua"
+}
+
+native() { # operation connections
+    "$O/tests/bench/native" "$URI" "$1" "$2" "$SECONDS_EACH" b 30
+}
+
+row() { # what rate p50 p99 cpu
+    printf '%-58s %9s %9s %9s %9s\n' "$@"
+}
+
+each_load() { # what url [script]
+    local c
+    for c in 1 16 64; do
+        # shellcheck disable=SC2046
+        row "$1, $c" $(load "$2" "$c" "${3:-}")
+    done
+}
+
+rate_of() { "$@" | cut -d' ' -f1; }
+
+median() { sort -n | awk '{ v[NR] = $0 } END { print v[int((NR + 1) / 2)] }'; }
+
+# The median of A's rate to B's, of rounds A B, B A, A B ...: one command each.
+ratio() { # command-a... -- command-b...
+    local a=() i x y
+    while [ "$1" != -- ]; do
+        a+=("$1")
+        shift
+    done
+    shift
+    for ((i = 0; i < ROUNDS; i++)); do
+        if ((i % 2)); then
+            y=$(rate_of "$@")
+            x=$(rate_of "${a[@]}")
+        else
+            x=$(rate_of "${a[@]}")
+            y=$(rate_of "$@")
+        fi
+        awk -v x="$x" -v y="$y" 'BEGIN { printf "%.3f\n", y ? x / y : 0 }'
+    done | median
+}
+
+figure() { # what value [at-least|at-most wanted]
+    awk -v what="$1" -v value="$2" -v how="${3:-}" -v wanted="${4:-}" 'BEGIN {
+        good = how == "at-least" ? value >= wanted : value <= wanted
+        printf "%-66s %7.2f", what, value
+        if (how) printf "  %s %-4s %s", how, wanted, good ? "reached" : "missed"
+        print "" }' >>"$WORK/figures"
+}
+
+memory() { awk -v key="$2:" '$1 == key { print $2 }' "/proc/$1/status"; } # pid key
+
+mib() { awk -v kib="$1" 'BEGIN { printf "%.2f", kib / 1024 }'; }
+
+# Milliseconds from fork to the first 200.
+start_up() { # uri
+    local i
+    for ((i = 0; i < ROUNDS; i++)); do
+        "$O/tests/bench/startup" "$O/virtgate" --connect "$1" \
+            --listen "127.0.0.1:$((PORT + 2))" --log-outputs "1:file:$WORK/startup.log"
+    done | median
+}
+
+# Each of wrk's threads asks for names of its own: equal requests would share one call.
+cat >"$WORK/names.lua" <<'L'
+local threads, n, query = 0, 0, os.getenv("BENCH_QUERY")
+local half = math.floor(os.getenv("BENCH_NAMES") / 2)
+function setup(thread) thread:set("first", threads * half); threads = threads + 1 end
+function request()
+    n = n + 1
+    return wrk.format("GET", "/domains/b" .. first + n % half .. query)
+end
+L
+
+# ---- the test driver -----------------------------------------------------------------------
+
+row "connections last" "req/s" "p50 ms" "p99 ms" "CPU us"
+gateway "$PORT" --connect test:///default
+bare /version
+each_load "bare libmicrohttpd, as long as /version" "$BARE/"
 each_load "/version, test:///default" "$BASE/version"
+figure "/version / bare libmicrohttpd, 64 connections" \
+    "$(ratio load "$BASE/version" 64 -- load "$BARE/" 64)" at-least 0.80
 each_load "/domains, 1 domain, test:///default" "$BASE/domains"
-each_load "/domains/test, test:///default" "$BASE/domains/test"
-pair "load $BASE/version 64" "load $HELLO/ 64"
-VERSION_RATIO=$(ratio "$A" "$B")
-end "$GATEWAY"
 
 node_file 1000 >"$WORK/1000.xml"
 node_file 2000 >"$WORK/2000.xml"
-gateway --connect "test://$WORK/1000.xml"
-bare "$(curl -s "$BASE/domains" | wc -c)"
-each_load "bare libmicrohttpd, as long as 1,000 domains" "$HELLO/"
+gateway "$PORT" --connect "test://$WORK/1000.xml"
+gateway $((PORT + 2)) --connect "test://$WORK/2000.xml"
+bare /domains
+each_load "bare libmicrohttpd, as long as 1,000 domains" "$BARE/"
 each_load "/domains, 1,000 domains, test driver" "$BASE/domains"
-ONE=$(for ((i = 0; i < ROUNDS; i++)); do load "$BASE/domains" 1; done | cut -d' ' -f1 | median)
-end "$GATEWAY"
-gateway --connect "test://$WORK/2000.xml"
-TWO=$(for ((i = 0; i < ROUNDS; i++)); do load "$BASE/domains" 1; done | cut -d' ' -f1 | median)
-end "$GATEWAY"
+LINEAR=$(ratio load "$BASE/domains" 1 -- load "$OTHER/domains" 1)
+BENCH_NAMES=1000 BENCH_QUERY=
+each_load "/domains/{name}, of 1,000, test driver" "$BASE" "$WORK/names.lua"
+end $((PORT + 2))
+STARTUP=$(start_up test:///default)
 
-URI=$(tests/qemu/libvirtd.sh start)
-BARE_RSS=$("$O/tests/bench/native" "$URI" idle | awk '{ print $1 }')
-gateway --connect "$URI"
-sleep 1
-IDLE_RSS=$(rss "$GATEWAY")
-qemu_domains
-native() { "$O/tests/bench/native" "$URI" "$1" "$2" "$SECONDS_EACH" b 30; }
-for t in 1 8; do
-    # shellcheck disable=SC2046
-    {
-        row "libvirt C: lookup and info, $t connections" $(native lookup "$t")
-        row "libvirt C: list and info of 30, $t connections" $(native list "$t")
-        row "libvirt C: one stats call for 30, $t connections" $(native stats "$t")
-    }
-done
-each_load "/version, QEMU" "$BASE/version"
-each_load "/domains, 30 QEMU" "$BASE/domains"
-each_load "/domains?view=full, 30 QEMU" "$BASE/domains?view=full"
-each_load "/domains/{name}, 30 QEMU, all fields" "$BASE" "$WORK/names.lua"
-export BENCH_QUERY=$LIKE
-each_load "/domains/{name}, 30 QEMU, fields of lookup and info" "$BASE" "$WORK/names.lua"
-pair "load $BASE 16 $WORK/names.lua" "native lookup 8"
-LIKE_RATIO=$(ratio "$A" "$B")
-export BENCH_QUERY=
-pair "load $BASE 16 $WORK/names.lua" "native lookup 8"
-ALL_RATIO=$(ratio "$A" "$B")
-pair "load '$BASE/domains?view=full' 16" "native list 8"
-FULL_RATIO=$(ratio "$A" "$B")
-LOAD_RSS=$(rss "$GATEWAY")
-STARTUP=$(start_up_ms)
+# ---- a real libvirtd -----------------------------------------------------------------------
+
+if URI=$(tests/qemu/libvirtd.sh start); then
+    BARE_RSS=$("$O/tests/bench/native" "$URI" idle)
+    gateway "$PORT" --connect "$URI"
+    sleep 1
+    IDLE_RSS=$(memory "${PID[$PORT]}" VmRSS)
+    qemu_domains
+    bare '/domains?view=full'
+    for t in 1 8; do
+        # shellcheck disable=SC2046
+        {
+            row "libvirt C: lookup and info, $t" $(native lookup "$t") -
+            row "libvirt C: list and info of 30, $t" $(native list "$t") -
+            row "libvirt C: one stats call for 30, $t" $(native stats "$t") -
+        }
+    done
+    each_load "bare libmicrohttpd, as long as 30 domains" "$BARE/"
+    each_load "/version, QEMU" "$BASE/version"
+    each_load "/domains, 30 QEMU" "$BASE/domains"
+    each_load "/domains?view=full, 30 QEMU" "$BASE/domains?view=full"
+    BENCH_NAMES=30
+    each_load "/domains/{name}, 30 QEMU, all fields" "$BASE" "$WORK/names.lua"
+    BENCH_QUERY=$LIKE
+    each_load "/domains/{name}, 30 QEMU, as lookup and info" "$BASE" "$WORK/names.lua"
+    figure "/domains/{name}, fields of lookup and info / libvirt C, 16" \
+        "$(ratio names 16 -- native lookup 8)" at-least 0.60
+    BENCH_QUERY=
+    figure "/domains/{name}, all fields (7 calls) / libvirt C (2 calls), 16" \
+        "$(ratio names 16 -- native lookup 8)" at-least 0.60
+    figure "/domains?view=full of 30 / libvirt C asking each, 16" \
+        "$(ratio load "$BASE/domains?view=full" 16 -- native list 8)" at-least 4
+    figure "idle RSS above a bare libvirt program, MiB" \
+        "$(mib $((IDLE_RSS - BARE_RSS)))" at-most 6
+    figure "peak RSS under load above a bare libvirt program, MiB" \
+        "$(mib $(($(memory "${PID[$PORT]}" VmHWM) - BARE_RSS)))"
+    figure "start to first answer, libvirtd, ms" "$(start_up "$URI")" at-most 60
+else
+    echo "No libvirtd of our own: the figures of QEMU are left out"
+fi
+figure "time of 2,000 domains / of 1,000" "$LINEAR" at-most 2.2
+figure "start to first answer, test:///default, ms" "$STARTUP" at-most 60
+strip -o "$WORK/stripped" "$O/virtgate"
+figure "binary, stripped, MiB" "$(mib $(($(stat -c %s "$WORK/stripped") / 1024)))"
 
 echo
-figure "/version / bare libmicrohttpd, 64 connections" "$VERSION_RATIO" 0.80 at-least
-figure "/domains/{name}, fields of lookup and info / libvirt C, 16" "$LIKE_RATIO" 0.60 at-least
-figure "/domains/{name}, all fields (7 calls) / libvirt C (2 calls), 16" "$ALL_RATIO" 0.60 at-least
-figure "/domains?view=full of 30 / libvirt C asking each, 16" "$FULL_RATIO" 4 at-least
-figure "time of 2,000 domains / of 1,000" "$(ratio "$ONE" "$TWO")" 2.2 at-most
-figure "idle RSS above a bare libvirt program, MiB" \
-    "$(ratio $((IDLE_RSS - BARE_RSS)) 1024)" 6 at-most
-figure "RSS after load, MiB" "$(ratio "$LOAD_RSS" 1024)" 64 at-most
-figure "start to first answer, ms" "$STARTUP" 60 at-most
-printf '%-66s %8.2f\n' "binary, stripped, MiB" \
-    "$(strip -o "$WORK/stripped" "$O/virtgate" && ratio "$(stat -c %s "$WORK/stripped")" 1048576)"
+cat "$WORK/figures"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * startup PROGRAM ARGS... --listen 127.0.0.1:PORT ...: milliseconds from fork to the
- * first byte of an answer to GET /version; ends the program.
+ * first answer 200 to GET /version (503 is none: a host is not connected yet); ends the
+ * program.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -23,15 +24,18 @@ static double now_ms(void)
     return (double)ts.tv_sec * 1e3 + (double)ts.tv_nsec / 1e6;
 }
 
-/* True once an answer came. */
+/* True once a good answer came. */
 static bool try_once(const struct sockaddr_in *address)
 {
     static const char get[] = "GET /version HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    char byte;
+    static const char wanted[] = "HTTP/1.1 200";
+    char answer[sizeof(wanted) - 1];
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     bool answered =
         connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 &&
-        write(fd, get, sizeof(get) - 1) > 0 && read(fd, &byte, 1) == 1;
+        write(fd, get, sizeof(get) - 1) > 0 &&
+        recv(fd, answer, sizeof(answer), MSG_WAITALL) == (ssize_t)sizeof(answer) &&
+        memcmp(answer, wanted, sizeof(answer)) == 0;
     close(fd);
     return answered;
 }
