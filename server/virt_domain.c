@@ -181,7 +181,8 @@ static int read_info(struct view *v)
     v->memory = info.memory;
     v->vcpus = info.nrVirtCpu;
     v->cpu_time = info.cpuTime;
-    v->have |= INFO_FIELDS;
+    v->state = info.state;
+    v->have |= INFO_FIELDS | VG_DOMAIN_STATE; /* a call saved where no reason is wanted */
     return 0;
 }
 
@@ -212,7 +213,7 @@ static int read_view(struct view *v, unsigned int fields, bool in_process)
 
     if (missing & INFO_FIELDS && read_info(v) < 0)
         return -1;
-    if (missing & STATE_FIELDS) {
+    if (missing & STATE_FIELDS & ~v->have) {
         if (virDomainGetState(v->dom, &v->state, &v->reason, 0) < 0)
             return -1;
         v->have |= STATE_FIELDS;
