@@ -6,14 +6,11 @@
 #include "routes/routes.h"
 #include "virtgate/host.h"
 
-static const char *const state_names[] = {
-    [VG_HOST_CONNECTING] = "connecting", [VG_HOST_UP] = "up", [VG_HOST_DOWN] = "down"};
-
 static void write_host(struct vg_json *w, const struct vg_host_status *status)
 {
     vg_json_string(w, "host", status->name);
     vg_json_string(w, "uri", status->uri);
-    vg_json_string(w, "state", state_names[status->state]);
+    vg_json_string(w, "state", vg_host_state_name(status->state));
     vg_json_bool(w, "readOnly", status->read_only);
     if (status->state == VG_HOST_DOWN) {
         json_auto_t *problem = vg_error_to_json(&status->error);

@@ -25,13 +25,9 @@ static struct vg_reply get_live(struct vg_request *rq)
 
 static void write_readiness(struct vg_json *w, const struct vg_host_status *status)
 {
-    static const char *const names[] = {[VG_HOST_CONNECTING] = "connecting",
-                                        [VG_HOST_UP] = "up",
-                                        [VG_HOST_DOWN] = "down"};
-
     vg_json_begin_object(w, NULL);
     vg_json_string(w, "host", status->name);
-    vg_json_string(w, "state", names[status->state]);
+    vg_json_string(w, "state", vg_host_state_name(status->state));
     if (status->state == VG_HOST_DOWN)
         vg_json_string(w, "error", status->error.detail);
     vg_json_end_object(w);

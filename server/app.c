@@ -14,16 +14,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SECOND_NS ((int64_t)1000000000)
-
 static bool read_only;
 static int64_t read_deadline_ns, change_deadline_ns;
 
 int vg_app_start(const struct vg_config *config)
 {
     read_only = config->read_only;
-    read_deadline_ns = config->read_deadline * SECOND_NS;
-    change_deadline_ns = config->change_deadline * SECOND_NS;
+    read_deadline_ns = config->read_deadline * VG_SECOND_NS;
+    change_deadline_ns = config->change_deadline * VG_SECOND_NS;
     vg_json_watch_memory();
     return vg_router_build(vg_route_tables);
 }

@@ -13,7 +13,6 @@
 #include <string.h>
 #include <strings.h>
 
-#define MAX_TARGET       4096
 #define MAX_HEADER_BYTES 10240
 #define MAX_BODIES_BYTES (32 * 1024 * 1024) /* of all requests together */
 

@@ -18,7 +18,6 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#define SECOND_NS  ((int64_t)1000000000)
 #define MAX_TARGET 4096
 
 static const struct vg_config *config;
@@ -33,7 +32,7 @@ static struct vg_http_conn *conns;
 static void set_deadline(struct vg_http_conn *conn, int64_t seconds)
 {
     atomic_store_explicit(&conn->deadline_ns,
-                          seconds ? vg_now_ns() + seconds * SECOND_NS : 0,
+                          seconds ? vg_now_ns() + seconds * VG_SECOND_NS : 0,
                           memory_order_relaxed);
 }
 

@@ -11,7 +11,7 @@
 
 #define BUCKETS     4096
 #define MAX_ENTRIES 10000
-#define KEEP_NS     ((int64_t)24 * 3600 * 1000000000)
+#define KEEP_NS     (24 * 3600 * VG_SECOND_NS)
 
 struct entry {
     struct entry *next;          /* in the bucket */

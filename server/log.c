@@ -7,6 +7,7 @@
  */
 #include "virtgate/log.h"
 
+#include "server/clock.h"
 #include "server/log_internal.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/json.h"
@@ -73,29 +74,36 @@ static bool is_bare(const char *s)
     return true;
 }
 
-static void put_pair(struct vg_json *w, const char *key, const char *text)
+/* Text as it is: what the JSON writer puts between items has no place in logfmt. */
+static void put_raw(struct vg_json *w, const char *text)
 {
     w->comma = false;
-    vg_json_raw(w, NULL, " ", 1);
+    vg_json_raw(w, NULL, text, strlen(text));
     w->comma = false;
-    vg_json_raw(w, NULL, key, strlen(key));
-    w->comma = false;
-    vg_json_raw(w, NULL, "=", 1);
-    w->comma = false;
+}
+
+static void put_key(struct vg_json *w, const char *key)
+{
+    put_raw(w, " ");
+    put_raw(w, key);
+    put_raw(w, "=");
+}
+
+static void put_pair(struct vg_json *w, const char *key, const char *text)
+{
+    put_key(w, key);
     /* a JSON string is a valid quoted logfmt value, and never holds a newline */
     if (is_bare(text))
-        vg_json_raw(w, NULL, text, strlen(text));
+        put_raw(w, text);
     else
         vg_json_string(w, NULL, text);
-    w->comma = false;
 }
 
 static void format_logfmt(struct vg_json *w, enum vg_log_level level, const char *source,
                           const char *message, const struct vg_log_field *fields,
                           unsigned int n)
 {
-    vg_json_raw(w, NULL, "time=", 5);
-    w->comma = false;
+    put_raw(w, "time=");
     put_time(w, NULL);
     put_pair(w, "level", level_names[level]);
     put_pair(w, "source", source);
@@ -104,14 +112,8 @@ static void format_logfmt(struct vg_json *w, enum vg_log_level level, const char
         if (fields[i].text) {
             put_pair(w, fields[i].key, fields[i].text);
         } else if (fields[i].is_number) {
-            vg_json_raw(w, NULL, " ", 1);
-            w->comma = false;
-            vg_json_raw(w, NULL, fields[i].key, strlen(fields[i].key));
-            w->comma = false;
-            vg_json_raw(w, NULL, "=", 1);
-            w->comma = false;
+            put_key(w, fields[i].key);
             vg_json_int(w, NULL, fields[i].number);
-            w->comma = false;
         }
     }
 }
@@ -223,7 +225,6 @@ static void flush(char *scratch)
 static void *writer_main(void *data)
 {
     char *scratch = data;
-    struct timespec until;
 
     pthread_mutex_lock(&lock);
     while (!stopping || used) {
@@ -232,10 +233,7 @@ static void *writer_main(void *data)
                 pthread_cond_wait(&wake, &lock);
                 continue; /* the first line: others may join it */
             }
-            clock_gettime(CLOCK_MONOTONIC, &until);
-            until.tv_nsec += FLUSH_NS;
-            until.tv_sec += until.tv_nsec / 1000000000;
-            until.tv_nsec %= 1000000000;
+            const struct timespec until = vg_from_now(FLUSH_NS);
             pthread_cond_timedwait(&wake, &lock, &until);
         }
         if (used || reopen || dropped)
@@ -251,7 +249,6 @@ static void *writer_main(void *data)
 
 int vg_log_start(const struct vg_config *config, char **reterr)
 {
-    pthread_condattr_t attr;
     char *scratch = NULL;
 
     vg_log_setup_close(&setup);
@@ -259,10 +256,7 @@ int vg_log_start(const struct vg_config *config, char **reterr)
         vg_log_setup_close(&setup);
         return -1;
     }
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&wake, &attr);
-    pthread_condattr_destroy(&attr);
+    vg_cond_init(&wake);
     buffer = malloc(BUFFER_SIZE);
     spare = malloc(BUFFER_SIZE);
     scratch = malloc(BUFFER_SIZE);
@@ -328,8 +322,7 @@ void vg_log_fields(enum vg_log_level level, const char *source, const char *mess
         format_json(&line, level, source, message, fields, n);
     else
         format_logfmt(&line, level, source, message, fields, n);
-    line.comma = false;
-    vg_json_raw(&line, NULL, "\n", 1);
+    put_raw(&line, "\n");
     if (!line.failed)
         append(level, line.data, line.len);
 }

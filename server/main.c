@@ -72,7 +72,7 @@ static void serve(const sigset_t *signals)
 static void drain(void)
 {
     const struct timespec pause = {.tv_nsec = WATCH_NS / 5};
-    int64_t end = vg_now_ns() + DRAIN_SECONDS * (int64_t)1000000000;
+    int64_t end = vg_now_ns() + DRAIN_SECONDS * VG_SECOND_NS;
 
     sd_notify(0, "STOPPING=1");
     vg_log(VG_LOG_INFO, "main", "stopping: %u requests in flight", vg_http_active());
@@ -82,7 +82,7 @@ static void drain(void)
         watch();
     }
     vg_hosts_stop(0);
-    end = vg_now_ns() + (int64_t)1000000000;
+    end = vg_now_ns() + VG_SECOND_NS;
     while (vg_http_active() && vg_now_ns() < end)
         nanosleep(&pause, NULL);
     vg_http_stop();

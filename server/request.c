@@ -9,16 +9,8 @@
 #include "virtgate/cleanup.h"
 
 #include <string.h>
-#include <time.h>
 
 #define MAX_QUERY_KEYS 64
-
-int64_t vg_now_ns(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
 
 struct vg_request *vg_request_new(void)
 {

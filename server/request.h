@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "server/clock.h"
 #include "virtgate/reply.h"
 #include "virtgate/request.h"
 #include "virtgate/route.h"
@@ -110,8 +111,6 @@ void vg_request_answer(struct vg_request *rq, struct vg_reply reply);
 
 /* Percent-encodes one path segment or query value. Owned by the caller. */
 char *vg_percent_encode(const char *s);
-
-int64_t vg_now_ns(void);
 
 /* ---- replies ----------------------------------------------------------------------- */
 

@@ -11,8 +11,6 @@
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
 
-#include <errno.h>
-#include <libvirt/virterror.h>
 #include <string.h>
 #include <time.h>
 
@@ -148,6 +146,11 @@ static void get_status(struct vg_host *host, struct vg_host_status *ret)
     ret->facts = vg_host_facts_ref(host->facts);
 }
 
+const char *vg_host_state_name(enum vg_host_state state)
+{
+    return state == VG_HOST_UP ? "up" : state == VG_HOST_DOWN ? "down" : "connecting";
+}
+
 struct vg_host_facts *vg_host_facts(struct vg_request *rq)
 {
     struct vg_host *host = rq->host;
@@ -234,11 +237,7 @@ const char *vg_host_get_name(const struct vg_host *host)
 static int init_host(struct vg_host *host, const struct vg_host_config *from,
                      const struct vg_config *config)
 {
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&host->wake, &attr);
-    pthread_condattr_destroy(&attr);
+    vg_cond_init(&host->wake);
     pthread_mutex_init(&host->lock, NULL);
 
     host->name = strdup(from->name);
@@ -304,7 +303,7 @@ static void free_host(struct vg_host *host)
 void vg_hosts_stop(unsigned int seconds)
 {
     const struct timespec pause = {.tv_nsec = 10000000};
-    int64_t end = vg_now_ns() + seconds * SECOND_NS;
+    int64_t end = vg_now_ns() + seconds * VG_SECOND_NS;
 
     while (any_work() && vg_now_ns() < end)
         nanosleep(&pause, NULL);

@@ -8,8 +8,6 @@
 #include "server/virt_host.h"
 #include "server/worker.h"
 
-#define SECOND_NS ((int64_t)1000000000)
-
 struct vg_host {
     char *name;
     char *uri; /* NULL: libvirt's own choice */

@@ -14,20 +14,19 @@
 #include <time.h>
 
 #define PROBE_SECONDS    15
-#define PROBE_LIMIT      (3 * SECOND_NS)
-#define OPEN_LIMIT       (5 * SECOND_NS)
-#define BACKOFF_FIRST    (SECOND_NS / 4)
-#define BACKOFF_LAST     (SECOND_NS * 3 / 2)
+#define PROBE_LIMIT      (3 * VG_SECOND_NS)
+#define OPEN_LIMIT       (5 * VG_SECOND_NS)
+#define BACKOFF_FIRST    (VG_SECOND_NS / 4)
+#define BACKOFF_LAST     (VG_SECOND_NS * 3 / 2)
 #define FAILURES_TO_OPEN 2 /* transport failures in a row, until the breaker opens */
-#define START_PATIENCE   (SECOND_NS / 4)
+#define START_PATIENCE   (VG_SECOND_NS / 4)
 
 static pthread_mutex_t tried_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t tried_wake = PTHREAD_COND_INITIALIZER;
 
 /* ---- small things ------------------------------------------------------------------ */
 
-/* A copy without the password of its userinfo and without its query, which may hold more.
- */
+/* A copy without the password of its userinfo. */
 char *vg_uri_redact(const char *uri)
 {
     if (!uri)
@@ -69,18 +68,6 @@ void vg_error_copy(struct vg_error *to, const struct vg_error *from)
     json_incref(to->virt);
 }
 
-static void until(struct timespec *ts, int64_t ns_from_now)
-{
-    int64_t at = vg_now_ns() + ns_from_now;
-    ts->tv_sec = at / SECOND_NS;
-    ts->tv_nsec = at % SECOND_NS;
-}
-
-static const char *state_name(enum vg_host_state state)
-{
-    return state == VG_HOST_UP ? "up" : state == VG_HOST_DOWN ? "down" : "connecting";
-}
-
 /* Lock held. */
 static void set_state(struct vg_host *host, enum vg_host_state state)
 {
@@ -89,7 +76,7 @@ static void set_state(struct vg_host *host, enum vg_host_state state)
     host->state = state;
     struct vg_log_field fields[] = {
         VG_LOG_TEXT("host", host->name),
-        VG_LOG_TEXT("state", state_name(state)),
+        VG_LOG_TEXT("state", vg_host_state_name(state)),
         VG_LOG_TEXT("error", state == VG_HOST_DOWN ? host->error.detail : NULL),
     };
     vg_log_fields(state == VG_HOST_DOWN ? VG_LOG_WARNING : VG_LOG_INFO, "host",
@@ -247,8 +234,7 @@ static bool probe_host(struct vg_host *host)
 /* Waits until something is to be done, or for `ns`. False: stop. */
 static bool rest(struct vg_host *host, int64_t ns, bool wake_when_suspect)
 {
-    struct timespec ts;
-    until(&ts, ns);
+    const struct timespec ts = vg_from_now(ns);
     VG_LOCK(&host->lock);
     int rc = 0;
     while (!host->stopping && rc != ETIMEDOUT &&
@@ -283,7 +269,7 @@ static void mark_connecting(struct vg_host *host)
 static bool keep_connection(struct vg_host *host)
 {
     for (;;) {
-        if (!rest(host, PROBE_SECONDS * SECOND_NS, true))
+        if (!rest(host, PROBE_SECONDS * VG_SECOND_NS, true))
             return false;
         bool lost;
         {
@@ -339,8 +325,8 @@ void vg_keeper_await_first(struct vg_host *hosts, size_t n)
     struct timespec ts;
     clock_gettime(CLOCK_REALTIME, &ts);
     ts.tv_nsec += START_PATIENCE;
-    ts.tv_sec += ts.tv_nsec / SECOND_NS;
-    ts.tv_nsec %= SECOND_NS;
+    ts.tv_sec += ts.tv_nsec / VG_SECOND_NS;
+    ts.tv_nsec %= VG_SECOND_NS;
     VG_LOCK(&tried_lock);
     int rc = 0;
     for (size_t i = 0; i < n; i++)

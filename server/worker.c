@@ -14,7 +14,7 @@
 #include <time.h>
 
 #define IDLE_SECONDS 60
-#define STUCK_NS     1000000000
+#define STUCK_NS     VG_SECOND_NS
 #define WORKER_STACK (512 * 1024)
 #define LATE_ANSWER  "The host did not answer in time; try again, or look at /health/ready"
 
@@ -29,11 +29,7 @@ struct vg_job {
 
 void vg_lane_init(struct vg_lane *lane, unsigned int threads, unsigned int max_waiting)
 {
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&lane->wake, &attr);
-    pthread_condattr_destroy(&attr);
+    vg_cond_init(&lane->wake);
     pthread_mutex_init(&lane->lock, NULL);
     lane->last = &lane->first;
     lane->max_threads = threads;
@@ -210,9 +206,7 @@ static void run_job(struct vg_lane *lane, struct vg_job *job, struct vg_lease *l
 /* Waits for a job. NULL: the thread is to end. Called with the lock held. */
 static struct vg_job *wait_for_job(struct vg_lane *lane)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += IDLE_SECONDS;
+    const struct timespec until = vg_from_now(IDLE_SECONDS * VG_SECOND_NS);
 
     for (int rc = 0;;) {
         struct vg_job *job = choose(lane);

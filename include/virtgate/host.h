@@ -43,6 +43,9 @@ enum vg_host_state {
     VG_HOST_DOWN,
 };
 
+/* "connecting", "up", "down". */
+const char *vg_host_state_name(enum vg_host_state state);
+
 struct vg_host_status {
     const char *name; /* borrowed, lives as long as the program */
     const char *uri;  /* as configured, without password; NULL: libvirt's own choice */

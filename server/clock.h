@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * CLOCK_MONOTONIC in nanoseconds, and waiting by it: steps of the wall clock change no
+ * deadline.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdint.h>
+#include <time.h>
+
+#define VG_SECOND_NS ((int64_t)1000000000)
+
+static inline int64_t vg_now_ns(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * VG_SECOND_NS + ts.tv_nsec;
+}
+
+/* A condition whose timed waits take vg_from_now(). */
+static inline void vg_cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+/* The time `ns` from now, for pthread_cond_timedwait(). */
+static inline struct timespec vg_from_now(int64_t ns)
+{
+    int64_t at = vg_now_ns() + ns;
+    return (struct timespec){.tv_sec = at / VG_SECOND_NS, .tv_nsec = at % VG_SECOND_NS};
+}
