@@ -24,6 +24,11 @@ static const struct vg_config *config;
 static atomic_uint active;
 static atomic_bool draining;
 
+/* Requests that the application has in hand: it may be stopped, and libmicrohttpd may be
+ * (which dies of suspended connections), when there are none and none may come. */
+static atomic_uint in_hand;
+static atomic_bool closed;
+
 /* ---- connections, for the watchdog ------------------------------------------------- */
 
 static pthread_mutex_t conns_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -137,6 +142,32 @@ static void make_request_id(char *ret)
     ret[26] = '\0';
 }
 
+/* ---- the door ---------------------------------------------------------------------- */
+
+static bool enter(void)
+{
+    atomic_fetch_add(&in_hand, 1);
+    if (!atomic_load(&closed))
+        return true;
+    atomic_fetch_sub(&in_hand, 1);
+    return false;
+}
+
+static void leave(void)
+{
+    atomic_fetch_sub(&in_hand, 1);
+}
+
+void vg_http_shut(void)
+{
+    atomic_store(&closed, true);
+}
+
+unsigned int vg_http_in_hand(void)
+{
+    return atomic_load(&in_hand);
+}
+
 /* ---- answering --------------------------------------------------------------------- */
 
 /* The request's done(): on a network thread for what was answered at once, else on a
@@ -148,9 +179,10 @@ static void finish_call(struct vg_request *rq, struct vg_reply reply)
     bool suspended = call->suspended;
 
     vg_http_build_response(call, &reply, reply.allow, atomic_load(&draining));
-    if (suspended)
-        MHD_resume_connection(
-            connection); /* from here on the call is the network thread's */
+    if (suspended) {
+        MHD_resume_connection(connection); /* the network thread's from here on */
+        leave();
+    }
 }
 
 static enum MHD_Result send_response(struct vg_http_call *call)
@@ -190,6 +222,7 @@ static enum MHD_Result dispatch(struct vg_http_call *call)
         vg_app_dispatch(vg_request_ref(rq));
         return send_response(call);
     }
+    atomic_fetch_add(&in_hand, 1);
     call->suspended = true;
     MHD_suspend_connection(call->connection);
     vg_app_dispatch(vg_request_ref(rq));
@@ -310,6 +343,18 @@ static enum MHD_Result complete_call(struct vg_http_call *call)
     return call->dispatched ? MHD_NO : dispatch(call);
 }
 
+/* Runs one step of a call; past vg_http_shut() the connection is closed instead. */
+static enum MHD_Result behind_door(struct vg_http_call *call, const char *method,
+                                   const char *version)
+{
+    if (!enter())
+        return MHD_NO;
+    enum MHD_Result rc =
+        call->begun ? complete_call(call) : begin_call(call, method, version);
+    leave();
+    return rc;
+}
+
 static enum MHD_Result take_body(struct vg_http_call *call, const char *data,
                                  size_t *size)
 {
@@ -335,13 +380,13 @@ enum MHD_Result vg_http_on_request(void *data, struct MHD_Connection *connection
     if (!call->begun) {
         call->connection = connection;
         call->conn = conn_of(connection);
-        return call->conn ? begin_call(call, method, version) : MHD_NO;
+        return call->conn ? behind_door(call, method, version) : MHD_NO;
     }
     if (call->response)
         return send_response(call);
     if (*upload_size)
         return take_body(call, upload, upload_size);
-    return complete_call(call);
+    return behind_door(call, method, version);
 }
 
 /* ---- begin and end of a request on the wire ---------------------------------------- */

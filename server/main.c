@@ -81,11 +81,18 @@ static void drain(void)
         nanosleep(&pause, NULL);
         watch();
     }
-    vg_hosts_stop(0);
+    vg_http_shut();
+    vg_hosts_stop();
     end = vg_now_ns() + VG_SECOND_NS;
-    while (vg_http_active() && vg_now_ns() < end)
+    while (vg_http_in_hand() && vg_now_ns() < end)
         nanosleep(&pause, NULL);
+    if (vg_http_in_hand()) {
+        vg_log(VG_LOG_ERROR, "main", "stopped, %u requests not answered",
+               vg_http_in_hand());
+        return; /* their threads go with the process */
+    }
     vg_http_stop();
+    vg_hosts_free();
     vg_virt_stop();
     vg_idempotency_clear();
     vg_log(VG_LOG_INFO, "main", "stopped");

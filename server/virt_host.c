@@ -12,7 +12,6 @@
 #include "virtgate/log.h"
 
 #include <string.h>
-#include <time.h>
 
 #define LANE_THREADS 1
 
@@ -273,25 +272,24 @@ int vg_hosts_start(const struct vg_config *config)
     return 0;
 }
 
-static bool any_work(void)
+void vg_hosts_stop(void)
 {
-    unsigned int in_flight, waiting, threads;
     for (size_t i = 0; i < n_hosts; i++) {
-        vg_lane_count(&hosts[i].calls, &in_flight, &waiting, &threads);
-        if (in_flight || waiting)
-            return true;
-        vg_lane_count(&hosts[i].reads, &in_flight, &waiting, &threads);
-        if (in_flight || waiting)
-            return true;
+        VG_LOCK(&hosts[i].lock);
+        hosts[i].stopping = true;
+        pthread_cond_broadcast(&hosts[i].wake);
     }
-    return false;
+    /* whatever still blocks is cut from here on */
+    vg_lease_cut_all();
+    for (size_t i = 0; i < n_hosts; i++) {
+        vg_lane_stop(&hosts[i].calls);
+        vg_lane_stop(&hosts[i].reads);
+        pthread_join(hosts[i].keeper, NULL);
+    }
 }
 
 static void free_host(struct vg_host *host)
 {
-    vg_lane_stop(&host->calls);
-    vg_lane_stop(&host->reads);
-    pthread_join(host->keeper, NULL);
     vg_lease_free(host->lease);
     vg_error_clear(&host->error);
     vg_host_facts_unref(host->facts);
@@ -300,20 +298,8 @@ static void free_host(struct vg_host *host)
     free(host->shown_uri);
 }
 
-void vg_hosts_stop(unsigned int seconds)
+void vg_hosts_free(void)
 {
-    const struct timespec pause = {.tv_nsec = 10000000};
-    int64_t end = vg_now_ns() + seconds * VG_SECOND_NS;
-
-    while (any_work() && vg_now_ns() < end)
-        nanosleep(&pause, NULL);
-    for (size_t i = 0; i < n_hosts; i++) {
-        VG_LOCK(&hosts[i].lock);
-        hosts[i].stopping = true;
-        pthread_cond_broadcast(&hosts[i].wake);
-    }
-    /* whatever still blocks is cut from here on */
-    vg_lease_cut_all();
     for (size_t i = 0; i < n_hosts; i++)
         free_host(&hosts[i]);
     free(hosts);

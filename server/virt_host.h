@@ -28,5 +28,8 @@ void vg_host_submit(struct vg_host *host, struct vg_request *rq);
 /* Answers what is late and cuts calls past their deadline; every 50 ms or so. */
 void vg_hosts_watch(int64_t now_ns);
 
-/* Waits up to `seconds` for the work in flight, cuts the rest, closes everything. */
-void vg_hosts_stop(unsigned int seconds);
+/* Cuts what is in flight, answers everything, ends all threads and connections. */
+void vg_hosts_stop(void);
+
+/* Frees the hosts, when nothing names one any more. */
+void vg_hosts_free(void);
