@@ -12,3 +12,4 @@ extern const struct vg_route vg_routes_connection[];
 extern const struct vg_route vg_routes_domain[];
 extern const struct vg_route vg_routes_domain_power[];
 extern const struct vg_route vg_routes_domain_stats[];
+extern const struct vg_route vg_routes_event[];

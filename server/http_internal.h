@@ -26,7 +26,8 @@ struct vg_http_conn {
 struct vg_http_headers {
     const char *host, *content_length, *content_type, *transfer_encoding, *accept,
         *accept_encoding, *authorization, *origin, *request_id, *if_none_match, *if_match,
-        *idempotency_key, *fetch_site, *requested_method, *traceparent;
+        *idempotency_key, *fetch_site, *requested_method, *traceparent, *cache_control, *last_event_id,
+        *upgrade, *websocket_key, *websocket_version;
     unsigned int n_host, n_length, n_encoding;
     size_t total;      /* bytes of all fields */
     const char *fault; /* what is malformed */
@@ -45,6 +46,7 @@ struct vg_http_call {
     size_t body_size, body_limit;
     int status; /* of the answer */
     struct MHD_Response *response;
+    struct vg_watching *watching; /* of a poll that waits; owned */
 };
 
 /* Fills the header fields of a call; finds what libmicrohttpd lets through. */
@@ -77,6 +79,18 @@ void vg_http_auth_free(void);
 
 /* Who is calling: role, and name into the request's principal. */
 enum vg_role vg_http_auth(struct vg_http_call *call, const struct vg_config *config);
+
+/* ---- events (http_event.c) ----------------------------------------------------------- */
+
+/* The body of an endless answer; NULL: out of memory. Takes `watching`. */
+struct MHD_Response *vg_http_event_stream(struct vg_http_call *call,
+                                          struct vg_watching *watching);
+
+/* The answer of a poll that has something to say, or is due. False: not yet. */
+bool vg_http_poll_ready(struct vg_http_call *call, struct vg_reply *ret);
+
+/* Cuts the connection in `seconds` unless it goes on; 0: never. */
+void vg_http_set_deadline(struct vg_http_conn *conn, int64_t seconds);
 
 /* One access line. */
 void vg_http_log_access(const struct vg_http_call *call);

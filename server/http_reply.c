@@ -3,6 +3,7 @@
  * From a reply to the wire: entity tags and conditional requests (RFC 9110), compression,
  * the header fields every answer has; and the access line.
  */
+#include "server/event.h"
 #include "server/http_internal.h"
 
 #include "virtgate/cleanup.h"
@@ -39,9 +40,12 @@ static void free_body(void *data)
 }
 
 /* The bytes to send: plain, compressed, or none. Takes the reply's body. */
-static struct MHD_Response *make_entity(struct vg_reply *reply, bool gzip)
+static struct MHD_Response *make_entity(struct vg_http_call *call, struct vg_reply *reply,
+                                        bool gzip)
 {
     struct vg_body *body = vg_take(&reply->body);
+    if (reply->watching)
+        return vg_http_event_stream(call, vg_take(&reply->watching));
     if (!body)
         return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
     const char *data = gzip ? body->gzip : body->data;
@@ -60,7 +64,8 @@ static void add_cors(struct vg_http_call *call, struct MHD_Response **response)
         return;
     add_header(response, "Access-Control-Allow-Origin", call->origin);
     add_header(response, "Access-Control-Expose-Headers",
-               "ETag, Link, Location, Retry-After, X-Request-Id");
+               "Age, ETag, Link, Location, Retry-After, X-Request-Id, "
+               "X-Virtgate-Revision, X-Virtgate-Source");
     if (call->rq->method == VG_OPTIONS) {
         add_header(response, "Access-Control-Allow-Methods",
                    "GET, HEAD, PUT, PATCH, POST, DELETE");
@@ -78,6 +83,19 @@ static void add_common(struct vg_http_call *call, const struct vg_reply *reply,
     add_header(response, "X-Request-Id", call->rq->id);
     add_header(response, "Location", reply->location);
     add_header(response, "Link", reply->link);
+    if (reply->has_revision) {
+        char revision[VG_REVISION_SIZE];
+        vg_event_write_revision(revision, reply->revision);
+        add_header(response, "X-Virtgate-Revision", revision);
+    }
+    if (reply->source == VG_SOURCE_LIBVIRT)
+        add_header(response, "X-Virtgate-Source", "libvirt");
+    if (reply->source == VG_SOURCE_INVENTORY) {
+        char age[16];
+        snprintf(age, sizeof(age), "%u", reply->age_seconds);
+        add_header(response, "X-Virtgate-Source", "inventory");
+        add_header(response, "Age", age);
+    }
     if (reply->retry_after) {
         char text[16];
         snprintf(text, sizeof(text), "%u", reply->retry_after);
@@ -118,7 +136,7 @@ void vg_http_build_response(struct vg_http_call *call, struct vg_reply *reply,
     }
     bool entity = reply->body != NULL;
     bool reply_varies = gzip || (entity && vg_body_compresses(reply->body));
-    struct MHD_Response *response = make_entity(reply, gzip && entity);
+    struct MHD_Response *response = make_entity(call, reply, gzip && entity);
     if (response) {
         add_header(&response, "Content-Type", reply->type);
         if (gzip && entity)

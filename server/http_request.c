@@ -73,6 +73,11 @@ static const struct {
     FIELD("Sec-Fetch-Site", fetch_site),
     FIELD("Access-Control-Request-Method", requested_method),
     FIELD("traceparent", traceparent),
+    FIELD("Cache-Control", cache_control),
+    FIELD("Last-Event-ID", last_event_id),
+    FIELD("Upgrade", upgrade),
+    FIELD("Sec-WebSocket-Key", websocket_key),
+    FIELD("Sec-WebSocket-Version", websocket_version),
 };
 
 static void store_field(struct vg_http_headers *h, const char *name, size_t n,
@@ -231,6 +236,14 @@ int vg_http_check(struct vg_http_call *call, const char *version,
     return check_origin(call, config);
 }
 
+/* What the caches on the way would do: a fresh answer, not one from memory. */
+static bool wants_fresh(const char *cache_control)
+{
+    return cache_control && (strcasestr(cache_control, "no-cache") ||
+                             strcasestr(cache_control, "no-store") ||
+                             strcasestr(cache_control, "max-age=0"));
+}
+
 /* ---- negotiation ------------------------------------------------------------------- */
 
 /* Whether a media range matches type/subtype; "application/json; q=0.5" gives its q. */
@@ -289,6 +302,13 @@ static int negotiate_accept(struct vg_http_call *call)
     const char *accept = call->headers.accept;
 
     rq->accept = read_accept(accept, rq->route->flags & VG_GIVES_XML);
+    if (rq->route->flags & VG_STREAMS) {
+        double stream = accept ? accept_quality(accept, "text/event-stream") : 1;
+        double json = accept ? accept_quality(accept, "application/json") : 0;
+        rq->streams = stream > 0 && stream >= json;
+        if (rq->streams)
+            rq->accept = VG_ACCEPT_NOTHING_SAID;
+    }
     if (rq->accept != VG_ACCEPT_OTHER)
         return 0;
     rq->accept = VG_ACCEPT_NOTHING_SAID;
@@ -297,7 +317,9 @@ static int negotiate_accept(struct vg_http_call *call)
     if (text && strcmp(rq->route->pattern, "/openapi.yaml") == 0)
         return 0;
     vg_error_set(&rq->error, VG_E_NOT_ACCEPTABLE, "Answers here are application/json%s",
-                 rq->route->flags & VG_GIVES_XML ? " or application/xml" : "");
+                 rq->route->flags & VG_GIVES_XML ? " or application/xml"
+                 : rq->route->flags & VG_STREAMS ? " or text/event-stream"
+                                                 : "");
     return -1;
 }
 
@@ -362,6 +384,7 @@ int vg_http_negotiate(struct vg_http_call *call, const struct vg_config *config)
         call->gzip = takes_gzip(call->headers.accept_encoding);
     if (call->headers.if_none_match)
         call->etag_wanted = strdup(call->headers.if_none_match);
+    call->rq->fresh = wants_fresh(call->headers.cache_control);
     if (negotiate_accept(call) < 0)
         return -1;
     return negotiate_content(call, config);

@@ -7,6 +7,7 @@
 #include "server/http_server.h"
 
 #include "server/app.h"
+#include "server/event_reply.h"
 #include "server/http_internal.h"
 #include "server/http_listen.h"
 #include "server/http_route.h"
@@ -34,7 +35,7 @@ static atomic_bool closed;
 static pthread_mutex_t conns_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct vg_http_conn *conns;
 
-static void set_deadline(struct vg_http_conn *conn, int64_t seconds)
+void vg_http_set_deadline(struct vg_http_conn *conn, int64_t seconds)
 {
     atomic_store_explicit(&conn->deadline_ns,
                           seconds ? vg_now_ns() + seconds * VG_SECOND_NS : 0,
@@ -55,7 +56,7 @@ static void *open_conn(struct MHD_Connection *connection)
     }
     conn->fd = fd->connect_fd;
     conn->local = address && address->client_addr->sa_family == AF_UNIX;
-    set_deadline(conn, config->header_timeout);
+    vg_http_set_deadline(conn, config->header_timeout);
     VG_LOCK(&conns_lock);
     conn->next = conns;
     conn->link = &conns;
@@ -178,7 +179,10 @@ static void finish_call(struct vg_request *rq, struct vg_reply reply)
     struct MHD_Connection *connection = call->connection;
     bool suspended = call->suspended;
 
-    vg_http_build_response(call, &reply, reply.allow, atomic_load(&draining));
+    if (reply.watching) /* answered later, on the network thread */
+        call->watching = vg_take(&reply.watching);
+    else
+        vg_http_build_response(call, &reply, reply.allow, atomic_load(&draining));
     if (suspended) {
         MHD_resume_connection(connection); /* the network thread's from here on */
         leave();
@@ -191,7 +195,7 @@ static enum MHD_Result send_response(struct vg_http_call *call)
 
     if (!response)
         return MHD_NO; /* out of memory: the connection is closed */
-    set_deadline(call->conn, config->body_timeout);
+    vg_http_set_deadline(call->conn, config->body_timeout);
     enum MHD_Result rc =
         MHD_queue_response(call->connection, (unsigned int)call->status, response);
     MHD_destroy_response(response);
@@ -212,16 +216,68 @@ static enum MHD_Result refuse(struct vg_http_call *call, const char *allow)
     return answer_now(call, reply);
 }
 
+/* ---- those who watch ---------------------------------------------------------------- */
+
+static void wake_poll(void *data)
+{
+    struct vg_http_call *call = data;
+    MHD_resume_connection(call->connection);
+    leave();
+}
+
+/* A poll: until there is something to say the connection is suspended. */
+static enum MHD_Result poll_events(struct vg_http_call *call)
+{
+    struct vg_reply reply;
+
+    if (vg_http_poll_ready(call, &reply))
+        return answer_now(call, reply);
+    atomic_fetch_add(&in_hand, 1);
+    MHD_suspend_connection(call->connection);
+    vg_watch_on_wake(call->watching->watch, wake_poll, call);
+    if (!vg_watch_sleep(call->watching->watch, call->watching->due_ns))
+        wake_poll(call);
+    return MHD_YES;
+}
+
+/* Streams leave a fifth of the connections to everybody else. */
+static bool too_many_streams(void)
+{
+    struct vg_event_counts counts;
+    vg_event_count(&counts);
+    return counts.watches > (unsigned int)config->max_connections / 5 * 4;
+}
+
+static enum MHD_Result watch_events(struct vg_http_call *call)
+{
+    if (call->watching->poll)
+        return poll_events(call);
+    if (too_many_streams()) {
+        vg_error_set(&call->rq->error, VG_E_OVERLOADED,
+                     "Four fifths of max-connections watch already; try again later");
+        return refuse(call, NULL);
+    }
+    struct vg_reply reply = {.status = 200,
+                             .type = "text/event-stream",
+                             .has_revision = true,
+                             .revision = call->watching->after};
+    reply.watching = vg_take(&call->watching);
+    return answer_now(call, reply);
+}
+
 static enum MHD_Result dispatch(struct vg_http_call *call)
 {
     struct vg_request *rq = call->rq;
 
     call->dispatched = true;
-    set_deadline(call->conn, 0); /* the request has its own deadline now */
+    vg_http_set_deadline(call->conn, 0); /* the request has its own deadline now */
     if (rq->route->flags & VG_LOCAL) {
         vg_app_dispatch(vg_request_ref(rq));
-        return send_response(call);
+        return call->watching ? watch_events(call) : send_response(call);
     }
+    struct vg_reply known;
+    if (vg_app_remember(rq, &known))
+        return answer_now(call, known);
     atomic_fetch_add(&in_hand, 1);
     call->suspended = true;
     MHD_suspend_connection(call->connection);
@@ -269,6 +325,8 @@ static int identify(struct vg_http_call *call, const char *method, const char *v
         rq->if_match = copy_condition(rq, call->headers.if_match);
     if (call->headers.idempotency_key && strcmp(method, "POST") == 0)
         rq->idempotency_key = copy_condition(rq, call->headers.idempotency_key);
+    if (call->headers.last_event_id)
+        rq->last_event = copy_condition(rq, call->headers.last_event_id);
     if (call->headers.traceparent)
         call->traceparent = strdup(call->headers.traceparent);
     rq->method = vg_method_parse(method);
@@ -330,12 +388,14 @@ static enum MHD_Result begin_call(struct vg_http_call *call, const char *method,
     if (rc < 0 && (body || call->close))
         return refuse(call, call->allow);
     if (body)
-        set_deadline(call->conn, config->body_timeout);
+        vg_http_set_deadline(call->conn, config->body_timeout);
     return MHD_YES;
 }
 
 static enum MHD_Result complete_call(struct vg_http_call *call)
 {
+    if (call->watching)
+        return watch_events(call);
     if (call->rq->error.status)
         return refuse(call, call->allow);
     if (call->rq->method == VG_OPTIONS)
@@ -410,7 +470,7 @@ void *vg_http_on_target(void *data, const char *target, struct MHD_Connection *c
     call->rq->done = finish_call;
     call->rq->done_data = call;
     if (conn)
-        set_deadline(conn, config->header_timeout);
+        vg_http_set_deadline(conn, config->header_timeout);
     atomic_fetch_add(&active, 1);
     return call;
 }
@@ -428,9 +488,10 @@ void vg_http_on_completed(void *data, struct MHD_Connection *connection, void **
     *state = NULL;
     vg_http_log_access(call);
     if (call->conn)
-        set_deadline(call->conn, config->idle_timeout);
+        vg_http_set_deadline(call->conn, config->idle_timeout);
     if (call->response)
         MHD_destroy_response(call->response);
+    vg_watching_free(call->watching);
     vg_http_release_body(call);
     free(call->etag_wanted);
     free(call->origin);

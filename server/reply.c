@@ -4,6 +4,7 @@
  */
 #include "virtgate/reply.h"
 
+#include "server/event_reply.h"
 #include "server/request.h"
 #include "virtgate/cleanup.h"
 
@@ -95,6 +96,12 @@ struct vg_reply vg_no_content(struct vg_request *rq)
 {
     (void)rq;
     return (struct vg_reply){.status = 204};
+}
+
+struct vg_reply vg_covered(struct vg_reply reply)
+{
+    reply.covered = reply.status == 200;
+    return reply;
 }
 
 struct vg_reply vg_with_status(struct vg_reply reply, int status)
@@ -201,7 +208,7 @@ void vg_body_unref(struct vg_body *body)
     if (!body || atomic_fetch_sub_explicit(&body->refs, 1, memory_order_acq_rel) != 1)
         return;
     free(body->owned);
-    free(body->gzip);
+    free(atomic_load(&body->gzip));
     free(body);
 }
 
@@ -210,6 +217,7 @@ void vg_reply_clear(struct vg_reply *reply)
     vg_body_unref(reply->body);
     free(reply->location);
     free(reply->link);
+    vg_watching_free(reply->watching);
     *reply = (struct vg_reply){0};
 }
 
@@ -219,6 +227,7 @@ struct vg_reply vg_reply_share(const struct vg_reply *reply)
     vg_body_ref(copy.body);
     copy.location = reply->location ? strdup(reply->location) : NULL;
     copy.link = reply->link ? strdup(reply->link) : NULL;
+    copy.watching = NULL;
     return copy;
 }
 
@@ -234,8 +243,8 @@ static void compress_body(struct vg_body *body)
     z.next_out = (Bytef *)out;
     z.avail_out = (uInt)size;
     if (out && deflate(&z, Z_FINISH) == Z_STREAM_END && z.total_out < body->length) {
-        body->gzip = out;
         body->gzip_length = z.total_out;
+        atomic_store(&body->gzip, out);
     } else {
         free(out);
     }
@@ -255,6 +264,11 @@ void vg_reply_prepare(struct vg_reply *reply, bool gzip)
         return;
     if (reply->status == 200 && !body->hash)
         body->hash = XXH3_64bits(body->data, body->length);
-    if (gzip && !body->gzip && vg_body_compresses(body))
+    if (!gzip || !vg_body_compresses(body) || atomic_load(&body->gzip))
+        return;
+    /* several network threads may want the same body for the first time */
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    VG_LOCK(&lock);
+    if (!atomic_load(&body->gzip))
         compress_body(body);
 }

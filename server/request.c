@@ -37,6 +37,7 @@ void vg_request_unref(struct vg_request *rq)
     free(rq->prefix);
     free(rq->idempotency_key);
     free(rq->if_match);
+    free(rq->last_event);
     json_decref(rq->json);
     vg_error_clear(&rq->error);
     free(rq);

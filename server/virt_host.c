@@ -85,10 +85,24 @@ static struct vg_reply run_once(struct vg_host *host, struct vg_lease *lease,
     return reply;
 }
 
+/* A read is kept where it may be; after a change, done or failed, nothing is. Both before
+ * anybody hears of the answer. */
+static void update_inventory(struct vg_host *host, const struct vg_request *rq,
+                             const struct vg_reading *reading,
+                             const struct vg_reply *reply)
+{
+    if (rq->route->flags & (VG_PUBLIC | VG_READ))
+        vg_inventory_keep(host->inventory, rq, reading, reply);
+    else
+        vg_inventory_touch(host->inventory);
+}
+
 static struct vg_reply run_request(void *data, struct vg_lease *lease,
                                    struct vg_request *rq)
 {
     struct vg_host *host = data;
+    uint64_t revision = vg_event_head();
+    struct vg_reading reading = vg_inventory_begin(host->inventory);
     struct vg_reply reply = run_once(host, lease, rq);
 
     /* A read whose connection broke is asked once more on a new one; a change never is.
@@ -98,7 +112,24 @@ static struct vg_reply run_request(void *data, struct vg_lease *lease,
         vg_error_clear(&rq->error);
         reply = run_once(host, lease, rq);
     }
+    vg_reply_prepare(&reply, false);
+    reply.source = reply.status == 200 ? VG_SOURCE_LIBVIRT : VG_SOURCE_NONE;
+    reply.revision = revision;
+    reply.has_revision = reply.status < 400;
+    update_inventory(host, rq, &reading, &reply);
     return reply;
+}
+
+bool vg_host_remember(const struct vg_request *rq, struct vg_reply *ret)
+{
+    if (!(rq->route->flags & VG_SHARED) || rq->fresh)
+        return false;
+    /* first: what is valid after this reflects all events up to it */
+    uint64_t revision = vg_event_head();
+    if (!vg_inventory_find(rq->host->inventory, rq, ret))
+        return false;
+    ret->revision = revision;
+    return true;
 }
 
 void vg_host_submit(struct vg_host *host, struct vg_request *rq)
@@ -244,12 +275,13 @@ static int init_host(struct vg_host *host, const struct vg_host_config *from,
     host->shown_uri = vg_uri_redact(from->uri);
     host->read_only = config->read_only;
     host->lease = vg_lease_new();
+    host->inventory = vg_inventory_new();
     vg_lane_init(&host->calls, (unsigned int)config->pool_size,
                  (unsigned int)config->queue_size);
     vg_lane_init(&host->reads, LANE_THREADS, (unsigned int)config->queue_size);
     host->calls.run = host->reads.run = run_request;
     host->calls.data = host->reads.data = host;
-    return host->name && host->lease ? 0 : -1;
+    return host->name && host->lease && host->inventory ? 0 : -1;
 }
 
 int vg_hosts_start(const struct vg_config *config)
@@ -291,6 +323,7 @@ void vg_hosts_stop(void)
 static void free_host(struct vg_host *host)
 {
     vg_lease_free(host->lease);
+    vg_inventory_free(host->inventory);
     vg_error_clear(&host->error);
     vg_host_facts_unref(host->facts);
     free(host->name);

@@ -7,6 +7,7 @@
 
 #include "virtgate/config.h"
 #include "virtgate/host.h"
+#include "virtgate/reply.h"
 
 struct vg_host;
 
@@ -24,6 +25,10 @@ const char *vg_host_get_name(const struct vg_host *host);
 /* Runs the request's route on the host, or answers it at once while the host is down.
  * Takes over the caller's reference. Any thread, does not block. */
 void vg_host_submit(struct vg_host *host, struct vg_request *rq);
+
+/* Answers a read of a host from memory, where libvirt's events cover all of it. False: it
+ * is to be submitted. Any thread, does not block. */
+bool vg_host_remember(const struct vg_request *rq, struct vg_reply *ret);
 
 /* Answers what is late and cuts calls past their deadline; every 50 ms or so. */
 void vg_hosts_watch(int64_t now_ns);
