@@ -53,7 +53,8 @@ endif
 CPPFLAGS += -D_GNU_SOURCE -DVG_VERSION='"$(VERSION)"' -Iinclude -I. -I$(O)/gen
 ALL_CFLAGS = -std=gnu17 $(WARN) $(HARDEN) $(CFLAGS) -pthread $(shell pkg-config --cflags $(PKGS))
 ALL_LDFLAGS = -pie -pthread -Wl,-z,relro,-z,now -Wl,--as-needed -rdynamic $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
-LIBS = $(shell pkg-config --libs $(PKGS)) -ldl
+# Debian ships no .pc file for wslay.
+LIBS = $(shell pkg-config --libs $(PKGS)) -lwslay -ldl
 
 # ---- sources -------------------------------------------------------------------------------
 

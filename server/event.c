@@ -393,6 +393,13 @@ bool vg_watch_sleep(struct vg_watch *w, int64_t due_ns)
     return true;
 }
 
+void vg_watch_end(struct vg_watch *w)
+{
+    VG_LOCK(&lock);
+    w->ended = true;
+    pthread_cond_signal(&news);
+}
+
 /* ---- waking ------------------------------------------------------------------------ */
 
 /* Takes those to be woken out of sleep, and finds when the next one is due. Lock held. */

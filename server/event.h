@@ -105,6 +105,9 @@ uint64_t vg_watch_seen(struct vg_watch *watch);
  * there is something to see already. */
 bool vg_watch_sleep(struct vg_watch *watch, int64_t due_ns);
 
+/* Ends one watch, as vg_events_end_all() does: when it sleeps, it is woken. */
+void vg_watch_end(struct vg_watch *watch);
+
 /* Not while it sleeps. Accepts NULL. */
 void vg_watch_free(struct vg_watch *watch);
 

@@ -16,7 +16,7 @@
 #define HEARTBEAT_NS      (15 * VG_SECOND_NS) /* also how a client's end is noticed */
 #define STALL_SECONDS     30                  /* a client that takes nothing is cut */
 #define HEARTBEAT         ":\n\n"
-#define MAX_RESET         320
+#define MAX_RESET         400
 
 struct stream {
     struct vg_http_call *call;
@@ -32,16 +32,24 @@ struct stream {
 /* ---- what a stream says of itself -------------------------------------------------- */
 
 /* "reset": the client has missed something, and is to list again. */
-static int write_reset(char *ret, size_t size, const char *reason)
+int vg_http_write_reset(char *ret, size_t size, const char *reason)
 {
     char revision[VG_REVISION_SIZE], now[40];
     vg_event_write_revision(revision, vg_event_head());
     vg_event_write_time(now, sizeof(now));
     return snprintf(ret, size,
-                    "event: " VG_EVENT_RESET "\nid: %s\ndata: {\"id\":\"%s\",\"revision\":"
-                    "\"%s\",\"time\":\"%s\",\"object\":\"stream\",\"event\":"
-                    "\"" VG_EVENT_RESET "\",\"reason\":\"%s\"}\n\n",
-                    revision, revision, revision, now, reason);
+                    "{\"id\":\"%s\",\"revision\":\"%s\",\"time\":\"%s\",\"object\":\"stream\","
+                    "\"event\":\"" VG_EVENT_RESET "\",\"reason\":\"%s\"}",
+                    revision, revision, now, reason);
+}
+
+static int write_reset(char *ret, size_t size, const char *reason)
+{
+    char revision[VG_REVISION_SIZE], json[MAX_RESET / 2 + 60];
+    vg_event_write_revision(revision, vg_event_head());
+    vg_http_write_reset(json, sizeof(json), reason);
+    return snprintf(ret, size, "event: " VG_EVENT_RESET "\nid: %s\ndata: %s\n\n", revision,
+                    json);
 }
 
 static void say(struct stream *s, int length)

@@ -27,7 +27,7 @@ struct vg_http_headers {
     const char *host, *content_length, *content_type, *transfer_encoding, *accept,
         *accept_encoding, *authorization, *origin, *request_id, *if_none_match, *if_match,
         *idempotency_key, *fetch_site, *requested_method, *traceparent, *cache_control, *last_event_id,
-        *upgrade, *websocket_key, *websocket_version;
+        *connection, *upgrade, *websocket_key, *websocket_version;
     unsigned int n_host, n_length, n_encoding;
     size_t total;      /* bytes of all fields */
     const char *fault; /* what is malformed */
@@ -47,6 +47,8 @@ struct vg_http_call {
     int status; /* of the answer */
     struct MHD_Response *response;
     struct vg_watching *watching; /* of a poll that waits; owned */
+    bool wants_websocket;
+    struct vg_http_websocket *websocket; /* answered, not handed over yet; owned */
 };
 
 /* Fills the header fields of a call; finds what libmicrohttpd lets through. */
@@ -85,6 +87,9 @@ enum vg_role vg_http_auth(struct vg_http_call *call, const struct vg_config *con
 /* The body of an endless answer; NULL: out of memory. Takes `watching`. */
 struct MHD_Response *vg_http_event_stream(struct vg_http_call *call,
                                           struct vg_watching *watching);
+
+/* Writes the JSON of the event "reset" of the stream itself; its length. */
+int vg_http_write_reset(char *ret, size_t size, const char *reason);
 
 /* The answer of a poll that has something to say, or is due. False: not yet. */
 bool vg_http_poll_ready(struct vg_http_call *call, struct vg_reply *ret);

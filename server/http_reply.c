@@ -5,6 +5,7 @@
  */
 #include "server/event.h"
 #include "server/http_internal.h"
+#include "server/http_websocket.h"
 
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
@@ -45,7 +46,9 @@ static struct MHD_Response *make_entity(struct vg_http_call *call, struct vg_rep
 {
     struct vg_body *body = vg_take(&reply->body);
     if (reply->watching)
-        return vg_http_event_stream(call, vg_take(&reply->watching));
+        return call->wants_websocket
+                   ? vg_http_websocket(call, vg_take(&reply->watching))
+                   : vg_http_event_stream(call, vg_take(&reply->watching));
     if (!body)
         return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
     const char *data = gzip ? body->gzip : body->data;

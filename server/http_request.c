@@ -5,6 +5,7 @@
  * limits.
  */
 #include "server/http_internal.h"
+#include "server/http_websocket.h"
 
 #include "virtgate/cleanup.h"
 
@@ -75,6 +76,7 @@ static const struct {
     FIELD("traceparent", traceparent),
     FIELD("Cache-Control", cache_control),
     FIELD("Last-Event-ID", last_event_id),
+    FIELD("Connection", connection),
     FIELD("Upgrade", upgrade),
     FIELD("Sec-WebSocket-Key", websocket_key),
     FIELD("Sec-WebSocket-Version", websocket_version),
@@ -305,7 +307,11 @@ static int negotiate_accept(struct vg_http_call *call)
     if (rq->route->flags & VG_STREAMS) {
         double stream = accept ? accept_quality(accept, "text/event-stream") : 1;
         double json = accept ? accept_quality(accept, "application/json") : 0;
-        rq->streams = stream > 0 && stream >= json;
+        int asked = vg_http_websocket_asked(call);
+        if (asked < 0)
+            return -1;
+        call->wants_websocket = asked;
+        rq->streams = asked || (stream > 0 && stream >= json);
         if (rq->streams)
             rq->accept = VG_ACCEPT_NOTHING_SAID;
     }

@@ -11,6 +11,7 @@
 #include "server/http_internal.h"
 #include "server/http_listen.h"
 #include "server/http_route.h"
+#include "server/http_websocket.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
 
@@ -257,8 +258,8 @@ static enum MHD_Result watch_events(struct vg_http_call *call)
                      "Four fifths of max-connections watch already; try again later");
         return refuse(call, NULL);
     }
-    struct vg_reply reply = {.status = 200,
-                             .type = "text/event-stream",
+    struct vg_reply reply = {.status = call->wants_websocket ? 101 : 200,
+                             .type = call->wants_websocket ? NULL : "text/event-stream",
                              .has_revision = true,
                              .revision = call->watching->after};
     reply.watching = vg_take(&call->watching);
@@ -492,6 +493,7 @@ void vg_http_on_completed(void *data, struct MHD_Connection *connection, void **
     if (call->response)
         MHD_destroy_response(call->response);
     vg_watching_free(call->watching);
+    vg_http_websocket_free(call->websocket);
     vg_http_release_body(call);
     free(call->etag_wanted);
     free(call->origin);
@@ -530,6 +532,8 @@ void vg_http_reload(void)
 
 void vg_http_stop(void)
 {
+    vg_http_websockets_stop();
+    vg_events_stop();
     vg_http_close();
     vg_http_auth_free();
 }

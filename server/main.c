@@ -94,7 +94,6 @@ static void drain(void)
                vg_http_in_hand());
         return; /* their threads go with the process */
     }
-    vg_events_stop();
     vg_http_stop();
     vg_virt_stop();
     vg_hosts_free();
