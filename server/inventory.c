@@ -20,6 +20,9 @@
 
 struct slot {
     char *target; /* owned; NULL: empty */
+    const struct vg_route *route;
+    unsigned int first_segment;
+    size_t prefix; /* bytes of target, "/hosts/NAME" */
     enum vg_accept accept;
     enum vg_role role;
     uint64_t generation;
@@ -135,6 +138,9 @@ void vg_inventory_keep(struct vg_inventory *inv, const struct vg_request *rq,
         return;
     *s = (struct slot){
         .target = target,
+        .route = rq->route,
+        .first_segment = rq->first_segment,
+        .prefix = rq->prefix ? strlen(rq->prefix) : 0,
         .accept = rq->accept,
         .role = rq->role,
         .generation = reading->generation,
@@ -172,20 +178,41 @@ bool vg_inventory_find(struct vg_inventory *inv, const struct vg_request *rq,
 
 /* ---- comparing with libvirt -------------------------------------------------------- */
 
-char *vg_inventory_pick(struct vg_inventory *inv, struct vg_reply *ret_reply,
-                        struct vg_reading *ret_reading)
+/* The request that a slot answers. */
+static struct vg_request *request_of(const struct slot *s)
+{
+    struct vg_request *rq = vg_request_new();
+
+    if (!rq)
+        return NULL;
+    rq->method = VG_GET;
+    rq->method_name = "GET";
+    rq->accept = s->accept;
+    rq->role = s->role;
+    rq->route = s->route;
+    rq->first_segment = s->first_segment;
+    rq->prefix = s->prefix ? strndup(s->target, s->prefix) : NULL;
+    rq->path_length = strcspn(s->target, "?");
+    if (vg_request_parse_target(rq, s->target) == 0 && vg_request_common_args(rq) == 0 &&
+        (rq->prefix || !s->prefix))
+        return rq;
+    vg_request_unref(rq);
+    return NULL;
+}
+
+struct vg_request *vg_inventory_pick(struct vg_inventory *inv, struct vg_reply *ret_reply,
+                                     struct vg_reading *ret_reading)
 {
     VG_LOCK(&inv->lock);
     for (unsigned int i = 0; i < SLOTS; i++) {
-        struct slot *s = &inv->slots[inv->next_pick++ % SLOTS];
-        if (!s->target || s->accept == VG_ACCEPT_XML || !is_valid(inv, s))
+        const struct slot *s = &inv->slots[inv->next_pick++ % SLOTS];
+        if (!s->target || !is_valid(inv, s))
             continue;
-        char *target = strdup(s->target);
-        if (!target)
-            return NULL;
-        *ret_reply = vg_reply_share(&s->reply);
         *ret_reading = (struct vg_reading){s->generation, s->read_ns};
-        return target;
+        struct vg_request *rq = request_of(s);
+        if (rq)
+            *ret_reply = vg_reply_share(&s->reply);
+        return rq;
     }
     return NULL;
 }

@@ -37,11 +37,12 @@ void vg_inventory_keep(struct vg_inventory *inventory, const struct vg_request *
 bool vg_inventory_find(struct vg_inventory *inventory, const struct vg_request *rq,
                        struct vg_reply *ret);
 
-/* One of the targets that are kept, in turn, for a comparison with libvirt: owned by the
- * caller; NULL: nothing is kept. *ret_reply is what is kept, *ret_reading tells whether
- * it still was when the comparison is done. */
-char *vg_inventory_pick(struct vg_inventory *inventory, struct vg_reply *ret_reply,
-                        struct vg_reading *ret_reading);
+/* One of the answers that are kept, in turn, for a comparison with libvirt: the request
+ * that asks for it anew, owned by the caller; NULL: nothing is kept. *ret_reply is what is
+ * kept, *ret_reading tells later whether it still is. */
+struct vg_request *vg_inventory_pick(struct vg_inventory *inventory,
+                                     struct vg_reply *ret_reply,
+                                     struct vg_reading *ret_reading);
 bool vg_inventory_unchanged(struct vg_inventory *inventory,
                             const struct vg_reading *reading);
 

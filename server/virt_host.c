@@ -7,6 +7,7 @@
 
 #include "server/precondition.h"
 #include "server/request.h"
+#include "server/virt_check.h"
 #include "server/virt_internal.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
@@ -154,6 +155,7 @@ void vg_hosts_watch(int64_t now_ns)
     for (size_t i = 0; i < n_hosts; i++) {
         vg_lane_expire(&hosts[i].calls, now_ns);
         vg_lane_expire(&hosts[i].reads, now_ns);
+        vg_check_watch(hosts[i].check, now_ns);
     }
     vg_lease_cut_due(now_ns);
 }
@@ -276,12 +278,13 @@ static int init_host(struct vg_host *host, const struct vg_host_config *from,
     host->read_only = config->read_only;
     host->lease = vg_lease_new();
     host->inventory = vg_inventory_new();
+    host->check = vg_check_new(host);
     vg_lane_init(&host->calls, (unsigned int)config->pool_size,
                  (unsigned int)config->queue_size);
     vg_lane_init(&host->reads, LANE_THREADS, (unsigned int)config->queue_size);
     host->calls.run = host->reads.run = run_request;
     host->calls.data = host->reads.data = host;
-    return host->name && host->lease && host->inventory ? 0 : -1;
+    return host->name && host->lease && host->inventory && host->check ? 0 : -1;
 }
 
 int vg_hosts_start(const struct vg_config *config)
@@ -323,6 +326,7 @@ void vg_hosts_stop(void)
 static void free_host(struct vg_host *host)
 {
     vg_lease_free(host->lease);
+    vg_check_free(host->check);
     vg_inventory_free(host->inventory);
     vg_error_clear(&host->error);
     vg_host_facts_unref(host->facts);

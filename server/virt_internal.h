@@ -19,6 +19,7 @@ struct vg_host {
     struct vg_lane reads; /* one worker, for reads that cannot block */
     pthread_t keeper;
     struct vg_inventory *inventory; /* has a lock of its own */
+    struct vg_check *check;         /* that it is right */
 
     pthread_mutex_t lock;
     pthread_cond_t wake;
