@@ -108,7 +108,8 @@ void vg_event_write_time(char *ret, size_t size)
 
 /* What only the number decides goes first, in a prefix of a known greatest size. */
 #define PREFIX_SIZE                                                                      \
-    (sizeof("event: reset\nid: \ndata: {\"id\":\"\",\"revision\":\"\"") + 3 * VG_REVISION_SIZE)
+    (sizeof("event: reset\nid: \ndata: {\"id\":\"\",\"revision\":\"\"") +                \
+     3 * VG_REVISION_SIZE)
 
 /* The event without its number; NULL: out of memory. */
 static struct vg_event *new_event(const struct vg_event_source *s, const char *json,
@@ -462,8 +463,7 @@ static void make_epoch(void)
 {
     uint16_t random = 0;
     (void)!getrandom(&random, sizeof(random), 0);
-    snprintf(epoch, sizeof(epoch), "%" PRIx64,
-             (uint64_t)time(NULL) << 16 | random);
+    snprintf(epoch, sizeof(epoch), "%" PRIx64, (uint64_t)time(NULL) << 16 | random);
 }
 
 int vg_events_start(size_t wanted)

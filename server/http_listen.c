@@ -186,8 +186,8 @@ static struct MHD_Daemon *start_daemon(const struct vg_config *config, int fd)
     unsigned int threads =
         config->http_threads ? (unsigned int)config->http_threads : (unsigned int)cores;
     unsigned int flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_UPGRADE |
-                         MHD_ALLOW_SUSPEND_RESUME |
-                         MHD_USE_ITC | MHD_USE_ERROR_LOG | (tls_cert ? MHD_USE_TLS : 0);
+                         MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG |
+                         (tls_cert ? MHD_USE_TLS : 0);
     struct MHD_OptionItem tls[] = {
         {MHD_OPTION_HTTPS_MEM_CERT, 0, tls_cert},
         {MHD_OPTION_HTTPS_MEM_KEY, 0, tls_key},

@@ -86,8 +86,9 @@ static ssize_t transmit(wslay_event_context_ptr frames, const uint8_t *bytes, si
                         int flags, void *data)
 {
     struct vg_http_websocket *s = data;
-    ssize_t n = send(s->fd, bytes, size,
-                     MSG_DONTWAIT | MSG_NOSIGNAL | (flags & WSLAY_MSG_MORE ? MSG_MORE : 0));
+    ssize_t n =
+        send(s->fd, bytes, size,
+             MSG_DONTWAIT | MSG_NOSIGNAL | (flags & WSLAY_MSG_MORE ? MSG_MORE : 0));
 
     if (n >= 0)
         return n;
@@ -104,8 +105,8 @@ static const struct wslay_event_callbacks callbacks = {
 
 static void queue_text(struct vg_http_websocket *s, const char *text, size_t length)
 {
-    const struct wslay_event_msg message = {
-        WSLAY_TEXT_FRAME, (const uint8_t *)text, length};
+    const struct wslay_event_msg message = {WSLAY_TEXT_FRAME, (const uint8_t *)text,
+                                            length};
     if (wslay_event_queue_msg(s->frames, &message) != 0)
         s->dead = true;
 }
@@ -383,15 +384,15 @@ int vg_http_websocket_asked(struct vg_http_call *call)
         return 0;
     const union MHD_ConnectionInfo *tls =
         MHD_get_connection_info(call->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-    const char *fault =
-        !has_token(h->connection, "upgrade") ? "Upgrade is not named in Connection"
-        : !h->websocket_version || strcmp(h->websocket_version, "13") != 0
-            ? "Sec-WebSocket-Version 13 is spoken here"
-        : !h->websocket_key || strlen(h->websocket_key) != KEY_LENGTH
-            ? "Sec-WebSocket-Key is missing or malformed"
-        : tls ? "There are no WebSockets over this listener's TLS: take "
-                "text/event-stream, or a proxy that does the TLS"
-              : NULL;
+    const char *fault = !has_token(h->connection, "upgrade")
+                            ? "Upgrade is not named in Connection"
+                        : !h->websocket_version || strcmp(h->websocket_version, "13") != 0
+                            ? "Sec-WebSocket-Version 13 is spoken here"
+                        : !h->websocket_key || strlen(h->websocket_key) != KEY_LENGTH
+                            ? "Sec-WebSocket-Key is missing or malformed"
+                        : tls ? "There are no WebSockets over this listener's TLS: take "
+                                "text/event-stream, or a proxy that does the TLS"
+                              : NULL;
     if (!fault)
         return 1;
     vg_error_set(&call->rq->error, VG_E_BAD_REQUEST, "%s", fault);
@@ -457,8 +458,7 @@ struct MHD_Response *vg_http_websocket(struct vg_http_call *call,
     vg_autofree char *accept = make_accept(call->headers.websocket_key);
     struct MHD_Response *response = NULL;
 
-    if (s && accept &&
-        wslay_event_context_server_init(&s->frames, &callbacks, s) == 0) {
+    if (s && accept && wslay_event_context_server_init(&s->frames, &callbacks, s) == 0) {
         wslay_event_config_set_max_recv_msg_length(s->frames, MAX_INPUT);
         response = MHD_create_response_for_upgrade(take_socket, s);
     }

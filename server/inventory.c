@@ -34,6 +34,7 @@ struct vg_inventory {
     atomic_uint_fast64_t generation; /* starts at 1 */
     _Atomic int64_t touched_ns;
     atomic_bool enabled;
+    atomic_uint changing; /* changes by the gateway in progress */
     pthread_mutex_t lock;
     struct slot slots[SLOTS];
     size_t bytes, answers;
@@ -82,6 +83,18 @@ void vg_inventory_touch(struct vg_inventory *inv)
 {
     atomic_store(&inv->touched_ns, vg_now_ns());
     atomic_fetch_add(&inv->generation, 1);
+}
+
+void vg_inventory_begin_change(struct vg_inventory *inv)
+{
+    atomic_fetch_add(&inv->changing, 1);
+    vg_inventory_touch(inv);
+}
+
+void vg_inventory_end_change(struct vg_inventory *inv)
+{
+    vg_inventory_touch(inv);
+    atomic_fetch_sub(&inv->changing, 1);
 }
 
 void vg_inventory_enable(struct vg_inventory *inv, bool enabled)
@@ -161,7 +174,7 @@ static bool is_valid(const struct vg_inventory *inv, const struct slot *s)
 bool vg_inventory_find(struct vg_inventory *inv, const struct vg_request *rq,
                        struct vg_reply *ret)
 {
-    if (!atomic_load(&inv->enabled))
+    if (!atomic_load(&inv->enabled) || atomic_load(&inv->changing))
         return false;
     VG_LOCK(&inv->lock);
     struct slot *s = slot_of(inv, rq);

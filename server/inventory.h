@@ -22,6 +22,11 @@ void vg_inventory_enable(struct vg_inventory *inventory, bool enabled);
 /* Something changed. Any thread, does not block. */
 void vg_inventory_touch(struct vg_inventory *inventory);
 
+/* A change by the gateway begins and ends. Meanwhile nothing is given from memory: one
+ * client might have seen the change in libvirt already, and the next one not. */
+void vg_inventory_begin_change(struct vg_inventory *inventory);
+void vg_inventory_end_change(struct vg_inventory *inventory);
+
 /* To be asked before libvirt is; for vg_inventory_keep(). */
 struct vg_reading {
     uint64_t generation; /* 0: not to be kept */
@@ -38,8 +43,8 @@ bool vg_inventory_find(struct vg_inventory *inventory, const struct vg_request *
                        struct vg_reply *ret);
 
 /* One of the answers that are kept, in turn, for a comparison with libvirt: the request
- * that asks for it anew, owned by the caller; NULL: nothing is kept. *ret_reply is what is
- * kept, *ret_reading tells later whether it still is. */
+ * that asks for it anew, owned by the caller; NULL: nothing is kept. *ret_reply is what
+ * is kept, *ret_reading tells later whether it still is. */
 struct vg_request *vg_inventory_pick(struct vg_inventory *inventory,
                                      struct vg_reply *ret_reply,
                                      struct vg_reading *ret_reading);

@@ -86,24 +86,17 @@ static struct vg_reply run_once(struct vg_host *host, struct vg_lease *lease,
     return reply;
 }
 
-/* A read is kept where it may be; after a change, done or failed, nothing is. Both before
- * anybody hears of the answer. */
-static void update_inventory(struct vg_host *host, const struct vg_request *rq,
-                             const struct vg_reading *reading,
-                             const struct vg_reply *reply)
-{
-    if (rq->route->flags & (VG_PUBLIC | VG_READ))
-        vg_inventory_keep(host->inventory, rq, reading, reply);
-    else
-        vg_inventory_touch(host->inventory);
-}
-
 static struct vg_reply run_request(void *data, struct vg_lease *lease,
                                    struct vg_request *rq)
 {
     struct vg_host *host = data;
     uint64_t revision = vg_event_head();
-    struct vg_reading reading = vg_inventory_begin(host->inventory);
+    bool read = rq->route->flags & (VG_PUBLIC | VG_READ);
+    struct vg_reading reading = {0};
+    if (read)
+        reading = vg_inventory_begin(host->inventory);
+    else
+        vg_inventory_begin_change(host->inventory);
     struct vg_reply reply = run_once(host, lease, rq);
 
     /* A read whose connection broke is asked once more on a new one; a change never is.
@@ -117,7 +110,11 @@ static struct vg_reply run_request(void *data, struct vg_lease *lease,
     reply.source = reply.status == 200 ? VG_SOURCE_LIBVIRT : VG_SOURCE_NONE;
     reply.revision = revision;
     reply.has_revision = reply.status < 400;
-    update_inventory(host, rq, &reading, &reply);
+    /* both before anybody hears of the answer */
+    if (read)
+        vg_inventory_keep(host->inventory, rq, &reading, &reply);
+    else
+        vg_inventory_end_change(host->inventory);
     return reply;
 }
 
