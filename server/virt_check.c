@@ -46,6 +46,12 @@ void vg_check_free(struct vg_check *check)
     free(check);
 }
 
+bool vg_check_asks(struct vg_check *check)
+{
+    VG_LOCK(&check->lock);
+    return check->asking;
+}
+
 static bool differ(const struct vg_reply *a, const struct vg_reply *b)
 {
     return a->body->length != b->body->length ||
