@@ -51,7 +51,7 @@ class Gateway:
             connection.request(method, path, body.encode() if body is not None else None,
                                headers or {})
             answer = connection.getresponse()
-            text = answer.read().decode()
+            text = answer.read().decode(errors="replace")
         finally:
             connection.close()
         found = {name.lower(): value for name, value in answer.getheaders()}
