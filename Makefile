@@ -59,7 +59,7 @@ LIBS = $(shell pkg-config --libs $(PKGS)) -ldl
 
 SERVER  := $(sort $(wildcard server/*.c))
 ROUTES  := $(sort $(wildcard routes/*.c))
-GEN     := enum_tables.c error_table.c param_types.c openapi_spec.c
+GEN     := enum_tables.c error_table.c linux_keys.c param_types.c openapi_spec.c
 LIB_OBJ := $(patsubst %.c,$(O)/%.o,$(filter-out server/main.c,$(SERVER)) $(ROUTES)) $(GEN:%.c=$(O)/gen/%.o)
 GEN_H   := $(O)/gen/enum_tables.h
 LIBVIRT_API = $(shell pkg-config --variable=libvirt_api libvirt)
@@ -93,6 +93,11 @@ $(O)/gen/error_table.c: server/gen/errors.py server/gen/error-status.tsv
 	@mkdir -p $(@D)
 	@echo "  GEN   $@"
 	$(Q)$(PYTHON) server/gen/errors.py --table server/gen/error-status.tsv --out $@ $(LIBVIRT_API)
+
+$(O)/gen/linux_keys.c: server/gen/keys.py
+	@mkdir -p $(@D)
+	@echo "  GEN   $@"
+	$(Q)echo '#include <linux/input-event-codes.h>' | $(CC) -E -dM -x c - | $(PYTHON) server/gen/keys.py --out $@
 
 $(O)/gen/openapi_spec.c: server/gen/openapi.py openapi.yaml
 	@mkdir -p $(@D)

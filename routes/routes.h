@@ -11,5 +11,6 @@ extern const struct vg_route vg_routes_host[];
 extern const struct vg_route vg_routes_connection[];
 extern const struct vg_route vg_routes_domain[];
 extern const struct vg_route vg_routes_domain_power[];
+extern const struct vg_route vg_routes_domain_input[];
 extern const struct vg_route vg_routes_domain_screenshot[];
 extern const struct vg_route vg_routes_domain_stats[];
