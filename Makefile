@@ -26,7 +26,7 @@ Q         := $(if $(V),,@)
 
 # ---- packages ------------------------------------------------------------------------------
 
-PKGS      := libvirt libmicrohttpd jansson gnutls zlib libsystemd inih libpng libxml-2.0 libxxhash
+PKGS      := libvirt libmicrohttpd jansson gnutls zlib libsystemd inih libpng libvirt-qemu libxml-2.0 libxxhash
 MINIMUM   := libvirt=9.0.0 libmicrohttpd=0.9.75 jansson=2.13
 TEST_PKGS := cmocka libcurl
 
@@ -104,7 +104,7 @@ $(O)/gen/openapi_spec.c: server/gen/openapi.py openapi.yaml
 	@echo "  GEN   $@"
 	$(Q)$(PYTHON) server/gen/openapi.py --out $@ openapi.yaml
 
--include $(shell find $(O) -name '*.d' 2>/dev/null)
+-include $(shell find $(O) -name '*.d' -type f 2>/dev/null)
 
 .PHONY: all help setup run install uninstall clean
 
