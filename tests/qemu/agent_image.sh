@@ -14,26 +14,26 @@ CACHE=${O:-build}/agent
 MODULES=(virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci
     virtio_console virtio_blk)
 
-kernel_package() {
-    apt-cache depends linux-image-cloud-amd64 2>/dev/null | sed -n 's/.*Depends: //p' | head -n 1
+download() {
+    local kernel
+    kernel=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null |
+        sed -n 's/.*Depends: //p' | head -n 1)
+    [ -n "$kernel" ] || return 1
+    (cd "$CACHE/debs" &&
+        apt-get -q -o APT::Sandbox::User=root download "$kernel" busybox-static \
+            qemu-guest-agent >&2)
 }
 
 # The packages are unpacked, never installed: the machine keeps its kernel.
 fetch() {
-    local kernel deb
+    local deb
     [ ! -e "$CACHE/complete" ] || return 0
     rm -rf -- "$CACHE"
     mkdir -p "$CACHE/debs" "$CACHE/x"
-    kernel=$(kernel_package)
-    if [ -z "$kernel" ]; then # no lists of packages yet
+    if ! download; then # no list of packages, or an old one
         apt-get -q update >&2
-        kernel=$(kernel_package)
+        download
     fi
-    [ -n "$kernel" ] || {
-        echo "agent_image.sh: apt knows no linux-image-cloud-amd64" >&2
-        exit 1
-    }
-    (cd "$CACHE/debs" && apt-get -q -o APT::Sandbox::User=root download "$kernel" busybox-static qemu-guest-agent >&2)
     for deb in "$CACHE"/debs/*.deb; do dpkg-deb -x "$deb" "$CACHE/x"; done
     rm -rf -- "$CACHE/x/etc" "$CACHE/x/usr/share"
     touch "$CACHE/complete"
