@@ -15,8 +15,13 @@
 struct pixels {
     uint32_t width, height;
     const uint8_t *data;
-    uint8_t *owned;
+    uint8_t *owned; /* NULL when the data is borrowed */
 };
+static void pixels_clean(struct pixels *p)
+{
+    free(p->owned);
+}
+#define auto_pixels VG_CLEANUP(pixels_clean) struct pixels
 
 static int fail(struct vg_error *reterr, const char *why)
 {
@@ -146,11 +151,10 @@ static int write_png(const struct pixels *pixels, void **ret, size_t *ret_n,
 int vg_image_convert(const void *picture, size_t n, const char *type, size_t max,
                      void **ret, size_t *ret_n, struct vg_error *reterr)
 {
-    struct pixels pixels = {0};
+    auto_pixels pixels = {0};
     bool pixmap = n > 2 && memcmp(picture, "P6", 2) == 0;
     int read = pixmap ? read_pixmap(picture, n, max, &pixels, reterr)
                       : read_png(picture, n, max, &pixels, reterr);
-    vg_autofree uint8_t *owned = pixels.owned;
 
     if (read < 0)
         return -1;
