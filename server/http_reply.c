@@ -146,7 +146,8 @@ void vg_http_build_response(struct vg_http_call *call, struct vg_reply *reply,
             add_header(&response, "Content-Encoding", "gzip");
         if (etag[0]) {
             add_header(&response, "ETag", etag);
-            if (call->origin || rq->route->flags & VG_GIVES_XML || reply_varies)
+            if (call->origin || rq->route->flags & (VG_GIVES_XML | VG_GIVES_IMAGE) ||
+                reply_varies)
                 add_header(&response, "Vary", "Accept, Accept-Encoding, Origin");
         }
         add_header(&response, "Cache-Control", "no-cache");

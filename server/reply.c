@@ -77,6 +77,13 @@ struct vg_reply vg_ok_text(struct vg_request *rq, const char *type, char *text_s
                       text_steal ? strlen(text_steal) : 0);
 }
 
+struct vg_reply vg_ok_bytes(struct vg_request *rq, const char *type, void *bytes_steal,
+                            size_t n)
+{
+    (void)rq;
+    return make_reply(200, type, bytes_steal, bytes_steal, n);
+}
+
 struct vg_reply vg_ok_static(struct vg_request *rq, const char *type, const char *data,
                              size_t len)
 {

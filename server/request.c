@@ -70,6 +70,13 @@ bool vg_wants_xml(const struct vg_request *rq)
            (rq->accept == VG_ACCEPT_NOTHING_SAID && (rq->route->flags & VG_ONLY_XML));
 }
 
+const char *vg_wants_image(const struct vg_request *rq)
+{
+    return rq->accept == VG_ACCEPT_PNG   ? "image/png"
+           : rq->accept == VG_ACCEPT_PPM ? "image/x-portable-pixmap"
+                                         : NULL;
+}
+
 const char *vg_xml_body(const struct vg_request *rq)
 {
     return rq->body_kind == VG_BODY_XML ? rq->body : NULL;

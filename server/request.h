@@ -26,7 +26,10 @@ enum vg_accept {
     VG_ACCEPT_NOTHING_SAID, /* no header, or the wildcard */
     VG_ACCEPT_JSON,
     VG_ACCEPT_XML,
-    VG_ACCEPT_OTHER, /* neither JSON nor XML */
+    VG_ACCEPT_STREAM,
+    VG_ACCEPT_PNG,
+    VG_ACCEPT_PPM,
+    VG_ACCEPT_OTHER, /* nothing that the route gives */
 };
 
 enum vg_body_kind {

@@ -57,6 +57,10 @@ struct vg_reply vg_ok_written(struct vg_request *rq, struct vg_json *w) VG_MUST_
 struct vg_reply vg_ok_text(struct vg_request *rq, const char *type,
                            char *text_steal) VG_MUST_USE;
 
+/* 200 with bytes of a static media type; takes the malloc'd bytes; NULL becomes 500. */
+struct vg_reply vg_ok_bytes(struct vg_request *rq, const char *type, void *bytes_steal,
+                            size_t n) VG_MUST_USE;
+
 /* 200 with bytes that live as long as the program (no copy). */
 struct vg_reply vg_ok_static(struct vg_request *rq, const char *type, const char *data,
                              size_t len) VG_MUST_USE;
