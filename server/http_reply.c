@@ -39,13 +39,14 @@ static void free_body(void *data)
 }
 
 /* The bytes to send: plain, compressed, or none. Takes the reply's body. */
-static struct MHD_Response *make_entity(struct vg_reply *reply, bool gzip)
+static struct MHD_Response *make_entity(struct vg_reply *reply,
+                                        const struct vg_packed *packed)
 {
     struct vg_body *body = vg_take(&reply->body);
     if (!body)
         return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
-    const char *data = gzip ? body->gzip : body->data;
-    size_t length = gzip ? body->gzip_length : body->length;
+    const char *data = packed ? packed->data : body->data;
+    size_t length = packed ? packed->length : body->length;
     struct MHD_Response *response =
         MHD_create_response_from_buffer_with_free_callback_cls(
             length, (void *)(uintptr_t)data, free_body, body);
@@ -100,34 +101,70 @@ static void write_etag(char *ret, uint64_t hash, bool gzip)
     memcpy(ret, end, strlen(end) + 1);
 }
 
+/* The form of a reply that goes to this client. */
+struct form {
+    const struct vg_packed *packed; /* NULL: as it is */
+    char etag[32];                  /* "": none */
+    bool known;                     /* the client has it already: 304 */
+    bool varies;
+};
+
+static bool is_known(const struct vg_http_call *call, const struct form *form)
+{
+    return call->etag_wanted && form->etag[0] &&
+           tag_listed(call->etag_wanted, form->etag);
+}
+
+/* What the client has already is not compressed to find out. */
+static struct form choose_form(const struct vg_http_call *call, struct vg_reply *reply)
+{
+    const struct vg_request *rq = call->rq;
+    bool read = rq->method == VG_GET || rq->method == VG_HEAD;
+    bool tagged = reply->status == 200 && read && reply->body;
+    bool packs = reply->body && vg_body_compresses(reply->body);
+    struct form form = {.varies = packs};
+
+    if (tagged)
+        write_etag(form.etag, reply->body->hash, packs && call->gzip);
+    form.known = is_known(call, &form);
+    if (form.known || !packs || !call->gzip)
+        return form;
+    form.packed = vg_body_packed(reply->body);
+    if (tagged && !form.packed) {
+        write_etag(form.etag, reply->body->hash, false);
+        form.known = is_known(call, &form);
+    }
+    return form;
+}
+
+static void add_entity(const struct vg_http_call *call, const struct vg_reply *reply,
+                       const struct form *form, struct MHD_Response **response)
+{
+    const struct vg_request *rq = call->rq;
+
+    add_header(response, "Content-Type", reply->type);
+    if (form->packed)
+        add_header(response, "Content-Encoding", "gzip");
+    if (form->etag[0]) {
+        add_header(response, "ETag", form->etag);
+        if (call->origin || rq->route->flags & VG_GIVES_XML || form->varies)
+            add_header(response, "Vary", "Accept, Accept-Encoding, Origin");
+    }
+}
+
 void vg_http_build_response(struct vg_http_call *call, struct vg_reply *reply,
                             const char *allow, bool closing)
 {
-    struct vg_request *rq = call->rq;
-    bool read = rq->method == VG_GET || rq->method == VG_HEAD;
-    char etag[32] = "";
-
-    vg_reply_prepare(reply, call->gzip);
-    bool gzip = call->gzip && reply->body && reply->body->gzip;
-    if (reply->status == 200 && read && reply->body)
-        write_etag(etag, reply->body->hash, gzip);
-    if (etag[0] && call->etag_wanted && tag_listed(call->etag_wanted, etag)) {
+    vg_reply_prepare(reply);
+    struct form form = choose_form(call, reply);
+    if (form.known) {
         vg_body_unref(vg_take(&reply->body));
         reply->status = 304;
         reply->type = NULL;
     }
-    bool entity = reply->body != NULL;
-    bool reply_varies = gzip || (entity && vg_body_compresses(reply->body));
-    struct MHD_Response *response = make_entity(reply, gzip && entity);
+    struct MHD_Response *response = make_entity(reply, form.packed);
     if (response) {
-        add_header(&response, "Content-Type", reply->type);
-        if (gzip && entity)
-            add_header(&response, "Content-Encoding", "gzip");
-        if (etag[0]) {
-            add_header(&response, "ETag", etag);
-            if (call->origin || rq->route->flags & VG_GIVES_XML || reply_varies)
-                add_header(&response, "Vary", "Accept, Accept-Encoding, Origin");
-        }
+        add_entity(call, reply, &form, &response);
         add_header(&response, "Cache-Control", "no-cache");
         add_header(&response, "X-Content-Type-Options", "nosniff");
         add_header(&response, "Allow", allow);

@@ -174,7 +174,7 @@ static void take_part(struct vg_request *copy, struct vg_reply reply)
     if (atomic_fetch_sub(&join->missing, 1) != 1)
         return;
     struct vg_reply joined = join_replies(join);
-    vg_reply_prepare(&joined, false);
+    vg_reply_prepare(&joined);
     vg_request_answer(join->rq, joined);
     free_join(join);
 }

@@ -108,6 +108,17 @@ static inline bool is_plain(unsigned char c)
     return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
 }
 
+/* The same of 8 bytes at once: the high bit of a byte is set below if it is not plain (or
+ * stands behind one that is not). */
+static inline bool are_plain(const unsigned char *s)
+{
+    const uint64_t ones = UINT64_MAX / 255;
+    uint64_t x;
+    memcpy(&x, s, sizeof(x));
+    uint64_t quote = (x ^ ones * '"') - ones, backslash = (x ^ ones * '\\') - ones;
+    return ((x | (x + ones) | (x - ones * ' ') | quote | backslash) & ones * 0x80) == 0;
+}
+
 static size_t put_odd(struct vg_json *w, const unsigned char *s, size_t n)
 {
     size_t len = utf8_length(s, n);
@@ -131,6 +142,8 @@ static void put_string(struct vg_json *w, const char *value)
         if (!p)
             return;
         size_t run = 0;
+        for (; n - run >= 8 && are_plain(s + run); run += 8)
+            memcpy(p + run, s + run, 8);
         for (; is_plain(s[run]); run++) /* the NUL is not */
             p[run] = (char)s[run];
         w->len += run;

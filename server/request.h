@@ -119,9 +119,15 @@ struct vg_body {
     char *owned; /* freed with the body; NULL for static bytes */
     const char *data;
     size_t length;
-    uint64_t hash; /* 0: not computed yet; see vg_body_etag */
-    char *gzip;    /* compressed once for all who share it; owned */
-    size_t gzip_length;
+    const char *type; /* of kept ones */
+    uint64_t hash;    /* 0: not computed yet */
+    _Atomic(struct vg_packed *) packed; /* made by who needs it first; owned */
+};
+
+/* Bytes compressed by gzip. */
+struct vg_packed {
+    size_t length;
+    char data[];
 };
 
 /* An answer made of an error that is not the request's own: of a call that it shared, or
@@ -133,11 +139,13 @@ struct vg_reply vg_reply_error(const struct vg_request *rq, enum vg_error_id id,
 
 /* Whether it is long enough to be compressed where that is asked for. */
 bool vg_body_compresses(const struct vg_body *body);
+/* The body compressed; borrowed. NULL: that does not pay. Any thread. */
+const struct vg_packed *vg_body_packed(struct vg_body *body);
 
 struct vg_body *vg_body_ref(struct vg_body *body);
 void vg_body_unref(struct vg_body *body);
 void vg_reply_clear(struct vg_reply *reply);
 /* A copy that shares the body. */
 struct vg_reply vg_reply_share(const struct vg_reply *reply);
-/* Hashes and compresses where it pays, before the reply is shared. */
-void vg_reply_prepare(struct vg_reply *reply, bool gzip);
+/* Hashes, before the reply is shared. */
+void vg_reply_prepare(struct vg_reply *reply);
