@@ -55,7 +55,7 @@ static struct MHD_Response *make_entity(struct vg_reply *reply,
     return response;
 }
 
-static void add_cors(struct vg_http_call *call, struct MHD_Response **response)
+static void add_cors(const struct vg_http_call *call, struct MHD_Response **response)
 {
     if (!call->origin)
         return;
@@ -73,7 +73,7 @@ static void add_cors(struct vg_http_call *call, struct MHD_Response **response)
     }
 }
 
-static void add_common(struct vg_http_call *call, const struct vg_reply *reply,
+static void add_common(const struct vg_http_call *call, const struct vg_reply *reply,
                        struct MHD_Response **response)
 {
     add_header(response, "X-Request-Id", call->rq->id);
@@ -111,8 +111,8 @@ struct form {
 
 static bool is_known(const struct vg_http_call *call, const struct form *form)
 {
-    return call->etag_wanted && form->etag[0] &&
-           tag_listed(call->etag_wanted, form->etag);
+    const char *list = call->headers.if_none_match;
+    return list && form->etag[0] && tag_listed(list, form->etag);
 }
 
 /* What the client has already is not compressed to find out. */
@@ -152,28 +152,99 @@ static void add_entity(const struct vg_http_call *call, const struct vg_reply *r
     }
 }
 
+/* ---- the same answer again --------------------------------------------------------- */
+
+/* libmicrohttpd allocates three times for each header field. Who polls gets the same
+ * answer again and again, so a connection remembers its last one, if it is kept anyway
+ * and short, or 304: of the next one only the id is new. Nobody else uses the response:
+ * the connection is done with it when its next request comes. */
+#define REMEMBERED_SIZE (16 * 1024)
+
+static bool is_memorable(const struct vg_http_call *call, const struct vg_reply *reply,
+                         const struct form *form, bool closing)
+{
+    if (!form->etag[0] || call->origin || closing || reply->location || reply->link)
+        return false;
+    return form->known || (reply->body->type && reply->body->length <= REMEMBERED_SIZE);
+}
+
+static bool is_remembered(const struct vg_http_sent *sent,
+                          const struct vg_http_call *call, const struct vg_reply *reply,
+                          const struct form *form)
+{
+    return sent->response && sent->route == call->rq->route &&
+           sent->body == reply->body && strcmp(sent->etag, form->etag) == 0;
+}
+
+static void remember(struct vg_http_sent *sent, const struct vg_http_call *call,
+                     const struct vg_body *body, const struct form *form)
+{
+    if (sent->response)
+        MHD_destroy_response(sent->response);
+    *sent = (struct vg_http_sent){
+        .response = call->response, .body = body, .route = call->rq->route};
+    memcpy(sent->etag, form->etag, sizeof(sent->etag));
+    memcpy(sent->id, call->rq->id, sizeof(sent->id));
+}
+
+static void send_again(struct vg_http_sent *sent, struct vg_http_call *call)
+{
+    MHD_del_response_header(sent->response, "X-Request-Id", sent->id);
+    add_header(&sent->response, "X-Request-Id", call->rq->id);
+    memcpy(sent->id, call->rq->id, sizeof(sent->id));
+    call->response = sent->response;
+}
+
+void vg_http_release_response(struct vg_http_call *call)
+{
+    struct MHD_Response *response = vg_take(&call->response);
+
+    if (response && response != call->conn->sent.response)
+        MHD_destroy_response(response);
+}
+
+/* ---- responses --------------------------------------------------------------------- */
+
+static struct MHD_Response *make_response(const struct vg_http_call *call,
+                                          struct vg_reply *reply, const struct form *form,
+                                          const char *allow, bool closing)
+{
+    struct MHD_Response *response = make_entity(reply, form->packed);
+
+    if (!response)
+        return NULL;
+    add_entity(call, reply, form, &response);
+    add_header(&response, "Cache-Control", "no-cache");
+    add_header(&response, "X-Content-Type-Options", "nosniff");
+    add_header(&response, "Allow", allow);
+    add_common(call, reply, &response);
+    if (closing)
+        add_header(&response, "Connection", "close");
+    return response;
+}
+
 void vg_http_build_response(struct vg_http_call *call, struct vg_reply *reply,
                             const char *allow, bool closing)
 {
+    struct vg_http_sent *sent = &call->conn->sent;
+
     vg_reply_prepare(reply);
     struct form form = choose_form(call, reply);
+    bool memorable = is_memorable(call, reply, &form, closing || call->close);
     if (form.known) {
         vg_body_unref(vg_take(&reply->body));
         reply->status = 304;
         reply->type = NULL;
     }
-    struct MHD_Response *response = make_entity(reply, form.packed);
-    if (response) {
-        add_entity(call, reply, &form, &response);
-        add_header(&response, "Cache-Control", "no-cache");
-        add_header(&response, "X-Content-Type-Options", "nosniff");
-        add_header(&response, "Allow", allow);
-        add_common(call, reply, &response);
-        if (closing || call->close)
-            add_header(&response, "Connection", "close");
+    const struct vg_body *body = reply->body;
+    if (memorable && is_remembered(sent, call, reply, &form)) {
+        send_again(sent, call);
+    } else {
+        call->response = make_response(call, reply, &form, allow, closing || call->close);
+        if (memorable && call->response)
+            remember(sent, call, body, &form);
     }
     call->status = reply->status;
-    call->response = response;
     vg_reply_clear(reply);
 }
 
@@ -186,10 +257,11 @@ void vg_http_log_access(const struct vg_http_call *call)
     if (!call->begun || !vg_log_enabled(VG_LOG_INFO, "access"))
         return;
     /* not the query: a client may have put a secret there by mistake */
-    vg_autofree char *path = strndup(rq->target, rq->path_length);
+    bool query = rq->target[rq->path_length] != '\0';
+    vg_autofree char *path = query ? strndup(rq->target, rq->path_length) : NULL;
     const struct vg_log_field fields[] = {
         VG_LOG_TEXT("method", rq->method_name),
-        VG_LOG_TEXT("path", path),
+        VG_LOG_TEXT("path", query ? path : rq->target),
         VG_LOG_NUMBER("status", call->status),
         VG_LOG_NUMBER("durationUs", (vg_now_ns() - rq->start_ns) / 1000),
         VG_LOG_TEXT("host", vg_host_name(rq)),

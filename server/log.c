@@ -126,7 +126,7 @@ static char *put_value(char *p, const char *text)
 {
     size_t n = 0;
 
-    for (; is_bare((unsigned char)text[n]); n++)
+    for (; is_bare((unsigned char)text[n]); n++) /* the NUL is not */
         p[n] = text[n];
     return n && text[n] == '\0' ? p + n : put_quoted(p, text);
 }

@@ -34,15 +34,12 @@ static struct vg_reply make_oom(void)
 static struct vg_reply make_reply(int status, const char *type, char *owned,
                                   const char *data, size_t length)
 {
-    struct vg_body *body = data ? calloc(1, sizeof(*body)) : NULL;
+    struct vg_body *body = data ? malloc(sizeof(*body)) : NULL;
     if (!body) {
         free(owned);
         return make_oom();
     }
-    atomic_init(&body->refs, 1);
-    body->owned = owned;
-    body->data = data;
-    body->length = length;
+    *body = (struct vg_body){.refs = 1, .owned = owned, .data = data, .length = length};
     return (struct vg_reply){.status = status, .type = type, .body = body};
 }
 

@@ -50,7 +50,7 @@ struct vg_request {
     enum vg_method method;
     const char *method_name;
     char *target; /* as received: path and query, encoded; owned */
-    char *text;   /* decoded segments and query; owned */
+    char *text;   /* room for the decoded segments and query; part of target */
     const char *segments[VG_MAX_SEGMENTS];
     unsigned int n_segments;
     unsigned int first_segment; /* past "/hosts/NAME" */
@@ -93,6 +93,9 @@ struct vg_request *vg_request_new(void);
 struct vg_request *vg_request_ref(struct vg_request *rq);
 void vg_request_unref(struct vg_request *rq);
 
+/* Copies the target. -1: out of memory, the request's error is set. */
+int vg_request_set_target(struct vg_request *rq, const char *target);
+
 /* Splits and decodes the target, which is copied unless it is rq->target already. -1: the
  * request's error is set. */
 int vg_request_parse_target(struct vg_request *rq, const char *target);
@@ -119,8 +122,8 @@ struct vg_body {
     char *owned; /* freed with the body; NULL for static bytes */
     const char *data;
     size_t length;
-    const char *type; /* of kept ones */
-    uint64_t hash;    /* 0: not computed yet */
+    const char *type;                   /* of kept ones */
+    uint64_t hash;                      /* 0: not computed yet */
     _Atomic(struct vg_packed *) packed; /* made by who needs it first; owned */
 };
 
