@@ -22,9 +22,12 @@ static void write_version(struct vg_json *w, const struct vg_version *version)
 static struct vg_reply get_version(struct vg_request *rq)
 {
     VG_CLEANUP(free_facts) struct vg_host_facts *facts = vg_host_facts(rq);
+    struct vg_reply kept;
 
     if (!facts)
         return vg_fail(rq);
+    if (vg_kept_reply(rq, &facts->version_reply, &kept))
+        return kept;
     vg_auto_json w = vg_json_for(rq);
     vg_json_begin_object(&w, NULL);
     vg_json_begin_object(&w, "gateway");
@@ -42,7 +45,7 @@ static struct vg_reply get_version(struct vg_request *rq)
         write_version(&w, &facts->hypervisor);
     vg_json_end_object(&w);
     vg_json_end_object(&w);
-    return vg_ok_written(rq, &w);
+    return vg_keep(rq, &facts->version_reply, vg_ok_written(rq, &w));
 }
 
 static struct vg_reply get_connection(struct vg_request *rq)

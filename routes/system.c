@@ -9,18 +9,28 @@
 
 static struct vg_reply get_index(struct vg_request *rq)
 {
-    return vg_ok(
-        rq, json_pack("{s:s, s:s, s:s, s:{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}}",
-                      "name", "virtgate", "version", VG_VERSION, "description",
-                      "HTTP/JSON gateway to libvirt", "links", "version", "/version",
-                      "connection", "/connection", "domains", "/domains", "domainStats",
-                      "/domains/stats", "hosts", "/hosts", "live", "/health/live",
-                      "ready", "/health/ready", "openapi", "/openapi.yaml"));
+    static struct vg_kept kept;
+    struct vg_reply reply;
+
+    if (vg_kept_reply(rq, &kept, &reply))
+        return reply;
+    json_t *index = json_pack(
+        "{s:s, s:s, s:s, s:{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}}", "name", "virtgate",
+        "version", VG_VERSION, "description", "HTTP/JSON gateway to libvirt", "links",
+        "version", "/version", "connection", "/connection", "domains", "/domains",
+        "domainStats", "/domains/stats", "hosts", "/hosts", "live", "/health/live",
+        "ready", "/health/ready", "openapi", "/openapi.yaml");
+    return vg_keep(rq, &kept, vg_ok(rq, index));
 }
 
 static struct vg_reply get_live(struct vg_request *rq)
 {
-    return vg_ok(rq, json_pack("{s:s}", "status", "live"));
+    static struct vg_kept kept;
+    struct vg_reply reply;
+
+    if (vg_kept_reply(rq, &kept, &reply))
+        return reply;
+    return vg_keep(rq, &kept, vg_ok(rq, json_pack("{s:s}", "status", "live")));
 }
 
 static void write_readiness(struct vg_json *w, const struct vg_host_status *status)
@@ -59,12 +69,26 @@ static struct vg_reply get_ready(struct vg_request *rq)
 
 static struct vg_reply get_openapi_yaml(struct vg_request *rq)
 {
-    return vg_ok_static(rq, "application/yaml", vg_openapi_yaml, vg_openapi_yaml_len);
+    static struct vg_kept kept;
+    struct vg_reply reply;
+
+    if (vg_kept_reply(rq, &kept, &reply))
+        return reply;
+    return vg_keep(
+        rq, &kept,
+        vg_ok_static(rq, "application/yaml", vg_openapi_yaml, vg_openapi_yaml_len));
 }
 
 static struct vg_reply get_openapi_json(struct vg_request *rq)
 {
-    return vg_ok_static(rq, "application/json", vg_openapi_json, vg_openapi_json_len);
+    static struct vg_kept kept;
+    struct vg_reply reply;
+
+    if (vg_kept_reply(rq, &kept, &reply))
+        return reply;
+    return vg_keep(
+        rq, &kept,
+        vg_ok_static(rq, "application/json", vg_openapi_json, vg_openapi_json_len));
 }
 
 /* clang-format off */

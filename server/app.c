@@ -170,7 +170,7 @@ void vg_app_dispatch(struct vg_request *rq)
         vg_request_unref(rq);
     } else if (rq->route->flags & VG_LOCAL) {
         struct vg_reply reply = rq->route->handler(rq);
-        vg_reply_prepare(&reply, false);
+        vg_reply_prepare(&reply);
         vg_request_answer(rq, reply);
         vg_request_unref(rq);
     } else if (!rq->host) {

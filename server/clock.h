@@ -18,6 +18,14 @@ static inline int64_t vg_now_ns(void)
     return (int64_t)ts.tv_sec * VG_SECOND_NS + ts.tv_nsec;
 }
 
+/* Some milliseconds behind, at a fraction of the cost: for deadlines of seconds. */
+static inline int64_t vg_coarse_ns(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+    return (int64_t)ts.tv_sec * VG_SECOND_NS + ts.tv_nsec;
+}
+
 /* A condition whose timed waits take vg_from_now(). */
 static inline void vg_cond_init(pthread_cond_t *cond)
 {

@@ -12,6 +12,19 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+/* An answer that can be sent again: what made it, and the id it was sent with. */
+struct vg_http_sent {
+    struct MHD_Response *response; /* NULL: none */
+    const struct vg_body *body;    /* the response has a reference; NULL: 304 */
+    const struct vg_route *route;
+    char etag[32];
+    char id[sizeof(((struct vg_request *)0)->id)];
+    enum vg_source source;
+    bool has_revision;
+    unsigned int age_seconds;
+    uint64_t revision;
+};
+
 /* A TCP or unix connection, known to the watchdog until libmicrohttpd closes it. */
 struct vg_http_conn {
     struct vg_http_conn *next, **link;
@@ -19,6 +32,8 @@ struct vg_http_conn {
     bool local;              /* unix socket */
     bool checked, certified; /* whether it showed a valid client certificate */
     bool cut;
+    struct vg_http_sent sent;
+    char host[64];               /* the Host header last accepted */
     _Atomic int64_t deadline_ns; /* when it is cut; 0: while its request is at work */
 };
 
@@ -40,7 +55,6 @@ struct vg_http_call {
     bool begun, dispatched, suspended, close, gzip;
     struct vg_http_headers headers;
     const char *allow; /* for 405 and OPTIONS; borrowed from the router */
-    char *etag_wanted; /* If-None-Match; owned */
     char *origin;      /* allowed origin to name in the answer; owned */
     char *traceparent; /* for the log; owned */
     size_t body_size, body_limit;
@@ -74,6 +88,10 @@ bool vg_http_has_body(const struct vg_http_headers *headers);
 /* Makes the call's response of a reply, which is taken. `allow` may be NULL. */
 void vg_http_build_response(struct vg_http_call *call, struct vg_reply *reply,
                             const char *allow, bool closing);
+
+/* Gives up the call's response: libmicrohttpd has its own reference, or it is not sent.
+ */
+void vg_http_release_response(struct vg_http_call *call);
 
 /* Tokens: reads the file (again). -1: said on the log, the old ones are kept. */
 int vg_http_auth_load(const char *path);

@@ -42,7 +42,7 @@ static void free_body(void *data)
 
 /* The bytes to send: plain, compressed, or none. Takes the reply's body. */
 static struct MHD_Response *make_entity(struct vg_http_call *call, struct vg_reply *reply,
-                                        bool gzip)
+                                        const struct vg_packed *packed)
 {
     struct vg_body *body = vg_take(&reply->body);
     if (reply->watching)
@@ -51,8 +51,8 @@ static struct MHD_Response *make_entity(struct vg_http_call *call, struct vg_rep
                    : vg_http_event_stream(call, vg_take(&reply->watching));
     if (!body)
         return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
-    const char *data = gzip ? body->gzip : body->data;
-    size_t length = gzip ? body->gzip_length : body->length;
+    const char *data = packed ? packed->data : body->data;
+    size_t length = packed ? packed->length : body->length;
     struct MHD_Response *response =
         MHD_create_response_from_buffer_with_free_callback_cls(
             length, (void *)(uintptr_t)data, free_body, body);
@@ -61,7 +61,7 @@ static struct MHD_Response *make_entity(struct vg_http_call *call, struct vg_rep
     return response;
 }
 
-static void add_cors(struct vg_http_call *call, struct MHD_Response **response)
+static void add_cors(const struct vg_http_call *call, struct MHD_Response **response)
 {
     if (!call->origin)
         return;
@@ -80,25 +80,31 @@ static void add_cors(struct vg_http_call *call, struct MHD_Response **response)
     }
 }
 
-static void add_common(struct vg_http_call *call, const struct vg_reply *reply,
+/* Where the data is from, and how new it is at least. */
+static void add_provenance(const struct vg_reply *reply, struct MHD_Response **response)
+{
+    char text[VG_REVISION_SIZE];
+
+    if (reply->has_revision) {
+        vg_event_write_revision(text, reply->revision);
+        add_header(response, "X-Virtgate-Revision", text);
+    }
+    if (reply->source == VG_SOURCE_LIBVIRT)
+        add_header(response, "X-Virtgate-Source", "libvirt");
+    if (reply->source != VG_SOURCE_INVENTORY)
+        return;
+    snprintf(text, sizeof(text), "%u", reply->age_seconds);
+    add_header(response, "X-Virtgate-Source", "inventory");
+    add_header(response, "Age", text);
+}
+
+static void add_common(const struct vg_http_call *call, const struct vg_reply *reply,
                        struct MHD_Response **response)
 {
     add_header(response, "X-Request-Id", call->rq->id);
     add_header(response, "Location", reply->location);
     add_header(response, "Link", reply->link);
-    if (reply->has_revision) {
-        char revision[VG_REVISION_SIZE];
-        vg_event_write_revision(revision, reply->revision);
-        add_header(response, "X-Virtgate-Revision", revision);
-    }
-    if (reply->source == VG_SOURCE_LIBVIRT)
-        add_header(response, "X-Virtgate-Source", "libvirt");
-    if (reply->source == VG_SOURCE_INVENTORY) {
-        char age[16];
-        snprintf(age, sizeof(age), "%u", reply->age_seconds);
-        add_header(response, "X-Virtgate-Source", "inventory");
-        add_header(response, "Age", age);
-    }
+    add_provenance(reply, response);
     if (reply->retry_after) {
         char text[16];
         snprintf(text, sizeof(text), "%u", reply->retry_after);
@@ -121,44 +127,161 @@ static void write_etag(char *ret, uint64_t hash, bool gzip)
     memcpy(ret, end, strlen(end) + 1);
 }
 
+/* The form of a reply that goes to this client. */
+struct form {
+    const struct vg_packed *packed; /* NULL: as it is */
+    char etag[32];                  /* "": none */
+    bool known;                     /* the client has it already: 304 */
+    bool varies;
+};
+
+static bool is_known(const struct vg_http_call *call, const struct form *form)
+{
+    const char *list = call->headers.if_none_match;
+    return list && form->etag[0] && tag_listed(list, form->etag);
+}
+
+/* What the client has already is not compressed to find out. */
+static struct form choose_form(const struct vg_http_call *call, struct vg_reply *reply)
+{
+    const struct vg_request *rq = call->rq;
+    bool read = rq->method == VG_GET || rq->method == VG_HEAD;
+    bool tagged = reply->status == 200 && read && reply->body;
+    bool packs = reply->body && vg_body_compresses(reply->body);
+    struct form form = {.varies = packs};
+
+    if (tagged)
+        write_etag(form.etag, reply->body->hash, packs && call->gzip);
+    form.known = is_known(call, &form);
+    if (form.known || !packs || !call->gzip)
+        return form;
+    form.packed = vg_body_packed(reply->body);
+    if (tagged && !form.packed) {
+        write_etag(form.etag, reply->body->hash, false);
+        form.known = is_known(call, &form);
+    }
+    return form;
+}
+
+static void add_entity(const struct vg_http_call *call, const struct vg_reply *reply,
+                       const struct form *form, struct MHD_Response **response)
+{
+    const struct vg_request *rq = call->rq;
+
+    add_header(response, "Content-Type", reply->type);
+    if (form->packed)
+        add_header(response, "Content-Encoding", "gzip");
+    if (form->etag[0]) {
+        add_header(response, "ETag", form->etag);
+        if (call->origin || rq->route->flags & VG_GIVES_XML || form->varies)
+            add_header(response, "Vary", "Accept, Accept-Encoding, Origin");
+    }
+}
+
+/* ---- the same answer again --------------------------------------------------------- */
+
+/* libmicrohttpd allocates three times for each header field. Who polls gets the same
+ * answer again and again, so a connection remembers its last one, if it is kept anyway
+ * and short, or 304: of the next one only the id is new. Nobody else uses the response:
+ * the connection is done with it when its next request comes. */
+#define REMEMBERED_SIZE (16 * 1024)
+
+static bool is_memorable(const struct vg_http_call *call, const struct vg_reply *reply,
+                         const struct form *form, bool closing)
+{
+    if (!form->etag[0] || call->origin || closing || reply->location || reply->link)
+        return false;
+    bool kept = reply->body->type || reply->source == VG_SOURCE_INVENTORY;
+    return form->known || (kept && reply->body->length <= REMEMBERED_SIZE);
+}
+
+static bool is_remembered(const struct vg_http_sent *sent,
+                          const struct vg_http_call *call, const struct vg_reply *reply,
+                          const struct form *form)
+{
+    return sent->response && sent->route == call->rq->route &&
+           sent->body == reply->body && strcmp(sent->etag, form->etag) == 0 &&
+           sent->source == reply->source && sent->has_revision == reply->has_revision &&
+           sent->revision == reply->revision && sent->age_seconds == reply->age_seconds;
+}
+
+static void remember(struct vg_http_sent *sent, const struct vg_http_call *call,
+                     const struct vg_body *body, const struct vg_reply *reply,
+                     const struct form *form)
+{
+    if (sent->response)
+        MHD_destroy_response(sent->response);
+    *sent = (struct vg_http_sent){
+        .response = call->response,
+        .body = body,
+        .route = call->rq->route,
+        .source = reply->source,
+        .has_revision = reply->has_revision,
+        .revision = reply->revision,
+        .age_seconds = reply->age_seconds,
+    };
+    memcpy(sent->etag, form->etag, sizeof(sent->etag));
+    memcpy(sent->id, call->rq->id, sizeof(sent->id));
+}
+
+static void send_again(struct vg_http_sent *sent, struct vg_http_call *call)
+{
+    MHD_del_response_header(sent->response, "X-Request-Id", sent->id);
+    add_header(&sent->response, "X-Request-Id", call->rq->id);
+    memcpy(sent->id, call->rq->id, sizeof(sent->id));
+    call->response = sent->response;
+}
+
+void vg_http_release_response(struct vg_http_call *call)
+{
+    struct MHD_Response *response = vg_take(&call->response);
+
+    if (response && response != call->conn->sent.response)
+        MHD_destroy_response(response);
+}
+
+/* ---- responses --------------------------------------------------------------------- */
+
+static struct MHD_Response *make_response(struct vg_http_call *call,
+                                          struct vg_reply *reply, const struct form *form,
+                                          const char *allow, bool closing)
+{
+    struct MHD_Response *response = make_entity(call, reply, form->packed);
+
+    if (!response)
+        return NULL;
+    add_entity(call, reply, form, &response);
+    add_header(&response, "Cache-Control", "no-cache");
+    add_header(&response, "X-Content-Type-Options", "nosniff");
+    add_header(&response, "Allow", allow);
+    add_common(call, reply, &response);
+    if (closing)
+        add_header(&response, "Connection", "close");
+    return response;
+}
+
 void vg_http_build_response(struct vg_http_call *call, struct vg_reply *reply,
                             const char *allow, bool closing)
 {
-    struct vg_request *rq = call->rq;
-    bool read = rq->method == VG_GET || rq->method == VG_HEAD;
-    char etag[32] = "";
+    struct vg_http_sent *sent = &call->conn->sent;
 
-    vg_reply_prepare(reply, call->gzip);
-    bool gzip = call->gzip && reply->body && reply->body->gzip;
-    if (reply->status == 200 && read && reply->body)
-        write_etag(etag, reply->body->hash, gzip);
-    if (etag[0] && call->etag_wanted && tag_listed(call->etag_wanted, etag)) {
+    vg_reply_prepare(reply);
+    struct form form = choose_form(call, reply);
+    bool memorable = is_memorable(call, reply, &form, closing || call->close);
+    if (form.known) {
         vg_body_unref(vg_take(&reply->body));
         reply->status = 304;
         reply->type = NULL;
     }
-    bool entity = reply->body != NULL;
-    bool reply_varies = gzip || (entity && vg_body_compresses(reply->body));
-    struct MHD_Response *response = make_entity(call, reply, gzip && entity);
-    if (response) {
-        add_header(&response, "Content-Type", reply->type);
-        if (gzip && entity)
-            add_header(&response, "Content-Encoding", "gzip");
-        if (etag[0]) {
-            add_header(&response, "ETag", etag);
-            if (call->origin || rq->route->flags & (VG_GIVES_XML | VG_GIVES_IMAGE) ||
-                reply_varies)
-                add_header(&response, "Vary", "Accept, Accept-Encoding, Origin");
-        }
-        add_header(&response, "Cache-Control", "no-cache");
-        add_header(&response, "X-Content-Type-Options", "nosniff");
-        add_header(&response, "Allow", allow);
-        add_common(call, reply, &response);
-        if (closing || call->close)
-            add_header(&response, "Connection", "close");
+    const struct vg_body *body = reply->body;
+    if (memorable && is_remembered(sent, call, reply, &form)) {
+        send_again(sent, call);
+    } else {
+        call->response = make_response(call, reply, &form, allow, closing || call->close);
+        if (memorable && call->response)
+            remember(sent, call, body, reply, &form);
     }
     call->status = reply->status;
-    call->response = response;
     vg_reply_clear(reply);
 }
 
@@ -171,10 +294,11 @@ void vg_http_log_access(const struct vg_http_call *call)
     if (!call->begun || !vg_log_enabled(VG_LOG_INFO, "access"))
         return;
     /* not the query: a client may have put a secret there by mistake */
-    vg_autofree char *path = strndup(rq->target, rq->path_length);
+    bool query = rq->target[rq->path_length] != '\0';
+    vg_autofree char *path = query ? strndup(rq->target, rq->path_length) : NULL;
     const struct vg_log_field fields[] = {
         VG_LOG_TEXT("method", rq->method_name),
-        VG_LOG_TEXT("path", path),
+        VG_LOG_TEXT("path", query ? path : rq->target),
         VG_LOG_NUMBER("status", call->status),
         VG_LOG_NUMBER("durationUs", (vg_now_ns() - rq->start_ns) / 1000),
         VG_LOG_TEXT("host", vg_host_name(rq)),

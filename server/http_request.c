@@ -24,16 +24,13 @@ static atomic_size_t bodies_bytes;
 static bool is_token(const char *s, size_t n)
 {
     static const char marks[] = "!#$%&'*+-.^_`|~";
-    if (n == 0)
-        return false;
     for (size_t i = 0; i < n; i++) {
-        char c = s[i];
-        bool alnum =
-            (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        if (!alnum && !memchr(marks, c, sizeof(marks) - 1))
+        char c = s[i], letter = (char)(c | 0x20);
+        if (!(letter >= 'a' && letter <= 'z') && c != '-' && !(c >= '0' && c <= '9') &&
+            !memchr(marks, c, sizeof(marks) - 1))
             return false;
     }
-    return true;
+    return n > 0;
 }
 
 static bool has_control(const char *s, size_t n)
@@ -44,7 +41,8 @@ static bool has_control(const char *s, size_t n)
     return false;
 }
 
-/* Where a field's value goes, by its name; -1: nowhere. */
+/* Where a field's value goes, by its name, and where it is counted, if anywhere. The
+ * shortest names first. */
 static const struct {
     const char *name;
     size_t length, slot;
@@ -60,32 +58,34 @@ static const struct {
         text, sizeof(text) - 1, SLOT(member), (ptrdiff_t)SLOT(counter)                   \
     }
     SINGLE("Host", host, n_host),
-    SINGLE("Content-Length", content_length, n_length),
-    SINGLE("Transfer-Encoding", transfer_encoding, n_encoding),
-    FIELD("Content-Type", content_type),
     FIELD("Accept", accept),
-    FIELD("Accept-Encoding", accept_encoding),
-    FIELD("Authorization", authorization),
     FIELD("Origin", origin),
-    FIELD("X-Request-Id", request_id),
-    FIELD("If-None-Match", if_none_match),
+    FIELD("Upgrade", upgrade),
     FIELD("If-Match", if_match),
-    FIELD("Idempotency-Key", idempotency_key),
-    FIELD("Sec-Fetch-Site", fetch_site),
-    FIELD("Access-Control-Request-Method", requested_method),
+    FIELD("Connection", connection),
     FIELD("traceparent", traceparent),
+    FIELD("Content-Type", content_type),
+    FIELD("X-Request-Id", request_id),
     FIELD("Cache-Control", cache_control),
     FIELD("Last-Event-ID", last_event_id),
-    FIELD("Connection", connection),
-    FIELD("Upgrade", upgrade),
+    FIELD("Authorization", authorization),
+    FIELD("If-None-Match", if_none_match),
+    FIELD("Sec-Fetch-Site", fetch_site),
+    SINGLE("Content-Length", content_length, n_length),
+    FIELD("Accept-Encoding", accept_encoding),
+    FIELD("Idempotency-Key", idempotency_key),
     FIELD("Sec-WebSocket-Key", websocket_key),
+    SINGLE("Transfer-Encoding", transfer_encoding, n_encoding),
     FIELD("Sec-WebSocket-Version", websocket_version),
+    FIELD("Access-Control-Request-Method", requested_method),
 };
 
 static void store_field(struct vg_http_headers *h, const char *name, size_t n,
                         const char *value)
 {
     for (size_t i = 0; i < sizeof(known_fields) / sizeof(known_fields[0]); i++) {
+        if (known_fields[i].length > n)
+            return;
         if (known_fields[i].length != n ||
             strncasecmp(known_fields[i].name, name, n) != 0)
             continue;
@@ -176,6 +176,21 @@ static bool knows_host(const char *host, const struct vg_config *config)
     return gethostname(hostname, sizeof(hostname)) == 0 && is_host(host, hostname);
 }
 
+/* Asked once for what a connection always says. */
+static bool accepts_host(struct vg_http_conn *conn, const char *host,
+                         const struct vg_config *config)
+{
+    size_t size = strlen(host) + 1;
+
+    if (strcmp(conn->host, host) == 0 && *host)
+        return true;
+    if (!knows_host(host, config))
+        return false;
+    if (size <= sizeof(conn->host))
+        memcpy(conn->host, host, size);
+    return true;
+}
+
 static bool same_origin(const char *origin, const char *host)
 {
     const char *authority = strstr(origin, "://");
@@ -223,7 +238,7 @@ int vg_http_check(struct vg_http_call *call, const char *version,
                      MAX_HEADER_BYTES);
         return -1;
     }
-    if (!call->conn->local && !knows_host(h->host, config)) {
+    if (!call->conn->local && !accepts_host(call->conn, h->host, config)) {
         vg_error_set(e, VG_E_MISDIRECTED,
                      "This gateway is not known as '%.200s'; --allowed-host makes it so",
                      h->host);
@@ -433,8 +448,6 @@ int vg_http_negotiate(struct vg_http_call *call, const struct vg_config *config)
 {
     if (call->headers.accept_encoding)
         call->gzip = takes_gzip(call->headers.accept_encoding);
-    if (call->headers.if_none_match)
-        call->etag_wanted = strdup(call->headers.if_none_match);
     call->rq->fresh = wants_fresh(call->headers.cache_control);
     if (negotiate_accept(call) < 0)
         return -1;

@@ -39,7 +39,7 @@ static struct vg_http_conn *conns;
 void vg_http_set_deadline(struct vg_http_conn *conn, int64_t seconds)
 {
     atomic_store_explicit(&conn->deadline_ns,
-                          seconds ? vg_now_ns() + seconds * VG_SECOND_NS : 0,
+                          seconds ? vg_coarse_ns() + seconds * VG_SECOND_NS : 0,
                           memory_order_relaxed);
 }
 
@@ -77,6 +77,8 @@ static void close_conn(struct vg_http_conn *conn)
         if (conn->next)
             conn->next->link = conn->link;
     }
+    if (conn->sent.response)
+        MHD_destroy_response(conn->sent.response);
     free(conn);
 }
 
@@ -192,14 +194,12 @@ static void finish_call(struct vg_request *rq, struct vg_reply reply)
 
 static enum MHD_Result send_response(struct vg_http_call *call)
 {
-    struct MHD_Response *response = vg_take(&call->response);
-
-    if (!response)
+    if (!call->response)
         return MHD_NO; /* out of memory: the connection is closed */
     vg_http_set_deadline(call->conn, config->body_timeout);
     enum MHD_Result rc =
-        MHD_queue_response(call->connection, (unsigned int)call->status, response);
-    MHD_destroy_response(response);
+        MHD_queue_response(call->connection, (unsigned int)call->status, call->response);
+    vg_http_release_response(call);
     return rc;
 }
 
@@ -456,14 +456,14 @@ enum MHD_Result vg_http_on_request(void *data, struct MHD_Connection *connection
 /* The whole target as received; libmicrohttpd itself takes it apart, and too early. */
 void *vg_http_on_target(void *data, const char *target, struct MHD_Connection *connection)
 {
-    struct vg_http_call *call = calloc(1, sizeof(*call));
+    struct vg_http_call *call = malloc(sizeof(*call));
     struct vg_http_conn *conn = conn_of(connection);
     (void)data;
 
     if (!call)
         return NULL;
-    call->rq = vg_request_new();
-    if (!call->rq || !(call->rq->target = strdup(target))) {
+    *call = (struct vg_http_call){.rq = vg_request_new()};
+    if (!call->rq || vg_request_set_target(call->rq, target) < 0) {
         vg_request_unref(call->rq);
         free(call);
         return NULL;
@@ -491,12 +491,10 @@ void vg_http_on_completed(void *data, struct MHD_Connection *connection, void **
     vg_http_log_access(call);
     if (call->conn)
         vg_http_set_deadline(call->conn, config->idle_timeout);
-    if (call->response)
-        MHD_destroy_response(call->response);
+    vg_http_release_response(call);
     vg_watching_free(call->watching);
     vg_http_websocket_free(call->websocket);
     vg_http_release_body(call);
-    free(call->etag_wanted);
     free(call->origin);
     free(call->traceparent);
     vg_request_unref(call->rq);

@@ -176,7 +176,7 @@ static void take_part(struct vg_request *copy, struct vg_reply reply)
     if (atomic_fetch_sub(&join->missing, 1) != 1)
         return;
     struct vg_reply joined = join_replies(join);
-    vg_reply_prepare(&joined, false);
+    vg_reply_prepare(&joined);
     joined.has_revision = joined.status == 200;
     joined.revision = join->revision;
     joined.source = joined.status == 200 ? VG_SOURCE_LIBVIRT : VG_SOURCE_NONE;

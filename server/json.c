@@ -5,6 +5,8 @@
  */
 #include "virtgate/json.h"
 
+#include "server/digits.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,23 +14,29 @@
 #define EXACT_IN_DOUBLE ((uint64_t)1 << 53)
 #define REPLACEMENT     "\xEF\xBF\xBD"
 
-static char *make_room(struct vg_json *w, size_t n)
+static char *grow(struct vg_json *w, size_t n)
 {
+    size_t size = w->size ? w->size : 512;
+
     if (w->failed)
         return NULL;
-    if (w->size - w->len < n) {
-        size_t size = w->size ? w->size : 512;
-        while (size - w->len < n)
-            size *= 2;
-        char *data = realloc(w->data, size);
-        if (!data) {
-            w->failed = true;
-            return NULL;
-        }
-        w->data = data;
-        w->size = size;
+    while (size - w->len < n)
+        size *= 2;
+    char *data = realloc(w->data, size);
+    if (!data) {
+        w->failed = true;
+        w->size = w->len; /* no room: what follows comes back here */
+        return NULL;
     }
-    return w->data + w->len;
+    w->data = data;
+    w->size = size;
+    return data + w->len;
+}
+
+/* For n bytes more; n is not 0. */
+static inline char *make_room(struct vg_json *w, size_t n)
+{
+    return w->size - w->len >= n ? w->data + w->len : grow(w, n);
 }
 
 static void put(struct vg_json *w, const char *s, size_t n)
@@ -40,9 +48,13 @@ static void put(struct vg_json *w, const char *s, size_t n)
     w->len += n;
 }
 
-static void put_char(struct vg_json *w, char c)
+static inline void put_char(struct vg_json *w, char c)
 {
-    put(w, &c, 1);
+    char *p = make_room(w, 1);
+    if (!p)
+        return;
+    *p = c;
+    w->len++;
 }
 
 /* Length of the valid UTF-8 sequence at s (at most n bytes), 0 when there is none. */
@@ -91,9 +103,32 @@ static void put_escaped(struct vg_json *w, unsigned char c)
     }
 }
 
-static bool is_plain(unsigned char c)
+static inline bool is_plain(unsigned char c)
 {
     return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
+}
+
+/* The same of 8 bytes at once: the high bit of a byte is set below if it is not plain (or
+ * stands behind one that is not). */
+static inline bool are_plain(const unsigned char *s)
+{
+    const uint64_t ones = UINT64_MAX / 255;
+    uint64_t x;
+    memcpy(&x, s, sizeof(x));
+    uint64_t quote = (x ^ ones * '"') - ones, backslash = (x ^ ones * '\\') - ones;
+    return ((x | (x + ones) | (x - ones * ' ') | quote | backslash) & ones * 0x80) == 0;
+}
+
+static size_t put_odd(struct vg_json *w, const unsigned char *s, size_t n)
+{
+    size_t len = utf8_length(s, n);
+    if (len == 0)
+        put(w, REPLACEMENT, sizeof(REPLACEMENT) - 1);
+    else if (len == 1)
+        put_escaped(w, *s);
+    else
+        put(w, (const char *)s, len);
+    return len ? len : 1;
 }
 
 static void put_string(struct vg_json *w, const char *value)
@@ -103,23 +138,19 @@ static void put_string(struct vg_json *w, const char *value)
 
     put_char(w, '"');
     while (n) {
+        char *p = make_room(w, n);
+        if (!p)
+            return;
         size_t run = 0;
-        while (run < n && is_plain(s[run]))
-            run++;
-        put(w, (const char *)s, run);
+        for (; n - run >= 8 && are_plain(s + run); run += 8)
+            memcpy(p + run, s + run, 8);
+        for (; is_plain(s[run]); run++) /* the NUL is not */
+            p[run] = (char)s[run];
+        w->len += run;
+        if (run < n)
+            run += put_odd(w, s + run, n - run);
         s += run;
         n -= run;
-        if (!n)
-            break;
-        size_t len = utf8_length(s, n);
-        if (len == 0)
-            put(w, REPLACEMENT, sizeof(REPLACEMENT) - 1);
-        else if (len == 1)
-            put_escaped(w, *s);
-        else
-            put(w, (const char *)s, len);
-        s += len ? len : 1;
-        n -= len ? len : 1;
     }
     put_char(w, '"');
 }
@@ -180,24 +211,21 @@ void vg_json_string(struct vg_json *w, const char *key, const char *value)
 
 static void put_digits(struct vg_json *w, uint64_t value, bool negative, bool quoted)
 {
-    char text[24], *p = text + sizeof(text);
+    char text[VG_DIGITS_MAX], *end = text + sizeof(text), *last = end;
 
     if (quoted)
-        *--p = '"';
-    do {
-        *--p = (char)('0' + value % 10);
-        value /= 10;
-    } while (value);
+        *--last = '"';
+    char *p = vg_digits_before(last, value);
     if (negative)
         *--p = '-';
     if (quoted)
         *--p = '"';
-    put(w, p, (size_t)(text + sizeof(text) - p));
+    put(w, p, (size_t)(end - p));
 }
 
 void vg_json_int(struct vg_json *w, const char *key, int64_t value)
 {
-    uint64_t size = value < 0 ? -(uint64_t)value : (uint64_t)value;
+    uint64_t size = vg_magnitude(value);
     begin_item(w, key);
     put_digits(w, size, value < 0, w->number_strings && size > EXACT_IN_DOUBLE);
 }
@@ -233,7 +261,8 @@ void vg_json_enum(struct vg_json *w, const char *key, const struct vg_enum *e,
 void vg_json_raw(struct vg_json *w, const char *key, const char *json, size_t len)
 {
     begin_item(w, key);
-    put(w, json, len);
+    if (len)
+        put(w, json, len);
 }
 
 static void write_real(struct vg_json *w, const char *key, const json_t *value)

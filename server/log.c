@@ -8,6 +8,7 @@
 #include "virtgate/log.h"
 
 #include "server/clock.h"
+#include "server/digits.h"
 #include "server/log_internal.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/json.h"
@@ -36,107 +37,7 @@ static struct vg_log_setup setup = {.level = VG_LOG_INFO};
 
 static const char *const level_names[] = {"", "debug", "info", "warning", "error"};
 
-/* ---- lines ------------------------------------------------------------------------- */
-
-/* UTC to the millisecond; the part down to the second is made once a second and thread.
- */
-static void put_time(struct vg_json *w, const char *key)
-{
-    static _Thread_local time_t second;
-    static _Thread_local char text[32];
-    struct timespec now;
-    struct tm tm;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    if (now.tv_sec != second) {
-        gmtime_r(&now.tv_sec, &tm);
-        strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S.000Z", &tm);
-        second = now.tv_sec;
-    }
-    long ms = now.tv_nsec / 1000000;
-    text[20] = (char)('0' + ms / 100);
-    text[21] = (char)('0' + ms / 10 % 10);
-    text[22] = (char)('0' + ms % 10);
-    if (key)
-        vg_json_string(w, key, text);
-    else
-        vg_json_raw(w, NULL, text, strlen(text));
-}
-
-/* Whether a logfmt value needs no quotes. */
-static bool is_bare(const char *s)
-{
-    if (!*s)
-        return false;
-    for (; *s; s++)
-        if (*s <= ' ' || *s == '"' || *s == '=' || *s == '\\' || *s > '~')
-            return false;
-    return true;
-}
-
-/* Text as it is: what the JSON writer puts between items has no place in logfmt. */
-static void put_raw(struct vg_json *w, const char *text)
-{
-    w->comma = false;
-    vg_json_raw(w, NULL, text, strlen(text));
-    w->comma = false;
-}
-
-static void put_key(struct vg_json *w, const char *key)
-{
-    put_raw(w, " ");
-    put_raw(w, key);
-    put_raw(w, "=");
-}
-
-static void put_pair(struct vg_json *w, const char *key, const char *text)
-{
-    put_key(w, key);
-    /* a JSON string is a valid quoted logfmt value, and never holds a newline */
-    if (is_bare(text))
-        put_raw(w, text);
-    else
-        vg_json_string(w, NULL, text);
-}
-
-static void format_logfmt(struct vg_json *w, enum vg_log_level level, const char *source,
-                          const char *message, const struct vg_log_field *fields,
-                          unsigned int n)
-{
-    put_raw(w, "time=");
-    put_time(w, NULL);
-    put_pair(w, "level", level_names[level]);
-    put_pair(w, "source", source);
-    put_pair(w, "msg", message);
-    for (unsigned int i = 0; i < n; i++) {
-        if (fields[i].text) {
-            put_pair(w, fields[i].key, fields[i].text);
-        } else if (fields[i].is_number) {
-            put_key(w, fields[i].key);
-            vg_json_int(w, NULL, fields[i].number);
-        }
-    }
-}
-
-static void format_json(struct vg_json *w, enum vg_log_level level, const char *source,
-                        const char *message, const struct vg_log_field *fields,
-                        unsigned int n)
-{
-    vg_json_begin_object(w, NULL);
-    put_time(w, "time");
-    vg_json_string(w, "level", level_names[level]);
-    vg_json_string(w, "source", source);
-    vg_json_string(w, "msg", message);
-    for (unsigned int i = 0; i < n; i++) {
-        if (fields[i].text)
-            vg_json_string(w, fields[i].key, fields[i].text);
-        else if (fields[i].is_number)
-            vg_json_int(w, fields[i].key, fields[i].number);
-    }
-    vg_json_end_object(w);
-}
-
-/* ---- the queue --------------------------------------------------------------------- */
+/* ---- the queue, as threads that log see it ---------------------------------------- */
 
 static void append(enum vg_log_level level, const char *line, size_t n)
 {
@@ -163,6 +64,158 @@ static void append(enum vg_log_level level, const char *line, size_t n)
         pthread_cond_signal(&wake);
     }
 }
+
+/* ---- lines ------------------------------------------------------------------------- */
+
+/* UTC to the millisecond; the part down to the second is made once a second and thread.
+ * Good until the thread's next line. */
+static const char *now_text(void)
+{
+    static _Thread_local time_t second;
+    static _Thread_local char text[32];
+    struct timespec now;
+    struct tm tm;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (now.tv_sec != second) {
+        gmtime_r(&now.tv_sec, &tm);
+        strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S.000Z", &tm);
+        second = now.tv_sec;
+    }
+    long ms = now.tv_nsec / 1000000;
+    text[20] = (char)('0' + ms / 100);
+    text[21] = (char)('0' + ms / 10 % 10);
+    text[22] = (char)('0' + ms % 10);
+    return text;
+}
+
+/* Whether a logfmt value with this byte needs no quotes: printable ASCII but for the
+ * space, `"`, `=` and `\`. */
+static bool is_bare(unsigned char c)
+{
+    static const uint64_t set[4] = {
+        ~UINT64_C(0) << '!' & ~(UINT64_C(1) << '"') & ~(UINT64_C(1) << '='),
+        ~(UINT64_C(1) << ('\\' - 64)) & ~(UINT64_C(1) << (0x7F - 64))};
+    return set[c >> 6] >> (c & 63) & 1;
+}
+
+/* At most so many bytes of a text of n: each escaped, and the quotes. */
+static size_t quoted_size(size_t n)
+{
+    return 6 * n + 2;
+}
+
+/* The functions below write to a buffer that is large enough, and return where what they
+ * wrote ends. */
+
+static char *put_text(char *p, const char *text)
+{
+    return mempcpy(p, text, strlen(text));
+}
+
+static char *put_quoted(char *p, const char *text)
+{
+    vg_auto_json quoted = {0};
+    /* a JSON string is a valid quoted logfmt value, and never holds a newline */
+    vg_json_string(&quoted, NULL, text);
+    /* without memory for it, a line with one text lost is better than none */
+    return quoted.failed ? put_text(p, "\"\"") : mempcpy(p, quoted.data, quoted.len);
+}
+
+static char *put_value(char *p, const char *text)
+{
+    size_t n = 0;
+
+    for (; is_bare((unsigned char)text[n]); n++) /* the NUL is not */
+        p[n] = text[n];
+    return n && text[n] == '\0' ? p + n : put_quoted(p, text);
+}
+
+static char *put_number(char *p, int64_t number)
+{
+    char text[VG_DIGITS_MAX], *end = text + sizeof(text);
+    char *first = vg_digits_before(end, vg_magnitude(number));
+    if (number < 0)
+        *--first = '-';
+    return mempcpy(p, first, (size_t)(end - first));
+}
+
+static char *put_pair(char *p, const char *key, const char *text)
+{
+    *p++ = ' ';
+    p = put_text(p, key);
+    *p++ = '=';
+    return put_value(p, text);
+}
+
+static char *put_field(char *p, const struct vg_log_field *field)
+{
+    if (field->text)
+        return put_pair(p, field->key, field->text);
+    if (!field->is_number)
+        return p;
+    *p++ = ' ';
+    p = put_text(p, field->key);
+    *p++ = '=';
+    return put_number(p, field->number);
+}
+
+static size_t logfmt_size(const char *source, const char *message,
+                          const struct vg_log_field *fields, unsigned int n)
+{
+    size_t size = 100 + quoted_size(strlen(source)) + quoted_size(strlen(message));
+    for (unsigned int i = 0; i < n; i++)
+        size += strlen(fields[i].key) + 2 +
+                (fields[i].text ? quoted_size(strlen(fields[i].text)) : VG_DIGITS_MAX);
+    return size;
+}
+
+/* Most lines need no memory. */
+static void log_logfmt(enum vg_log_level level, const char *source, const char *message,
+                       const struct vg_log_field *fields, unsigned int n)
+{
+    char small[2048];
+    size_t size = logfmt_size(source, message, fields, n);
+    vg_autofree char *large = size > sizeof(small) ? malloc(size) : NULL;
+    char *line = size > sizeof(small) ? large : small;
+
+    if (!line)
+        return;
+    char *p = put_text(line, "time=");
+    p = put_text(p, now_text());
+    p = put_pair(p, "level", level_names[level]);
+    p = put_pair(p, "source", source);
+    p = put_pair(p, "msg", message);
+    for (unsigned int i = 0; i < n; i++)
+        p = put_field(p, &fields[i]);
+    *p++ = '\n';
+    append(level, line, (size_t)(p - line));
+}
+
+static void log_json(enum vg_log_level level, const char *source, const char *message,
+                     const struct vg_log_field *fields, unsigned int n)
+{
+    vg_auto_json w = {0};
+
+    vg_json_begin_object(&w, NULL);
+    vg_json_string(&w, "time", now_text());
+    vg_json_string(&w, "level", level_names[level]);
+    vg_json_string(&w, "source", source);
+    vg_json_string(&w, "msg", message);
+    for (unsigned int i = 0; i < n; i++) {
+        if (fields[i].text)
+            vg_json_string(&w, fields[i].key, fields[i].text);
+        else if (fields[i].is_number)
+            vg_json_int(&w, fields[i].key, fields[i].number);
+    }
+    vg_json_end_object(&w);
+    w.comma = false;
+    vg_json_raw(&w, NULL, "\n", 1);
+    if (!w.failed)
+        append(level, w.data, w.len);
+}
+
+/* ---- the queue, as the writer sees it --------------------------------------------- */
 
 /* Lines of one level go to an output in one write. */
 static void write_records(const char *data, size_t n, const struct vg_log_output *output,
@@ -314,17 +367,12 @@ bool vg_log_enabled(enum vg_log_level level, const char *source)
 void vg_log_fields(enum vg_log_level level, const char *source, const char *message,
                    const struct vg_log_field *fields, unsigned int n)
 {
-    vg_auto_json line = {0};
-
     if (!vg_log_enabled(level, source))
         return;
     if (setup.json)
-        format_json(&line, level, source, message, fields, n);
+        log_json(level, source, message, fields, n);
     else
-        format_logfmt(&line, level, source, message, fields, n);
-    put_raw(&line, "\n");
-    if (!line.failed)
-        append(level, line.data, line.len);
+        log_logfmt(level, source, message, fields, n);
 }
 
 void vg_log(enum vg_log_level level, const char *source, const char *fmt, ...)

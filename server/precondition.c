@@ -49,7 +49,7 @@ int vg_precondition_check(struct vg_request *rq)
     }
     vg_error_clear(&read.error);
     bool exists = reply.status == 200;
-    vg_reply_prepare(&reply, false);
+    vg_reply_prepare(&reply);
     snprintf(tag, sizeof(tag), "\"%016" PRIx64, exists ? reply.body->hash : 0);
     vg_reply_clear(&reply);
     if (!exists)

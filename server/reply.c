@@ -35,15 +35,12 @@ static struct vg_reply make_oom(void)
 static struct vg_reply make_reply(int status, const char *type, char *owned,
                                   const char *data, size_t length)
 {
-    struct vg_body *body = data ? calloc(1, sizeof(*body)) : NULL;
+    struct vg_body *body = data ? malloc(sizeof(*body)) : NULL;
     if (!body) {
         free(owned);
         return make_oom();
     }
-    atomic_init(&body->refs, 1);
-    body->owned = owned;
-    body->data = data;
-    body->length = length;
+    *body = (struct vg_body){.refs = 1, .owned = owned, .data = data, .length = length};
     return (struct vg_reply){.status = status, .type = type, .body = body};
 }
 
@@ -203,6 +200,9 @@ struct vg_reply vg_fail_virt(struct vg_request *rq)
 
 /* ---- bodies ------------------------------------------------------------------------ */
 
+/* What does not get shorter is not tried again. */
+static struct vg_packed not_packed;
+
 struct vg_body *vg_body_ref(struct vg_body *body)
 {
     if (body)
@@ -214,8 +214,10 @@ void vg_body_unref(struct vg_body *body)
 {
     if (!body || atomic_fetch_sub_explicit(&body->refs, 1, memory_order_acq_rel) != 1)
         return;
+    struct vg_packed *packed = atomic_load(&body->packed);
+    if (packed != &not_packed)
+        free(packed);
     free(body->owned);
-    free(atomic_load(&body->gzip));
     free(body);
 }
 
@@ -238,24 +240,28 @@ struct vg_reply vg_reply_share(const struct vg_reply *reply)
     return copy;
 }
 
-static void compress_body(struct vg_body *body)
+/* NULL when out of memory. */
+static struct vg_packed *pack(const struct vg_body *body)
 {
     z_stream z = {0};
     if (deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
-        return;
+        return NULL;
     size_t size = deflateBound(&z, body->length);
-    char *out = malloc(size);
-    z.next_in = (z_const Bytef *)(uintptr_t)body->data;
-    z.avail_in = (uInt)body->length;
-    z.next_out = (Bytef *)out;
-    z.avail_out = (uInt)size;
-    if (out && deflate(&z, Z_FINISH) == Z_STREAM_END && z.total_out < body->length) {
-        body->gzip_length = z.total_out;
-        atomic_store(&body->gzip, out);
-    } else {
-        free(out);
+    struct vg_packed *packed = malloc(sizeof(*packed) + size);
+    bool shorter = false;
+    if (packed) {
+        z.next_in = (z_const Bytef *)(uintptr_t)body->data;
+        z.avail_in = (uInt)body->length;
+        z.next_out = (Bytef *)packed->data;
+        z.avail_out = (uInt)size;
+        shorter = deflate(&z, Z_FINISH) == Z_STREAM_END && z.total_out < body->length;
+        packed->length = z.total_out;
     }
     deflateEnd(&z);
+    if (shorter || !packed)
+        return packed;
+    free(packed);
+    return &not_packed;
 }
 
 bool vg_body_compresses(const struct vg_body *body)
@@ -263,19 +269,66 @@ bool vg_body_compresses(const struct vg_body *body)
     return body->length >= GZIP_WORTH;
 }
 
-void vg_reply_prepare(struct vg_reply *reply, bool gzip)
+const struct vg_packed *vg_body_packed(struct vg_body *body)
+{
+    struct vg_packed *packed = atomic_load(&body->packed), *other = NULL;
+
+    if (!packed && vg_body_compresses(body)) {
+        packed = pack(body);
+        if (packed && !atomic_compare_exchange_strong(&body->packed, &other, packed)) {
+            if (packed != &not_packed)
+                free(packed);
+            packed = other; /* another thread was faster */
+        }
+    }
+    return packed == &not_packed ? NULL : packed;
+}
+
+void vg_reply_prepare(struct vg_reply *reply)
 {
     struct vg_body *body = reply->body;
 
-    if (!body || body == &out_of_memory_body)
-        return;
-    if (reply->status == 200 && !body->hash)
+    if (body && body != &out_of_memory_body && reply->status == 200 && !body->hash)
         body->hash = XXH3_64bits(body->data, body->length);
-    if (!gzip || !vg_body_compresses(body) || atomic_load(&body->gzip))
-        return;
-    /* several network threads may want the same body for the first time */
-    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-    VG_LOCK(&lock);
-    if (!atomic_load(&body->gzip))
-        compress_body(body);
+}
+
+/* ---- kept answers ------------------------------------------------------------------ */
+
+static struct vg_body *kept_body(const struct vg_request *rq, const struct vg_kept *kept)
+{
+    return atomic_load_explicit(&kept->body[rq->number_strings], memory_order_acquire);
+}
+
+bool vg_kept_reply(const struct vg_request *rq, const struct vg_kept *kept,
+                   struct vg_reply *ret)
+{
+    struct vg_body *body = kept_body(rq, kept);
+
+    if (!body)
+        return false;
+    *ret =
+        (struct vg_reply){.status = 200, .type = body->type, .body = vg_body_ref(body)};
+    return true;
+}
+
+struct vg_reply vg_keep(const struct vg_request *rq, struct vg_kept *kept,
+                        struct vg_reply reply)
+{
+    struct vg_body *none = NULL;
+
+    if (reply.status != 200)
+        return reply;
+    vg_reply_prepare(&reply);
+    reply.body->type = reply.type;
+    vg_body_ref(reply.body);
+    if (!atomic_compare_exchange_strong(&kept->body[rq->number_strings], &none,
+                                        reply.body))
+        vg_body_unref(reply.body); /* another thread was faster */
+    return reply;
+}
+
+void vg_kept_clear(struct vg_kept *kept)
+{
+    for (size_t i = 0; i < sizeof(kept->body) / sizeof(kept->body[0]); i++)
+        vg_body_unref(atomic_exchange(&kept->body[i], NULL));
 }

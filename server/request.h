@@ -53,7 +53,7 @@ struct vg_request {
     enum vg_method method;
     const char *method_name;
     char *target; /* as received: path and query, encoded; owned */
-    char *text;   /* decoded segments and query; owned */
+    char *text;   /* room for the decoded segments and query; part of target */
     const char *segments[VG_MAX_SEGMENTS];
     unsigned int n_segments;
     unsigned int first_segment; /* past "/hosts/NAME" */
@@ -99,6 +99,9 @@ struct vg_request *vg_request_new(void);
 struct vg_request *vg_request_ref(struct vg_request *rq);
 void vg_request_unref(struct vg_request *rq);
 
+/* Copies the target. -1: out of memory, the request's error is set. */
+int vg_request_set_target(struct vg_request *rq, const char *target);
+
 /* Splits and decodes the target, which is copied unless it is rq->target already. -1: the
  * request's error is set. */
 int vg_request_parse_target(struct vg_request *rq, const char *target);
@@ -125,9 +128,15 @@ struct vg_body {
     char *owned; /* freed with the body; NULL for static bytes */
     const char *data;
     size_t length;
-    uint64_t hash;      /* 0: not computed yet; see vg_body_etag */
-    char *_Atomic gzip; /* compressed once for all who share it; owned */
-    size_t gzip_length;
+    const char *type;                   /* of kept ones */
+    uint64_t hash;                      /* 0: not computed yet */
+    _Atomic(struct vg_packed *) packed; /* made by who needs it first; owned */
+};
+
+/* Bytes compressed by gzip. */
+struct vg_packed {
+    size_t length;
+    char data[];
 };
 
 /* An answer made of an error that is not the request's own: of a call that it shared, or
@@ -139,11 +148,13 @@ struct vg_reply vg_reply_error(const struct vg_request *rq, enum vg_error_id id,
 
 /* Whether it is long enough to be compressed where that is asked for. */
 bool vg_body_compresses(const struct vg_body *body);
+/* The body compressed; borrowed. NULL: that does not pay. Any thread. */
+const struct vg_packed *vg_body_packed(struct vg_body *body);
 
 struct vg_body *vg_body_ref(struct vg_body *body);
 void vg_body_unref(struct vg_body *body);
 void vg_reply_clear(struct vg_reply *reply);
 /* A copy that shares the body. */
 struct vg_reply vg_reply_share(const struct vg_reply *reply);
-/* Hashes and compresses where it pays, before the reply is shared. */
-void vg_reply_prepare(struct vg_reply *reply, bool gzip);
+/* Hashes, before the reply is shared. */
+void vg_reply_prepare(struct vg_reply *reply);

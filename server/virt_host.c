@@ -106,7 +106,7 @@ static struct vg_reply run_request(void *data, struct vg_lease *lease,
         vg_error_clear(&rq->error);
         reply = run_once(host, lease, rq);
     }
-    vg_reply_prepare(&reply, false);
+    vg_reply_prepare(&reply);
     reply.source = reply.status == 200 ? VG_SOURCE_LIBVIRT : VG_SOURCE_NONE;
     reply.revision = revision;
     reply.has_revision = reply.status < 400;

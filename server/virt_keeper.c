@@ -54,6 +54,7 @@ void vg_host_facts_unref(struct vg_host_facts *facts)
 {
     if (!facts || atomic_fetch_sub(&facts->refs, 1) != 1)
         return;
+    vg_kept_clear(&facts->version_reply);
     free(facts->uri);
     free(facts->hostname);
     free(facts->type);

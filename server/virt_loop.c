@@ -4,17 +4,19 @@
  */
 #include "server/virt_loop.h"
 
+#include "server/virt_epoll.h"
 #include "virtgate/log.h"
 
+#include <errno.h>
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <string.h>
 
 static pthread_t thread;
 static atomic_bool stopping;
-static int wake_timer = -1;
 
 /* Errors of no connection (opening one, bad arguments): the gateway answers with them, so
  * on the log they are only for debugging. Without a handler libvirt prints them on
@@ -29,27 +31,20 @@ static void *run_loop(void *data)
 {
     (void)data;
     while (!atomic_load(&stopping))
-        if (virEventRunDefaultImpl() < 0)
-            vg_log(VG_LOG_ERROR, "libvirt", "event loop: %s", virGetLastErrorMessage());
+        vg_epoll_turn();
     return NULL;
-}
-
-static void wake_up(int timer, void *data)
-{
-    (void)data;
-    virEventUpdateTimeout(timer, -1);
 }
 
 int vg_virt_start(void)
 {
     virSetErrorFunc(NULL, log_error);
-    if (virInitialize() < 0 || virEventRegisterDefaultImpl() < 0) {
+    if (virInitialize() < 0) {
         vg_log(VG_LOG_ERROR, "libvirt", "cannot start: %s", virGetLastErrorMessage());
         return -1;
     }
-    wake_timer = virEventAddTimeout(-1, wake_up, NULL, NULL);
-    if (wake_timer < 0 || pthread_create(&thread, NULL, run_loop, NULL) != 0) {
-        vg_log(VG_LOG_ERROR, "libvirt", "cannot start the event loop");
+    if (vg_epoll_register() < 0 || pthread_create(&thread, NULL, run_loop, NULL) != 0) {
+        vg_log(VG_LOG_ERROR, "libvirt", "cannot start the event loop: %s",
+               strerror(errno));
         return -1;
     }
     return 0;
@@ -58,6 +53,8 @@ int vg_virt_start(void)
 void vg_virt_stop(void)
 {
     atomic_store(&stopping, true);
-    virEventUpdateTimeout(wake_timer, 0);
+    vg_epoll_wake();
     pthread_join(thread, NULL);
+    vg_epoll_wake();
+    vg_epoll_turn(); /* frees what was removed last */
 }

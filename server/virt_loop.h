@@ -5,8 +5,8 @@
  */
 #pragma once
 
-/* virInitialize, virSetErrorFunc, virEventRegisterDefaultImpl, and the thread that runs
- * virEventRunDefaultImpl for life. -1: said on the log. Before any other thread. */
+/* virInitialize, virSetErrorFunc, the event loop of virt_epoll.c, and the thread that
+ * runs it for life. -1: said on the log. Before any other thread. */
 int vg_virt_start(void);
 
 /* Ends the loop thread, after the last connection is closed. */

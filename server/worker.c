@@ -198,7 +198,7 @@ static void run_job(struct vg_lane *lane, struct vg_job *job, struct vg_lease *l
         pthread_cond_signal(&lane->wake); /* a job of the same domain may run now */
     pthread_mutex_unlock(&lane->lock);
 
-    vg_reply_prepare(&reply, false);
+    vg_reply_prepare(&reply);
     answer_all(job, reply);
     free_job(job);
 }

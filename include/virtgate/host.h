@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "virtgate/request.h"
+#include "virtgate/reply.h"
 
 #include <libvirt/libvirt.h>
 #include <stdatomic.h>
@@ -27,7 +27,7 @@ struct vg_version {
 
 /* What a connection says of itself and never changes while it is open, read once for each
  * connection, and the hypervisor's version, read again with the health probe. Shared and
- * never changed. */
+ * never changed, so what is answered with them alone can be kept here. */
 struct vg_host_facts {
     atomic_uint refs;
     char *uri;      /* without password */
@@ -35,6 +35,7 @@ struct vg_host_facts {
     char *type;
     bool encrypted, secure;
     struct vg_version client, libvirt, hypervisor;
+    struct vg_kept version_reply; /* to GET /version */
 };
 
 enum vg_host_state {

@@ -8,6 +8,7 @@
 #include "virtgate/request.h"
 
 #include <jansson.h>
+#include <stdatomic.h>
 #include <stddef.h>
 
 /* A body that several answers may share (equal reads that waited together). */
@@ -64,6 +65,23 @@ struct vg_reply vg_ok_bytes(struct vg_request *rq, const char *type, void *bytes
 /* 200 with bytes that live as long as the program (no copy). */
 struct vg_reply vg_ok_static(struct vg_request *rq, const char *type, const char *data,
                              size_t len) VG_MUST_USE;
+
+/* An answer that is made once and given as long as what it tells stays true: a member of
+ * what it tells, zero at first. Its forms differ by how numbers are written. */
+struct vg_kept {
+    _Atomic(struct vg_body *) body[2];
+};
+
+/* The kept answer, if there is one. Any thread. */
+bool vg_kept_reply(const struct vg_request *rq, const struct vg_kept *kept,
+                   struct vg_reply *ret);
+
+/* The reply itself; a 200 is also kept. Any thread: the first one's is kept. */
+struct vg_reply vg_keep(const struct vg_request *rq, struct vg_kept *kept,
+                        struct vg_reply reply) VG_MUST_USE;
+
+/* When nobody can ask for it any more. */
+void vg_kept_clear(struct vg_kept *kept);
 
 /* 201 with a Location (takes the malloc'd path) and the new object. */
 struct vg_reply vg_created(struct vg_request *rq, char *location_steal,

@@ -288,10 +288,82 @@ static void test_keep_alive(struct scenario *s)
     check_that(connects <= 1, "50 requests took %ld new connections", connects);
 }
 
+/* Every line of one head is in the other, but for the time. */
+static bool same_head(const struct response *a, const struct response *b)
+{
+    for (const char *line = a->head; *line; line += strcspn(line, "\n") + 1) {
+        size_t n = strcspn(line, "\n") + 1;
+        if (strncasecmp(line, "Date:", 5) != 0 && !memmem(b->head, b->head_len, line, n))
+            return false;
+    }
+    return a->head_len == b->head_len;
+}
+
+/* The same answer again on one connection is what a new connection gets: its own id, and
+ * nothing of the answers before. */
+static void test_repeated(struct scenario *s)
+{
+    static const struct {
+        const char *method, *path;
+        const char *header; /* NULL: none; TAG: If-None-Match with the answer's tag */
+    } calls[] = {
+#define TAG "If-None-Match"
+        {"GET", "/version", NULL},
+        {"GET", "/version", NULL},
+        {"GET", "/version", TAG},
+        {"GET", "/version", TAG},
+        {"HEAD", "/version", NULL},
+        {"GET", "/version", NULL},
+        {"GET", "/health/live", TAG},
+        {"GET", "/health/live", NULL},
+        {"GET", "/version?numbers=string", NULL},
+        {"GET", "/version", "Connection: close"},
+        {"GET", "/version", NULL},
+        {"GET", "/version", "Origin: http://allowed.example"},
+        {"GET", "/version", NULL},
+        {"GET", "/openapi.json", TAG},
+        {"GET", "/openapi.json", "Accept-Encoding: gzip"},
+        {"GET", "/openapi.json", NULL},
+        {"GET", "/openapi.json", TAG},
+        {"POST", "/version", NULL},
+        {"GET", "/hosts/default/version", NULL},
+        {"GET", "/version", TAG},
+    };
+    for (size_t i = 0; i < COUNT(calls); i++) {
+        char id[40], condition[64] = "";
+        snprintf(id, sizeof(id), "X-Request-Id: repeated-%zu", i);
+        const char *header = calls[i].header ? calls[i].header : "X-Nothing: 1";
+        if (strcmp(header, TAG) == 0) {
+            struct response *first = client_get(s->client, calls[i].path);
+            char *tag = response_header(first, "ETag");
+            snprintf(condition, sizeof(condition), TAG ": %s", tag ? tag : "");
+            header = condition;
+            free(tag);
+            response_free(first);
+        }
+        struct client *fresh = client_new(s->server.base);
+        struct response *want =
+            client_send(fresh, calls[i].method, calls[i].path, ARGS(id, header), NULL, 0);
+        struct response *r = client_send(s->client, calls[i].method, calls[i].path,
+                                         ARGS(id, header), NULL, 0);
+        check_response(r->status == want->status && same_head(r, want) &&
+                           r->body_len == want->body_len &&
+                           memcmp(r->body, want->body, r->body_len) == 0 &&
+                           (condition[0] == '\0') == (r->status != 304),
+                       r, "call %zu, %s %s: as on a new connection", i, calls[i].method,
+                       calls[i].path);
+        response_free(r);
+        response_free(want);
+        client_free(fresh);
+    }
+}
+
 int main(void)
 {
     struct scenario s;
-    if (scenario_begin(&s, "http", ARGS("-c", "test:///default"))) {
+    if (scenario_begin(
+            &s, "http",
+            ARGS("-c", "test:///default", "--cors-origin", "http://allowed.example"))) {
         scenario_run(&s, methods, COUNT(methods));
         scenario_run(&s, negotiation, COUNT(negotiation));
         scenario_run(&s, decoding, COUNT(decoding));
@@ -305,6 +377,7 @@ int main(void)
         test_depth(&s);
         test_gzip(&s);
         test_keep_alive(&s);
+        test_repeated(&s);
         scenario_end(&s);
     }
     return checks_report();

@@ -79,7 +79,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         call.rq->route = &routes[i];
         call.rq->method = routes[i].method;
         check_call(&call, &config, text);
-        free(call.etag_wanted);
         free(call.origin);
         vg_request_unref(call.rq);
     }

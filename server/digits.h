@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Numbers to text, for what writes many.
+ */
+#pragma once
+
+#include <stdint.h>
+
+/* Of the longest number, with sign and quotes. */
+#define VG_DIGITS_MAX 24
+
+/* Writes the decimal digits of a number so that they end at `end`; where they begin. */
+static inline char *vg_digits_before(char *end, uint64_t value)
+{
+    do {
+        *--end = (char)('0' + value % 10);
+        value /= 10;
+    } while (value);
+    return end;
+}
+
+/* The number without its sign, INT64_MIN's, too. */
+static inline uint64_t vg_magnitude(int64_t value)
+{
+    return value < 0 ? -(uint64_t)value : (uint64_t)value;
+}
