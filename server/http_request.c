@@ -268,27 +268,49 @@ static double accept_quality(const char *accept, const char *type)
     return best;
 }
 
-static enum vg_accept read_accept(const char *accept, bool gives_xml)
+/* What a route may answer with other than JSON, by its flag; at most one each. */
+static const struct offer {
+    unsigned int flag;
+    const char *type;
+    enum vg_accept accept; /* when it is preferred */
+    bool alone;            /* instead of JSON, not beside it (errors excepted) */
+} offers[] = {
+    {VG_GIVES_XML, "application/xml", VG_ACCEPT_XML, false},
+    {VG_GIVES_BYTES, "application/octet-stream", VG_ACCEPT_NOTHING_SAID, true},
+};
+
+static const struct offer *find_offer(const struct vg_route *route)
+{
+    for (size_t i = 0; i < sizeof(offers) / sizeof(offers[0]); i++)
+        if (route->flags & offers[i].flag)
+            return &offers[i];
+    return NULL;
+}
+
+static enum vg_accept read_accept(const char *accept, const struct offer *offer)
 {
     if (!accept || !*accept)
         return VG_ACCEPT_NOTHING_SAID;
+    double other = offer ? accept_quality(accept, offer->type) : -1;
+    if (offer && offer->alone)
+        return other > 0 ? offer->accept : VG_ACCEPT_OTHER;
     double json = accept_quality(accept, "application/json");
     double problem = accept_quality(accept, "application/problem+json");
-    double xml = gives_xml ? accept_quality(accept, "application/xml") : -1;
-    json = problem > json && json < 0 && !gives_xml ? problem : json;
-    if (json <= 0 && xml <= 0)
+    json = problem > json && json < 0 && !offer ? problem : json;
+    if (json <= 0 && other <= 0)
         return VG_ACCEPT_OTHER;
-    if (json == xml)
+    if (json == other)
         return VG_ACCEPT_NOTHING_SAID;
-    return xml > json ? VG_ACCEPT_XML : VG_ACCEPT_JSON;
+    return other > json ? offer->accept : VG_ACCEPT_JSON;
 }
 
 static int negotiate_accept(struct vg_http_call *call)
 {
     struct vg_request *rq = call->rq;
     const char *accept = call->headers.accept;
+    const struct offer *offer = find_offer(rq->route);
 
-    rq->accept = read_accept(accept, rq->route->flags & VG_GIVES_XML);
+    rq->accept = read_accept(accept, offer);
     if (rq->accept != VG_ACCEPT_OTHER)
         return 0;
     rq->accept = VG_ACCEPT_NOTHING_SAID;
@@ -296,8 +318,9 @@ static int negotiate_accept(struct vg_http_call *call)
                 accept_quality(accept, "text/yaml") > 0;
     if (text && strcmp(rq->route->pattern, "/openapi.yaml") == 0)
         return 0;
-    vg_error_set(&rq->error, VG_E_NOT_ACCEPTABLE, "Answers here are application/json%s",
-                 rq->route->flags & VG_GIVES_XML ? " or application/xml" : "");
+    vg_error_set(&rq->error, VG_E_NOT_ACCEPTABLE, "Answers here are %s%s%s",
+                 offer && offer->alone ? "" : "application/json",
+                 offer && !offer->alone ? " or " : "", offer ? offer->type : "");
     return -1;
 }
 

@@ -11,6 +11,7 @@
 #include <xxhash.h>
 #include <zlib.h>
 
+#define BYTES_TYPE   "application/octet-stream"
 #define JSON_TYPE    "application/json"
 #define PROBLEM_TYPE "application/problem+json"
 
@@ -76,6 +77,12 @@ struct vg_reply vg_ok_text(struct vg_request *rq, const char *type, char *text_s
                       text_steal ? strlen(text_steal) : 0);
 }
 
+struct vg_reply vg_ok_bytes(struct vg_request *rq, char *bytes_steal, size_t len)
+{
+    (void)rq;
+    return make_reply(200, BYTES_TYPE, bytes_steal, bytes_steal, len);
+}
+
 struct vg_reply vg_ok_static(struct vg_request *rq, const char *type, const char *data,
                              size_t len)
 {
@@ -89,6 +96,14 @@ struct vg_reply vg_created(struct vg_request *rq, char *location_steal, struct v
     struct vg_reply reply = make_written(201, JSON_TYPE, w);
     reply.location = location_steal;
     return reply;
+}
+
+struct vg_reply vg_accepted(struct vg_request *rq, char *location_steal)
+{
+    (void)rq;
+    if (!location_steal)
+        return make_oom();
+    return (struct vg_reply){.status = 202, .location = location_steal};
 }
 
 struct vg_reply vg_no_content(struct vg_request *rq)

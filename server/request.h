@@ -26,7 +26,7 @@ enum vg_accept {
     VG_ACCEPT_NOTHING_SAID, /* no header, or the wildcard */
     VG_ACCEPT_JSON,
     VG_ACCEPT_XML,
-    VG_ACCEPT_OTHER, /* neither JSON nor XML */
+    VG_ACCEPT_OTHER, /* nothing that the route gives */
 };
 
 enum vg_body_kind {
@@ -62,6 +62,7 @@ struct vg_request {
     char *body; /* NUL-terminated; owned */
     size_t body_length;
     json_t *json;          /* the parsed body; owned */
+    json_t *rest;          /* of VG_REST: the members that no field names; owned */
     char id[40];           /* X-Request-Id */
     char principal[64];    /* the token's name */
     char *idempotency_key; /* owned */

@@ -40,6 +40,10 @@ struct vg_reply vg_ok_written(struct vg_request *rq, struct vg_json *w) VG_MUST_
 struct vg_reply vg_ok_text(struct vg_request *rq, const char *type,
                            char *text_steal) VG_MUST_USE;
 
+/* 200 with application/octet-stream; takes the malloc'd buffer; NULL becomes 500. */
+struct vg_reply vg_ok_bytes(struct vg_request *rq, char *bytes_steal,
+                            size_t len) VG_MUST_USE;
+
 /* 200 with bytes that live as long as the program (no copy). */
 struct vg_reply vg_ok_static(struct vg_request *rq, const char *type, const char *data,
                              size_t len) VG_MUST_USE;
@@ -47,6 +51,10 @@ struct vg_reply vg_ok_static(struct vg_request *rq, const char *type, const char
 /* 201 with a Location (takes the malloc'd path) and the new object. */
 struct vg_reply vg_created(struct vg_request *rq, char *location_steal,
                            struct vg_json *w) VG_MUST_USE;
+
+/* 202 without a body: begun, and to be watched at the Location (takes the malloc'd path;
+ * NULL becomes 500). */
+struct vg_reply vg_accepted(struct vg_request *rq, char *location_steal) VG_MUST_USE;
 
 /* 204. */
 struct vg_reply vg_no_content(struct vg_request *rq) VG_MUST_USE;

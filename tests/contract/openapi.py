@@ -171,6 +171,7 @@ def describe(operation: Operation) -> Json:
         "args": bool(operation.own or operation.body_media),
         "xml": "application/xml" in operation.body_media,
         "givesXml": "application/xml" in success.get("content", {}),
+        "givesBytes": "application/octet-stream" in success.get("content", {}),
         "noHost": operation.once,
     }
 
