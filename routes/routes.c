@@ -6,12 +6,19 @@
 
 #include <stddef.h>
 
+/* clang-format off */
 const struct vg_route *const vg_route_tables[] = {
     vg_routes_system,
     vg_routes_host,
     vg_routes_connection,
     vg_routes_domain,
     vg_routes_domain_power,
+    vg_routes_domain_device,
+    vg_routes_domain_disk,
+    vg_routes_domain_blockjob,
+    vg_routes_domain_peek,
+    vg_routes_domain_interface,
     vg_routes_domain_stats,
     NULL,
 };
+/* clang-format on */

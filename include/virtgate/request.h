@@ -81,6 +81,7 @@ struct vg_field {
 #define VG_MAYBE(n, p)          {.name = (n), .kind = VG_FIELD_MAYBE, .ret = (p)}
 #define VG_NEED_BOOL(n, p)      {.name = (n), .kind = VG_FIELD_BOOL, .ret = (p), .required = true}
 #define VG_NUMBER(n, p, lo, hi) {.name = (n), .kind = VG_FIELD_NUMBER, .ret = (p), .min = (lo), .max = (hi)}
+#define VG_NEED_NUMBER(n, p, lo, hi) {.name = (n), .kind = VG_FIELD_NUMBER, .ret = (p), .min = (lo), .max = (hi), .required = true}
 #define VG_ENUM(n, p, type)     {.name = (n), .kind = VG_FIELD_ENUM, .ret = (p), .names = &vg_enum_##type}
 #define VG_FLAGS(n, p, type)    {.name = (n), .kind = VG_FIELD_FLAGS, .ret = (p), .names = &vg_enum_##type}
 #define VG_NAMES(n, p, table)   {.name = (n), .kind = VG_FIELD_FLAGS, .ret = (p), .names = (table)}
