@@ -8,7 +8,6 @@
 #include "virtgate/device.h"
 #include "routes/routes.h"
 #include "virtgate/autoptr.h"
-#include "virtgate/conflict.h"
 #include "virtgate/object.h"
 #include "virtgate/xml.h"
 
@@ -22,10 +21,26 @@ static struct vg_reply reply_at_job(struct vg_request *rq, virDomainPtr dom)
     return vg_accepted(rq, vg_device_href(rq, dom, "disks", vg_path(rq, "disk"), "/job"));
 }
 
+/* libvirt's error `number` is also what it says when there is a job (1) or none (0): the
+ * state of the disk, then, 409. */
+static struct vg_reply fail_with_job(struct vg_request *rq, virDomainPtr dom, int number,
+                                     int jobs)
+{
+    struct vg_error *e = vg_request_error(rq);
+    virDomainBlockJobInfo info;
+
+    vg_error_set_virt(e);
+    if (vg_error_is_virt(e, number) &&
+        virDomainGetBlockJobInfo(dom, vg_path(rq, "disk"), &info, 0) == jobs)
+        e->status = 409;
+    return vg_fail(rq);
+}
+
 /* What libvirt's call returned, as the answer. */
 static struct vg_reply reply_started(struct vg_request *rq, virDomainPtr dom, int rc)
 {
-    return rc < 0 ? vg_fail_in_state(rq, dom, VG_NEEDS_ACTIVE) : reply_at_job(rq, dom);
+    return rc < 0 ? fail_with_job(rq, dom, VIR_ERR_OPERATION_UNSUPPORTED, 1)
+                  : reply_at_job(rq, dom);
 }
 
 static struct vg_reply pull_disk(struct vg_request *rq)
@@ -174,19 +189,6 @@ static struct vg_reply get_job(struct vg_request *rq)
     return dom ? reply_job(rq, dom, flags) : vg_fail(rq);
 }
 
-/* INVALID_ARG is also what there is no job for; a state of the disk, then: 409. */
-static struct vg_reply fail_job(struct vg_request *rq, virDomainPtr dom)
-{
-    struct vg_error *e = vg_request_error(rq);
-    virDomainBlockJobInfo info;
-
-    vg_error_set_virt(e);
-    if (vg_error_is_virt(e, VIR_ERR_INVALID_ARG) &&
-        virDomainGetBlockJobInfo(dom, vg_path(rq, "disk"), &info, 0) == 0)
-        e->status = 409;
-    return vg_fail(rq);
-}
-
 static struct vg_reply set_job_speed(struct vg_request *rq)
 {
     int64_t bandwidth = 0;
@@ -202,7 +204,7 @@ static struct vg_reply set_job_speed(struct vg_request *rq)
         return vg_fail(rq);
     if (virDomainBlockJobSetSpeed(dom, vg_path(rq, "disk"), (unsigned long)bandwidth,
                                   flags) < 0)
-        return fail_job(rq, dom);
+        return fail_with_job(rq, dom, VIR_ERR_INVALID_ARG, 0);
     /* both flags say bytes instead of MiB, and have one bit */
     _Static_assert((int)VIR_DOMAIN_BLOCK_JOB_SPEED_BANDWIDTH_BYTES ==
                        (int)VIR_DOMAIN_BLOCK_JOB_INFO_BANDWIDTH_BYTES,
@@ -221,7 +223,7 @@ static struct vg_reply end_job(struct vg_request *rq)
     if (!dom)
         return vg_fail(rq);
     if (virDomainBlockJobAbort(dom, vg_path(rq, "disk"), flags) < 0)
-        return fail_job(rq, dom);
+        return fail_with_job(rq, dom, VIR_ERR_INVALID_ARG, 0);
     return flags & VIR_DOMAIN_BLOCK_JOB_ABORT_ASYNC ? reply_at_job(rq, dom)
                                                     : vg_no_content(rq);
 }

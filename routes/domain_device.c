@@ -74,15 +74,21 @@ static struct vg_devices *read_again(virDomainPtr dom, unsigned int flags)
     return devices;
 }
 
-/* A taken target or alias is OPERATION_FAILED or CONFIG_UNSUPPORTED, like much else. */
+/* A taken target or alias is one of these, like much else. */
+static bool may_be_taken(const struct vg_error *e)
+{
+    return vg_error_is_virt(e, VIR_ERR_OPERATION_FAILED) ||
+           vg_error_is_virt(e, VIR_ERR_CONFIG_UNSUPPORTED) ||
+           vg_error_is_virt(e, VIR_ERR_XML_ERROR);
+}
+
 static struct vg_reply fail_attach(struct vg_request *rq, virDomainPtr dom,
                                    const char *xml, unsigned int flags)
 {
     struct vg_error *e = vg_request_error(rq);
 
     vg_error_set_virt(e);
-    if (!vg_error_is_virt(e, VIR_ERR_OPERATION_FAILED) &&
-        !vg_error_is_virt(e, VIR_ERR_CONFIG_UNSUPPORTED))
+    if (!may_be_taken(e))
         return vg_fail(rq);
     vg_auto_devices *devices = read_again(dom, flags);
     bool taken = devices && vg_devices_collide(devices, xml);

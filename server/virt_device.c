@@ -135,9 +135,15 @@ const struct vg_device *vg_devices_disk(const struct vg_devices *devices,
     return NULL;
 }
 
+/* What is not a file or a block device (NVMe, say) may have no name and is still there; an
+ * ejected medium leaves a <source> without file. */
 bool vg_disk_has_source(const struct vg_device *disk)
 {
-    return vg_xml_child(node_of(disk), "source") != NULL;
+    const xmlNode *source = vg_xml_child(node_of(disk), "source");
+    vg_autofree char *image = image_of(source);
+    bool named = has_attribute(node_of(disk), "type", "file") ||
+                 has_attribute(node_of(disk), "type", "block");
+    return image || (source && !named);
 }
 
 bool vg_disk_is_mirrored(const struct vg_device *disk)
