@@ -119,9 +119,10 @@ static struct vg_reply get_stats(struct vg_request *rq)
     json_t *stats = vg_device_params_read(rq, dom, &which, 0);
     if (stats)
         return vg_ok(rq, stats);
-    if (vg_error_is_virt(vg_request_error(rq), VIR_ERR_NO_SUPPORT))
-        return get_few_stats(rq, dom);
-    return vg_fail(rq);
+    if (!vg_error_is_virt(vg_request_error(rq), VIR_ERR_NO_SUPPORT))
+        return vg_fail(rq);
+    vg_error_clear(vg_request_error(rq));
+    return get_few_stats(rq, dom);
 }
 
 /* ---- limits and sizes -------------------------------------------------------------- */

@@ -71,6 +71,10 @@ static const struct vg_route *find_read_route(const struct vg_request *rq)
     unsigned int n = rq->n_segments - rq->first_segment;
     const char *allow;
     const struct vg_route *row = vg_router_find(VG_GET, segments, n, &allow);
+
+    /* .../devices/detach is an action, not the device of that name */
+    if (row && rq->route && strcmp(row->pattern, rq->route->pattern) != 0)
+        row = NULL;
     return row || n < 2 ? row : vg_router_find(VG_GET, segments, n - 1, &allow);
 }
 

@@ -69,7 +69,7 @@ const struct vg_device *vg_devices_next(const struct vg_devices *devices,
 
 static bool has_attribute(const xmlNode *node, const char *name, const char *value)
 {
-    vg_autofree char *own = vg_xml_attribute(node, name);
+    const char *own = vg_xml_attribute(node, name);
     return own && strcmp(own, value) == 0;
 }
 
@@ -89,8 +89,8 @@ bool vg_devices_collide(const struct vg_devices *devices, const char *xml)
     const xmlNode *given = doc ? xmlDocGetRootElement(doc) : NULL;
     if (!given)
         return false;
-    vg_autofree char *alias = vg_xml_attribute(vg_xml_child(given, "alias"), "name");
-    vg_autofree char *target = vg_xml_attribute(vg_xml_child(given, "target"), "dev");
+    const char *alias = vg_xml_attribute(vg_xml_child(given, "alias"), "name");
+    const char *target = vg_xml_attribute(vg_xml_child(given, "target"), "dev");
     const struct vg_device *d = NULL;
 
     if (alias && vg_devices_by_alias(devices, alias))
@@ -105,17 +105,17 @@ bool vg_devices_collide(const struct vg_devices *devices, const char *xml)
 
 /* ---- sources ----------------------------------------------------------------------- */
 
-/* The first of some attributes that is there; owned by the caller. */
-static char *first_attribute(const xmlNode *node, const char *const names[])
+/* The first of some attributes that is there. */
+static const char *first_attribute(const xmlNode *node, const char *const names[])
 {
-    char *value = NULL;
+    const char *value = NULL;
     for (size_t i = 0; !value && names[i]; i++)
         value = vg_xml_attribute(node, names[i]);
     return value;
 }
 
 /* What an image is called: its file, device, folder, network name, volume or socket. */
-static char *image_of(const xmlNode *source)
+static const char *image_of(const xmlNode *source)
 {
     static const char *const names[] = {"file",   "dev",  "dir", "name",
                                         "volume", "path", NULL};
@@ -127,7 +127,7 @@ const struct vg_device *vg_devices_disk(const struct vg_devices *devices,
 {
     const struct vg_device *d = NULL;
     while ((d = vg_devices_next(devices, d, "disk"))) {
-        vg_autofree char *image = image_of(vg_xml_child(node_of(d), "source"));
+        const char *image = image_of(vg_xml_child(node_of(d), "source"));
         if (has_attribute(vg_xml_child(node_of(d), "target"), "dev", disk) ||
             (image && strcmp(image, disk) == 0))
             return d;
@@ -135,12 +135,12 @@ const struct vg_device *vg_devices_disk(const struct vg_devices *devices,
     return NULL;
 }
 
-/* What is not a file or a block device (NVMe, say) may have no name and is still there; an
- * ejected medium leaves a <source> without file. */
+/* What is not a file or a block device (NVMe, say) may have no name and is still there;
+ * an ejected medium leaves a <source> without file. */
 bool vg_disk_has_source(const struct vg_device *disk)
 {
     const xmlNode *source = vg_xml_child(node_of(disk), "source");
-    vg_autofree char *image = image_of(source);
+    const char *image = image_of(source);
     bool named = has_attribute(node_of(disk), "type", "file") ||
                  has_attribute(node_of(disk), "type", "block");
     return image || (source && !named);
@@ -157,7 +157,7 @@ bool vg_disk_is_mirrored(const struct vg_device *disk)
 static void write_attribute(struct vg_json *w, const char *key, const xmlNode *node,
                             const char *name)
 {
-    vg_autofree char *value = vg_xml_attribute(node, name);
+    const char *value = vg_xml_attribute(node, name);
     if (value)
         vg_json_string(w, key, value);
 }
@@ -166,7 +166,7 @@ static void write_attribute(struct vg_json *w, const char *key, const xmlNode *n
 static void write_or_null(struct vg_json *w, const char *key, const xmlNode *node,
                           const char *name)
 {
-    vg_autofree char *value = vg_xml_attribute(node, name);
+    const char *value = vg_xml_attribute(node, name);
     vg_json_string(w, key, value);
 }
 
@@ -174,8 +174,7 @@ static void write_or_null(struct vg_json *w, const char *key, const xmlNode *nod
 static void write_model(struct vg_json *w, const xmlNode *node)
 {
     const xmlNode *model = vg_xml_child(node, "model");
-    vg_autofree char *value =
-        vg_xml_attribute(model ? model : node, model ? "type" : "model");
+    const char *value = vg_xml_attribute(model ? model : node, model ? "type" : "model");
     if (value)
         vg_json_string(w, "model", value);
 }
@@ -205,7 +204,7 @@ void vg_device_write(struct vg_json *w, const struct vg_device *device)
 
 static void write_index(struct vg_json *w, const xmlNode *node)
 {
-    vg_autofree char *index = vg_xml_attribute(node, "index");
+    const char *index = vg_xml_attribute(node, "index");
     size_t digits = index ? strspn(index, "0123456789") : 0;
     if (digits && !index[digits])
         vg_json_raw(w, "index", index, digits);
@@ -214,7 +213,7 @@ static void write_index(struct vg_json *w, const xmlNode *node)
 /* source, protocol, pool, index: of a disk, and of each image below it. */
 static void write_source(struct vg_json *w, const xmlNode *source)
 {
-    vg_autofree char *image = image_of(source);
+    const char *image = image_of(source);
     vg_json_string(w, "source", image);
     write_attribute(w, "protocol", source, "protocol");
     write_attribute(w, "pool", source, "pool");
@@ -243,7 +242,7 @@ void vg_disk_write(struct vg_json *w, const struct vg_device *disk)
 {
     const xmlNode *node = node_of(disk), *target = vg_xml_child(node, "target");
     const xmlNode *source = vg_xml_child(node, "source");
-    vg_autofree char *device = vg_xml_attribute(node, "device");
+    const char *device = vg_xml_attribute(node, "device");
 
     write_or_null(w, "target", target, "dev");
     write_attribute(w, "bus", target, "bus");
@@ -263,7 +262,7 @@ void vg_interface_write(struct vg_json *w, const struct vg_device *interface)
     static const char *const sources[] = {"network", "bridge", "dev",
                                           "name",    "path",   NULL};
     const xmlNode *node = node_of(interface), *link = vg_xml_child(node, "link");
-    vg_autofree char *source = first_attribute(vg_xml_child(node, "source"), sources);
+    const char *source = first_attribute(vg_xml_child(node, "source"), sources);
 
     write_or_null(w, "target", vg_xml_child(node, "target"), "dev");
     write_or_null(w, "mac", vg_xml_child(node, "mac"), "address");

@@ -28,12 +28,15 @@ const xmlNode *vg_xml_child(const xmlNode *node, const char *name)
     return NULL;
 }
 
-char *vg_xml_attribute(const xmlNode *node, const char *name)
+const char *vg_xml_attribute(const xmlNode *node, const char *name)
 {
-    xmlChar *value = node ? xmlGetNoNsProp(node, (const xmlChar *)name) : NULL;
-    char *copy = value ? strdup((const char *)value) : NULL;
-    xmlFree(value);
-    return copy;
+    for (const xmlAttr *a = node ? node->properties : NULL; a; a = a->next) {
+        if (a->ns || strcmp((const char *)a->name, name) != 0)
+            continue;
+        /* one text: without a DTD there are no references to entities beside it */
+        return a->children ? (const char *)a->children->content : "";
+    }
+    return NULL;
 }
 
 const char *vg_xml_argument(struct vg_request *rq, const char *given)

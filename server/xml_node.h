@@ -21,5 +21,5 @@ xmlDocPtr vg_xml_parse(const char *xml);
 /* The first child element of this name; NULL without one, or without a node. Borrowed. */
 const xmlNode *vg_xml_child(const xmlNode *node, const char *name);
 
-/* An attribute's value; NULL without it, or without a node. Owned by the caller. */
-char *vg_xml_attribute(const xmlNode *node, const char *name);
+/* An attribute's value; NULL without it, or without a node. Borrowed. */
+const char *vg_xml_attribute(const xmlNode *node, const char *name);

@@ -6,6 +6,9 @@
  */
 #include "tests/harness/steps.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 #define GATEWAY(slug) "{'type':'urn:virtgate:error:" slug "'}"
 #define LIBVIRT(name) "{'type':'urn:libvirt:error:" name "'}"
 #define NO_SUPPORT    LIBVIRT("VIR_ERR_NO_SUPPORT")
@@ -282,6 +285,29 @@ static const struct step read_only[] = {
     {"DELETE", "/domains/test/devices/x", 403, GATEWAY("read-only")},
 };
 
+/* If-Match of an action means the list it is below, though GET takes its name for an
+ * alias. */
+static void test_if_match(struct scenario *s)
+{
+    char header[64];
+    struct response *list = scenario_send(s, "GET", "/domains/d/devices", NULL, NULL);
+    char *tag = response_header(list, "ETag");
+    const char *const headers[] = {"Content-Type: application/xml", header, NULL};
+
+    for (int stale = 0; stale < 2; stale++) {
+        snprintf(header, sizeof(header), "If-Match: %s",
+                 stale ? "\"0\""
+                 : tag ? tag
+                       : "");
+        struct response *r =
+            scenario_send(s, "POST", "/domains/d/devices/detach", headers, A_DISK);
+        check_response(r->status == (stale ? 412 : 501), r, "detach with %s", header);
+        response_free(r);
+    }
+    free(tag);
+    response_free(list);
+}
+
 int main(void)
 {
     struct scenario s;
@@ -293,6 +319,7 @@ int main(void)
         scenario_run(&s, peeks, COUNT(peeks));
         scenario_run(&s, changes, COUNT(changes));
         scenario_run(&s, bad_input, COUNT(bad_input));
+        test_if_match(&s);
         scenario_end(&s);
     }
     if (scenario_begin(&s, "read-only", ARGS("-c", "test:///default", "--read-only"))) {
