@@ -102,7 +102,7 @@ static struct vg_reply fail_detach(struct vg_request *rq, virDomainPtr dom,
     struct vg_error *e = vg_request_error(rq);
 
     vg_error_set_virt(e);
-    if (!vg_error_is_virt(e, VIR_ERR_INTERNAL_ERROR))
+    if (e->transport || !vg_error_is_virt(e, VIR_ERR_INTERNAL_ERROR))
         return vg_fail(rq);
     vg_auto_devices *devices = read_again(dom, flags);
     bool missing = devices && !vg_devices_by_alias(devices, alias);
