@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 
+/* clang-format off */
 const struct vg_route *const vg_route_tables[] = {
     vg_routes_system,
     vg_routes_host,
@@ -17,7 +18,13 @@ const struct vg_route *const vg_route_tables[] = {
     vg_routes_domain_input,
     vg_routes_domain_monitor,
     vg_routes_domain_screenshot,
+    vg_routes_domain_device,
+    vg_routes_domain_disk,
+    vg_routes_domain_blockjob,
+    vg_routes_domain_peek,
+    vg_routes_domain_interface,
     vg_routes_domain_stats,
     vg_routes_event,
     NULL,
 };
+/* clang-format on */

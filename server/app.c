@@ -71,6 +71,10 @@ static const struct vg_route *find_read_route(const struct vg_request *rq)
     unsigned int n = rq->n_segments - rq->first_segment;
     const char *allow;
     const struct vg_route *row = vg_router_find(VG_GET, segments, n, &allow);
+
+    /* .../devices/detach is an action, not the device of that name */
+    if (row && rq->route && strcmp(row->pattern, rq->route->pattern) != 0)
+        row = NULL;
     return row || n < 2 ? row : vg_router_find(VG_GET, segments, n - 1, &allow);
 }
 
@@ -198,9 +202,11 @@ static void dump_route(const struct vg_route *row)
         const char *key;
         unsigned int flag;
     } marks[] = {
-        {"args", VG_ARGS},      {"xml", VG_XML},         {"givesXml", VG_GIVES_XML},
-        {"local", VG_LOCAL},    {"shared", VG_SHARED},   {"all", VG_ALL},
-        {"noHost", VG_NO_HOST}, {"streams", VG_STREAMS},
+        {"args", VG_ARGS},          {"xml", VG_XML},
+        {"givesXml", VG_GIVES_XML}, {"local", VG_LOCAL},
+        {"shared", VG_SHARED},      {"all", VG_ALL},
+        {"noHost", VG_NO_HOST},     {"givesBytes", VG_GIVES_BYTES},
+        {"streams", VG_STREAMS},
     };
     vg_auto_json w = {0};
     vg_json_begin_object(&w, NULL);

@@ -121,6 +121,11 @@ static int fail_value(struct vg_request *rq, enum source source, const char *key
     return -1;
 }
 
+static bool is_body_only(const struct vg_field *f)
+{
+    return f->kind == VG_FIELD_JSON || f->kind == VG_FIELD_REST;
+}
+
 static int fail_unknown(struct vg_request *rq, const struct vg_field *fields,
                         enum source source, const char *key)
 {
@@ -129,7 +134,7 @@ static int fail_unknown(struct vg_request *rq, const struct vg_field *fields,
     FILE *list = open_memstream(&names, &size);
 
     for (const struct vg_field *f = fields; list && f->name; f++)
-        if (f->kind != VG_FIELD_JSON || source == IN_BODY)
+        if (!is_body_only(f) || source == IN_BODY)
             fprintf(list, "%s, ", f->name);
     if (list && source == IN_QUERY)
         fputs(takes_by(rq) ? "numbers, by, " : "numbers, ", list);
@@ -270,6 +275,7 @@ static int read_query_value(struct vg_request *rq, const struct vg_field *f,
     case VG_FIELD_FLAGS:
         return read_flags(rq, f, IN_QUERY, text, f->ret);
     case VG_FIELD_JSON:
+    case VG_FIELD_REST:
     case VG_FIELD_END:
         break;
     }
@@ -309,6 +315,7 @@ static int read_body_value(struct vg_request *rq, const struct vg_field *f, json
     case VG_FIELD_JSON:
         *(json_t **)f->ret = value;
         return 0;
+    case VG_FIELD_REST:
     case VG_FIELD_END:
         break;
     }
@@ -330,7 +337,7 @@ static int read_query(struct vg_request *rq, const struct vg_field *fields, bool
         if (is_common_key(rq, pair->key))
             continue;
         const struct vg_field *f = find_field(fields, pair->key);
-        if (!f || f->kind == VG_FIELD_JSON)
+        if (!f || is_body_only(f))
             return fail_unknown(rq, fields, IN_QUERY, pair->key);
         if (read_query_value(rq, f, pair->value) < 0)
             return -1;
@@ -339,13 +346,38 @@ static int read_query(struct vg_request *rq, const struct vg_field *fields, bool
     return 0;
 }
 
+static const struct vg_field *find_rest(const struct vg_field *fields)
+{
+    for (const struct vg_field *f = fields; f->name; f++)
+        if (f->kind == VG_FIELD_REST)
+            return f;
+    return NULL;
+}
+
+static int add_rest(struct vg_request *rq, const char *key, json_t *value)
+{
+    if (json_object_set(rq->rest, key, value) < 0) {
+        vg_error_set(&rq->error, VG_E_INTERNAL, "Out of memory");
+        return -1;
+    }
+    return 0;
+}
+
 static int read_body(struct vg_request *rq, const struct vg_field *fields, bool *given)
 {
+    const struct vg_field *rest = find_rest(fields);
     const char *key;
     json_t *value;
 
+    if (rest && rq->json && !rq->rest)
+        rq->rest = *(json_t **)rest->ret = json_object();
     json_object_foreach (rq->json, key, value) {
         const struct vg_field *f = find_field(fields, key);
+        if (rest && (!f || f == rest)) {
+            if (add_rest(rq, key, value) < 0)
+                return -1;
+            continue;
+        }
         if (!f)
             return fail_unknown(rq, fields, IN_BODY, key);
         if (given[f - fields]) {

@@ -141,6 +141,13 @@ bool vg_event_is_reset(const struct vg_event *e)
     return e->object == VG_EVENT_CONNECTION && strcmp(e->name, VG_EVENT_RESET) == 0;
 }
 
+static char *put(char *to, const char *text)
+{
+    size_t n = strlen(text);
+    memcpy(to, text, n);
+    return to + n;
+}
+
 /* Puts the prefix before the JSON, which begins with a comma, and ends the frame. */
 static void number_event(struct vg_event *e, uint64_t number)
 {
@@ -148,16 +155,21 @@ static void number_event(struct vg_event *e, uint64_t number)
 
     e->number = number;
     vg_event_write_revision(revision, number);
-    int n = snprintf(e->text, PREFIX_SIZE,
-                     "%sid: %s\ndata: {\"id\":\"%s\",\"revision\":\"%s\"",
-                     vg_event_is_reset(e) ? "event: " VG_EVENT_RESET "\n" : "", revision,
-                     revision, revision);
+    char *end = e->text;
+    end = put(end, vg_event_is_reset(e) ? "event: " VG_EVENT_RESET "\nid: " : "id: ");
+    end = put(end, revision);
+    end = put(end, "\ndata: {\"id\":\"");
+    end = put(end, revision);
+    end = put(end, "\",\"revision\":\"");
+    end = put(end, revision);
+    end = put(end, "\"");
+    size_t n = (size_t)(end - e->text);
     memmove(e->text + n, e->text + PREFIX_SIZE, e->json_size);
     e->json = strchr(e->text, '{');
-    size_t end = (size_t)n + e->json_size;
-    e->json_size = end - (size_t)(e->json - e->text);
-    memcpy(e->text + end, "\n\n", 2);
-    e->frame_size = end + 2;
+    n += e->json_size;
+    e->json_size = n - (size_t)(e->json - e->text);
+    memcpy(e->text + n, "\n\n", 2);
+    e->frame_size = n + 2;
 }
 
 /* NULL, an event that there was no memory for, takes a number, too: who comes to it has
@@ -223,6 +235,24 @@ void vg_event_publish(const struct vg_event_source *source, struct vg_json *w)
         e = new_event(source, json, n);
     }
     append(e);
+}
+
+char *vg_event_make_reset(const char *reason, size_t *ret_size)
+{
+    vg_auto_json w = {0};
+    char revision[VG_REVISION_SIZE], now[40];
+
+    vg_event_write_revision(revision, vg_event_head());
+    vg_event_write_time(now, sizeof(now));
+    vg_json_begin_object(&w, NULL);
+    vg_json_string(&w, "id", revision);
+    vg_json_string(&w, "revision", revision);
+    vg_json_string(&w, "time", now);
+    vg_json_string(&w, "object", "stream");
+    vg_json_string(&w, "event", VG_EVENT_RESET);
+    vg_json_string(&w, "reason", reason);
+    vg_json_end_object(&w);
+    return vg_json_finish(&w, ret_size);
 }
 
 /* ---- who wants what ---------------------------------------------------------------- */

@@ -26,49 +26,46 @@ struct stream {
     size_t left;
     bool ending;
     int64_t heartbeat_ns;
-    char own[MAX_RESET]; /* frames of the stream itself */
+    char *own; /* frames of the stream itself; owned */
 };
 
 /* ---- what a stream says of itself -------------------------------------------------- */
 
 /* "reset": the client has missed something, and is to list again. */
-int vg_http_write_reset(char *ret, size_t size, const char *reason)
+static char *frame_reset(const char *reason)
 {
-    char revision[VG_REVISION_SIZE], now[40];
+    char revision[VG_REVISION_SIZE], *frame = NULL;
+    size_t n;
+    vg_autofree char *json = vg_event_make_reset(reason, &n);
+
     vg_event_write_revision(revision, vg_event_head());
-    vg_event_write_time(now, sizeof(now));
-    return snprintf(
-        ret, size,
-        "{\"id\":\"%s\",\"revision\":\"%s\",\"time\":\"%s\",\"object\":\"stream\","
-        "\"event\":\"" VG_EVENT_RESET "\",\"reason\":\"%s\"}",
-        revision, revision, now, reason);
+    if (!json || asprintf(&frame, "event: " VG_EVENT_RESET "\nid: %s\ndata: %s\n\n",
+                          revision, json) < 0)
+        return NULL;
+    return frame;
 }
 
-static int write_reset(char *ret, size_t size, const char *reason)
+/* Takes the text. Without memory for it nothing is said. */
+static void say(struct stream *s, char *text_steal)
 {
-    char revision[VG_REVISION_SIZE], json[MAX_RESET / 2 + 60];
-    vg_event_write_revision(revision, vg_event_head());
-    vg_http_write_reset(json, sizeof(json), reason);
-    return snprintf(ret, size, "event: " VG_EVENT_RESET "\nid: %s\ndata: %s\n\n",
-                    revision, json);
-}
-
-static void say(struct stream *s, int length)
-{
-    s->rest = s->own;
-    s->left = (size_t)length;
+    free(s->own);
+    s->own = text_steal;
+    s->rest = text_steal;
+    s->left = text_steal ? strlen(text_steal) : 0;
 }
 
 /* Where it begins, so that a client cut off before its first event resumes there, too. */
 static void say_start(struct stream *s, const struct vg_watching *from)
 {
-    char revision[VG_REVISION_SIZE];
+    char revision[VG_REVISION_SIZE], *text = NULL;
+    vg_autofree char *reset = from->reset ? frame_reset("gone") : NULL;
 
     vg_event_write_revision(revision, from->after);
-    int n = snprintf(s->own, sizeof(s->own), "retry: %d\nid: %s\n\n", RETRY_MS, revision);
-    if (from->reset)
-        n += write_reset(s->own + n, sizeof(s->own) - (size_t)n, "gone");
-    say(s, n);
+    if (asprintf(&text, "retry: %d\nid: %s\n\n%s", RETRY_MS, revision,
+                 reset ? reset : "") < 0)
+        text = NULL;
+    say(s, text);
+    s->ending = !text || (from->reset && !reset); /* rather an end than a gap */
 }
 
 /* ---- the stream -------------------------------------------------------------------- */
@@ -86,8 +83,8 @@ static bool next_piece(struct stream *s)
         return true;
     case VG_WATCH_LOST:
         s->ending = true;
-        say(s, write_reset(s->own, sizeof(s->own), "too-slow"));
-        return true;
+        say(s, frame_reset("too-slow"));
+        return s->left > 0;
     case VG_WATCH_ENDED:
         s->ending = true;
         return false;
@@ -146,6 +143,7 @@ static void close_stream(void *data)
     struct stream *s = data;
     vg_watch_free(s->watch);
     vg_event_unref(s->event);
+    free(s->own);
     free(s);
 }
 

@@ -107,9 +107,6 @@ enum vg_role vg_http_auth(struct vg_http_call *call, const struct vg_config *con
 struct MHD_Response *vg_http_event_stream(struct vg_http_call *call,
                                           struct vg_watching *watching);
 
-/* Writes the JSON of the event "reset" of the stream itself; its length. */
-int vg_http_write_reset(char *ret, size_t size, const char *reason);
-
 /* The answer of a poll that has something to say, or is due. False: not yet. */
 bool vg_http_poll_ready(struct vg_http_call *call, struct vg_reply *ret);
 

@@ -111,6 +111,17 @@ static void queue_text(struct vg_http_websocket *s, const char *text, size_t len
         s->dead = true;
 }
 
+/* Without memory for it the socket ends: rather that than a gap. */
+static void queue_reset(struct vg_http_websocket *s, const char *reason)
+{
+    size_t n;
+    vg_autofree char *text = vg_event_make_reset(reason, &n);
+    if (text)
+        queue_text(s, text, n);
+    else
+        s->dead = true;
+}
+
 static void queue_close(struct vg_http_websocket *s, uint16_t code, const char *why)
 {
     s->ending = true;
@@ -132,9 +143,7 @@ static void on_wake(void *data)
 
 static void tell_lost(struct vg_http_websocket *s)
 {
-    char text[320];
-    int n = vg_http_write_reset(text, sizeof(text), "too-slow");
-    queue_text(s, text, (size_t)n);
+    queue_reset(s, "too-slow");
     queue_close(s, WSLAY_CODE_POLICY_VIOLATION, "too slow");
 }
 
@@ -468,11 +477,8 @@ struct MHD_Response *vg_http_websocket(struct vg_http_call *call,
         call->websocket = s;
         MHD_add_response_header(response, "Upgrade", "websocket");
         MHD_add_response_header(response, "Sec-WebSocket-Accept", accept);
-        if (watching->reset) {
-            char text[320];
-            int n = vg_http_write_reset(text, sizeof(text), "gone");
-            queue_text(s, text, (size_t)n);
-        }
+        if (watching->reset)
+            queue_reset(s, "gone");
     } else {
         vg_http_websocket_free(s);
     }

@@ -237,6 +237,14 @@ void vg_json_uint(struct vg_json *w, const char *key, uint64_t value)
                value > INT64_MAX || (w->number_strings && value > EXACT_IN_DOUBLE));
 }
 
+void vg_json_count(struct vg_json *w, const char *key, int64_t value)
+{
+    if (value == -1)
+        vg_json_null(w, key);
+    else
+        vg_json_int(w, key, value);
+}
+
 void vg_json_bool(struct vg_json *w, const char *key, bool value)
 {
     begin_item(w, key);

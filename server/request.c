@@ -40,6 +40,7 @@ void vg_request_unref(struct vg_request *rq)
     free(rq->if_match);
     free(rq->last_event);
     json_decref(rq->json);
+    json_decref(rq->rest);
     vg_error_clear(&rq->error);
     free(rq);
 }

@@ -179,6 +179,11 @@ static int add_own(json_t *problem, const struct vg_error *e)
            json_object_set_new(problem, "title", json_string(title));
 }
 
+bool vg_error_is_virt(const struct vg_error *e, int number)
+{
+    return e->virt && json_integer_value(json_object_get(e->virt, "code")) == number;
+}
+
 json_t *vg_error_to_json(const struct vg_error *e)
 {
     json_auto_t *problem = json_object();

@@ -6,20 +6,38 @@
 
 #include "server/request.h"
 #include "server/xml_guard.h"
+#include "server/xml_node.h"
 #include "virtgate/cleanup.h"
 
 #include <errno.h>
 #include <libxml/parser.h>
-#include <libxml/tree.h>
 #include <string.h>
 
 #define PARSE_OPTIONS (XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING)
 
-static void free_doc(xmlDocPtr *doc)
+xmlDocPtr vg_xml_parse(const char *xml)
 {
-    xmlFreeDoc(*doc);
+    return xmlReadMemory(xml, (int)strlen(xml), NULL, NULL, PARSE_OPTIONS);
 }
-#define vg_auto_doc VG_CLEANUP(free_doc) xmlDocPtr
+
+const xmlNode *vg_xml_child(const xmlNode *node, const char *name)
+{
+    for (const xmlNode *c = node ? node->children : NULL; c; c = c->next)
+        if (c->type == XML_ELEMENT_NODE && strcmp((const char *)c->name, name) == 0)
+            return c;
+    return NULL;
+}
+
+const char *vg_xml_attribute(const xmlNode *node, const char *name)
+{
+    for (const xmlAttr *a = node ? node->properties : NULL; a; a = a->next) {
+        if (a->ns || strcmp((const char *)a->name, name) != 0)
+            continue;
+        /* one text: without a DTD there are no references to entities beside it */
+        return a->children ? (const char *)a->children->content : "";
+    }
+    return NULL;
+}
 
 const char *vg_xml_argument(struct vg_request *rq, const char *given)
 {
@@ -33,14 +51,6 @@ const char *vg_xml_argument(struct vg_request *rq, const char *given)
     }
     size_t n = body ? rq->body_length : strlen(xml);
     return vg_xml_guard(xml, n, &rq->error) < 0 ? NULL : xml;
-}
-
-static const xmlNode *find_child(const xmlNode *node, const char *name)
-{
-    for (const xmlNode *c = node ? node->children : NULL; c; c = c->next)
-        if (c->type == XML_ELEMENT_NODE && strcmp((const char *)c->name, name) == 0)
-            return c;
-    return NULL;
 }
 
 /* The element's text, for free(3); NULL when there is no element. */
@@ -57,7 +67,7 @@ static char *text_of(const xmlNode *node)
 int vg_xml_identity(const char *xml, char **ret_name, char **ret_uuid,
                     struct vg_error *reterr)
 {
-    vg_auto_doc doc = xmlReadMemory(xml, (int)strlen(xml), NULL, NULL, PARSE_OPTIONS);
+    vg_auto_doc doc = vg_xml_parse(xml);
     if (!doc) {
         const xmlError *e = xmlGetLastError();
         vg_error_set(reterr, VG_E_INVALID_XML,
@@ -66,8 +76,8 @@ int vg_xml_identity(const char *xml, char **ret_name, char **ret_uuid,
         return -1;
     }
     const xmlNode *root = xmlDocGetRootElement(doc);
-    *ret_name = text_of(find_child(root, "name"));
-    *ret_uuid = text_of(find_child(root, "uuid"));
+    *ret_name = text_of(vg_xml_child(root, "name"));
+    *ret_uuid = text_of(vg_xml_child(root, "uuid"));
     return 0;
 }
 
@@ -85,13 +95,13 @@ struct vg_reply vg_reply_xml(struct vg_request *rq, char *xml_steal)
 
 int vg_xml_read_domain(const char *xml, struct vg_xml_domain *ret)
 {
-    vg_auto_doc doc = xmlReadMemory(xml, (int)strlen(xml), NULL, NULL, PARSE_OPTIONS);
+    vg_auto_doc doc = vg_xml_parse(xml);
     if (!doc)
         return -1;
     const xmlNode *root = xmlDocGetRootElement(doc);
-    vg_autofree char *vcpus = text_of(find_child(root, "vcpu"));
-    ret->title = text_of(find_child(root, "title"));
-    ret->os_type = text_of(find_child(find_child(root, "os"), "type"));
+    vg_autofree char *vcpus = text_of(vg_xml_child(root, "vcpu"));
+    ret->title = text_of(vg_xml_child(root, "title"));
+    ret->os_type = text_of(vg_xml_child(vg_xml_child(root, "os"), "type"));
     errno = 0;
     long long max_vcpus = vcpus ? strtoll(vcpus, NULL, 10) : 1;
     ret->max_vcpus = errno ? 1 : max_vcpus;

@@ -43,6 +43,9 @@ void vg_error_set(struct vg_error *e, enum vg_error_id id, const char *fmt, ...)
  * thread. */
 void vg_error_set_virt(struct vg_error *e);
 
+/* Whether it is libvirt's error of this virErrorNumber. */
+bool vg_error_is_virt(const struct vg_error *e, int number);
+
 /* Frees what *e owns and leaves "no error". */
 void vg_error_clear(struct vg_error *e);
 

@@ -34,6 +34,8 @@ void vg_json_string(struct vg_json *w, const char *key, const char *value);
 void vg_json_int(struct vg_json *w, const char *key, int64_t value);
 /* Above INT64_MAX always a string of digits. */
 void vg_json_uint(struct vg_json *w, const char *key, uint64_t value);
+/* A counter of libvirt's: -1, "not known", is null. */
+void vg_json_count(struct vg_json *w, const char *key, int64_t value);
 void vg_json_bool(struct vg_json *w, const char *key, bool value);
 void vg_json_null(struct vg_json *w, const char *key);
 /* An enum constant's name; its number when it is newer than this build. */

@@ -87,6 +87,10 @@ void vg_kept_clear(struct vg_kept *kept);
 struct vg_reply vg_created(struct vg_request *rq, char *location_steal,
                            struct vg_json *w) VG_MUST_USE;
 
+/* 202 without a body: begun, and to be watched at the Location (takes the malloc'd path;
+ * NULL becomes 500). */
+struct vg_reply vg_accepted(struct vg_request *rq, char *location_steal) VG_MUST_USE;
+
 /* 204. */
 struct vg_reply vg_no_content(struct vg_request *rq) VG_MUST_USE;
 

@@ -65,6 +65,8 @@ enum vg_field_kind {
     VG_FIELD_FLAGS,  /* unsigned int: JSON array of names; in a query separated by commas
                       */
     VG_FIELD_JSON,   /* json_t *, borrowed; body only */
+    VG_FIELD_REST,   /* json_t *, borrowed: an object of the body's members that no other
+                      * field names, for merge patches of what libvirt names */
 };
 
 struct vg_field {
@@ -83,12 +85,14 @@ struct vg_field {
 #define VG_MAYBE(n, p)          {.name = (n), .kind = VG_FIELD_MAYBE, .ret = (p)}
 #define VG_NEED_BOOL(n, p)      {.name = (n), .kind = VG_FIELD_BOOL, .ret = (p), .required = true}
 #define VG_NUMBER(n, p, lo, hi) {.name = (n), .kind = VG_FIELD_NUMBER, .ret = (p), .min = (lo), .max = (hi)}
+#define VG_NEED_NUMBER(n, p, lo, hi) {.name = (n), .kind = VG_FIELD_NUMBER, .ret = (p), .min = (lo), .max = (hi), .required = true}
 #define VG_ENUM(n, p, type)     {.name = (n), .kind = VG_FIELD_ENUM, .ret = (p), .names = &vg_enum_##type}
 #define VG_NEED_ENUM(n, p, type) {.name = (n), .kind = VG_FIELD_ENUM, .ret = (p), .names = &vg_enum_##type, .required = true}
 #define VG_FLAGS(n, p, type)    {.name = (n), .kind = VG_FIELD_FLAGS, .ret = (p), .names = &vg_enum_##type}
 #define VG_NAMES(n, p, table)   {.name = (n), .kind = VG_FIELD_FLAGS, .ret = (p), .names = (table)}
 #define VG_ONE_OF(n, p, table)  {.name = (n), .kind = VG_FIELD_ENUM, .ret = (p), .names = (table)}
 #define VG_JSON(n, p)           {.name = (n), .kind = VG_FIELD_JSON, .ret = (p)}
+#define VG_REST(p)              {.name = "...", .kind = VG_FIELD_REST, .ret = (p)}
 #define VG_END                  {.name = NULL, .kind = VG_FIELD_END}
 /* clang-format on */
 

@@ -43,6 +43,7 @@ enum vg_route_flag {
     VG_STREAMS = 0x8000,   /* answers text/event-stream, unless JSON is preferred */
     VG_GIVES_IMAGE = 0x10000, /* answers an image, never JSON: vg_wants_image() */
     VG_SECRET = 0x20000,      /* the body holds a secret: no answer quotes from it */
+    VG_GIVES_BYTES = 0x40000, /* answers application/octet-stream: vg_ok_bytes() */
 };
 
 struct vg_route {

@@ -172,6 +172,7 @@ def describe(operation: Operation) -> Json:
         "args": bool(operation.own or operation.body_media),
         "xml": "application/xml" in operation.body_media,
         "givesXml": "application/xml" in success.get("content", {}),
+        "givesBytes": "application/octet-stream" in success.get("content", {}),
         "noHost": operation.once,
     }
 
@@ -225,6 +226,7 @@ def check_recorded(spec: Spec, path: Path, report: Report) -> None:
     errors: dict[str, list[str]] = defaultdict(list)
     count: dict[str, int] = defaultdict(int)
     succeeded = set()
+    drivers = {"test"}  # whose tests ran
     for x in read_recorded(path):
         item = spec.find_path(x.segments)
         operation = spec.find_operation(item, x.method) if item else None
@@ -232,10 +234,13 @@ def check_recorded(spec: Spec, path: Path, report: Report) -> None:
         count[name] += 1
         if operation and x.status == operation.success:
             succeeded.add(name)
+        if name == "getConnection" and "QEMU" in (x.body or {}).values():
+            drivers.add("qemu")
         errors[name] += [f"{x}: {e}" for e in check_exchange(spec, x)]
+    for operation in spec.operations:
+        if operation.name not in succeeded and any(map(operation.works_on, drivers)):
+            errors[operation.name].append("no API test saw it succeed")
     for name in [o.name for o in spec.operations] + ["(no operation)"]:
-        if name not in succeeded and name != "(no operation)":
-            errors[name].append("no API test saw it succeed")
         report.check(f"recorded {name}, {count[name]} exchanges", errors[name])
 
 

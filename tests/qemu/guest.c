@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 const char *guest_uri(void)
@@ -53,4 +54,54 @@ void guests_remove(struct scenario *s)
     }
     json_decref(body);
     response_free(list);
+}
+
+/* ---- images ------------------------------------------------------------------------ */
+
+char *guest_folder(struct scenario *s)
+{
+    char *dir = strdup("/tmp/vg-images.XXXXXX");
+    check_that(dir && mkdtemp(dir) && chmod(dir, 0755) == 0, "a folder for images");
+    json_object_set_new(s->captures, "dir", json_string(dir));
+    return dir;
+}
+
+void guest_folder_remove(char *dir_steal)
+{
+    run_program(ARGS("rm", "-rf", "--", dir_steal));
+    free(dir_steal);
+}
+
+void guest_image_raw(const char *dir, const char *name, const char *text, size_t size)
+{
+    char path[256];
+    size_t n = strlen(text);
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    FILE *f = fopen(path, "w");
+    for (size_t i = 0; f && i < size; i += n)
+        fwrite(text, 1, n, f);
+    check_that(f && fclose(f) == 0, "image %s", path);
+}
+
+void guest_image_qcow2(const char *dir, const char *name, const char *base,
+                       const char *size)
+{
+    char path[256], below[256];
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    snprintf(below, sizeof(below), "%s/%s", dir, base ? base : "");
+    int rc =
+        base ? run_program(ARGS("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2",
+                                "-b", below, path))
+             : run_program(ARGS("qemu-img", "create", "-q", "-f", "qcow2", path, size));
+    check_that(rc == 0, "image %s", path);
+}
+
+void guest_image_convert(const char *dir, const char *from, const char *to)
+{
+    char source[256], target[256];
+    snprintf(source, sizeof(source), "%s/%s", dir, from);
+    snprintf(target, sizeof(target), "%s/%s", dir, to);
+    check_that(run_program(ARGS("qemu-img", "convert", "-f", "raw", "-O", "qcow2", source,
+                                target)) == 0,
+               "image %s", target);
 }

@@ -29,3 +29,15 @@ pid_t guest_pid(const char *name);
 
 /* Ends and undefines all guests. */
 void guests_remove(struct scenario *s);
+
+/* A folder for images that QEMU may open; ${dir} in rows. Owned by the caller, who
+ * removes it with all that is in it. */
+char *guest_folder(struct scenario *s);
+void guest_folder_remove(char *dir_steal);
+
+/* Images in it: raw, of one text again and again; qcow2, of a size ("8M") or based on
+ * another; the same content as qcow2. One check each. */
+void guest_image_raw(const char *dir, const char *name, const char *text, size_t size);
+void guest_image_qcow2(const char *dir, const char *name, const char *base,
+                       const char *size);
+void guest_image_convert(const char *dir, const char *from, const char *to);

@@ -400,6 +400,45 @@ static void test_peek(void **state)
     check_peek("yes=0", "{\"yes\": true}", false);
 }
 
+/* What VG_REST gives for a body, "-" where there is none; `flags` is a field of its own.
+ */
+static void check_rest(const char *query, const char *body, const char *want,
+                       const char *slug)
+{
+    struct vg_request *rq = make_request(query, body);
+    unsigned int flags = 0;
+    json_t *rest = NULL;
+    const struct vg_field fields[] = {VG_NAMES("flags", &flags, &colors), VG_REST(&rest),
+                                      VG_END};
+
+    assert_int_equal(vg_request_parse_body(rq), 0);
+    assert_int_equal(vg_args(rq, fields), slug ? -1 : 0);
+    if (slug) {
+        assert_string_equal(rq->error.slug, slug);
+    } else {
+        char *text = rest ? json_dumps(rest, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+        assert_string_equal(text ? text : "-", want);
+        free(text);
+    }
+    vg_request_unref(rq);
+}
+
+static void test_rest(void **state)
+{
+    (void)state;
+    check_rest(NULL, NULL, "-", NULL);
+    check_rest("flags=red", NULL, "-", NULL);
+    check_rest(NULL, "{}", "{}", NULL);
+    check_rest(NULL, "{\"flags\": [\"red\"]}", "{}", NULL);
+    check_rest(NULL, "{\"a\": 1, \"flags\": [\"red\"], \"b\": {\"c\": null}}",
+               "{\"a\":1,\"b\":{\"c\":null}}", NULL);
+    check_rest(NULL, "{\"...\": 1}", "{\"...\":1}", NULL);
+    check_rest(NULL, "{\"a\": 1, \"flags\": 1}", NULL, "invalid-value");
+    check_rest("flags=red", "{\"flags\": []}", NULL, "duplicate-key");
+    check_rest("a=1", "{}", NULL, "unknown-key");
+    check_rest("...=1", "{}", NULL, "unknown-key");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -410,6 +449,7 @@ int main(void)
         cmocka_unit_test(test_bodies),      cmocka_unit_test(test_nul_in_body),
         cmocka_unit_test(test_required),    cmocka_unit_test(test_common),
         cmocka_unit_test(test_refuse_body), cmocka_unit_test(test_peek),
+        cmocka_unit_test(test_rest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The devices of a domain, as its XML has them: lists of them, one of them, and the typed
+ * parameters that libvirt keeps of disks and interfaces.
+ */
+#pragma once
+
+#include "virtgate/json.h"
+#include "virtgate/reply.h"
+#include "virtgate/request.h"
+
+#include <libvirt/libvirt.h>
+
+/* The devices of one document, and one of them (borrowed from it). */
+struct vg_devices;
+struct vg_device;
+
+/* Asks for the domain's XML, with virDomainXMLFlags. NULL: *reterr. */
+struct vg_devices *vg_devices_read(virDomainPtr dom, unsigned int flags,
+                                   struct vg_error *reterr);
+void vg_devices_free(struct vg_devices **devices);
+#define vg_auto_devices __attribute__((cleanup(vg_devices_free))) struct vg_devices
+
+/* The next device of a type ("disk"; NULL: of any) after `last` (NULL: the first). */
+const struct vg_device *vg_devices_next(const struct vg_devices *devices,
+                                        const struct vg_device *last, const char *type);
+
+/* The device with this alias, or the disk with this target or source; NULL: none. */
+const struct vg_device *vg_devices_by_alias(const struct vg_devices *devices,
+                                            const char *alias);
+const struct vg_device *vg_devices_disk(const struct vg_devices *devices,
+                                        const char *disk);
+
+/* Whether one of them has the alias, or the type and the target, of the device in this
+ * XML; of what is not well-formed, none has. */
+bool vg_devices_collide(const struct vg_devices *devices, const char *xml);
+
+/* Whether there is something in the drive. */
+bool vg_disk_has_source(const struct vg_device *disk);
+/* Whether a copy or an active commit has caught up, so that the disk can be pivoted. */
+bool vg_disk_is_mirrored(const struct vg_device *disk);
+
+/* The members of one device, one disk, one interface, into an object that was begun. */
+void vg_device_write(struct vg_json *w, const struct vg_device *device);
+void vg_disk_write(struct vg_json *w, const struct vg_device *disk);
+void vg_interface_write(struct vg_json *w, const struct vg_device *interface);
+
+/* What ?flags= takes where devices are read: inactive. */
+extern const struct vg_enum vg_devices_flags;
+
+/* The answer to GET of a list, {key: [...]}: reads the arguments, too. */
+struct vg_reply vg_devices_reply(struct vg_request *rq, const char *key, const char *type,
+                                 void (*write)(struct vg_json *w,
+                                               const struct vg_device *device));
+
+/* "/domains/NAME/disks/vda/job": the name percent-encoded, or left out where it is NULL;
+ * `tail` follows as it is. Owned by the caller; NULL when out of memory. */
+char *vg_device_href(const struct vg_request *rq, virDomainPtr dom, const char *kind,
+                     const char *name, const char *tail);
+
+/* ---- typed parameters of a disk or an interface ------------------------------------ */
+
+/* virDomainGetBlockIoTune and its like; libvirt's two calls: how many, then which. */
+struct vg_device_params {
+    const char *segment;         /* of the path: "disk", "device" */
+    const struct vg_enum *flags; /* what ?flags= takes */
+    int (*get)(virDomainPtr dom, const char *name, virTypedParameterPtr params,
+               int *nparams, unsigned int flags);
+    int (*set)(virDomainPtr dom, const char *name, virTypedParameterPtr params,
+               int nparams, unsigned int flags);
+};
+
+/* GET: the parameters. NULL: the request's error is set. New reference. */
+json_t *vg_device_params_read(struct vg_request *rq, virDomainPtr dom,
+                              const struct vg_device_params *which, unsigned int flags);
+struct vg_reply vg_device_params_get(struct vg_request *rq,
+                                     const struct vg_device_params *which);
+/* PATCH: changes those that the body names, answers with all. */
+struct vg_reply vg_device_params_patch(struct vg_request *rq,
+                                       const struct vg_device_params *which);

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Block jobs: POST /domains/{domain}/disks/{disk}/pull, rebase, commit, copy start one
+ * (virDomainBlockPull, BlockRebase, BlockCommit, BlockCopy) and answer 202;
+ * /domains/{domain}/disks/{disk}/job shows it (virDomainGetBlockJobInfo), sets its speed
+ * (virDomainBlockJobSetSpeed), ends it (virDomainBlockJobAbort).
+ */
+#include "virtgate/device.h"
+#include "routes/routes.h"
+#include "virtgate/autoptr.h"
+#include "virtgate/object.h"
+#include "virtgate/xml.h"
+
+#include <libvirt/virterror.h>
+
+/* ---- starting ---------------------------------------------------------------------- */
+
+/* 202 and where the job is. */
+static struct vg_reply reply_at_job(struct vg_request *rq, virDomainPtr dom)
+{
+    return vg_accepted(rq, vg_device_href(rq, dom, "disks", vg_path(rq, "disk"), "/job"));
+}
+
+/* libvirt's error `number` is also what it says when there is a job (1) or none (0): the
+ * state of the disk, then, 409. */
+static struct vg_reply fail_with_job(struct vg_request *rq, virDomainPtr dom, int number,
+                                     int jobs)
+{
+    struct vg_error *e = vg_request_error(rq);
+    virDomainBlockJobInfo info;
+
+    vg_error_set_virt(e);
+    if (vg_error_is_virt(e, number) &&
+        virDomainGetBlockJobInfo(dom, vg_path(rq, "disk"), &info, 0) == jobs)
+        e->status = 409;
+    return vg_fail(rq);
+}
+
+/* What libvirt's call returned, as the answer. */
+static struct vg_reply reply_started(struct vg_request *rq, virDomainPtr dom, int rc)
+{
+    return rc < 0 ? fail_with_job(rq, dom, VIR_ERR_OPERATION_UNSUPPORTED, 1)
+                  : reply_at_job(rq, dom);
+}
+
+static struct vg_reply pull_disk(struct vg_request *rq)
+{
+    int64_t bandwidth = 0;
+    unsigned int flags = 0;
+    const struct vg_field args[] = {
+        VG_NUMBER("bandwidth", &bandwidth, 0, INT64_MAX),
+        VG_FLAGS("flags", &flags, virDomainBlockPullFlags),
+        VG_END,
+    };
+
+    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
+    if (!dom)
+        return vg_fail(rq);
+    return reply_started(
+        rq, dom,
+        virDomainBlockPull(dom, vg_path(rq, "disk"), (unsigned long)bandwidth, flags));
+}
+
+static struct vg_reply rebase_disk(struct vg_request *rq)
+{
+    const char *base = NULL;
+    int64_t bandwidth = 0;
+    unsigned int flags = 0;
+    const struct vg_field args[] = {
+        VG_TEXT("base", &base),
+        VG_NUMBER("bandwidth", &bandwidth, 0, INT64_MAX),
+        VG_FLAGS("flags", &flags, virDomainBlockRebaseFlags),
+        VG_END,
+    };
+
+    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
+    if (!dom)
+        return vg_fail(rq);
+    return reply_started(rq, dom,
+                         virDomainBlockRebase(dom, vg_path(rq, "disk"), base,
+                                              (unsigned long)bandwidth, flags));
+}
+
+static struct vg_reply commit_disk(struct vg_request *rq)
+{
+    const char *base = NULL, *top = NULL;
+    int64_t bandwidth = 0;
+    unsigned int flags = 0;
+    const struct vg_field args[] = {
+        VG_TEXT("base", &base),
+        VG_TEXT("top", &top),
+        VG_NUMBER("bandwidth", &bandwidth, 0, INT64_MAX),
+        VG_FLAGS("flags", &flags, virDomainBlockCommitFlags),
+        VG_END,
+    };
+
+    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
+    if (!dom)
+        return vg_fail(rq);
+    return reply_started(rq, dom,
+                         virDomainBlockCommit(dom, vg_path(rq, "disk"), base, top,
+                                              (unsigned long)bandwidth, flags));
+}
+
+/* {"dest": "<disk>...</disk>"}; libvirt's typed parameters are members beside it. */
+static struct vg_reply copy_disk(struct vg_request *rq)
+{
+    const char *given = NULL;
+    int64_t bandwidth = 0, granularity = 0, buffer = 0;
+    unsigned int flags = 0;
+    const struct vg_field args[] = {
+        VG_NEED_TEXT("dest", &given),
+        VG_NUMBER("bandwidth", &bandwidth, 0, INT64_MAX),
+        VG_NUMBER("granularity", &granularity, 0, UINT32_MAX),
+        VG_NUMBER("bufSize", &buffer, 0, INT64_MAX),
+        VG_FLAGS("flags", &flags, virDomainBlockCopyFlags),
+        VG_END,
+    };
+    virTypedParameter params[3] = {
+        {VIR_DOMAIN_BLOCK_COPY_BANDWIDTH, VIR_TYPED_PARAM_ULLONG, {0}},
+        {VIR_DOMAIN_BLOCK_COPY_GRANULARITY, VIR_TYPED_PARAM_UINT, {0}},
+        {VIR_DOMAIN_BLOCK_COPY_BUF_SIZE, VIR_TYPED_PARAM_ULLONG, {0}},
+    };
+
+    if (vg_args(rq, args) < 0)
+        return vg_fail(rq);
+    const char *dest = vg_xml_argument(rq, given);
+    vg_autoptr(virDomain) dom = dest ? vg_path_domain(rq) : NULL;
+    if (!dom)
+        return vg_fail(rq);
+    params[0].value.ul = (unsigned long long)bandwidth;
+    params[1].value.ui = (unsigned int)granularity;
+    params[2].value.ul = (unsigned long long)buffer;
+    return reply_started(
+        rq, dom, virDomainBlockCopy(dom, vg_path(rq, "disk"), dest, params, 3, flags));
+}
+
+/* ---- the job ----------------------------------------------------------------------- */
+
+/* Copies and active commits go on until they are pivoted or aborted. Only the XML says
+ * when they have caught up. */
+static int write_ready(struct vg_request *rq, struct vg_json *w, virDomainPtr dom)
+{
+    vg_auto_devices *devices = vg_devices_read(dom, 0, vg_request_error(rq));
+    if (!devices)
+        return -1;
+    const struct vg_device *disk = vg_devices_disk(devices, vg_path(rq, "disk"));
+    vg_json_bool(w, "ready", disk && vg_disk_is_mirrored(disk));
+    return 0;
+}
+
+static int write_job(struct vg_request *rq, struct vg_json *w, virDomainPtr dom,
+                     const virDomainBlockJobInfo *info)
+{
+    vg_json_enum(w, "type", &vg_enum_virDomainBlockJobType, info->type);
+    vg_json_uint(w, "bandwidth", info->bandwidth);
+    vg_json_uint(w, "current", info->cur);
+    vg_json_uint(w, "end", info->end);
+    if (info->type != VIR_DOMAIN_BLOCK_JOB_TYPE_COPY &&
+        info->type != VIR_DOMAIN_BLOCK_JOB_TYPE_ACTIVE_COMMIT)
+        return 0;
+    return write_ready(rq, w, dom);
+}
+
+static struct vg_reply reply_job(struct vg_request *rq, virDomainPtr dom,
+                                 unsigned int flags)
+{
+    virDomainBlockJobInfo info = {0};
+    int found = virDomainGetBlockJobInfo(dom, vg_path(rq, "disk"), &info, flags);
+
+    if (found < 0)
+        return vg_fail_virt(rq);
+    vg_auto_json w = vg_json_for(rq);
+    vg_json_begin_object(&w, NULL);
+    vg_json_bool(&w, "active", found > 0);
+    if (found > 0 && write_job(rq, &w, dom, &info) < 0)
+        return vg_fail(rq);
+    vg_json_end_object(&w);
+    return vg_ok_written(rq, &w);
+}
+
+static struct vg_reply get_job(struct vg_request *rq)
+{
+    unsigned int flags = 0;
+    const struct vg_field args[] = {VG_FLAGS("flags", &flags, virDomainBlockJobInfoFlags),
+                                    VG_END};
+
+    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
+    return dom ? reply_job(rq, dom, flags) : vg_fail(rq);
+}
+
+static struct vg_reply set_job_speed(struct vg_request *rq)
+{
+    int64_t bandwidth = 0;
+    unsigned int flags = 0;
+    const struct vg_field args[] = {
+        VG_NEED_NUMBER("bandwidth", &bandwidth, 0, INT64_MAX),
+        VG_FLAGS("flags", &flags, virDomainBlockJobSetSpeedFlags),
+        VG_END,
+    };
+
+    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
+    if (!dom)
+        return vg_fail(rq);
+    if (virDomainBlockJobSetSpeed(dom, vg_path(rq, "disk"), (unsigned long)bandwidth,
+                                  flags) < 0)
+        return fail_with_job(rq, dom, VIR_ERR_INVALID_ARG, 0);
+    /* both flags say bytes instead of MiB, and have one bit */
+    _Static_assert((int)VIR_DOMAIN_BLOCK_JOB_SPEED_BANDWIDTH_BYTES ==
+                       (int)VIR_DOMAIN_BLOCK_JOB_INFO_BANDWIDTH_BYTES,
+                   "the flags differ");
+    return reply_job(rq, dom, flags);
+}
+
+/* 202 where libvirt was told not to wait for the end. */
+static struct vg_reply end_job(struct vg_request *rq)
+{
+    unsigned int flags = 0;
+    const struct vg_field args[] = {
+        VG_FLAGS("flags", &flags, virDomainBlockJobAbortFlags), VG_END};
+
+    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
+    if (!dom)
+        return vg_fail(rq);
+    if (virDomainBlockJobAbort(dom, vg_path(rq, "disk"), flags) < 0)
+        return fail_with_job(rq, dom, VIR_ERR_INVALID_ARG, 0);
+    return flags & VIR_DOMAIN_BLOCK_JOB_ABORT_ASYNC ? reply_at_job(rq, dom)
+                                                    : vg_no_content(rq);
+}
+
+/* clang-format off */
+const struct vg_route vg_routes_domain_blockjob[] = {
+    {VG_POST, "/domains/{domain}/disks/{disk}/pull", "pullDomainDisk", VG_OPERATE | VG_ARGS, pull_disk},
+    {VG_POST, "/domains/{domain}/disks/{disk}/rebase", "rebaseDomainDisk", VG_ADMIN | VG_ARGS, rebase_disk},
+    {VG_POST, "/domains/{domain}/disks/{disk}/commit", "commitDomainDisk", VG_ADMIN | VG_ARGS, commit_disk},
+    {VG_POST, "/domains/{domain}/disks/{disk}/copy", "copyDomainDisk", VG_ADMIN | VG_ARGS, copy_disk},
+    {VG_GET, "/domains/{domain}/disks/{disk}/job", "getDomainDiskJob", VG_READ | VG_ARGS | VG_SHARED, get_job},
+    {VG_PATCH, "/domains/{domain}/disks/{disk}/job", "setDomainDiskJobSpeed", VG_OPERATE | VG_ARGS, set_job_speed},
+    {VG_DELETE, "/domains/{domain}/disks/{disk}/job", "endDomainDiskJob", VG_OPERATE | VG_ARGS, end_job},
+    {0},
+};
+/* clang-format on */

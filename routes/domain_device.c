@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * /domains/{domain}/devices: list and show (from virDomainGetXMLDesc), attach, update,
+ * detach by XML or by alias: virDomainAttachDeviceFlags, UpdateDeviceFlags,
+ * DetachDeviceFlags, DetachDeviceAlias.
+ */
+#include "virtgate/device.h"
+#include "routes/routes.h"
+#include "virtgate/autoptr.h"
+#include "virtgate/object.h"
+#include "virtgate/xml.h"
+
+#include <libvirt/virterror.h>
+
+/* ---- reads ------------------------------------------------------------------------- */
+
+static struct vg_reply list_devices(struct vg_request *rq)
+{
+    return vg_devices_reply(rq, "devices", NULL, vg_device_write);
+}
+
+static struct vg_reply get_device(struct vg_request *rq)
+{
+    unsigned int flags = 0;
+    const struct vg_field args[] = {VG_NAMES("flags", &flags, &vg_devices_flags), VG_END};
+
+    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
+    if (!dom)
+        return vg_fail(rq);
+    vg_auto_devices *devices = vg_devices_read(dom, flags, vg_request_error(rq));
+    if (!devices)
+        return vg_fail(rq);
+    const struct vg_device *device = vg_devices_by_alias(devices, vg_path(rq, "alias"));
+    if (!device) {
+        vg_error_set(vg_request_error(rq), VG_E_NOT_FOUND,
+                     "The domain has no device with alias '%s'; GET .../devices lists "
+                     "those it has",
+                     vg_path(rq, "alias"));
+        return vg_fail(rq);
+    }
+    vg_auto_json w = vg_json_for(rq);
+    vg_json_begin_object(&w, NULL);
+    vg_device_write(&w, device);
+    vg_json_end_object(&w);
+    return vg_ok_written(rq, &w);
+}
+
+/* ---- changes ----------------------------------------------------------------------- */
+
+/* Whether a call with these flags changes the running domain. */
+static bool is_live(virDomainPtr dom, unsigned int flags)
+{
+    if (flags & VIR_DOMAIN_DEVICE_MODIFY_LIVE)
+        return true;
+    return !(flags & VIR_DOMAIN_DEVICE_MODIFY_CONFIG) && virDomainIsActive(dom) == 1;
+}
+
+/* libvirt's error was vague and the domain's devices explain it. */
+static struct vg_reply fail_explained(struct vg_request *rq, int status)
+{
+    struct vg_error *e = vg_request_error(rq);
+    e->status = status;
+    e->retryable = false;
+    return vg_fail(rq);
+}
+
+/* The devices that a call with these flags changes, to explain the request's error. */
+static struct vg_devices *read_again(virDomainPtr dom, unsigned int flags)
+{
+    struct vg_error unread = {0};
+    struct vg_devices *devices =
+        vg_devices_read(dom, is_live(dom, flags) ? 0 : VIR_DOMAIN_XML_INACTIVE, &unread);
+    vg_error_clear(&unread);
+    return devices;
+}
+
+/* A taken target or alias is one of these, like much else. */
+static bool may_be_taken(const struct vg_error *e)
+{
+    return vg_error_is_virt(e, VIR_ERR_OPERATION_FAILED) ||
+           vg_error_is_virt(e, VIR_ERR_CONFIG_UNSUPPORTED) ||
+           vg_error_is_virt(e, VIR_ERR_XML_ERROR);
+}
+
+static struct vg_reply fail_attach(struct vg_request *rq, virDomainPtr dom,
+                                   const char *xml, unsigned int flags)
+{
+    struct vg_error *e = vg_request_error(rq);
+
+    vg_error_set_virt(e);
+    if (!may_be_taken(e))
+        return vg_fail(rq);
+    vg_auto_devices *devices = read_again(dom, flags);
+    bool taken = devices && vg_devices_collide(devices, xml);
+    return taken ? fail_explained(rq, 409) : vg_fail(rq);
+}
+
+/* An unknown alias is INTERNAL_ERROR. */
+static struct vg_reply fail_detach(struct vg_request *rq, virDomainPtr dom,
+                                   const char *alias, unsigned int flags)
+{
+    struct vg_error *e = vg_request_error(rq);
+
+    vg_error_set_virt(e);
+    if (e->transport || !vg_error_is_virt(e, VIR_ERR_INTERNAL_ERROR))
+        return vg_fail(rq);
+    vg_auto_devices *devices = read_again(dom, flags);
+    bool missing = devices && !vg_devices_by_alias(devices, alias);
+    return missing ? fail_explained(rq, 404) : vg_fail(rq);
+}
+
+/* The arguments of every change by XML. NULL: the request's error is set. */
+static virDomainPtr read_change(struct vg_request *rq, const char **ret_xml,
+                                unsigned int *ret_flags)
+{
+    const char *given = NULL;
+    const struct vg_field args[] = {
+        VG_TEXT("xml", &given), VG_FLAGS("flags", ret_flags, virDomainDeviceModifyFlags),
+        VG_END};
+
+    if (vg_args(rq, args) < 0)
+        return NULL;
+    *ret_xml = vg_xml_argument(rq, given);
+    return *ret_xml ? vg_path_domain(rq) : NULL;
+}
+
+static bool is_unsupported(void)
+{
+    return virGetLastErrorCode() == VIR_ERR_NO_SUPPORT;
+}
+
+static struct vg_reply attach_device(struct vg_request *rq)
+{
+    const char *xml = NULL;
+    unsigned int flags = 0;
+
+    vg_autoptr(virDomain) dom = read_change(rq, &xml, &flags);
+    if (!dom)
+        return vg_fail(rq);
+    int rc = virDomainAttachDeviceFlags(dom, xml, flags);
+    if (rc < 0 && !flags && is_unsupported())
+        rc = virDomainAttachDevice(dom, xml);
+    return rc < 0 ? fail_attach(rq, dom, xml, flags) : vg_no_content(rq);
+}
+
+static struct vg_reply update_device(struct vg_request *rq)
+{
+    const char *xml = NULL;
+    unsigned int flags = 0;
+
+    vg_autoptr(virDomain) dom = read_change(rq, &xml, &flags);
+    if (!dom)
+        return vg_fail(rq);
+    if (virDomainUpdateDeviceFlags(dom, xml, flags) < 0)
+        return vg_fail_virt(rq);
+    return vg_no_content(rq);
+}
+
+/* A guest lets go of a device when it likes: 202. A definition changes at once: 204. */
+static struct vg_reply detach_device(struct vg_request *rq)
+{
+    const char *xml = NULL;
+    unsigned int flags = 0;
+
+    vg_autoptr(virDomain) dom = read_change(rq, &xml, &flags);
+    if (!dom)
+        return vg_fail(rq);
+    bool live = is_live(dom, flags);
+    int rc = virDomainDetachDeviceFlags(dom, xml, flags);
+    if (rc < 0 && !flags && is_unsupported())
+        rc = virDomainDetachDevice(dom, xml);
+    if (rc < 0)
+        return vg_fail_virt(rq);
+    return live ? vg_accepted(rq, vg_device_href(rq, dom, "devices", NULL, ""))
+                : vg_no_content(rq);
+}
+
+static struct vg_reply detach_alias(struct vg_request *rq)
+{
+    const char *alias = vg_path(rq, "alias");
+    unsigned int flags = 0;
+    const struct vg_field args[] = {VG_FLAGS("flags", &flags, virDomainDeviceModifyFlags),
+                                    VG_END};
+
+    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
+    if (!dom)
+        return vg_fail(rq);
+    bool live = is_live(dom, flags);
+    if (virDomainDetachDeviceAlias(dom, alias, flags) < 0)
+        return fail_detach(rq, dom, alias, flags);
+    return live ? vg_accepted(rq, vg_device_href(rq, dom, "devices", alias, ""))
+                : vg_no_content(rq);
+}
+
+/* clang-format off */
+const struct vg_route vg_routes_domain_device[] = {
+    {VG_GET, "/domains/{domain}/devices", "listDomainDevices", VG_READ | VG_ARGS | VG_SHARED, list_devices},
+    {VG_POST, "/domains/{domain}/devices", "attachDomainDevice", VG_ADMIN | VG_ARGS | VG_XML, attach_device},
+    {VG_PUT, "/domains/{domain}/devices", "updateDomainDevice", VG_ADMIN | VG_ARGS | VG_XML, update_device},
+    {VG_POST, "/domains/{domain}/devices/detach", "detachDomainDevice", VG_ADMIN | VG_ARGS | VG_XML, detach_device},
+    {VG_GET, "/domains/{domain}/devices/{alias}", "getDomainDevice", VG_READ | VG_ARGS | VG_SHARED, get_device},
+    {VG_DELETE, "/domains/{domain}/devices/{alias}", "detachDomainDeviceAlias", VG_ADMIN | VG_ARGS, detach_alias},
+    {0},
+};
+/* clang-format on */

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * /domains/{domain}/disks: list and show (virDomainGetXMLDesc, virDomainGetBlockInfo),
+ * stats, iotune, resize, threshold; /domains/{domain}/disk-errors. {disk} is a target
+ * ("vda") or the path of its source.
+ */
+#include "virtgate/device.h"
+#include "routes/routes.h"
+#include "virtgate/autoptr.h"
+#include "virtgate/object.h"
+
+#include <libvirt/virterror.h>
+
+/* ---- the disks --------------------------------------------------------------------- */
+
+static struct vg_reply list_disks(struct vg_request *rq)
+{
+    return vg_devices_reply(rq, "disks", "disk", vg_disk_write);
+}
+
+static void write_sizes(struct vg_json *w, const virDomainBlockInfo *info)
+{
+    vg_json_uint(w, "capacityBytes", info->capacity);
+    vg_json_uint(w, "allocationBytes", info->allocation);
+    vg_json_uint(w, "physicalBytes", info->physical);
+}
+
+/* An empty drive has no sizes, and libvirt, asked for them, an error. */
+static void write_no_sizes(struct vg_json *w)
+{
+    vg_json_null(w, "capacityBytes");
+    vg_json_null(w, "allocationBytes");
+    vg_json_null(w, "physicalBytes");
+}
+
+static struct vg_reply get_disk(struct vg_request *rq)
+{
+    const char *name = vg_path(rq, "disk");
+    virDomainBlockInfo info;
+
+    vg_autoptr(virDomain) dom = vg_path_domain(rq);
+    if (!dom)
+        return vg_fail(rq);
+    vg_auto_devices *devices = vg_devices_read(dom, 0, vg_request_error(rq));
+    if (!devices)
+        return vg_fail(rq);
+    const struct vg_device *disk = vg_devices_disk(devices, name);
+    bool empty = disk && !vg_disk_has_source(disk);
+    if (!empty && virDomainGetBlockInfo(dom, name, &info, 0) < 0)
+        return vg_fail_virt(rq);
+    vg_auto_json w = vg_json_for(rq);
+    vg_json_begin_object(&w, NULL);
+    if (disk)
+        vg_disk_write(&w, disk);
+    if (empty)
+        write_no_sizes(&w);
+    else
+        write_sizes(&w, &info);
+    vg_json_end_object(&w);
+    return vg_ok_written(rq, &w);
+}
+
+static struct vg_reply get_disk_errors(struct vg_request *rq)
+{
+    vg_autoptr(virDomain) dom = vg_path_domain(rq);
+    if (!dom)
+        return vg_fail(rq);
+    int max = virDomainGetDiskErrors(dom, NULL, 0, 0);
+    if (max < 0)
+        return vg_fail_virt(rq);
+    vg_autofree virDomainDiskErrorPtr errors = calloc((size_t)max + 1, sizeof(*errors));
+    int n = max && errors ? virDomainGetDiskErrors(dom, errors, (unsigned int)max, 0) : 0;
+    if (n < 0)
+        return vg_fail_virt(rq);
+    vg_auto_json w = vg_json_for(rq);
+    w.failed = !errors;
+    vg_json_begin_object(&w, NULL);
+    vg_json_begin_array(&w, "errors");
+    for (int i = 0; i < n; i++) {
+        vg_json_begin_object(&w, NULL);
+        vg_json_string(&w, "disk", errors[i].disk);
+        vg_json_enum(&w, "error", &vg_enum_virDomainDiskErrorCode, errors[i].error);
+        vg_json_end_object(&w);
+        free(errors[i].disk);
+    }
+    vg_json_end_array(&w);
+    vg_json_end_object(&w);
+    return vg_ok_written(rq, &w);
+}
+
+/* ---- statistics -------------------------------------------------------------------- */
+
+/* The older call, by the names of the newer one. */
+static struct vg_reply get_few_stats(struct vg_request *rq, virDomainPtr dom)
+{
+    virDomainBlockStatsStruct stats;
+
+    if (virDomainBlockStats(dom, vg_path(rq, "disk"), &stats, sizeof(stats)) < 0)
+        return vg_fail_virt(rq);
+    vg_auto_json w = vg_json_for(rq);
+    vg_json_begin_object(&w, NULL);
+    vg_json_count(&w, "rdOperations", stats.rd_req);
+    vg_json_count(&w, "rdBytes", stats.rd_bytes);
+    vg_json_count(&w, "wrOperations", stats.wr_req);
+    vg_json_count(&w, "wrBytes", stats.wr_bytes);
+    vg_json_count(&w, "errs", stats.errs);
+    vg_json_end_object(&w);
+    return vg_ok_written(rq, &w);
+}
+
+static struct vg_reply get_stats(struct vg_request *rq)
+{
+    static const struct vg_device_params which = {.segment = "disk",
+                                                  .get = virDomainBlockStatsFlags};
+
+    vg_autoptr(virDomain) dom = vg_path_domain(rq);
+    if (!dom)
+        return vg_fail(rq);
+    json_t *stats = vg_device_params_read(rq, dom, &which, 0);
+    if (stats)
+        return vg_ok(rq, stats);
+    if (!vg_error_is_virt(vg_request_error(rq), VIR_ERR_NO_SUPPORT))
+        return vg_fail(rq);
+    vg_error_clear(vg_request_error(rq));
+    return get_few_stats(rq, dom);
+}
+
+/* ---- limits and sizes -------------------------------------------------------------- */
+
+static const struct vg_device_params io_tune = {
+    .segment = "disk",
+    .flags = &vg_enum_virDomainModificationImpact,
+    .get = virDomainGetBlockIoTune,
+    .set = virDomainSetBlockIoTune,
+};
+
+static struct vg_reply get_io_tune(struct vg_request *rq)
+{
+    return vg_device_params_get(rq, &io_tune);
+}
+
+static struct vg_reply set_io_tune(struct vg_request *rq)
+{
+    return vg_device_params_patch(rq, &io_tune);
+}
+
+/* {"size": BYTES}; libvirt counts in KiB unless told. */
+static struct vg_reply resize_disk(struct vg_request *rq)
+{
+    int64_t size = 0;
+    unsigned int flags = 0;
+    const struct vg_field args[] = {
+        VG_NEED_NUMBER("size", &size, 1, INT64_MAX),
+        VG_FLAGS("flags", &flags, virDomainBlockResizeFlags),
+        VG_END,
+    };
+
+    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
+    if (!dom)
+        return vg_fail(rq);
+    if (virDomainBlockResize(dom, vg_path(rq, "disk"), (unsigned long long)size,
+                             flags | VIR_DOMAIN_BLOCK_RESIZE_BYTES) < 0)
+        return vg_fail_virt(rq);
+    return vg_no_content(rq);
+}
+
+static struct vg_reply set_threshold(struct vg_request *rq)
+{
+    int64_t bytes = 0;
+    const struct vg_field args[] = {VG_NEED_NUMBER("bytes", &bytes, 0, INT64_MAX),
+                                    VG_END};
+
+    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
+    if (!dom)
+        return vg_fail(rq);
+    if (virDomainSetBlockThreshold(dom, vg_path(rq, "disk"), (unsigned long long)bytes,
+                                   0) < 0)
+        return vg_fail_virt(rq);
+    return vg_no_content(rq);
+}
+
+/* clang-format off */
+const struct vg_route vg_routes_domain_disk[] = {
+    {VG_GET, "/domains/{domain}/disks", "listDomainDisks", VG_READ | VG_ARGS | VG_SHARED, list_disks},
+    {VG_GET, "/domains/{domain}/disks/{disk}", "getDomainDisk", VG_READ | VG_SHARED, get_disk},
+    {VG_GET, "/domains/{domain}/disks/{disk}/stats", "getDomainDiskStats", VG_READ | VG_SHARED, get_stats},
+    {VG_GET, "/domains/{domain}/disks/{disk}/iotune", "getDomainDiskIoTune", VG_READ | VG_ARGS | VG_SHARED, get_io_tune},
+    {VG_PATCH, "/domains/{domain}/disks/{disk}/iotune", "setDomainDiskIoTune", VG_OPERATE | VG_ARGS, set_io_tune},
+    {VG_POST, "/domains/{domain}/disks/{disk}/resize", "resizeDomainDisk", VG_OPERATE | VG_ARGS, resize_disk},
+    {VG_PUT, "/domains/{domain}/disks/{disk}/threshold", "setDomainDiskThreshold", VG_OPERATE | VG_ARGS, set_threshold},
+    {VG_GET, "/domains/{domain}/disk-errors", "listDomainDiskErrors", VG_READ | VG_SHARED, get_disk_errors},
+    {0},
+};
+/* clang-format on */

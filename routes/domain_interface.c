@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * /domains/{domain}/interfaces: list (virDomainGetXMLDesc), stats
+ * (virDomainInterfaceStats), bandwidth (virDomainGetInterfaceParameters, Set...).
+ * {device} is a target ("vnet0") or a MAC address.
+ */
+#include "virtgate/device.h"
+#include "routes/routes.h"
+#include "virtgate/autoptr.h"
+#include "virtgate/object.h"
+
+static struct vg_reply list_interfaces(struct vg_request *rq)
+{
+    return vg_devices_reply(rq, "interfaces", "interface", vg_interface_write);
+}
+
+static struct vg_reply get_stats(struct vg_request *rq)
+{
+    virDomainInterfaceStatsStruct stats;
+
+    vg_autoptr(virDomain) dom = vg_path_domain(rq);
+    if (!dom)
+        return vg_fail(rq);
+    if (virDomainInterfaceStats(dom, vg_path(rq, "device"), &stats, sizeof(stats)) < 0)
+        return vg_fail_virt(rq);
+    vg_auto_json w = vg_json_for(rq);
+    vg_json_begin_object(&w, NULL);
+    vg_json_count(&w, "rxBytes", stats.rx_bytes);
+    vg_json_count(&w, "rxPackets", stats.rx_packets);
+    vg_json_count(&w, "rxErrs", stats.rx_errs);
+    vg_json_count(&w, "rxDrop", stats.rx_drop);
+    vg_json_count(&w, "txBytes", stats.tx_bytes);
+    vg_json_count(&w, "txPackets", stats.tx_packets);
+    vg_json_count(&w, "txErrs", stats.tx_errs);
+    vg_json_count(&w, "txDrop", stats.tx_drop);
+    vg_json_end_object(&w);
+    return vg_ok_written(rq, &w);
+}
+
+static const struct vg_device_params bandwidth = {
+    .segment = "device",
+    .flags = &vg_enum_virDomainModificationImpact,
+    .get = virDomainGetInterfaceParameters,
+    .set = virDomainSetInterfaceParameters,
+};
+
+static struct vg_reply get_parameters(struct vg_request *rq)
+{
+    return vg_device_params_get(rq, &bandwidth);
+}
+
+static struct vg_reply set_parameters(struct vg_request *rq)
+{
+    return vg_device_params_patch(rq, &bandwidth);
+}
+
+/* clang-format off */
+const struct vg_route vg_routes_domain_interface[] = {
+    {VG_GET, "/domains/{domain}/interfaces", "listDomainInterfaces", VG_READ | VG_ARGS | VG_SHARED, list_interfaces},
+    {VG_GET, "/domains/{domain}/interfaces/{device}/stats", "getDomainInterfaceStats", VG_READ | VG_SHARED, get_stats},
+    {VG_GET, "/domains/{domain}/interfaces/{device}/parameters", "getDomainInterfaceParameters", VG_READ | VG_ARGS | VG_SHARED, get_parameters},
+    {VG_PATCH, "/domains/{domain}/interfaces/{device}/parameters", "setDomainInterfaceParameters", VG_OPERATE | VG_ARGS, set_parameters},
+    {0},
+};
+/* clang-format on */

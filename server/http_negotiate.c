@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Negotiation: what the client takes (Accept, Accept-Encoding, Cache-Control) and what it
+ * sends (Content-Type, length), held against the route.
+ */
+#include "server/http_internal.h"
+#include "server/http_websocket.h"
+#include "virtgate/cleanup.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+/* ---- Accept ------------------------------------------------------------------------ */
+
+/* Whether a media range matches type/subtype; "application/json; q=0.5" gives its q. */
+static double range_quality(const char *range, size_t n, const char *type)
+{
+    size_t len = strcspn(range, ";, ");
+    if (len > n)
+        len = n;
+    const char *slash = strchr(type, '/');
+    size_t major = (size_t)(slash - type);
+    bool all = len == 3 && memcmp(range, "*/*", 3) == 0;
+    bool any_minor = len == major + 2 && strncasecmp(range, type, major + 1) == 0 &&
+                     range[major + 1] == '*';
+    bool exact = len == strlen(type) && strncasecmp(range, type, len) == 0;
+    if (!all && !any_minor && !exact)
+        return -1;
+    const char *q = memmem(range, n, ";q=", 3);
+    if (!q)
+        q = memmem(range, n, "; q=", 4);
+    double quality = q ? strtod(strchr(q, '=') + 1, NULL) : 1;
+    /* the more exact range wins among equals */
+    return quality <= 0 ? 0 : quality + (exact ? 0.0002 : any_minor ? 0.0001 : 0);
+}
+
+static double accept_quality(const char *accept, const char *type)
+{
+    double best = -1;
+    for (const char *p = accept; *p;) {
+        p += strspn(p, ", \t");
+        size_t n = strcspn(p, ",");
+        double q = n ? range_quality(p, n, type) : -1;
+        best = q > best ? q : best;
+        p += n;
+    }
+    return best;
+}
+
+/* What a route may give beside JSON, or instead of it, by its flag; the first wins among
+ * equals. */
+static const struct {
+    unsigned int flag;
+    const char *type;
+    enum vg_accept accept;
+} media[] = {
+    {VG_GIVES_XML, "application/xml", VG_ACCEPT_XML},
+    {VG_STREAMS, "text/event-stream", VG_ACCEPT_STREAM},
+    {VG_GIVES_IMAGE, "image/png", VG_ACCEPT_PNG},
+    {VG_GIVES_IMAGE, "image/x-portable-pixmap", VG_ACCEPT_PPM},
+    {VG_GIVES_BYTES, "application/octet-stream", VG_ACCEPT_NOTHING_SAID},
+};
+#define N_MEDIA (sizeof(media) / sizeof(media[0]))
+
+/* Routes that give JSON for problems only. */
+#define NO_JSON (VG_GIVES_IMAGE | VG_GIVES_BYTES)
+
+static double json_quality(const char *accept, unsigned int flags)
+{
+    if (flags & NO_JSON)
+        return -1;
+    double json = accept_quality(accept, "application/json");
+    if (json >= 0 || flags & VG_GIVES_XML)
+        return json;
+    return accept_quality(accept, "application/problem+json");
+}
+
+static enum vg_accept read_accept(const char *accept, unsigned int flags)
+{
+    if (!accept || !*accept || strcmp(accept, "*/*") == 0)
+        return VG_ACCEPT_NOTHING_SAID;
+    double best = json_quality(accept, flags);
+    enum vg_accept found = best > 0 ? VG_ACCEPT_JSON : VG_ACCEPT_OTHER;
+    for (size_t i = 0; i < N_MEDIA; i++) {
+        double q = flags & media[i].flag ? accept_quality(accept, media[i].type) : -1;
+        if (q > 0 && q == best && found == VG_ACCEPT_JSON)
+            found = VG_ACCEPT_NOTHING_SAID;
+        if (q <= 0 || q <= best)
+            continue;
+        best = q;
+        found = media[i].accept;
+    }
+    return found;
+}
+
+/* "application/json or application/xml": what a route gives. Owned by the caller. */
+static char *media_given(unsigned int flags)
+{
+    char *list = flags & NO_JSON ? strdup("") : strdup("application/json");
+    for (size_t i = 0; list && i < N_MEDIA; i++) {
+        vg_autofree char *before = flags & media[i].flag ? list : NULL;
+        if (before &&
+            asprintf(&list, "%s%s%s", before, *before ? " or " : "", media[i].type) < 0)
+            list = NULL;
+    }
+    return list;
+}
+
+/* A stream where nothing else is preferred. */
+static int negotiate_stream(struct vg_http_call *call)
+{
+    struct vg_request *rq = call->rq;
+    int asked = vg_http_websocket_asked(call);
+
+    if (asked < 0)
+        return -1;
+    call->wants_websocket = asked;
+    if (asked)
+        rq->accept = VG_ACCEPT_STREAM;
+    rq->streams = rq->accept == VG_ACCEPT_STREAM || rq->accept == VG_ACCEPT_NOTHING_SAID;
+    return 0;
+}
+
+static int negotiate_accept(struct vg_http_call *call)
+{
+    struct vg_request *rq = call->rq;
+    const char *accept = call->headers.accept;
+
+    rq->accept = read_accept(accept, rq->route->flags);
+    if (rq->route->flags & VG_STREAMS && negotiate_stream(call) < 0)
+        return -1;
+    if (rq->accept != VG_ACCEPT_OTHER)
+        return 0;
+    rq->accept = VG_ACCEPT_NOTHING_SAID;
+    bool text = accept_quality(accept, "application/yaml") > 0 ||
+                accept_quality(accept, "text/yaml") > 0;
+    if (text && strcmp(rq->route->pattern, "/openapi.yaml") == 0)
+        return 0;
+    vg_autofree char *given = media_given(rq->route->flags);
+    vg_error_set(&rq->error, VG_E_NOT_ACCEPTABLE, "Answers here are %s",
+                 given ? given : "of other media types");
+    return -1;
+}
+
+/* What the caches on the way would do: a fresh answer, not one from memory. */
+static bool wants_fresh(const char *cache_control)
+{
+    return cache_control && (strcasestr(cache_control, "no-cache") ||
+                             strcasestr(cache_control, "no-store") ||
+                             strcasestr(cache_control, "max-age=0"));
+}
+
+/* ---- Content-Type, lengths --------------------------------------------------------- */
+
+static bool is_media(const char *value, const char *type)
+{
+    size_t n = strlen(type);
+    return strncasecmp(value, type, n) == 0 &&
+           (value[n] == '\0' || strchr("; \t", value[n]));
+}
+
+static int negotiate_content(struct vg_http_call *call, const struct vg_config *config)
+{
+    struct vg_request *rq = call->rq;
+    const struct vg_http_headers *h = &call->headers;
+    bool takes_xml = rq->route->flags & VG_XML;
+
+    if (!vg_http_has_body(h))
+        return 0;
+    if (h->content_type && is_media(h->content_type, "application/json")) {
+        rq->body_kind = VG_BODY_JSON;
+    } else if (takes_xml && h->content_type &&
+               (is_media(h->content_type, "application/xml") ||
+                is_media(h->content_type, "text/xml"))) {
+        rq->body_kind = VG_BODY_XML;
+    } else {
+        vg_error_set(&rq->error, VG_E_UNSUPPORTED_MEDIA_TYPE,
+                     "Content-Type '%.100s' is not accepted here; application/json%s is",
+                     h->content_type ? h->content_type : "(none)",
+                     takes_xml ? " or application/xml" : "");
+        return -1;
+    }
+    call->body_limit = (size_t)(rq->body_kind == VG_BODY_XML ? config->max_xml_bytes
+                                                             : config->max_json_bytes);
+    errno = 0;
+    unsigned long long length =
+        h->content_length ? strtoull(h->content_length, NULL, 10) : 0;
+    if (errno || length > call->body_limit) {
+        vg_error_set(&rq->error, VG_E_PAYLOAD_TOO_LARGE, "At most %zu bytes are accepted",
+                     call->body_limit);
+        return -1;
+    }
+    return 0;
+}
+
+/* "gzip;q=0.8, br": whether gzip is named with a quality above 0. */
+static bool takes_gzip(const char *list)
+{
+    for (const char *p = list; *p; p += strcspn(p, ",")) {
+        p += strspn(p, ", \t");
+        if (strncasecmp(p, "gzip", 4) != 0 || (p[4] && !strchr(",; \t", p[4])))
+            continue;
+        size_t n = strcspn(p, ",");
+        const char *q = memmem(p, n, "q=", 2);
+        return !q || strtod(q + 2, NULL) > 0;
+    }
+    return false;
+}
+
+int vg_http_negotiate(struct vg_http_call *call, const struct vg_config *config)
+{
+    if (call->headers.accept_encoding)
+        call->gzip = takes_gzip(call->headers.accept_encoding);
+    call->rq->fresh = wants_fresh(call->headers.cache_control);
+    if (negotiate_accept(call) < 0)
+        return -1;
+    return negotiate_content(call, config);
+}

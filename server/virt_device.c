@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The devices of a domain's XML as JSON. See include/virtgate/device.h.
+ */
+#include "virtgate/device.h"
+
+#include "server/request.h"
+#include "server/xml_node.h"
+#include "virtgate/object.h"
+
+#include <string.h>
+
+struct vg_devices {
+    xmlDocPtr doc;
+    const xmlNode *all; /* <devices> */
+};
+
+/* A struct vg_device is the element, under a name that routes may know. */
+static const xmlNode *node_of(const struct vg_device *device)
+{
+    return (const void *)device;
+}
+
+/* ---- reading and finding ----------------------------------------------------------- */
+
+struct vg_devices *vg_devices_read(virDomainPtr dom, unsigned int flags,
+                                   struct vg_error *reterr)
+{
+    vg_autofree char *xml = virDomainGetXMLDesc(dom, flags);
+    if (!xml) {
+        vg_error_set_virt(reterr);
+        return NULL;
+    }
+    vg_auto_devices *devices = calloc(1, sizeof(*devices));
+    if (devices)
+        devices->doc = vg_xml_parse(xml);
+    if (!devices || !devices->doc) {
+        vg_error_set(reterr, VG_E_INTERNAL, "The domain's XML could not be read");
+        return NULL;
+    }
+    devices->all = vg_xml_child(xmlDocGetRootElement(devices->doc), "devices");
+    return vg_take(&devices);
+}
+
+void vg_devices_free(struct vg_devices **devices)
+{
+    if (*devices)
+        xmlFreeDoc((*devices)->doc);
+    free(*devices);
+}
+
+static bool is_named(const xmlNode *node, const char *name)
+{
+    return strcmp((const char *)node->name, name) == 0;
+}
+
+const struct vg_device *vg_devices_next(const struct vg_devices *devices,
+                                        const struct vg_device *last, const char *type)
+{
+    const xmlNode *node = last           ? node_of(last)->next
+                          : devices->all ? devices->all->children
+                                         : NULL;
+    for (; node; node = node->next)
+        if (node->type == XML_ELEMENT_NODE &&
+            (type ? is_named(node, type) : !is_named(node, "emulator")))
+            return (const void *)node;
+    return NULL;
+}
+
+static bool has_attribute(const xmlNode *node, const char *name, const char *value)
+{
+    const char *own = vg_xml_attribute(node, name);
+    return own && strcmp(own, value) == 0;
+}
+
+const struct vg_device *vg_devices_by_alias(const struct vg_devices *devices,
+                                            const char *alias)
+{
+    const struct vg_device *d = NULL;
+    while ((d = vg_devices_next(devices, d, NULL)))
+        if (has_attribute(vg_xml_child(node_of(d), "alias"), "name", alias))
+            return d;
+    return NULL;
+}
+
+bool vg_devices_collide(const struct vg_devices *devices, const char *xml)
+{
+    vg_auto_doc doc = vg_xml_parse(xml);
+    const xmlNode *given = doc ? xmlDocGetRootElement(doc) : NULL;
+    if (!given)
+        return false;
+    const char *alias = vg_xml_attribute(vg_xml_child(given, "alias"), "name");
+    const char *target = vg_xml_attribute(vg_xml_child(given, "target"), "dev");
+    const struct vg_device *d = NULL;
+
+    if (alias && vg_devices_by_alias(devices, alias))
+        return true;
+    if (!target)
+        return false;
+    while ((d = vg_devices_next(devices, d, (const char *)given->name)))
+        if (has_attribute(vg_xml_child(node_of(d), "target"), "dev", target))
+            return true;
+    return false;
+}
+
+/* ---- sources ----------------------------------------------------------------------- */
+
+/* The first of some attributes that is there. */
+static const char *first_attribute(const xmlNode *node, const char *const names[])
+{
+    const char *value = NULL;
+    for (size_t i = 0; !value && names[i]; i++)
+        value = vg_xml_attribute(node, names[i]);
+    return value;
+}
+
+/* What an image is called: its file, device, folder, network name, volume or socket. */
+static const char *image_of(const xmlNode *source)
+{
+    static const char *const names[] = {"file",   "dev",  "dir", "name",
+                                        "volume", "path", NULL};
+    return first_attribute(source, names);
+}
+
+const struct vg_device *vg_devices_disk(const struct vg_devices *devices,
+                                        const char *disk)
+{
+    const struct vg_device *d = NULL;
+    while ((d = vg_devices_next(devices, d, "disk"))) {
+        const char *image = image_of(vg_xml_child(node_of(d), "source"));
+        if (has_attribute(vg_xml_child(node_of(d), "target"), "dev", disk) ||
+            (image && strcmp(image, disk) == 0))
+            return d;
+    }
+    return NULL;
+}
+
+/* What is not a file or a block device (NVMe, say) may have no name and is still there;
+ * an ejected medium leaves a <source> without file. */
+bool vg_disk_has_source(const struct vg_device *disk)
+{
+    const xmlNode *source = vg_xml_child(node_of(disk), "source");
+    const char *image = image_of(source);
+    bool named = has_attribute(node_of(disk), "type", "file") ||
+                 has_attribute(node_of(disk), "type", "block");
+    return image || (source && !named);
+}
+
+bool vg_disk_is_mirrored(const struct vg_device *disk)
+{
+    return has_attribute(vg_xml_child(node_of(disk), "mirror"), "ready", "yes");
+}
+
+/* ---- writing ----------------------------------------------------------------------- */
+
+/* Absent is absent. */
+static void write_attribute(struct vg_json *w, const char *key, const xmlNode *node,
+                            const char *name)
+{
+    const char *value = vg_xml_attribute(node, name);
+    if (value)
+        vg_json_string(w, key, value);
+}
+
+/* Absent is null. */
+static void write_or_null(struct vg_json *w, const char *key, const xmlNode *node,
+                          const char *name)
+{
+    const char *value = vg_xml_attribute(node, name);
+    vg_json_string(w, key, value);
+}
+
+/* <model type='virtio'/> of most, model='virtio-scsi' of some. */
+static void write_model(struct vg_json *w, const xmlNode *node)
+{
+    const xmlNode *model = vg_xml_child(node, "model");
+    const char *value = vg_xml_attribute(model ? model : node, model ? "type" : "model");
+    if (value)
+        vg_json_string(w, "model", value);
+}
+
+static void write_xml(struct vg_json *w, const xmlNode *node)
+{
+    xmlBufferPtr text = xmlBufferCreate();
+    if (!text || xmlNodeDump(text, node->doc, (xmlNode *)(uintptr_t)node, 0, 0) < 0)
+        w->failed = true;
+    else
+        vg_json_string(w, "xml", (const char *)xmlBufferContent(text));
+    xmlBufferFree(text);
+}
+
+void vg_device_write(struct vg_json *w, const struct vg_device *device)
+{
+    const xmlNode *node = node_of(device), *target = vg_xml_child(node, "target");
+
+    vg_json_string(w, "type", (const char *)node->name);
+    write_or_null(w, "alias", vg_xml_child(node, "alias"), "name");
+    write_attribute(w, "target", target, "dev");
+    write_attribute(w, "bus", target ? target : node, "bus");
+    write_attribute(w, "mac", vg_xml_child(node, "mac"), "address");
+    write_model(w, node);
+    write_xml(w, node);
+}
+
+static void write_index(struct vg_json *w, const xmlNode *node)
+{
+    const char *index = vg_xml_attribute(node, "index");
+    size_t digits = index ? strspn(index, "0123456789") : 0;
+    if (digits && !index[digits])
+        vg_json_raw(w, "index", index, digits);
+}
+
+/* source, protocol, pool, index: of a disk, and of each image below it. */
+static void write_source(struct vg_json *w, const xmlNode *source)
+{
+    const char *image = image_of(source);
+    vg_json_string(w, "source", image);
+    write_attribute(w, "protocol", source, "protocol");
+    write_attribute(w, "pool", source, "pool");
+}
+
+/* The images that a disk's image is based on, the nearest first. */
+static void write_chain(struct vg_json *w, const xmlNode *disk)
+{
+    const xmlNode *image = vg_xml_child(disk, "backingStore");
+
+    vg_json_begin_array(w, "backingChain");
+    for (; image; image = vg_xml_child(image, "backingStore")) {
+        if (!vg_xml_child(image, "source"))
+            break; /* <backingStore/>: the end */
+        vg_json_begin_object(w, NULL);
+        write_attribute(w, "type", image, "type");
+        write_attribute(w, "format", vg_xml_child(image, "format"), "type");
+        write_source(w, vg_xml_child(image, "source"));
+        write_index(w, image);
+        vg_json_end_object(w);
+    }
+    vg_json_end_array(w);
+}
+
+void vg_disk_write(struct vg_json *w, const struct vg_device *disk)
+{
+    const xmlNode *node = node_of(disk), *target = vg_xml_child(node, "target");
+    const xmlNode *source = vg_xml_child(node, "source");
+    const char *device = vg_xml_attribute(node, "device");
+
+    write_or_null(w, "target", target, "dev");
+    write_attribute(w, "bus", target, "bus");
+    vg_json_string(w, "device", device ? device : "disk");
+    write_attribute(w, "type", node, "type");
+    write_attribute(w, "format", vg_xml_child(node, "driver"), "type");
+    write_source(w, source);
+    write_index(w, source);
+    vg_json_bool(w, "readOnly", vg_xml_child(node, "readonly") != NULL);
+    vg_json_bool(w, "shareable", vg_xml_child(node, "shareable") != NULL);
+    write_or_null(w, "alias", vg_xml_child(node, "alias"), "name");
+    write_chain(w, node);
+}
+
+void vg_interface_write(struct vg_json *w, const struct vg_device *interface)
+{
+    static const char *const sources[] = {"network", "bridge", "dev",
+                                          "name",    "path",   NULL};
+    const xmlNode *node = node_of(interface), *link = vg_xml_child(node, "link");
+    const char *source = first_attribute(vg_xml_child(node, "source"), sources);
+
+    write_or_null(w, "target", vg_xml_child(node, "target"), "dev");
+    write_or_null(w, "mac", vg_xml_child(node, "mac"), "address");
+    write_attribute(w, "type", node, "type");
+    vg_json_string(w, "source", source);
+    write_model(w, node);
+    vg_json_bool(w, "linkUp", !has_attribute(link, "state", "down"));
+    write_or_null(w, "alias", vg_xml_child(node, "alias"), "name");
+}
+
+static const struct vg_enum_value flag_names[] = {
+    {"inactive", "VIR_DOMAIN_XML_INACTIVE", VIR_DOMAIN_XML_INACTIVE}};
+const struct vg_enum vg_devices_flags = {"virDomainXMLFlags", flag_names, 1};
+
+struct vg_reply vg_devices_reply(struct vg_request *rq, const char *key, const char *type,
+                                 void (*write)(struct vg_json *w,
+                                               const struct vg_device *device))
+{
+    unsigned int flags = 0;
+    const struct vg_field args[] = {VG_NAMES("flags", &flags, &vg_devices_flags), VG_END};
+
+    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
+    if (!dom)
+        return vg_fail(rq);
+    vg_auto_devices *devices = vg_devices_read(dom, flags, &rq->error);
+    if (!devices)
+        return vg_fail(rq);
+    vg_auto_json w = vg_json_for(rq);
+    const struct vg_device *device = NULL;
+    vg_json_begin_object(&w, NULL);
+    vg_json_begin_array(&w, key);
+    while ((device = vg_devices_next(devices, device, type))) {
+        vg_json_begin_object(&w, NULL);
+        write(&w, device);
+        vg_json_end_object(&w);
+    }
+    vg_json_end_array(&w);
+    vg_json_end_object(&w);
+    return vg_ok_written(rq, &w);
+}
+
+char *vg_device_href(const struct vg_request *rq, virDomainPtr dom, const char *kind,
+                     const char *name, const char *tail)
+{
+    vg_autofree char *domain = vg_domain_href(rq, dom);
+    vg_autofree char *encoded = vg_percent_encode(name ? name : "");
+    char *href = NULL;
+
+    if (!domain || !encoded ||
+        asprintf(&href, "%s/%s%s%s%s", domain, kind, name ? "/" : "", encoded, tail) < 0)
+        return NULL;
+    return href;
+}
