@@ -152,10 +152,10 @@ static bool equal_reads(const struct vg_request *a, const struct vg_request *b)
 
 static struct vg_job *find_equal(struct vg_lane *lane, const struct vg_request *rq)
 {
-    if (!(rq->route->flags & VG_SHARED))
+    if (!vg_request_is_shared(rq))
         return NULL;
     for (struct vg_job *job = lane->first; job; job = job->next)
-        if (equal_reads(job->leader, rq))
+        if (vg_request_is_shared(job->leader) && equal_reads(job->leader, rq))
             return job;
     return NULL;
 }
