@@ -169,8 +169,11 @@ static void answer_all(struct vg_job *job, struct vg_reply reply)
         struct vg_request *rq = job->waiters[i];
         /* a problem names its request, so it cannot be shared */
         bool problem = rq != job->leader && reply.status >= 400 && error->status;
-        vg_request_answer(rq,
-                          problem ? vg_reply_problem(rq, error) : vg_reply_share(&reply));
+        struct vg_reply given =
+            problem ? vg_reply_problem(rq, error) : vg_reply_share(&reply);
+        if (rq == job->leader) /* what watches cannot be shared */
+            given.watching = vg_take(&reply.watching);
+        vg_request_answer(rq, given);
     }
     vg_reply_clear(&reply);
 }
