@@ -255,7 +255,8 @@ def check_stream(spec: Spec, media: Json, text: str) -> list[str]:
     if not frames or set(frames[0].fields) != {"retry", "id"}:
         errors.append("the stream does not begin with retry and id")
     numbers = [int(f.fields["id"].rpartition("-")[2]) for f in frames if "id" in f.fields]
-    own = ["data" in f.fields and f.event["object"] == "stream" for f in frames if "id" in f.fields]
+    own = ["data" in f.fields and f.event.get("object") == "stream"
+           for f in frames if "id" in f.fields]
     if any(b < a or (b == a and not mine) for a, b, mine in zip(numbers, numbers[1:], own[1:])):
         errors.append(f"the numbers of events do not grow: {numbers}")
     for frame in frames:
