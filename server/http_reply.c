@@ -136,6 +136,8 @@ void vg_http_build_response(struct vg_http_call *call, struct vg_reply *reply,
     }
     bool entity = reply->body != NULL;
     bool reply_varies = gzip || (entity && vg_body_compresses(reply->body));
+    /* after the header alone libmicrohttpd 0.9.75 sends the last chunk all the same */
+    bool excess = reply->watching && rq->method == VG_HEAD;
     struct MHD_Response *response = make_entity(call, reply, gzip && entity);
     if (response) {
         add_header(&response, "Content-Type", reply->type);
@@ -150,7 +152,7 @@ void vg_http_build_response(struct vg_http_call *call, struct vg_reply *reply,
         add_header(&response, "X-Content-Type-Options", "nosniff");
         add_header(&response, "Allow", allow);
         add_common(call, reply, &response);
-        if (closing || call->close)
+        if (closing || call->close || excess)
             add_header(&response, "Connection", "close");
     }
     call->status = reply->status;
