@@ -198,8 +198,8 @@ static void dump_route(const struct vg_route *row)
         const char *key;
         unsigned int flag;
     } marks[] = {
-        {"args", VG_ARGS},      {"xml", VG_XML},       {"givesXml", VG_GIVES_XML},
-        {"local", VG_LOCAL},    {"shared", VG_SHARED}, {"all", VG_ALL},
+        {"args", VG_ARGS},      {"xml", VG_XML},         {"givesXml", VG_GIVES_XML},
+        {"local", VG_LOCAL},    {"shared", VG_SHARED},   {"all", VG_ALL},
         {"noHost", VG_NO_HOST}, {"streams", VG_STREAMS},
     };
     vg_auto_json w = {0};

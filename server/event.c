@@ -108,7 +108,8 @@ void vg_event_write_time(char *ret, size_t size)
 
 /* What only the number decides goes first, in a prefix of a known greatest size. */
 #define PREFIX_SIZE                                                                      \
-    (sizeof("event: reset\nid: \ndata: {\"id\":\"\",\"revision\":\"\"") + 3 * VG_REVISION_SIZE)
+    (sizeof("event: reset\nid: \ndata: {\"id\":\"\",\"revision\":\"\"") +                \
+     3 * VG_REVISION_SIZE)
 
 /* The event without its number; NULL: out of memory. */
 static struct vg_event *new_event(const struct vg_event_source *s, const char *json,
@@ -140,6 +141,13 @@ bool vg_event_is_reset(const struct vg_event *e)
     return e->object == VG_EVENT_CONNECTION && strcmp(e->name, VG_EVENT_RESET) == 0;
 }
 
+static char *put(char *p, const char *text)
+{
+    size_t n = strlen(text);
+    memcpy(p, text, n);
+    return p + n;
+}
+
 /* Puts the prefix before the JSON, which begins with a comma, and ends the frame. */
 static void number_event(struct vg_event *e, uint64_t number)
 {
@@ -147,13 +155,14 @@ static void number_event(struct vg_event *e, uint64_t number)
 
     e->number = number;
     vg_event_write_revision(revision, number);
-    int n = snprintf(e->text, PREFIX_SIZE,
-                     "%sid: %s\ndata: {\"id\":\"%s\",\"revision\":\"%s\"",
-                     vg_event_is_reset(e) ? "event: " VG_EVENT_RESET "\n" : "", revision,
-                     revision, revision);
-    memmove(e->text + n, e->text + PREFIX_SIZE, e->json_size);
-    e->json = strchr(e->text, '{');
-    size_t end = (size_t)n + e->json_size;
+    char *p =
+        put(e->text, vg_event_is_reset(e) ? "event: " VG_EVENT_RESET "\nid: " : "id: ");
+    p = put(put(p, revision), "\ndata: ");
+    e->json = p;
+    p = put(put(p, "{\"id\":\""), revision);
+    p = put(put(put(p, "\",\"revision\":\""), revision), "\"");
+    memmove(p, e->text + PREFIX_SIZE, e->json_size);
+    size_t end = (size_t)(p - e->text) + e->json_size;
     e->json_size = end - (size_t)(e->json - e->text);
     memcpy(e->text + end, "\n\n", 2);
     e->frame_size = end + 2;
@@ -455,8 +464,7 @@ static void make_epoch(void)
 {
     uint16_t random = 0;
     (void)!getrandom(&random, sizeof(random), 0);
-    snprintf(epoch, sizeof(epoch), "%" PRIx64,
-             (uint64_t)time(NULL) << 16 | random);
+    snprintf(epoch, sizeof(epoch), "%" PRIx64, (uint64_t)time(NULL) << 16 | random);
 }
 
 int vg_events_start(size_t wanted)

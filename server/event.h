@@ -47,7 +47,8 @@ struct vg_event_source {
     int id;                    /* -1: none */
 };
 
-/* Starts the thread that wakes watchers; keeps up to `capacity` events. -1: on the log. */
+/* Starts the thread that wakes watchers; keeps up to `capacity` events. -1: on the log.
+ */
 int vg_events_start(size_t capacity);
 
 /* Ends every watch: each watcher is woken and told so, and none sleeps again. */

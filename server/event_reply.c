@@ -27,14 +27,16 @@ bool vg_wants_stream(const struct vg_request *rq)
 /* ---- names ------------------------------------------------------------------------- */
 
 /* Those of the gateway itself, and of QEMU's monitor, whose events have their own. */
-static const struct vg_enum_value own_names[] = {
-    {"opened", NULL, 0}, {"closed", NULL, 1}, {VG_EVENT_RESET, NULL, 2}, {"monitor", NULL, 3}};
+static const struct vg_enum_value own_names[] = {{"opened", NULL, 0},
+                                                 {"closed", NULL, 1},
+                                                 {VG_EVENT_RESET, NULL, 2},
+                                                 {"monitor", NULL, 3}};
 static const struct vg_enum own = {"own", own_names, 4};
 
 static const struct vg_enum *const known_names[] = {
-    &vg_enum_virDomainEventID,     &vg_enum_virNetworkEventID,
+    &vg_enum_virDomainEventID,      &vg_enum_virNetworkEventID,
     &vg_enum_virStoragePoolEventID, &vg_enum_virNodeDeviceEventID,
-    &vg_enum_virSecretEventID,     &own,
+    &vg_enum_virSecretEventID,      &own,
 };
 #define N_KNOWN (sizeof(known_names) / sizeof(known_names[0]))
 
@@ -130,10 +132,11 @@ int vg_event_since(struct vg_request *rq, const char *since, bool stream,
     case VG_REVISION_GOOD:
         return 0;
     case VG_REVISION_MALFORMED:
-        vg_error_set(&rq->error, VG_E_INVALID_VALUE,
-                     "'%.60s' is no revision; X-Virtgate-Revision of an answer and `id` of "
-                     "an event are",
-                     text);
+        vg_error_set(
+            &rq->error, VG_E_INVALID_VALUE,
+            "'%.60s' is no revision; X-Virtgate-Revision of an answer and `id` of "
+            "an event are",
+            text);
         return -1;
     case VG_REVISION_GONE:
         break;

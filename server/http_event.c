@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Events on the wire: an endless answer (Server-Sent Events, WHATWG HTML section 9.2), and
- * one answer that waits. A stream with nothing to say is suspended: ten thousand of them
- * cost memory only.
+ * Events on the wire: an endless answer (Server-Sent Events, WHATWG HTML section 9.2),
+ * and one answer that waits. A stream with nothing to say is suspended: ten thousand of
+ * them cost memory only.
  */
 #include "server/clock.h"
 #include "server/event_reply.h"
@@ -12,11 +12,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define RETRY_MS          1000
-#define HEARTBEAT_NS      (15 * VG_SECOND_NS) /* also how a client's end is noticed */
-#define STALL_SECONDS     30                  /* a client that takes nothing is cut */
-#define HEARTBEAT         ":\n\n"
-#define MAX_RESET         320
+#define RETRY_MS      1000
+#define HEARTBEAT_NS  (15 * VG_SECOND_NS) /* also how a client's end is noticed */
+#define STALL_SECONDS 30                  /* a client that takes nothing is cut */
+#define HEARTBEAT     ":\n\n"
+#define MAX_RESET     320
 
 struct stream {
     struct vg_http_call *call;
@@ -31,17 +31,27 @@ struct stream {
 
 /* ---- what a stream says of itself -------------------------------------------------- */
 
-/* "reset": the client has missed something, and is to list again. */
+/* "reset": the client has missed something, and is to list again. Without memory that is
+ * all that is said. */
 static int write_reset(char *ret, size_t size, const char *reason)
 {
     char revision[VG_REVISION_SIZE], now[40];
+    vg_auto_json w = {0};
+    size_t n;
+
     vg_event_write_revision(revision, vg_event_head());
     vg_event_write_time(now, sizeof(now));
-    return snprintf(ret, size,
-                    "event: " VG_EVENT_RESET "\nid: %s\ndata: {\"id\":\"%s\",\"revision\":"
-                    "\"%s\",\"time\":\"%s\",\"object\":\"stream\",\"event\":"
-                    "\"" VG_EVENT_RESET "\",\"reason\":\"%s\"}\n\n",
-                    revision, revision, revision, now, reason);
+    vg_json_begin_object(&w, NULL);
+    vg_json_string(&w, "id", revision);
+    vg_json_string(&w, "revision", revision);
+    vg_json_string(&w, "time", now);
+    vg_json_string(&w, "object", "stream");
+    vg_json_string(&w, "event", VG_EVENT_RESET);
+    vg_json_string(&w, "reason", reason);
+    vg_json_end_object(&w);
+    vg_autofree char *json = vg_json_finish(&w, &n);
+    return snprintf(ret, size, "event: " VG_EVENT_RESET "\nid: %s\ndata: %s\n\n",
+                    revision, json ? json : "null");
 }
 
 static void say(struct stream *s, int length)
@@ -166,9 +176,10 @@ struct MHD_Response *vg_http_event_stream(struct vg_http_call *call,
 
 static struct vg_reply fail_gone(struct vg_http_call *call)
 {
-    return vg_reply_error(call->rq, VG_E_GONE,
-                          "Events after this revision are no longer kept; list again, and "
-                          "go on with its X-Virtgate-Revision");
+    return vg_reply_error(
+        call->rq, VG_E_GONE,
+        "Events after this revision are no longer kept; list again, and "
+        "go on with its X-Virtgate-Revision");
 }
 
 /* Writes the events that are there; how many, or -1: some are lost. */

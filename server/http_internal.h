@@ -26,8 +26,8 @@ struct vg_http_conn {
 struct vg_http_headers {
     const char *host, *content_length, *content_type, *transfer_encoding, *accept,
         *accept_encoding, *authorization, *origin, *request_id, *if_none_match, *if_match,
-        *idempotency_key, *fetch_site, *requested_method, *traceparent, *cache_control, *last_event_id,
-        *upgrade, *websocket_key, *websocket_version;
+        *idempotency_key, *fetch_site, *requested_method, *traceparent, *cache_control,
+        *last_event_id, *upgrade, *websocket_key, *websocket_version;
     unsigned int n_host, n_length, n_encoding;
     size_t total;      /* bytes of all fields */
     const char *fault; /* what is malformed */
@@ -80,7 +80,8 @@ void vg_http_auth_free(void);
 /* Who is calling: role, and name into the request's principal. */
 enum vg_role vg_http_auth(struct vg_http_call *call, const struct vg_config *config);
 
-/* ---- events (http_event.c) ----------------------------------------------------------- */
+/* ---- events (http_event.c) -----------------------------------------------------------
+ */
 
 /* The body of an endless answer; NULL: out of memory. Takes `watching`. */
 struct MHD_Response *vg_http_event_stream(struct vg_http_call *call,

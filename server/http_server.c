@@ -216,7 +216,8 @@ static enum MHD_Result refuse(struct vg_http_call *call, const char *allow)
     return answer_now(call, reply);
 }
 
-/* ---- those who watch ---------------------------------------------------------------- */
+/* ---- those who watch ----------------------------------------------------------------
+ */
 
 static void wake_poll(void *data)
 {

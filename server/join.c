@@ -21,7 +21,7 @@ struct join {
     struct vg_request *rq;
     atomic_size_t missing;
     size_t n;
-    uint64_t revision; /* before any host was asked */
+    uint64_t revision;         /* before any host was asked */
     struct vg_reply replies[]; /* by host */
 };
 

@@ -75,9 +75,9 @@ struct vg_request {
     char *prefix;      /* "/hosts/NAME", encoded; owned, NULL on bare paths */
     enum vg_role role; /* the caller's */
     bool number_strings;
-    bool fresh;         /* Cache-Control: no-cache */
-    bool streams;       /* text/event-stream rather than JSON */
-    char *last_event;   /* Last-Event-ID; owned */
+    bool fresh;       /* Cache-Control: no-cache */
+    bool streams;     /* text/event-stream rather than JSON */
+    char *last_event; /* Last-Event-ID; owned */
     enum vg_lookup { VG_LOOKUP_DEFAULT, VG_LOOKUP_ID, VG_LOOKUP_NAME, VG_LOOKUP_UUID } by;
 
     /* While it runs. */
@@ -126,7 +126,7 @@ struct vg_body {
     char *owned; /* freed with the body; NULL for static bytes */
     const char *data;
     size_t length;
-    uint64_t hash; /* 0: not computed yet; see vg_body_etag */
+    uint64_t hash;      /* 0: not computed yet; see vg_body_etag */
     char *_Atomic gzip; /* compressed once for all who share it; owned */
     size_t gzip_length;
 };

@@ -212,8 +212,8 @@ static void register_domains(struct vg_host *host, virConnectPtr conn,
                              struct vg_event_handles *handles)
 {
     for (const struct vg_domain_event *e = vg_domain_events; e->callback; e++) {
-        int callback = virConnectDomainEventRegisterAny(conn, NULL, e->id, e->callback,
-                                                        host, NULL);
+        int callback =
+            virConnectDomainEventRegisterAny(conn, NULL, e->id, e->callback, host, NULL);
         add_handle(handles, callback, virConnectDomainEventDeregisterAny);
         if (e->id == VIR_DOMAIN_EVENT_ID_LIFECYCLE)
             handles->lifecycle = callback >= 0;

@@ -33,7 +33,8 @@ void vg_events_deregister(virConnectPtr conn, struct vg_event_handles *handles);
  * "reset". `reason` may be NULL. */
 void vg_event_connection(struct vg_host *host, const char *name, const char *reason);
 
-/* ---- between virt_event*.c ----------------------------------------------------------- */
+/* ---- between virt_event*.c -----------------------------------------------------------
+ */
 
 /* An event in the making, on libvirt's event loop: nothing here may block. */
 struct vg_event_draft {
@@ -47,8 +48,8 @@ struct vg_event_draft {
 void vg_draft_domain(struct vg_event_draft *draft, void *host, virDomainPtr dom,
                      enum vg_event_object object, const char *name);
 /* The same for another object, which is described as members of `w`. */
-void vg_draft_begin(struct vg_event_draft *draft, void *host,
-                    enum vg_event_object object, const char *name);
+void vg_draft_begin(struct vg_event_draft *draft, void *host, enum vg_event_object object,
+                    const char *name);
 void vg_draft_publish(struct vg_event_draft *draft);
 
 /* A row for each event id; ended by one without a callback. */

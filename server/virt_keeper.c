@@ -90,7 +90,8 @@ static void set_state(struct vg_host *host, enum vg_host_state state)
 static void note_closed(virConnectPtr conn, int reason, void *data)
 {
     struct vg_host *host = data;
-    const struct vg_enum_value *name = vg_enum_find(&vg_enum_virConnectCloseReason, reason);
+    const struct vg_enum_value *name =
+        vg_enum_find(&vg_enum_virConnectCloseReason, reason);
     (void)conn;
     vg_log(VG_LOG_WARNING, "host", "%s: connection closed: %s", host->name,
            name ? name->name : "?");
