@@ -36,7 +36,7 @@ struct vg_reply {
 
     struct vg_watching *watching; /* owned; instead of a body */
     enum vg_source source;
-    bool covered;             /* see vg_covered() */
+    bool covered; /* see vg_covered() */
     bool has_revision;
     uint64_t revision;        /* the data is at least as new as this event */
     unsigned int age_seconds; /* of what comes from the inventory */
