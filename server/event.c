@@ -143,9 +143,7 @@ bool vg_event_is_reset(const struct vg_event *e)
 
 static char *put(char *p, const char *text)
 {
-    size_t n = strlen(text);
-    memcpy(p, text, n);
-    return p + n;
+    return mempcpy(p, text, strlen(text));
 }
 
 /* Puts the prefix before the JSON, which begins with a comma, and ends the frame. */
