@@ -141,11 +141,9 @@ bool vg_event_is_reset(const struct vg_event *e)
     return e->object == VG_EVENT_CONNECTION && strcmp(e->name, VG_EVENT_RESET) == 0;
 }
 
-static char *put(char *to, const char *text)
+static char *put(char *p, const char *text)
 {
-    size_t n = strlen(text);
-    memcpy(to, text, n);
-    return to + n;
+    return mempcpy(p, text, strlen(text));
 }
 
 /* Puts the prefix before the JSON, which begins with a comma, and ends the frame. */
@@ -155,21 +153,17 @@ static void number_event(struct vg_event *e, uint64_t number)
 
     e->number = number;
     vg_event_write_revision(revision, number);
-    char *end = e->text;
-    end = put(end, vg_event_is_reset(e) ? "event: " VG_EVENT_RESET "\nid: " : "id: ");
-    end = put(end, revision);
-    end = put(end, "\ndata: {\"id\":\"");
-    end = put(end, revision);
-    end = put(end, "\",\"revision\":\"");
-    end = put(end, revision);
-    end = put(end, "\"");
-    size_t n = (size_t)(end - e->text);
-    memmove(e->text + n, e->text + PREFIX_SIZE, e->json_size);
-    e->json = strchr(e->text, '{');
-    n += e->json_size;
-    e->json_size = n - (size_t)(e->json - e->text);
-    memcpy(e->text + n, "\n\n", 2);
-    e->frame_size = n + 2;
+    char *p =
+        put(e->text, vg_event_is_reset(e) ? "event: " VG_EVENT_RESET "\nid: " : "id: ");
+    p = put(put(p, revision), "\ndata: ");
+    e->json = p;
+    p = put(put(p, "{\"id\":\""), revision);
+    p = put(put(put(p, "\",\"revision\":\""), revision), "\"");
+    memmove(p, e->text + PREFIX_SIZE, e->json_size);
+    size_t end = (size_t)(p - e->text) + e->json_size;
+    e->json_size = end - (size_t)(e->json - e->text);
+    memcpy(e->text + end, "\n\n", 2);
+    e->frame_size = end + 2;
 }
 
 /* NULL, an event that there was no memory for, takes a number, too: who comes to it has

@@ -16,7 +16,6 @@
 #define HEARTBEAT_NS  (15 * VG_SECOND_NS) /* also how a client's end is noticed */
 #define STALL_SECONDS 30                  /* a client that takes nothing is cut */
 #define HEARTBEAT     ":\n\n"
-#define MAX_RESET     400
 
 struct stream {
     struct vg_http_call *call;

@@ -273,11 +273,13 @@ void vg_http_build_response(struct vg_http_call *call, struct vg_reply *reply,
         reply->status = 304;
         reply->type = NULL;
     }
+    /* after the header alone libmicrohttpd 0.9.75 sends the last chunk all the same */
+    bool excess = reply->watching && call->rq->method == VG_HEAD;
     const struct vg_body *body = reply->body;
     if (memorable && is_remembered(sent, call, reply, &form)) {
         send_again(sent, call);
     } else {
-        call->response = make_response(call, reply, &form, allow, closing || call->close);
+        call->response = make_response(call, reply, &form, allow, closing || call->close || excess);
         if (memorable && call->response)
             remember(sent, call, body, reply, &form);
     }

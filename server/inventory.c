@@ -135,8 +135,8 @@ void vg_inventory_keep(struct vg_inventory *inv, const struct vg_request *rq,
 {
     size_t size = reply->body ? reply->body->length : 0;
 
-    if (!reply->covered || reply->status != 200 || !size || size > MAX_BYTES / 4 ||
-        !vg_inventory_unchanged(inv, reading))
+    if (!reply->covered || reply->status != 200 || !vg_request_is_shared(rq) || !size ||
+        size > MAX_BYTES / 4 || !vg_inventory_unchanged(inv, reading))
         return;
     int64_t settled = atomic_load(&inv->touched_ns) + SETTLE_NS;
     VG_LOCK(&inv->lock);

@@ -45,6 +45,11 @@ void vg_request_unref(struct vg_request *rq)
     free(rq);
 }
 
+bool vg_request_is_shared(const struct vg_request *rq)
+{
+    return rq->route->flags & VG_SHARED && rq->body_kind == VG_BODY_NONE && !rq->if_match;
+}
+
 void vg_request_answer(struct vg_request *rq, struct vg_reply reply)
 {
     if (atomic_exchange(&rq->answered, true)) {

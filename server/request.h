@@ -119,6 +119,10 @@ int vg_request_common_args(struct vg_request *rq);
 /* Answers unless it has been: whoever comes first. The reply is taken in any case. */
 void vg_request_answer(struct vg_request *rq, struct vg_reply reply);
 
+/* Whether others who send the same target may have its answer: a body and If-Match are
+ * arguments that the target does not show. */
+bool vg_request_is_shared(const struct vg_request *rq);
+
 /* Percent-encodes one path segment or query value. Owned by the caller. */
 char *vg_percent_encode(const char *s);
 

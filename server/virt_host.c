@@ -120,7 +120,7 @@ static struct vg_reply run_request(void *data, struct vg_lease *lease,
 
 bool vg_host_remember(const struct vg_request *rq, struct vg_reply *ret)
 {
-    if (!(rq->route->flags & VG_SHARED) || rq->fresh)
+    if (!vg_request_is_shared(rq) || rq->fresh)
         return false;
     /* first: what is valid after this reflects all events up to it */
     uint64_t revision = vg_event_head();

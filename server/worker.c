@@ -152,10 +152,10 @@ static bool equal_reads(const struct vg_request *a, const struct vg_request *b)
 
 static struct vg_job *find_equal(struct vg_lane *lane, const struct vg_request *rq)
 {
-    if (!(rq->route->flags & VG_SHARED))
+    if (!vg_request_is_shared(rq))
         return NULL;
     for (struct vg_job *job = lane->first; job; job = job->next)
-        if (equal_reads(job->leader, rq))
+        if (vg_request_is_shared(job->leader) && equal_reads(job->leader, rq))
             return job;
     return NULL;
 }
@@ -169,8 +169,11 @@ static void answer_all(struct vg_job *job, struct vg_reply reply)
         struct vg_request *rq = job->waiters[i];
         /* a problem names its request, so it cannot be shared */
         bool problem = rq != job->leader && reply.status >= 400 && error->status;
-        vg_request_answer(rq,
-                          problem ? vg_reply_problem(rq, error) : vg_reply_share(&reply));
+        struct vg_reply given =
+            problem ? vg_reply_problem(rq, error) : vg_reply_share(&reply);
+        if (rq == job->leader) /* what watches cannot be shared */
+            given.watching = vg_take(&reply.watching);
+        vg_request_answer(rq, given);
     }
     vg_reply_clear(&reply);
 }

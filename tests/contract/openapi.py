@@ -23,14 +23,14 @@ from pathlib import Path
 from typing import Iterator
 
 import openapi_examples
-from openapi_spec import Exchange, Json, Operation, Spec, check_exchange
+from openapi_spec import Exchange, Json, Operation, Spec, check_exchange, check_stream
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / os.environ.get("O", "build")
 
 # Schemas whose members are others' to choose.
-OPEN_SCHEMAS = ("AgentCommand", "DomainStatsValues", "GuestInfo", "GuestInfoDisk", "MonitorAnswer",
-                "MonitorCommand", "OpenapiDocument")
+OPEN_SCHEMAS = ("AgentCommand", "DomainStatsValues", "EventBase", "EventParams", "GuestInfo",
+                "GuestInfoDisk", "MonitorAnswer", "MonitorCommand", "OpenapiDocument")
 
 
 class Report:
@@ -77,6 +77,8 @@ def check_examples(spec: Spec) -> list[str]:
         values = [node["example"]] if "example" in node else []
         values += [e["value"] for e in node.get("examples", {}).values()]
         errors += [f"{where}: {e}" for v in values for e in spec.schema_errors(node["schema"], v)]
+        if "x-virtgate-event-schema" in node:
+            errors += [f"{where}: {e}" for v in values for e in check_stream(spec, node, v)]
     return errors
 
 
@@ -88,6 +90,9 @@ def check_closed(spec: Spec) -> list[str]:
             is_open = where.split("/")[1] in OPEN_SCHEMAS
             if not is_open and node.get("additionalProperties") is not False:
                 errors.append(f"{where}: additionalProperties is not false")
+    for node in spec.document["components"]["schemas"]["Event"]["oneOf"]:
+        if spec.resolve(node).get("unevaluatedProperties") is not False:
+            errors.append(f"{node['$ref']}: unevaluatedProperties is not false")
     return errors
 
 
@@ -135,12 +140,37 @@ def check_enums(spec: Spec) -> list[str]:
     return errors
 
 
+def event_kinds(spec: Spec) -> set[tuple[str, str]]:
+    """Object and event of each documented kind."""
+    kinds = [spec.resolve(n)["properties"] for n in
+             spec.document["components"]["schemas"]["Event"]["oneOf"]]
+    return {(k["object"]["const"], k["event"]["const"]) for k in kinds}
+
+
+def check_events(spec: Spec) -> list[str]:
+    """Each event id of libvirt has its schema, and each schema what `event` and `object` take."""
+    tables = read_enum_tables()
+    wanted = {(kind, name) for kind, enum in (
+        ("domain", "virDomainEventID"), ("network", "virNetworkEventID"),
+        ("storage-pool", "virStoragePoolEventID"), ("node-device", "virNodeDeviceEventID"),
+        ("secret", "virSecretEventID")) for name in tables[enum]}
+    kinds = event_kinds(spec)
+    schemas = spec.document["components"]["schemas"]
+    errors = [f"no schema for {name} of a {kind}" for kind, name in sorted(wanted - kinds)]
+    for position, schema in ((0, "EventObject"), (1, "EventName")):
+        named = {k[position] for k in kinds} - {"stream"}
+        if named != set(schemas[schema]["enum"]):
+            errors.append(f"{schema}: differs from the kinds in {named ^ set(schemas[schema]['enum'])}")
+    return errors
+
+
 def check_document(spec: Spec, report: Report) -> None:
     report.check("document: examples fit their schemas", check_examples(spec))
     report.check("document: object schemas are closed", check_closed(spec))
     report.check("document: units are described", check_units(spec))
     report.check("document: errors are those of error.def", check_slugs(spec))
     report.check("document: enums are libvirt's", check_enums(spec))
+    report.check("document: events are libvirt's", check_events(spec))
 
 
 # ---- the route tables ---------------------------------------------------------------------------
@@ -174,6 +204,7 @@ def describe(operation: Operation) -> Json:
         "givesXml": "application/xml" in success.get("content", {}),
         "givesBytes": "application/octet-stream" in success.get("content", {}),
         "noHost": operation.once,
+        "streams": operation.streams,
     }
 
 

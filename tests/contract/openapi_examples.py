@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Iterator, Optional
 from urllib.parse import quote, urlsplit
 
-from openapi_spec import Exchange, Json, Operation, Spec, check_exchange
+from openapi_spec import STREAM, Exchange, Json, Operation, Spec, check_exchange, read_frames
 
 Result = tuple[str, list[str]]
 DRIVER = "test"
@@ -66,18 +66,31 @@ class Gateway:
         self.address = urlsplit(base).netloc
 
     def send(self, method: str, path: str, headers: Optional[dict[str, str]] = None,
-             body: Optional[str] = None) -> Exchange:
+             body: Optional[str] = None, frames: int = 1) -> Exchange:
+        """Of a stream, so many frames."""
         connection = http.client.HTTPConnection(self.address, timeout=30)
         try:
             connection.request(method, path, body.encode() if body is not None else None,
                                headers or {})
             answer = connection.getresponse()
-            text = answer.read().decode(errors="replace")
+            endless = method == "GET" and answer.headers.get_content_type() == STREAM
+            text = (read_stream(answer, frames) if endless
+                    else answer.read().decode(errors="replace"))
         finally:
             connection.close()
         found = {name.lower(): value for name, value in answer.getheaders()}
         value = json.loads(text) if text and "json" in found.get("content-type", "") else text
         return Exchange(method, path, answer.status, found, value or None)
+
+
+def read_stream(answer: http.client.HTTPResponse, frames: int) -> str:
+    text = ""
+    while text.count("\n\n") < frames:
+        line = answer.readline().decode()
+        if not line:
+            break
+        text += line
+    return text
 
 
 @contextmanager
@@ -183,6 +196,8 @@ def check_conditional(spec: Spec, gateway: Gateway, operation: Operation) -> lis
     fields = [p for p in operation.parameters if p["name"] == "fields"]
     query = ("?fields=" + write_value(fields[0]["example"]) if fields
              else next(vary_query(operation)))
+    if operation.streams:
+        query = "?wait=0"
     path = fill_path(operation) + query
     head = gateway.send("HEAD", path)
     options = gateway.send("OPTIONS", path)
@@ -195,6 +210,56 @@ def check_conditional(spec: Spec, gateway: Gateway, operation: Operation) -> lis
         if again.status == 304 or errors or operation.spec.get("x-virtgate-volatile"):
             return errors
     return errors + [f"GET {path}: If-None-Match never gives 304"]
+
+
+def check_memory(spec: Spec, gateway: Gateway, operation: Operation) -> list[str]:
+    """What is documented to come from memory does, unless Cache-Control forbids it."""
+    errors = []
+    path = fill_path(operation)
+    query = "?fields=name" if any(p["name"] == "fields" for p in operation.parameters) else ""
+    for _ in range(100):  # what is read soon after an event is read again
+        x = gateway.send("GET", path + query)
+        errors += check_success(spec, operation, x)
+        if errors or x.headers["x-virtgate-source"] == "inventory":
+            break
+        time.sleep(0.02)
+    else:
+        errors.append(f"{x}: is never from memory")
+    x = gateway.send("GET", path + query, {"Cache-Control": "no-cache"})
+    errors += check_success(spec, operation, x)
+    if x.headers.get("x-virtgate-source") != "libvirt":
+        errors.append(f"{x}: Cache-Control: no-cache does not reach libvirt")
+    return errors
+
+
+def check_watch(spec: Spec, gateway: Gateway, operation: Operation) -> list[str]:
+    """List, change, watch: nothing is missed; each event's id resumes the watch after it."""
+    path = fill_path(operation)
+    since = gateway.send("GET", "/domains").headers["x-virtgate-revision"]
+    gateway.send("POST", "/domains/test/suspend")
+    gateway.send("POST", "/domains/test/resume")
+    first = gateway.send("GET", f"{path}?event=lifecycle&since={since}", frames=3)
+    errors = check_success(spec, operation, first)
+    frames = read_frames(first.body)[0]
+    types = [f.event["type"] for f in frames if "data" in f.fields]
+    if types != ["suspended", "resumed"]:
+        return errors + [f"{first}: tells {types}"]
+    resumed = gateway.send("GET", path, {"Last-Event-ID": frames[1].fields["id"]}, frames=2)
+    errors += check_success(spec, operation, resumed)
+    if read_frames(resumed.body)[0][1:] != frames[2:]:
+        errors.append(f"{resumed}: Last-Event-ID leads to {resumed.body}")
+    polled = gateway.send("GET", f"{path}?event=lifecycle&since={since}&limit=1",
+                          {"Accept": "application/json"})
+    errors += check_success(spec, operation, polled)
+    if polled.body != {"events": [frames[1].event], "revision": frames[1].event["id"]}:
+        errors.append(f"{polled}: polled {polled.body}")
+    reset = gateway.send("GET", path, {"Last-Event-ID": "0-1"}, frames=2)
+    errors += check_success(spec, operation, reset)
+    gone = gateway.send("GET", path + "?since=0-1")
+    errors += [f"{gone}: {e}" for e in check_exchange(spec, gone)]
+    if gone.status != 410:
+        errors.append(f"{gone}: should be 410")
+    return errors
 
 
 def check_paging(spec: Spec, gateway: Gateway) -> list[str]:
@@ -287,6 +352,10 @@ def run_all(spec: Spec, gateway: Gateway) -> Iterator[Result]:
             yield f"example {operation.name}", check_read(spec, gateway, operation)
             yield (f"HEAD, OPTIONS, 304 of {operation.name}",
                    check_conditional(spec, gateway, operation))
+            if operation.streams:
+                yield f"watching by {operation.name}", check_watch(spec, gateway, operation)
+            if "Age" in operation.responses[str(operation.success)]["headers"]:
+                yield f"{operation.name} from memory", check_memory(spec, gateway, operation)
     yield "every example of a change is run", check_all_run(spec)
     yield from check_life(spec, gateway)
     gateway.send("POST", "/domains/aliased/destroy")

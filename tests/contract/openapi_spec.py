@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """openapi.yaml for the contract test: its operations, and what they say of an answer."""
+import json
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,9 +14,14 @@ import yaml
 Json = Any
 METHODS = ("get", "put", "patch", "post", "delete")
 PROBLEM = "application/problem+json"
+STREAM = "text/event-stream"
 
 # Parameters that every operation of the path takes; others are the handler's own arguments.
-COMMON = {"Domain", "Host", "By", "Numbers", "RequestId", "IfNoneMatch", "IfMatch", "IdempotencyKey"}
+COMMON = {"Domain", "Host", "By", "Numbers", "RequestId", "IfNoneMatch", "IfMatch", "IdempotencyKey",
+          "CacheControl", "LastEventId"}
+
+# Header fields that an answer has only where the document says so.
+OWN_HEADERS = ("x-virtgate-", "age")
 
 # What any request can be answered whatever its operation: the response `default`.
 HTTP_STATUSES = {413, 414, 415, 421, 431}
@@ -80,6 +86,10 @@ class Operation:
     @property
     def success(self) -> int:
         return min(int(s) for s in self.responses if s.startswith("2"))
+
+    @property
+    def streams(self) -> bool:
+        return STREAM in self.responses[str(self.success)].get("content", {})
 
 
 class Spec:
@@ -202,6 +212,79 @@ def check_elsewhere(spec: Spec, x: Exchange, path: Optional[str]) -> list[str]:
     return errors
 
 
+# ---- streams ------------------------------------------------------------------------------------
+
+@dataclass
+class Frame:
+    """One event as EventSource would dispatch it, or what stands between events."""
+    fields: dict[str, str]
+
+    @property
+    def event(self) -> Json:
+        return json.loads(self.fields["data"])
+
+
+def read_frames(text: str) -> tuple[list[Frame], list[str]]:
+    """The whole frames of a stream, and the lines that are none of its fields."""
+    frames, errors, fields = [], [], {}
+    whole = text[:text.rfind("\n\n") + 2] if "\n\n" in text else ""
+    for line in whole.split("\n"):
+        name, colon, value = line.partition(": ")
+        if not line and fields:
+            frames.append(Frame(fields))
+            fields = {}
+        elif colon and name in ("id", "event", "data", "retry") and name not in fields:
+            fields[name] = value
+        elif line not in ("", ":"):
+            errors.append(f"the stream has a line '{line[:100]}'")
+    return frames, errors
+
+
+def check_frame(spec: Spec, schema: Json, frame: Frame) -> list[str]:
+    if "data" not in frame.fields:
+        return [] if set(frame.fields) == {"retry", "id"} else [f"a frame of {frame.fields}"]
+    event = frame.event
+    errors = spec.schema_errors(schema, event)
+    if frame.fields.get("id") != event.get("id") or event.get("id") != event.get("revision"):
+        errors.append(f"the ids of {frame.fields} differ")
+    if frame.fields.get("event", "") != ("reset" if event.get("event") == "reset" else ""):
+        errors.append(f"`event:` of {frame.fields} is not as the document says")
+    return errors
+
+
+def check_stream(spec: Spec, media: Json, text: str) -> list[str]:
+    """A stream begins with where it begins; each event is of one of the documented kinds, and
+    newer than the one before."""
+    frames, errors = read_frames(text)
+    if not frames or set(frames[0].fields) != {"retry", "id"}:
+        errors.append("the stream does not begin with retry and id")
+    numbers = [int(f.fields["id"].rpartition("-")[2]) for f in frames if "id" in f.fields]
+    own = ["data" in f.fields and f.event.get("object") == "stream"
+           for f in frames if "id" in f.fields]
+    if any(b < a or (b == a and not mine) for a, b, mine in zip(numbers, numbers[1:], own[1:])):
+        errors.append(f"the numbers of events do not grow: {numbers}")
+    for frame in frames:
+        errors += check_frame(spec, {"$ref": media["x-virtgate-event-schema"]}, frame)
+    return errors
+
+
+# ---- header and body ----------------------------------------------------------------------------
+
+def check_own_headers(spec: Spec, operation: Operation, response: Json, x: Exchange) -> list[str]:
+    """Revision, source and age: where they are documented, and nowhere else."""
+    documented = {name.lower() for name in response.get("headers", {})}
+    errors = [f"header {name} is not documented" for name in x.headers
+              if name.startswith(OWN_HEADERS) and name not in documented]
+    if ("age" in x.headers) != (x.headers.get("x-virtgate-source") == "inventory"):
+        errors.append("Age does not go with X-Virtgate-Source: inventory")
+    if x.status == 304:
+        success = operation.responses[str(operation.success)]
+        for name, ref in success["headers"].items():
+            if spec.resolve(ref).get("required") and name.lower() not in x.headers:
+                errors.append(f"header {name} of the 200 is missing")
+    return errors
+
+
 def check_headers(spec: Spec, response: Json, x: Exchange) -> list[str]:
     errors = []
     for name, ref in response.get("headers", {}).items():
@@ -230,6 +313,8 @@ def check_body(spec: Spec, operation: Operation, response: Json, x: Exchange) ->
         return check_problem(spec, x)
     if x.media_type == "application/octet-stream":  # any bytes; recorded as null
         return []
+    if x.media_type == STREAM:
+        return check_stream(spec, media[STREAM], x.body or "")
     body = digits_to_numbers(x.body) if x.query.get("numbers") == "string" else x.body
     errors = spec.schema_errors(media[x.media_type].get("schema", {}), body)
     wanted = operation.spec.get("x-virtgate-default-fields", [])
@@ -252,4 +337,6 @@ def check_exchange(spec: Spec, x: Exchange) -> list[str]:
         response = operation.responses["default"]
     if not response:
         return [f"status {x.status} of {operation.name} is not documented"]
-    return check_headers(spec, response, x) + check_body(spec, operation, response, x)
+    return (check_headers(spec, response, x) +
+            check_own_headers(spec, operation, response, x) +
+            check_body(spec, operation, response, x))

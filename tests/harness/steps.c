@@ -108,7 +108,7 @@ static json_t *body_to_json(const struct response *r, const char *type)
     return body ? body : json_null();
 }
 
-static void record(const char *method, const char *path, const struct response *r)
+void record_exchange(const char *method, const char *path, const struct response *r)
 {
     const char *file = getenv("VG_RECORD");
     if (!file || !r->status)
@@ -138,7 +138,7 @@ struct response *scenario_send(struct scenario *s, const char *method, const cha
 {
     struct response *r =
         client_send(s->client, method, path, headers, body, body ? strlen(body) : 0);
-    record(method, path, r);
+    record_exchange(method, path, r);
     return r;
 }
 

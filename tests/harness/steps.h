@@ -57,6 +57,9 @@ void scenario_until(struct scenario *s, const struct step *row, double seconds);
 struct response *scenario_send(struct scenario *s, const char *method, const char *path,
                                const char *const headers[], const char *body);
 
+/* Appends an exchange that was not sent by the above to VG_RECORD. */
+void record_exchange(const char *method, const char *path, const struct response *r);
+
 /* One check: counts it; when !ok prints the message. */
 void check_that(bool ok, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* One check on an answer that is printed whole when it fails. */
