@@ -26,7 +26,7 @@ Q         := $(if $(V),,@)
 
 # ---- packages ------------------------------------------------------------------------------
 
-PKGS      := libvirt libmicrohttpd jansson gnutls zlib libsystemd inih libxml-2.0 libxxhash
+PKGS      := libvirt libmicrohttpd jansson gnutls zlib libsystemd inih libpng libvirt-qemu libxml-2.0 libxxhash
 MINIMUM   := libvirt=9.0.0 libmicrohttpd=0.9.75 jansson=2.13
 TEST_PKGS := cmocka libcurl
 
@@ -53,13 +53,14 @@ endif
 CPPFLAGS += -D_GNU_SOURCE -DVG_VERSION='"$(VERSION)"' -Iinclude -I. -I$(O)/gen
 ALL_CFLAGS = -std=gnu17 $(WARN) $(HARDEN) $(CFLAGS) -pthread $(shell pkg-config --cflags $(PKGS))
 ALL_LDFLAGS = -pie -pthread -Wl,-z,relro,-z,now -Wl,--as-needed -rdynamic $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
-LIBS = $(shell pkg-config --libs $(PKGS)) -ldl
+# Debian ships no .pc file for wslay.
+LIBS = $(shell pkg-config --libs $(PKGS)) -lwslay -ldl
 
 # ---- sources -------------------------------------------------------------------------------
 
 SERVER  := $(sort $(wildcard server/*.c))
 ROUTES  := $(sort $(wildcard routes/*.c))
-GEN     := enum_tables.c error_table.c param_types.c openapi_spec.c
+GEN     := enum_tables.c error_table.c linux_keys.c param_types.c openapi_spec.c
 LIB_OBJ := $(patsubst %.c,$(O)/%.o,$(filter-out server/main.c,$(SERVER)) $(ROUTES)) $(GEN:%.c=$(O)/gen/%.o)
 GEN_H   := $(O)/gen/enum_tables.h
 LIBVIRT_API = $(shell pkg-config --variable=libvirt_api libvirt)
@@ -94,12 +95,17 @@ $(O)/gen/error_table.c: server/gen/errors.py server/gen/error-status.tsv
 	@echo "  GEN   $@"
 	$(Q)$(PYTHON) server/gen/errors.py --table server/gen/error-status.tsv --out $@ $(LIBVIRT_API)
 
+$(O)/gen/linux_keys.c: server/gen/keys.py
+	@mkdir -p $(@D)
+	@echo "  GEN   $@"
+	$(Q)echo '#include <linux/input-event-codes.h>' | $(CC) -E -dM -x c - | $(PYTHON) server/gen/keys.py --out $@
+
 $(O)/gen/openapi_spec.c: server/gen/openapi.py openapi.yaml
 	@mkdir -p $(@D)
 	@echo "  GEN   $@"
 	$(Q)$(PYTHON) server/gen/openapi.py --out $@ openapi.yaml
 
--include $(shell find $(O) -name '*.d' 2>/dev/null)
+-include $(shell find $(O) -name '*.d' -type f 2>/dev/null)
 
 .PHONY: all help setup run install uninstall clean
 

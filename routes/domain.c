@@ -43,6 +43,17 @@ static unsigned int pick(int wanted, unsigned int yes, unsigned int no)
     return wanted < 0 ? 0 : wanted ? yes : no;
 }
 
+/* Autostart, managed save, snapshots and checkpoints change without an event. */
+static bool is_covered(const struct vg_domain_filter *filter, unsigned int fields)
+{
+    const unsigned int covered =
+        VIR_CONNECT_LIST_DOMAINS_ACTIVE | VIR_CONNECT_LIST_DOMAINS_INACTIVE |
+        VIR_CONNECT_LIST_DOMAINS_PERSISTENT | VIR_CONNECT_LIST_DOMAINS_TRANSIENT |
+        VIR_CONNECT_LIST_DOMAINS_RUNNING | VIR_CONNECT_LIST_DOMAINS_PAUSED |
+        VIR_CONNECT_LIST_DOMAINS_SHUTOFF | VIR_CONNECT_LIST_DOMAINS_OTHER;
+    return !(fields & ~(unsigned int)VG_DOMAIN_BRIEF) && !(filter->flags & ~covered);
+}
+
 static struct vg_reply list_domains(struct vg_request *rq)
 {
     struct vg_domain_filter filter = {0};
@@ -95,7 +106,8 @@ static struct vg_reply list_domains(struct vg_request *rq)
     if (next)
         vg_json_string(&w, "next", next);
     vg_json_end_object(&w);
-    return vg_with_next(rq, vg_ok_written(rq, &w), next);
+    struct vg_reply reply = vg_with_next(rq, vg_ok_written(rq, &w), next);
+    return is_covered(&filter, fields) ? vg_covered(reply) : reply;
 }
 
 /* ---- define and undefine ----------------------------------------------------------- */
@@ -209,7 +221,8 @@ static struct vg_reply get_domain(struct vg_request *rq)
     vg_auto_json w = vg_json_for(rq);
     if (vg_domain_write(rq, &w, NULL, dom, fields) < 0)
         return vg_fail(rq);
-    return vg_ok_written(rq, &w);
+    struct vg_reply reply = vg_ok_written(rq, &w);
+    return fields & ~(unsigned int)VG_DOMAIN_BRIEF ? reply : vg_covered(reply);
 }
 
 static struct vg_reply get_domain_xml(struct vg_request *rq)
@@ -261,7 +274,7 @@ static struct vg_reply get_state(struct vg_request *rq)
     vg_json_int(&w, "stateCode", state);
     vg_json_int(&w, "stateReasonCode", reason);
     vg_json_end_object(&w);
-    return vg_ok_written(rq, &w);
+    return vg_covered(vg_ok_written(rq, &w));
 }
 
 static struct vg_reply reply_autostart(struct vg_request *rq, virDomainPtr dom)

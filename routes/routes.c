@@ -12,6 +12,12 @@ const struct vg_route *const vg_route_tables[] = {
     vg_routes_connection,
     vg_routes_domain,
     vg_routes_domain_power,
+    vg_routes_domain_agent,
+    vg_routes_domain_agent_users,
+    vg_routes_domain_input,
+    vg_routes_domain_monitor,
+    vg_routes_domain_screenshot,
     vg_routes_domain_stats,
+    vg_routes_event,
     NULL,
 };

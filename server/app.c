@@ -180,6 +180,16 @@ void vg_app_dispatch(struct vg_request *rq)
     }
 }
 
+bool vg_app_has_host(const char *name)
+{
+    return vg_host_find(name) != NULL;
+}
+
+bool vg_app_remember(const struct vg_request *rq, struct vg_reply *ret)
+{
+    return rq->host && vg_host_remember(rq, ret);
+}
+
 /* ---- dump-routes ------------------------------------------------------------------- */
 
 static void dump_route(const struct vg_route *row)
@@ -188,9 +198,9 @@ static void dump_route(const struct vg_route *row)
         const char *key;
         unsigned int flag;
     } marks[] = {
-        {"args", VG_ARGS},      {"xml", VG_XML},       {"givesXml", VG_GIVES_XML},
-        {"local", VG_LOCAL},    {"shared", VG_SHARED}, {"all", VG_ALL},
-        {"noHost", VG_NO_HOST},
+        {"args", VG_ARGS},      {"xml", VG_XML},         {"givesXml", VG_GIVES_XML},
+        {"local", VG_LOCAL},    {"shared", VG_SHARED},   {"all", VG_ALL},
+        {"noHost", VG_NO_HOST}, {"streams", VG_STREAMS},
     };
     vg_auto_json w = {0};
     vg_json_begin_object(&w, NULL);

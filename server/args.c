@@ -87,6 +87,10 @@ int vg_request_parse_body(struct vg_request *rq)
         enum vg_error_id id = json_error_code(&at) == json_error_duplicate_key
                                   ? VG_E_DUPLICATE_KEY
                                   : VG_E_INVALID_JSON;
+        /* jansson quotes what it stumbled over: ... near '"s3cret"' */
+        char *quote = rq->route->flags & VG_SECRET ? strstr(at.text, " near ") : NULL;
+        if (quote)
+            *quote = '\0';
         vg_error_set(&rq->error, id, "Request body, line %d column %d: %s", at.line,
                      at.column, at.text);
         return -1;

@@ -36,9 +36,15 @@ static inline void vg_cond_init(pthread_cond_t *cond)
     pthread_condattr_destroy(&attr);
 }
 
+/* A time of vg_now_ns() for pthread_cond_timedwait(). */
+static inline struct timespec vg_timespec(int64_t at_ns)
+{
+    return (struct timespec){.tv_sec = at_ns / VG_SECOND_NS,
+                             .tv_nsec = at_ns % VG_SECOND_NS};
+}
+
 /* The time `ns` from now, for pthread_cond_timedwait(). */
 static inline struct timespec vg_from_now(int64_t ns)
 {
-    int64_t at = vg_now_ns() + ns;
-    return (struct timespec){.tv_sec = at / VG_SECOND_NS, .tv_nsec = at % VG_SECOND_NS};
+    return vg_timespec(vg_now_ns() + ns);
 }

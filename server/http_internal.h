@@ -19,6 +19,10 @@ struct vg_http_sent {
     const struct vg_route *route;
     char etag[32];
     char id[sizeof(((struct vg_request *)0)->id)];
+    enum vg_source source;
+    bool has_revision;
+    unsigned int age_seconds;
+    uint64_t revision;
 };
 
 /* A TCP or unix connection, known to the watchdog until libmicrohttpd closes it. */
@@ -37,7 +41,8 @@ struct vg_http_conn {
 struct vg_http_headers {
     const char *host, *content_length, *content_type, *transfer_encoding, *accept,
         *accept_encoding, *authorization, *origin, *request_id, *if_none_match, *if_match,
-        *idempotency_key, *fetch_site, *requested_method, *traceparent;
+        *idempotency_key, *fetch_site, *requested_method, *traceparent, *cache_control,
+        *last_event_id, *connection, *upgrade, *websocket_key, *websocket_version;
     unsigned int n_host, n_length, n_encoding;
     size_t total;      /* bytes of all fields */
     const char *fault; /* what is malformed */
@@ -55,6 +60,9 @@ struct vg_http_call {
     size_t body_size, body_limit;
     int status; /* of the answer */
     struct MHD_Response *response;
+    struct vg_watching *watching; /* of a poll that waits; owned */
+    bool wants_websocket;
+    struct vg_http_websocket *websocket; /* answered, not handed over yet; owned */
 };
 
 /* Fills the header fields of a call; finds what libmicrohttpd lets through. */
@@ -91,6 +99,22 @@ void vg_http_auth_free(void);
 
 /* Who is calling: role, and name into the request's principal. */
 enum vg_role vg_http_auth(struct vg_http_call *call, const struct vg_config *config);
+
+/* ---- events (http_event.c) -----------------------------------------------------------
+ */
+
+/* The body of an endless answer; NULL: out of memory. Takes `watching`. */
+struct MHD_Response *vg_http_event_stream(struct vg_http_call *call,
+                                          struct vg_watching *watching);
+
+/* Writes the JSON of the event "reset" of the stream itself; its length. */
+int vg_http_write_reset(char *ret, size_t size, const char *reason);
+
+/* The answer of a poll that has something to say, or is due. False: not yet. */
+bool vg_http_poll_ready(struct vg_http_call *call, struct vg_reply *ret);
+
+/* Cuts the connection in `seconds` unless it goes on; 0: never. */
+void vg_http_set_deadline(struct vg_http_conn *conn, int64_t seconds);
 
 /* One access line. */
 void vg_http_log_access(const struct vg_http_call *call);

@@ -25,7 +25,7 @@
 
 struct listener {
     struct MHD_Daemon *daemon;
-    int fd;     /* after quiescing; else -1 */
+    int fd;     /* listening; libmicrohttpd closes it */
     char *path; /* of a unix socket, to remove */
 };
 
@@ -185,8 +185,9 @@ static struct MHD_Daemon *start_daemon(const struct vg_config *config, int fd)
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     unsigned int threads =
         config->http_threads ? (unsigned int)config->http_threads : (unsigned int)cores;
-    unsigned int flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
-                         MHD_USE_ITC | MHD_USE_ERROR_LOG | (tls_cert ? MHD_USE_TLS : 0);
+    unsigned int flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_UPGRADE |
+                         MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG |
+                         (tls_cert ? MHD_USE_TLS : 0);
     struct MHD_OptionItem tls[] = {
         {MHD_OPTION_HTTPS_MEM_CERT, 0, tls_cert},
         {MHD_OPTION_HTTPS_MEM_KEY, 0, tls_key},
@@ -226,7 +227,7 @@ static int add_listener(const struct vg_config *config, const char *where)
         return -1;
     }
     listeners[n_listeners++] = (struct listener){
-        .daemon = daemon, .fd = -1, .path = local ? strdup(where + 5) : NULL};
+        .daemon = daemon, .fd = fd, .path = local ? strdup(where + 5) : NULL};
     say_listening(where, fd);
     fd = -1; /* the daemon's now */
     return 0;
@@ -247,10 +248,12 @@ int vg_http_listen(const struct vg_config *config)
     return 0;
 }
 
+/* Not MHD_quiesce_daemon: in 0.9.75 it and a network thread may both take the socket out
+ * of the same epoll set, and the second one ends the process. */
 void vg_http_quiesce(void)
 {
     for (size_t i = 0; i < n_listeners; i++)
-        listeners[i].fd = MHD_quiesce_daemon(listeners[i].daemon);
+        shutdown(listeners[i].fd, SHUT_RD);
 }
 
 void vg_http_close(void)
@@ -258,8 +261,6 @@ void vg_http_close(void)
     for (size_t i = 0; i < n_listeners; i++) {
         struct listener *l = &listeners[i];
         MHD_stop_daemon(l->daemon);
-        if (l->fd >= 0)
-            close(l->fd);
         if (l->path)
             unlink(l->path);
         free(l->path);

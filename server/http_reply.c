@@ -3,7 +3,9 @@
  * From a reply to the wire: entity tags and conditional requests (RFC 9110), compression,
  * the header fields every answer has; and the access line.
  */
+#include "server/event.h"
 #include "server/http_internal.h"
+#include "server/http_websocket.h"
 
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
@@ -39,10 +41,14 @@ static void free_body(void *data)
 }
 
 /* The bytes to send: plain, compressed, or none. Takes the reply's body. */
-static struct MHD_Response *make_entity(struct vg_reply *reply,
+static struct MHD_Response *make_entity(struct vg_http_call *call, struct vg_reply *reply,
                                         const struct vg_packed *packed)
 {
     struct vg_body *body = vg_take(&reply->body);
+    if (reply->watching)
+        return call->wants_websocket
+                   ? vg_http_websocket(call, vg_take(&reply->watching))
+                   : vg_http_event_stream(call, vg_take(&reply->watching));
     if (!body)
         return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
     const char *data = packed ? packed->data : body->data;
@@ -61,7 +67,8 @@ static void add_cors(const struct vg_http_call *call, struct MHD_Response **resp
         return;
     add_header(response, "Access-Control-Allow-Origin", call->origin);
     add_header(response, "Access-Control-Expose-Headers",
-               "ETag, Link, Location, Retry-After, X-Request-Id");
+               "Age, ETag, Link, Location, Retry-After, X-Request-Id, "
+               "X-Virtgate-Revision, X-Virtgate-Source");
     if (call->rq->method == VG_OPTIONS) {
         add_header(response, "Access-Control-Allow-Methods",
                    "GET, HEAD, PUT, PATCH, POST, DELETE");
@@ -73,12 +80,31 @@ static void add_cors(const struct vg_http_call *call, struct MHD_Response **resp
     }
 }
 
+/* Where the data is from, and how new it is at least. */
+static void add_provenance(const struct vg_reply *reply, struct MHD_Response **response)
+{
+    char text[VG_REVISION_SIZE];
+
+    if (reply->has_revision) {
+        vg_event_write_revision(text, reply->revision);
+        add_header(response, "X-Virtgate-Revision", text);
+    }
+    if (reply->source == VG_SOURCE_LIBVIRT)
+        add_header(response, "X-Virtgate-Source", "libvirt");
+    if (reply->source != VG_SOURCE_INVENTORY)
+        return;
+    snprintf(text, sizeof(text), "%u", reply->age_seconds);
+    add_header(response, "X-Virtgate-Source", "inventory");
+    add_header(response, "Age", text);
+}
+
 static void add_common(const struct vg_http_call *call, const struct vg_reply *reply,
                        struct MHD_Response **response)
 {
     add_header(response, "X-Request-Id", call->rq->id);
     add_header(response, "Location", reply->location);
     add_header(response, "Link", reply->link);
+    add_provenance(reply, response);
     if (reply->retry_after) {
         char text[16];
         snprintf(text, sizeof(text), "%u", reply->retry_after);
@@ -165,7 +191,8 @@ static bool is_memorable(const struct vg_http_call *call, const struct vg_reply 
 {
     if (!form->etag[0] || call->origin || closing || reply->location || reply->link)
         return false;
-    return form->known || (reply->body->type && reply->body->length <= REMEMBERED_SIZE);
+    bool kept = reply->body->type || reply->source == VG_SOURCE_INVENTORY;
+    return form->known || (kept && reply->body->length <= REMEMBERED_SIZE);
 }
 
 static bool is_remembered(const struct vg_http_sent *sent,
@@ -173,16 +200,26 @@ static bool is_remembered(const struct vg_http_sent *sent,
                           const struct form *form)
 {
     return sent->response && sent->route == call->rq->route &&
-           sent->body == reply->body && strcmp(sent->etag, form->etag) == 0;
+           sent->body == reply->body && strcmp(sent->etag, form->etag) == 0 &&
+           sent->source == reply->source && sent->has_revision == reply->has_revision &&
+           sent->revision == reply->revision && sent->age_seconds == reply->age_seconds;
 }
 
 static void remember(struct vg_http_sent *sent, const struct vg_http_call *call,
-                     const struct vg_body *body, const struct form *form)
+                     const struct vg_body *body, const struct vg_reply *reply,
+                     const struct form *form)
 {
     if (sent->response)
         MHD_destroy_response(sent->response);
     *sent = (struct vg_http_sent){
-        .response = call->response, .body = body, .route = call->rq->route};
+        .response = call->response,
+        .body = body,
+        .route = call->rq->route,
+        .source = reply->source,
+        .has_revision = reply->has_revision,
+        .revision = reply->revision,
+        .age_seconds = reply->age_seconds,
+    };
     memcpy(sent->etag, form->etag, sizeof(sent->etag));
     memcpy(sent->id, call->rq->id, sizeof(sent->id));
 }
@@ -205,11 +242,11 @@ void vg_http_release_response(struct vg_http_call *call)
 
 /* ---- responses --------------------------------------------------------------------- */
 
-static struct MHD_Response *make_response(const struct vg_http_call *call,
+static struct MHD_Response *make_response(struct vg_http_call *call,
                                           struct vg_reply *reply, const struct form *form,
                                           const char *allow, bool closing)
 {
-    struct MHD_Response *response = make_entity(reply, form->packed);
+    struct MHD_Response *response = make_entity(call, reply, form->packed);
 
     if (!response)
         return NULL;
@@ -242,7 +279,7 @@ void vg_http_build_response(struct vg_http_call *call, struct vg_reply *reply,
     } else {
         call->response = make_response(call, reply, &form, allow, closing || call->close);
         if (memorable && call->response)
-            remember(sent, call, body, &form);
+            remember(sent, call, body, reply, &form);
     }
     call->status = reply->status;
     vg_reply_clear(reply);

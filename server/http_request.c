@@ -5,6 +5,7 @@
  * limits.
  */
 #include "server/http_internal.h"
+#include "server/http_websocket.h"
 
 #include "virtgate/cleanup.h"
 
@@ -59,17 +60,23 @@ static const struct {
     SINGLE("Host", host, n_host),
     FIELD("Accept", accept),
     FIELD("Origin", origin),
+    FIELD("Upgrade", upgrade),
     FIELD("If-Match", if_match),
+    FIELD("Connection", connection),
     FIELD("traceparent", traceparent),
     FIELD("Content-Type", content_type),
     FIELD("X-Request-Id", request_id),
+    FIELD("Cache-Control", cache_control),
+    FIELD("Last-Event-ID", last_event_id),
     FIELD("Authorization", authorization),
     FIELD("If-None-Match", if_none_match),
     FIELD("Sec-Fetch-Site", fetch_site),
     SINGLE("Content-Length", content_length, n_length),
     FIELD("Accept-Encoding", accept_encoding),
     FIELD("Idempotency-Key", idempotency_key),
+    FIELD("Sec-WebSocket-Key", websocket_key),
     SINGLE("Transfer-Encoding", transfer_encoding, n_encoding),
+    FIELD("Sec-WebSocket-Version", websocket_version),
     FIELD("Access-Control-Request-Method", requested_method),
 };
 
@@ -246,6 +253,14 @@ int vg_http_check(struct vg_http_call *call, const char *version,
     return check_origin(call, config);
 }
 
+/* What the caches on the way would do: a fresh answer, not one from memory. */
+static bool wants_fresh(const char *cache_control)
+{
+    return cache_control && (strcasestr(cache_control, "no-cache") ||
+                             strcasestr(cache_control, "no-store") ||
+                             strcasestr(cache_control, "max-age=0"));
+}
+
 /* ---- negotiation ------------------------------------------------------------------- */
 
 /* Whether a media range matches type/subtype; "application/json; q=0.5" gives its q. */
@@ -283,19 +298,74 @@ static double accept_quality(const char *accept, const char *type)
     return best;
 }
 
-static enum vg_accept read_accept(const char *accept, bool gives_xml)
+/* What a route may give beside JSON, or instead of it; the first wins among equals. */
+static const struct {
+    unsigned int flag;
+    const char *type;
+    enum vg_accept accept;
+} media[] = {
+    {VG_GIVES_XML, "application/xml", VG_ACCEPT_XML},
+    {VG_STREAMS, "text/event-stream", VG_ACCEPT_STREAM},
+    {VG_GIVES_IMAGE, "image/png", VG_ACCEPT_PNG},
+    {VG_GIVES_IMAGE, "image/x-portable-pixmap", VG_ACCEPT_PPM},
+};
+#define N_MEDIA (sizeof(media) / sizeof(media[0]))
+
+static double json_quality(const char *accept, unsigned int flags)
 {
-    if (!accept || !*accept)
-        return VG_ACCEPT_NOTHING_SAID;
+    if (flags & VG_GIVES_IMAGE)
+        return -1;
     double json = accept_quality(accept, "application/json");
-    double problem = accept_quality(accept, "application/problem+json");
-    double xml = gives_xml ? accept_quality(accept, "application/xml") : -1;
-    json = problem > json && json < 0 && !gives_xml ? problem : json;
-    if (json <= 0 && xml <= 0)
-        return VG_ACCEPT_OTHER;
-    if (json == xml)
+    if (json >= 0 || flags & VG_GIVES_XML)
+        return json;
+    return accept_quality(accept, "application/problem+json");
+}
+
+static enum vg_accept read_accept(const char *accept, unsigned int flags)
+{
+    if (!accept || !*accept || strcmp(accept, "*/*") == 0)
         return VG_ACCEPT_NOTHING_SAID;
-    return xml > json ? VG_ACCEPT_XML : VG_ACCEPT_JSON;
+    double best = json_quality(accept, flags);
+    enum vg_accept found = best > 0 ? VG_ACCEPT_JSON : VG_ACCEPT_OTHER;
+    for (size_t i = 0; i < N_MEDIA; i++) {
+        double q = flags & media[i].flag ? accept_quality(accept, media[i].type) : -1;
+        if (q > 0 && q == best && found == VG_ACCEPT_JSON)
+            found = VG_ACCEPT_NOTHING_SAID;
+        if (q <= 0 || q <= best)
+            continue;
+        best = q;
+        found = media[i].accept;
+    }
+    return found;
+}
+
+/* "application/json or application/xml": what a route gives. Owned by the caller. */
+static char *media_given(unsigned int flags)
+{
+    char *list = flags & VG_GIVES_IMAGE ? strdup("") : strdup("application/json");
+    for (size_t i = 0; list && i < N_MEDIA; i++) {
+        vg_autofree char *before = flags & media[i].flag ? list : NULL;
+        if (before &&
+            asprintf(&list, "%s%s%s", before, *before ? " or " : "", media[i].type) < 0)
+            list = NULL;
+    }
+    return list;
+}
+
+/* A stream where nothing else is preferred. */
+static int negotiate_stream(struct vg_http_call *call)
+{
+    struct vg_request *rq = call->rq;
+    int asked = vg_http_websocket_asked(call);
+
+    if (asked < 0)
+        return -1;
+    call->wants_websocket = asked;
+    if (asked)
+        rq->accept = VG_ACCEPT_STREAM;
+    rq->streams =
+        rq->accept == VG_ACCEPT_STREAM || rq->accept == VG_ACCEPT_NOTHING_SAID;
+    return 0;
 }
 
 static int negotiate_accept(struct vg_http_call *call)
@@ -303,7 +373,9 @@ static int negotiate_accept(struct vg_http_call *call)
     struct vg_request *rq = call->rq;
     const char *accept = call->headers.accept;
 
-    rq->accept = read_accept(accept, rq->route->flags & VG_GIVES_XML);
+    rq->accept = read_accept(accept, rq->route->flags);
+    if (rq->route->flags & VG_STREAMS && negotiate_stream(call) < 0)
+        return -1;
     if (rq->accept != VG_ACCEPT_OTHER)
         return 0;
     rq->accept = VG_ACCEPT_NOTHING_SAID;
@@ -311,8 +383,9 @@ static int negotiate_accept(struct vg_http_call *call)
                 accept_quality(accept, "text/yaml") > 0;
     if (text && strcmp(rq->route->pattern, "/openapi.yaml") == 0)
         return 0;
-    vg_error_set(&rq->error, VG_E_NOT_ACCEPTABLE, "Answers here are application/json%s",
-                 rq->route->flags & VG_GIVES_XML ? " or application/xml" : "");
+    vg_autofree char *given = media_given(rq->route->flags);
+    vg_error_set(&rq->error, VG_E_NOT_ACCEPTABLE, "Answers here are %s",
+                 given ? given : "of other media types");
     return -1;
 }
 
@@ -375,6 +448,7 @@ int vg_http_negotiate(struct vg_http_call *call, const struct vg_config *config)
 {
     if (call->headers.accept_encoding)
         call->gzip = takes_gzip(call->headers.accept_encoding);
+    call->rq->fresh = wants_fresh(call->headers.cache_control);
     if (negotiate_accept(call) < 0)
         return -1;
     return negotiate_content(call, config);

@@ -7,9 +7,11 @@
 #include "server/http_server.h"
 
 #include "server/app.h"
+#include "server/event_reply.h"
 #include "server/http_internal.h"
 #include "server/http_listen.h"
 #include "server/http_route.h"
+#include "server/http_websocket.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
 
@@ -24,12 +26,17 @@ static const struct vg_config *config;
 static atomic_uint active;
 static atomic_bool draining;
 
+/* Requests that the application has in hand: it may be stopped, and libmicrohttpd may be
+ * (which dies of suspended connections), when there are none and none may come. */
+static atomic_uint in_hand;
+static atomic_bool closed;
+
 /* ---- connections, for the watchdog ------------------------------------------------- */
 
 static pthread_mutex_t conns_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct vg_http_conn *conns;
 
-static void set_deadline(struct vg_http_conn *conn, int64_t seconds)
+void vg_http_set_deadline(struct vg_http_conn *conn, int64_t seconds)
 {
     atomic_store_explicit(&conn->deadline_ns,
                           seconds ? vg_coarse_ns() + seconds * VG_SECOND_NS : 0,
@@ -50,7 +57,7 @@ static void *open_conn(struct MHD_Connection *connection)
     }
     conn->fd = fd->connect_fd;
     conn->local = address && address->client_addr->sa_family == AF_UNIX;
-    set_deadline(conn, config->header_timeout);
+    vg_http_set_deadline(conn, config->header_timeout);
     VG_LOCK(&conns_lock);
     conn->next = conns;
     conn->link = &conns;
@@ -139,6 +146,32 @@ static void make_request_id(char *ret)
     ret[26] = '\0';
 }
 
+/* ---- the door ---------------------------------------------------------------------- */
+
+static bool enter(void)
+{
+    atomic_fetch_add(&in_hand, 1);
+    if (!atomic_load(&closed))
+        return true;
+    atomic_fetch_sub(&in_hand, 1);
+    return false;
+}
+
+static void leave(void)
+{
+    atomic_fetch_sub(&in_hand, 1);
+}
+
+void vg_http_shut(void)
+{
+    atomic_store(&closed, true);
+}
+
+unsigned int vg_http_in_hand(void)
+{
+    return atomic_load(&in_hand);
+}
+
 /* ---- answering --------------------------------------------------------------------- */
 
 /* The request's done(): on a network thread for what was answered at once, else on a
@@ -149,17 +182,21 @@ static void finish_call(struct vg_request *rq, struct vg_reply reply)
     struct MHD_Connection *connection = call->connection;
     bool suspended = call->suspended;
 
-    vg_http_build_response(call, &reply, reply.allow, atomic_load(&draining));
-    if (suspended)
-        MHD_resume_connection(
-            connection); /* from here on the call is the network thread's */
+    if (reply.watching) /* answered later, on the network thread */
+        call->watching = vg_take(&reply.watching);
+    else
+        vg_http_build_response(call, &reply, reply.allow, atomic_load(&draining));
+    if (suspended) {
+        MHD_resume_connection(connection); /* the network thread's from here on */
+        leave();
+    }
 }
 
 static enum MHD_Result send_response(struct vg_http_call *call)
 {
     if (!call->response)
         return MHD_NO; /* out of memory: the connection is closed */
-    set_deadline(call->conn, config->body_timeout);
+    vg_http_set_deadline(call->conn, config->body_timeout);
     enum MHD_Result rc =
         MHD_queue_response(call->connection, (unsigned int)call->status, call->response);
     vg_http_release_response(call);
@@ -180,16 +217,70 @@ static enum MHD_Result refuse(struct vg_http_call *call, const char *allow)
     return answer_now(call, reply);
 }
 
+/* ---- those who watch ----------------------------------------------------------------
+ */
+
+static void wake_poll(void *data)
+{
+    struct vg_http_call *call = data;
+    MHD_resume_connection(call->connection);
+    leave();
+}
+
+/* A poll: until there is something to say the connection is suspended. */
+static enum MHD_Result poll_events(struct vg_http_call *call)
+{
+    struct vg_reply reply;
+
+    if (vg_http_poll_ready(call, &reply))
+        return answer_now(call, reply);
+    atomic_fetch_add(&in_hand, 1);
+    MHD_suspend_connection(call->connection);
+    vg_watch_on_wake(call->watching->watch, wake_poll, call);
+    if (!vg_watch_sleep(call->watching->watch, call->watching->due_ns))
+        wake_poll(call);
+    return MHD_YES;
+}
+
+/* Streams leave a fifth of the connections to everybody else. */
+static bool too_many_streams(void)
+{
+    struct vg_event_counts counts;
+    vg_event_count(&counts);
+    return counts.watches > (unsigned int)config->max_connections / 5 * 4;
+}
+
+static enum MHD_Result watch_events(struct vg_http_call *call)
+{
+    if (call->watching->poll)
+        return poll_events(call);
+    if (too_many_streams()) {
+        vg_error_set(&call->rq->error, VG_E_OVERLOADED,
+                     "Four fifths of max-connections watch already; try again later");
+        return refuse(call, NULL);
+    }
+    struct vg_reply reply = {.status = call->wants_websocket ? 101 : 200,
+                             .type = call->wants_websocket ? NULL : "text/event-stream",
+                             .has_revision = true,
+                             .revision = call->watching->after};
+    reply.watching = vg_take(&call->watching);
+    return answer_now(call, reply);
+}
+
 static enum MHD_Result dispatch(struct vg_http_call *call)
 {
     struct vg_request *rq = call->rq;
 
     call->dispatched = true;
-    set_deadline(call->conn, 0); /* the request has its own deadline now */
+    vg_http_set_deadline(call->conn, 0); /* the request has its own deadline now */
     if (rq->route->flags & VG_LOCAL) {
         vg_app_dispatch(vg_request_ref(rq));
-        return send_response(call);
+        return call->watching ? watch_events(call) : send_response(call);
     }
+    struct vg_reply known;
+    if (vg_app_remember(rq, &known))
+        return answer_now(call, known);
+    atomic_fetch_add(&in_hand, 1);
     call->suspended = true;
     MHD_suspend_connection(call->connection);
     vg_app_dispatch(vg_request_ref(rq));
@@ -236,6 +327,8 @@ static int identify(struct vg_http_call *call, const char *method, const char *v
         rq->if_match = copy_condition(rq, call->headers.if_match);
     if (call->headers.idempotency_key && strcmp(method, "POST") == 0)
         rq->idempotency_key = copy_condition(rq, call->headers.idempotency_key);
+    if (call->headers.last_event_id)
+        rq->last_event = copy_condition(rq, call->headers.last_event_id);
     if (call->headers.traceparent)
         call->traceparent = strdup(call->headers.traceparent);
     rq->method = vg_method_parse(method);
@@ -297,17 +390,31 @@ static enum MHD_Result begin_call(struct vg_http_call *call, const char *method,
     if (rc < 0 && (body || call->close))
         return refuse(call, call->allow);
     if (body)
-        set_deadline(call->conn, config->body_timeout);
+        vg_http_set_deadline(call->conn, config->body_timeout);
     return MHD_YES;
 }
 
 static enum MHD_Result complete_call(struct vg_http_call *call)
 {
+    if (call->watching)
+        return watch_events(call);
     if (call->rq->error.status)
         return refuse(call, call->allow);
     if (call->rq->method == VG_OPTIONS)
         return answer_options(call);
     return call->dispatched ? MHD_NO : dispatch(call);
+}
+
+/* Runs one step of a call; past vg_http_shut() the connection is closed instead. */
+static enum MHD_Result behind_door(struct vg_http_call *call, const char *method,
+                                   const char *version)
+{
+    if (!enter())
+        return MHD_NO;
+    enum MHD_Result rc =
+        call->begun ? complete_call(call) : begin_call(call, method, version);
+    leave();
+    return rc;
 }
 
 static enum MHD_Result take_body(struct vg_http_call *call, const char *data,
@@ -335,13 +442,13 @@ enum MHD_Result vg_http_on_request(void *data, struct MHD_Connection *connection
     if (!call->begun) {
         call->connection = connection;
         call->conn = conn_of(connection);
-        return call->conn ? begin_call(call, method, version) : MHD_NO;
+        return call->conn ? behind_door(call, method, version) : MHD_NO;
     }
     if (call->response)
         return send_response(call);
     if (*upload_size)
         return take_body(call, upload, upload_size);
-    return complete_call(call);
+    return behind_door(call, method, version);
 }
 
 /* ---- begin and end of a request on the wire ---------------------------------------- */
@@ -365,7 +472,7 @@ void *vg_http_on_target(void *data, const char *target, struct MHD_Connection *c
     call->rq->done = finish_call;
     call->rq->done_data = call;
     if (conn)
-        set_deadline(conn, config->header_timeout);
+        vg_http_set_deadline(conn, config->header_timeout);
     atomic_fetch_add(&active, 1);
     return call;
 }
@@ -383,8 +490,10 @@ void vg_http_on_completed(void *data, struct MHD_Connection *connection, void **
     *state = NULL;
     vg_http_log_access(call);
     if (call->conn)
-        set_deadline(call->conn, config->idle_timeout);
+        vg_http_set_deadline(call->conn, config->idle_timeout);
     vg_http_release_response(call);
+    vg_watching_free(call->watching);
+    vg_http_websocket_free(call->websocket);
     vg_http_release_body(call);
     free(call->origin);
     free(call->traceparent);
@@ -422,6 +531,8 @@ void vg_http_reload(void)
 
 void vg_http_stop(void)
 {
+    vg_http_websockets_stop();
+    vg_events_stop();
     vg_http_close();
     vg_http_auth_free();
 }

@@ -21,7 +21,15 @@ void vg_http_drain(void);
 /* Requests not answered yet. */
 unsigned int vg_http_active(void);
 
-/* Stops the network threads. Every request must have been answered. */
+/* From here on no request reaches the application; connections that bring one are
+ * closed. */
+void vg_http_shut(void);
+
+/* Requests that the application has in hand. Once shut and 0, it stays 0. */
+unsigned int vg_http_in_hand(void);
+
+/* Stops the network threads. Shut and with nothing in hand: libmicrohttpd ends the
+ * process when a connection is suspended. */
 void vg_http_stop(void);
 
 /* Reads the token file again (SIGHUP); a bad one keeps the old tokens. */

@@ -6,6 +6,7 @@
  */
 #include "server/join.h"
 
+#include "server/event.h"
 #include "server/virt_host.h"
 #include "virtgate/cleanup.h"
 
@@ -20,6 +21,7 @@ struct join {
     struct vg_request *rq;
     atomic_size_t missing;
     size_t n;
+    uint64_t revision;         /* before any host was asked */
     struct vg_reply replies[]; /* by host */
 };
 
@@ -175,6 +177,9 @@ static void take_part(struct vg_request *copy, struct vg_reply reply)
         return;
     struct vg_reply joined = join_replies(join);
     vg_reply_prepare(&joined);
+    joined.has_revision = joined.status == 200;
+    joined.revision = join->revision;
+    joined.source = joined.status == 200 ? VG_SOURCE_LIBVIRT : VG_SOURCE_NONE;
     vg_request_answer(join->rq, joined);
     free_join(join);
 }
@@ -230,6 +235,7 @@ void vg_join_submit(struct vg_request *rq)
         return;
     }
     join->rq = rq;
+    join->revision = vg_event_head();
     join->n = n;
     atomic_init(&join->missing, n);
     for (size_t i = 0; i < n; i++) {

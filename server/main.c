@@ -4,6 +4,7 @@
  * the watchdog: every WATCH_NS it looks for what is late.
  */
 #include "server/app.h"
+#include "server/event.h"
 #include "server/http_server.h"
 #include "server/idempotency.h"
 #include "server/request.h"
@@ -62,6 +63,7 @@ static void serve(const sigset_t *signals)
         if (sig == SIGHUP) {
             vg_log_reopen();
             vg_http_reload();
+            vg_events_end_all(false); /* who watches is asked for its token again */
             vg_log(VG_LOG_INFO, "main", "logs reopened, tokens read again");
         }
         watch();
@@ -76,17 +78,25 @@ static void drain(void)
 
     sd_notify(0, "STOPPING=1");
     vg_log(VG_LOG_INFO, "main", "stopping: %u requests in flight", vg_http_active());
+    vg_events_end_all(true);
     vg_http_drain();
     while (vg_http_active() && vg_now_ns() < end) {
         nanosleep(&pause, NULL);
         watch();
     }
-    vg_hosts_stop(0);
+    vg_http_shut();
+    vg_hosts_stop();
     end = vg_now_ns() + VG_SECOND_NS;
-    while (vg_http_active() && vg_now_ns() < end)
+    while (vg_http_in_hand() && vg_now_ns() < end)
         nanosleep(&pause, NULL);
+    if (vg_http_in_hand()) {
+        vg_log(VG_LOG_ERROR, "main", "stopped, %u requests not answered",
+               vg_http_in_hand());
+        return; /* their threads go with the process */
+    }
     vg_http_stop();
     vg_virt_stop();
+    vg_hosts_free();
     vg_idempotency_clear();
     vg_log(VG_LOG_INFO, "main", "stopped");
 }
@@ -106,7 +116,8 @@ static int run(const struct vg_config *config)
     }
     vg_log(VG_LOG_INFO, "main", "virtgate " VG_VERSION);
     int rc = EXIT_FAILURE;
-    if (vg_virt_start() == 0 && vg_hosts_start(config) == 0 &&
+    if (vg_events_start((size_t)config->event_buffer * config->hosts.n) == 0 &&
+        vg_virt_start() == 0 && vg_hosts_start(config) == 0 &&
         vg_http_start(config) == 0) {
         sd_notify(0, "READY=1");
         serve(&signals);

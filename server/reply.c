@@ -4,6 +4,7 @@
  */
 #include "virtgate/reply.h"
 
+#include "server/event_reply.h"
 #include "server/request.h"
 #include "virtgate/cleanup.h"
 
@@ -73,6 +74,13 @@ struct vg_reply vg_ok_text(struct vg_request *rq, const char *type, char *text_s
                       text_steal ? strlen(text_steal) : 0);
 }
 
+struct vg_reply vg_ok_bytes(struct vg_request *rq, const char *type, void *bytes_steal,
+                            size_t n)
+{
+    (void)rq;
+    return make_reply(200, type, bytes_steal, bytes_steal, n);
+}
+
 struct vg_reply vg_ok_static(struct vg_request *rq, const char *type, const char *data,
                              size_t len)
 {
@@ -92,6 +100,12 @@ struct vg_reply vg_no_content(struct vg_request *rq)
 {
     (void)rq;
     return (struct vg_reply){.status = 204};
+}
+
+struct vg_reply vg_covered(struct vg_reply reply)
+{
+    reply.covered = reply.status == 200;
+    return reply;
 }
 
 struct vg_reply vg_with_status(struct vg_reply reply, int status)
@@ -212,6 +226,7 @@ void vg_reply_clear(struct vg_reply *reply)
     vg_body_unref(reply->body);
     free(reply->location);
     free(reply->link);
+    vg_watching_free(reply->watching);
     *reply = (struct vg_reply){0};
 }
 
@@ -221,6 +236,7 @@ struct vg_reply vg_reply_share(const struct vg_reply *reply)
     vg_body_ref(copy.body);
     copy.location = reply->location ? strdup(reply->location) : NULL;
     copy.link = reply->link ? strdup(reply->link) : NULL;
+    copy.watching = NULL;
     return copy;
 }
 

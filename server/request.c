@@ -38,6 +38,7 @@ void vg_request_unref(struct vg_request *rq)
     free(rq->prefix);
     free(rq->idempotency_key);
     free(rq->if_match);
+    free(rq->last_event);
     json_decref(rq->json);
     vg_error_clear(&rq->error);
     free(rq);
@@ -68,6 +69,13 @@ bool vg_wants_xml(const struct vg_request *rq)
 {
     return rq->accept == VG_ACCEPT_XML ||
            (rq->accept == VG_ACCEPT_NOTHING_SAID && (rq->route->flags & VG_ONLY_XML));
+}
+
+const char *vg_wants_image(const struct vg_request *rq)
+{
+    return rq->accept == VG_ACCEPT_PNG   ? "image/png"
+           : rq->accept == VG_ACCEPT_PPM ? "image/x-portable-pixmap"
+                                         : NULL;
 }
 
 const char *vg_xml_body(const struct vg_request *rq)

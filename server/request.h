@@ -26,7 +26,10 @@ enum vg_accept {
     VG_ACCEPT_NOTHING_SAID, /* no header, or the wildcard */
     VG_ACCEPT_JSON,
     VG_ACCEPT_XML,
-    VG_ACCEPT_OTHER, /* neither JSON nor XML */
+    VG_ACCEPT_STREAM,
+    VG_ACCEPT_PNG,
+    VG_ACCEPT_PPM,
+    VG_ACCEPT_OTHER, /* nothing that the route gives */
 };
 
 enum vg_body_kind {
@@ -75,6 +78,9 @@ struct vg_request {
     char *prefix;      /* "/hosts/NAME", encoded; owned, NULL on bare paths */
     enum vg_role role; /* the caller's */
     bool number_strings;
+    bool fresh;       /* Cache-Control: no-cache */
+    bool streams;     /* text/event-stream rather than JSON */
+    char *last_event; /* Last-Event-ID; owned */
     enum vg_lookup { VG_LOOKUP_DEFAULT, VG_LOOKUP_ID, VG_LOOKUP_NAME, VG_LOOKUP_UUID } by;
 
     /* While it runs. */

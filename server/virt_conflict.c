@@ -41,6 +41,8 @@ static bool has_state(virDomainPtr dom, enum vg_needed_state needed)
         return state == VIR_DOMAIN_RUNNING || state == VIR_DOMAIN_BLOCKED;
     case VG_NEEDS_PAUSED:
         return state == VIR_DOMAIN_PAUSED;
+    case VG_NEEDS_ASLEEP:
+        return state == VIR_DOMAIN_PMSUSPENDED;
     }
     return true;
 }

@@ -7,12 +7,12 @@
 
 #include "server/precondition.h"
 #include "server/request.h"
+#include "server/virt_check.h"
 #include "server/virt_internal.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
 
 #include <string.h>
-#include <time.h>
 
 #define LANE_THREADS 1
 
@@ -90,6 +90,13 @@ static struct vg_reply run_request(void *data, struct vg_lease *lease,
                                    struct vg_request *rq)
 {
     struct vg_host *host = data;
+    uint64_t revision = vg_event_head();
+    bool read = rq->route->flags & (VG_PUBLIC | VG_READ);
+    struct vg_reading reading = {0};
+    if (read)
+        reading = vg_inventory_begin(host->inventory);
+    else
+        vg_inventory_begin_change(host->inventory);
     struct vg_reply reply = run_once(host, lease, rq);
 
     /* A read whose connection broke is asked once more on a new one; a change never is.
@@ -99,7 +106,28 @@ static struct vg_reply run_request(void *data, struct vg_lease *lease,
         vg_error_clear(&rq->error);
         reply = run_once(host, lease, rq);
     }
+    vg_reply_prepare(&reply);
+    reply.source = reply.status == 200 ? VG_SOURCE_LIBVIRT : VG_SOURCE_NONE;
+    reply.revision = revision;
+    reply.has_revision = reply.status < 400;
+    /* both before anybody hears of the answer */
+    if (read)
+        vg_inventory_keep(host->inventory, rq, &reading, &reply);
+    else
+        vg_inventory_end_change(host->inventory);
     return reply;
+}
+
+bool vg_host_remember(const struct vg_request *rq, struct vg_reply *ret)
+{
+    if (!(rq->route->flags & VG_SHARED) || rq->fresh)
+        return false;
+    /* first: what is valid after this reflects all events up to it */
+    uint64_t revision = vg_event_head();
+    if (!vg_inventory_find(rq->host->inventory, rq, ret))
+        return false;
+    ret->revision = revision;
+    return true;
 }
 
 void vg_host_submit(struct vg_host *host, struct vg_request *rq)
@@ -124,6 +152,7 @@ void vg_hosts_watch(int64_t now_ns)
     for (size_t i = 0; i < n_hosts; i++) {
         vg_lane_expire(&hosts[i].calls, now_ns);
         vg_lane_expire(&hosts[i].reads, now_ns);
+        vg_check_watch(hosts[i].check, now_ns);
     }
     vg_lease_cut_due(now_ns);
 }
@@ -245,12 +274,14 @@ static int init_host(struct vg_host *host, const struct vg_host_config *from,
     host->shown_uri = vg_uri_redact(from->uri);
     host->read_only = config->read_only;
     host->lease = vg_lease_new();
+    host->inventory = vg_inventory_new();
+    host->check = vg_check_new(host);
     vg_lane_init(&host->calls, (unsigned int)config->pool_size,
                  (unsigned int)config->queue_size);
     vg_lane_init(&host->reads, LANE_THREADS, (unsigned int)config->queue_size);
     host->calls.run = host->reads.run = run_request;
     host->calls.data = host->reads.data = host;
-    return host->name && host->lease ? 0 : -1;
+    return host->name && host->lease && host->inventory && host->check ? 0 : -1;
 }
 
 int vg_hosts_start(const struct vg_config *config)
@@ -273,40 +304,8 @@ int vg_hosts_start(const struct vg_config *config)
     return 0;
 }
 
-static bool any_work(void)
+void vg_hosts_stop(void)
 {
-    unsigned int in_flight, waiting, threads;
-    for (size_t i = 0; i < n_hosts; i++) {
-        vg_lane_count(&hosts[i].calls, &in_flight, &waiting, &threads);
-        if (in_flight || waiting)
-            return true;
-        vg_lane_count(&hosts[i].reads, &in_flight, &waiting, &threads);
-        if (in_flight || waiting)
-            return true;
-    }
-    return false;
-}
-
-static void free_host(struct vg_host *host)
-{
-    vg_lane_stop(&host->calls);
-    vg_lane_stop(&host->reads);
-    pthread_join(host->keeper, NULL);
-    vg_lease_free(host->lease);
-    vg_error_clear(&host->error);
-    vg_host_facts_unref(host->facts);
-    free(host->name);
-    free(host->uri);
-    free(host->shown_uri);
-}
-
-void vg_hosts_stop(unsigned int seconds)
-{
-    const struct timespec pause = {.tv_nsec = 10000000};
-    int64_t end = vg_now_ns() + seconds * VG_SECOND_NS;
-
-    while (any_work() && vg_now_ns() < end)
-        nanosleep(&pause, NULL);
     for (size_t i = 0; i < n_hosts; i++) {
         VG_LOCK(&hosts[i].lock);
         hosts[i].stopping = true;
@@ -314,6 +313,27 @@ void vg_hosts_stop(unsigned int seconds)
     }
     /* whatever still blocks is cut from here on */
     vg_lease_cut_all();
+    for (size_t i = 0; i < n_hosts; i++) {
+        vg_lane_stop(&hosts[i].calls);
+        vg_lane_stop(&hosts[i].reads);
+        pthread_join(hosts[i].keeper, NULL);
+    }
+}
+
+static void free_host(struct vg_host *host)
+{
+    vg_lease_free(host->lease);
+    vg_check_free(host->check);
+    vg_inventory_free(host->inventory);
+    vg_error_clear(&host->error);
+    vg_host_facts_unref(host->facts);
+    free(host->name);
+    free(host->uri);
+    free(host->shown_uri);
+}
+
+void vg_hosts_free(void)
+{
     for (size_t i = 0; i < n_hosts; i++)
         free_host(&hosts[i]);
     free(hosts);

@@ -7,6 +7,7 @@
 
 #include "virtgate/config.h"
 #include "virtgate/host.h"
+#include "virtgate/reply.h"
 
 struct vg_host;
 
@@ -25,8 +26,15 @@ const char *vg_host_get_name(const struct vg_host *host);
  * Takes over the caller's reference. Any thread, does not block. */
 void vg_host_submit(struct vg_host *host, struct vg_request *rq);
 
+/* Answers a read of a host from memory, where libvirt's events cover all of it. False: it
+ * is to be submitted. Any thread, does not block. */
+bool vg_host_remember(const struct vg_request *rq, struct vg_reply *ret);
+
 /* Answers what is late and cuts calls past their deadline; every 50 ms or so. */
 void vg_hosts_watch(int64_t now_ns);
 
-/* Waits up to `seconds` for the work in flight, cuts the rest, closes everything. */
-void vg_hosts_stop(unsigned int seconds);
+/* Cuts what is in flight, answers everything, ends all threads and connections. */
+void vg_hosts_stop(void);
+
+/* Frees the hosts, when nothing names one any more. */
+void vg_hosts_free(void);

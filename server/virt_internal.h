@@ -4,7 +4,9 @@
  */
 #pragma once
 
+#include "server/inventory.h"
 #include "server/virt_conn.h"
+#include "server/virt_event.h"
 #include "server/virt_host.h"
 #include "server/worker.h"
 
@@ -16,6 +18,8 @@ struct vg_host {
     struct vg_lane calls; /* pool-size workers */
     struct vg_lane reads; /* one worker, for reads that cannot block */
     pthread_t keeper;
+    struct vg_inventory *inventory; /* has a lock of its own */
+    struct vg_check *check;         /* that it is right */
 
     pthread_mutex_t lock;
     pthread_cond_t wake;
@@ -26,6 +30,7 @@ struct vg_host {
     struct vg_error error;       /* why it is down */
     struct vg_host_facts *facts; /* counted; NULL before the first connection */
     struct vg_lease *lease; /* the event connection; the keeper's alone but for sharing */
+    struct vg_event_handles events; /* the keeper's, but for `lifecycle` */
 };
 
 /* The thread that keeps the host's event connection: connects, probes, reconnects with

@@ -75,6 +75,7 @@ static void set_state(struct vg_host *host, enum vg_host_state state)
     if (host->state == state)
         return;
     host->state = state;
+    vg_inventory_enable(host->inventory, state == VG_HOST_UP && host->events.lifecycle);
     struct vg_log_field fields[] = {
         VG_LOG_TEXT("host", host->name),
         VG_LOG_TEXT("state", vg_host_state_name(state)),
@@ -86,16 +87,22 @@ static void set_state(struct vg_host *host, enum vg_host_state state)
 
 /* ---- the keeper -------------------------------------------------------------------- */
 
-/* Runs on the event loop's thread: only takes a note. */
+/* Runs on the event loop's thread. */
 static void note_closed(virConnectPtr conn, int reason, void *data)
 {
     struct vg_host *host = data;
+    const struct vg_enum_value *name =
+        vg_enum_find(&vg_enum_virConnectCloseReason, reason);
     (void)conn;
-    vg_log(VG_LOG_WARNING, "host", "%s: connection closed, reason %d", host->name,
-           reason);
-    VG_LOCK(&host->lock);
-    host->lost = true;
-    pthread_cond_broadcast(&host->wake);
+    vg_log(VG_LOG_WARNING, "host", "%s: connection closed: %s", host->name,
+           name ? name->name : "?");
+    {
+        VG_LOCK(&host->lock);
+        host->lost = true;
+        vg_inventory_enable(host->inventory, false);
+        pthread_cond_broadcast(&host->wake);
+    }
+    vg_event_connection(host, "closed", name ? name->name : NULL);
 }
 
 static void set_version(struct vg_version *version, unsigned long number)
@@ -164,12 +171,42 @@ static void update_version(struct vg_host *host, unsigned long hv_version)
     vg_host_facts_unref(old);
 }
 
+/* What was registered is part of what comes up: from then on memory may answer. */
+static void set_up(struct vg_host *host, struct vg_host_facts *facts,
+                   const struct vg_event_handles *events)
+{
+    VG_LOCK(&host->lock);
+    vg_host_facts_unref(host->facts);
+    host->facts = facts;
+    host->events = *events;
+    host->epoch++;
+    host->failures = 0;
+    vg_error_clear(&host->error);
+    set_state(host, VG_HOST_UP);
+    if (host->lost) /* meanwhile */
+        vg_inventory_enable(host->inventory, false);
+}
+
+static bool is_lost(struct vg_host *host)
+{
+    VG_LOCK(&host->lock);
+    return host->lost;
+}
+
+static void note_new_attempt(struct vg_host *host)
+{
+    VG_LOCK(&host->lock);
+    host->lost = host->suspect = false;
+}
+
 /* Opens the event connection and learns the host's facts. -1: *reterr. */
 static int connect_host(struct vg_host *host, struct vg_error *reterr)
 {
     struct vg_lease *lease = host->lease;
     struct vg_host_facts *facts = NULL;
+    struct vg_event_handles events = {0};
 
+    note_new_attempt(host);
     atomic_store(&lease->cut_at_ns, vg_now_ns() + OPEN_LIMIT);
     int rc = vg_lease_open(lease, host->uri, host->read_only, host->name, reterr);
     if (rc == 0 && !(facts = read_facts(lease->conn))) {
@@ -179,18 +216,16 @@ static int connect_host(struct vg_host *host, struct vg_error *reterr)
     }
     if (rc == 0 && !lease->in_process)
         virConnectRegisterCloseCallback(lease->conn, note_closed, host, NULL);
+    if (rc == 0)
+        vg_events_register(host, lease->conn, &events);
     atomic_store(&lease->cut_at_ns, 0);
     if (rc < 0)
         return -1;
 
-    VG_LOCK(&host->lock);
-    vg_host_facts_unref(host->facts);
-    host->facts = facts;
-    host->epoch++;
-    host->failures = 0;
-    host->lost = host->suspect = false;
-    vg_error_clear(&host->error);
-    set_state(host, VG_HOST_UP);
+    bool again = host->epoch > 0;
+    set_up(host, facts, &events);
+    vg_event_connection(host, again ? VG_EVENT_RESET : "opened",
+                        again ? "the host was connected again" : NULL);
     return 0;
 }
 
@@ -199,9 +234,14 @@ static void disconnect_host(struct vg_host *host)
     struct vg_lease *lease = host->lease;
     bool broken = !vg_lease_usable(lease);
 
+    if (!is_lost(host))
+        vg_event_connection(host, "closed", "probe");
+
     atomic_store(&lease->cut_at_ns, vg_now_ns() + PROBE_LIMIT);
     if (broken)
         vg_lease_cut(lease);
+    if (lease->conn)
+        vg_events_deregister(lease->conn, &host->events);
     if (lease->conn && !lease->in_process)
         virConnectUnregisterCloseCallback(lease->conn, note_closed);
     vg_lease_close(lease, broken);
@@ -272,12 +312,7 @@ static bool keep_connection(struct vg_host *host)
     for (;;) {
         if (!rest(host, PROBE_SECONDS * VG_SECOND_NS, true))
             return false;
-        bool lost;
-        {
-            VG_LOCK(&host->lock);
-            lost = host->lost;
-        }
-        if (lost || !probe_host(host))
+        if (is_lost(host) || !probe_host(host))
             return true;
     }
 }

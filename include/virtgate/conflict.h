@@ -15,6 +15,7 @@ enum vg_needed_state {
     VG_NEEDS_INACTIVE,
     VG_NEEDS_RUNNING,
     VG_NEEDS_PAUSED,
+    VG_NEEDS_ASLEEP,
 };
 
 /* The thread's last libvirt error, of a call that needs the domain in a state. */

@@ -14,6 +14,16 @@
 /* A body that several answers may share (equal reads that waited together). */
 struct vg_body;
 
+/* An answer that is not written yet: events, as they come. */
+struct vg_watching;
+
+/* Where an answer's data is from. */
+enum vg_source {
+    VG_SOURCE_NONE, /* not of a host */
+    VG_SOURCE_LIBVIRT,
+    VG_SOURCE_INVENTORY,
+};
+
 /* Owned by whoever holds it; its members are for server/ only. */
 struct vg_reply {
     int status;
@@ -24,6 +34,13 @@ struct vg_reply {
     const char *allow;    /* Allow header, borrowed from the route table */
     unsigned int retry_after;
     bool transport_failed; /* the host's connection is to be thrown away */
+
+    struct vg_watching *watching; /* owned; instead of a body */
+    enum vg_source source;
+    bool covered; /* see vg_covered() */
+    bool has_revision;
+    uint64_t revision;        /* the data is at least as new as this event */
+    unsigned int age_seconds; /* of what comes from the inventory */
 };
 
 #define VG_MUST_USE __attribute__((warn_unused_result))
@@ -40,6 +57,10 @@ struct vg_reply vg_ok_written(struct vg_request *rq, struct vg_json *w) VG_MUST_
 /* 200 with text of a static media type; takes the malloc'd text; NULL becomes 500. */
 struct vg_reply vg_ok_text(struct vg_request *rq, const char *type,
                            char *text_steal) VG_MUST_USE;
+
+/* 200 with bytes of a static media type; takes the malloc'd bytes; NULL becomes 500. */
+struct vg_reply vg_ok_bytes(struct vg_request *rq, const char *type, void *bytes_steal,
+                            size_t n) VG_MUST_USE;
 
 /* 200 with bytes that live as long as the program (no copy). */
 struct vg_reply vg_ok_static(struct vg_request *rq, const char *type, const char *data,
@@ -77,6 +98,10 @@ struct vg_reply vg_fail_virt(struct vg_request *rq) VG_MUST_USE;
 
 /* The request's answer with other than 200: same body, e.g. 503 of /health/ready. */
 struct vg_reply vg_with_status(struct vg_reply reply, int status) VG_MUST_USE;
+
+/* Says that events of libvirt cover all that the answer shows: it may be kept in memory,
+ * and given again until the next event or change. */
+struct vg_reply vg_covered(struct vg_reply reply) VG_MUST_USE;
 
 /* Adds `Link: <...>; rel="next"`: the request's own target with `after` set to the
  * cursor. NULL cursor: the reply as it is. */

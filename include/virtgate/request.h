@@ -39,6 +39,10 @@ bool vg_request_may(const struct vg_request *rq, unsigned int access);
 /* Whether the Accept header prefers application/xml to JSON. */
 bool vg_wants_xml(const struct vg_request *rq);
 
+/* The media type of the image that the Accept header prefers: "image/png" or
+ * "image/x-portable-pixmap"; NULL when any will do. Static. */
+const char *vg_wants_image(const struct vg_request *rq);
+
 /* The text of an application/xml body (NUL-terminated, not checked yet: xml.h), NULL when
  * the body is not XML. Borrowed. */
 const char *vg_xml_body(const struct vg_request *rq);
@@ -80,6 +84,7 @@ struct vg_field {
 #define VG_NEED_BOOL(n, p)      {.name = (n), .kind = VG_FIELD_BOOL, .ret = (p), .required = true}
 #define VG_NUMBER(n, p, lo, hi) {.name = (n), .kind = VG_FIELD_NUMBER, .ret = (p), .min = (lo), .max = (hi)}
 #define VG_ENUM(n, p, type)     {.name = (n), .kind = VG_FIELD_ENUM, .ret = (p), .names = &vg_enum_##type}
+#define VG_NEED_ENUM(n, p, type) {.name = (n), .kind = VG_FIELD_ENUM, .ret = (p), .names = &vg_enum_##type, .required = true}
 #define VG_FLAGS(n, p, type)    {.name = (n), .kind = VG_FIELD_FLAGS, .ret = (p), .names = &vg_enum_##type}
 #define VG_NAMES(n, p, table)   {.name = (n), .kind = VG_FIELD_FLAGS, .ret = (p), .names = (table)}
 #define VG_ONE_OF(n, p, table)  {.name = (n), .kind = VG_FIELD_ENUM, .ret = (p), .names = (table)}

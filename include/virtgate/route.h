@@ -40,6 +40,9 @@ enum vg_route_flag {
     VG_NO_HOST = 0x1000,   /* does not exist below /hosts/{host} */
     VG_GIVES_XML = 0x2000, /* may answer application/xml: vg_wants_xml() */
     VG_ONLY_XML = 0x4000,  /* answers nothing else */
+    VG_STREAMS = 0x8000,   /* answers text/event-stream, unless JSON is preferred */
+    VG_GIVES_IMAGE = 0x10000, /* answers an image, never JSON: vg_wants_image() */
+    VG_SECRET = 0x20000,      /* the body holds a secret: no answer quotes from it */
 };
 
 struct vg_route {

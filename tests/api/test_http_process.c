@@ -187,13 +187,13 @@ static void test_load(void)
  * soon. */
 static void test_drain(void)
 {
-    for (int round = 0; round < 5; round++) {
+    for (int round = 0; round < 12; round++) {
         struct scenario s;
         if (!scenario_begin(&s, "SIGTERM",
                             ARGS("-c", "test:///default", "--log-filters", "3:access")))
             return;
         struct load load = {.server = &s.server, .ends_expected = true};
-        run_load(&load, 8, 0.2, true);
+        run_load(&load, 8, 0.1 + 0.02 * round, true);
         check_that(load.right > 0 && load.wrong == 0, "SIGTERM: %d right, %d wrong",
                    load.right, load.wrong);
         double begun = seconds_now();

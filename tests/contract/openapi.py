@@ -29,7 +29,8 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / os.environ.get("O", "build")
 
 # Schemas whose members are others' to choose.
-OPEN_SCHEMAS = ("DomainStatsValues", "OpenapiDocument")
+OPEN_SCHEMAS = ("AgentCommand", "DomainStatsValues", "GuestInfo", "GuestInfoDisk", "MonitorAnswer",
+                "MonitorCommand", "OpenapiDocument")
 
 
 class Report:

@@ -30,6 +30,20 @@ LIFE = [
     ("resumeDomain", "", "web1"),
     ("rebootDomain", "plain", "web1"),
     ("resetDomain", "", "web1"),
+    ("sendDomainKey", "names", "web1"),
+    ("sendDomainKey", "codes", "web1"),
+    ("injectDomainNmi", "", "web1"),
+    ("signalDomainProcess", "application/json", "web1"),
+    ("freezeGuestFilesystems", "all", "web1"),
+    ("freezeGuestFilesystems", "some", "web1"),
+    ("thawGuestFilesystems", "some", "web1"),
+    ("thawGuestFilesystems", "all", "web1"),
+    ("trimGuestFilesystems", "all", "web1"),
+    ("trimGuestFilesystems", "large", "web1"),
+    ("setGuestTime", "time", "web1"),
+    ("setGuestTime", "sync", "web1"),
+    ("setGuestPassword", "plain", "web1"),
+    ("setGuestPassword", "encrypted", "web1"),
     ("shutdownDomain", "plain", "web1"),
     ("startDomain", "plain", "web1"),
     ("destroyDomain", "plain", "web1"),
@@ -51,7 +65,7 @@ class Gateway:
             connection.request(method, path, body.encode() if body is not None else None,
                                headers or {})
             answer = connection.getresponse()
-            text = answer.read().decode()
+            text = answer.read().decode(errors="replace")
         finally:
             connection.close()
         found = {name.lower(): value for name, value in answer.getheaders()}
@@ -114,6 +128,11 @@ def check_success(spec: Spec, operation: Operation, x: Exchange) -> list[str]:
     if x.status != operation.success:
         errors.insert(0, f"status {x.status}, documented is {operation.success}: {x.body}")
     return [f"{x}: {e}" for e in errors]
+
+
+def runs_here(spec: Json) -> bool:
+    """Whether an operation or an example works on the test driver."""
+    return DRIVER in spec.get("x-virtgate-drivers", [DRIVER])
 
 
 # ---- reads --------------------------------------------------------------------------------------
@@ -228,13 +247,12 @@ def check_all_run(spec: Spec) -> list[str]:
     ran = {(name, which) for name, which, _ in LIFE}
     errors = []
     for operation in spec.operations:
-        if operation.method == "GET":
+        if operation.method == "GET" or not runs_here(operation.spec):
             continue
         wanted = set()
         for media, content in operation.body_media.items():
             wanted |= {media} if "example" in content else set()
-            wanted |= {k for k, e in content.get("examples", {}).items()
-                       if DRIVER in e.get("x-virtgate-drivers", [DRIVER])}
+            wanted |= {k for k, e in content.get("examples", {}).items() if runs_here(e)}
         for which in wanted or {""}:
             if (operation.name, which) not in ran:
                 errors.append(f"{operation.name} {which} is not in LIFE")
@@ -251,7 +269,7 @@ def wait_until_ready(gateway: Gateway) -> None:
 def run_all(spec: Spec, gateway: Gateway) -> Iterator[Result]:
     wait_until_ready(gateway)
     for operation in spec.operations:
-        if operation.method == "GET":
+        if operation.method == "GET" and runs_here(operation.spec):
             yield f"example {operation.name}", check_read(spec, gateway, operation)
             yield (f"HEAD, OPTIONS, 304 of {operation.name}",
                    check_conditional(spec, gateway, operation))

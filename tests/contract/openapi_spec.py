@@ -96,7 +96,8 @@ class Spec:
                     continue
                 spec = item[method]
                 refs = item.get("parameters", []) + spec.get("parameters", [])
-                own = [p for p in refs if p.get("$ref", "").split("/")[-1] not in COMMON]
+                own = [p for p in refs if p.get("$ref", "").split("/")[-1] not in COMMON
+                       and self.resolve(p)["in"] != "path"]
                 responses = {s: self.resolve(r) for s, r in spec["responses"].items()}
                 yield Operation(path, method.upper(), spec, item,
                                 [self.resolve(p) for p in refs],

@@ -14,6 +14,8 @@
 static const struct vg_route routes[] = {
     {VG_GET, "/domains/{domain}/xml", "getXml", VG_READ | VG_GIVES_XML | VG_ONLY_XML,
      NULL},
+    {VG_GET, "/domains/{domain}/screenshot", "getScreenshot", VG_READ | VG_GIVES_IMAGE,
+     NULL},
     {VG_POST, "/domains", "define", VG_ADMIN | VG_ARGS | VG_XML, NULL},
     {VG_GET, "/openapi.yaml", "openapi", VG_PUBLIC | VG_LOCAL, NULL},
 };
@@ -49,6 +51,8 @@ static void check_call(struct vg_http_call *call, const struct vg_config *config
     MUST(!(call->headers.content_length && call->headers.transfer_encoding));
     MUST(rq->accept != VG_ACCEPT_OTHER);
     MUST(rq->accept != VG_ACCEPT_XML || (rq->route->flags & VG_GIVES_XML));
+    MUST((rq->accept != VG_ACCEPT_PNG && rq->accept != VG_ACCEPT_PPM) ||
+         (rq->route->flags & VG_GIVES_IMAGE));
     MUST(rq->body_kind != VG_BODY_XML || (rq->route->flags & VG_XML));
     MUST((rq->body_kind != VG_BODY_NONE) == vg_http_has_body(&call->headers));
     if (rq->body_kind != VG_BODY_NONE)

@@ -45,6 +45,9 @@ const struct row torture_rows[] = {
     {"GET", "/domains/test/autostart", .status = 200},
     {"GET", "/domains/stats", .status = 200, .volatile_body = true},
     {"GET", "/domains/test/stats", .status = 200, .volatile_body = true},
+    {"GET", "/domains/test/screenshot", .status = 200},
+    {"GET", "/domains/test/screenshot", "Accept: image/x-portable-pixmap\r\n", .status = 200},
+    {"GET", "/domains/test/agent/filesystems", .status = 200},
     {"OPTIONS", "/domains/test", .status = 204},
     {"OPTIONS", "/domains", "Origin: https://ui.example\r\n", .status = 204},
     /* changes */
@@ -60,7 +63,11 @@ const struct row torture_rows[] = {
     {"POST", "/domains/test/rename", JSON_TYPE, "{\"name\": \"other\"}", 200, .before = {"POST /domains/test/destroy", "RENAME other test"}, .volatile_body = true},
     {"PUT", "/domains/test/autostart", JSON_TYPE, "{\"autostart\": true}", 200},
     {"PUT", "/domains/test/autostart?autostart=false", "If-Match: *\r\n", NULL, 200},
+    {"POST", "/domains/test/agent/fs-freeze", JSON_TYPE, "{\"mountpoints\": [\"/\"]}", 200, .before = {"POST /domains/test/agent/fs-thaw"}},
+    {"PUT", "/domains/test/agent/users/root/password", JSON_TYPE, "{\"password\": \"secret\"}", 204},
+    {"POST", "/domains/test/send-key", JSON_TYPE, "{\"keycodes\": [\"enter\", 1]}", 204},
     /* errors */
+    {"POST", "/domains/test/agent/command", JSON_TYPE, "{\"execute\": \"guest-ping\", \"arguments\": {}}", 501},
     {"GET", "/nothing/here", .status = 404},
     {"GET", "/hosts/nosuch/domains", .status = 404},
     {"GET", "/domains/nosuch", .status = 404},

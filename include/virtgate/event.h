@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Events as routes see them: what a client wants to watch, and the replies that watch.
+ */
+#pragma once
+
+#include "virtgate/reply.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What an event is about: the bits of `?object=`. */
+enum vg_event_object {
+    VG_EVENT_CONNECTION = 0x01, /* the gateway's own connection to the host */
+    VG_EVENT_DOMAIN = 0x02,
+    VG_EVENT_NETWORK = 0x04,
+    VG_EVENT_STORAGE_POOL = 0x08,
+    VG_EVENT_NODE_DEVICE = 0x10,
+    VG_EVENT_SECRET = 0x20,
+    VG_EVENT_QEMU_MONITOR = 0x40, /* for the role admin only */
+};
+
+/* The names of the above. */
+extern const struct vg_enum vg_event_objects;
+
+/* What a watcher wants to see. Lists are separated by commas; NULL is no restriction. */
+struct vg_event_filter {
+    unsigned int objects; /* enum vg_event_object; 0: all */
+    const char *events;   /* "lifecycle,reboot" */
+    const char *hosts;    /* "default" */
+    const char *domain;   /* its name, UUID or id */
+    const char *uuid;     /* of the domain, exactly */
+};
+
+/* Whether each of the comma-separated event names exists. -1: the request's error lists
+ * those that do. NULL passes. */
+int vg_event_check_names(struct vg_request *rq, const char *names);
+
+/* Which hosts' events are meant: *hosts is the request's `host` list or NULL. Below
+ * /hosts/NAME only that host's, below /hosts/- all or the listed ones, on the bare path
+ * the listed ones ("-" is all), else those of the host `default`. -1: a host in the list
+ * does not exist, the request's error says which. */
+int vg_event_check_hosts(struct vg_request *rq, const char **hosts);
+
+/* From where a watcher watches: the request's `since` and Last-Event-ID, else from now.
+ * -1: the request's error is set: malformed is 400; of another run of the gateway, or no
+ * longer kept, is 410. With `stream` a Last-Event-ID that is gone is no error: the stream
+ * begins with a reset, because a browser's EventSource would take 410 as final. */
+int vg_event_since(struct vg_request *rq, const char *since, bool stream,
+                   uint64_t *ret_after, bool *ret_reset);
+
+/* An endless stream of the events after a revision: Server-Sent Events, or a WebSocket
+ * when the client asked for one. The filter's strings are copied. */
+struct vg_reply vg_reply_stream(struct vg_request *rq,
+                                const struct vg_event_filter *filter, uint64_t after,
+                                bool reset) VG_MUST_USE;
+
+/* The events after a revision as one JSON answer, up to `limit` of them: at once when
+ * there are any, else when one comes or after `seconds`. */
+struct vg_reply vg_reply_poll(struct vg_request *rq, const struct vg_event_filter *filter,
+                              uint64_t after, unsigned int seconds,
+                              unsigned int limit) VG_MUST_USE;
+
+/* Whether the client asked for a stream: by Accept, or for a WebSocket by Upgrade. */
+bool vg_wants_stream(const struct vg_request *rq);

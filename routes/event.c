@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * GET /events and /domains/{domain}/events: what happens on hosts, as it happens
+ * (virConnectDomainEventRegisterAny and its siblings).
+ */
+#include "virtgate/event.h"
+
+#include "routes/routes.h"
+#include "virtgate/object.h"
+
+#define MAX_WAIT_SECONDS 300
+#define MAX_EVENTS       4096
+
+/* What a client asked for, besides what it wants to see. */
+struct manner {
+    const char *since;
+    int64_t wait, limit;
+};
+
+/* The arguments of both resources; the tables differ, so each has its own. */
+#define MANNER_FIELDS(m)                                                                 \
+    VG_TEXT("since", &(m).since), VG_NUMBER("wait", &(m).wait, 0, MAX_WAIT_SECONDS),     \
+        VG_NUMBER("limit", &(m).limit, 1, MAX_EVENTS)
+
+static struct vg_reply watch(struct vg_request *rq, const struct vg_event_filter *filter,
+                             const struct manner *m)
+{
+    bool stream = m->wait < 0 && vg_wants_stream(rq), reset;
+    uint64_t after;
+
+    if (vg_event_check_names(rq, filter->events) < 0 ||
+        vg_event_since(rq, m->since, stream, &after, &reset) < 0)
+        return vg_fail(rq);
+    if (stream)
+        return vg_reply_stream(rq, filter, after, reset);
+    return vg_reply_poll(rq, filter, after, m->wait < 0 ? 0 : (unsigned int)m->wait,
+                         (unsigned int)m->limit);
+}
+
+/* Of the path's host; on the bare path of the hosts that `host` names. */
+static struct vg_reply watch_events(struct vg_request *rq)
+{
+    struct manner m = {.wait = -1, .limit = MAX_EVENTS};
+    struct vg_event_filter filter = {0};
+    const struct vg_field args[] = {
+        VG_NAMES("object", &filter.objects, &vg_event_objects),
+        VG_TEXT("event", &filter.events),
+        VG_TEXT("host", &filter.hosts),
+        VG_TEXT("domain", &filter.domain),
+        MANNER_FIELDS(m),
+        VG_END,
+    };
+
+    if (vg_args(rq, args) < 0 || vg_event_check_hosts(rq, &filter.hosts) < 0)
+        return vg_fail(rq);
+    return watch(rq, &filter, &m);
+}
+
+/* Of one domain, whatever it is called by then. */
+static struct vg_reply watch_domain(struct vg_request *rq)
+{
+    struct manner m = {.wait = -1, .limit = MAX_EVENTS};
+    char uuid[VIR_UUID_STRING_BUFLEN];
+    struct vg_event_filter filter = {.hosts = vg_host_name(rq), .uuid = uuid};
+    const struct vg_field args[] = {
+        VG_TEXT("event", &filter.events),
+        MANNER_FIELDS(m),
+        VG_END,
+    };
+
+    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
+    if (!dom)
+        return vg_fail(rq);
+    if (virDomainGetUUIDString(dom, uuid) < 0)
+        return vg_fail_virt(rq);
+    return watch(rq, &filter, &m);
+}
+
+/* clang-format off */
+const struct vg_route vg_routes_event[] = {
+    {VG_GET, "/events", "watchEvents", VG_READ | VG_LOCAL | VG_ARGS | VG_ALL | VG_STREAMS, watch_events},
+    {VG_GET, "/domains/{domain}/events", "watchDomainEvents", VG_READ | VG_LANE | VG_ARGS | VG_STREAMS, watch_domain},
+    {0},
+};
+/* clang-format on */

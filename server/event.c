@@ -1,0 +1,511 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The ring of events and its watchers; see event.h. Publishers only append. One thread
+ * wakes the watchers: a thousand of them cost the publisher, libvirt's event loop,
+ * nothing.
+ */
+#include "server/event.h"
+
+#include "server/clock.h"
+#include "virtgate/cleanup.h"
+#include "virtgate/log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/random.h>
+
+#define LONGEST_REST VG_SECOND_NS
+
+struct vg_watch {
+    struct vg_watch *next, **link; /* of all */
+    struct vg_watch *wake_next;
+    struct vg_event_filter filter; /* strings owned */
+    bool admin;
+    uint64_t seen; /* events up to this one are done with */
+    bool asleep, ended;
+    int64_t due_ns;
+    void (*wake)(void *data);
+    void *data;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t news;
+static pthread_t thread;
+static bool running, stopping, ended_for_ever;
+static char epoch[16];
+
+static struct vg_event **ring; /* number n is at n % capacity */
+static size_t capacity;
+static atomic_uint_fast64_t head; /* the newest number; 0: none yet */
+static struct vg_watch *watches;
+static unsigned int n_watches, n_asleep;
+static uint64_t n_lost;
+static int64_t next_due; /* when the thread looks again at the latest */
+
+/* ---- events ------------------------------------------------------------------------ */
+
+struct vg_event *vg_event_ref(struct vg_event *event)
+{
+    atomic_fetch_add_explicit(&event->refs, 1, memory_order_relaxed);
+    return event;
+}
+
+void vg_event_unref(struct vg_event *event)
+{
+    if (event && atomic_fetch_sub(&event->refs, 1) == 1)
+        free(event);
+}
+
+uint64_t vg_event_head(void)
+{
+    return atomic_load(&head);
+}
+
+void vg_event_write_revision(char ret[VG_REVISION_SIZE], uint64_t number)
+{
+    snprintf(ret, VG_REVISION_SIZE, "%s-%" PRIu64, epoch, number);
+}
+
+/* Lock held. */
+static bool is_kept(uint64_t number)
+{
+    return number + capacity >= atomic_load(&head);
+}
+
+enum vg_revision_state vg_event_read_revision(const char *text, uint64_t *ret_number)
+{
+    const char *dash = strrchr(text, '-');
+    char *end = NULL;
+
+    if (!dash || dash == text || strlen(text) >= VG_REVISION_SIZE || dash[1] < '0' ||
+        dash[1] > '9')
+        return VG_REVISION_MALFORMED;
+    errno = 0;
+    *ret_number = strtoull(dash + 1, &end, 10);
+    if (errno || *end)
+        return VG_REVISION_MALFORMED;
+    size_t n = (size_t)(dash - text);
+    if (n != strlen(epoch) || memcmp(text, epoch, n) != 0)
+        return VG_REVISION_GONE;
+    VG_LOCK(&lock);
+    return *ret_number <= atomic_load(&head) && is_kept(*ret_number) ? VG_REVISION_GOOD
+                                                                     : VG_REVISION_GONE;
+}
+
+/* "2026-11-23T05:26:39.123456Z" */
+void vg_event_write_time(char *ret, size_t size)
+{
+    struct timespec now;
+    struct tm tm;
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &tm);
+    size_t n = strftime(ret, size, "%Y-%m-%dT%H:%M:%S", &tm);
+    snprintf(ret + n, size - n, ".%06ldZ", now.tv_nsec / 1000);
+}
+
+/* What only the number decides goes first, in a prefix of a known greatest size. */
+#define PREFIX_SIZE                                                                      \
+    (sizeof("event: reset\nid: \ndata: {\"id\":\"\",\"revision\":\"\"") +                \
+     3 * VG_REVISION_SIZE)
+
+/* The event without its number; NULL: out of memory. */
+static struct vg_event *new_event(const struct vg_event_source *s, const char *json,
+                                  size_t size)
+{
+    size_t domain = s->domain ? strlen(s->domain) + 1 : 0;
+    size_t uuid = s->uuid ? strlen(s->uuid) + 1 : 0;
+    struct vg_event *e = malloc(sizeof(*e) + PREFIX_SIZE + size + 2 + domain + uuid);
+    if (!e)
+        return NULL;
+    *e = (struct vg_event){.at_ns = vg_now_ns(),
+                           .object = s->object,
+                           .name = s->name,
+                           .host = s->host,
+                           .id = s->id,
+                           .json_size = size};
+    atomic_init(&e->refs, 1);
+    char *names = e->text + PREFIX_SIZE + size + 2;
+    if (domain)
+        e->domain = memcpy(names, s->domain, domain);
+    if (uuid)
+        e->uuid = memcpy(names + domain, s->uuid, uuid);
+    memcpy(e->text + PREFIX_SIZE, json, size);
+    return e;
+}
+
+bool vg_event_is_reset(const struct vg_event *e)
+{
+    return e->object == VG_EVENT_CONNECTION && strcmp(e->name, VG_EVENT_RESET) == 0;
+}
+
+/* Puts the prefix before the JSON, which begins with a comma, and ends the frame. */
+static void number_event(struct vg_event *e, uint64_t number)
+{
+    char revision[VG_REVISION_SIZE];
+
+    e->number = number;
+    vg_event_write_revision(revision, number);
+    int n = snprintf(e->text, PREFIX_SIZE,
+                     "%sid: %s\ndata: {\"id\":\"%s\",\"revision\":\"%s\"",
+                     vg_event_is_reset(e) ? "event: " VG_EVENT_RESET "\n" : "", revision,
+                     revision, revision);
+    memmove(e->text + n, e->text + PREFIX_SIZE, e->json_size);
+    e->json = strchr(e->text, '{');
+    size_t end = (size_t)n + e->json_size;
+    e->json_size = end - (size_t)(e->json - e->text);
+    memcpy(e->text + end, "\n\n", 2);
+    e->frame_size = end + 2;
+}
+
+/* NULL, an event that there was no memory for, takes a number, too: who comes to it has
+ * missed something, and is told so. */
+static void append(struct vg_event *e)
+{
+    VG_LOCK(&lock);
+    uint64_t number = atomic_load(&head) + 1;
+    struct vg_event **slot = &ring[number % capacity];
+
+    if (e)
+        number_event(e, number);
+    vg_event_unref(*slot);
+    *slot = e;
+    atomic_store(&head, number);
+    if (n_asleep)
+        pthread_cond_signal(&news);
+}
+
+static const struct vg_enum_value object_names[] = {
+    {"connection", NULL, VG_EVENT_CONNECTION},
+    {"domain", NULL, VG_EVENT_DOMAIN},
+    {"network", NULL, VG_EVENT_NETWORK},
+    {"storage-pool", NULL, VG_EVENT_STORAGE_POOL},
+    {"node-device", NULL, VG_EVENT_NODE_DEVICE},
+    {"secret", NULL, VG_EVENT_SECRET},
+    {"qemu-monitor", NULL, VG_EVENT_QEMU_MONITOR},
+};
+const struct vg_enum vg_event_objects = {"objects", object_names,
+                                         sizeof(object_names) / sizeof(object_names[0])};
+
+void vg_event_begin(struct vg_json *w, const struct vg_event_source *source)
+{
+    char now[40];
+
+    vg_event_write_time(now, sizeof(now));
+    vg_json_begin_object(w, NULL);
+    vg_json_string(w, "time", now);
+    vg_json_string(w, "host", source->host);
+    vg_json_string(w, "object", vg_enum_find(&vg_event_objects, source->object)->name);
+    vg_json_string(w, "event", source->name);
+    if (!source->domain)
+        return;
+    vg_json_begin_object(w, "domain");
+    vg_json_string(w, "name", source->domain);
+    vg_json_string(w, "uuid", source->uuid);
+    if (source->id >= 0)
+        vg_json_int(w, "id", source->id);
+    else
+        vg_json_null(w, "id");
+    vg_json_end_object(w);
+}
+
+void vg_event_publish(const struct vg_event_source *source, struct vg_json *w)
+{
+    size_t n;
+    vg_json_end_object(w);
+    vg_autofree char *json = vg_json_finish(w, &n);
+    struct vg_event *e = NULL;
+
+    if (json) {
+        json[0] = ','; /* goes on after the revision */
+        e = new_event(source, json, n);
+    }
+    append(e);
+}
+
+/* ---- who wants what ---------------------------------------------------------------- */
+
+/* Whether `item` is in a list separated by commas. */
+static bool in_list(const char *list, const char *item)
+{
+    size_t n = strlen(item);
+    for (const char *p = list; *p; p += *p == ',') {
+        size_t length = strcspn(p, ",");
+        if (length == n && memcmp(p, item, n) == 0)
+            return true;
+        p += length;
+    }
+    return false;
+}
+
+static bool is_domain(const struct vg_event *e, const char *wanted)
+{
+    char id[16];
+
+    if (!e->domain)
+        return false;
+    snprintf(id, sizeof(id), "%d", e->id);
+    return strcmp(e->domain, wanted) == 0 || strcasecmp(e->uuid, wanted) == 0 ||
+           (e->id >= 0 && strcmp(id, wanted) == 0);
+}
+
+static bool wants(const struct vg_watch *w, const struct vg_event *e)
+{
+    const struct vg_event_filter *f = &w->filter;
+
+    if (e->object == VG_EVENT_QEMU_MONITOR && !w->admin)
+        return false;
+    if (f->hosts && !in_list(f->hosts, e->host))
+        return false;
+    if (vg_event_is_reset(e))
+        return true; /* whatever it watches may have changed */
+    return (!f->objects || f->objects & e->object) &&
+           (!f->events || in_list(f->events, e->name)) &&
+           (!f->domain || is_domain(e, f->domain)) &&
+           (!f->uuid || (e->uuid && strcmp(e->uuid, f->uuid) == 0));
+}
+
+/* What it is to see next; *ret_event is borrowed. Lock held. */
+static enum vg_watch_state look(struct vg_watch *w, struct vg_event **ret_event)
+{
+    uint64_t newest = atomic_load(&head);
+
+    if (w->ended)
+        return VG_WATCH_ENDED;
+    if (!is_kept(w->seen))
+        return VG_WATCH_LOST;
+    for (; w->seen < newest; w->seen++) {
+        struct vg_event *e = ring[(w->seen + 1) % capacity];
+        if (!e)
+            return VG_WATCH_LOST;
+        if (wants(w, e)) {
+            *ret_event = e;
+            return VG_WATCH_EVENT;
+        }
+    }
+    return VG_WATCH_NONE;
+}
+
+/* ---- watching ---------------------------------------------------------------------- */
+
+static char *copy_text(const char *text, bool *failed)
+{
+    char *copy = text ? strdup(text) : NULL;
+    *failed = *failed || (text && !copy);
+    return copy;
+}
+
+static void free_watch(struct vg_watch *w)
+{
+    free((void *)(uintptr_t)w->filter.events);
+    free((void *)(uintptr_t)w->filter.hosts);
+    free((void *)(uintptr_t)w->filter.domain);
+    free((void *)(uintptr_t)w->filter.uuid);
+    free(w);
+}
+
+struct vg_watch *vg_watch_new(const struct vg_event_filter *filter, uint64_t after,
+                              bool admin)
+{
+    struct vg_watch *w = calloc(1, sizeof(*w));
+    bool failed = !w;
+
+    if (!w)
+        return NULL;
+    w->filter = (struct vg_event_filter){
+        .objects = filter->objects,
+        .events = copy_text(filter->events, &failed),
+        .hosts = copy_text(filter->hosts, &failed),
+        .domain = copy_text(filter->domain, &failed),
+        .uuid = copy_text(filter->uuid, &failed),
+    };
+    w->admin = admin;
+    w->seen = after;
+    if (failed) {
+        free_watch(w);
+        return NULL;
+    }
+    VG_LOCK(&lock);
+    w->ended = ended_for_ever;
+    w->next = watches;
+    w->link = &watches;
+    if (watches)
+        watches->link = &w->next;
+    watches = w;
+    n_watches++;
+    return w;
+}
+
+void vg_watch_free(struct vg_watch *w)
+{
+    if (!w)
+        return;
+    {
+        VG_LOCK(&lock);
+        *w->link = w->next;
+        if (w->next)
+            w->next->link = w->link;
+        n_watches--;
+    }
+    free_watch(w);
+}
+
+void vg_watch_on_wake(struct vg_watch *w, void (*wake)(void *data), void *data)
+{
+    w->wake = wake;
+    w->data = data;
+}
+
+enum vg_watch_state vg_watch_next(struct vg_watch *w, struct vg_event **ret_event)
+{
+    struct vg_event *e = NULL;
+    VG_LOCK(&lock);
+    enum vg_watch_state state = look(w, &e);
+
+    n_lost += state == VG_WATCH_LOST;
+    if (state == VG_WATCH_EVENT) {
+        w->seen = e->number;
+        *ret_event = vg_event_ref(e);
+    }
+    return state;
+}
+
+uint64_t vg_watch_seen(struct vg_watch *w)
+{
+    VG_LOCK(&lock);
+    return w->seen;
+}
+
+bool vg_watch_sleep(struct vg_watch *w, int64_t due_ns)
+{
+    struct vg_event *e;
+    VG_LOCK(&lock);
+    if (look(w, &e) != VG_WATCH_NONE)
+        return false;
+    w->due_ns = due_ns;
+    w->asleep = true;
+    n_asleep++;
+    if (due_ns < next_due) { /* the thread planned to sleep longer */
+        next_due = due_ns;
+        pthread_cond_signal(&news);
+    }
+    return true;
+}
+
+void vg_watch_end(struct vg_watch *w)
+{
+    VG_LOCK(&lock);
+    w->ended = true;
+    pthread_cond_signal(&news);
+}
+
+/* ---- waking ------------------------------------------------------------------------ */
+
+/* Takes those to be woken out of sleep, and finds when the next one is due. Lock held. */
+static struct vg_watch *take_wakeful(void)
+{
+    struct vg_watch *first = NULL;
+    struct vg_event *e;
+    int64_t now = vg_now_ns();
+
+    next_due = now + LONGEST_REST;
+    for (struct vg_watch *w = watches; w; w = w->next) {
+        if (!w->asleep)
+            continue;
+        if (w->due_ns > now && look(w, &e) == VG_WATCH_NONE) {
+            next_due = w->due_ns < next_due ? w->due_ns : next_due;
+            continue;
+        }
+        w->asleep = false;
+        n_asleep--;
+        w->wake_next = first;
+        first = w;
+    }
+    return first;
+}
+
+/* A woken watch may be gone at once. */
+static void wake_all(struct vg_watch *first)
+{
+    for (struct vg_watch *w = first, *next; w; w = next) {
+        next = w->wake_next;
+        w->wake(w->data);
+    }
+}
+
+static void *wake_watchers(void *data)
+{
+    (void)data;
+    pthread_mutex_lock(&lock);
+    for (;;) {
+        struct vg_watch *first = take_wakeful();
+        if (first) {
+            pthread_mutex_unlock(&lock);
+            wake_all(first);
+            pthread_mutex_lock(&lock);
+            continue;
+        }
+        if (stopping)
+            break;
+        const struct timespec until = vg_timespec(next_due);
+        pthread_cond_timedwait(&news, &lock, &until);
+    }
+    pthread_mutex_unlock(&lock);
+    return NULL;
+}
+
+/* ---- start and stop ---------------------------------------------------------------- */
+
+/* Two runs of the gateway never have the same one. */
+static void make_epoch(void)
+{
+    uint16_t random = 0;
+    (void)!getrandom(&random, sizeof(random), 0);
+    snprintf(epoch, sizeof(epoch), "%" PRIx64, (uint64_t)time(NULL) << 16 | random);
+}
+
+int vg_events_start(size_t wanted)
+{
+    make_epoch();
+    ring = calloc(wanted, sizeof(struct vg_event *));
+    capacity = wanted;
+    vg_cond_init(&news);
+    running = ring && pthread_create(&thread, NULL, wake_watchers, NULL) == 0;
+    if (!running)
+        vg_log(VG_LOG_ERROR, "event", "cannot start the thread for watchers");
+    return running ? 0 : -1;
+}
+
+void vg_events_end_all(bool for_ever)
+{
+    VG_LOCK(&lock);
+    ended_for_ever = ended_for_ever || for_ever;
+    for (struct vg_watch *w = watches; w; w = w->next)
+        w->ended = true;
+    pthread_cond_signal(&news);
+}
+
+void vg_events_stop(void)
+{
+    if (!running)
+        return;
+    pthread_mutex_lock(&lock);
+    stopping = true;
+    pthread_cond_signal(&news);
+    pthread_mutex_unlock(&lock);
+    pthread_join(thread, NULL);
+    for (size_t i = 0; i < capacity; i++)
+        vg_event_unref(ring[i]);
+    free(ring);
+    ring = NULL;
+    running = false;
+}
+
+void vg_event_count(struct vg_event_counts *ret)
+{
+    VG_LOCK(&lock);
+    *ret = (struct vg_event_counts){
+        .watches = n_watches, .published = atomic_load(&head), .lost = n_lost};
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Events of all hosts in one ring, in one order, and those who watch them. Knows neither
+ * libvirt nor HTTP.
+ *
+ * A revision is "EPOCH-NUMBER": the epoch is of this run of the gateway, the number that
+ * of an event. "After revision R" is every event with a greater number.
+ */
+#pragma once
+
+#include "virtgate/event.h"
+#include "virtgate/json.h"
+
+#include <stdatomic.h>
+
+#define VG_REVISION_SIZE 40
+
+/* Immutable once published; counted. */
+struct vg_event {
+    atomic_uint refs;
+    uint64_t number;
+    int64_t at_ns; /* CLOCK_MONOTONIC, when the gateway learned of it */
+    enum vg_event_object object;
+    const char *name; /* static */
+    const char *host; /* lives as long as the program */
+    const char *domain, *uuid;
+    int id;            /* of the domain; -1: inactive, or not about a domain */
+    size_t frame_size; /* of `text`: "id: REVISION\ndata: {...}\n\n" */
+    const char *json;  /* in it */
+    size_t json_size;
+    char text[];
+};
+
+/* The event after which everything may be different: the watcher is to list again. */
+#define VG_EVENT_RESET "reset"
+bool vg_event_is_reset(const struct vg_event *event);
+
+struct vg_event *vg_event_ref(struct vg_event *event);
+void vg_event_unref(struct vg_event *event);
+
+/* What happened, and to whom. */
+struct vg_event_source {
+    const char *host; /* lives as long as the program */
+    enum vg_event_object object;
+    const char *name;          /* static: "lifecycle" */
+    const char *domain, *uuid; /* NULL: not about a domain */
+    int id;                    /* -1: none */
+};
+
+/* Starts the thread that wakes watchers; keeps up to `capacity` events. -1: on the log.
+ */
+int vg_events_start(size_t capacity);
+
+/* Ends every watch: each watcher is woken and told so, and none sleeps again. */
+void vg_events_end_all(bool for_ever);
+
+/* Ends the thread, when no watch is left. */
+void vg_events_stop(void);
+
+/* Begins an event's JSON in an empty writer; what is particular to it follows. */
+void vg_event_begin(struct vg_json *w, const struct vg_event_source *source);
+
+/* Ends it and appends the event. Any thread; does not block. */
+void vg_event_publish(const struct vg_event_source *source, struct vg_json *w);
+
+/* The number of the newest event. Whatever is read from a host after this call reflects
+ * at least the events up to it. */
+uint64_t vg_event_head(void);
+
+/* The time now, as events have it: RFC 3339, UTC, microseconds. */
+void vg_event_write_time(char *ret, size_t size);
+
+void vg_event_write_revision(char ret[VG_REVISION_SIZE], uint64_t number);
+
+/* How a revision stands to what is kept. */
+enum vg_revision_state {
+    VG_REVISION_GOOD,
+    VG_REVISION_MALFORMED,
+    VG_REVISION_GONE, /* another epoch, or no longer kept */
+};
+enum vg_revision_state vg_event_read_revision(const char *text, uint64_t *ret_number);
+
+/* ---- watching ---------------------------------------------------------------------- */
+
+/* One watcher. Its functions are called by one thread at a time; `wake` is called by the
+ * waking thread, once for each successful vg_watch_sleep(), and must not block. */
+struct vg_watch;
+
+/* Watches the events after a number. `filter` is copied. NULL: out of memory. */
+struct vg_watch *vg_watch_new(const struct vg_event_filter *filter, uint64_t after,
+                              bool admin);
+void vg_watch_on_wake(struct vg_watch *watch, void (*wake)(void *data), void *data);
+
+enum vg_watch_state {
+    VG_WATCH_EVENT, /* *ret_event is the next one; counted */
+    VG_WATCH_NONE,
+    VG_WATCH_LOST,  /* too slow: events it has not seen are gone */
+    VG_WATCH_ENDED, /* the gateway ends it */
+};
+enum vg_watch_state vg_watch_next(struct vg_watch *watch, struct vg_event **ret_event);
+
+/* The number up to which it has seen what it wants to see. */
+uint64_t vg_watch_seen(struct vg_watch *watch);
+
+/* To be woken by the next event it wants, by its end, or at `due_ns`. False, and no wake:
+ * there is something to see already. */
+bool vg_watch_sleep(struct vg_watch *watch, int64_t due_ns);
+
+/* Ends one watch, as vg_events_end_all() does: when it sleeps, it is woken. */
+void vg_watch_end(struct vg_watch *watch);
+
+/* Not while it sleeps. Accepts NULL. */
+void vg_watch_free(struct vg_watch *watch);
+
+struct vg_event_counts {
+    unsigned int watches;
+    uint64_t published, lost;
+};
+void vg_event_count(struct vg_event_counts *ret);

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What routes/event.c needs of the ring and of the request.
+ */
+#include "server/event_reply.h"
+
+#include "server/app.h"
+#include "server/clock.h"
+#include "server/request.h"
+#include "virtgate/cleanup.h"
+
+#include <string.h>
+
+void vg_watching_free(struct vg_watching *watching)
+{
+    if (!watching)
+        return;
+    vg_watch_free(watching->watch);
+    free(watching);
+}
+
+bool vg_wants_stream(const struct vg_request *rq)
+{
+    return rq->streams;
+}
+
+/* ---- names ------------------------------------------------------------------------- */
+
+/* Those of the gateway itself, and of QEMU's monitor, whose events have their own. */
+static const struct vg_enum_value own_names[] = {{"opened", NULL, 0},
+                                                 {"closed", NULL, 1},
+                                                 {VG_EVENT_RESET, NULL, 2},
+                                                 {"monitor", NULL, 3}};
+static const struct vg_enum own = {"own", own_names, 4};
+
+static const struct vg_enum *const known_names[] = {
+    &vg_enum_virDomainEventID,      &vg_enum_virNetworkEventID,
+    &vg_enum_virStoragePoolEventID, &vg_enum_virNodeDeviceEventID,
+    &vg_enum_virSecretEventID,      &own,
+};
+#define N_KNOWN (sizeof(known_names) / sizeof(known_names[0]))
+
+static bool is_known(const char *name, size_t length)
+{
+    for (size_t i = 0; i < N_KNOWN; i++)
+        if (vg_enum_lookup(known_names[i], name, length))
+            return true;
+    return false;
+}
+
+static int fail_name(struct vg_request *rq, const char *name, size_t length)
+{
+    vg_autofree char *domain = vg_enum_names(&vg_enum_virDomainEventID);
+    vg_error_set(&rq->error, VG_E_UNKNOWN_VALUE,
+                 "There is no event '%.*s'; there are: %s, refresh, update, "
+                 "value-changed, opened, closed, reset, monitor",
+                 (int)length, name, domain ? domain : "...");
+    return -1;
+}
+
+int vg_event_check_names(struct vg_request *rq, const char *names)
+{
+    for (const char *p = names; p && *p; p += *p == ',') {
+        size_t n = strcspn(p, ",");
+        if (!is_known(p, n))
+            return fail_name(rq, p, n);
+        p += n;
+    }
+    return 0;
+}
+
+/* ---- hosts ------------------------------------------------------------------------- */
+
+static bool may_mean(const struct vg_request *rq, const char *name, size_t n)
+{
+    char text[256];
+    if (n >= sizeof(text))
+        return false;
+    memcpy(text, name, n);
+    text[n] = '\0';
+    if (rq->host && rq->prefix)
+        return strcmp(vg_host_name(rq), text) == 0;
+    return vg_app_has_host(text);
+}
+
+int vg_event_check_hosts(struct vg_request *rq, const char **hosts)
+{
+    const char *given = *hosts;
+
+    if (!given) {
+        *hosts = rq->host ? vg_host_name(rq) : NULL;
+        return 0;
+    }
+    if (strcmp(given, "-") == 0 && !rq->prefix) {
+        *hosts = NULL;
+        return 0;
+    }
+    for (const char *p = given; *p; p += *p == ',') {
+        size_t n = strcspn(p, ",");
+        if (!may_mean(rq, p, n)) {
+            vg_error_set(&rq->error, VG_E_UNKNOWN_VALUE,
+                         "There is no host '%.*s' here; /hosts lists them", (int)n, p);
+            return -1;
+        }
+        p += n;
+    }
+    return 0;
+}
+
+/* ---- from where -------------------------------------------------------------------- */
+
+static int fail_gone(struct vg_request *rq)
+{
+    vg_error_set(&rq->error, VG_E_GONE,
+                 "Events after this revision are not kept: they are too many, or the "
+                 "gateway was started again; list again, and go on with the answer's "
+                 "X-Virtgate-Revision");
+    return -1;
+}
+
+int vg_event_since(struct vg_request *rq, const char *since, bool stream,
+                   uint64_t *ret_after, bool *ret_reset)
+{
+    /* a browser that reconnects sends the same URL, and what it has seen since */
+    const char *text = stream && rq->last_event ? rq->last_event : since;
+
+    *ret_reset = false;
+    *ret_after = vg_event_head();
+    if (!text)
+        return 0;
+    switch (vg_event_read_revision(text, ret_after)) {
+    case VG_REVISION_GOOD:
+        return 0;
+    case VG_REVISION_MALFORMED:
+        vg_error_set(
+            &rq->error, VG_E_INVALID_VALUE,
+            "'%.60s' is no revision; X-Virtgate-Revision of an answer and `id` of "
+            "an event are",
+            text);
+        return -1;
+    case VG_REVISION_GONE:
+        break;
+    }
+    if (text == since)
+        return fail_gone(rq);
+    *ret_after = vg_event_head();
+    *ret_reset = true;
+    return 0;
+}
+
+/* ---- replies ----------------------------------------------------------------------- */
+
+static struct vg_reply reply_watching(struct vg_request *rq,
+                                      const struct vg_event_filter *filter,
+                                      const struct vg_watching *how)
+{
+    struct vg_watching *watching = malloc(sizeof(*watching));
+    struct vg_watch *watch =
+        vg_watch_new(filter, how->after, vg_request_may(rq, VG_ADMIN));
+
+    if (!watching || !watch) {
+        free(watching);
+        vg_watch_free(watch);
+        vg_error_set(&rq->error, VG_E_INTERNAL, "Out of memory");
+        return vg_fail(rq);
+    }
+    *watching = *how;
+    watching->watch = watch;
+    return (struct vg_reply){.status = 200, .watching = watching};
+}
+
+struct vg_reply vg_reply_stream(struct vg_request *rq,
+                                const struct vg_event_filter *filter, uint64_t after,
+                                bool reset)
+{
+    return reply_watching(rq, filter,
+                          &(struct vg_watching){.after = after, .reset = reset});
+}
+
+struct vg_reply vg_reply_poll(struct vg_request *rq, const struct vg_event_filter *filter,
+                              uint64_t after, unsigned int seconds, unsigned int limit)
+{
+    return reply_watching(
+        rq, filter,
+        &(struct vg_watching){.after = after,
+                              .poll = true,
+                              .limit = limit,
+                              .due_ns = vg_now_ns() + seconds * VG_SECOND_NS});
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What a handler that watches gives to the HTTP side.
+ */
+#pragma once
+
+#include "server/event.h"
+
+struct vg_watching {
+    struct vg_watch *watch; /* owned */
+    bool reset;             /* begins by telling that something was missed */
+    uint64_t after;
+    bool poll; /* one answer, not a stream */
+    unsigned int limit;
+    int64_t due_ns; /* when a poll is answered at the latest */
+};
+
+/* Accepts NULL. */
+void vg_watching_free(struct vg_watching *watching);

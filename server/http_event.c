@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Events on the wire: an endless answer (Server-Sent Events, WHATWG HTML section 9.2),
+ * and one answer that waits. A stream with nothing to say is suspended: ten thousand of
+ * them cost memory only.
+ */
+#include "server/clock.h"
+#include "server/event_reply.h"
+#include "server/http_internal.h"
+#include "virtgate/cleanup.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define RETRY_MS      1000
+#define HEARTBEAT_NS  (15 * VG_SECOND_NS) /* also how a client's end is noticed */
+#define STALL_SECONDS 30                  /* a client that takes nothing is cut */
+#define HEARTBEAT     ":\n\n"
+#define MAX_RESET     400
+
+struct stream {
+    struct vg_http_call *call;
+    struct vg_watch *watch; /* owned */
+    struct vg_event *event; /* counted; what `rest` points into */
+    const char *rest;       /* not sent yet */
+    size_t left;
+    bool ending;
+    int64_t heartbeat_ns;
+    char own[MAX_RESET]; /* frames of the stream itself */
+};
+
+/* ---- what a stream says of itself -------------------------------------------------- */
+
+/* "reset": the client has missed something, and is to list again. */
+int vg_http_write_reset(char *ret, size_t size, const char *reason)
+{
+    char revision[VG_REVISION_SIZE], now[40];
+    vg_event_write_revision(revision, vg_event_head());
+    vg_event_write_time(now, sizeof(now));
+    return snprintf(
+        ret, size,
+        "{\"id\":\"%s\",\"revision\":\"%s\",\"time\":\"%s\",\"object\":\"stream\","
+        "\"event\":\"" VG_EVENT_RESET "\",\"reason\":\"%s\"}",
+        revision, revision, now, reason);
+}
+
+static int write_reset(char *ret, size_t size, const char *reason)
+{
+    char revision[VG_REVISION_SIZE], json[MAX_RESET / 2 + 60];
+    vg_event_write_revision(revision, vg_event_head());
+    vg_http_write_reset(json, sizeof(json), reason);
+    return snprintf(ret, size, "event: " VG_EVENT_RESET "\nid: %s\ndata: %s\n\n",
+                    revision, json);
+}
+
+static void say(struct stream *s, int length)
+{
+    s->rest = s->own;
+    s->left = (size_t)length;
+}
+
+/* Where it begins, so that a client cut off before its first event resumes there, too. */
+static void say_start(struct stream *s, const struct vg_watching *from)
+{
+    char revision[VG_REVISION_SIZE];
+
+    vg_event_write_revision(revision, from->after);
+    int n = snprintf(s->own, sizeof(s->own), "retry: %d\nid: %s\n\n", RETRY_MS, revision);
+    if (from->reset)
+        n += write_reset(s->own + n, sizeof(s->own) - (size_t)n, "gone");
+    say(s, n);
+}
+
+/* ---- the stream -------------------------------------------------------------------- */
+
+/* Finds what to send next. False: nothing now. */
+static bool next_piece(struct stream *s)
+{
+    vg_event_unref(vg_take(&s->event));
+    if (s->ending)
+        return false;
+    switch (vg_watch_next(s->watch, &s->event)) {
+    case VG_WATCH_EVENT:
+        s->rest = s->event->text;
+        s->left = s->event->frame_size;
+        return true;
+    case VG_WATCH_LOST:
+        s->ending = true;
+        say(s, write_reset(s->own, sizeof(s->own), "too-slow"));
+        return true;
+    case VG_WATCH_ENDED:
+        s->ending = true;
+        return false;
+    case VG_WATCH_NONE:
+        break;
+    }
+    if (vg_now_ns() < s->heartbeat_ns)
+        return false;
+    s->rest = HEARTBEAT;
+    s->left = sizeof(HEARTBEAT) - 1;
+    s->heartbeat_ns = vg_now_ns() + HEARTBEAT_NS;
+    return true;
+}
+
+static void wake_stream(void *data)
+{
+    struct stream *s = data;
+    vg_http_set_deadline(s->call->conn, STALL_SECONDS);
+    MHD_resume_connection(s->call->connection); /* nothing is touched after this */
+}
+
+/* Suspended first: the wake may come before this returns. */
+static void sleep_stream(struct stream *s)
+{
+    vg_http_set_deadline(s->call->conn, 0);
+    MHD_suspend_connection(s->call->connection);
+    if (!vg_watch_sleep(s->watch, s->heartbeat_ns))
+        wake_stream(s);
+}
+
+static ssize_t read_stream(void *data, uint64_t position, char *buffer, size_t size)
+{
+    struct stream *s = data;
+    size_t n = 0;
+    (void)position;
+
+    while (n < size && (s->left || next_piece(s))) {
+        size_t piece = s->left < size - n ? s->left : size - n;
+        memcpy(buffer + n, s->rest, piece);
+        n += piece;
+        s->rest += piece;
+        s->left -= piece;
+    }
+    if (n) {
+        vg_http_set_deadline(s->call->conn, STALL_SECONDS);
+        return (ssize_t)n;
+    }
+    if (s->ending)
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    sleep_stream(s);
+    return 0;
+}
+
+static void close_stream(void *data)
+{
+    struct stream *s = data;
+    vg_watch_free(s->watch);
+    vg_event_unref(s->event);
+    free(s);
+}
+
+struct MHD_Response *vg_http_event_stream(struct vg_http_call *call,
+                                          struct vg_watching *watching)
+{
+    struct stream *s = calloc(1, sizeof(*s));
+    struct MHD_Response *response = NULL;
+
+    if (s) {
+        s->call = call;
+        s->watch = vg_take(&watching->watch);
+        s->heartbeat_ns = vg_now_ns() + HEARTBEAT_NS;
+        vg_watch_on_wake(s->watch, wake_stream, s);
+        say_start(s, watching);
+        /* the size of a buffer that chunked answers do not use */
+        response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 1, read_stream, s,
+                                                     close_stream);
+        if (!response)
+            close_stream(s);
+    }
+    vg_watching_free(watching);
+    return response;
+}
+
+/* ---- the poll ---------------------------------------------------------------------- */
+
+static struct vg_reply fail_gone(struct vg_http_call *call)
+{
+    return vg_reply_error(
+        call->rq, VG_E_GONE,
+        "Events after this revision are no longer kept; list again, and "
+        "go on with its X-Virtgate-Revision");
+}
+
+/* Writes the events that are there; how many, or -1: some are lost. */
+static int write_events(struct vg_json *w, struct vg_watch *watch, unsigned int limit,
+                        bool *ret_ended)
+{
+    unsigned int n = 0;
+    enum vg_watch_state state = VG_WATCH_EVENT;
+
+    while (n < limit && state == VG_WATCH_EVENT) {
+        struct vg_event *event = NULL;
+        state = vg_watch_next(watch, &event);
+        if (state == VG_WATCH_EVENT) {
+            vg_json_raw(w, NULL, event->json, event->json_size);
+            n++;
+        }
+        vg_event_unref(event);
+    }
+    *ret_ended = state == VG_WATCH_ENDED;
+    return state == VG_WATCH_LOST ? -1 : (int)n;
+}
+
+bool vg_http_poll_ready(struct vg_http_call *call, struct vg_reply *ret)
+{
+    struct vg_watching *p = call->watching;
+    char revision[VG_REVISION_SIZE];
+    vg_auto_json w = vg_json_for(call->rq);
+    bool ended;
+
+    vg_json_begin_object(&w, NULL);
+    vg_json_begin_array(&w, "events");
+    int n = write_events(&w, p->watch, p->limit, &ended);
+    if (n == 0 && !ended && vg_now_ns() < p->due_ns)
+        return false;
+    if (n < 0) {
+        *ret = fail_gone(call);
+        return true;
+    }
+    vg_json_end_array(&w);
+    uint64_t seen = vg_watch_seen(p->watch);
+    vg_event_write_revision(revision, seen);
+    vg_json_string(&w, "revision", revision);
+    vg_json_end_object(&w);
+    *ret = vg_ok_written(call->rq, &w);
+    ret->has_revision = true;
+    ret->revision = seen;
+    return true;
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * See inventory.h. The slots are a plain table by the hash of what was asked: two
+ * questions in one slot displace each other, and no list has to be kept in order.
+ */
+#include "server/inventory.h"
+
+#include "virtgate/cleanup.h"
+
+#include <string.h>
+#include <xxhash.h>
+
+#define SLOTS     256
+#define MAX_BYTES (64 * 1024 * 1024) /* of all bodies */
+
+/* libvirt may send an event before it is done with the change (a transient domain whose
+ * process ended is reported as stopped, and removed from the list after that): what was
+ * read so soon after an event is read once more when it has settled. */
+#define SETTLE_NS (VG_SECOND_NS / 5)
+
+struct slot {
+    char *target; /* owned; NULL: empty */
+    const struct vg_route *route;
+    unsigned int first_segment;
+    size_t prefix; /* bytes of target, "/hosts/NAME" */
+    enum vg_accept accept;
+    enum vg_role role;
+    uint64_t generation;
+    int64_t read_ns, valid_until_ns; /* 0: as long as the generation */
+    struct vg_reply reply;           /* owned */
+};
+
+struct vg_inventory {
+    atomic_uint_fast64_t generation; /* starts at 1 */
+    _Atomic int64_t touched_ns;
+    atomic_bool enabled;
+    atomic_uint changing; /* changes by the gateway in progress */
+    pthread_mutex_t lock;
+    struct slot slots[SLOTS];
+    size_t bytes, answers;
+    unsigned int next_pick;
+    atomic_uint_fast64_t hits, misses, differences;
+};
+
+struct vg_inventory *vg_inventory_new(void)
+{
+    struct vg_inventory *inv = calloc(1, sizeof(*inv));
+    if (!inv)
+        return NULL;
+    pthread_mutex_init(&inv->lock, NULL);
+    atomic_init(&inv->generation, 1);
+    return inv;
+}
+
+/* Lock held. */
+static void clear_slot(struct vg_inventory *inv, struct slot *s)
+{
+    if (!s->target)
+        return;
+    inv->bytes -= s->reply.body->length;
+    inv->answers--;
+    free(s->target);
+    vg_reply_clear(&s->reply);
+    *s = (struct slot){0};
+}
+
+static void clear_all(struct vg_inventory *inv)
+{
+    for (size_t i = 0; i < SLOTS; i++)
+        clear_slot(inv, &inv->slots[i]);
+}
+
+void vg_inventory_free(struct vg_inventory *inv)
+{
+    if (!inv)
+        return;
+    clear_all(inv);
+    pthread_mutex_destroy(&inv->lock);
+    free(inv);
+}
+
+void vg_inventory_touch(struct vg_inventory *inv)
+{
+    atomic_store(&inv->touched_ns, vg_now_ns());
+    atomic_fetch_add(&inv->generation, 1);
+}
+
+void vg_inventory_begin_change(struct vg_inventory *inv)
+{
+    atomic_fetch_add(&inv->changing, 1);
+    vg_inventory_touch(inv);
+}
+
+void vg_inventory_end_change(struct vg_inventory *inv)
+{
+    vg_inventory_touch(inv);
+    atomic_fetch_sub(&inv->changing, 1);
+}
+
+void vg_inventory_enable(struct vg_inventory *inv, bool enabled)
+{
+    atomic_store(&inv->enabled, enabled);
+    vg_inventory_touch(inv);
+}
+
+struct vg_reading vg_inventory_begin(struct vg_inventory *inv)
+{
+    struct vg_reading reading = {.at_ns = vg_now_ns()};
+    if (atomic_load(&inv->enabled))
+        reading.generation = atomic_load(&inv->generation);
+    return reading;
+}
+
+bool vg_inventory_unchanged(struct vg_inventory *inv, const struct vg_reading *reading)
+{
+    return reading->generation && reading->generation == atomic_load(&inv->generation) &&
+           atomic_load(&inv->enabled);
+}
+
+/* ---- slots ------------------------------------------------------------------------- */
+
+static struct slot *slot_of(struct vg_inventory *inv, const struct vg_request *rq)
+{
+    return &inv->slots[XXH3_64bits(rq->target, strlen(rq->target)) % SLOTS];
+}
+
+static bool is_answer_to(const struct slot *s, const struct vg_request *rq)
+{
+    return s->target && s->accept == rq->accept && s->role == rq->role &&
+           strcmp(s->target, rq->target) == 0;
+}
+
+void vg_inventory_keep(struct vg_inventory *inv, const struct vg_request *rq,
+                       const struct vg_reading *reading, const struct vg_reply *reply)
+{
+    size_t size = reply->body ? reply->body->length : 0;
+
+    if (!reply->covered || reply->status != 200 || !size || size > MAX_BYTES / 4 ||
+        !vg_inventory_unchanged(inv, reading))
+        return;
+    int64_t settled = atomic_load(&inv->touched_ns) + SETTLE_NS;
+    VG_LOCK(&inv->lock);
+    struct slot *s = slot_of(inv, rq);
+    if (is_answer_to(s, rq) && s->read_ns > reading->at_ns)
+        return; /* a later reading came first */
+    clear_slot(inv, s);
+    if (inv->bytes + size > MAX_BYTES)
+        clear_all(inv);
+    char *target = strdup(rq->target);
+    if (!target)
+        return;
+    *s = (struct slot){
+        .target = target,
+        .route = rq->route,
+        .first_segment = rq->first_segment,
+        .prefix = rq->prefix ? strlen(rq->prefix) : 0,
+        .accept = rq->accept,
+        .role = rq->role,
+        .generation = reading->generation,
+        .read_ns = reading->at_ns,
+        .valid_until_ns = reading->at_ns < settled ? settled : 0,
+        .reply = vg_reply_share(reply),
+    };
+    inv->bytes += size;
+    inv->answers++;
+}
+
+static bool is_valid(const struct vg_inventory *inv, const struct slot *s)
+{
+    return s->generation == atomic_load(&inv->generation) &&
+           (!s->valid_until_ns || vg_now_ns() < s->valid_until_ns);
+}
+
+bool vg_inventory_find(struct vg_inventory *inv, const struct vg_request *rq,
+                       struct vg_reply *ret)
+{
+    if (!atomic_load(&inv->enabled) || atomic_load(&inv->changing))
+        return false;
+    VG_LOCK(&inv->lock);
+    struct slot *s = slot_of(inv, rq);
+    if (is_answer_to(s, rq) && is_valid(inv, s)) {
+        *ret = vg_reply_share(&s->reply);
+        ret->source = VG_SOURCE_INVENTORY;
+        ret->age_seconds = (unsigned int)((vg_now_ns() - s->read_ns) / VG_SECOND_NS);
+        atomic_fetch_add_explicit(&inv->hits, 1, memory_order_relaxed);
+        return true;
+    }
+    atomic_fetch_add_explicit(&inv->misses, 1, memory_order_relaxed);
+    return false;
+}
+
+/* ---- comparing with libvirt -------------------------------------------------------- */
+
+/* The request that a slot answers. */
+static struct vg_request *request_of(const struct slot *s)
+{
+    struct vg_request *rq = vg_request_new();
+
+    if (!rq)
+        return NULL;
+    rq->method = VG_GET;
+    rq->method_name = "GET";
+    rq->accept = s->accept;
+    rq->role = s->role;
+    rq->route = s->route;
+    rq->first_segment = s->first_segment;
+    rq->prefix = s->prefix ? strndup(s->target, s->prefix) : NULL;
+    rq->path_length = strcspn(s->target, "?");
+    if (vg_request_parse_target(rq, s->target) == 0 && vg_request_common_args(rq) == 0 &&
+        (rq->prefix || !s->prefix))
+        return rq;
+    vg_request_unref(rq);
+    return NULL;
+}
+
+struct vg_request *vg_inventory_pick(struct vg_inventory *inv, struct vg_reply *ret_reply,
+                                     struct vg_reading *ret_reading)
+{
+    VG_LOCK(&inv->lock);
+    for (unsigned int i = 0; i < SLOTS; i++) {
+        const struct slot *s = &inv->slots[inv->next_pick++ % SLOTS];
+        if (!s->target || !is_valid(inv, s))
+            continue;
+        *ret_reading = (struct vg_reading){s->generation, s->read_ns};
+        struct vg_request *rq = request_of(s);
+        if (rq)
+            *ret_reply = vg_reply_share(&s->reply);
+        return rq;
+    }
+    return NULL;
+}
+
+void vg_inventory_note_difference(struct vg_inventory *inv)
+{
+    atomic_fetch_add(&inv->differences, 1);
+    vg_inventory_touch(inv);
+}
+
+void vg_inventory_count(struct vg_inventory *inv, struct vg_inventory_counts *ret)
+{
+    VG_LOCK(&inv->lock);
+    *ret = (struct vg_inventory_counts){
+        .hits = atomic_load(&inv->hits),
+        .misses = atomic_load(&inv->misses),
+        .differences = atomic_load(&inv->differences),
+        .answers = inv->answers,
+        .bytes = inv->bytes,
+    };
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * See include/virtgate/list.h.
+ */
+#include "virtgate/list.h"
+
+int vg_text_list_read(struct vg_request *rq, const char *key, const json_t *array,
+                      struct vg_text_list *ret)
+{
+    size_t n = json_array_size(array), i;
+    const json_t *item;
+
+    *ret = (struct vg_text_list){0};
+    if (!array || (json_is_array(array) && n == 0))
+        return 0;
+    ret->v = json_is_array(array) ? calloc(n, sizeof(*ret->v)) : NULL;
+    if (json_is_array(array) && !ret->v) {
+        vg_error_set(vg_request_error(rq), VG_E_INTERNAL, "Out of memory");
+        return -1;
+    }
+    json_array_foreach (array, i, item)
+        if (json_is_string(item))
+            ret->v[ret->n++] = json_string_value(item);
+    if (ret->n == n && n > 0)
+        return 0;
+    vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
+                 "Body member '%s': an array of strings is accepted", key);
+    return -1;
+}

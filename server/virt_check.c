@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * See virt_check.h. An answer that is kept is asked for anew. Where they differ the event
+ * may be on its way: only if none has come a while later was memory wrong. That is
+ * counted (and must stay 0), memory is dropped, and whoever watches is told to list
+ * again.
+ */
+#include "server/virt_check.h"
+
+#include "virtgate/cleanup.h"
+#include "virtgate/log.h"
+
+#include <string.h>
+
+#define EVERY_NS    (15 * VG_SECOND_NS)
+#define PATIENCE_NS VG_SECOND_NS
+#define LIMIT_NS    (5 * VG_SECOND_NS)
+
+struct vg_check {
+    struct vg_host *host;
+    pthread_mutex_t lock;
+    int64_t next_ns; /* the next comparison */
+    bool asking;
+    int64_t judge_ns; /* 0: nothing to judge */
+    struct vg_reading reading;
+    struct vg_reply kept; /* owned, while asking */
+};
+
+struct vg_check *vg_check_new(struct vg_host *host)
+{
+    struct vg_check *check = calloc(1, sizeof(*check));
+    if (!check)
+        return NULL;
+    check->host = host;
+    check->next_ns = vg_now_ns() + EVERY_NS;
+    pthread_mutex_init(&check->lock, NULL);
+    return check;
+}
+
+void vg_check_free(struct vg_check *check)
+{
+    if (!check)
+        return;
+    vg_reply_clear(&check->kept);
+    pthread_mutex_destroy(&check->lock);
+    free(check);
+}
+
+bool vg_check_asks(struct vg_check *check)
+{
+    VG_LOCK(&check->lock);
+    return check->asking;
+}
+
+static bool differ(const struct vg_reply *a, const struct vg_reply *b)
+{
+    return a->body->length != b->body->length ||
+           memcmp(a->body->data, b->body->data, a->body->length) != 0;
+}
+
+/* The request's done(). An error (a host that went away) is no difference; a domain that
+ * is gone is one. */
+static void compare(struct vg_request *rq, struct vg_reply reply)
+{
+    struct vg_check *check = rq->done_data;
+    VG_LOCK(&check->lock);
+    bool same = reply.status != 404 &&
+                (reply.status != 200 || !reply.body || !differ(&reply, &check->kept));
+
+    check->asking = false;
+    check->judge_ns = same ? 0 : vg_now_ns() + PATIENCE_NS;
+    vg_reply_clear(&check->kept);
+    vg_reply_clear(&reply);
+}
+
+static void judge(struct vg_check *check)
+{
+    struct vg_host *host = check->host;
+
+    check->judge_ns = 0;
+    if (!vg_inventory_unchanged(host->inventory, &check->reading))
+        return;
+    vg_log(VG_LOG_ERROR, "inventory",
+           "%s: libvirt's answer is another than the one in memory, and no event said so",
+           host->name);
+    vg_inventory_note_difference(host->inventory);
+    vg_event_connection(host, VG_EVENT_RESET, "an event was missed");
+}
+
+/* Lock held. NULL: nothing is to be asked. */
+static struct vg_request *begin(struct vg_check *check, int64_t now)
+{
+    if (check->asking || check->judge_ns || now < check->next_ns)
+        return NULL;
+    check->next_ns = now + EVERY_NS;
+    struct vg_request *rq =
+        vg_inventory_pick(check->host->inventory, &check->kept, &check->reading);
+    if (!rq)
+        return NULL;
+    rq->host = check->host;
+    rq->start_ns = now;
+    rq->deadline_ns = now + LIMIT_NS;
+    rq->done = compare;
+    rq->done_data = check;
+    check->asking = true;
+    return rq;
+}
+
+void vg_check_watch(struct vg_check *check, int64_t now_ns)
+{
+    struct vg_request *rq;
+    {
+        VG_LOCK(&check->lock);
+        if (check->judge_ns && check->judge_ns <= now_ns)
+            judge(check);
+        rq = begin(check, now_ns);
+    }
+    if (rq)
+        vg_host_submit(check->host, rq);
+}

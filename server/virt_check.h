@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Memory compared with libvirt, now and then.
+ */
+#pragma once
+
+#include "server/virt_internal.h"
+
+struct vg_check;
+
+/* NULL: out of memory. */
+struct vg_check *vg_check_new(struct vg_host *host);
+/* When nothing is in flight on the host. Accepts NULL. */
+void vg_check_free(struct vg_check *check);
+
+/* Whether libvirt is being asked. */
+bool vg_check_asks(struct vg_check *check);
+
+/* Begins a comparison when one is due, or judges the last one. For the watchdog. */
+void vg_check_watch(struct vg_check *check, int64_t now_ns);

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Registering for events, and those that are not of domains. See virt_event.h. Callbacks
+ * run on libvirt's event loop: they invalidate what is in memory, then publish, so that
+ * whoever hears of an event never reads what was before it.
+ */
+#include "server/virt_event.h"
+
+#include "server/inventory.h"
+#include "server/virt_internal.h"
+#include "virtgate/log.h"
+
+#include <libvirt/libvirt-qemu.h>
+#include <libvirt/virterror.h>
+
+/* ---- drafts ------------------------------------------------------------------------ */
+
+void vg_draft_begin(struct vg_event_draft *d, void *host, enum vg_event_object object,
+                    const char *name)
+{
+    d->host = host;
+    d->w = (struct vg_json){0};
+    d->source = (struct vg_event_source){
+        .host = d->host->name, .object = object, .name = name, .id = -1};
+    vg_event_begin(&d->w, &d->source);
+}
+
+void vg_draft_domain(struct vg_event_draft *d, void *host, virDomainPtr dom,
+                     enum vg_event_object object, const char *name)
+{
+    d->host = host;
+    d->w = (struct vg_json){0};
+    d->uuid[0] = '\0';
+    virDomainGetUUIDString(dom, d->uuid);
+    d->source = (struct vg_event_source){
+        .host = d->host->name,
+        .object = object,
+        .name = name,
+        .domain = virDomainGetName(dom),
+        .uuid = d->uuid,
+        .id = (int)virDomainGetID(dom), /* -1: inactive */
+    };
+    vg_event_begin(&d->w, &d->source);
+}
+
+void vg_draft_publish(struct vg_event_draft *d)
+{
+    if (d->source.object == VG_EVENT_DOMAIN || d->source.object == VG_EVENT_CONNECTION)
+        vg_inventory_touch(d->host->inventory);
+    vg_event_publish(&d->source, &d->w);
+    vg_json_free(&d->w);
+}
+
+void vg_event_connection(struct vg_host *host, const char *name, const char *reason)
+{
+    struct vg_event_draft d;
+    vg_draft_begin(&d, host, VG_EVENT_CONNECTION, name);
+    if (reason)
+        vg_json_string(&d.w, "reason", reason);
+    vg_draft_publish(&d);
+}
+
+/* ---- networks ---------------------------------------------------------------------- */
+
+static void on_network(virConnectPtr conn, virNetworkPtr net, int type, int detail,
+                       void *host)
+{
+    struct vg_event_draft d;
+    char uuid[VIR_UUID_STRING_BUFLEN] = "";
+    (void)conn;
+    (void)detail; /* libvirt: always 0 */
+    virNetworkGetUUIDString(net, uuid);
+    vg_draft_begin(&d, host, VG_EVENT_NETWORK, "lifecycle");
+    vg_json_begin_object(&d.w, "network");
+    vg_json_string(&d.w, "name", virNetworkGetName(net));
+    vg_json_string(&d.w, "uuid", uuid);
+    vg_json_end_object(&d.w);
+    vg_json_enum(&d.w, "type", &vg_enum_virNetworkEventLifecycleType, type);
+    vg_draft_publish(&d);
+}
+
+/* ---- storage pools ----------------------------------------------------------------- */
+
+static void begin_pool(struct vg_event_draft *d, void *host, virStoragePoolPtr pool,
+                       const char *name)
+{
+    char uuid[VIR_UUID_STRING_BUFLEN] = "";
+    virStoragePoolGetUUIDString(pool, uuid);
+    vg_draft_begin(d, host, VG_EVENT_STORAGE_POOL, name);
+    vg_json_begin_object(&d->w, "storagePool");
+    vg_json_string(&d->w, "name", virStoragePoolGetName(pool));
+    vg_json_string(&d->w, "uuid", uuid);
+    vg_json_end_object(&d->w);
+}
+
+static void on_pool(virConnectPtr conn, virStoragePoolPtr pool, int type, int detail,
+                    void *host)
+{
+    struct vg_event_draft d;
+    (void)conn;
+    (void)detail;
+    begin_pool(&d, host, pool, "lifecycle");
+    vg_json_enum(&d.w, "type", &vg_enum_virStoragePoolEventLifecycleType, type);
+    vg_draft_publish(&d);
+}
+
+static void on_pool_refresh(virConnectPtr conn, virStoragePoolPtr pool, void *host)
+{
+    struct vg_event_draft d;
+    (void)conn;
+    begin_pool(&d, host, pool, "refresh");
+    vg_draft_publish(&d);
+}
+
+/* ---- node devices ------------------------------------------------------------------ */
+
+static void begin_device(struct vg_event_draft *d, void *host, virNodeDevicePtr dev,
+                         const char *name)
+{
+    vg_draft_begin(d, host, VG_EVENT_NODE_DEVICE, name);
+    vg_json_begin_object(&d->w, "nodeDevice");
+    vg_json_string(&d->w, "name", virNodeDeviceGetName(dev));
+    vg_json_end_object(&d->w);
+}
+
+static void on_device(virConnectPtr conn, virNodeDevicePtr dev, int type, int detail,
+                      void *host)
+{
+    struct vg_event_draft d;
+    (void)conn;
+    (void)detail;
+    begin_device(&d, host, dev, "lifecycle");
+    vg_json_enum(&d.w, "type", &vg_enum_virNodeDeviceEventLifecycleType, type);
+    vg_draft_publish(&d);
+}
+
+static void on_device_update(virConnectPtr conn, virNodeDevicePtr dev, void *host)
+{
+    struct vg_event_draft d;
+    (void)conn;
+    begin_device(&d, host, dev, "update");
+    vg_draft_publish(&d);
+}
+
+/* ---- secrets ----------------------------------------------------------------------- */
+
+static void begin_secret(struct vg_event_draft *d, void *host, virSecretPtr secret,
+                         const char *name)
+{
+    char uuid[VIR_UUID_STRING_BUFLEN] = "";
+    virSecretGetUUIDString(secret, uuid);
+    vg_draft_begin(d, host, VG_EVENT_SECRET, name);
+    vg_json_begin_object(&d->w, "secret");
+    vg_json_string(&d->w, "uuid", uuid);
+    vg_json_enum(&d->w, "usageType", &vg_enum_virSecretUsageType,
+                 virSecretGetUsageType(secret));
+    vg_json_string(&d->w, "usageId", virSecretGetUsageID(secret));
+    vg_json_end_object(&d->w);
+}
+
+static void on_secret(virConnectPtr conn, virSecretPtr secret, int type, int detail,
+                      void *host)
+{
+    struct vg_event_draft d;
+    (void)conn;
+    (void)detail;
+    begin_secret(&d, host, secret, "lifecycle");
+    vg_json_enum(&d.w, "type", &vg_enum_virSecretEventLifecycleType, type);
+    vg_draft_publish(&d);
+}
+
+static void on_secret_value(virConnectPtr conn, virSecretPtr secret, void *host)
+{
+    struct vg_event_draft d;
+    (void)conn;
+    begin_secret(&d, host, secret, "value-changed");
+    vg_draft_publish(&d);
+}
+
+/* ---- the QEMU monitor -------------------------------------------------------------- */
+
+static void on_monitor(virConnectPtr conn, virDomainPtr dom, const char *event,
+                       long long seconds, unsigned int micros, const char *details,
+                       void *host)
+{
+    struct vg_event_draft d;
+    json_t *data = details ? json_loads(details, 0, NULL) : NULL;
+    (void)conn;
+
+    vg_draft_domain(&d, host, dom, VG_EVENT_QEMU_MONITOR, "monitor");
+    vg_json_string(&d.w, "name", event);
+    vg_json_int(&d.w, "seconds", seconds);
+    vg_json_int(&d.w, "microseconds", micros);
+    if (data)
+        vg_json_value(&d.w, "data", data);
+    else
+        vg_json_null(&d.w, "data");
+    vg_draft_publish(&d);
+    json_decref(data);
+}
+
+/* ---- registering ------------------------------------------------------------------- */
+
+static void add_handle(struct vg_event_handles *handles, int callback,
+                       int (*deregister)(virConnectPtr conn, int callback))
+{
+    if (callback >= 0)
+        handles->v[handles->n++] = (struct vg_event_handle){deregister, callback};
+}
+
+static void register_domains(struct vg_host *host, virConnectPtr conn,
+                             struct vg_event_handles *handles)
+{
+    for (const struct vg_domain_event *e = vg_domain_events; e->callback; e++) {
+        int callback =
+            virConnectDomainEventRegisterAny(conn, NULL, e->id, e->callback, host, NULL);
+        add_handle(handles, callback, virConnectDomainEventDeregisterAny);
+        if (e->id == VIR_DOMAIN_EVENT_ID_LIFECYCLE)
+            handles->lifecycle = callback >= 0;
+    }
+    int monitor = virConnectDomainQemuMonitorEventRegister(conn, NULL, NULL, on_monitor,
+                                                           host, NULL, 0);
+    add_handle(handles, monitor, virConnectDomainQemuMonitorEventDeregister);
+}
+
+static void register_others(struct vg_host *host, virConnectPtr conn,
+                            struct vg_event_handles *handles)
+{
+    add_handle(handles,
+               virConnectNetworkEventRegisterAny(
+                   conn, NULL, VIR_NETWORK_EVENT_ID_LIFECYCLE,
+                   VIR_NETWORK_EVENT_CALLBACK(on_network), host, NULL),
+               virConnectNetworkEventDeregisterAny);
+    add_handle(handles,
+               virConnectStoragePoolEventRegisterAny(
+                   conn, NULL, VIR_STORAGE_POOL_EVENT_ID_LIFECYCLE,
+                   VIR_STORAGE_POOL_EVENT_CALLBACK(on_pool), host, NULL),
+               virConnectStoragePoolEventDeregisterAny);
+    add_handle(handles,
+               virConnectStoragePoolEventRegisterAny(
+                   conn, NULL, VIR_STORAGE_POOL_EVENT_ID_REFRESH,
+                   VIR_STORAGE_POOL_EVENT_CALLBACK(on_pool_refresh), host, NULL),
+               virConnectStoragePoolEventDeregisterAny);
+    add_handle(handles,
+               virConnectNodeDeviceEventRegisterAny(
+                   conn, NULL, VIR_NODE_DEVICE_EVENT_ID_LIFECYCLE,
+                   VIR_NODE_DEVICE_EVENT_CALLBACK(on_device), host, NULL),
+               virConnectNodeDeviceEventDeregisterAny);
+    add_handle(handles,
+               virConnectNodeDeviceEventRegisterAny(
+                   conn, NULL, VIR_NODE_DEVICE_EVENT_ID_UPDATE,
+                   VIR_NODE_DEVICE_EVENT_CALLBACK(on_device_update), host, NULL),
+               virConnectNodeDeviceEventDeregisterAny);
+    add_handle(handles,
+               virConnectSecretEventRegisterAny(conn, NULL, VIR_SECRET_EVENT_ID_LIFECYCLE,
+                                                VIR_SECRET_EVENT_CALLBACK(on_secret),
+                                                host, NULL),
+               virConnectSecretEventDeregisterAny);
+    add_handle(handles,
+               virConnectSecretEventRegisterAny(
+                   conn, NULL, VIR_SECRET_EVENT_ID_VALUE_CHANGED,
+                   VIR_SECRET_EVENT_CALLBACK(on_secret_value), host, NULL),
+               virConnectSecretEventDeregisterAny);
+}
+
+/* What a driver does not support it refuses, which is no fault. */
+void vg_events_register(struct vg_host *host, virConnectPtr conn,
+                        struct vg_event_handles *handles)
+{
+    *handles = (struct vg_event_handles){0};
+    register_domains(host, conn, handles);
+    register_others(host, conn, handles);
+    virResetLastError();
+    vg_log(VG_LOG_DEBUG, "event", "%s: registered for %u kinds of events", host->name,
+           handles->n);
+}
+
+void vg_events_deregister(virConnectPtr conn, struct vg_event_handles *handles)
+{
+    while (handles->n) {
+        const struct vg_event_handle *h = &handles->v[--handles->n];
+        h->deregister(conn, h->callback);
+    }
+    handles->lifecycle = false;
+    virResetLastError();
+}
