@@ -363,8 +363,7 @@ static int negotiate_stream(struct vg_http_call *call)
     call->wants_websocket = asked;
     if (asked)
         rq->accept = VG_ACCEPT_STREAM;
-    rq->streams =
-        rq->accept == VG_ACCEPT_STREAM || rq->accept == VG_ACCEPT_NOTHING_SAID;
+    rq->streams = rq->accept == VG_ACCEPT_STREAM || rq->accept == VG_ACCEPT_NOTHING_SAID;
     return 0;
 }
 
