@@ -173,7 +173,8 @@ static void add_entity(const struct vg_http_call *call, const struct vg_reply *r
         add_header(response, "Content-Encoding", "gzip");
     if (form->etag[0]) {
         add_header(response, "ETag", form->etag);
-        if (call->origin || rq->route->flags & VG_GIVES_XML || form->varies)
+        if (call->origin || rq->route->flags & (VG_GIVES_XML | VG_GIVES_IMAGE) ||
+            form->varies)
             add_header(response, "Vary", "Accept, Accept-Encoding, Origin");
     }
 }
