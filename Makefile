@@ -59,10 +59,11 @@ LIBS = $(shell pkg-config --libs $(PKGS)) -ldl
 
 SERVER  := $(sort $(wildcard server/*.c))
 ROUTES  := $(sort $(wildcard routes/*.c))
-GEN     := enum_tables.c error_table.c param_types.c openapi_spec.c
+GEN     := enum_tables.c error_table.c param_types.c xml_repeats.c openapi_spec.c
 LIB_OBJ := $(patsubst %.c,$(O)/%.o,$(filter-out server/main.c,$(SERVER)) $(ROUTES)) $(GEN:%.c=$(O)/gen/%.o)
 GEN_H   := $(O)/gen/enum_tables.h
 LIBVIRT_API = $(shell pkg-config --variable=libvirt_api libvirt)
+LIBVIRT_SCHEMAS ?= $(dir $(LIBVIRT_API))../schemas
 
 all: $(O)/virtgate ## build the gateway
 
@@ -93,6 +94,11 @@ $(O)/gen/error_table.c: server/gen/errors.py server/gen/error-status.tsv
 	@mkdir -p $(@D)
 	@echo "  GEN   $@"
 	$(Q)$(PYTHON) server/gen/errors.py --table server/gen/error-status.tsv --out $@ $(LIBVIRT_API)
+
+$(O)/gen/xml_repeats.c: server/gen/repeats.py
+	@mkdir -p $(@D)
+	@echo "  GEN   $@"
+	$(Q)$(PYTHON) server/gen/repeats.py --out $@ $(LIBVIRT_SCHEMAS)
 
 $(O)/gen/openapi_spec.c: server/gen/openapi.py openapi.yaml
 	@mkdir -p $(@D)

@@ -6,20 +6,10 @@
 
 #include "server/request.h"
 #include "server/xml_guard.h"
-#include "virtgate/cleanup.h"
+#include "server/xml_tree.h"
 
 #include <errno.h>
-#include <libxml/parser.h>
-#include <libxml/tree.h>
 #include <string.h>
-
-#define PARSE_OPTIONS (XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING)
-
-static void free_doc(xmlDocPtr *doc)
-{
-    xmlFreeDoc(*doc);
-}
-#define vg_auto_doc VG_CLEANUP(free_doc) xmlDocPtr
 
 const char *vg_xml_argument(struct vg_request *rq, const char *given)
 {
@@ -57,7 +47,7 @@ static char *text_of(const xmlNode *node)
 int vg_xml_identity(const char *xml, char **ret_name, char **ret_uuid,
                     struct vg_error *reterr)
 {
-    vg_auto_doc doc = xmlReadMemory(xml, (int)strlen(xml), NULL, NULL, PARSE_OPTIONS);
+    vg_auto_doc doc = xmlReadMemory(xml, (int)strlen(xml), NULL, NULL, VG_XML_OPTIONS);
     if (!doc) {
         const xmlError *e = xmlGetLastError();
         vg_error_set(reterr, VG_E_INVALID_XML,
@@ -85,7 +75,7 @@ struct vg_reply vg_reply_xml(struct vg_request *rq, char *xml_steal)
 
 int vg_xml_read_domain(const char *xml, struct vg_xml_domain *ret)
 {
-    vg_auto_doc doc = xmlReadMemory(xml, (int)strlen(xml), NULL, NULL, PARSE_OPTIONS);
+    vg_auto_doc doc = xmlReadMemory(xml, (int)strlen(xml), NULL, NULL, VG_XML_OPTIONS);
     if (!doc)
         return -1;
     const xmlNode *root = xmlDocGetRootElement(doc);
