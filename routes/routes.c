@@ -6,12 +6,16 @@
 
 #include <stddef.h>
 
+/* clang-format off */
 const struct vg_route *const vg_route_tables[] = {
     vg_routes_system,
     vg_routes_host,
     vg_routes_connection,
     vg_routes_domain,
+    vg_routes_domain_config,
+    vg_routes_domain_create,
     vg_routes_domain_power,
     vg_routes_domain_stats,
     NULL,
 };
+/* clang-format on */

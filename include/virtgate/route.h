@@ -40,6 +40,7 @@ enum vg_route_flag {
     VG_NO_HOST = 0x1000,   /* does not exist below /hosts/{host} */
     VG_GIVES_XML = 0x2000, /* may answer application/xml: vg_wants_xml() */
     VG_ONLY_XML = 0x4000,  /* answers nothing else */
+    VG_CONFIG = 0x8000, /* changes what GET ?view=config shows: If-Match may mean that */
 };
 
 struct vg_route {
