@@ -60,10 +60,11 @@ LIBS = $(shell pkg-config --libs $(PKGS)) -lwslay -ldl
 
 SERVER  := $(sort $(wildcard server/*.c))
 ROUTES  := $(sort $(wildcard routes/*.c))
-GEN     := enum_tables.c error_table.c linux_keys.c param_types.c openapi_spec.c
+GEN     := enum_tables.c error_table.c linux_keys.c param_types.c xml_repeats.c openapi_spec.c
 LIB_OBJ := $(patsubst %.c,$(O)/%.o,$(filter-out server/main.c,$(SERVER)) $(ROUTES)) $(GEN:%.c=$(O)/gen/%.o)
 GEN_H   := $(O)/gen/enum_tables.h
 LIBVIRT_API = $(shell pkg-config --variable=libvirt_api libvirt)
+LIBVIRT_SCHEMAS ?= $(dir $(LIBVIRT_API))../schemas
 
 all: $(O)/virtgate ## build the gateway
 
@@ -99,6 +100,11 @@ $(O)/gen/linux_keys.c: server/gen/keys.py
 	@mkdir -p $(@D)
 	@echo "  GEN   $@"
 	$(Q)echo '#include <linux/input-event-codes.h>' | $(CC) -E -dM -x c - | $(PYTHON) server/gen/keys.py --out $@
+
+$(O)/gen/xml_repeats.c: server/gen/repeats.py
+	@mkdir -p $(@D)
+	@echo "  GEN   $@"
+	$(Q)$(PYTHON) server/gen/repeats.py --out $@ $(LIBVIRT_SCHEMAS)
 
 $(O)/gen/openapi_spec.c: server/gen/openapi.py openapi.yaml
 	@mkdir -p $(@D)

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * /version, /connection, /connection/capabilities. What a connection says of itself was
- * read when it was opened, so the first two answer from memory while it is alive.
+ * /version, /connection, /connection/capabilities and domain-capabilities. What a
+ * connection says of itself was read when it was opened, so the first two answer from
+ * memory while it is alive.
  */
 #include "routes/routes.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/host.h"
-#include "virtgate/xml.h"
+#include "virtgate/route.h"
+#include "virtgate/xml_json.h"
 
 static void free_facts(struct vg_host_facts **facts)
 {
@@ -80,7 +82,27 @@ static struct vg_reply get_connection(struct vg_request *rq)
 static struct vg_reply get_capabilities(struct vg_request *rq)
 {
     char *xml = virConnectGetCapabilities(vg_conn(rq));
-    return xml ? vg_reply_xml(rq, xml) : vg_fail_virt(rq);
+    return xml ? vg_reply_document(rq, xml) : vg_fail_virt(rq);
+}
+
+static struct vg_reply get_domain_capabilities(struct vg_request *rq)
+{
+    const char *emulator = NULL, *arch = NULL, *machine = NULL, *virttype = NULL;
+    const struct vg_field args[] = {VG_TEXT("emulator", &emulator),
+                                    VG_TEXT("arch", &arch), VG_TEXT("machine", &machine),
+                                    VG_TEXT("virttype", &virttype), VG_END};
+
+    if (vg_args(rq, args) < 0)
+        return vg_fail(rq);
+    if (emulator && !vg_request_may(rq, VG_ADMIN)) {
+        vg_error_set(vg_request_error(rq), VG_E_FORBIDDEN,
+                     "'emulator' is a program that the host then runs; it needs the role "
+                     "'admin'");
+        return vg_fail(rq);
+    }
+    char *xml = virConnectGetDomainCapabilities(vg_conn(rq), emulator, arch, machine,
+                                                virttype, 0);
+    return xml ? vg_reply_document(rq, xml) : vg_fail_virt(rq);
 }
 
 /* clang-format off */
@@ -88,6 +110,7 @@ const struct vg_route vg_routes_connection[] = {
     {VG_GET, "/version", "getVersion", VG_READ | VG_LOCAL, get_version},
     {VG_GET, "/connection", "getConnection", VG_READ | VG_LOCAL, get_connection},
     {VG_GET, "/connection/capabilities", "getCapabilities", VG_READ | VG_SHARED | VG_GIVES_XML | VG_ONLY_XML, get_capabilities},
+    {VG_GET, "/connection/domain-capabilities", "getDomainCapabilities", VG_READ | VG_ARGS | VG_SHARED | VG_GIVES_XML | VG_ONLY_XML, get_domain_capabilities},
     {0},
 };
 /* clang-format on */

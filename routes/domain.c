@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * /domains and /domains/{domain}: list, show, define, undefine, rename, XML, state,
- * autostart.
+ * /domains and /domains/{domain}: list, show, undefine, rename, state, autostart.
+ * Making one is in domain_create.c, its configuration in domain_config.c.
  */
 #include "virtgate/domain.h"
 #include "routes/routes.h"
 #include "virtgate/autoptr.h"
-#include "virtgate/conflict.h"
+#include "virtgate/domain_config.h"
 #include "virtgate/host.h"
 #include "virtgate/object.h"
-#include "virtgate/xml.h"
-
-#include <string.h>
+#include "virtgate/xml_json.h"
 
 #define MAX_LIMIT 10000
 
@@ -110,84 +108,8 @@ static struct vg_reply list_domains(struct vg_request *rq)
     return is_covered(&filter, fields) ? vg_covered(reply) : reply;
 }
 
-/* ---- define and undefine ----------------------------------------------------------- */
-
-/* application/xml, or {"xml": "...", "flags": ["validate"]}; ?transient=true creates. */
-static struct vg_reply define_domain(struct vg_request *rq)
-{
-    const char *given = NULL;
-    bool transient = vg_peek_true(rq, "transient");
-    unsigned int flags = 0;
-    const struct vg_field args[] = {
-        VG_TEXT("xml", &given),
-        VG_BOOL("transient", &transient),
-        VG_NAMES("flags", &flags,
-                 transient ? &vg_enum_virDomainCreateFlags
-                           : &vg_enum_virDomainDefineFlags),
-        VG_END,
-    };
-
-    if (vg_args(rq, args) < 0)
-        return vg_fail(rq);
-    const char *xml = vg_xml_argument(rq, given);
-    if (!xml)
-        return vg_fail(rq);
-    vg_autoptr(virDomain) dom = transient
-                                    ? virDomainCreateXML(vg_conn(rq), xml, flags)
-                                    : virDomainDefineXMLFlags(vg_conn(rq), xml, flags);
-    if (!dom)
-        return vg_fail_define(rq, xml);
-    vg_auto_json w = vg_json_for(rq);
-    if (vg_domain_write(rq, &w, NULL, dom, VG_DOMAIN_EVERYTHING) < 0)
-        return vg_fail(rq);
-    return vg_created(rq, vg_domain_href(rq, dom), &w);
-}
-
-/* Whether the document is of this domain and not of another. What is not well-formed is
- * nobody's: libvirt, asked to define it, says what is wrong. */
-static bool is_same(struct vg_request *rq, virDomainPtr dom, const char *xml)
-{
-    struct vg_error malformed = {0};
-    vg_autofree char *name = NULL;
-    vg_autofree char *uuid = NULL;
-    char own[VIR_UUID_STRING_BUFLEN] = "";
-
-    if (vg_xml_identity(xml, &name, &uuid, &malformed) < 0) {
-        vg_error_clear(&malformed);
-        return true;
-    }
-    virDomainGetUUIDString(dom, own);
-    if ((!name || strcmp(name, virDomainGetName(dom)) == 0) &&
-        (!uuid || strcasecmp(uuid, own) == 0))
-        return true;
-    vg_error_set(
-        vg_request_error(rq), VG_E_CONFLICT,
-        "The document is of '%s' (%s), this domain is '%s' (%s); to change a name, "
-        "POST .../rename",
-        name ? name : "?", uuid ? uuid : "no uuid", virDomainGetName(dom), own);
-    return false;
-}
-
-static struct vg_reply redefine_domain(struct vg_request *rq)
-{
-    const char *given = NULL;
-    unsigned int flags = 0;
-    const struct vg_field args[] = {
-        VG_TEXT("xml", &given), VG_FLAGS("flags", &flags, virDomainDefineFlags), VG_END};
-
-    if (vg_args(rq, args) < 0)
-        return vg_fail(rq);
-    const char *xml = vg_xml_argument(rq, given);
-    if (!xml)
-        return vg_fail(rq);
-    vg_autoptr(virDomain) dom = vg_path_domain(rq);
-    if (!dom || !is_same(rq, dom, xml))
-        return vg_fail(rq);
-    vg_autoptr(virDomain) defined = virDomainDefineXMLFlags(vg_conn(rq), xml, flags);
-    if (!defined)
-        return vg_fail_define(rq, xml);
-    return vg_domain_reply(rq, defined);
-}
+/* ---- one domain ----------------------------------------------------------------------
+ */
 
 static struct vg_reply undefine_domain(struct vg_request *rq)
 {
@@ -203,45 +125,41 @@ static struct vg_reply undefine_domain(struct vg_request *rq)
     return vg_no_content(rq);
 }
 
-/* ---- one domain -------------------------------------------------------------------- */
+enum show { SHOW_DEFAULT, SHOW_CONFIG };
+static const struct vg_enum_value show_names[] = {{"default", NULL, SHOW_DEFAULT},
+                                                  {"config", NULL, SHOW_CONFIG}};
+static const struct vg_enum shows = {"views", show_names, 2};
 
+/* Its fields, or the whole of libvirt's document: ?view=config, or as XML. */
 static struct vg_reply get_domain(struct vg_request *rq)
 {
-    unsigned int fields = VG_DOMAIN_EVERYTHING;
+    unsigned int fields = 0, flags = 0;
+    int show = SHOW_DEFAULT;
     const struct vg_field args[] = {VG_NAMES("fields", &fields, &vg_domain_fields),
-                                    VG_END};
-
-    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
-    if (!dom)
-        return vg_fail(rq);
-    if (vg_wants_xml(rq)) {
-        char *xml = virDomainGetXMLDesc(dom, 0);
-        return xml ? vg_reply_xml(rq, xml) : vg_fail_virt(rq);
-    }
-    vg_auto_json w = vg_json_for(rq);
-    if (vg_domain_write(rq, &w, NULL, dom, fields) < 0)
-        return vg_fail(rq);
-    struct vg_reply reply = vg_ok_written(rq, &w);
-    return fields & ~(unsigned int)VG_DOMAIN_BRIEF ? reply : vg_covered(reply);
-}
-
-static struct vg_reply get_domain_xml(struct vg_request *rq)
-{
-    unsigned int flags = 0;
-    const struct vg_field args[] = {VG_FLAGS("flags", &flags, virDomainXMLFlags), VG_END};
+                                    VG_ONE_OF("view", &show, &shows),
+                                    VG_FLAGS("flags", &flags, virDomainXMLFlags), VG_END};
 
     if (vg_args(rq, args) < 0)
         return vg_fail(rq);
-    if (flags & VIR_DOMAIN_XML_SECURE && !vg_request_may(rq, VG_OPERATE)) {
-        vg_error_set(vg_request_error(rq), VG_E_FORBIDDEN,
-                     "The flag 'secure' shows passwords; it needs the role 'operator'");
+    bool document = show == SHOW_CONFIG || vg_wants_xml(rq);
+    if (document ? fields : flags) {
+        vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
+                     "'fields' is for the default view, 'flags' for view=config and XML");
         return vg_fail(rq);
     }
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
     if (!dom)
         return vg_fail(rq);
-    char *xml = virDomainGetXMLDesc(dom, flags);
-    return xml ? vg_reply_xml(rq, xml) : vg_fail_virt(rq);
+    if (document) {
+        char *xml = vg_domain_xml(rq, dom, flags);
+        return xml ? vg_reply_document(rq, xml) : vg_fail(rq);
+    }
+    vg_auto_json w = vg_json_for(rq);
+    if (vg_domain_write(rq, &w, NULL, dom, fields ? fields : VG_DOMAIN_EVERYTHING) < 0)
+        return vg_fail(rq);
+    struct vg_reply reply = vg_ok_written(rq, &w);
+    bool brief = fields && !(fields & ~(unsigned int)VG_DOMAIN_BRIEF);
+    return brief ? vg_covered(reply) : reply;
 }
 
 static struct vg_reply rename_domain(struct vg_request *rq)
@@ -307,11 +225,8 @@ static struct vg_reply set_autostart(struct vg_request *rq)
 /* clang-format off */
 const struct vg_route vg_routes_domain[] = {
     {VG_GET, "/domains", "listDomains", VG_READ | VG_LANE | VG_ARGS | VG_SHARED | VG_ALL, list_domains},
-    {VG_POST, "/domains", "defineDomain", VG_ADMIN | VG_ARGS | VG_XML, define_domain},
     {VG_GET, "/domains/{domain}", "getDomain", VG_READ | VG_ARGS | VG_SHARED | VG_GIVES_XML, get_domain},
     {VG_DELETE, "/domains/{domain}", "undefineDomain", VG_ADMIN | VG_ARGS, undefine_domain},
-    {VG_GET, "/domains/{domain}/xml", "getDomainXml", VG_READ | VG_ARGS | VG_SHARED | VG_GIVES_XML | VG_ONLY_XML, get_domain_xml},
-    {VG_PUT, "/domains/{domain}/xml", "redefineDomain", VG_ADMIN | VG_ARGS | VG_XML, redefine_domain},
     {VG_POST, "/domains/{domain}/rename", "renameDomain", VG_ADMIN | VG_ARGS, rename_domain},
     {VG_GET, "/domains/{domain}/state", "getDomainState", VG_READ | VG_SHARED, get_state},
     {VG_GET, "/domains/{domain}/autostart", "getDomainAutostart", VG_READ | VG_SHARED, get_autostart},

@@ -12,6 +12,8 @@ const struct vg_route *const vg_route_tables[] = {
     vg_routes_host,
     vg_routes_connection,
     vg_routes_domain,
+    vg_routes_domain_config,
+    vg_routes_domain_create,
     vg_routes_domain_power,
     vg_routes_domain_agent,
     vg_routes_domain_agent_users,

@@ -10,6 +10,8 @@ extern const struct vg_route vg_routes_system[];
 extern const struct vg_route vg_routes_host[];
 extern const struct vg_route vg_routes_connection[];
 extern const struct vg_route vg_routes_domain[];
+extern const struct vg_route vg_routes_domain_config[];
+extern const struct vg_route vg_routes_domain_create[];
 extern const struct vg_route vg_routes_domain_power[];
 extern const struct vg_route vg_routes_domain_agent[];
 extern const struct vg_route vg_routes_domain_agent_users[];

@@ -363,15 +363,16 @@ static int add_rest(struct vg_request *rq, const char *key, json_t *value)
     return 0;
 }
 
-static int read_body(struct vg_request *rq, const struct vg_field *fields, bool *given)
+static int read_members(struct vg_request *rq, json_t *object,
+                        const struct vg_field *fields, bool *given)
 {
     const struct vg_field *rest = find_rest(fields);
     const char *key;
     json_t *value;
 
-    if (rest && rq->json && !rq->rest)
+    if (rest && object && object == rq->json && !rq->rest)
         rq->rest = *(json_t **)rest->ret = json_object();
-    json_object_foreach (rq->json, key, value) {
+    json_object_foreach (object, key, value) {
         const struct vg_field *f = find_field(fields, key);
         if (rest && (!f || f == rest)) {
             if (add_rest(rq, key, value) < 0)
@@ -392,12 +393,9 @@ static int read_body(struct vg_request *rq, const struct vg_field *fields, bool 
     return 0;
 }
 
-int vg_args(struct vg_request *rq, const struct vg_field *fields)
+static int check_required(struct vg_request *rq, const struct vg_field *fields,
+                          const bool *given)
 {
-    bool given[MAX_FIELDS] = {false};
-
-    if (read_query(rq, fields, given) < 0 || read_body(rq, fields, given) < 0)
-        return -1;
     for (const struct vg_field *f = fields; f->name; f++) {
         if (f->required && !given[f - fields]) {
             vg_error_set(&rq->error, VG_E_MISSING_KEY, "'%s' is missing", f->name);
@@ -405,6 +403,34 @@ int vg_args(struct vg_request *rq, const struct vg_field *fields)
         }
     }
     return 0;
+}
+
+int vg_args(struct vg_request *rq, const struct vg_field *fields)
+{
+    bool given[MAX_FIELDS] = {false};
+
+    if (read_query(rq, fields, given) < 0 ||
+        read_members(rq, rq->json, fields, given) < 0)
+        return -1;
+    return check_required(rq, fields, given);
+}
+
+int vg_args_object(struct vg_request *rq, const char *where, json_t *object,
+                   const struct vg_field *fields)
+{
+    bool given[MAX_FIELDS] = {false};
+    char *detail = NULL;
+
+    if (!json_is_object(object))
+        return fail_value(rq, IN_BODY, where, "an object");
+    if (read_members(rq, object, fields, given) == 0 &&
+        check_required(rq, fields, given) == 0)
+        return 0;
+    if (asprintf(&detail, "%s: %s", where, rq->error.detail) >= 0) {
+        free(rq->error.detail);
+        rq->error.detail = detail;
+    }
+    return -1;
 }
 
 bool vg_peek_true(const struct vg_request *rq, const char *name)

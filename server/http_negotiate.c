@@ -160,6 +160,21 @@ static bool is_media(const char *value, const char *type)
            (value[n] == '\0' || strchr("; \t", value[n]));
 }
 
+/* RFC 7396's own type, or plain JSON, which here means the same. */
+static bool is_json(const struct vg_request *rq, const char *type)
+{
+    return is_media(type, "application/json") ||
+           (rq->method == VG_PATCH && is_media(type, "application/merge-patch+json"));
+}
+
+static const char *accepted_media(const struct vg_request *rq)
+{
+    if (rq->method == VG_PATCH)
+        return "application/merge-patch+json or application/json";
+    return rq->route->flags & VG_XML ? "application/json or application/xml"
+                                     : "application/json";
+}
+
 static int negotiate_content(struct vg_http_call *call, const struct vg_config *config)
 {
     struct vg_request *rq = call->rq;
@@ -168,7 +183,7 @@ static int negotiate_content(struct vg_http_call *call, const struct vg_config *
 
     if (!vg_http_has_body(h))
         return 0;
-    if (h->content_type && is_media(h->content_type, "application/json")) {
+    if (h->content_type && is_json(rq, h->content_type)) {
         rq->body_kind = VG_BODY_JSON;
     } else if (takes_xml && h->content_type &&
                (is_media(h->content_type, "application/xml") ||
@@ -176,9 +191,8 @@ static int negotiate_content(struct vg_http_call *call, const struct vg_config *
         rq->body_kind = VG_BODY_XML;
     } else {
         vg_error_set(&rq->error, VG_E_UNSUPPORTED_MEDIA_TYPE,
-                     "Content-Type '%.100s' is not accepted here; application/json%s is",
-                     h->content_type ? h->content_type : "(none)",
-                     takes_xml ? " or application/xml" : "");
+                     "Content-Type '%.100s' is not accepted here; %s is",
+                     h->content_type ? h->content_type : "(none)", accepted_media(rq));
         return -1;
     }
     call->body_limit = (size_t)(rq->body_kind == VG_BODY_XML ? config->max_xml_bytes

@@ -16,14 +16,25 @@ static int fail(struct vg_request *rq)
     return -1;
 }
 
-int vg_precondition_check(struct vg_request *rq)
+/* What a client may have read before it changes a configuration: the default view, or the
+ * document with the flags that a change is made from. */
+static const struct {
+    struct vg_pair query[2];
+    unsigned int n;
+} forms[] = {
+    {.n = 0},
+    {{{"view", "config"}}, 1},
+    {{{"view", "config"}, {"flags", "inactive"}}, 2},
+    {{{"view", "config"}, {"flags", "secure"}}, 2},
+    {{{"view", "config"}, {"flags", "inactive,secure"}}, 2},
+};
+
+/* Whether the header names the tag of one form. 1: yes; 0: no; -1: not known, the
+ * request's error is set. */
+static int matches(struct vg_request *rq, size_t form)
 {
     char tag[20];
-
-    if (!rq->if_match)
-        return 0;
-    if (!rq->read_route)
-        return fail(rq);
+    struct vg_pair query[2];
     struct vg_request read = {
         .method = VG_GET,
         .method_name = "GET",
@@ -31,6 +42,8 @@ int vg_precondition_check(struct vg_request *rq)
         .path_length = rq->path_length,
         .n_segments = rq->n_segments,
         .first_segment = rq->first_segment,
+        .query = query,
+        .n_query = forms[form].n,
         .by = rq->by,
         .role = rq->role,
         .host = rq->host,
@@ -38,6 +51,7 @@ int vg_precondition_check(struct vg_request *rq)
         .route = rq->read_route,
         .lease = rq->lease,
     };
+    memcpy(query, forms[form].query, sizeof(query));
     memcpy(read.segments, rq->segments, sizeof(read.segments));
     struct vg_reply reply = read.route->handler(&read);
     if (reply.status >= 500) { /* not known: not changed */
@@ -52,9 +66,22 @@ int vg_precondition_check(struct vg_request *rq)
     vg_reply_prepare(&reply);
     snprintf(tag, sizeof(tag), "\"%016" PRIx64, exists ? reply.body->hash : 0);
     vg_reply_clear(&reply);
-    if (!exists)
-        return strcmp(rq->if_match, "*") == 0
-                   ? 0
-                   : fail(rq); /* the change says what is wrong */
-    return strcmp(rq->if_match, "*") == 0 || strstr(rq->if_match, tag) ? 0 : fail(rq);
+    if (strcmp(rq->if_match, "*") == 0)
+        return 1; /* of what is not there, the change says what is wrong */
+    return exists && strstr(rq->if_match, tag);
+}
+
+int vg_precondition_check(struct vg_request *rq)
+{
+    if (!rq->if_match)
+        return 0;
+    if (!rq->read_route)
+        return fail(rq);
+    size_t n = rq->route->flags & VG_CONFIG ? sizeof(forms) / sizeof(forms[0]) : 1;
+    for (size_t i = 0; i < n; i++) {
+        int found = matches(rq, i);
+        if (found)
+            return found < 0 ? -1 : 0;
+    }
+    return fail(rq);
 }

@@ -6,18 +6,14 @@
 
 #include "server/request.h"
 #include "server/xml_guard.h"
-#include "server/xml_node.h"
-#include "virtgate/cleanup.h"
+#include "server/xml_tree.h"
 
 #include <errno.h>
-#include <libxml/parser.h>
 #include <string.h>
-
-#define PARSE_OPTIONS (XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING)
 
 xmlDocPtr vg_xml_parse(const char *xml)
 {
-    return xmlReadMemory(xml, (int)strlen(xml), NULL, NULL, PARSE_OPTIONS);
+    return xmlReadMemory(xml, (int)strlen(xml), NULL, NULL, VG_XML_OPTIONS);
 }
 
 const xmlNode *vg_xml_child(const xmlNode *node, const char *name)

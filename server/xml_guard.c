@@ -7,9 +7,6 @@
 
 #include <string.h>
 
-#define MAX_DEPTH    64
-#define MAX_ELEMENTS 5000
-
 static bool begins(const char *p, const char *end, const char *word)
 {
     size_t n = strlen(word);
@@ -96,9 +93,9 @@ int vg_xml_guard(const char *xml, size_t n, struct vg_error *reterr)
         } else {
             p = skip_tag(p + 1, end, &empty);
             depth += !empty;
-            if (++elements > MAX_ELEMENTS)
+            if (++elements > VG_XML_MAX_ELEMENTS)
                 return fail(reterr, "The XML has more than 5000 elements");
-            if (depth > MAX_DEPTH)
+            if (depth > VG_XML_MAX_DEPTH)
                 return fail(reterr, "The XML is more than 64 elements deep");
         }
     }

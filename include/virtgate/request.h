@@ -99,5 +99,11 @@ struct vg_field {
 /* Reads the arguments. -1: the request's error is set. Call it once, first. */
 int vg_args(struct vg_request *rq, const struct vg_field *fields);
 
+/* Reads an object that is a part of the body, as an item of an array is, by a table of
+ * its own; `where` ("disks/0") begins what errors say. Call it after vg_args(). -1: the
+ * request's error is set. */
+int vg_args_object(struct vg_request *rq, const char *where, json_t *object,
+                   const struct vg_field *fields);
+
 /* Whether the argument `name` is given as true, for a table that depends on it. */
 bool vg_peek_true(const struct vg_request *rq, const char *name);

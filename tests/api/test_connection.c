@@ -22,6 +22,17 @@ static const struct step rows[] = {
     {"GET", "/connection/capabilities", 200, NULL,
      .wants = {"Content-Type: application/xml*"},
      .contains = "*<capabilities>*</capabilities>*"},
+    {"GET", "/connection/capabilities", 200,
+     "{'capabilities':{'host':{'cpu':{'arch':'i686'}},'guest':[{'os_type':'hvm'},'...']}"
+     "}",
+     .headers = {"Accept: application/json"},
+     .wants = {"Content-Type: application/json*"}},
+    /* the test driver has none: tests/qemu/test_domain_config.c sees them */
+    {"GET", "/connection/domain-capabilities?arch=x86_64", 501,
+     "{'type':'urn:libvirt:error:VIR_ERR_NO_SUPPORT'}"},
+    {"GET", "/connection/domain-capabilities?cpu=x", 400,
+     "{'type':'urn:virtgate:error:unknown-key'}",
+     .contains = "*emulator, arch, machine, virttype*"},
     {"GET", "/connection?x=1", 400, "{'type':'urn:virtgate:error:unknown-key'}"},
     {"GET", "/version?flags=x", 400, "{'type':'urn:virtgate:error:unknown-key'}"},
     {"DELETE", "/connection", 405, NULL, .wants = {"Allow: *GET*"}},

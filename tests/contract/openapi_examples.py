@@ -21,7 +21,12 @@ DRIVER = "test"
 # type are named by it. defineDomain's examples are called web1, renameDomain's leads to web2.
 LIFE = [
     ("defineDomain", "application/xml", ""),
-    ("defineDomain", "application/json", ""),  # again: the same domain
+    ("defineDomain", "xml", ""),  # again: the same domain
+    ("defineDomain", "document", ""),
+    ("defineDomain", "short", ""),
+    ("replaceDomain", "application/json", "web1"),
+    ("patchDomain", "application/merge-patch+json", "web1"),
+    ("patchDomain", "application/json", "web1"),
     ("redefineDomain", "application/xml", "web1"),
     ("redefineDomain", "application/json", "web1"),
     ("setDomainAutostart", "application/json", "web1"),

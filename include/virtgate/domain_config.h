@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A domain's configuration, in and out: what the routes that show, make and change it
+ * have in common.
+ */
+#pragma once
+
+#include "virtgate/reply.h"
+#include "virtgate/request.h"
+
+#include <libvirt/libvirt.h>
+
+/* The domain's XML by virDomainXMLFlags; `secure` needs the role operator. Owned by the
+ * caller. NULL: the request's error is set. */
+char *vg_domain_xml(struct vg_request *rq, virDomainPtr dom, unsigned int flags);
+
+/* The XML of the JSON value that a client gave as `domain` (virtgate/xml_json.h). Owned
+ * by the caller. NULL: the request's error names the JSON pointer. */
+char *vg_domain_xml_of_json(struct vg_request *rq, const json_t *domain);
+
+/* Defines the domain anew (virDomainDefineXMLFlags) and answers with it: 409 when name or
+ * UUID of the document are another domain's. */
+struct vg_reply vg_domain_redefine(struct vg_request *rq, virDomainPtr dom,
+                                   const char *xml, unsigned int flags) VG_MUST_USE;

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The configuration of a domain, as libvirt's XML (/domains/{domain}/xml) and as the same
+ * document in JSON (PUT and PATCH /domains/{domain}; GET ?view=config is in domain.c),
+ * and POST /domains/convert, which defines nothing.
+ */
+#include "virtgate/domain_config.h"
+#include "routes/routes.h"
+#include "virtgate/autoptr.h"
+#include "virtgate/host.h"
+#include "virtgate/object.h"
+#include "virtgate/xml.h"
+#include "virtgate/xml_json.h"
+
+static struct vg_reply get_domain_xml(struct vg_request *rq)
+{
+    unsigned int flags = 0;
+    const struct vg_field args[] = {VG_FLAGS("flags", &flags, virDomainXMLFlags), VG_END};
+
+    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
+    char *xml = dom ? vg_domain_xml(rq, dom, flags) : NULL;
+    return xml ? vg_reply_xml(rq, xml) : vg_fail(rq);
+}
+
+static struct vg_reply redefine_domain(struct vg_request *rq)
+{
+    const char *given = NULL;
+    unsigned int flags = 0;
+    const struct vg_field args[] = {
+        VG_TEXT("xml", &given), VG_FLAGS("flags", &flags, virDomainDefineFlags), VG_END};
+
+    if (vg_args(rq, args) < 0)
+        return vg_fail(rq);
+    const char *xml = vg_xml_argument(rq, given);
+    if (!xml)
+        return vg_fail(rq);
+    vg_autoptr(virDomain) dom = vg_path_domain(rq);
+    return dom ? vg_domain_redefine(rq, dom, xml, flags) : vg_fail(rq);
+}
+
+/* ---- as JSON ----------------------------------------------------------------------- */
+
+static struct vg_reply fail_without_domain(struct vg_request *rq)
+{
+    vg_error_set(
+        vg_request_error(rq), VG_E_MISSING_KEY,
+        "'domain' is missing: send the document as GET ...?view=config gives it, "
+        "or what is to change of it");
+    return vg_fail(rq);
+}
+
+/* {"domain": {...}, "flags": ["validate"]} */
+static struct vg_reply replace_domain(struct vg_request *rq)
+{
+    json_t *domain = NULL;
+    unsigned int flags = 0;
+    const struct vg_field args[] = {VG_JSON("domain", &domain),
+                                    VG_FLAGS("flags", &flags, virDomainDefineFlags),
+                                    VG_END};
+
+    if (vg_args(rq, args) < 0)
+        return vg_fail(rq);
+    if (!domain)
+        return fail_without_domain(rq);
+    vg_autofree char *xml = vg_domain_xml_of_json(rq, domain);
+    if (!xml)
+        return vg_fail(rq);
+    vg_autoptr(virDomain) dom = vg_path_domain(rq);
+    return dom ? vg_domain_redefine(rq, dom, xml, flags) : vg_fail(rq);
+}
+
+/* What libvirt would start it with next, secrets included: without them a change would
+ * take a password away. */
+static json_t *read_config(struct vg_request *rq, virDomainPtr dom)
+{
+    vg_autofree char *xml =
+        vg_domain_xml(rq, dom, VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE);
+    return xml ? vg_xml_to_json(xml, vg_request_error(rq)) : NULL;
+}
+
+/* RFC 7396: {"domain": {"title": "x", "description": null}} */
+static struct vg_reply patch_domain(struct vg_request *rq)
+{
+    json_t *domain = NULL;
+    unsigned int flags = 0;
+    const struct vg_field args[] = {VG_JSON("domain", &domain),
+                                    VG_FLAGS("flags", &flags, virDomainDefineFlags),
+                                    VG_END};
+
+    if (vg_args(rq, args) < 0)
+        return vg_fail(rq);
+    if (!domain)
+        return fail_without_domain(rq);
+    vg_autoptr(virDomain) dom = vg_path_domain(rq);
+    json_auto_t *config = dom ? read_config(rq, dom) : NULL;
+    if (!config)
+        return vg_fail(rq);
+    json_auto_t *merged =
+        vg_json_merge(json_incref(json_object_get(config, "domain")), domain);
+    vg_autofree char *xml = vg_domain_xml_of_json(rq, merged);
+    return xml ? vg_domain_redefine(rq, dom, xml, flags) : vg_fail(rq);
+}
+
+/* ---- other formats ----------------------------------------------------------------- */
+
+/* {"from": "vmware-vmx", "config": "..."} gives XML, {"to": "qemu-argv", "xml": "..."}
+ * or {"to": ..., "domain": {...}} the other. */
+static struct vg_reply convert_domain(struct vg_request *rq)
+{
+    const char *from = NULL, *to = NULL, *config = NULL, *given = NULL;
+    json_t *domain = NULL;
+    const struct vg_field args[] = {
+        VG_TEXT("from", &from), VG_TEXT("config", &config), VG_TEXT("to", &to),
+        VG_TEXT("xml", &given), VG_JSON("domain", &domain), VG_END};
+
+    if (vg_args(rq, args) < 0)
+        return vg_fail(rq);
+    bool reads = from && config && !to && !given && !domain;
+    bool writes = to && (!given != !domain) && !from && !config;
+    if (!reads && !writes) {
+        vg_error_set(vg_request_error(rq), VG_E_MISSING_KEY,
+                     "Send 'from' and 'config', or 'to' and one of 'xml' and 'domain'");
+        return vg_fail(rq);
+    }
+    if (reads) {
+        char *xml = virConnectDomainXMLFromNative(vg_conn(rq), from, config, 0);
+        return xml ? vg_reply_xml(rq, xml) : vg_fail_virt(rq);
+    }
+    vg_autofree char *made = domain ? vg_domain_xml_of_json(rq, domain) : NULL;
+    const char *xml = domain ? made : vg_xml_argument(rq, given);
+    if (!xml)
+        return vg_fail(rq);
+    vg_autofree char *native = virConnectDomainXMLToNative(vg_conn(rq), to, xml, 0);
+    return native ? vg_ok(rq, json_pack("{s:o}", "config", vg_json_text(native)))
+                  : vg_fail_virt(rq);
+}
+
+/* clang-format off */
+const struct vg_route vg_routes_domain_config[] = {
+    {VG_PUT, "/domains/{domain}", "replaceDomain", VG_ADMIN | VG_ARGS | VG_CONFIG, replace_domain},
+    {VG_PATCH, "/domains/{domain}", "patchDomain", VG_ADMIN | VG_ARGS | VG_CONFIG, patch_domain},
+    {VG_GET, "/domains/{domain}/xml", "getDomainXml", VG_READ | VG_ARGS | VG_SHARED | VG_GIVES_XML | VG_ONLY_XML, get_domain_xml},
+    {VG_PUT, "/domains/{domain}/xml", "redefineDomain", VG_ADMIN | VG_ARGS | VG_XML, redefine_domain},
+    {VG_POST, "/domains/convert", "convertDomainXml", VG_ADMIN | VG_ARGS, convert_domain},
+    {0},
+};
+/* clang-format on */

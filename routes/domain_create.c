@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * POST /domains: a new domain from libvirt's XML, from the same document in JSON, or from
+ * a short form that the host's capabilities complete; or only the XML it would be.
+ */
+#include "routes/routes.h"
+#include "virtgate/autoptr.h"
+#include "virtgate/conflict.h"
+#include "virtgate/domain.h"
+#include "virtgate/domain_config.h"
+#include "virtgate/domain_create.h"
+#include "virtgate/host.h"
+#include "virtgate/object.h"
+#include "virtgate/xml.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_MEMORY_MIB                                                                   \
+    (INT64_C(1) << 34) /* what libvirt counts in KiB, well below 2^63 */
+#define MAX_VCPUS 65535
+
+static const struct vg_enum_value device_names[] = {{"disk", NULL, VG_NEW_DISK},
+                                                    {"cdrom", NULL, VG_NEW_CDROM}};
+static const struct vg_enum devices = {"devices", device_names, 2};
+static const struct vg_enum_value graphics_names[] = {{"none", NULL, VG_NEW_NO_GRAPHICS},
+                                                      {"vnc", NULL, VG_NEW_VNC},
+                                                      {"spice", NULL, VG_NEW_SPICE}};
+static const struct vg_enum graphics = {"graphics", graphics_names, 3};
+static const struct vg_enum_value firmware_names[] = {{"bios", NULL, VG_NEW_BIOS},
+                                                      {"efi", NULL, VG_NEW_EFI}};
+static const struct vg_enum firmwares = {"firmware", firmware_names, 2};
+
+/* What a request may give; one of the first three, or the short form. */
+struct form {
+    const char *xml;
+    json_t *domain;
+    json_t *disks, *interfaces, *boot;
+    int console; /* -1: not given */
+    bool short_form;
+    struct vg_new_domain made;
+};
+
+static int fail_value(struct vg_request *rq, const char *where, const char *accepted)
+{
+    vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
+                 "Body member '%s': %s is accepted", where, accepted);
+    return -1;
+}
+
+/* ---- the parts of the short form --------------------------------------------------- */
+
+static bool names_volume(const char *text)
+{
+    const char *slash = strchr(text, '/');
+    return slash && slash != text && slash[1];
+}
+
+static int read_disk(struct vg_request *rq, const char *where, json_t *item,
+                     struct vg_new_disk *disk)
+{
+    const struct vg_field fields[] = {
+        VG_TEXT("volume", &disk->volume),
+        VG_TEXT("path", &disk->path),
+        VG_TEXT("format", &disk->format),
+        VG_ONE_OF("device", &disk->device, &devices),
+        VG_BOOL("readOnly", &disk->read_only),
+        VG_END,
+    };
+
+    if (vg_args_object(rq, where, item, fields) < 0)
+        return -1;
+    if (!disk->volume == !disk->path)
+        return fail_value(rq, where, "one of 'volume' and 'path'");
+    if (disk->volume && !names_volume(disk->volume))
+        return fail_value(rq, where, "a 'volume' as POOL/VOLUME");
+    if (disk->path && disk->path[0] != '/')
+        return fail_value(rq, where, "an absolute 'path'");
+    return 0;
+}
+
+static int read_interface(struct vg_request *rq, const char *where, json_t *item,
+                          struct vg_new_interface *nic)
+{
+    const struct vg_field fields[] = {
+        VG_TEXT("network", &nic->network), VG_TEXT("bridge", &nic->bridge),
+        VG_TEXT("mac", &nic->mac), VG_TEXT("model", &nic->model), VG_END};
+
+    if (vg_args_object(rq, where, item, fields) < 0)
+        return -1;
+    if (!nic->network == !nic->bridge)
+        return fail_value(rq, where, "one of 'network' and 'bridge'");
+    return 0;
+}
+
+static int read_boot(struct vg_request *rq, const char *where, json_t *item,
+                     const char **ret)
+{
+    static const char *const known[] = {"hd", "cdrom", "network", "fd"};
+    const char *name = json_string_value(item);
+    for (size_t i = 0; name && i < sizeof(known) / sizeof(known[0]); i++) {
+        if (strcmp(name, known[i]) == 0) {
+            *ret = known[i];
+            return 0;
+        }
+    }
+    return fail_value(rq, where, "hd, cdrom, network or fd");
+}
+
+static int check_list(struct vg_request *rq, const char *name, const json_t *list,
+                      size_t most)
+{
+    char accepted[48];
+    snprintf(accepted, sizeof(accepted), "an array of at most %zu items", most);
+    if (list && (!json_is_array(list) || json_array_size(list) > most))
+        return fail_value(rq, name, accepted);
+    return 0;
+}
+
+static int read_lists(struct vg_request *rq, struct form *f)
+{
+    struct vg_new_domain *d = &f->made;
+    char where[32];
+    json_t *item;
+    size_t i;
+
+    if (check_list(rq, "disks", f->disks, VG_NEW_MAX_DISKS) < 0 ||
+        check_list(rq, "interfaces", f->interfaces, VG_NEW_MAX_INTERFACES) < 0 ||
+        check_list(rq, "boot", f->boot, VG_NEW_MAX_BOOT) < 0)
+        return -1;
+    json_array_foreach (f->disks, i, item) {
+        snprintf(where, sizeof(where), "disks/%zu", i);
+        if (read_disk(rq, where, item, &d->disks[d->n_disks++]) < 0)
+            return -1;
+    }
+    json_array_foreach (f->interfaces, i, item) {
+        snprintf(where, sizeof(where), "interfaces/%zu", i);
+        if (read_interface(rq, where, item, &d->interfaces[d->n_interfaces++]) < 0)
+            return -1;
+    }
+    json_array_foreach (f->boot, i, item) {
+        snprintf(where, sizeof(where), "boot/%zu", i);
+        if (read_boot(rq, where, item, &d->boot[d->n_boot++]) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- which form it is -------------------------------------------------------------- */
+
+/* Exactly one way to say what the domain is. */
+static int check_form(struct vg_request *rq, struct form *f)
+{
+    const struct vg_new_domain *d = &f->made;
+    f->short_form = d->name || d->uuid || d->title || d->description || d->arch ||
+                    d->machine || d->virt_type || d->memory_mib || d->vcpus ||
+                    d->firmware || d->graphics >= 0 || f->console >= 0 || f->disks ||
+                    f->interfaces || f->boot;
+    int ways = (vg_xml_body(rq) != NULL) + (f->xml != NULL) + (f->domain != NULL) +
+               f->short_form;
+    if (ways != 1) {
+        vg_error_set(vg_request_error(rq), ways ? VG_E_INVALID_VALUE : VG_E_MISSING_KEY,
+                     "Send exactly one of: application/xml, 'xml' with libvirt's XML, "
+                     "'domain' with the same document in JSON, or the short form with "
+                     "'name' and 'memoryMiB'");
+        return -1;
+    }
+    const char *missing = !f->short_form   ? NULL
+                          : !d->name       ? "name"
+                          : !d->memory_mib ? "memoryMiB"
+                                           : NULL;
+    if (missing)
+        vg_error_set(vg_request_error(rq), VG_E_MISSING_KEY, "'%s' is missing", missing);
+    return missing ? -1 : 0;
+}
+
+/* The document that the request describes; in `*ret_made` when it is new text, owned by
+ * the caller. NULL: the request's error is set. */
+static const char *find_xml(struct vg_request *rq, struct form *f, char **ret_made)
+{
+    struct vg_new_domain *d = &f->made;
+
+    if (f->domain)
+        return *ret_made = vg_domain_xml_of_json(rq, f->domain);
+    if (!f->short_form)
+        return vg_xml_argument(rq, f->xml);
+    d->vcpus = d->vcpus ? d->vcpus : 1;
+    d->graphics = d->graphics < 0 ? VG_NEW_NO_GRAPHICS : d->graphics;
+    d->console = f->console != 0;
+    return read_lists(rq, f) < 0 ? NULL : (*ret_made = vg_new_domain_xml(rq, d));
+}
+
+static struct vg_reply make_domain(struct vg_request *rq, const char *xml, bool transient,
+                                   unsigned int flags)
+{
+    vg_autoptr(virDomain) dom = transient
+                                    ? virDomainCreateXML(vg_conn(rq), xml, flags)
+                                    : virDomainDefineXMLFlags(vg_conn(rq), xml, flags);
+    if (!dom)
+        return vg_fail_define(rq, xml);
+    vg_auto_json w = vg_json_for(rq);
+    if (vg_domain_write(rq, &w, NULL, dom, VG_DOMAIN_EVERYTHING) < 0)
+        return vg_fail(rq);
+    return vg_created(rq, vg_domain_href(rq, dom), &w);
+}
+
+/* ?transient=true creates and starts it, ?dryRun=true only shows its XML. */
+static struct vg_reply define_domain(struct vg_request *rq)
+{
+    struct form f = {.console = -1, .made = {.graphics = -1}};
+    struct vg_new_domain *d = &f.made;
+    bool transient = vg_peek_true(rq, "transient"), dry_run = false;
+    unsigned int flags = 0;
+    const struct vg_field args[] = {
+        VG_TEXT("xml", &f.xml),
+        VG_JSON("domain", &f.domain),
+        VG_TEXT("name", &d->name),
+        VG_NUMBER("memoryMiB", &d->memory_mib, 1, MAX_MEMORY_MIB),
+        VG_NUMBER("vcpus", &d->vcpus, 1, MAX_VCPUS),
+        VG_TEXT("uuid", &d->uuid),
+        VG_TEXT("title", &d->title),
+        VG_TEXT("description", &d->description),
+        VG_TEXT("virtType", &d->virt_type),
+        VG_TEXT("arch", &d->arch),
+        VG_TEXT("machine", &d->machine),
+        VG_ONE_OF("firmware", &d->firmware, &firmwares),
+        VG_JSON("disks", &f.disks),
+        VG_JSON("interfaces", &f.interfaces),
+        VG_JSON("boot", &f.boot),
+        VG_ONE_OF("graphics", &d->graphics, &graphics),
+        VG_MAYBE("console", &f.console),
+        VG_BOOL("dryRun", &dry_run),
+        VG_BOOL("transient", &transient),
+        VG_NAMES("flags", &flags,
+                 transient ? &vg_enum_virDomainCreateFlags
+                           : &vg_enum_virDomainDefineFlags),
+        VG_END,
+    };
+
+    if (vg_args(rq, args) < 0 || check_form(rq, &f) < 0)
+        return vg_fail(rq);
+    vg_autofree char *made = NULL;
+    const char *xml = find_xml(rq, &f, &made);
+    if (!xml)
+        return vg_fail(rq);
+    if (dry_run) {
+        char *shown = made ? vg_take(&made) : strdup(xml);
+        return shown ? vg_reply_xml(rq, shown) : vg_ok(rq, NULL); /* out of memory */
+    }
+    return make_domain(rq, xml, transient, flags);
+}
+
+/* clang-format off */
+const struct vg_route vg_routes_domain_create[] = {
+    {VG_POST, "/domains", "defineDomain", VG_ADMIN | VG_ARGS | VG_XML, define_domain},
+    {0},
+};
+/* clang-format on */

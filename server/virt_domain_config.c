@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * See include/virtgate/domain_config.h.
+ */
+#include "virtgate/domain_config.h"
+
+#include "virtgate/autoptr.h"
+#include "virtgate/conflict.h"
+#include "virtgate/domain.h"
+#include "virtgate/host.h"
+#include "virtgate/route.h"
+#include "virtgate/xml.h"
+#include "virtgate/xml_json.h"
+
+#include <string.h>
+
+char *vg_domain_xml(struct vg_request *rq, virDomainPtr dom, unsigned int flags)
+{
+    if (flags & VIR_DOMAIN_XML_SECURE && !vg_request_may(rq, VG_OPERATE)) {
+        vg_error_set(vg_request_error(rq), VG_E_FORBIDDEN,
+                     "The flag 'secure' shows passwords; it needs the role 'operator'");
+        return NULL;
+    }
+    char *xml = virDomainGetXMLDesc(dom, flags);
+    if (!xml)
+        vg_error_set_virt(vg_request_error(rq));
+    return xml;
+}
+
+char *vg_domain_xml_of_json(struct vg_request *rq, const json_t *domain)
+{
+    json_auto_t *document = json_pack("{s:O}", "domain", domain);
+    if (!document) {
+        vg_error_set(vg_request_error(rq), VG_E_INTERNAL, "Out of memory");
+        return NULL;
+    }
+    return vg_xml_from_json(document, vg_request_error(rq));
+}
+
+/* Whether the document is of this domain and not of another. What is not well-formed is
+ * nobody's: libvirt, asked to define it, says what is wrong. */
+static bool is_same(struct vg_request *rq, virDomainPtr dom, const char *xml)
+{
+    struct vg_error malformed = {0};
+    vg_autofree char *name = NULL;
+    vg_autofree char *uuid = NULL;
+    char own[VIR_UUID_STRING_BUFLEN] = "";
+
+    if (vg_xml_identity(xml, &name, &uuid, &malformed) < 0) {
+        vg_error_clear(&malformed);
+        return true;
+    }
+    virDomainGetUUIDString(dom, own);
+    if ((!name || strcmp(name, virDomainGetName(dom)) == 0) &&
+        (!uuid || strcasecmp(uuid, own) == 0))
+        return true;
+    vg_error_set(
+        vg_request_error(rq), VG_E_CONFLICT,
+        "The document is of '%s' (%s), this domain is '%s' (%s); to change a name, "
+        "POST .../rename",
+        name ? name : "?", uuid ? uuid : "no uuid", virDomainGetName(dom), own);
+    return false;
+}
+
+struct vg_reply vg_domain_redefine(struct vg_request *rq, virDomainPtr dom,
+                                   const char *xml, unsigned int flags)
+{
+    if (!is_same(rq, dom, xml))
+        return vg_fail(rq);
+    vg_autoptr(virDomain) defined = virDomainDefineXMLFlags(vg_conn(rq), xml, flags);
+    if (!defined)
+        return vg_fail_define(rq, xml);
+    return vg_domain_reply(rq, defined);
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * routes/domain_config.c: the configuration as JSON, shown, replaced and changed by merge
+ * patch; If-Match of what was shown; conversion.
+ */
+#include "tests/harness/steps.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define GATEWAY(slug) "{'type':'urn:virtgate:error:" slug "'}"
+#define LIBVIRT(name) "{'type':'urn:libvirt:error:" name "'}"
+#define MERGE         "Content-Type: application/merge-patch+json"
+
+static const struct step show[] = {
+    {"GET", "/domains/test?view=config", 200,
+     "{'domain':{'@type':'test','@id':'1','name':'test',"
+     "'memory':{'@unit':'KiB','#text':'8388608'},'os':{'boot':[{'@dev':'hd'}]},"
+     "'devices':{'disk':[{'@type':'file','source':{'@file':'/guest/diskimage1'}}],"
+     "'interface':[{'mac':{'@address':'aa:bb:cc:dd:ee:ff'}}],"
+     "'memballoon':{'@model':'virtio'}}}}",
+     .wants = {"ETag: \"*\"", "Content-Type: application/json*"}},
+    {"GET", "/domains/test?view=config&flags=inactive,secure", 200,
+     "{'domain':{'name':'test','@id':'<absent>'}}"},
+    {"GET", "/domains/test?view=config", 200, NULL,
+     .headers = {"Accept: application/xml"}, .contains = "<domain type='test' id='1'>*"},
+    {"GET", "/domains/test?flags=inactive", 200, NULL,
+     .headers = {"Accept: application/xml"}, .contains = "<domain type='test'>*"},
+    {"GET", "/domains/test?view=default", 200, "{'name':'test','domain':'<absent>'}"},
+    {"GET", "/domains/test?view=nosuch", 400, GATEWAY("unknown-value"),
+     .contains = "*default, config*"},
+    {"GET", "/domains/test?view=config&flags=nosuch", 400, GATEWAY("unknown-flag")},
+    {"GET", "/domains/test?view=config&fields=name", 400, GATEWAY("invalid-value")},
+    {"GET", "/domains/test?flags=inactive", 400, GATEWAY("invalid-value")},
+    {"GET", "/domains/nosuch?view=config", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
+};
+
+#define ALPHA                                                                            \
+    "'@type':'test','name':'alpha','memory':{'@unit':'MiB','#text':'64'},"               \
+    "'os':{'type':'hvm'}"
+
+static const struct step change[] = {
+    {"POST", "/domains", 201, "{'name':'alpha','uuid':'$uuid','persistent':true}",
+     .json = "{'domain':{" ALPHA "}}", .wants = {"Location: /domains/alpha"}},
+    {"PATCH", "/domains/alpha", 200,
+     "{'name':'alpha','title':'one','maxMemoryKiB':65536}",
+     .json = "{'domain':{'title':'one'}}"},
+    {"GET", "/domains/alpha?view=config", 200,
+     "{'domain':{'title':'one','uuid':'${uuid}','devices':{}}}"},
+    {"PATCH", "/domains/alpha", 200, "{'title':'<absent>','maxVcpus':3}",
+     .json = "{'domain':{'title':null,'vcpu':{'#text':3}}}"},
+    /* arrays are replaced as a whole */
+    {"PATCH", "/domains/alpha", 200, NULL,
+     .json = "{'domain':{'devices':{'interface':[{'@type':'network',"
+             "'source':{'@network':'default'}},{'@type':'user'}]}}}"},
+    {"GET", "/domains/alpha?view=config", 200,
+     "{'domain':{'devices':{'interface':[{'@type':'network'},{'@type':'user'}]}}}"},
+    {"PATCH", "/domains/alpha", 200, NULL,
+     .json = "{'domain':{'devices':{'interface':null}}}"},
+    {"GET", "/domains/alpha?view=config", 200,
+     "{'domain':{'devices':{'interface':'<absent>'}}}"},
+    /* a foreign namespace in the metadata */
+    {"PATCH", "/domains/alpha", 200, NULL,
+     .json = "{'domain':{'metadata':{'my:app':{'@xmlns:my':'urn:my','@n':'1',"
+             "'my:x':'y'}}}}"},
+    {"GET", "/domains/alpha/xml", 200, NULL,
+     .contains = "*<my:app xmlns:my=\"urn:my\" n=\"1\">*<my:x>y</my:x>*"},
+    {"GET", "/domains/alpha?view=config", 200,
+     "{'domain':{'metadata':{'my:app':{'@xmlns:my':'urn:my','@n':'1','my:x':'y'}}}}"},
+    /* the whole */
+    {"PUT", "/domains/alpha", 200, "{'uuid':'${uuid}','maxVcpus':1}",
+     .json = "{'domain':{" ALPHA ",'uuid':'${uuid}'}}"},
+    {"PUT", "/domains/alpha?flags=validate", 200, "{'uuid':'${uuid}'}",
+     .json = "{'domain':{" ALPHA ",'uuid':'${uuid}'}}"},
+    {"PUT", "/domains/alpha", 200, NULL,
+     .json = "{'flags':['validate'],'domain':{" ALPHA ",'uuid':'${uuid}'}}"},
+};
+
+static const struct step refused[] = {
+    /* another domain's document */
+    {"PUT", "/domains/alpha", 409, GATEWAY("conflict"),
+     .json = "{'domain':{'@type':'test','name':'beta','memory':1,'os':{'type':'hvm'}}}"},
+    {"PATCH", "/domains/alpha", 409, GATEWAY("conflict"),
+     .json = "{'domain':{'name':'beta'}}"},
+    {"PATCH", "/domains/alpha", 409, GATEWAY("conflict"),
+     .json = "{'domain':{'uuid':'00000000-0000-4000-8000-000000000001'}}"},
+    /* what has no XML */
+    {"PATCH", "/domains/alpha", 400, GATEWAY("invalid-value"),
+     .json = "{'domain':{'devices':{'disk':[{'source':[null]}]}}}",
+     .contains = "*'/domain/devices/disk/0/source/0'*"},
+    {"PUT", "/domains/alpha", 400, GATEWAY("invalid-value"),
+     .json = "{'domain':{'title':true}}", .contains = "*'/domain/title'*"},
+    {"PUT", "/domains/alpha", 400, GATEWAY("invalid-value"), .json = "{'domain':[]}",
+     .contains = "*'/domain'*"},
+    {"PATCH", "/domains/alpha", 400, GATEWAY("invalid-value"), .json = "{'domain':null}"},
+    {"PATCH", "/domains/alpha", 400, GATEWAY("missing-key"), .json = "{}"},
+    {"PUT", "/domains/alpha", 400, GATEWAY("missing-key"), .json = "{}"},
+    {"PUT", "/domains/alpha", 400, GATEWAY("unknown-key"), .json = "{'xml':'<a/>'}"},
+    {"PATCH", "/domains/alpha?flags=nosuch", 400, GATEWAY("unknown-flag"),
+     .json = "{'domain':{}}"},
+    {"PATCH", "/domains/alpha", 415, GATEWAY("unsupported-media-type"),
+     .xml = "<domain/>", .contains = "*application/merge-patch+json*"},
+    {"PUT", "/domains/alpha", 415, GATEWAY("unsupported-media-type"),
+     .json = "{'domain':{}}", .headers = {MERGE}},
+    {"PUT", "/domains/alpha", 412, GATEWAY("precondition-failed"),
+     .json = "{'domain':{" ALPHA ",'uuid':'${uuid}'}}",
+     .headers = {"If-Match: \"0123456789abcdef\""}},
+    /* what libvirt refuses */
+    {"PATCH", "/domains/alpha", 422, "{'error':{}}",
+     .json = "{'domain':{'memory':{'#text':'much'}}}"},
+    {"PATCH", "/domains/nosuch", 404, LIBVIRT("VIR_ERR_NO_DOMAIN"),
+     .json = "{'domain':{}}"},
+    {"PUT", "/domains/nosuch", 404, LIBVIRT("VIR_ERR_NO_DOMAIN"),
+     .json = "{'domain':{" ALPHA "}}"},
+    {"GET", "/domains/alpha", 200,
+     "{'uuid':'${uuid}','maxVcpus':1,'maxMemoryKiB':65536}"},
+    {"POST", "/domains/convert", 501, LIBVIRT("VIR_ERR_NO_SUPPORT"),
+     .json = "{'from':'qemu-argv','config':'x'}"},
+    {"POST", "/domains/convert", 501, LIBVIRT("VIR_ERR_NO_SUPPORT"),
+     .json = "{'to':'qemu-argv','xml':'<domain/>'}"},
+    {"POST", "/domains/convert", 400, GATEWAY("missing-key"), .json = "{}"},
+    {"POST", "/domains/convert", 400, GATEWAY("missing-key"),
+     .json = "{'from':'x','config':'x','to':'x'}"},
+    {"POST", "/domains/convert", 400, GATEWAY("missing-key"),
+     .json = "{'to':'x','xml':'<domain/>','domain':{}}"},
+    {"POST", "/domains/convert", 400, GATEWAY("invalid-value"),
+     .json = "{'to':'x','domain':true}", .contains = "*'/domain'*"},
+    {"POST", "/domains/convert", 422, GATEWAY("unsafe-xml"),
+     .json = "{'to':'x','xml':'<!DOCTYPE a><a/>'}"},
+};
+
+/* The tag of what was shown lets one change through, not a second. */
+static void test_if_match(struct scenario *s)
+{
+    static const char *const shown[] = {
+        "/domains/alpha?view=config",
+        "/domains/alpha?view=config&flags=inactive",
+        "/domains/alpha?view=config&flags=secure",
+        "/domains/alpha?view=config&flags=inactive,secure",
+    };
+    for (size_t i = 0; i < COUNT(shown); i++) {
+        struct response *seen = scenario_send(s, "GET", shown[i], NULL, NULL);
+        char *tag = response_header(seen, "ETag");
+        char match[80] = "If-Match: ", body[64];
+        strncat(match, tag ? tag : "none", sizeof(match) - strlen(match) - 1);
+        snprintf(body, sizeof(body), "{\"domain\":{\"title\":\"v%zu\"}}", i);
+        const char *const *headers = ARGS(MERGE, match);
+        struct response *r = scenario_send(s, "PATCH", "/domains/alpha", headers, body);
+        check_response(r->status == 200, r, "the tag of %s", shown[i]);
+        response_free(r);
+        r = scenario_send(s, "PATCH", "/domains/alpha", headers, body);
+        check_response(is_problem(r, 412, "precondition-failed"), r, "the same again");
+        response_free(r);
+        /* as it was shown, it can be put back */
+        r = scenario_send(s, "PUT", "/domains/alpha",
+                          ARGS("Content-Type: application/json"), seen->body);
+        check_response(r->status == 200, r, "what was shown, put");
+        response_free(r);
+        free(tag);
+        response_free(seen);
+    }
+}
+
+/* All that the test driver's own domain has, unchanged by there and back. */
+static void test_put_back(struct scenario *s)
+{
+    const char *path = "/domains/test?view=config&flags=inactive,secure";
+    struct response *before = scenario_send(s, "GET", path, NULL, NULL);
+    struct response *put = scenario_send(
+        s, "PUT", "/domains/test", ARGS("Content-Type: application/json"), before->body);
+    struct response *after = scenario_send(s, "GET", path, NULL, NULL);
+    check_response(put->status == 200, put, "put back");
+    check_response(after->status == 200 && strcmp(before->body, after->body) == 0, after,
+                   "it is still %s", before->body);
+    response_free(before);
+    response_free(put);
+    response_free(after);
+}
+
+int main(void)
+{
+    struct scenario s;
+    if (scenario_begin(&s, "domain_config", ARGS("-c", "test:///default"))) {
+        scenario_run(&s, show, COUNT(show));
+        scenario_run(&s, change, COUNT(change));
+        scenario_run(&s, refused, COUNT(refused));
+        test_if_match(&s);
+        test_put_back(&s);
+        scenario_end(&s);
+    }
+    return checks_report();
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * routes/domain_create.c: the short form and its checks, on a driver without domain
+ * capabilities; XML and JSON documents are in test_domain.c and test_domain_config.c.
+ */
+#include "tests/harness/steps.h"
+
+#define GATEWAY(slug) "{'type':'urn:virtgate:error:" slug "'}"
+#define LIBVIRT(name) "{'type':'urn:libvirt:error:" name "'}"
+#define BASE          "'name':'web','memoryMiB':64"
+
+static const struct step create[] = {
+    {"POST", "/domains?dryRun=true", 200, NULL, .json = "{" BASE "}",
+     .contains = "*<domain type=*test*>*<memory unit=*MiB*>64</memory>*"
+                 "<vcpu>1</vcpu>*<type arch=*i686*>hvm</type>*<console *"},
+    {"GET", "/domains/web", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
+    /* text is text, whatever it looks like */
+    {"POST", "/domains", 200, "{'xml':'~*<name>a&lt;b&gt;&amp;</name>*'}",
+     .json = "{'name':'a<b>&','memoryMiB':64,'dryRun':true}"},
+    {"POST", "/domains", 201, "{'name':'web','maxMemoryKiB':65536,'maxVcpus':1}",
+     .json = "{" BASE "}", .wants = {"Location: /domains/web"}},
+    {"POST", "/domains", 201,
+     "{'name':'full','uuid':'00000000-0000-4000-8000-00000000000a',"
+     "'title':'All of it','maxVcpus':2,'persistent':true}",
+     .json = "{'name':'full','uuid':'00000000-0000-4000-8000-00000000000a',"
+             "'title':'All of it','description':'d','memoryMiB':64,'vcpus':2,"
+             "'virtType':'test','arch':'i686','console':false,'graphics':'vnc',"
+             "'disks':[{'path':'/guest/a.img'},{'path':'/dev/sr0','device':'cdrom'},"
+             "{'path':'/guest/b.img','format':'qcow2','readOnly':true}],"
+             "'interfaces':[{'network':'default','model':'virtio'},"
+             "{'bridge':'br0','mac':'52:54:00:00:00:01'}],'boot':['cdrom','hd']}"},
+    {"GET", "/domains/full?view=config", 200,
+     "{'domain':{'description':'d','os':{'boot':[{'@dev':'cdrom'},{'@dev':'hd'}]},"
+     "'devices':{'disk':[{'@type':'file','source':{'@file':'/guest/a.img'},"
+     "'driver':{'@type':'raw'},'target':{'@dev':'vda','@bus':'virtio'}},"
+     "{'driver':{'@type':'qcow2'},'readonly':{},'target':{'@dev':'vdb'}},"
+     "{'@type':'block','@device':'cdrom','source':{'@dev':'/dev/sr0'},'readonly':{}}],"
+     "'interface':[{'@type':'network','model':{'@type':'virtio'}},"
+     "{'@type':'bridge','source':{'@bridge':'br0'},"
+     "'mac':{'@address':'52:54:00:00:00:01'}}],"
+     "'graphics':[{'@type':'vnc'}],'console':'<absent>'}}}"},
+    {"POST", "/domains?transient=true", 201,
+     "{'name':'gone','active':true,'persistent':false}",
+     .json = "{'name':'gone','memoryMiB':64}"},
+    /* a dry run of documents */
+    {"POST", "/domains?dryRun=true", 200, "{'xml':'~?domain/>'}", .xml = "<domain/>"},
+    {"POST", "/domains?dryRun=true", 200, "{'xml':'~<domain type=?test?/>*'}",
+     .json = "{'domain':{'@type':'test'}}"},
+};
+
+static const struct step refused[] = {
+    {"POST", "/domains", 409, NULL,
+     .json = "{" BASE ",'uuid':'00000000-0000-4000-8000-00000000000b'}"},
+    {"POST", "/domains", 400, GATEWAY("missing-key"), .json = "{'name':'x'}",
+     .contains = "*memoryMiB*"},
+    {"POST", "/domains", 400, GATEWAY("missing-key"), .json = "{'memoryMiB':64}",
+     .contains = "*'name'*"},
+    {"POST", "/domains", 400, GATEWAY("missing-key"), .json = "{'dryRun':true}",
+     .contains = "*exactly one*"},
+    {"POST", "/domains", 400, GATEWAY("invalid-value"), .json = "{" BASE ",'xml':'<a/>'}",
+     .contains = "*exactly one*"},
+    {"POST", "/domains", 400, GATEWAY("invalid-value"), .json = "{'domain':{},'xml':''}",
+     .contains = "*exactly one*"},
+    {"POST", "/domains?name=x", 400, GATEWAY("invalid-value"), .xml = "<a/>",
+     .contains = "*exactly one*"},
+    {"POST", "/domains", 400, GATEWAY("invalid-value"),
+     .json = "{'name':'x','memoryMiB':0}"},
+    {"POST", "/domains", 400, GATEWAY("invalid-value"), .json = "{" BASE ",'vcpus':0}"},
+    {"POST", "/domains", 400, GATEWAY("invalid-value"), .json = "{" BASE ",'vcpus':'2'}"},
+    {"POST", "/domains", 400, GATEWAY("unknown-value"),
+     .json = "{" BASE ",'graphics':'crt'}", .contains = "*none, vnc, spice*"},
+    {"POST", "/domains", 400, GATEWAY("unknown-value"),
+     .json = "{" BASE ",'firmware':'cfe'}", .contains = "*bios, efi*"},
+    {"POST", "/domains", 400, GATEWAY("invalid-value"), .json = "{" BASE ",'console':1}"},
+    {"POST", "/domains", 400, GATEWAY("invalid-value"), .json = "{" BASE ",'disks':{}}"},
+    {"POST", "/domains", 400, GATEWAY("invalid-value"), .json = "{" BASE ",'disks':[1]}",
+     .contains = "*disks/0*"},
+    {"POST", "/domains", 400, GATEWAY("invalid-value"), .json = "{" BASE ",'disks':[{}]}",
+     .contains = "*one of 'volume' and 'path'*"},
+    {"POST", "/domains", 400, GATEWAY("invalid-value"),
+     .json = "{" BASE ",'disks':[{'path':'/a'},{'path':'/a','volume':'a/b'}]}",
+     .contains = "*disks/1*"},
+    {"POST", "/domains", 400, GATEWAY("invalid-value"),
+     .json = "{" BASE ",'disks':[{'path':'a'}]}", .contains = "*absolute*"},
+    {"POST", "/domains", 400, GATEWAY("invalid-value"),
+     .json = "{" BASE ",'disks':[{'volume':'a'}]}", .contains = "*POOL/VOLUME*"},
+    {"POST", "/domains", 400, GATEWAY("invalid-value"),
+     .json = "{" BASE ",'disks':[{'volume':'a/'}]}", .contains = "*POOL/VOLUME*"},
+    {"POST", "/domains", 400, GATEWAY("unknown-key"),
+     .json = "{" BASE ",'disks':[{'size':1}]}",
+     .contains = "*disks/0*volume, path, format, device, readOnly*"},
+    {"POST", "/domains", 400, GATEWAY("unknown-value"),
+     .json = "{" BASE ",'disks':[{'path':'/a','device':'tape'}]}",
+     .contains = "*disks/0*disk, cdrom*"},
+    {"POST", "/domains", 400, GATEWAY("invalid-value"),
+     .json = "{" BASE ",'interfaces':[{}]}", .contains = "*interfaces/0*"},
+    {"POST", "/domains", 400, GATEWAY("invalid-value"),
+     .json = "{" BASE ",'interfaces':[{'network':'a','bridge':'b'}]}"},
+    {"POST", "/domains", 400, GATEWAY("invalid-value"), .json = "{" BASE ",'boot':'hd'}"},
+    {"POST", "/domains", 400, GATEWAY("invalid-value"),
+     .json = "{" BASE ",'boot':['hd','tape']}", .contains = "*boot/1*"},
+    {"POST", "/domains", 400, GATEWAY("invalid-value"),
+     .json = "{" BASE ",'boot':['hd','hd','hd','hd','hd']}", .contains = "*at most 4*"},
+    {"POST", "/domains", 400, GATEWAY("invalid-value"),
+     .json = "{'name':'\\u0001','memoryMiB':64}", .contains = "*'/domain/name'*"},
+    {"POST", "/domains", 400, GATEWAY("invalid-value"),
+     .json = "{" BASE ",'arch':'vax'}"},
+    {"POST", "/domains", 404, LIBVIRT("VIR_ERR_NO_STORAGE_POOL"),
+     .json = "{" BASE ",'disks':[{'volume':'nosuch/v'}]}"},
+    {"POST", "/domains", 404, LIBVIRT("VIR_ERR_NO_STORAGE_VOL"),
+     .json = "{" BASE ",'disks':[{'volume':'default-pool/v'}]}"},
+    {"POST", "/domains", 404, LIBVIRT("VIR_ERR_NO_NETWORK"),
+     .json = "{" BASE ",'interfaces':[{'network':'nosuch'}]}"},
+    {"GET", "/domains?fields=name", 200,
+     "{'domains':[{'name':'full'},{'name':'gone'},{'name':'test'},{'name':'web'}]}"},
+};
+
+int main(void)
+{
+    struct scenario s;
+    if (scenario_begin(&s, "domain_create", ARGS("-c", "test:///default"))) {
+        scenario_run(&s, create, COUNT(create));
+        scenario_run(&s, refused, COUNT(refused));
+        scenario_end(&s);
+    }
+    return checks_report();
+}
