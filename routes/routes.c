@@ -13,5 +13,9 @@ const struct vg_route *const vg_route_tables[] = {
     vg_routes_domain,
     vg_routes_domain_power,
     vg_routes_domain_stats,
+    vg_routes_domain_save,
+    vg_routes_domain_job,
+    vg_routes_domain_migration,
+    vg_routes_operation,
     NULL,
 };

@@ -12,3 +12,7 @@ extern const struct vg_route vg_routes_connection[];
 extern const struct vg_route vg_routes_domain[];
 extern const struct vg_route vg_routes_domain_power[];
 extern const struct vg_route vg_routes_domain_stats[];
+extern const struct vg_route vg_routes_domain_save[];
+extern const struct vg_route vg_routes_domain_job[];
+extern const struct vg_route vg_routes_domain_migration[];
+extern const struct vg_route vg_routes_operation[];

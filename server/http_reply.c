@@ -60,7 +60,7 @@ static void add_cors(struct vg_http_call *call, struct MHD_Response **response)
         return;
     add_header(response, "Access-Control-Allow-Origin", call->origin);
     add_header(response, "Access-Control-Expose-Headers",
-               "ETag, Link, Location, Retry-After, X-Request-Id");
+               "ETag, Link, Location, Preference-Applied, Retry-After, X-Request-Id");
     if (call->rq->method == VG_OPTIONS) {
         add_header(response, "Access-Control-Allow-Methods",
                    "GET, HEAD, PUT, PATCH, POST, DELETE");
@@ -78,6 +78,10 @@ static void add_common(struct vg_http_call *call, const struct vg_reply *reply,
     add_header(response, "X-Request-Id", call->rq->id);
     add_header(response, "Location", reply->location);
     add_header(response, "Link", reply->link);
+    char applied[48];
+    vg_prefer_applied(call->rq, reply->status, applied, sizeof(applied));
+    if (applied[0])
+        add_header(response, "Preference-Applied", applied);
     if (reply->retry_after) {
         char text[16];
         snprintf(text, sizeof(text), "%u", reply->retry_after);

@@ -6,6 +6,7 @@
 #include "server/request.h"
 
 #include "server/idempotency.h"
+#include "server/operation.h"
 #include "virtgate/cleanup.h"
 
 #include <string.h>
@@ -38,11 +39,20 @@ void vg_request_unref(struct vg_request *rq)
     free(rq->idempotency_key);
     free(rq->if_match);
     json_decref(rq->json);
+    vg_operation_unref(rq->operation);
+    vg_operation_unref(rq->watched);
     vg_error_clear(&rq->error);
     free(rq);
 }
 
 void vg_request_answer(struct vg_request *rq, struct vg_reply reply)
+{
+    if (rq->operation)
+        vg_operation_end(rq->operation, &reply);
+    vg_request_answer_early(rq, reply);
+}
+
+void vg_request_answer_early(struct vg_request *rq, struct vg_reply reply)
 {
     if (atomic_exchange(&rq->answered, true)) {
         vg_reply_clear(&reply);

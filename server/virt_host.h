@@ -25,6 +25,9 @@ const char *vg_host_get_name(const struct vg_host *host);
  * Takes over the caller's reference. Any thread, does not block. */
 void vg_host_submit(struct vg_host *host, struct vg_request *rq);
 
+/* False while the host is known to be down. Never blocks. */
+bool vg_host_may_be_up(struct vg_host *host);
+
 /* Answers what is late and cuts calls past their deadline; every 50 ms or so. */
 void vg_hosts_watch(int64_t now_ns);
 

@@ -40,6 +40,13 @@ enum vg_route_flag {
     VG_NO_HOST = 0x1000,   /* does not exist below /hosts/{host} */
     VG_GIVES_XML = 0x2000, /* may answer application/xml: vg_wants_xml() */
     VG_ONLY_XML = 0x4000,  /* answers nothing else */
+
+    /* Long work (operation.h): on the host's lane for it; answered 202 when it is not
+     * done in time. */
+    VG_LONG = 0x100000,
+    /* About the operation {operation}: from memory, its host is asked only while it runs;
+     * a read may wait for its end. */
+    VG_WATCH = 0x200000,
 };
 
 struct vg_route {

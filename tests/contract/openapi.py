@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / os.environ.get("O", "build")
 
 # Schemas whose members are others' to choose.
-OPEN_SCHEMAS = ("DomainStatsValues", "OpenapiDocument")
+OPEN_SCHEMAS = ("DomainStatsValues", "OpenapiDocument", "OperationResult")
 
 
 class Report:
@@ -172,6 +172,7 @@ def describe(operation: Operation) -> Json:
         "xml": "application/xml" in operation.body_media,
         "givesXml": "application/xml" in success.get("content", {}),
         "noHost": operation.once,
+        "long": operation.long,
     }
 
 

@@ -15,7 +15,8 @@ METHODS = ("get", "put", "patch", "post", "delete")
 PROBLEM = "application/problem+json"
 
 # Parameters that every operation of the path takes; others are the handler's own arguments.
-COMMON = {"Domain", "Host", "By", "Numbers", "RequestId", "IfNoneMatch", "IfMatch", "IdempotencyKey"}
+COMMON = {"Domain", "Host", "By", "Numbers", "RequestId", "IfNoneMatch", "IfMatch",
+          "IdempotencyKey", "Prefer", "Operation"}
 
 # What any request can be answered whatever its operation: the response `default`.
 HTTP_STATUSES = {413, 414, 415, 421, 431}
@@ -76,7 +77,16 @@ class Operation:
 
     @property
     def success(self) -> int:
-        return min(int(s) for s in self.responses if s.startswith("2"))
+        """202 is for what is not waited for, where it can be."""
+        return min((int(s) for s in self.responses if s.startswith("2")),
+                   key=lambda status: (status == 202, status))
+
+    @property
+    def long(self) -> bool:
+        return "202" in self.responses and any(p["name"] == "Prefer" for p in self.parameters)
+
+    def works_on(self, driver: str) -> bool:
+        return driver in self.spec.get("x-virtgate-drivers", [driver])
 
 
 class Spec:
