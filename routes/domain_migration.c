@@ -84,7 +84,7 @@ static int check_documents(struct vg_request *rq, const struct migration *m)
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         const char *xml = NULL;
         if (virTypedParamsGetString(m->params, m->n_params, names[i], &xml) > 0 &&
-            !vg_xml_argument(rq, xml))
+            vg_xml_check(rq, xml) < 0)
             return -1;
     }
     return 0;

@@ -23,7 +23,7 @@ static bool last_is_no_support(void)
 /* A path on the host's disk: nothing that depends on the daemon's folder. */
 static int check_file(struct vg_request *rq, const char *key, const char *file)
 {
-    if (file[0] == '/')
+    if (file && file[0] == '/')
         return 0;
     vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
                  "'%s' is '%.200s'; an absolute path on the host is accepted", key, file);
@@ -62,7 +62,7 @@ static int read_image(struct vg_request *rq, struct image *ret)
 
     if (vg_args(rq, args) < 0 || check_file(rq, "file", ret->file) < 0)
         return -1;
-    return ret->xml && !vg_xml_argument(rq, ret->xml) ? -1 : 0;
+    return ret->xml ? vg_xml_check(rq, ret->xml) : 0;
 }
 
 /* The same as libvirt's parameters; n is 0 when out of memory. */

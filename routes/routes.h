@@ -15,4 +15,7 @@ extern const struct vg_route vg_routes_domain_stats[];
 extern const struct vg_route vg_routes_domain_save[];
 extern const struct vg_route vg_routes_domain_job[];
 extern const struct vg_route vg_routes_domain_migration[];
+extern const struct vg_route vg_routes_domain_snapshot[];
+extern const struct vg_route vg_routes_domain_checkpoint[];
+extern const struct vg_route vg_routes_domain_backup[];
 extern const struct vg_route vg_routes_operation[];

@@ -91,6 +91,12 @@ struct vg_reply vg_created(struct vg_request *rq, char *location_steal, struct v
     return reply;
 }
 
+struct vg_reply vg_accepted(struct vg_request *rq, char *location_steal)
+{
+    (void)rq;
+    return (struct vg_reply){.status = 202, .location = location_steal};
+}
+
 struct vg_reply vg_no_content(struct vg_request *rq)
 {
     (void)rq;

@@ -6,20 +6,10 @@
 
 #include "server/request.h"
 #include "server/xml_guard.h"
-#include "virtgate/cleanup.h"
+#include "server/xml_internal.h"
 
 #include <errno.h>
-#include <libxml/parser.h>
-#include <libxml/tree.h>
 #include <string.h>
-
-#define PARSE_OPTIONS (XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING)
-
-static void free_doc(xmlDocPtr *doc)
-{
-    xmlFreeDoc(*doc);
-}
-#define vg_auto_doc VG_CLEANUP(free_doc) xmlDocPtr
 
 const char *vg_xml_argument(struct vg_request *rq, const char *given)
 {
@@ -35,7 +25,12 @@ const char *vg_xml_argument(struct vg_request *rq, const char *given)
     return vg_xml_guard(xml, n, &rq->error) < 0 ? NULL : xml;
 }
 
-static const xmlNode *find_child(const xmlNode *node, const char *name)
+int vg_xml_check(struct vg_request *rq, const char *xml)
+{
+    return vg_xml_guard(xml, strlen(xml), &rq->error);
+}
+
+const xmlNode *vg_xml_child(const xmlNode *node, const char *name)
 {
     for (const xmlNode *c = node ? node->children : NULL; c; c = c->next)
         if (c->type == XML_ELEMENT_NODE && strcmp((const char *)c->name, name) == 0)
@@ -57,7 +52,7 @@ static char *text_of(const xmlNode *node)
 int vg_xml_identity(const char *xml, char **ret_name, char **ret_uuid,
                     struct vg_error *reterr)
 {
-    vg_auto_doc doc = xmlReadMemory(xml, (int)strlen(xml), NULL, NULL, PARSE_OPTIONS);
+    vg_auto_doc doc = xmlReadMemory(xml, (int)strlen(xml), NULL, NULL, VG_XML_OPTIONS);
     if (!doc) {
         const xmlError *e = xmlGetLastError();
         vg_error_set(reterr, VG_E_INVALID_XML,
@@ -66,8 +61,8 @@ int vg_xml_identity(const char *xml, char **ret_name, char **ret_uuid,
         return -1;
     }
     const xmlNode *root = xmlDocGetRootElement(doc);
-    *ret_name = text_of(find_child(root, "name"));
-    *ret_uuid = text_of(find_child(root, "uuid"));
+    *ret_name = text_of(vg_xml_child(root, "name"));
+    *ret_uuid = text_of(vg_xml_child(root, "uuid"));
     return 0;
 }
 
@@ -85,13 +80,13 @@ struct vg_reply vg_reply_xml(struct vg_request *rq, char *xml_steal)
 
 int vg_xml_read_domain(const char *xml, struct vg_xml_domain *ret)
 {
-    vg_auto_doc doc = xmlReadMemory(xml, (int)strlen(xml), NULL, NULL, PARSE_OPTIONS);
+    vg_auto_doc doc = xmlReadMemory(xml, (int)strlen(xml), NULL, NULL, VG_XML_OPTIONS);
     if (!doc)
         return -1;
     const xmlNode *root = xmlDocGetRootElement(doc);
-    vg_autofree char *vcpus = text_of(find_child(root, "vcpu"));
-    ret->title = text_of(find_child(root, "title"));
-    ret->os_type = text_of(find_child(find_child(root, "os"), "type"));
+    vg_autofree char *vcpus = text_of(vg_xml_child(root, "vcpu"));
+    ret->title = text_of(vg_xml_child(root, "title"));
+    ret->os_type = text_of(vg_xml_child(vg_xml_child(root, "os"), "type"));
     errno = 0;
     long long max_vcpus = vcpus ? strtoll(vcpus, NULL, 10) : 1;
     ret->max_vcpus = errno ? 1 : max_vcpus;

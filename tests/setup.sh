@@ -13,7 +13,7 @@ build=(gcc make pkg-config libvirt0 libvirt-dev libmicrohttpd-dev libjansson-dev
     python3 python3-yaml)
 # What the tests run: a real libvirtd with QEMU, the oracle libvirt-python, an HTTP client.
 test=(libcmocka-dev libcurl4-gnutls-dev libvirt-daemon libvirt-daemon-system
-    libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 python3-libvirt
+    libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 qemu-utils python3-libvirt
     python3-jsonschema curl jq openssl iproute2 util-linux procps)
 lint=(clang clang-format clang-tidy libclang-rt-dev cppcheck shellcheck valgrind jq)
 bench=(wrk "${test[@]}")

@@ -35,6 +35,9 @@ LIFE = [
     ("resetDomain", "", "web1"),
     ("shutdownDomain", "plain", "web1"),
     ("startDomain", "plain", "web1"),
+    ("createSnapshot", "plain", "web1"),
+    ("revertToSnapshot", "plain", "web1"),
+    ("deleteSnapshot", "", "web1"),
     ("dumpDomain", "plain", "web1"),
     ("managedSaveDomain", "plain", "web1"),
     ("removeManagedSave", "", "web1"),
@@ -231,7 +234,8 @@ def check_life(spec: Spec, gateway: Gateway) -> Iterator[Result]:
         errors = check_success(spec, operation, x)
         if x.status == 201:
             there = gateway.send("GET", x.headers.get("location", "/"))
-            if (there.body or {}).get("uuid") != x.body["uuid"]:
+            key = "uuid" if "uuid" in x.body else "name"
+            if (there.body or {}).get(key) != x.body[key]:
                 errors.append(f"{x}: Location leads to {there}")
         yield f"example {name} {which} {domain}".rstrip(), errors
     for file in FILES:
@@ -263,8 +267,10 @@ def wait_until_ready(gateway: Gateway) -> None:
         time.sleep(0.05)
 
 
-def make_operation(gateway: Gateway) -> None:
-    """Long work that has ended, to be looked at."""
+def make_things(gateway: Gateway) -> None:
+    """What is to be looked at: snapshots, and long work that has ended."""
+    for name in ("before", "later"):
+        gateway.send("POST", f"/domains/test/snapshots?name={name}")
     gateway.send("POST", "/domains?transient=true", {"Content-Type": "application/xml"},
                  "<domain type='test'><name>operated</name><memory>65536</memory>"
                  "<os><type>hvm</type></os></domain>")
@@ -277,7 +283,7 @@ def make_operation(gateway: Gateway) -> None:
 
 def run_all(spec: Spec, gateway: Gateway) -> Iterator[Result]:
     wait_until_ready(gateway)
-    make_operation(gateway)
+    make_things(gateway)
     for operation in spec.operations:
         if operation.method == "GET" and operation.works_on(DRIVER):
             yield f"example {operation.name}", check_read(spec, gateway, operation)

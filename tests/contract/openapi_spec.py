@@ -16,7 +16,8 @@ PROBLEM = "application/problem+json"
 
 # Parameters that every operation of the path takes; others are the handler's own arguments.
 COMMON = {"Domain", "Host", "By", "Numbers", "RequestId", "IfNoneMatch", "IfMatch",
-          "IdempotencyKey", "Prefer", "Operation"}
+          "IdempotencyKey", "Prefer", "Operation", "Snapshot", "LaterSnapshot",
+          "Checkpoint"}
 
 # What any request can be answered whatever its operation: the response `default`.
 HTTP_STATUSES = {413, 414, 415, 421, 431}
