@@ -9,6 +9,7 @@
 #include "server/idempotency.h"
 #include "server/join.h"
 #include "server/operation.h"
+#include "server/precondition.h"
 #include "server/virt_host.h"
 #include "virtgate/cleanup.h"
 
@@ -165,7 +166,9 @@ static int check_input(struct vg_request *rq)
 
 static void run_here(struct vg_request *rq)
 {
-    struct vg_reply reply = rq->route->handler(rq);
+    bool watch = rq->route->flags & VG_WATCH; /* others change nothing here */
+    struct vg_reply reply =
+        watch && vg_precondition_check(rq) < 0 ? vg_fail(rq) : rq->route->handler(rq);
     vg_reply_prepare(&reply, false);
     vg_request_answer(rq, reply);
     vg_request_unref(rq);

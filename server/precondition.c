@@ -37,6 +37,7 @@ int vg_precondition_check(struct vg_request *rq)
         .prefix = rq->prefix,
         .route = rq->read_route,
         .lease = rq->lease,
+        .watched = rq->watched, /* borrowed */
     };
     memcpy(read.segments, rq->segments, sizeof(read.segments));
     struct vg_reply reply = read.route->handler(&read);
