@@ -27,6 +27,13 @@ const struct vg_route *const vg_route_tables[] = {
     vg_routes_domain_interface,
     vg_routes_domain_stats,
     vg_routes_event,
+    vg_routes_domain_save,
+    vg_routes_domain_job,
+    vg_routes_domain_migration,
+    vg_routes_domain_snapshot,
+    vg_routes_domain_checkpoint,
+    vg_routes_domain_backup,
+    vg_routes_operation,
     NULL,
 };
 /* clang-format on */

@@ -8,6 +8,8 @@
 #include "server/http_route.h"
 #include "server/idempotency.h"
 #include "server/join.h"
+#include "server/operation.h"
+#include "server/precondition.h"
 #include "server/virt_host.h"
 #include "virtgate/cleanup.h"
 
@@ -15,14 +17,18 @@
 #include <string.h>
 
 static bool read_only;
-static int64_t read_deadline_ns, change_deadline_ns;
+static int64_t read_deadline_ns, change_deadline_ns, operation_deadline_ns;
+
+static void watch_operation(struct vg_request *rq);
 
 int vg_app_start(const struct vg_config *config)
 {
     read_only = config->read_only;
     read_deadline_ns = config->read_deadline * VG_SECOND_NS;
     change_deadline_ns = config->change_deadline * VG_SECOND_NS;
+    operation_deadline_ns = config->operation_deadline * VG_SECOND_NS;
     vg_json_watch_memory();
+    vg_operations_start(watch_operation);
     return vg_router_build(vg_route_tables);
 }
 
@@ -162,6 +168,38 @@ static int check_input(struct vg_request *rq)
     return rq->route->flags & VG_ARGS ? 0 : vg_request_refuse_args(rq);
 }
 
+static void run_here(struct vg_request *rq)
+{
+    bool watch = rq->route->flags & VG_WATCH; /* others change nothing here */
+    struct vg_reply reply =
+        watch && vg_precondition_check(rq) < 0 ? vg_fail(rq) : rq->route->handler(rq);
+    vg_reply_prepare(&reply);
+    vg_request_answer(rq, reply);
+    vg_request_unref(rq);
+}
+
+/* An operation's host is asked only while there is a job to ask for: what has become of
+ * an operation is known while its host is down, too. */
+static void watch_operation(struct vg_request *rq)
+{
+    if (vg_operation_has_job(rq->watched) && vg_host_may_be_up(rq->host))
+        vg_host_submit(rq->host, rq);
+    else
+        run_here(rq);
+}
+
+/* The client is answered by the deadline of a change, the work goes on. */
+static void start_operation(struct vg_request *rq)
+{
+    if (vg_operation_new(rq, rq->deadline_ns) < 0) {
+        vg_request_answer(rq, vg_fail(rq));
+        vg_request_unref(rq);
+        return;
+    }
+    rq->deadline_ns = rq->start_ns + operation_deadline_ns;
+    vg_host_submit(rq->host, rq);
+}
+
 void vg_app_dispatch(struct vg_request *rq)
 {
     struct vg_reply known;
@@ -173,12 +211,15 @@ void vg_app_dispatch(struct vg_request *rq)
         vg_request_answer(rq, known);
         vg_request_unref(rq);
     } else if (rq->route->flags & VG_LOCAL) {
-        struct vg_reply reply = rq->route->handler(rq);
-        vg_reply_prepare(&reply);
-        vg_request_answer(rq, reply);
-        vg_request_unref(rq);
+        run_here(rq);
+    } else if (rq->route->flags & VG_WATCH) {
+        vg_operation_attach(rq);
+        if (rq->route->method != VG_GET || !vg_operation_await(rq))
+            watch_operation(rq);
     } else if (!rq->host) {
         vg_join_submit(rq);
+    } else if (rq->route->flags & VG_LONG) {
+        start_operation(rq);
     } else {
         vg_host_submit(rq->host, rq);
     }
@@ -206,7 +247,7 @@ static void dump_route(const struct vg_route *row)
         {"givesXml", VG_GIVES_XML}, {"local", VG_LOCAL},
         {"shared", VG_SHARED},      {"all", VG_ALL},
         {"noHost", VG_NO_HOST},     {"givesBytes", VG_GIVES_BYTES},
-        {"streams", VG_STREAMS},
+        {"streams", VG_STREAMS},    {"long", VG_LONG},
     };
     vg_auto_json w = {0};
     vg_json_begin_object(&w, NULL);

@@ -289,7 +289,7 @@ static const char *find_unsafe_parameter(const char *item, size_t n)
     return NULL;
 }
 
-static const char *find_unsafe(const char *uri)
+const char *vg_config_find_unsafe(const char *uri)
 {
     if (!*uri)
         return "it is empty, so libvirt would choose the hypervisor";
@@ -314,14 +314,14 @@ static int check_uris(struct vg_config_read *r)
     const struct vg_config *c = &r->config;
     if (c->allow_unsafe_uri)
         return 0;
-    const char *why = c->connect ? find_unsafe(c->connect) : NULL;
+    const char *why = c->connect ? vg_config_find_unsafe(c->connect) : NULL;
     if (why)
         return vg_config_fail(r,
                               "%s: this libvirt URI is unsafe: %s; to accept it, give "
                               "--allow-unsafe-uri",
                               r->where[VG_CONFIG_I_connect].v[0], why);
     for (size_t i = 0; i < c->hosts.n; i++) {
-        why = find_unsafe(c->hosts.v[i].uri);
+        why = vg_config_find_unsafe(c->hosts.v[i].uri);
         if (why)
             return vg_config_fail(r,
                                   "%s: the libvirt URI of host `%s` is unsafe: %s; to "

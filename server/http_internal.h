@@ -46,6 +46,7 @@ struct vg_http_headers {
     unsigned int n_host, n_length, n_encoding;
     size_t total;      /* bytes of all fields */
     const char *fault; /* what is malformed */
+    struct vg_prefer prefer;
 };
 
 struct vg_http_call {

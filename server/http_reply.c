@@ -67,7 +67,7 @@ static void add_cors(const struct vg_http_call *call, struct MHD_Response **resp
         return;
     add_header(response, "Access-Control-Allow-Origin", call->origin);
     add_header(response, "Access-Control-Expose-Headers",
-               "Age, ETag, Link, Location, Retry-After, X-Request-Id, "
+               "Age, ETag, Link, Location, Preference-Applied, Retry-After, X-Request-Id, "
                "X-Virtgate-Revision, X-Virtgate-Source");
     if (call->rq->method == VG_OPTIONS) {
         add_header(response, "Access-Control-Allow-Methods",
@@ -105,6 +105,10 @@ static void add_common(const struct vg_http_call *call, const struct vg_reply *r
     add_header(response, "Location", reply->location);
     add_header(response, "Link", reply->link);
     add_provenance(reply, response);
+    char applied[48];
+    vg_prefer_applied(call->rq, reply->status, applied, sizeof(applied));
+    if (applied[0])
+        add_header(response, "Preference-Applied", applied);
     if (reply->retry_after) {
         char text[16];
         snprintf(text, sizeof(text), "%u", reply->retry_after);

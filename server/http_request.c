@@ -106,6 +106,8 @@ static enum MHD_Result take_header(void *data, enum MHD_ValueKind kind, const ch
         h->fault = "A header field's name is malformed";
     if (value && has_control(value, value_size))
         h->fault = "A header field's value holds a control character";
+    if (name_size == 6 && strncasecmp(name, "Prefer", 6) == 0)
+        vg_prefer_read(&h->prefer, value ? value : ""); /* a list: all fields count */
     store_field(h, name, name_size, value ? value : "");
     return MHD_YES;
 }

@@ -318,6 +318,7 @@ static int identify(struct vg_http_call *call, const char *method, const char *v
     const char *id;
 
     vg_http_read_headers(call);
+    rq->prefer = call->headers.prefer;
     id = call->headers.request_id;
     if (id && is_request_id(id))
         memcpy(rq->id, id, strlen(id) + 1);

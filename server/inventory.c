@@ -85,16 +85,16 @@ void vg_inventory_touch(struct vg_inventory *inv)
     atomic_fetch_add(&inv->generation, 1);
 }
 
-void vg_inventory_begin_change(struct vg_inventory *inv)
+void vg_inventory_begin_change(struct vg_inventory *inv, bool slow)
 {
-    atomic_fetch_add(&inv->changing, 1);
+    atomic_fetch_add(&inv->changing, !slow);
     vg_inventory_touch(inv);
 }
 
-void vg_inventory_end_change(struct vg_inventory *inv)
+void vg_inventory_end_change(struct vg_inventory *inv, bool slow)
 {
     vg_inventory_touch(inv);
-    atomic_fetch_sub(&inv->changing, 1);
+    atomic_fetch_sub(&inv->changing, !slow);
 }
 
 void vg_inventory_enable(struct vg_inventory *inv, bool enabled)

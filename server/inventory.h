@@ -23,9 +23,10 @@ void vg_inventory_enable(struct vg_inventory *inventory, bool enabled);
 void vg_inventory_touch(struct vg_inventory *inventory);
 
 /* A change by the gateway begins and ends. Meanwhile nothing is given from memory: one
- * client might have seen the change in libvirt already, and the next one not. */
-void vg_inventory_begin_change(struct vg_inventory *inventory);
-void vg_inventory_end_change(struct vg_inventory *inventory);
+ * client might have seen the change in libvirt already, and the next one not. A `slow`
+ * one, hours of a migration, leaves that to libvirt's events. */
+void vg_inventory_begin_change(struct vg_inventory *inventory, bool slow);
+void vg_inventory_end_change(struct vg_inventory *inventory, bool slow);
 
 /* To be asked before libvirt is; for vg_inventory_keep(). */
 struct vg_reading {

@@ -7,6 +7,7 @@
 #include "server/event.h"
 #include "server/http_server.h"
 #include "server/idempotency.h"
+#include "server/operation.h"
 #include "server/request.h"
 #include "server/virt_host.h"
 #include "server/virt_loop.h"
@@ -51,6 +52,7 @@ static void watch(void)
     int64_t now = vg_now_ns();
     vg_http_watch(now);
     vg_hosts_watch(now);
+    vg_operations_watch(now);
 }
 
 static void serve(const sigset_t *signals)
@@ -80,6 +82,9 @@ static void drain(void)
     vg_log(VG_LOG_INFO, "main", "stopping: %u requests in flight", vg_http_active());
     vg_events_end_all(true);
     vg_http_drain();
+    unsigned int at_work = vg_operations_drain();
+    if (at_work)
+        vg_log(VG_LOG_WARNING, "main", "%u operations are left to their hosts", at_work);
     while (vg_http_active() && vg_now_ns() < end) {
         nanosleep(&pause, NULL);
         watch();
@@ -96,6 +101,7 @@ static void drain(void)
     }
     vg_http_stop();
     vg_virt_stop();
+    vg_operations_clear();
     vg_hosts_free();
     vg_idempotency_clear();
     vg_log(VG_LOG_INFO, "main", "stopped");

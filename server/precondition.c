@@ -50,6 +50,7 @@ static int matches(struct vg_request *rq, size_t form)
         .prefix = rq->prefix,
         .route = rq->read_route,
         .lease = rq->lease,
+        .watched = rq->watched, /* borrowed */
     };
     memcpy(query, forms[form].query, sizeof(query));
     memcpy(read.segments, rq->segments, sizeof(read.segments));

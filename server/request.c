@@ -6,6 +6,7 @@
 #include "server/request.h"
 
 #include "server/idempotency.h"
+#include "server/operation.h"
 #include "virtgate/cleanup.h"
 
 #include <string.h>
@@ -41,6 +42,8 @@ void vg_request_unref(struct vg_request *rq)
     free(rq->last_event);
     json_decref(rq->json);
     json_decref(rq->rest);
+    vg_operation_unref(rq->operation);
+    vg_operation_unref(rq->watched);
     vg_error_clear(&rq->error);
     free(rq);
 }
@@ -51,6 +54,13 @@ bool vg_request_is_shared(const struct vg_request *rq)
 }
 
 void vg_request_answer(struct vg_request *rq, struct vg_reply reply)
+{
+    if (rq->operation)
+        vg_operation_end(rq->operation, &reply);
+    vg_request_answer_early(rq, reply);
+}
+
+void vg_request_answer_early(struct vg_request *rq, struct vg_reply reply)
 {
     if (atomic_exchange(&rq->answered, true)) {
         vg_reply_clear(&reply);

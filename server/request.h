@@ -7,6 +7,7 @@
 #pragma once
 
 #include "server/clock.h"
+#include "server/prefer.h"
 #include "virtgate/reply.h"
 #include "virtgate/request.h"
 #include "virtgate/route.h"
@@ -44,6 +45,7 @@ struct vg_pair {
 
 struct vg_host;
 struct vg_lease;
+struct vg_operation;
 
 struct vg_request {
     atomic_uint refs;
@@ -70,6 +72,7 @@ struct vg_request {
     char principal[64];    /* the token's name */
     char *idempotency_key; /* owned */
     char *if_match;        /* owned */
+    struct vg_prefer prefer;
 
     /* What it turned out to be. */
     const struct vg_route *route;
@@ -83,6 +86,9 @@ struct vg_request {
     bool streams;     /* text/event-stream rather than JSON */
     char *last_event; /* Last-Event-ID; owned */
     enum vg_lookup { VG_LOOKUP_DEFAULT, VG_LOOKUP_ID, VG_LOOKUP_NAME, VG_LOOKUP_UUID } by;
+
+    struct vg_operation *operation; /* that it began (VG_LONG); counted */
+    struct vg_operation *watched;   /* that it is about (VG_WATCH); counted */
 
     /* While it runs. */
     struct vg_lease *lease; /* the worker's connection */
@@ -116,12 +122,15 @@ int vg_request_refuse_args(struct vg_request *rq);
 /* Finds the keys that every route takes: numbers, by. -1: error is set. */
 int vg_request_common_args(struct vg_request *rq);
 
-/* Answers unless it has been: whoever comes first. The reply is taken in any case. */
+/* Answers unless it has been: whoever comes first. The reply is taken in any case. Of
+ * long work it is the end. */
 void vg_request_answer(struct vg_request *rq, struct vg_reply reply);
 
 /* Whether others who send the same target may have its answer: a body and If-Match are
  * arguments that the target does not show. */
 bool vg_request_is_shared(const struct vg_request *rq);
+/* The same while its work goes on. */
+void vg_request_answer_early(struct vg_request *rq, struct vg_reply reply);
 
 /* Percent-encodes one path segment or query value. Owned by the caller. */
 char *vg_percent_encode(const char *s);

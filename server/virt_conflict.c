@@ -58,6 +58,15 @@ struct vg_reply vg_fail_in_state(struct vg_request *rq, virDomainPtr dom,
     return vg_fail(rq);
 }
 
+struct vg_reply vg_fail_explained(struct vg_request *rq, bool explained)
+{
+    struct vg_error *e = vg_request_error(rq);
+
+    if (explained && is_vague(e))
+        make_conflict(e);
+    return vg_fail(rq);
+}
+
 struct vg_reply vg_fail_define(struct vg_request *rq, const char *xml)
 {
     struct vg_error *e = vg_request_error(rq);

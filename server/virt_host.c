@@ -15,14 +15,18 @@
 #include <string.h>
 
 #define LANE_THREADS 1
+/* Long work that waits for one of the lane's threads. */
+#define LONG_WAITING 64
+/* Until it begins, long work is a call like others, and cut like them. */
+#define BEGIN_LIMIT (30 * VG_SECOND_NS)
 
 static struct vg_host *hosts;
 static size_t n_hosts;
 
 /* ---- running a request ------------------------------------------------------------- */
 
-static void set_unreachable(struct vg_error *e, const char *name,
-                            const struct vg_error *why)
+void vg_host_error_unreachable(struct vg_error *e, const char *name,
+                               const struct vg_error *why)
 {
     /* keep libvirt's own error: it says what is wrong */
     if (why->status)
@@ -36,8 +40,8 @@ static void set_unreachable(struct vg_error *e, const char *name,
 }
 
 /* Makes sure of a usable connection of the present epoch. */
-static int prepare_lease(struct vg_host *host, struct vg_lease *lease,
-                         struct vg_error *reterr)
+int vg_host_prepare_lease(struct vg_host *host, struct vg_lease *lease,
+                          struct vg_error *reterr)
 {
     unsigned int epoch;
     {
@@ -67,11 +71,13 @@ static bool may_retry(const struct vg_request *rq, const struct vg_reply *reply)
 static struct vg_reply run_once(struct vg_host *host, struct vg_lease *lease,
                                 struct vg_request *rq)
 {
-    if (prepare_lease(host, lease, &rq->error) < 0) {
+    if (rq->operation)
+        atomic_store(&lease->cut_at_ns, vg_now_ns() + BEGIN_LIMIT);
+    if (vg_host_prepare_lease(host, lease, &rq->error) < 0) {
         struct vg_error why = rq->error;
         rq->error = (struct vg_error){0};
         vg_keeper_note_failure(host, &why);
-        set_unreachable(&rq->error, host->name, &why);
+        vg_host_error_unreachable(&rq->error, host->name, &why);
         vg_error_clear(&why);
         return vg_fail(rq);
     }
@@ -96,7 +102,7 @@ static struct vg_reply run_request(void *data, struct vg_lease *lease,
     if (read)
         reading = vg_inventory_begin(host->inventory);
     else
-        vg_inventory_begin_change(host->inventory);
+        vg_inventory_begin_change(host->inventory, rq->route->flags & VG_LONG);
     struct vg_reply reply = run_once(host, lease, rq);
 
     /* A read whose connection broke is asked once more on a new one; a change never is.
@@ -107,14 +113,16 @@ static struct vg_reply run_request(void *data, struct vg_lease *lease,
         reply = run_once(host, lease, rq);
     }
     vg_reply_prepare(&reply);
-    reply.source = reply.status == 200 ? VG_SOURCE_LIBVIRT : VG_SOURCE_NONE;
-    reply.revision = revision;
-    reply.has_revision = reply.status < 400;
+    if (!(rq->route->flags & VG_WATCH)) { /* an operation is the gateway's own */
+        reply.source = reply.status == 200 ? VG_SOURCE_LIBVIRT : VG_SOURCE_NONE;
+        reply.revision = revision;
+        reply.has_revision = reply.status < 400;
+    }
     /* both before anybody hears of the answer */
     if (read)
         vg_inventory_keep(host->inventory, rq, &reading, &reply);
     else
-        vg_inventory_end_change(host->inventory);
+        vg_inventory_end_change(host->inventory, rq->route->flags & VG_LONG);
     return reply;
 }
 
@@ -136,7 +144,7 @@ void vg_host_submit(struct vg_host *host, struct vg_request *rq)
     {
         VG_LOCK(&host->lock);
         if (host->state == VG_HOST_DOWN)
-            set_unreachable(&e, host->name, &host->error);
+            vg_host_error_unreachable(&e, host->name, &host->error);
     }
     if (e.status) {
         vg_request_answer(rq, vg_reply_problem(rq, &e));
@@ -144,7 +152,17 @@ void vg_host_submit(struct vg_host *host, struct vg_request *rq)
         vg_request_unref(rq);
         return;
     }
-    vg_lane_submit(rq->route->flags & VG_LANE ? &host->reads : &host->calls, rq);
+    unsigned int flags = rq->route->flags;
+    vg_lane_submit(flags & VG_LONG   ? &host->longs
+                   : flags & VG_LANE ? &host->reads
+                                     : &host->calls,
+                   rq);
+}
+
+bool vg_host_may_be_up(struct vg_host *host)
+{
+    VG_LOCK(&host->lock);
+    return host->state != VG_HOST_DOWN;
 }
 
 void vg_hosts_watch(int64_t now_ns)
@@ -153,6 +171,7 @@ void vg_hosts_watch(int64_t now_ns)
         vg_lane_expire(&hosts[i].calls, now_ns);
         vg_lane_expire(&hosts[i].reads, now_ns);
         vg_check_watch(hosts[i].check, now_ns);
+        vg_lane_expire(&hosts[i].longs, now_ns);
     }
     vg_lease_cut_due(now_ns);
 }
@@ -186,7 +205,7 @@ struct vg_host_facts *vg_host_facts(struct vg_request *rq)
     VG_LOCK(&host->lock);
     if (host->state == VG_HOST_UP)
         return vg_host_facts_ref(host->facts);
-    set_unreachable(&rq->error, host->name, &host->error);
+    vg_host_error_unreachable(&rq->error, host->name, &host->error);
     return NULL;
 }
 
@@ -220,7 +239,7 @@ void vg_host_status_clear(struct vg_host_status *status)
 
 void vg_host_set_unreachable(struct vg_request *rq, const struct vg_host_status *status)
 {
-    set_unreachable(&rq->error, status->name, &status->error);
+    vg_host_error_unreachable(&rq->error, status->name, &status->error);
 }
 
 virConnectPtr vg_conn(const struct vg_request *rq)
@@ -279,8 +298,9 @@ static int init_host(struct vg_host *host, const struct vg_host_config *from,
     vg_lane_init(&host->calls, (unsigned int)config->pool_size,
                  (unsigned int)config->queue_size);
     vg_lane_init(&host->reads, LANE_THREADS, (unsigned int)config->queue_size);
-    host->calls.run = host->reads.run = run_request;
-    host->calls.data = host->reads.data = host;
+    vg_lane_init(&host->longs, (unsigned int)config->operations, LONG_WAITING);
+    host->calls.run = host->reads.run = host->longs.run = run_request;
+    host->calls.data = host->reads.data = host->longs.data = host;
     return host->name && host->lease && host->inventory && host->check ? 0 : -1;
 }
 
@@ -316,6 +336,7 @@ void vg_hosts_stop(void)
     for (size_t i = 0; i < n_hosts; i++) {
         vg_lane_stop(&hosts[i].calls);
         vg_lane_stop(&hosts[i].reads);
+        vg_lane_stop(&hosts[i].longs);
         pthread_join(hosts[i].keeper, NULL);
     }
 }

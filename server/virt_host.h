@@ -29,6 +29,8 @@ void vg_host_submit(struct vg_host *host, struct vg_request *rq);
 /* Answers a read of a host from memory, where libvirt's events cover all of it. False: it
  * is to be submitted. Any thread, does not block. */
 bool vg_host_remember(const struct vg_request *rq, struct vg_reply *ret);
+/* False while the host is known to be down. Never blocks. */
+bool vg_host_may_be_up(struct vg_host *host);
 
 /* Answers what is late and cuts calls past their deadline; every 50 ms or so. */
 void vg_hosts_watch(int64_t now_ns);

@@ -17,6 +17,7 @@ struct vg_host {
     bool read_only;
     struct vg_lane calls; /* pool-size workers */
     struct vg_lane reads; /* one worker, for reads that cannot block */
+    struct vg_lane longs; /* for long work */
     pthread_t keeper;
     struct vg_inventory *inventory; /* has a lock of its own */
     struct vg_check *check;         /* that it is right */
@@ -43,6 +44,15 @@ void vg_keeper_note_failure(struct vg_host *host, const struct vg_error *error);
 
 /* Waits a moment for every host's first attempt. */
 void vg_keeper_await_first(struct vg_host *hosts, size_t n);
+
+/* "Host unreachable", with why, libvirt's own error included. */
+void vg_host_error_unreachable(struct vg_error *e, const char *name,
+                               const struct vg_error *why);
+
+/* Makes sure that the lease has a usable connection of the host's present epoch. -1:
+ * *reterr. Blocks until the lease's cut_at_ns at most. */
+int vg_host_prepare_lease(struct vg_host *host, struct vg_lease *lease,
+                          struct vg_error *reterr);
 
 /* A copy that shares what cannot change. */
 void vg_error_copy(struct vg_error *to, const struct vg_error *from);

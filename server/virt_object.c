@@ -93,6 +93,20 @@ virDomainPtr vg_args_domain(struct vg_request *rq, const struct vg_field *fields
     return vg_args(rq, fields) < 0 ? NULL : vg_path_domain(rq);
 }
 
+char *vg_domain_child_href(const struct vg_request *rq, virDomainPtr dom,
+                           const char *collection, const char *name)
+{
+    vg_autofree char *domain = vg_domain_href(rq, dom);
+    vg_autofree char *encoded = name ? vg_percent_encode(name) : NULL;
+    char *href = NULL;
+
+    if (!domain || (name && !encoded) ||
+        asprintf(&href, "%s/%s%s%s", domain, collection, name ? "/" : "",
+                 name ? encoded : "") < 0)
+        return NULL;
+    return href;
+}
+
 char *vg_domain_href(const struct vg_request *rq, virDomainPtr dom)
 {
     vg_autofree char *name = vg_percent_encode(virDomainGetName(dom));

@@ -5,6 +5,7 @@
  */
 #include "server/worker.h"
 
+#include "server/operation.h"
 #include "server/virt_conn.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
@@ -67,6 +68,8 @@ static int add_waiter(struct vg_job *job, struct vg_request *rq)
 static const char *object_of(const struct vg_request *rq)
 {
     bool domain = strncmp(rq->route->pattern, "/domains/{domain}", 17) == 0;
+    if (rq->watched)
+        return vg_operation_object(rq->watched);
     return domain ? rq->segments[rq->first_segment + 1] : NULL;
 }
 

@@ -49,6 +49,11 @@ const char *vg_xml_argument(struct vg_request *rq, const char *given)
     return vg_xml_guard(xml, n, &rq->error) < 0 ? NULL : xml;
 }
 
+int vg_xml_check(struct vg_request *rq, const char *xml)
+{
+    return vg_xml_guard(xml, strlen(xml), &rq->error);
+}
+
 /* The element's text, for free(3); NULL when there is no element. */
 static char *text_of(const xmlNode *node)
 {

@@ -45,6 +45,32 @@ static inline void vg_domain_list_clean(struct vg_domain_list *l)
 }
 #define vg_auto_domain_list VG_CLEANUP(vg_domain_list_clean) struct vg_domain_list
 
+/* Arrays of snapshots and of checkpoints. */
+struct vg_snapshot_list {
+    virDomainSnapshotPtr *v;
+    int n;
+};
+static inline void vg_snapshot_list_clean(struct vg_snapshot_list *l)
+{
+    for (int i = 0; i < l->n; i++)
+        virDomainSnapshotFree(l->v[i]);
+    free(l->v);
+}
+#define vg_auto_snapshot_list VG_CLEANUP(vg_snapshot_list_clean) struct vg_snapshot_list
+
+struct vg_checkpoint_list {
+    virDomainCheckpointPtr *v;
+    int n;
+};
+static inline void vg_checkpoint_list_clean(struct vg_checkpoint_list *l)
+{
+    for (int i = 0; i < l->n; i++)
+        virDomainCheckpointFree(l->v[i]);
+    free(l->v);
+}
+#define vg_auto_checkpoint_list                                                          \
+    VG_CLEANUP(vg_checkpoint_list_clean) struct vg_checkpoint_list
+
 /* Statistics records, as virConnectGetAllDomainStats gives them. */
 struct vg_stats_list {
     virDomainStatsRecordPtr *v;

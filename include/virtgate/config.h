@@ -51,6 +51,10 @@ enum vg_config_action {
 int vg_config_read(int argc, char **argv, struct vg_config *ret,
                    enum vg_config_action *ret_action, char **ret_message);
 
+/* Why a libvirt URI is unsafe (it runs a command, or skips a verification), NULL when it
+ * is not. Static. */
+const char *vg_config_find_unsafe(const char *uri);
+
 void vg_config_clear(struct vg_config *config);
 
 /* --help, from the table. */

@@ -22,5 +22,9 @@ enum vg_needed_state {
 struct vg_reply vg_fail_in_state(struct vg_request *rq, virDomainPtr dom,
                                  enum vg_needed_state needed) VG_MUST_USE;
 
+/* The request's error, already captured (vg_error_set_virt): a conflict where it is vague
+ * and what is there explains it. */
+struct vg_reply vg_fail_explained(struct vg_request *rq, bool explained) VG_MUST_USE;
+
 /* The thread's last libvirt error, of a call that defines or creates this document. */
 struct vg_reply vg_fail_define(struct vg_request *rq, const char *xml) VG_MUST_USE;

@@ -19,6 +19,14 @@ virConnectPtr vg_conn(const struct vg_request *rq);
  */
 bool vg_conn_in_process(const struct vg_request *rq);
 
+/* A connection of the handler's own to another host, for a call between two; like the
+ * request's own it is cut at the deadline. NULL: the request's error is set. Close it
+ * before the handler returns. */
+struct vg_peer;
+struct vg_peer *vg_peer_open(struct vg_request *rq, const char *host);
+virConnectPtr vg_peer_conn(const struct vg_peer *peer);
+void vg_peer_close(struct vg_peer *peer);
+
 /* libvirt's version numbers, and as text: 9000000 is "9.0.0". */
 struct vg_version {
     unsigned long number; /* 0: the driver cannot tell */

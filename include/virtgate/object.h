@@ -19,3 +19,8 @@ virDomainPtr vg_args_domain(struct vg_request *rq, const struct vg_field *fields
 /* Path of a domain for Location and links, its name percent-encoded. Owned by the caller.
  */
 char *vg_domain_href(const struct vg_request *rq, virDomainPtr dom);
+/* The same of what is below it: ".../snapshots/before%20upgrade", or, when `name` is
+ * NULL,
+ * ".../job". */
+char *vg_domain_child_href(const struct vg_request *rq, virDomainPtr dom,
+                           const char *collection, const char *name);

@@ -45,6 +45,13 @@ enum vg_route_flag {
     VG_SECRET = 0x20000,      /* the body holds a secret: no answer quotes from it */
     VG_GIVES_BYTES = 0x40000, /* answers application/octet-stream: vg_ok_bytes() */
     VG_CONFIG = 0x80000, /* changes what GET ?view=config shows: If-Match may mean that */
+
+    /* Long work (operation.h): on the host's lane for it; answered 202 when it is not
+     * done in time. */
+    VG_LONG = 0x100000,
+    /* About the operation {operation}: from memory, its host is asked only while it runs;
+     * a read may wait for its end. */
+    VG_WATCH = 0x200000,
 };
 
 struct vg_route {

@@ -12,6 +12,9 @@
  * depth. NULL: the request's error is set. Borrowed. */
 const char *vg_xml_argument(struct vg_request *rq, const char *given);
 
+/* The same guard for one more document. -1: the request's error is set. */
+int vg_xml_check(struct vg_request *rq, const char *xml);
+
 /* The text of the root's child elements `name` and `uuid` (each NULL when absent), to
  * compare with an object. Owned by the caller. -1: not well-formed, *reterr. */
 int vg_xml_identity(const char *xml, char **ret_name, char **ret_uuid,

@@ -30,7 +30,8 @@ BUILD = ROOT / os.environ.get("O", "build")
 
 # Schemas whose members are others' to choose.
 OPEN_SCHEMAS = ("AgentCommand", "DomainStatsValues", "EventBase", "EventParams", "GuestInfo",
-                "GuestInfoDisk", "MonitorAnswer", "MonitorCommand", "OpenapiDocument")
+                "GuestInfoDisk", "MonitorAnswer", "MonitorCommand", "OpenapiDocument",
+                "OperationResult")
 
 
 class Report:
@@ -205,6 +206,7 @@ def describe(operation: Operation) -> Json:
         "givesBytes": "application/octet-stream" in success.get("content", {}),
         "noHost": operation.once,
         "streams": operation.streams,
+        "long": operation.long,
     }
 
 

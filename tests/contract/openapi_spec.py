@@ -18,7 +18,8 @@ STREAM = "text/event-stream"
 
 # Parameters that every operation of the path takes; others are the handler's own arguments.
 COMMON = {"Domain", "Host", "By", "Numbers", "RequestId", "IfNoneMatch", "IfMatch", "IdempotencyKey",
-          "CacheControl", "LastEventId"}
+          "CacheControl", "LastEventId", "Prefer", "Operation", "Snapshot", "LaterSnapshot",
+          "Checkpoint"}
 
 # Header fields that an answer has only where the document says so.
 OWN_HEADERS = ("x-virtgate-", "age")
@@ -85,13 +86,18 @@ class Operation:
 
     @property
     def success(self) -> int:
-        """201 where there is one: 200 is then a dry run's."""
+        """201 where there is one (200 is then a dry run's); 202 is for what is not waited for,
+        where it can be."""
         good = [int(s) for s in self.responses if s.startswith("2")]
-        return 201 if 201 in good else min(good)
+        return 201 if 201 in good else min(good, key=lambda status: (status == 202, status))
 
     @property
     def streams(self) -> bool:
         return STREAM in self.responses[str(self.success)].get("content", {})
+
+    @property
+    def long(self) -> bool:
+        return "202" in self.responses and any(p["name"] == "Prefer" for p in self.parameters)
 
 
 class Spec:

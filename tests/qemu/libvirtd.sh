@@ -14,7 +14,8 @@
 #   libvirtd.sh freeze | thaw   SIGSTOP | SIGCONT to libvirtd
 #   libvirtd.sh uri | pid | guest-pid NAME | exec CMD...
 #
-# VG_LIBVIRTD_DIR is its folder (short: a socket path has 107 characters at most).
+# VG_LIBVIRTD_DIR is its folder (short: a socket path has 107 characters at most). With
+# VG_LIBVIRTD_HOSTNAME it takes itself for another machine: what migrations need.
 # Exit status 77 when this machine cannot run it.
 set -euo pipefail
 
@@ -54,13 +55,14 @@ gone() { # pid seconds
 inside() {
     local holder
     holder=$(alive holder.pid sleep) || die "not started"
-    nsenter -m -t "$holder" --wd="$PWD" -- "$@"
+    nsenter -m -u -t "$holder" --wd="$PWD" -- "$@"
 }
 
 write_config() {
     mkdir -p "$D"/{etc/qemu,run,lib/qemu,cache,log/qemu,sock}
     chmod 755 "$D" "$D"/{etc,run,lib,cache,log,sock}
     cat >"$D/etc/libvirtd.conf" <<CONF
+host_uuid = "$(cat /proc/sys/kernel/random/uuid)"
 unix_sock_dir = "$D/sock"
 unix_sock_group = "root"
 auth_unix_ro = "none"
@@ -76,6 +78,7 @@ security_driver = "none"
 namespaces = []
 cgroup_controllers = []
 max_core = 0
+${VG_QEMU_CONF:-}
 CONF
     # Where /dev/kvm exists but the qemu user may not open it, libvirt's probe finds KVM, its
     # check of the probe does not, and every define and start probes QEMU anew (32 s each on a
@@ -90,7 +93,7 @@ start_namespace() {
     local holder i
     mkdir -p /run/libvirt /var/lib/libvirt /var/cache/libvirt /var/log/libvirt
     # shellcheck disable=SC2016 # expanded by the inner shell
-    setsid unshare -m --propagation private bash -ec '
+    setsid unshare -m -u --propagation private bash -ec '
         D=$1
         mount --bind "$D/etc" /etc/libvirt
         mount --bind "$D/run" /run/libvirt
@@ -98,6 +101,8 @@ start_namespace() {
         mount --bind "$D/cache" /var/cache/libvirt
         mount --bind "$D/log" /var/log/libvirt
         [ ! -e /dev/kvm ] || mount --bind "$D/kvm" /dev/kvm
+        [ -z "${VG_LIBVIRTD_HOSTNAME:-}" ] ||
+            echo "$VG_LIBVIRTD_HOSTNAME" >/proc/sys/kernel/hostname
         echo $$ >"$D/holder.pid"
         exec sleep 86400' _ "$D" </dev/null >"$D/holder.out" 2>&1 &
     for ((i = 0; i < 100; i++)); do

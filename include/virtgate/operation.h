@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Long work, for handlers. The handler of a VG_LONG row is written like any other: it
+ * reads its arguments, finds its object, calls vg_operation_begin(), makes the call that
+ * may take long, and returns its reply. The client has that reply, or, when it would not
+ * wait, 202 and /operations/{operation}.
+ */
+#pragma once
+
+#include "virtgate/reply.h"
+#include "virtgate/request.h"
+
+struct _virDomain; /* a virDomainPtr's */
+
+/* No job of libvirt's: neither progress nor cancelling. */
+#define VG_NO_JOB (-1)
+
+/* Once, before the call: from here on it may take as long as operation-deadline. While
+ * the domain (may be NULL) shows the job `job`, virDomainJobOperation, that is the
+ * operation's progress, and cancelling aborts it. -1: the operation was cancelled
+ * meanwhile, the request's error says so. */
+int vg_operation_begin(struct vg_request *rq, struct _virDomain *dom, int job);
+
+/* Longest wait for an operation's end, in seconds (?wait=). */
+#define VG_OPERATION_WAIT_MAX 300
+
+/* ---- for routes/operation.c -------------------------------------------------------- */
+
+/* The states of operations, as bits, for VG_NAMES(). */
+extern const struct vg_enum vg_operation_states;
+
+/* Which operations a list is to have; NULL and 0 for any. */
+struct vg_operation_filter {
+    unsigned int states;
+    const char *kind, *domain, *host;
+    const char *only_host; /* beside `host`: of the path */
+    const char *after;     /* an operation's id: older ones */
+    int64_t limit;         /* 0: no limit */
+};
+
+/* Writes the array "operations", the newest first, of the request's host; on bare paths
+ * of all. Where there is more, *ret_next is the cursor (owned by the caller). */
+void vg_operations_list(const struct vg_request *rq, struct vg_json *w,
+                        struct vg_operation_filter *filter, char **ret_next);
+
+/* The operation of the path, with its progress where its host is asked. */
+struct vg_reply vg_operation_reply(struct vg_request *rq) VG_MUST_USE;
+
+/* Aborts the job of the path's operation, or keeps it from beginning. -1: the request's
+ * error is set. */
+int vg_operation_cancel(struct vg_request *rq, unsigned int flags);

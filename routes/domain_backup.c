@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * /domains/{domain}/backup: virDomainBackupBegin returns when the backup has begun, which
+ * is the domain's job from then on.
+ */
+#include "routes/routes.h"
+#include "virtgate/autoptr.h"
+#include "virtgate/conflict.h"
+#include "virtgate/object.h"
+#include "virtgate/xml.h"
+
+/* {"backup": "<domainbackup>...", "checkpoint": "<domaincheckpoint>..."}; the first may
+ * also be an XML body. */
+static struct vg_reply begin_backup(struct vg_request *rq)
+{
+    const char *backup = NULL, *checkpoint = NULL;
+    unsigned int flags = 0;
+    const struct vg_field args[] = {
+        VG_TEXT("backup", &backup),
+        VG_TEXT("checkpoint", &checkpoint),
+        VG_FLAGS("flags", &flags, virDomainBackupBeginFlags),
+        VG_END,
+    };
+
+    if (vg_args(rq, args) < 0)
+        return vg_fail(rq);
+    const char *xml = vg_xml_argument(rq, backup);
+    if (!xml || (checkpoint && vg_xml_check(rq, checkpoint) < 0))
+        return vg_fail(rq);
+    vg_autoptr(virDomain) dom = vg_path_domain(rq);
+    if (!dom)
+        return vg_fail(rq);
+    if (virDomainBackupBegin(dom, xml, checkpoint, flags) < 0)
+        return vg_fail_in_state(rq, dom, VG_NEEDS_ACTIVE);
+    return vg_accepted(rq, vg_domain_child_href(rq, dom, "job", NULL));
+}
+
+static struct vg_reply get_backup(struct vg_request *rq)
+{
+    vg_autoptr(virDomain) dom = vg_path_domain(rq);
+    if (!dom)
+        return vg_fail(rq);
+    char *xml = virDomainBackupGetXMLDesc(dom, 0);
+    return xml ? vg_reply_xml(rq, xml) : vg_fail_virt(rq);
+}
+
+/* clang-format off */
+const struct vg_route vg_routes_domain_backup[] = {
+    {VG_GET, "/domains/{domain}/backup", "getBackup", VG_READ | VG_SHARED | VG_GIVES_XML | VG_ONLY_XML, get_backup},
+    {VG_POST, "/domains/{domain}/backup", "beginBackup", VG_ADMIN | VG_ARGS | VG_XML, begin_backup},
+    {0},
+};
+/* clang-format on */

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * /domains/{domain}/checkpoints: from which point on changed blocks are known, for
+ * incremental backups.
+ */
+#include "routes/routes.h"
+#include "virtgate/autoptr.h"
+#include "virtgate/conflict.h"
+#include "virtgate/object.h"
+#include "virtgate/point.h"
+#include "virtgate/xml.h"
+
+#include <libvirt/virterror.h>
+
+/* ---- JSON -------------------------------------------------------------------------- */
+
+/* NULL: the request's error is set. */
+static json_t *read_checkpoint(struct vg_request *rq, virDomainCheckpointPtr checkpoint)
+{
+    vg_autofree char *xml =
+        virDomainCheckpointGetXMLDesc(checkpoint, VIR_DOMAIN_CHECKPOINT_XML_NO_DOMAIN);
+    if (xml)
+        return vg_point_to_json(xml, vg_request_error(rq));
+    vg_error_set_virt(vg_request_error(rq));
+    return NULL;
+}
+
+static struct vg_reply reply_checkpoint(struct vg_request *rq,
+                                        virDomainCheckpointPtr checkpoint)
+{
+    json_t *json = read_checkpoint(rq, checkpoint);
+    return json ? vg_ok(rq, json) : vg_fail(rq);
+}
+
+/* Sorted by name, unless libvirt was asked for an order. */
+static struct vg_reply reply_list(struct vg_request *rq,
+                                  const struct vg_checkpoint_list *list, bool tree,
+                                  unsigned int flags)
+{
+    json_t *all = json_array();
+    for (int i = 0; all && i < list->n; i++) {
+        json_t *json = read_checkpoint(rq, list->v[i]);
+        if (!json) {
+            json_decref(all);
+            return vg_fail(rq);
+        }
+        json_array_append_new(all, json);
+    }
+    if (all && !(flags & VIR_DOMAIN_CHECKPOINT_LIST_TOPOLOGICAL))
+        all = vg_points_sort(all);
+    if (all && tree)
+        all = vg_points_to_tree(all);
+    return vg_ok(rq, json_pack("{s:o}", "checkpoints", all));
+}
+
+/* ---- the list ---------------------------------------------------------------------- */
+
+static int read_list_args(struct vg_request *rq, bool *ret_tree, unsigned int *ret_flags)
+{
+    const struct vg_field args[] = {
+        VG_BOOL("tree", ret_tree),
+        VG_FLAGS("flags", ret_flags, virDomainCheckpointListFlags),
+        VG_END,
+    };
+    return vg_args(rq, args);
+}
+
+static struct vg_reply list_checkpoints(struct vg_request *rq)
+{
+    bool tree = false;
+    unsigned int flags = 0;
+    vg_auto_checkpoint_list list = {0};
+
+    if (read_list_args(rq, &tree, &flags) < 0)
+        return vg_fail(rq);
+    vg_autoptr(virDomain) dom = vg_path_domain(rq);
+    if (!dom)
+        return vg_fail(rq);
+    list.n = virDomainListAllCheckpoints(dom, &list.v, flags);
+    return list.n < 0 ? vg_fail_virt(rq) : reply_list(rq, &list, tree, flags);
+}
+
+/* A name that is taken is a conflict, and so is a guest that does not run. */
+static struct vg_reply fail_creation(struct vg_request *rq, virDomainPtr dom,
+                                     const char *xml)
+{
+    struct vg_error malformed = {0};
+    vg_autofree char *name = NULL;
+    vg_autofree char *uuid = NULL;
+
+    const virError *last = virGetLastError();
+    bool unsupported = last && last->code == VIR_ERR_OPERATION_UNSUPPORTED;
+    vg_error_set_virt(vg_request_error(rq));
+    if (unsupported && virDomainIsActive(dom) == 0) {
+        vg_request_error(rq)->status = 409;
+        return vg_fail(rq);
+    }
+    if (vg_xml_identity(xml, &name, &uuid, &malformed) < 0)
+        vg_error_clear(&malformed);
+    vg_autoptr(virDomainCheckpoint) taken =
+        name ? virDomainCheckpointLookupByName(dom, name, 0) : NULL;
+    return vg_fail_explained(rq, taken != NULL);
+}
+
+static struct vg_reply create_checkpoint(struct vg_request *rq)
+{
+    const char *given = NULL;
+    unsigned int flags = 0;
+    const struct vg_field args[] = {
+        VG_TEXT("xml", &given),
+        VG_FLAGS("flags", &flags, virDomainCheckpointCreateFlags),
+        VG_END,
+    };
+
+    if (vg_args(rq, args) < 0)
+        return vg_fail(rq);
+    const char *xml = vg_xml_argument(rq, given);
+    vg_autoptr(virDomain) dom = xml ? vg_path_domain(rq) : NULL;
+    if (!dom)
+        return vg_fail(rq);
+    vg_autoptr(virDomainCheckpoint) checkpoint =
+        virDomainCheckpointCreateXML(dom, xml, flags);
+    if (!checkpoint)
+        return fail_creation(rq, dom, xml);
+    json_auto_t *json = read_checkpoint(rq, checkpoint);
+    if (!json)
+        return vg_fail(rq);
+    vg_auto_json w = vg_json_for(rq);
+    vg_json_value(&w, NULL, json);
+    return vg_created(rq,
+                      vg_domain_child_href(rq, dom, "checkpoints",
+                                           virDomainCheckpointGetName(checkpoint)),
+                      &w);
+}
+
+/* ---- one checkpoint ---------------------------------------------------------------- */
+
+/* The path's {checkpoint} of its domain. NULL: the request's error is set. */
+static virDomainCheckpointPtr find_checkpoint(struct vg_request *rq)
+{
+    vg_autoptr(virDomain) dom = vg_path_domain(rq);
+    if (!dom)
+        return NULL;
+    virDomainCheckpointPtr checkpoint =
+        virDomainCheckpointLookupByName(dom, vg_path(rq, "checkpoint"), 0);
+    if (!checkpoint)
+        vg_error_set_virt(vg_request_error(rq));
+    return checkpoint;
+}
+
+static struct vg_reply get_checkpoint(struct vg_request *rq)
+{
+    vg_autoptr(virDomainCheckpoint) checkpoint = find_checkpoint(rq);
+    return checkpoint ? reply_checkpoint(rq, checkpoint) : vg_fail(rq);
+}
+
+static struct vg_reply get_checkpoint_xml(struct vg_request *rq)
+{
+    unsigned int flags = 0;
+    const struct vg_field args[] = {
+        VG_FLAGS("flags", &flags, virDomainCheckpointXMLFlags), VG_END};
+
+    if (vg_args(rq, args) < 0)
+        return vg_fail(rq);
+    if (flags & VIR_DOMAIN_CHECKPOINT_XML_SECURE && !vg_request_may(rq, VG_OPERATE)) {
+        vg_error_set(vg_request_error(rq), VG_E_FORBIDDEN,
+                     "The flag 'secure' shows passwords; it needs the role 'operator'");
+        return vg_fail(rq);
+    }
+    vg_autoptr(virDomainCheckpoint) checkpoint = find_checkpoint(rq);
+    if (!checkpoint)
+        return vg_fail(rq);
+    char *xml = virDomainCheckpointGetXMLDesc(checkpoint, flags);
+    return xml ? vg_reply_xml(rq, xml) : vg_fail_virt(rq);
+}
+
+static struct vg_reply get_checkpoint_parent(struct vg_request *rq)
+{
+    vg_autoptr(virDomainCheckpoint) checkpoint = find_checkpoint(rq);
+    if (!checkpoint)
+        return vg_fail(rq);
+    vg_autoptr(virDomainCheckpoint) parent = virDomainCheckpointGetParent(checkpoint, 0);
+    return parent ? reply_checkpoint(rq, parent) : vg_fail_virt(rq);
+}
+
+static struct vg_reply list_checkpoint_children(struct vg_request *rq)
+{
+    bool tree = false;
+    unsigned int flags = 0;
+    vg_auto_checkpoint_list list = {0};
+
+    if (read_list_args(rq, &tree, &flags) < 0)
+        return vg_fail(rq);
+    vg_autoptr(virDomainCheckpoint) checkpoint = find_checkpoint(rq);
+    if (!checkpoint)
+        return vg_fail(rq);
+    list.n = virDomainCheckpointListAllChildren(checkpoint, &list.v, flags);
+    return list.n < 0 ? vg_fail_virt(rq) : reply_list(rq, &list, tree, flags);
+}
+
+static struct vg_reply delete_checkpoint(struct vg_request *rq)
+{
+    unsigned int flags = 0;
+    const struct vg_field args[] = {
+        VG_FLAGS("flags", &flags, virDomainCheckpointDeleteFlags), VG_END};
+
+    if (vg_args(rq, args) < 0)
+        return vg_fail(rq);
+    vg_autoptr(virDomainCheckpoint) checkpoint = find_checkpoint(rq);
+    if (!checkpoint)
+        return vg_fail(rq);
+    if (virDomainCheckpointDelete(checkpoint, flags) < 0)
+        return vg_fail_virt(rq);
+    return vg_no_content(rq);
+}
+
+/* clang-format off */
+const struct vg_route vg_routes_domain_checkpoint[] = {
+    {VG_GET, "/domains/{domain}/checkpoints", "listCheckpoints", VG_READ | VG_ARGS | VG_SHARED, list_checkpoints},
+    {VG_POST, "/domains/{domain}/checkpoints", "createCheckpoint", VG_ADMIN | VG_ARGS | VG_XML, create_checkpoint},
+    {VG_GET, "/domains/{domain}/checkpoints/{checkpoint}", "getCheckpoint", VG_READ | VG_SHARED, get_checkpoint},
+    {VG_DELETE, "/domains/{domain}/checkpoints/{checkpoint}", "deleteCheckpoint", VG_OPERATE | VG_ARGS, delete_checkpoint},
+    {VG_GET, "/domains/{domain}/checkpoints/{checkpoint}/xml", "getCheckpointXml", VG_READ | VG_ARGS | VG_SHARED | VG_GIVES_XML | VG_ONLY_XML, get_checkpoint_xml},
+    {VG_GET, "/domains/{domain}/checkpoints/{checkpoint}/parent", "getCheckpointParent", VG_READ | VG_SHARED, get_checkpoint_parent},
+    {VG_GET, "/domains/{domain}/checkpoints/{checkpoint}/children", "listCheckpointChildren", VG_READ | VG_ARGS | VG_SHARED, list_checkpoint_children},
+    {0},
+};
+/* clang-format on */

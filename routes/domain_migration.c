@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * POST /domains/{domain}/migrate: managed by the gateway between two of its hosts
+ * (virDomainMigrate3), or by the host itself (virDomainMigrateToURI3); and
+ * /domains/{domain}/migration, how it is to be done.
+ */
+#include "routes/routes.h"
+#include "virtgate/autoptr.h"
+#include "virtgate/config.h"
+#include "virtgate/conflict.h"
+#include "virtgate/host.h"
+#include "virtgate/object.h"
+#include "virtgate/operation.h"
+#include "virtgate/params.h"
+#include "virtgate/xml.h"
+
+#include <libvirt/virterror.h>
+#include <string.h>
+
+/* ---- migrate ----------------------------------------------------------------------- */
+
+enum mode { MODE_MANAGED, MODE_PEER2PEER, MODE_DIRECT };
+static const struct vg_enum_value mode_names[] = {{"managed", NULL, MODE_MANAGED},
+                                                  {"peer2peer", NULL, MODE_PEER2PEER},
+                                                  {"direct", NULL, MODE_DIRECT}};
+static const struct vg_enum modes = {"modes", mode_names, 3};
+
+struct migration {
+    int mode;
+    const char *host, *uri; /* where to */
+    unsigned int flags;
+    json_t *json; /* libvirt's parameters */
+    virTypedParameterPtr params;
+    int n_params;
+    struct vg_peer *peer; /* MODE_MANAGED */
+};
+
+static void migration_clean(struct migration *m)
+{
+    virTypedParamsFree(m->params, m->n_params);
+    vg_peer_close(m->peer);
+}
+#define auto_migration VG_CLEANUP(migration_clean) struct migration
+
+static int fail_input(struct vg_request *rq, enum vg_error_id id, const char *text)
+{
+    vg_error_set(vg_request_error(rq), id, "%s", text);
+    return -1;
+}
+
+/* Which of the two destinations goes with the mode. */
+static int check_destination(struct vg_request *rq, const struct migration *m)
+{
+    bool managed = m->mode == MODE_MANAGED;
+    const char *why = m->uri ? vg_config_find_unsafe(m->uri) : NULL;
+
+    if (managed && !m->host)
+        return fail_input(rq, VG_E_MISSING_KEY,
+                          "'destinationHost' is missing: a managed migration goes to a "
+                          "host that /hosts lists");
+    if (!managed && !m->uri)
+        return fail_input(rq, VG_E_MISSING_KEY,
+                          "'destinationUri' is missing: the host itself connects to it");
+    if (managed ? m->uri != NULL : m->host != NULL)
+        return fail_input(rq, VG_E_INVALID_VALUE,
+                          "'destinationHost' goes with mode 'managed', 'destinationUri' "
+                          "with 'peer2peer' and 'direct'; one of them is accepted");
+    if (managed && strcmp(m->host, vg_host_name(rq)) == 0)
+        return fail_input(rq, VG_E_INVALID_VALUE,
+                          "'destinationHost' is the host that the domain is on; another "
+                          "one is accepted");
+    if (!why)
+        return 0;
+    vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
+                 "'destinationUri' is unsafe: %s; a URI that does not is accepted", why);
+    return -1;
+}
+
+/* Documents among the parameters are guarded like all others. */
+static int check_documents(struct vg_request *rq, const struct migration *m)
+{
+    static const char *const names[] = {VIR_MIGRATE_PARAM_DEST_XML,
+                                        VIR_MIGRATE_PARAM_PERSIST_XML};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const char *xml = NULL;
+        if (virTypedParamsGetString(m->params, m->n_params, names[i], &xml) > 0 &&
+            vg_xml_check(rq, xml) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int read_params(struct vg_request *rq, struct migration *m)
+{
+    int max;
+
+    if (m->json && !json_is_object(m->json))
+        return fail_input(rq, VG_E_INVALID_VALUE,
+                          "Body member 'params': an object of migration parameters is "
+                          "accepted");
+    if (m->json && vg_params_from_json(m->json, NULL, 0, &m->params, &m->n_params,
+                                       vg_request_error(rq)) < 0)
+        return -1;
+    max = m->n_params;
+    if (m->mode == MODE_DIRECT &&
+        virTypedParamsAddString(&m->params, &m->n_params, &max, VIR_MIGRATE_PARAM_URI,
+                                m->uri) < 0) {
+        vg_error_set_virt(vg_request_error(rq));
+        return -1;
+    }
+    return check_documents(rq, m);
+}
+
+/* {"mode": "managed", "destinationHost": "b", "flags": ["live"], "params": {...}} */
+static int read_migration(struct vg_request *rq, struct migration *m)
+{
+    const struct vg_field args[] = {
+        VG_ONE_OF("mode", &m->mode, &modes),
+        VG_TEXT("destinationHost", &m->host),
+        VG_TEXT("destinationUri", &m->uri),
+        VG_FLAGS("flags", &m->flags, virDomainMigrateFlags),
+        VG_JSON("params", &m->json),
+        VG_END,
+    };
+
+    if (vg_args(rq, args) < 0)
+        return -1;
+    if (m->mode < 0)
+        m->mode = m->uri ? MODE_PEER2PEER : MODE_MANAGED;
+    return check_destination(rq, m) < 0 ? -1 : read_params(rq, m);
+}
+
+static int call_migrate(virDomainPtr dom, const struct migration *m)
+{
+    unsigned int n = (unsigned int)m->n_params;
+
+    if (m->mode == MODE_MANAGED) {
+        vg_autoptr(virDomain) there =
+            virDomainMigrate3(dom, vg_peer_conn(m->peer), m->params, n, m->flags);
+        return there ? 0 : -1;
+    }
+    bool p2p = m->mode == MODE_PEER2PEER;
+    return virDomainMigrateToURI3(dom, p2p ? m->uri : NULL, m->params, n,
+                                  m->flags | (p2p ? VIR_MIGRATE_PEER2PEER : 0));
+}
+
+/* What broke may be the connection between the two hosts: then this one is still good,
+ * and libvirt has kept the guest where it was. */
+static struct vg_reply fail_migrate(struct vg_request *rq, const struct migration *m)
+{
+    struct vg_error *e = vg_request_error(rq);
+
+    vg_error_set_virt(e);
+    if (!e->transport || virConnectIsAlive(vg_conn(rq)) != 1)
+        return vg_fail(rq);
+    e->transport = false;
+    if (m->peer && virConnectIsAlive(vg_peer_conn(m->peer)) != 1) {
+        e->outcome = VG_OUTCOME_UNKNOWN;
+        return vg_fail(rq);
+    }
+    e->status = 502;
+    e->retryable = false;
+    e->retry_after = 0;
+    return vg_fail(rq);
+}
+
+static struct vg_reply migrate_domain(struct vg_request *rq)
+{
+    auto_migration m = {.mode = -1};
+
+    if (read_migration(rq, &m) < 0)
+        return vg_fail(rq);
+    vg_autoptr(virDomain) dom = vg_path_domain(rq);
+    if (!dom)
+        return vg_fail(rq);
+    if (m.mode == MODE_MANAGED && !(m.peer = vg_peer_open(rq, m.host)))
+        return vg_fail(rq);
+    if (vg_operation_begin(rq, dom, VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT) < 0)
+        return vg_fail(rq);
+    return call_migrate(dom, &m) < 0 ? fail_migrate(rq, &m) : vg_no_content(rq);
+}
+
+/* ---- how it is done ---------------------------------------------------------------- */
+
+static int get_speed(virDomainPtr dom, unsigned long long *ret, unsigned int flags)
+{
+    unsigned long mib = 0;
+    int rc = virDomainMigrateGetMaxSpeed(dom, &mib, flags);
+    *ret = mib;
+    return rc;
+}
+
+static int set_speed(virDomainPtr dom, unsigned long long value, unsigned int flags)
+{
+    return virDomainMigrateSetMaxSpeed(dom, (unsigned long)value, flags);
+}
+
+/* The tunables by their JSON names. */
+static const struct tunable {
+    const char *key;
+    int (*get)(virDomainPtr dom, unsigned long long *ret, unsigned int flags);
+    int (*set)(virDomainPtr dom, unsigned long long value, unsigned int flags);
+    unsigned int flags;
+} tunables[] = {
+    {"maxSpeedMiBps", get_speed, set_speed, 0},
+    {"postcopyMaxSpeedMiBps", get_speed, set_speed,
+     VIR_DOMAIN_MIGRATE_MAX_SPEED_POSTCOPY},
+    {"maxDowntimeMs", virDomainMigrateGetMaxDowntime, virDomainMigrateSetMaxDowntime, 0},
+    {"compressionCacheBytes", virDomainMigrateGetCompressionCache,
+     virDomainMigrateSetCompressionCache, 0},
+};
+#define N_TUNABLES (sizeof(tunables) / sizeof(tunables[0]))
+
+/* A driver has not all of them, and some only while the guest runs; those are left out.
+ */
+static bool not_there(const struct vg_error *e)
+{
+    json_int_t code = json_integer_value(json_object_get(e->virt, "code"));
+    return code == VIR_ERR_NO_SUPPORT || code == VIR_ERR_OPERATION_INVALID ||
+           code == VIR_ERR_OPERATION_UNSUPPORTED || code == VIR_ERR_ARGUMENT_UNSUPPORTED;
+}
+
+static struct vg_reply reply_migration(struct vg_request *rq, virDomainPtr dom)
+{
+    struct vg_error *e = vg_request_error(rq);
+    unsigned int there = 0;
+    vg_auto_json w = vg_json_for(rq);
+
+    vg_json_begin_object(&w, NULL);
+    for (size_t i = 0; i < N_TUNABLES; i++) {
+        unsigned long long value = 0;
+        if (tunables[i].get(dom, &value, tunables[i].flags) == 0) {
+            vg_json_uint(&w, tunables[i].key, value);
+            there++;
+            continue;
+        }
+        vg_error_set_virt(e);
+        if (!not_there(e))
+            return vg_fail(rq);
+    }
+    vg_json_end_object(&w);
+    if (!there) /* the driver cannot migrate: it has said so */
+        return vg_fail(rq);
+    vg_error_clear(e);
+    return vg_ok_written(rq, &w);
+}
+
+static struct vg_reply get_migration(struct vg_request *rq)
+{
+    vg_autoptr(virDomain) dom = vg_path_domain(rq);
+    return dom ? reply_migration(rq, dom) : vg_fail(rq);
+}
+
+static struct vg_reply tune_migration(struct vg_request *rq)
+{
+    int64_t values[N_TUNABLES];
+    struct vg_field args[N_TUNABLES + 1] = {[N_TUNABLES] = VG_END};
+
+    for (size_t i = 0; i < N_TUNABLES; i++) {
+        values[i] = -1;
+        args[i] = (struct vg_field)VG_NUMBER(tunables[i].key, &values[i], 0, INT64_MAX);
+    }
+    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
+    if (!dom)
+        return vg_fail(rq);
+    for (size_t i = 0; i < N_TUNABLES; i++)
+        if (values[i] >= 0 &&
+            tunables[i].set(dom, (unsigned long long)values[i], tunables[i].flags) < 0)
+            return vg_fail_in_state(rq, dom, VG_NEEDS_ACTIVE);
+    return reply_migration(rq, dom);
+}
+
+static struct vg_reply start_postcopy(struct vg_request *rq)
+{
+    vg_autoptr(virDomain) dom = vg_path_domain(rq);
+
+    if (!dom)
+        return vg_fail(rq);
+    if (virDomainMigrateStartPostCopy(dom, 0) < 0)
+        return vg_fail_in_state(rq, dom, VG_NEEDS_ACTIVE);
+    return vg_no_content(rq);
+}
+
+/* clang-format off */
+const struct vg_route vg_routes_domain_migration[] = {
+    {VG_POST, "/domains/{domain}/migrate", "migrateDomain", VG_ADMIN | VG_LONG | VG_ARGS, migrate_domain},
+    {VG_GET, "/domains/{domain}/migration", "getMigration", VG_READ | VG_SHARED, get_migration},
+    {VG_PATCH, "/domains/{domain}/migration", "tuneMigration", VG_OPERATE | VG_ARGS, tune_migration},
+    {VG_POST, "/domains/{domain}/migration/postcopy", "startPostcopy", VG_OPERATE, start_postcopy},
+    {0},
+};
+/* clang-format on */

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Guests in files: /domains/{domain}/save, managed-save and dump, /save-images. All that
+ * writes a guest's memory is long work.
+ */
+#include "routes/routes.h"
+#include "virtgate/autoptr.h"
+#include "virtgate/conflict.h"
+#include "virtgate/host.h"
+#include "virtgate/object.h"
+#include "virtgate/operation.h"
+#include "virtgate/xml.h"
+
+#include <errno.h>
+#include <libvirt/virterror.h>
+
+static bool last_is_no_support(void)
+{
+    const virError *e = virGetLastError();
+    return e && e->code == VIR_ERR_NO_SUPPORT;
+}
+
+/* A path on the host's disk: nothing that depends on the daemon's folder. */
+static int check_file(struct vg_request *rq, const char *key, const char *file)
+{
+    if (file && file[0] == '/')
+        return 0;
+    vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
+                 "'%s' is '%.200s'; an absolute path on the host is accepted", key, file);
+    return -1;
+}
+
+/* libvirt's error of a call with a file that the client named: that it, or its folder, is
+ * not there is no failure of the host. Else as of a call that needs a running guest. */
+static struct vg_reply fail_file(struct vg_request *rq, virDomainPtr dom)
+{
+    const virError *e = virGetLastError();
+    bool missing = e && e->code == VIR_ERR_SYSTEM_ERROR && e->int1 == ENOENT;
+
+    if (!missing)
+        return dom ? vg_fail_in_state(rq, dom, VG_NEEDS_ACTIVE) : vg_fail_virt(rq);
+    vg_error_set_virt(vg_request_error(rq));
+    vg_request_error(rq)->status = 404;
+    return vg_fail(rq);
+}
+
+/* {"file": "/path", "xml": "<domain>...", "flags": ["bypass-cache"]} */
+struct image {
+    const char *file;
+    const char *xml; /* NULL: as it was */
+    unsigned int flags;
+};
+
+static int read_image(struct vg_request *rq, struct image *ret)
+{
+    const struct vg_field args[] = {
+        VG_NEED_TEXT("file", &ret->file),
+        VG_TEXT("xml", &ret->xml),
+        VG_FLAGS("flags", &ret->flags, virDomainSaveRestoreFlags),
+        VG_END,
+    };
+
+    if (vg_args(rq, args) < 0 || check_file(rq, "file", ret->file) < 0)
+        return -1;
+    return ret->xml ? vg_xml_check(rq, ret->xml) : 0;
+}
+
+/* The same as libvirt's parameters; n is 0 when out of memory. */
+struct params {
+    virTypedParameterPtr v;
+    int n;
+};
+static void params_clean(struct params *p)
+{
+    virTypedParamsFree(p->v, p->n);
+}
+#define auto_params VG_CLEANUP(params_clean) struct params
+
+static struct params image_params(const struct image *image)
+{
+    struct params p = {0};
+    int max = 0;
+
+    if (virTypedParamsAddString(&p.v, &p.n, &max, VIR_DOMAIN_SAVE_PARAM_FILE,
+                                image->file) < 0 ||
+        (image->xml && virTypedParamsAddString(
+                           &p.v, &p.n, &max, VIR_DOMAIN_SAVE_PARAM_DXML, image->xml) < 0))
+        params_clean(&p);
+    return p;
+}
+
+/* ---- save and restore -------------------------------------------------------------- */
+
+/* Daemons before 8.4.0 and small drivers have only the call with flags. */
+static int call_save(virDomainPtr dom, const struct image *image)
+{
+    auto_params p = image_params(image);
+    int rc = p.n ? virDomainSaveParams(dom, p.v, p.n, image->flags) : -1;
+    if (rc < 0 && last_is_no_support())
+        rc = virDomainSaveFlags(dom, image->file, image->xml, image->flags);
+    return rc;
+}
+
+static struct vg_reply save_domain(struct vg_request *rq)
+{
+    struct image image = {0};
+
+    if (read_image(rq, &image) < 0)
+        return vg_fail(rq);
+    vg_autoptr(virDomain) dom = vg_path_domain(rq);
+    if (!dom || vg_operation_begin(rq, dom, VIR_DOMAIN_JOB_OPERATION_SAVE) < 0)
+        return vg_fail(rq);
+    if (call_save(dom, &image) < 0)
+        return fail_file(rq, dom);
+    return vg_no_content(rq);
+}
+
+static int call_restore(virConnectPtr conn, const struct image *image)
+{
+    auto_params p = image_params(image);
+    int rc = p.n ? virDomainRestoreParams(conn, p.v, p.n, image->flags) : -1;
+    if (rc < 0 && last_is_no_support())
+        rc = virDomainRestoreFlags(conn, image->file, image->xml, image->flags);
+    return rc;
+}
+
+static struct vg_reply restore_image(struct vg_request *rq)
+{
+    struct image image = {0};
+
+    if (read_image(rq, &image) < 0 || vg_operation_begin(rq, NULL, VG_NO_JOB) < 0)
+        return vg_fail(rq);
+    if (call_restore(vg_conn(rq), &image) < 0)
+        return fail_file(rq, NULL);
+    return vg_no_content(rq);
+}
+
+static struct vg_reply get_image_xml(struct vg_request *rq)
+{
+    const char *file = NULL;
+    unsigned int flags = 0;
+    const struct vg_field args[] = {
+        VG_NEED_TEXT("file", &file),
+        VG_FLAGS("flags", &flags, virDomainSaveImageXMLFlags),
+        VG_END,
+    };
+
+    if (vg_args(rq, args) < 0 || check_file(rq, "file", file) < 0)
+        return vg_fail(rq);
+    char *xml = virDomainSaveImageGetXMLDesc(vg_conn(rq), file, flags);
+    return xml ? vg_reply_xml(rq, xml) : fail_file(rq, NULL);
+}
+
+static struct vg_reply set_image_xml(struct vg_request *rq)
+{
+    struct image image = {0};
+
+    if (read_image(rq, &image) < 0)
+        return vg_fail(rq);
+    const char *xml = vg_xml_argument(rq, image.xml);
+    if (!xml)
+        return vg_fail(rq);
+    if (virDomainSaveImageDefineXML(vg_conn(rq), image.file, xml, image.flags) < 0)
+        return fail_file(rq, NULL);
+    return vg_no_content(rq);
+}
+
+/* ---- managed save ------------------------------------------------------------------ */
+
+static struct vg_reply get_managed_save(struct vg_request *rq)
+{
+    vg_autoptr(virDomain) dom = vg_path_domain(rq);
+
+    if (!dom)
+        return vg_fail(rq);
+    int exists = virDomainHasManagedSaveImage(dom, 0);
+    if (exists < 0)
+        return vg_fail_virt(rq);
+    return vg_ok(rq, json_pack("{s:b}", "exists", exists));
+}
+
+static struct vg_reply make_managed_save(struct vg_request *rq)
+{
+    unsigned int flags = 0;
+    const struct vg_field args[] = {VG_FLAGS("flags", &flags, virDomainSaveRestoreFlags),
+                                    VG_END};
+
+    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
+    if (!dom || vg_operation_begin(rq, dom, VIR_DOMAIN_JOB_OPERATION_SAVE) < 0)
+        return vg_fail(rq);
+    if (virDomainManagedSave(dom, flags) < 0)
+        return vg_fail_in_state(rq, dom, VG_NEEDS_ACTIVE);
+    return vg_no_content(rq);
+}
+
+static struct vg_reply remove_managed_save(struct vg_request *rq)
+{
+    vg_autoptr(virDomain) dom = vg_path_domain(rq);
+
+    if (!dom)
+        return vg_fail(rq);
+    if (virDomainManagedSaveRemove(dom, 0) < 0)
+        return fail_file(rq, NULL);
+    return vg_no_content(rq);
+}
+
+static struct vg_reply get_managed_save_xml(struct vg_request *rq)
+{
+    unsigned int flags = 0;
+    const struct vg_field args[] = {VG_FLAGS("flags", &flags, virDomainSaveImageXMLFlags),
+                                    VG_END};
+
+    if (vg_args(rq, args) < 0)
+        return vg_fail(rq);
+    if (flags & VIR_DOMAIN_SAVE_IMAGE_XML_SECURE && !vg_request_may(rq, VG_OPERATE)) {
+        vg_error_set(vg_request_error(rq), VG_E_FORBIDDEN,
+                     "The flag 'secure' shows passwords; it needs the role 'operator'");
+        return vg_fail(rq);
+    }
+    vg_autoptr(virDomain) dom = vg_path_domain(rq);
+    if (!dom)
+        return vg_fail(rq);
+    char *xml = virDomainManagedSaveGetXMLDesc(dom, flags);
+    return xml ? vg_reply_xml(rq, xml) : vg_fail_virt(rq);
+}
+
+static struct vg_reply set_managed_save_xml(struct vg_request *rq)
+{
+    const char *given = NULL;
+    unsigned int flags = 0;
+    const struct vg_field args[] = {VG_TEXT("xml", &given),
+                                    VG_FLAGS("flags", &flags, virDomainSaveRestoreFlags),
+                                    VG_END};
+
+    if (vg_args(rq, args) < 0)
+        return vg_fail(rq);
+    const char *xml = vg_xml_argument(rq, given);
+    vg_autoptr(virDomain) dom = xml ? vg_path_domain(rq) : NULL;
+    if (!dom)
+        return vg_fail(rq);
+    if (virDomainManagedSaveDefineXML(dom, xml, flags) < 0)
+        return vg_fail_virt(rq);
+    return vg_no_content(rq);
+}
+
+/* ---- core dump --------------------------------------------------------------------- */
+
+static int call_dump(virDomainPtr dom, const char *to, int format, unsigned int flags)
+{
+    int rc = virDomainCoreDumpWithFormat(dom, to, (unsigned int)format, flags);
+    if (rc < 0 && format == VIR_DOMAIN_CORE_DUMP_FORMAT_RAW && last_is_no_support())
+        rc = virDomainCoreDump(dom, to, flags);
+    return rc;
+}
+
+static struct vg_reply dump_domain(struct vg_request *rq)
+{
+    const char *to = NULL;
+    int format = VIR_DOMAIN_CORE_DUMP_FORMAT_RAW;
+    unsigned int flags = 0;
+    const struct vg_field args[] = {
+        VG_NEED_TEXT("to", &to),
+        VG_ENUM("format", &format, virDomainCoreDumpFormat),
+        VG_FLAGS("flags", &flags, virDomainCoreDumpFlags),
+        VG_END,
+    };
+
+    if (vg_args(rq, args) < 0 || check_file(rq, "to", to) < 0)
+        return vg_fail(rq);
+    vg_autoptr(virDomain) dom = vg_path_domain(rq);
+    if (!dom || vg_operation_begin(rq, dom, VIR_DOMAIN_JOB_OPERATION_DUMP) < 0)
+        return vg_fail(rq);
+    if (call_dump(dom, to, format, flags) < 0)
+        return fail_file(rq, dom);
+    return vg_no_content(rq);
+}
+
+/* clang-format off */
+const struct vg_route vg_routes_domain_save[] = {
+    {VG_POST, "/domains/{domain}/save", "saveDomain", VG_ADMIN | VG_LONG | VG_ARGS, save_domain},
+    {VG_GET, "/domains/{domain}/managed-save", "getManagedSave", VG_READ | VG_SHARED, get_managed_save},
+    {VG_POST, "/domains/{domain}/managed-save", "managedSaveDomain", VG_OPERATE | VG_LONG | VG_ARGS, make_managed_save},
+    {VG_DELETE, "/domains/{domain}/managed-save", "removeManagedSave", VG_OPERATE, remove_managed_save},
+    {VG_GET, "/domains/{domain}/managed-save/xml", "getManagedSaveXml", VG_READ | VG_ARGS | VG_SHARED | VG_GIVES_XML | VG_ONLY_XML, get_managed_save_xml},
+    {VG_PUT, "/domains/{domain}/managed-save/xml", "setManagedSaveXml", VG_ADMIN | VG_ARGS | VG_XML, set_managed_save_xml},
+    {VG_POST, "/domains/{domain}/dump", "dumpDomain", VG_ADMIN | VG_LONG | VG_ARGS, dump_domain},
+    {VG_POST, "/save-images/restore", "restoreSaveImage", VG_ADMIN | VG_LONG | VG_ARGS, restore_image},
+    {VG_GET, "/save-images/xml", "getSaveImageXml", VG_ADMIN | VG_ARGS | VG_GIVES_XML | VG_ONLY_XML, get_image_xml},
+    {VG_PUT, "/save-images/xml", "setSaveImageXml", VG_ADMIN | VG_ARGS | VG_XML, set_image_xml},
+    {0},
+};
+/* clang-format on */

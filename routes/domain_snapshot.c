@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * /domains/{domain}/snapshots: list (flat or as a tree), create, show, revert, delete.
+ * Creating, reverting and deleting may take long: they write or merge disks and memory.
+ */
+#include "routes/routes.h"
+#include "virtgate/autoptr.h"
+#include "virtgate/conflict.h"
+#include "virtgate/object.h"
+#include "virtgate/operation.h"
+#include "virtgate/point.h"
+#include "virtgate/xml.h"
+
+static int fail_memory(struct vg_request *rq)
+{
+    vg_error_set(vg_request_error(rq), VG_E_INTERNAL, "Out of memory");
+    return -1;
+}
+
+/* ---- JSON -------------------------------------------------------------------------- */
+
+/* NULL: the request's error is set. */
+static json_t *read_snapshot(struct vg_request *rq, virDomainSnapshotPtr snapshot)
+{
+    vg_autofree char *xml = virDomainSnapshotGetXMLDesc(snapshot, 0);
+    int current = xml ? virDomainSnapshotIsCurrent(snapshot, 0) : -1;
+    int metadata = current < 0 ? -1 : virDomainSnapshotHasMetadata(snapshot, 0);
+
+    if (metadata < 0) {
+        vg_error_set_virt(vg_request_error(rq));
+        return NULL;
+    }
+    json_t *json = vg_point_to_json(xml, vg_request_error(rq));
+    if (json && !json_object_set_new(json, "current", json_boolean(current)) &&
+        !json_object_set_new(json, "hasMetadata", json_boolean(metadata)))
+        return json;
+    if (json)
+        fail_memory(rq);
+    json_decref(json);
+    return NULL;
+}
+
+static struct vg_reply reply_snapshot(struct vg_request *rq,
+                                      virDomainSnapshotPtr snapshot)
+{
+    json_t *json = read_snapshot(rq, snapshot);
+    return json ? vg_ok(rq, json) : vg_fail(rq);
+}
+
+static json_t *read_list(struct vg_request *rq, const struct vg_snapshot_list *list)
+{
+    json_auto_t *all = json_array();
+    for (int i = 0; i < list->n; i++) {
+        json_t *json = read_snapshot(rq, list->v[i]);
+        if (!json)
+            return NULL;
+        if (json_array_append_new(all, json) < 0) {
+            fail_memory(rq);
+            return NULL;
+        }
+    }
+    return vg_take(&all);
+}
+
+/* Sorted by name, unless libvirt was asked for an order. */
+static json_t *arrange(json_t *all, bool tree, unsigned int flags)
+{
+    if (all && !(flags & VIR_DOMAIN_SNAPSHOT_LIST_TOPOLOGICAL))
+        all = vg_points_sort(all);
+    return all && tree ? vg_points_to_tree(all) : all;
+}
+
+/* ---- the list ---------------------------------------------------------------------- */
+
+static int read_list_args(struct vg_request *rq, bool *ret_tree, unsigned int *ret_flags)
+{
+    const struct vg_field args[] = {
+        VG_BOOL("tree", ret_tree),
+        VG_FLAGS("flags", ret_flags, virDomainSnapshotListFlags),
+        VG_END,
+    };
+    return vg_args(rq, args);
+}
+
+static struct vg_reply list_snapshots(struct vg_request *rq)
+{
+    bool tree = false;
+    unsigned int flags = 0;
+    vg_auto_snapshot_list list = {0};
+
+    if (read_list_args(rq, &tree, &flags) < 0)
+        return vg_fail(rq);
+    vg_autoptr(virDomain) dom = vg_path_domain(rq);
+    if (!dom)
+        return vg_fail(rq);
+    list.n = virDomainListAllSnapshots(dom, &list.v, flags);
+    int current = list.n < 0 ? -1 : virDomainHasCurrentSnapshot(dom, 0);
+    if (current < 0)
+        return vg_fail_virt(rq);
+    json_t *all = read_list(rq, &list);
+    if (!all)
+        return vg_fail(rq);
+    return vg_ok(rq, json_pack("{s:b, s:o}", "hasCurrent", current, "snapshots",
+                               arrange(all, tree, flags)));
+}
+
+/* {"name", "description"}, or with an admin's rights libvirt's own document. */
+struct creation {
+    const char *xml, *name, *description;
+    unsigned int flags;
+};
+
+static int read_creation(struct vg_request *rq, struct creation *c)
+{
+    const struct vg_field args[] = {
+        VG_TEXT("xml", &c->xml),
+        VG_TEXT("name", &c->name),
+        VG_TEXT("description", &c->description),
+        VG_FLAGS("flags", &c->flags, virDomainSnapshotCreateFlags),
+        VG_END,
+    };
+
+    if (vg_args(rq, args) < 0)
+        return -1;
+    bool document = c->xml || vg_xml_body(rq);
+    if (document && (c->name || c->description)) {
+        vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
+                     "'xml' says it all; 'name' and 'description' go without it");
+        return -1;
+    }
+    if (document && !vg_request_may(rq, VG_ADMIN)) {
+        vg_error_set(vg_request_error(rq), VG_E_FORBIDDEN,
+                     "A document may name files; it needs the role 'admin'. 'name' and "
+                     "'description' do not");
+        return -1;
+    }
+    if (document && !(c->xml = vg_xml_argument(rq, c->xml)))
+        return -1;
+    return 0;
+}
+
+/* A name that is taken is a conflict. */
+static struct vg_reply fail_creation(struct vg_request *rq, virDomainPtr dom,
+                                     const char *xml)
+{
+    struct vg_error malformed = {0};
+    vg_autofree char *name = NULL;
+    vg_autofree char *uuid = NULL;
+
+    vg_error_set_virt(vg_request_error(rq));
+    if (vg_xml_identity(xml, &name, &uuid, &malformed) < 0)
+        vg_error_clear(&malformed);
+    vg_autoptr(virDomainSnapshot) taken =
+        name ? virDomainSnapshotLookupByName(dom, name, 0) : NULL;
+    return vg_fail_explained(rq, taken != NULL);
+}
+
+static struct vg_reply create_snapshot(struct vg_request *rq)
+{
+    struct creation c = {0};
+
+    if (read_creation(rq, &c) < 0)
+        return vg_fail(rq);
+    vg_autofree char *made =
+        c.xml ? NULL : vg_point_to_xml("domainsnapshot", c.name, c.description);
+    if (!c.xml && !made) {
+        fail_memory(rq);
+        return vg_fail(rq);
+    }
+    vg_autoptr(virDomain) dom = vg_path_domain(rq);
+    if (!dom || vg_operation_begin(rq, dom, VIR_DOMAIN_JOB_OPERATION_SNAPSHOT) < 0)
+        return vg_fail(rq);
+    vg_autoptr(virDomainSnapshot) snapshot =
+        virDomainSnapshotCreateXML(dom, c.xml ? c.xml : made, c.flags);
+    if (!snapshot)
+        return fail_creation(rq, dom, c.xml ? c.xml : made);
+    vg_auto_json w = vg_json_for(rq);
+    char *href =
+        vg_domain_child_href(rq, dom, "snapshots", virDomainSnapshotGetName(snapshot));
+    if (c.flags & VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA) { /* libvirt forgets it */
+        vg_json_begin_object(&w, NULL);
+        vg_json_string(&w, "name", virDomainSnapshotGetName(snapshot));
+        vg_json_end_object(&w);
+        return vg_created(rq, href, &w);
+    }
+    json_auto_t *json = read_snapshot(rq, snapshot);
+    if (!json) {
+        free(href);
+        return vg_fail(rq);
+    }
+    vg_json_value(&w, NULL, json);
+    return vg_created(rq, href, &w);
+}
+
+static struct vg_reply get_current(struct vg_request *rq)
+{
+    vg_autoptr(virDomain) dom = vg_path_domain(rq);
+    if (!dom)
+        return vg_fail(rq);
+    vg_autoptr(virDomainSnapshot) snapshot = virDomainSnapshotCurrent(dom, 0);
+    return snapshot ? reply_snapshot(rq, snapshot) : vg_fail_virt(rq);
+}
+
+/* ---- one snapshot ------------------------------------------------------------------ */
+
+/* The path's {snapshot} of its domain. NULL: the request's error is set. */
+static virDomainSnapshotPtr find_snapshot(struct vg_request *rq)
+{
+    vg_autoptr(virDomain) dom = vg_path_domain(rq);
+    if (!dom)
+        return NULL;
+    virDomainSnapshotPtr snapshot =
+        virDomainSnapshotLookupByName(dom, vg_path(rq, "snapshot"), 0);
+    if (!snapshot)
+        vg_error_set_virt(vg_request_error(rq));
+    return snapshot;
+}
+
+static struct vg_reply get_snapshot(struct vg_request *rq)
+{
+    vg_autoptr(virDomainSnapshot) snapshot = find_snapshot(rq);
+    return snapshot ? reply_snapshot(rq, snapshot) : vg_fail(rq);
+}
+
+static struct vg_reply get_snapshot_xml(struct vg_request *rq)
+{
+    unsigned int flags = 0;
+    const struct vg_field args[] = {VG_FLAGS("flags", &flags, virDomainSnapshotXMLFlags),
+                                    VG_END};
+
+    if (vg_args(rq, args) < 0)
+        return vg_fail(rq);
+    if (flags & VIR_DOMAIN_SNAPSHOT_XML_SECURE && !vg_request_may(rq, VG_OPERATE)) {
+        vg_error_set(vg_request_error(rq), VG_E_FORBIDDEN,
+                     "The flag 'secure' shows passwords; it needs the role 'operator'");
+        return vg_fail(rq);
+    }
+    vg_autoptr(virDomainSnapshot) snapshot = find_snapshot(rq);
+    if (!snapshot)
+        return vg_fail(rq);
+    char *xml = virDomainSnapshotGetXMLDesc(snapshot, flags);
+    return xml ? vg_reply_xml(rq, xml) : vg_fail_virt(rq);
+}
+
+static struct vg_reply get_snapshot_parent(struct vg_request *rq)
+{
+    vg_autoptr(virDomainSnapshot) snapshot = find_snapshot(rq);
+    if (!snapshot)
+        return vg_fail(rq);
+    vg_autoptr(virDomainSnapshot) parent = virDomainSnapshotGetParent(snapshot, 0);
+    return parent ? reply_snapshot(rq, parent) : vg_fail_virt(rq);
+}
+
+static struct vg_reply list_snapshot_children(struct vg_request *rq)
+{
+    bool tree = false;
+    unsigned int flags = 0;
+    vg_auto_snapshot_list list = {0};
+
+    if (read_list_args(rq, &tree, &flags) < 0)
+        return vg_fail(rq);
+    vg_autoptr(virDomainSnapshot) snapshot = find_snapshot(rq);
+    if (!snapshot)
+        return vg_fail(rq);
+    list.n = virDomainSnapshotListAllChildren(snapshot, &list.v, flags);
+    if (list.n < 0)
+        return vg_fail_virt(rq);
+    json_t *all = read_list(rq, &list);
+    if (!all)
+        return vg_fail(rq);
+    return vg_ok(rq, json_pack("{s:o}", "snapshots", arrange(all, tree, flags)));
+}
+
+/* Changes a snapshot, which its domain shows as `job`. */
+static struct vg_reply
+change_snapshot(struct vg_request *rq, const struct vg_enum *names, int job,
+                int (*call)(virDomainSnapshotPtr snapshot, unsigned int flags))
+{
+    unsigned int flags = 0;
+    const struct vg_field args[] = {VG_NAMES("flags", &flags, names), VG_END};
+
+    if (vg_args(rq, args) < 0)
+        return vg_fail(rq);
+    vg_autoptr(virDomain) dom = vg_path_domain(rq);
+    vg_autoptr(virDomainSnapshot) snapshot = dom ? find_snapshot(rq) : NULL;
+    if (!snapshot || vg_operation_begin(rq, dom, job) < 0)
+        return vg_fail(rq);
+    return call(snapshot, flags) < 0 ? vg_fail_virt(rq) : vg_no_content(rq);
+}
+
+static struct vg_reply revert_snapshot(struct vg_request *rq)
+{
+    return change_snapshot(rq, &vg_enum_virDomainSnapshotRevertFlags,
+                           VIR_DOMAIN_JOB_OPERATION_SNAPSHOT_REVERT,
+                           virDomainRevertToSnapshot);
+}
+
+static struct vg_reply delete_snapshot(struct vg_request *rq)
+{
+    return change_snapshot(rq, &vg_enum_virDomainSnapshotDeleteFlags,
+                           VIR_DOMAIN_JOB_OPERATION_SNAPSHOT_DELETE,
+                           virDomainSnapshotDelete);
+}
+
+/* clang-format off */
+const struct vg_route vg_routes_domain_snapshot[] = {
+    {VG_GET, "/domains/{domain}/snapshots", "listSnapshots", VG_READ | VG_ARGS | VG_SHARED, list_snapshots},
+    {VG_POST, "/domains/{domain}/snapshots", "createSnapshot", VG_OPERATE | VG_LONG | VG_ARGS | VG_XML, create_snapshot},
+    {VG_GET, "/domains/{domain}/snapshots/current", "getCurrentSnapshot", VG_READ | VG_SHARED, get_current},
+    {VG_GET, "/domains/{domain}/snapshots/{snapshot}", "getSnapshot", VG_READ | VG_SHARED, get_snapshot},
+    {VG_DELETE, "/domains/{domain}/snapshots/{snapshot}", "deleteSnapshot", VG_OPERATE | VG_LONG | VG_ARGS, delete_snapshot},
+    {VG_GET, "/domains/{domain}/snapshots/{snapshot}/xml", "getSnapshotXml", VG_READ | VG_ARGS | VG_SHARED | VG_GIVES_XML | VG_ONLY_XML, get_snapshot_xml},
+    {VG_GET, "/domains/{domain}/snapshots/{snapshot}/parent", "getSnapshotParent", VG_READ | VG_SHARED, get_snapshot_parent},
+    {VG_GET, "/domains/{domain}/snapshots/{snapshot}/children", "listSnapshotChildren", VG_READ | VG_ARGS | VG_SHARED, list_snapshot_children},
+    {VG_POST, "/domains/{domain}/snapshots/{snapshot}/revert", "revertToSnapshot", VG_OPERATE | VG_LONG | VG_ARGS, revert_snapshot},
+    {0},
+};
+/* clang-format on */

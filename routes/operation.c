@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * /operations and /operations/{operation}: long work (VG_LONG rows), listed, waited for,
+ * cancelled (virDomainAbortJobFlags).
+ */
+#include "virtgate/operation.h"
+#include "routes/routes.h"
+#include "virtgate/cleanup.h"
+
+#define MAX_LIMIT 10000
+
+static struct vg_reply list_operations(struct vg_request *rq)
+{
+    struct vg_operation_filter filter = {0};
+    const struct vg_field args[] = {
+        VG_NAMES("state", &filter.states, &vg_operation_states),
+        VG_TEXT("kind", &filter.kind),
+        VG_TEXT("domain", &filter.domain),
+        VG_TEXT("host", &filter.host),
+        VG_TEXT("after", &filter.after),
+        VG_NUMBER("limit", &filter.limit, 1, MAX_LIMIT),
+        VG_END,
+    };
+
+    if (vg_args(rq, args) < 0)
+        return vg_fail(rq);
+    vg_auto_json w = vg_json_for(rq);
+    vg_autofree char *next = NULL;
+    vg_json_begin_object(&w, NULL);
+    vg_operations_list(rq, &w, &filter, &next);
+    if (next)
+        vg_json_string(&w, "next", next);
+    vg_json_end_object(&w);
+    return vg_with_next(rq, vg_ok_written(rq, &w), next);
+}
+
+/* ?wait=30: the engine has waited before it called. */
+static struct vg_reply get_operation(struct vg_request *rq)
+{
+    int64_t wait = 0;
+    const struct vg_field args[] = {VG_NUMBER("wait", &wait, 0, VG_OPERATION_WAIT_MAX),
+                                    VG_END};
+
+    if (vg_args(rq, args) < 0)
+        return vg_fail(rq);
+    return vg_operation_reply(rq);
+}
+
+static struct vg_reply cancel_operation(struct vg_request *rq)
+{
+    unsigned int flags = 0;
+    const struct vg_field args[] = {
+        VG_FLAGS("flags", &flags, virDomainAbortJobFlagsValues), VG_END};
+
+    if (vg_args(rq, args) < 0 || vg_operation_cancel(rq, flags) < 0)
+        return vg_fail(rq);
+    return vg_with_status(vg_operation_reply(rq), 202);
+}
+
+/* clang-format off */
+const struct vg_route vg_routes_operation[] = {
+    {VG_GET, "/operations", "listOperations", VG_READ | VG_LOCAL | VG_ARGS, list_operations},
+    {VG_GET, "/operations/{operation}", "getOperation", VG_READ | VG_WATCH | VG_ARGS | VG_SHARED, get_operation},
+    {VG_DELETE, "/operations/{operation}", "cancelOperation", VG_OPERATE | VG_WATCH | VG_ARGS, cancel_operation},
+    {0},
+};
+/* clang-format on */

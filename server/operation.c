@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The registry of operations: one list, the newest first, under one lock. Nothing is
+ * answered, and no request is freed, under the lock. See operation.h.
+ */
+#include "server/operation_internal.h"
+
+#include "virtgate/cleanup.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+pthread_mutex_t vg_operations_lock = PTHREAD_MUTEX_INITIALIZER;
+struct vg_operation *vg_operations_newest;
+uint64_t vg_operations_last, vg_operations_epoch;
+
+static struct vg_operation *oldest;
+static unsigned int n_ended;
+static bool draining;
+static void (*go_on)(struct vg_request *rq);
+
+void vg_operations_start(void (*resume)(struct vg_request *rq))
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    vg_operations_epoch = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    go_on = resume;
+}
+
+/* ---- counting ---------------------------------------------------------------------- */
+
+struct vg_operation *vg_operation_ref(struct vg_operation *op)
+{
+    if (op)
+        atomic_fetch_add_explicit(&op->refs, 1, memory_order_relaxed);
+    return op;
+}
+
+void vg_operation_unref(struct vg_operation *op)
+{
+    if (!op || atomic_fetch_sub_explicit(&op->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    free(op->path);
+    free(op->prefix);
+    free(op->object);
+    free(op->domain);
+    vg_body_unref(op->result);
+    free(op);
+}
+
+/* ---- the list ---------------------------------------------------------------------- */
+
+static void add_newest(struct vg_operation *op)
+{
+    op->older = vg_operations_newest;
+    *(vg_operations_newest ? &vg_operations_newest->newer : &oldest) = op;
+    vg_operations_newest = op;
+}
+
+/* The registry's reference becomes the caller's. */
+static void take_out(struct vg_operation *op)
+{
+    *(op->newer ? &op->newer->older : &vg_operations_newest) = op->older;
+    *(op->older ? &op->older->newer : &oldest) = op->newer;
+    n_ended -= op->ended_ns != 0;
+}
+
+static bool is_failure(const struct vg_operation *op)
+{
+    return op->state == VG_OPERATION_FAILED || op->state == VG_OPERATION_UNKNOWN;
+}
+
+static void drop(struct vg_operation *op)
+{
+    take_out(op);
+    vg_operation_unref(op); /* ended: it holds no request */
+}
+
+/* The oldest that has ended; of failures only if `failures`. */
+static struct vg_operation *oldest_ended(bool failures)
+{
+    for (struct vg_operation *op = oldest; op; op = op->newer)
+        if (op->ended_ns && (failures || !is_failure(op)))
+            return op;
+    return NULL;
+}
+
+void vg_operations_drop_old(int64_t now)
+{
+    for (struct vg_operation *op = oldest, *next; op; op = next) {
+        next = op->newer;
+        int64_t keep =
+            is_failure(op) ? VG_OPERATION_KEEP_FAILED_NS : VG_OPERATION_KEEP_NS;
+        if (op->ended_ns && op->ended_ns + keep < now)
+            drop(op);
+    }
+    while (n_ended > VG_OPERATIONS_KEPT) {
+        struct vg_operation *op = oldest_ended(false);
+        drop(op ? op : oldest_ended(true));
+    }
+}
+
+static struct vg_operation *find(const char *id)
+{
+    for (struct vg_operation *op = vg_operations_newest; op; op = op->older)
+        if (strcmp(op->id, id) == 0)
+            return op;
+    return NULL;
+}
+
+/* ---- beginning --------------------------------------------------------------------- */
+
+/* When the client is answered 202 at the latest. */
+static int64_t answer_time(const struct vg_request *rq, int64_t limit_ns)
+{
+    const struct vg_prefer *prefer = &rq->prefer;
+    int64_t at = limit_ns;
+
+    if (prefer->waits)
+        at = rq->start_ns + prefer->wait_seconds * VG_SECOND_NS;
+    else if (prefer->respond_async)
+        at = 0;
+    /* even then bad arguments are worth the moment that checking them takes */
+    int64_t checked = vg_now_ns() + VG_OPERATION_CHECK_NS;
+    at = at < checked ? checked : at;
+    return at < limit_ns ? at : limit_ns;
+}
+
+static char *copy_object(const struct vg_request *rq)
+{
+    bool domain = strncmp(rq->route->pattern, "/domains/{domain}", 17) == 0;
+    return domain ? strdup(rq->segments[rq->first_segment + 1]) : NULL;
+}
+
+static struct vg_operation *make_operation(struct vg_request *rq)
+{
+    struct vg_operation *op = calloc(1, sizeof(*op));
+    if (!op)
+        return NULL;
+    atomic_init(&op->refs, 1);
+    op->kind = rq->route->operation_id;
+    op->host = vg_host_name(rq);
+    op->host_ref = rq->host;
+    op->access = rq->route->flags & (VG_READ | VG_OPERATE | VG_ADMIN);
+    op->path = strndup(rq->target, rq->path_length);
+    op->prefix = rq->prefix ? strdup(rq->prefix) : NULL;
+    op->object = copy_object(rq);
+    snprintf(op->request_id, sizeof(op->request_id), "%s", rq->id);
+    snprintf(op->principal, sizeof(op->principal), "%s", rq->principal);
+    clock_gettime(CLOCK_REALTIME, &op->created);
+    op->job = -1;
+    if (op->path)
+        return op;
+    vg_operation_unref(op);
+    return NULL;
+}
+
+int vg_operation_new(struct vg_request *rq, int64_t limit_ns)
+{
+    struct vg_operation *op = make_operation(rq);
+    if (!op) {
+        vg_error_set(&rq->error, VG_E_INTERNAL, "Out of memory");
+        return -1;
+    }
+    op->rq = vg_request_ref(rq);
+    op->answer_ns = answer_time(rq, limit_ns);
+    op->async = rq->prefer.respond_async && !rq->prefer.waits;
+    op->async = op->async || (rq->prefer.waits && rq->prefer.wait_seconds == 0);
+    rq->operation = vg_operation_ref(op);
+    VG_LOCK(&vg_operations_lock);
+    op->number = ++vg_operations_last;
+    snprintf(op->id, sizeof(op->id), "%llx-%llu", (unsigned long long)vg_operations_epoch,
+             (unsigned long long)op->number);
+    add_newest(op);
+    vg_operations_drop_old(vg_now_ns());
+    return 0;
+}
+
+/* ---- answering --------------------------------------------------------------------- */
+
+/* 202, with the operation as it is, and its path below the host that was asked. */
+static struct vg_reply reply_accepted(struct vg_request *rq, struct vg_operation *op)
+{
+    char *location = NULL;
+    vg_auto_json w = vg_json_for(rq);
+
+    vg_operation_write(op, &w, NULL, NULL);
+    if (asprintf(&location, "%s/operations/%s", op->prefix ? op->prefix : "", op->id) < 0)
+        location = NULL;
+    return vg_with_status(vg_created(rq, location, &w), 202);
+}
+
+/* Takes the request to be answered 202. Lock held. */
+static struct vg_request *take_client(struct vg_operation *op)
+{
+    struct vg_request *rq = vg_take(&op->rq);
+    op->accepted = op->accepted || rq;
+    return rq;
+}
+
+static void accept_client(struct vg_operation *op, struct vg_request *rq)
+{
+    vg_request_answer_early(rq, reply_accepted(rq, op));
+    vg_request_unref(rq);
+}
+
+int vg_operation_note_begun(struct vg_operation *op, const char *domain, const char *uuid,
+                            int job)
+{
+    struct vg_request *rq = NULL;
+    {
+        VG_LOCK(&vg_operations_lock);
+        if (op->cancel_requested)
+            return -1;
+        op->state = VG_OPERATION_RUNNING;
+        clock_gettime(CLOCK_REALTIME, &op->begun);
+        op->domain = domain ? strdup(domain) : NULL;
+        snprintf(op->uuid, sizeof(op->uuid), "%s", uuid ? uuid : "");
+        op->job = job;
+        if (op->async)
+            rq = take_client(op);
+    }
+    if (rq)
+        accept_client(op, rq);
+    return 0;
+}
+
+/* What became of work that was answered so. The problem says whether that is known. */
+static enum vg_operation_state end_state(const struct vg_operation *op,
+                                         const struct vg_reply *reply)
+{
+    if (reply->status < 400)
+        return VG_OPERATION_SUCCEEDED;
+    json_auto_t *problem =
+        reply->body ? json_loadb(reply->body->data, reply->body->length, 0, NULL) : NULL;
+    const char *code =
+        json_string_value(json_object_get(json_object_get(problem, "error"), "codeName"));
+    if (op->cancel_requested || (code && strcmp(code, "VIR_ERR_OPERATION_ABORTED") == 0))
+        return VG_OPERATION_CANCELLED;
+    return json_object_get(problem, "outcome") ? VG_OPERATION_UNKNOWN
+                                               : VG_OPERATION_FAILED;
+}
+
+static void wake_waiters(struct waiter *waiters)
+{
+    while (waiters) {
+        struct waiter *w = waiters;
+        waiters = w->next;
+        go_on(w->rq);
+        free(w);
+    }
+}
+
+void vg_operation_end(struct vg_operation *op, const struct vg_reply *reply)
+{
+    struct waiter *waiters;
+    struct vg_request *rq;
+    bool unknown_to_all;
+    {
+        VG_LOCK(&vg_operations_lock);
+        if (op->ended_ns)
+            return;
+        /* refused before it was begun, and the client is told so itself */
+        unknown_to_all = op->state == VG_OPERATION_PENDING && !op->accepted;
+        op->state = end_state(op, reply);
+        clock_gettime(CLOCK_REALTIME, &op->ended);
+        op->status = reply->status;
+        op->result = vg_body_ref(reply->body);
+        rq = vg_take(&op->rq);
+        waiters = vg_take(&op->waiters);
+        if (unknown_to_all)
+            take_out(op);
+        op->ended_ns = vg_now_ns();
+        n_ended += !unknown_to_all;
+        vg_operations_drop_old(op->ended_ns);
+    }
+    wake_waiters(waiters);
+    if (rq)
+        vg_request_unref(rq);
+    if (unknown_to_all)
+        vg_operation_unref(op);
+}
+
+/* ---- the watchdog ------------------------------------------------------------------ */
+
+/* The waits of an operation that are over; all of them when it is INT64_MAX. Lock held.
+ */
+static void take_late_waiters(struct vg_operation *op, int64_t now, struct waiter **late)
+{
+    for (struct waiter **at = &op->waiters; *at;) {
+        struct waiter *w = *at;
+        if (w->until_ns > now) {
+            at = &w->next;
+            continue;
+        }
+        *at = w->next;
+        w->next = *late;
+        *late = w;
+    }
+}
+
+/* One whose client is to be answered now; counted. Lock held. */
+static struct vg_operation *next_late(int64_t now, struct vg_request **ret_rq)
+{
+    for (struct vg_operation *op = vg_operations_newest; op; op = op->older) {
+        if (op->rq && op->answer_ns <= now) {
+            *ret_rq = take_client(op);
+            return vg_operation_ref(op);
+        }
+    }
+    return NULL;
+}
+
+void vg_operations_watch(int64_t now_ns)
+{
+    struct waiter *late = NULL;
+    {
+        VG_LOCK(&vg_operations_lock);
+        for (struct vg_operation *op = vg_operations_newest; op; op = op->older)
+            take_late_waiters(op, now_ns, &late);
+    }
+    wake_waiters(late);
+    for (;;) {
+        struct vg_request *rq = NULL;
+        struct vg_operation *op;
+        {
+            VG_LOCK(&vg_operations_lock);
+            op = next_late(now_ns, &rq);
+        }
+        if (!op)
+            return;
+        accept_client(op, rq);
+        vg_operation_unref(op);
+    }
+}
+
+unsigned int vg_operations_drain(void)
+{
+    struct waiter *all = NULL;
+    unsigned int n = 0;
+    {
+        VG_LOCK(&vg_operations_lock);
+        draining = true;
+        for (struct vg_operation *op = vg_operations_newest; op; op = op->older) {
+            take_late_waiters(op, INT64_MAX, &all);
+            n += op->ended_ns == 0;
+        }
+    }
+    wake_waiters(all);
+    return n;
+}
+
+void vg_operations_clear(void)
+{
+    VG_LOCK(&vg_operations_lock);
+    while (vg_operations_newest)
+        drop(vg_operations_newest);
+    draining = false;
+}
+
+/* ---- asking ------------------------------------------------------------------------ */
+
+void vg_operation_attach(struct vg_request *rq)
+{
+    const char *id = vg_path(rq, "operation");
+    VG_LOCK(&vg_operations_lock);
+    struct vg_operation *op = find(id);
+    if (!op || (rq->prefix && op->host_ref != rq->host))
+        return;
+    rq->watched = vg_operation_ref(op);
+    rq->host = op->host_ref;
+}
+
+/* ?wait=N, else Prefer: wait=N. What is no number, the handler refuses. */
+static int64_t wait_of(const struct vg_request *rq)
+{
+    const char *text = NULL;
+    for (unsigned int i = 0; i < rq->n_query; i++)
+        if (strcmp(rq->query[i].key, "wait") == 0)
+            text = rq->query[i].value;
+    if (!text)
+        return rq->prefer.waits ? (int64_t)rq->prefer.wait_seconds : 0;
+    char *end;
+    errno = 0;
+    long long seconds = strtoll(text, &end, 10);
+    bool good = !errno && end != text && !*end && seconds <= VG_OPERATION_WAIT_MAX;
+    return good ? seconds : 0;
+}
+
+bool vg_operation_await(struct vg_request *rq)
+{
+    struct vg_operation *op = rq->watched;
+    int64_t seconds = op ? wait_of(rq) : 0;
+    if (seconds <= 0)
+        return false;
+    struct waiter *w = calloc(1, sizeof(*w));
+    if (!w)
+        return false; /* answered as it is now */
+    seconds = seconds < VG_OPERATION_WAIT_MAX ? seconds : VG_OPERATION_WAIT_MAX;
+    w->rq = rq;
+    w->until_ns = vg_now_ns() + seconds * VG_SECOND_NS;
+    rq->deadline_ns += seconds * VG_SECOND_NS; /* what is left is for its host */
+    {
+        VG_LOCK(&vg_operations_lock);
+        if (!op->ended_ns && !draining) {
+            w->next = op->waiters;
+            op->waiters = w;
+            return true;
+        }
+    }
+    free(w);
+    return false;
+}
+
+bool vg_operation_has_job(struct vg_operation *op)
+{
+    VG_LOCK(&vg_operations_lock);
+    return op && op->state == VG_OPERATION_RUNNING && op->uuid[0];
+}
+
+const char *vg_operation_object(const struct vg_operation *op)
+{
+    return op ? op->object : NULL;
+}
+
+void vg_operation_get_job(struct vg_operation *op, struct vg_operation_job *ret)
+{
+    VG_LOCK(&vg_operations_lock);
+    *ret = (struct vg_operation_job){
+        .state = op->state, .access = op->access, .job = op->job, .first = true};
+    memcpy(ret->uuid, op->uuid, sizeof(ret->uuid));
+    for (const struct vg_operation *o = op->older; o; o = o->older)
+        if (o->state == VG_OPERATION_RUNNING && o->host_ref == op->host_ref &&
+            o->job == op->job && strcmp(o->uuid, op->uuid) == 0)
+            ret->first = false;
+}
+
+bool vg_operation_request_cancel(struct vg_operation *op)
+{
+    VG_LOCK(&vg_operations_lock);
+    if (op->ended_ns)
+        return false;
+    op->cancel_requested = true;
+    return true;
+}
+
+void vg_operation_forget_cancel(struct vg_operation *op)
+{
+    VG_LOCK(&vg_operations_lock);
+    if (!op->ended_ns)
+        op->cancel_requested = false;
+}
+
+bool vg_operation_cancel_pending(struct vg_operation *op)
+{
+    VG_LOCK(&vg_operations_lock);
+    if (op->state != VG_OPERATION_PENDING)
+        return false;
+    op->cancel_requested = true;
+    return true;
+}

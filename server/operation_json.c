@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Operations as JSON: one, and the list. Arguments are not kept, so none is shown.
+ */
+#include "server/operation_internal.h"
+
+#include "virtgate/cleanup.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Ids of before 2020 are no ids. */
+#define FIRST_EPOCH 1577836800000
+
+void vg_operation_set_missing(struct vg_request *rq, const char *id)
+{
+    char *end;
+    errno = 0;
+    unsigned long long run = strtoull(id, &end, 16);
+    bool formed = !errno && end != id && *end == '-' && run > FIRST_EPOCH;
+    unsigned long long number = formed ? strtoull(end + 1, &end, 10) : 0;
+    uint64_t last;
+    bool elsewhere = false; /* it is there, on another host than the path's */
+    {
+        VG_LOCK(&vg_operations_lock);
+        last = vg_operations_last;
+        for (struct vg_operation *op = vg_operations_newest; op; op = op->older)
+            elsewhere = elsewhere || strcmp(op->id, id) == 0;
+    }
+    formed = formed && number && !*end;
+    if (elsewhere)
+        vg_error_set(&rq->error, VG_E_NOT_FOUND,
+                     "Operation '%s' is of another host; look at /operations/%s", id, id);
+    else if (formed && run == vg_operations_epoch && number <= last)
+        vg_error_set(&rq->error, VG_E_GONE,
+                     "Operation '%s' has ended and is no longer kept", id);
+    else if (formed && run < vg_operations_epoch)
+        vg_error_set(&rq->error, VG_E_GONE,
+                     "Operation '%s' was begun by an earlier run of the gateway; what "
+                     "became of it is not known here, look at its domain",
+                     id);
+    else
+        vg_error_set(&rq->error, VG_E_NOT_FOUND,
+                     "There is no operation '%s'; /operations lists them", id);
+}
+
+/* ---- JSON -------------------------------------------------------------------------- */
+
+static const struct vg_enum_value state_values[] = {
+    {"pending", NULL, 1 << VG_OPERATION_PENDING},
+    {"running", NULL, 1 << VG_OPERATION_RUNNING},
+    {"succeeded", NULL, 1 << VG_OPERATION_SUCCEEDED},
+    {"failed", NULL, 1 << VG_OPERATION_FAILED},
+    {"cancelled", NULL, 1 << VG_OPERATION_CANCELLED},
+    {"unknown", NULL, 1 << VG_OPERATION_UNKNOWN},
+};
+const struct vg_enum vg_operation_states = {
+    "operation states", state_values, sizeof(state_values) / sizeof(state_values[0])};
+
+/* RFC 3339; null for never. */
+static void write_time(struct vg_json *w, const char *key, const struct timespec *at)
+{
+    char text[40], day[24];
+    struct tm tm;
+
+    if (!at->tv_sec) {
+        vg_json_null(w, key);
+        return;
+    }
+    gmtime_r(&at->tv_sec, &tm);
+    strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm);
+    snprintf(text, sizeof(text), "%s.%03dZ", day, (int)(at->tv_nsec / 1000000));
+    vg_json_string(w, key, text);
+}
+
+static void write_result(struct vg_json *w, const struct vg_operation *op)
+{
+    const char *key = op->status >= 400 ? "error" : "result";
+
+    vg_json_int(w, "status", op->status);
+    if (op->result && op->result->data[0] == '{')
+        vg_json_raw(w, key, op->result->data, op->result->length);
+}
+
+/* Lock held. */
+static void write_operation(const struct vg_operation *op, struct vg_json *w,
+                            const char *key, const json_t *progress)
+{
+    vg_json_begin_object(w, key);
+    vg_json_string(w, "id", op->id);
+    vg_json_string(w, "kind", op->kind);
+    vg_json_enum(w, "state", &vg_operation_states, 1 << op->state);
+    vg_json_string(w, "host", op->host);
+    vg_json_string(w, "path", op->path);
+    if (op->uuid[0]) {
+        vg_json_begin_object(w, "domain");
+        vg_json_string(w, "name", op->domain);
+        vg_json_string(w, "uuid", op->uuid);
+        vg_json_end_object(w);
+    }
+    vg_json_string(w, "requestId", op->request_id);
+    vg_json_string(w, "principal", op->principal[0] ? op->principal : NULL);
+    write_time(w, "createdAt", &op->created);
+    write_time(w, "startedAt", &op->begun);
+    write_time(w, "endedAt", &op->ended);
+    vg_json_bool(w, "cancellable",
+                 !op->ended_ns && (op->state == VG_OPERATION_PENDING || op->job >= 0));
+    vg_json_bool(w, "cancelRequested", op->cancel_requested);
+    if (op->ended_ns)
+        write_result(w, op);
+    if (progress)
+        vg_json_value(w, "progress", progress);
+    vg_json_end_object(w);
+}
+
+void vg_operation_write(struct vg_operation *op, struct vg_json *w, const char *key,
+                        const json_t *progress)
+{
+    VG_LOCK(&vg_operations_lock);
+    write_operation(op, w, key, progress);
+}
+
+static bool is_domain(const struct vg_operation *op, const char *name)
+{
+    return (op->domain && strcmp(op->domain, name) == 0) || strcmp(op->uuid, name) == 0 ||
+           (op->object && strcmp(op->object, name) == 0);
+}
+
+static bool passes(const struct vg_operation *op, const struct vg_operation_filter *f)
+{
+    return (!f->states || f->states & 1U << op->state) &&
+           (!f->kind || strcmp(f->kind, op->kind) == 0) &&
+           (!f->only_host || strcmp(f->only_host, op->host) == 0) &&
+           (!f->host || strcmp(f->host, op->host) == 0) &&
+           (!f->domain || is_domain(op, f->domain));
+}
+
+/* The number of an id of this run; 0 for others. */
+static uint64_t number_of(const char *id)
+{
+    const char *dash = strchr(id, '-');
+    errno = 0;
+    return dash ? strtoull(dash + 1, NULL, 10) : 0;
+}
+
+void vg_operations_list(const struct vg_request *rq, struct vg_json *w,
+                        struct vg_operation_filter *filter, char **ret_next)
+{
+    if (rq->prefix)
+        filter->only_host = vg_host_name(rq);
+    uint64_t below = filter->after ? number_of(filter->after) : UINT64_MAX;
+    const struct vg_operation *last = NULL;
+    int64_t n = 0;
+
+    vg_json_begin_array(w, "operations");
+    VG_LOCK(&vg_operations_lock);
+    vg_operations_drop_old(vg_now_ns());
+    for (const struct vg_operation *op = vg_operations_newest; op; op = op->older) {
+        if (op->number >= below || !passes(op, filter))
+            continue;
+        if (filter->limit && n++ == filter->limit) {
+            *ret_next = strdup(last->id);
+            break;
+        }
+        write_operation(op, w, NULL, NULL);
+        last = op;
+    }
+    vg_json_end_array(w);
+}

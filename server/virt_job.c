@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * See include/virtgate/job.h.
+ */
+#include "virtgate/job.h"
+
+#include "virtgate/autoptr.h"
+#include "virtgate/enum.h"
+#include "virtgate/params.h"
+
+#include <libvirt/virterror.h>
+
+struct params {
+    virTypedParameterPtr v;
+    int n;
+};
+static void params_clean(struct params *p)
+{
+    virTypedParamsFree(p->v, p->n);
+}
+#define auto_params VG_CLEANUP(params_clean) struct params
+
+static bool last_is_no_support(void)
+{
+    const virError *e = virGetLastError();
+    return e && e->code == VIR_ERR_NO_SUPPORT;
+}
+
+/* The older call's struct by the names of the newer one's parameters. */
+static int read_info(virDomainPtr dom, int *ret_type, struct params *ret)
+{
+    virDomainJobInfo info = {0};
+    int max = 0;
+
+    if (virDomainGetJobInfo(dom, &info) < 0)
+        return -1;
+    const struct {
+        const char *name;
+        unsigned long long value;
+    } fields[] = {
+        {VIR_DOMAIN_JOB_TIME_ELAPSED, info.timeElapsed},
+        {VIR_DOMAIN_JOB_TIME_REMAINING, info.timeRemaining},
+        {VIR_DOMAIN_JOB_DATA_TOTAL, info.dataTotal},
+        {VIR_DOMAIN_JOB_DATA_PROCESSED, info.dataProcessed},
+        {VIR_DOMAIN_JOB_DATA_REMAINING, info.dataRemaining},
+        {VIR_DOMAIN_JOB_MEMORY_TOTAL, info.memTotal},
+        {VIR_DOMAIN_JOB_MEMORY_PROCESSED, info.memProcessed},
+        {VIR_DOMAIN_JOB_MEMORY_REMAINING, info.memRemaining},
+        {VIR_DOMAIN_JOB_DISK_TOTAL, info.fileTotal},
+        {VIR_DOMAIN_JOB_DISK_PROCESSED, info.fileProcessed},
+        {VIR_DOMAIN_JOB_DISK_REMAINING, info.fileRemaining},
+    };
+    *ret_type = info.type;
+    for (size_t i = 0;
+         info.type != VIR_DOMAIN_JOB_NONE && i < sizeof(fields) / sizeof(fields[0]); i++)
+        if (virTypedParamsAddULLong(&ret->v, &ret->n, &max, fields[i].name,
+                                    fields[i].value) < 0)
+            return -1;
+    return 0;
+}
+
+static int read_stats(virDomainPtr dom, unsigned int flags, int *ret_type,
+                      struct params *ret)
+{
+    if (virDomainGetJobStats(dom, ret_type, &ret->v, &ret->n, flags) == 0)
+        return 0;
+    return flags || !last_is_no_support() ? -1 : read_info(dom, ret_type, ret);
+}
+
+/* How much of the data is done; -1: the job does not tell. */
+static int percent_of(const struct params *params, int type)
+{
+    unsigned long long total = 0, remaining = 0;
+
+    if (type == VIR_DOMAIN_JOB_COMPLETED)
+        return 100;
+    if (virTypedParamsGetULLong(params->v, params->n, VIR_DOMAIN_JOB_DATA_TOTAL, &total) <
+            1 ||
+        virTypedParamsGetULLong(params->v, params->n, VIR_DOMAIN_JOB_DATA_REMAINING,
+                                &remaining) < 1 ||
+        total == 0 || remaining > total)
+        return -1;
+    return (int)((double)(total - remaining) * 100 / (double)total);
+}
+
+static json_t *name_of(const struct vg_enum *e, int value)
+{
+    const struct vg_enum_value *v = vg_enum_find(e, value);
+    return v ? json_string(v->name) : json_integer(value);
+}
+
+int vg_job_read(virDomainPtr dom, unsigned int flags, json_t **ret, int *ret_operation,
+                struct vg_error *reterr)
+{
+    auto_params params = {0};
+    int type = VIR_DOMAIN_JOB_NONE, operation = -1;
+
+    if (read_stats(dom, flags, &type, &params) < 0) {
+        vg_error_set_virt(reterr);
+        return -1;
+    }
+    virTypedParamsGetInt(params.v, params.n, VIR_DOMAIN_JOB_OPERATION, &operation);
+    int percent = percent_of(&params, type);
+    json_auto_t *job = vg_params_to_json(params.v, params.n);
+    int bad = json_object_set_new(job, "type", name_of(&vg_enum_virDomainJobType, type));
+    if (operation >= 0)
+        bad |= json_object_set_new(job, "operation",
+                                   name_of(&vg_enum_virDomainJobOperation, operation));
+    if (type != VIR_DOMAIN_JOB_NONE)
+        bad |= json_object_set_new(job, "percent",
+                                   percent < 0 ? json_null() : json_integer(percent));
+    if (bad) {
+        vg_error_set(reterr, VG_E_INTERNAL, "Out of memory");
+        return -1;
+    }
+    if (ret_operation)
+        *ret_operation = operation;
+    *ret = vg_take(&job);
+    return 0;
+}
+
+int vg_job_abort(virDomainPtr dom, unsigned int flags)
+{
+    if (virDomainAbortJobFlags(dom, flags) == 0)
+        return 0;
+    return flags || !last_is_no_support() ? -1 : virDomainAbortJob(dom);
+}

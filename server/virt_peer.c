@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The other end of a call between two hosts: a connection made for this call alone, so
+ * that no other host's workers are taken away.
+ */
+#include "server/virt_internal.h"
+
+#include "server/request.h"
+
+#include <stdlib.h>
+
+#define OPEN_LIMIT (10 * VG_SECOND_NS)
+
+struct vg_peer {
+    struct vg_lease *lease;
+};
+
+static int open_lease(struct vg_request *rq, struct vg_host *host, struct vg_lease *lease)
+{
+    struct vg_error why = {0};
+    int64_t limit = vg_now_ns() + OPEN_LIMIT;
+
+    atomic_store(&lease->cut_at_ns, limit < rq->deadline_ns ? limit : rq->deadline_ns);
+    int rc = vg_host_prepare_lease(host, lease, &why);
+    atomic_store(&lease->cut_at_ns, rq->deadline_ns);
+    if (rc < 0) {
+        vg_keeper_note_failure(host, &why);
+        vg_host_error_unreachable(&rq->error, vg_host_get_name(host), &why);
+    }
+    vg_error_clear(&why);
+    return rc;
+}
+
+struct vg_peer *vg_peer_open(struct vg_request *rq, const char *name)
+{
+    struct vg_host *host = vg_host_find(name);
+    if (!host) {
+        vg_error_set(&rq->error, VG_E_INVALID_VALUE,
+                     "There is no host '%.200s'; a name that /hosts lists is accepted",
+                     name);
+        return NULL;
+    }
+    struct vg_peer *peer = calloc(1, sizeof(*peer));
+    if (peer)
+        peer->lease = vg_lease_new();
+    if (!peer || !peer->lease)
+        vg_error_set(&rq->error, VG_E_INTERNAL, "Out of memory");
+    else if (open_lease(rq, host, peer->lease) == 0)
+        return peer;
+    vg_peer_close(peer);
+    return NULL;
+}
+
+virConnectPtr vg_peer_conn(const struct vg_peer *peer)
+{
+    return peer->lease->conn;
+}
+
+void vg_peer_close(struct vg_peer *peer)
+{
+    if (!peer)
+        return;
+    vg_lease_free(peer->lease);
+    free(peer);
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * See include/virtgate/point.h.
+ */
+#include "virtgate/point.h"
+
+#include "server/xml_tree.h"
+#include "virtgate/json.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void free_text(xmlChar **text)
+{
+    xmlFree(*text);
+}
+#define auto_text VG_CLEANUP(free_text) xmlChar *
+
+/* ---- out --------------------------------------------------------------------------- */
+
+/* null when there is no element. */
+static json_t *text_of(const xmlNode *node)
+{
+    auto_text text = node ? xmlNodeGetContent(node) : NULL;
+    return vg_json_text((const char *)text);
+}
+
+static json_t *number_of(const xmlNode *node)
+{
+    auto_text text = node ? xmlNodeGetContent(node) : NULL;
+    errno = 0;
+    long long value = text ? strtoll((const char *)text, NULL, 10) : 0;
+    return text && !errno ? json_integer(value) : json_null();
+}
+
+json_t *vg_point_to_json(const char *xml, struct vg_error *reterr)
+{
+    vg_auto_doc doc = xmlReadMemory(xml, (int)strlen(xml), NULL, NULL, VG_XML_OPTIONS);
+    const xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
+
+    if (!root) {
+        vg_error_set(reterr, VG_E_INTERNAL, "libvirt's document cannot be read");
+        return NULL;
+    }
+    json_auto_t *point = json_object();
+    const xmlNode *parent = vg_xml_child(vg_xml_child(root, "parent"), "name");
+    int bad = json_object_set_new(point, "name", text_of(vg_xml_child(root, "name")));
+    bad |= json_object_set_new(point, "parent", text_of(parent));
+    bad |= json_object_set_new(point, "description",
+                               text_of(vg_xml_child(root, "description")));
+    bad |= json_object_set_new(point, "creationTimeSeconds",
+                               number_of(vg_xml_child(root, "creationTime")));
+    if (vg_xml_child(root, "state"))
+        bad |= json_object_set_new(point, "state", text_of(vg_xml_child(root, "state")));
+    if (!bad)
+        return vg_take(&point);
+    vg_error_set(reterr, VG_E_INTERNAL, "Out of memory");
+    return NULL;
+}
+
+/* ---- lists and trees --------------------------------------------------------------- */
+
+static const char *member(const json_t *point, const char *key)
+{
+    const char *text = json_string_value(json_object_get(point, key));
+    return text ? text : "";
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(member(*(json_t *const *)a, "name"),
+                  member(*(json_t *const *)b, "name"));
+}
+
+json_t *vg_points_sort(json_t *points_steal)
+{
+    json_auto_t *points = points_steal;
+    size_t n = json_array_size(points), i;
+    vg_autofree json_t **items = calloc(n ? n : 1, sizeof(*items));
+    json_auto_t *sorted = items ? json_array() : NULL;
+    json_t *point;
+
+    json_array_foreach (points, i, point) {
+        if (items)
+            items[i] = point;
+    }
+    if (!sorted)
+        return NULL;
+    qsort(items, n, sizeof(*items), compare_names);
+    for (i = 0; i < n; i++)
+        if (json_array_append(sorted, items[i]) < 0)
+            return NULL;
+    return vg_take(&sorted);
+}
+
+json_t *vg_points_to_tree(json_t *points_steal)
+{
+    json_auto_t *points = points_steal;
+    json_auto_t *by_name = json_object();
+    json_auto_t *roots = json_array();
+    json_t *point;
+    size_t i;
+    int bad = !by_name || !roots;
+
+    json_array_foreach (points, i, point) {
+        bad |= json_object_set_new(point, "children", json_array());
+        bad |= json_object_set(by_name, member(point, "name"), point);
+    }
+    json_array_foreach (points, i, point) {
+        json_t *parent = json_object_get(by_name, member(point, "parent"));
+        json_t *to = parent ? json_object_get(parent, "children") : roots;
+        bad |= json_array_append(to, point);
+    }
+    return bad ? NULL : vg_take(&roots);
+}
+
+/* ---- in ---------------------------------------------------------------------------- */
+
+static const xmlChar *as_xml(const char *text)
+{
+    return (const xmlChar *)text;
+}
+
+static int add_child(xmlNode *node, const char *name, const char *text)
+{
+    return !text || xmlNewTextChild(node, NULL, as_xml(name), as_xml(text)) ? 0 : -1;
+}
+
+char *vg_point_to_xml(const char *root, const char *name, const char *description)
+{
+    vg_auto_doc doc = xmlNewDoc(as_xml("1.0"));
+    xmlNode *node = doc ? xmlNewNode(NULL, as_xml(root)) : NULL;
+    auto_text text = NULL;
+    int n = 0;
+
+    if (!node)
+        return NULL;
+    xmlDocSetRootElement(doc, node);
+    if (add_child(node, "name", name) < 0 ||
+        add_child(node, "description", description) < 0)
+        return NULL;
+    xmlDocDumpMemory(doc, &text, &n);
+    return text ? strdup((const char *)text) : NULL;
+}

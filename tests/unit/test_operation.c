@@ -1,0 +1,506 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The registry of operations without a host: when a client is answered 202, what is kept
+ * and for how many, waiting, cancelling, and all of it from many threads. And Prefer.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "server/operation.h"
+#include "virtgate/cleanup.h"
+
+#define LATER (vg_now_ns() + 1000 * VG_SECOND_NS)
+
+static struct vg_reply no_handler(struct vg_request *rq)
+{
+    return vg_no_content(rq);
+}
+
+static const struct vg_route save_route = {VG_POST, "/domains/{domain}/save",
+                                           "saveDomain", VG_ADMIN | VG_LONG, no_handler};
+static const struct vg_route show_route = {VG_GET, "/operations/{operation}", "get",
+                                           VG_READ | VG_WATCH, no_handler};
+
+/* What a client was answered. */
+struct client {
+    atomic_int answers;
+    int status;
+    char location[64], body[1024];
+};
+
+static void take_answer(struct vg_request *rq, struct vg_reply reply)
+{
+    struct client *c = rq->done_data;
+    c->status = reply.status;
+    snprintf(c->location, sizeof(c->location), "%s",
+             reply.location ? reply.location : "");
+    snprintf(c->body, sizeof(c->body), "%.*s", reply.body ? (int)reply.body->length : 0,
+             reply.body ? reply.body->data : "");
+    vg_reply_clear(&reply);
+    atomic_fetch_add(&c->answers, 1);
+}
+
+/* What the engine does with a read that has waited. */
+static void answer_watcher(struct vg_request *rq)
+{
+    struct vg_json w = {0};
+    if (rq->watched) {
+        vg_operation_write(rq->watched, &w, NULL, NULL);
+        vg_request_answer(rq, vg_ok_written(rq, &w));
+    } else {
+        vg_operation_set_missing(rq, vg_path(rq, "operation"));
+        vg_request_answer(rq, vg_fail(rq));
+    }
+    vg_request_unref(rq);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    vg_operations_start(answer_watcher);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    vg_operations_clear();
+    return 0;
+}
+
+static struct vg_request *make_request(const struct vg_route *route, const char *target,
+                                       struct client *client, const char *prefer)
+{
+    struct vg_request *rq = vg_request_new();
+    assert_int_equal(vg_request_parse_target(rq, target), 0);
+    rq->route = route;
+    rq->method = route->method;
+    rq->start_ns = vg_now_ns();
+    rq->deadline_ns = LATER;
+    rq->done = take_answer;
+    rq->done_data = client;
+    if (prefer)
+        vg_prefer_read(&rq->prefer, prefer);
+    return rq;
+}
+
+/* A request that has become an operation. */
+static struct vg_request *begin(struct client *client, const char *prefer)
+{
+    *client = (struct client){0};
+    struct vg_request *rq =
+        make_request(&save_route, "/domains/web1/save", client, prefer);
+    assert_int_equal(vg_operation_new(rq, LATER), 0);
+    return rq;
+}
+
+static void note_begun(struct vg_request *rq)
+{
+    assert_int_equal(vg_operation_note_begun(rq->operation, "web1",
+                                             "00000000-0000-4000-8000-000000000001", 2),
+                     0);
+}
+
+static void end(struct vg_request *rq, int status)
+{
+    struct vg_reply reply = vg_no_content(rq);
+    if (status >= 400) {
+        vg_error_set(&rq->error, VG_E_CONFLICT, "as it was asked for");
+        rq->error.outcome = status == 503 ? VG_OUTCOME_UNKNOWN : VG_OUTCOME_NONE;
+        reply = vg_fail(rq);
+    }
+    vg_request_answer(rq, reply);
+    vg_request_unref(rq);
+}
+
+/* GET of an operation as the engine does it. */
+static void ask(const char *path, struct client *client)
+{
+    *client = (struct client){0};
+    struct vg_request *rq = make_request(&show_route, path, client, NULL);
+    vg_operation_attach(rq);
+    if (!vg_operation_await(rq))
+        answer_watcher(rq);
+}
+
+static size_t count_listed(struct vg_operation_filter filter, char **ret_next)
+{
+    struct vg_request rq = {0};
+    struct vg_json w = {0};
+    size_t n;
+    vg_json_begin_object(&w, NULL);
+    vg_operations_list(&rq, &w, &filter, ret_next);
+    vg_json_end_object(&w);
+    vg_autofree char *text = vg_json_finish(&w, &n);
+    json_auto_t *list = json_loads(text, 0, NULL);
+    assert_non_null(list);
+    return json_array_size(json_object_get(list, "operations"));
+}
+
+static size_t count_all(void)
+{
+    char *next = NULL;
+    return count_listed((struct vg_operation_filter){0}, &next);
+}
+
+static size_t count_states(enum vg_operation_state state)
+{
+    char *next = NULL;
+    return count_listed((struct vg_operation_filter){.states = 1U << state}, &next);
+}
+
+/* ---- when the client is answered --------------------------------------------------- */
+
+static void test_waits_for_the_end(void **state)
+{
+    struct client c;
+    (void)state;
+    struct vg_request *rq = begin(&c, NULL);
+    note_begun(rq);
+    vg_operations_watch(vg_now_ns());
+    assert_int_equal(c.answers, 0);
+    end(rq, 204);
+    assert_int_equal(c.answers, 1);
+    assert_int_equal(c.status, 204);
+    assert_int_equal(count_states(VG_OPERATION_SUCCEEDED), 1);
+}
+
+static void test_async(void **state)
+{
+    struct client c;
+    (void)state;
+    struct vg_request *rq = begin(&c, "respond-async");
+    vg_operations_watch(vg_now_ns());
+    assert_int_equal(c.answers, 0); /* its arguments are not checked yet */
+    note_begun(rq);
+    assert_int_equal(c.answers, 1);
+    assert_int_equal(c.status, 202);
+    assert_non_null(strstr(c.body, "\"state\":\"running\""));
+    assert_int_equal(strncmp(c.location, "/operations/", 12), 0);
+    end(rq, 204);
+    assert_int_equal(c.answers, 1);
+    struct client asked;
+    ask(c.location, &asked);
+    assert_non_null(strstr(asked.body, "\"state\":\"succeeded\""));
+    assert_non_null(strstr(asked.body, "\"status\":204"));
+}
+
+static void test_async_while_pending(void **state)
+{
+    struct client c;
+    (void)state;
+    struct vg_request *rq = begin(&c, "respond-async");
+    vg_operations_watch(vg_now_ns() + 2 * VG_OPERATION_CHECK_NS);
+    assert_int_equal(c.status, 202);
+    assert_non_null(strstr(c.body, "\"state\":\"pending\""));
+    end(rq, 409);
+    assert_int_equal(c.answers, 1);
+    assert_int_equal(count_states(VG_OPERATION_FAILED), 1);
+}
+
+static void test_wait(void **state)
+{
+    struct client c;
+    (void)state;
+    struct vg_request *rq = begin(&c, "respond-async, wait=20");
+    note_begun(rq);
+    vg_operations_watch(vg_now_ns() + 19 * VG_SECOND_NS);
+    assert_int_equal(c.answers, 0);
+    vg_operations_watch(vg_now_ns() + 21 * VG_SECOND_NS);
+    assert_int_equal(c.status, 202);
+    end(rq, 204);
+    assert_int_equal(c.answers, 1);
+}
+
+static void test_refused_is_no_operation(void **state)
+{
+    struct client c;
+    (void)state;
+    struct vg_request *rq = begin(&c, "respond-async");
+    end(rq, 409);
+    assert_int_equal(c.status, 409);
+    assert_int_equal(count_all(), 0);
+}
+
+static void test_unknown_outcome(void **state)
+{
+    struct client c;
+    (void)state;
+    struct vg_request *rq = begin(&c, NULL);
+    note_begun(rq);
+    end(rq, 503);
+    assert_int_equal(count_states(VG_OPERATION_UNKNOWN), 1);
+}
+
+/* ---- waiting for an operation ------------------------------------------------------ */
+
+static void test_watchers(void **state)
+{
+    struct client c, at_end, at_time;
+    char path[128];
+    (void)state;
+    struct vg_request *rq = begin(&c, "respond-async");
+    note_begun(rq);
+    snprintf(path, sizeof(path), "%s?wait=300", c.location);
+    ask(path, &at_end);
+    snprintf(path, sizeof(path), "%s?wait=5", c.location);
+    ask(path, &at_time);
+    assert_int_equal(at_end.answers + at_time.answers, 0);
+    vg_operations_watch(vg_now_ns() + 6 * VG_SECOND_NS);
+    assert_int_equal(at_end.answers, 0);
+    assert_int_equal(at_time.status, 200);
+    assert_non_null(strstr(at_time.body, "\"state\":\"running\""));
+    end(rq, 204);
+    assert_int_equal(at_end.answers, 1);
+    assert_non_null(strstr(at_end.body, "\"state\":\"succeeded\""));
+}
+
+static void test_drain(void **state)
+{
+    struct client c, watcher;
+    char path[128];
+    (void)state;
+    struct vg_request *rq = begin(&c, "respond-async");
+    note_begun(rq);
+    snprintf(path, sizeof(path), "%s?wait=300", c.location);
+    ask(path, &watcher);
+    assert_int_equal(vg_operations_drain(), 1);
+    assert_int_equal(watcher.status, 200);
+    ask(path, &watcher); /* there is no waiting any more */
+    assert_int_equal(watcher.status, 200);
+    end(rq, 204);
+    assert_int_equal(vg_operations_drain(), 0);
+}
+
+/* ---- what is kept ------------------------------------------------------------------ */
+
+static void test_kept(void **state)
+{
+    struct client c;
+    char first[64];
+    (void)state;
+    struct vg_request *failed = begin(&c, "respond-async");
+    note_begun(failed);
+    end(failed, 409);
+    struct vg_request *running = begin(&c, "respond-async");
+    note_begun(running);
+    struct vg_request *rq = begin(&c, "respond-async");
+    note_begun(rq);
+    memcpy(first, c.location, sizeof(first));
+    end(rq, 204);
+    for (int i = 0; i < VG_OPERATIONS_KEPT + 10; i++) {
+        rq = begin(&c, NULL);
+        note_begun(rq);
+        end(rq, 204);
+    }
+    /* the oldest that succeeded went first; what is at work or failed is there */
+    assert_int_equal(count_all(), VG_OPERATIONS_KEPT + 1);
+    assert_int_equal(count_states(VG_OPERATION_FAILED), 1);
+    assert_int_equal(count_states(VG_OPERATION_RUNNING), 1);
+    ask(first, &c);
+    assert_int_equal(c.status, 410);
+    end(running, 204);
+    ask("/operations/nosuch", &c);
+    assert_int_equal(c.status, 404);
+    ask("/operations/17000000000-1", &c);
+    assert_int_equal(c.status, 410);
+    assert_non_null(strstr(c.body, "earlier run"));
+}
+
+static void test_pages(void **state)
+{
+    struct client c;
+    char *next = NULL;
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        struct vg_request *rq = begin(&c, NULL);
+        note_begun(rq);
+        end(rq, 204);
+    }
+    struct vg_operation_filter filter = {.limit = 2};
+    size_t seen = 0;
+    for (int pages = 0; pages < 3; pages++) {
+        vg_autofree char *after = next;
+        next = NULL;
+        filter.after = after;
+        seen += count_listed(filter, &next);
+    }
+    assert_null(next);
+    assert_int_equal(seen, 5);
+    assert_int_equal(count_listed((struct vg_operation_filter){.domain = "web1"}, &next),
+                     5);
+    assert_int_equal(count_listed((struct vg_operation_filter){.domain = "web2"}, &next),
+                     0);
+    assert_int_equal(
+        count_listed((struct vg_operation_filter){.kind = "saveDomain"}, &next), 5);
+}
+
+/* ---- cancelling -------------------------------------------------------------------- */
+
+static void test_cancel(void **state)
+{
+    struct client c;
+    (void)state;
+    struct vg_request *rq = begin(&c, NULL);
+    assert_true(vg_operation_cancel_pending(rq->operation));
+    assert_int_equal(vg_operation_note_begun(rq->operation, NULL, NULL, -1), -1);
+    vg_operations_watch(LATER + VG_SECOND_NS); /* somebody knows of it */
+    end(rq, 409);
+    assert_int_equal(count_states(VG_OPERATION_CANCELLED), 1);
+
+    rq = begin(&c, NULL);
+    note_begun(rq);
+    assert_false(vg_operation_cancel_pending(rq->operation));
+    assert_true(vg_operation_request_cancel(rq->operation));
+    struct vg_operation *op = vg_operation_ref(rq->operation);
+    end(rq, 204); /* it was done before the abort came */
+    assert_false(vg_operation_request_cancel(op));
+    vg_operation_unref(op);
+    assert_int_equal(count_states(VG_OPERATION_CANCELLED), 1);
+    assert_int_equal(count_states(VG_OPERATION_SUCCEEDED), 1);
+}
+
+/* Two of the same job on one domain: only the older one's job can be seen. */
+static void test_first(void **state)
+{
+    struct client c;
+    struct vg_operation_job job;
+    (void)state;
+    struct vg_request *older = begin(&c, NULL), *newer = begin(&c, NULL);
+    note_begun(older);
+    note_begun(newer);
+    vg_operation_get_job(older->operation, &job);
+    assert_true(job.first);
+    assert_true(vg_operation_has_job(older->operation));
+    vg_operation_get_job(newer->operation, &job);
+    assert_false(job.first);
+    assert_int_equal(job.access, VG_ADMIN);
+    end(older, 204);
+    vg_operation_get_job(newer->operation, &job);
+    assert_true(job.first);
+    end(newer, 204);
+}
+
+/* ---- threads ----------------------------------------------------------------------- */
+
+#define RACES 300
+
+static void *race_end(void *data)
+{
+    struct vg_request *rq = data;
+    if (vg_operation_note_begun(rq->operation, "web1", NULL, -1) == 0)
+        end(rq, 204);
+    else
+        end(rq, 409);
+    return NULL;
+}
+
+static void *race_watch(void *data)
+{
+    (void)data;
+    vg_operations_watch(LATER + VG_SECOND_NS);
+    return NULL;
+}
+
+static void *race_cancel(void *data)
+{
+    struct vg_operation *op = data;
+    struct client c;
+    char path[64];
+    struct vg_json w = {0};
+    if (!vg_operation_cancel_pending(op))
+        vg_operation_request_cancel(op);
+    vg_operation_write(op, &w, NULL, NULL);
+    vg_json_free(&w);
+    snprintf(path, sizeof(path), "/operations/1-1?wait=0");
+    ask(path, &c);
+    return NULL;
+}
+
+/* Whoever comes first, the client is answered once and the operation ends once. */
+static void test_races(void **state)
+{
+    (void)state;
+    for (int i = 0; i < RACES; i++) {
+        static void *(*const run[])(void *) = {race_end, race_watch, race_cancel};
+        struct client c;
+        pthread_t threads[3];
+        struct vg_request *rq = begin(&c, i % 2 ? "respond-async" : NULL);
+        struct vg_operation *op = vg_operation_ref(rq->operation);
+        void *data[] = {rq, NULL, op};
+        for (size_t t = 0; t < 3; t++)
+            assert_int_equal(pthread_create(&threads[t], NULL, run[t], data[t]), 0);
+        for (size_t t = 0; t < 3; t++)
+            pthread_join(threads[t], NULL);
+        assert_int_equal(c.answers, 1);
+        assert_false(vg_operation_request_cancel(op));
+        vg_operation_unref(op);
+    }
+    assert_int_equal(count_states(VG_OPERATION_RUNNING), 0);
+    assert_int_equal(count_states(VG_OPERATION_PENDING), 0);
+}
+
+/* ---- Prefer ------------------------------------------------------------------------ */
+
+static void test_prefer(void **state)
+{
+    static const struct {
+        const char *value;
+        bool async, waits;
+        unsigned int seconds;
+    } rows[] = {
+        {"respond-async", true, false, 0},
+        {"Respond-Async", true, false, 0},
+        {"wait=10", false, true, 10},
+        {"wait=\"10\"", false, true, 10},
+        {"wait = 10 ; x", false, true, 10},
+        {"respond-async, wait=0", true, true, 0},
+        {" handling=lenient,,respond-async;foo=\"bar\"", true, false, 0},
+        {"wait=1, wait=2", false, true, 1},
+        {"wait", false, false, 0},
+        {"wait=", false, false, 0},
+        {"wait=-1", false, false, 0},
+        {"wait=1x", false, false, 0},
+        {"wait=99999999999999999999", false, false, 0},
+        {"waiting=5, async, respond-asynchronously", false, false, 0},
+        {"", false, false, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct vg_prefer p = {0};
+        vg_prefer_read(&p, rows[i].value);
+        if (p.respond_async != rows[i].async || p.waits != rows[i].waits ||
+            p.wait_seconds != rows[i].seconds)
+            fail_msg("Prefer: %s", rows[i].value);
+    }
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(test_waits_for_the_end),
+        TEST(test_async),
+        TEST(test_async_while_pending),
+        TEST(test_wait),
+        TEST(test_refused_is_no_operation),
+        TEST(test_unknown_outcome),
+        TEST(test_watchers),
+        TEST(test_drain),
+        TEST(test_kept),
+        TEST(test_pages),
+        TEST(test_cancel),
+        TEST(test_first),
+        TEST(test_races),
+        TEST(test_prefer),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
