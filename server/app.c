@@ -64,14 +64,16 @@ static int fail_method(struct vg_request *rq, const char *allow)
     return -1;
 }
 
-/* GET's row at the same path, or at the object's for an action on it. */
+/* GET's row at the same path, or at what it is a part or an action of. */
 static const struct vg_route *find_read_route(const struct vg_request *rq)
 {
     const char *const *segments = rq->segments + rq->first_segment;
     unsigned int n = rq->n_segments - rq->first_segment;
     const char *allow;
     const struct vg_route *row = vg_router_find(VG_GET, segments, n, &allow);
-    return row || n < 2 ? row : vg_router_find(VG_GET, segments, n - 1, &allow);
+    while (!row && n > 1)
+        row = vg_router_find(VG_GET, segments, --n, &allow);
+    return row;
 }
 
 int vg_app_route(struct vg_request *rq, const char **ret_allow)

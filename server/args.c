@@ -6,6 +6,7 @@
 #include "server/request.h"
 
 #include "virtgate/cleanup.h"
+#include "virtgate/cpumap.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -117,6 +118,11 @@ static int fail_value(struct vg_request *rq, enum source source, const char *key
     return -1;
 }
 
+static bool is_body_only(const struct vg_field *f)
+{
+    return f->kind == VG_FIELD_JSON || f->kind == VG_FIELD_REST;
+}
+
 static int fail_unknown(struct vg_request *rq, const struct vg_field *fields,
                         enum source source, const char *key)
 {
@@ -125,7 +131,7 @@ static int fail_unknown(struct vg_request *rq, const struct vg_field *fields,
     FILE *list = open_memstream(&names, &size);
 
     for (const struct vg_field *f = fields; list && f->name; f++)
-        if (f->kind != VG_FIELD_JSON || source == IN_BODY)
+        if (source == IN_BODY || !is_body_only(f))
             fprintf(list, "%s, ", f->name);
     if (list && source == IN_QUERY)
         fputs(takes_by(rq) ? "numbers, by, " : "numbers, ", list);
@@ -244,6 +250,17 @@ static int read_bool(struct vg_request *rq, const struct vg_field *f, const char
     return 0;
 }
 
+static int fail_cpus(struct vg_request *rq, const struct vg_field *f, enum source source)
+{
+    vg_error_set(
+        &rq->error, VG_E_INVALID_VALUE,
+        "%s '%s' is no set of CPUs; accepted: text like \"0-3,^2,8\"%s, at least "
+        "one, numbers from 0 to %d",
+        source_name(source), f->name, source == IN_BODY ? ", or an array of numbers" : "",
+        VG_CPU_MAX);
+    return -1;
+}
+
 static int read_query_value(struct vg_request *rq, const struct vg_field *f,
                             const char *text)
 {
@@ -265,7 +282,10 @@ static int read_query_value(struct vg_request *rq, const struct vg_field *f,
         return 0;
     case VG_FIELD_FLAGS:
         return read_flags(rq, f, IN_QUERY, text, f->ret);
+    case VG_FIELD_CPUS:
+        return vg_cpumap_parse(text, f->ret) == 0 ? 0 : fail_cpus(rq, f, IN_QUERY);
     case VG_FIELD_JSON:
+    case VG_FIELD_REST:
     case VG_FIELD_END:
         break;
     }
@@ -305,6 +325,9 @@ static int read_body_value(struct vg_request *rq, const struct vg_field *f, json
     case VG_FIELD_JSON:
         *(json_t **)f->ret = value;
         return 0;
+    case VG_FIELD_CPUS:
+        return vg_cpumap_from_json(value, f->ret) == 0 ? 0 : fail_cpus(rq, f, IN_BODY);
+    case VG_FIELD_REST:
     case VG_FIELD_END:
         break;
     }
@@ -314,9 +337,31 @@ static int read_body_value(struct vg_request *rq, const struct vg_field *f, json
 static const struct vg_field *find_field(const struct vg_field *fields, const char *key)
 {
     for (const struct vg_field *f = fields; f->name; f++)
-        if (strcmp(f->name, key) == 0)
+        if (f->kind != VG_FIELD_REST && strcmp(f->name, key) == 0)
             return f;
     return NULL;
+}
+
+/* The field that takes what no other takes, if the table has one. */
+static const struct vg_field *find_rest(const struct vg_field *fields)
+{
+    for (; fields->name; fields++)
+        if (fields->kind == VG_FIELD_REST)
+            return fields;
+    return NULL;
+}
+
+/* Makes the object of a VG_REST field. */
+static int begin_rest(struct vg_request *rq, const struct vg_field *rest)
+{
+    if (!rest)
+        return 0;
+    rq->rest = json_object();
+    *(json_t **)rest->ret = rq->rest;
+    if (rq->rest)
+        return 0;
+    vg_error_set(&rq->error, VG_E_INTERNAL, "Out of memory");
+    return -1;
 }
 
 static int read_query(struct vg_request *rq, const struct vg_field *fields, bool *given)
@@ -326,7 +371,7 @@ static int read_query(struct vg_request *rq, const struct vg_field *fields, bool
         if (is_common_key(rq, pair->key))
             continue;
         const struct vg_field *f = find_field(fields, pair->key);
-        if (!f || f->kind == VG_FIELD_JSON)
+        if (!f || is_body_only(f))
             return fail_unknown(rq, fields, IN_QUERY, pair->key);
         if (read_query_value(rq, f, pair->value) < 0)
             return -1;
@@ -340,8 +385,13 @@ static int read_body(struct vg_request *rq, const struct vg_field *fields, bool 
     const char *key;
     json_t *value;
 
+    const struct vg_field *rest = find_rest(fields);
+    if (begin_rest(rq, rest) < 0)
+        return -1;
     json_object_foreach (rq->json, key, value) {
         const struct vg_field *f = find_field(fields, key);
+        if (!f && rest && json_object_set(rq->rest, key, value) == 0)
+            continue;
         if (!f)
             return fail_unknown(rq, fields, IN_BODY, key);
         if (given[f - fields]) {
@@ -368,6 +418,25 @@ int vg_args(struct vg_request *rq, const struct vg_field *fields)
             return -1;
         }
     }
+    return 0;
+}
+
+int vg_path_number(struct vg_request *rq, const char *name, int64_t max,
+                   unsigned int *ret)
+{
+    const char *text = vg_path(rq, name);
+    size_t len = strspn(text, "0123456789");
+    int64_t value = 0;
+
+    for (size_t i = 0; i < len && value <= max; i++)
+        value = value * 10 + (text[i] - '0');
+    if (len == 0 || text[len] || value > max) {
+        vg_error_set(&rq->error, VG_E_INVALID_VALUE,
+                     "'%.100s' in the path is not a number from 0 to %lld", text,
+                     (long long)max);
+        return -1;
+    }
+    *ret = (unsigned int)value;
     return 0;
 }
 

@@ -38,6 +38,7 @@ void vg_request_unref(struct vg_request *rq)
     free(rq->idempotency_key);
     free(rq->if_match);
     json_decref(rq->json);
+    json_decref(rq->rest);
     vg_error_clear(&rq->error);
     free(rq);
 }

@@ -62,6 +62,7 @@ struct vg_request {
     char *body; /* NUL-terminated; owned */
     size_t body_length;
     json_t *json;          /* the parsed body; owned */
+    json_t *rest;          /* its members for a VG_REST field; owned */
     char id[40];           /* X-Request-Id */
     char principal[64];    /* the token's name */
     char *idempotency_key; /* owned */

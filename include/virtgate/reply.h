@@ -48,6 +48,10 @@ struct vg_reply vg_ok_static(struct vg_request *rq, const char *type, const char
 struct vg_reply vg_created(struct vg_request *rq, char *location_steal,
                            struct vg_json *w) VG_MUST_USE;
 
+/* 202 with a Location (takes the malloc'd path): where to look for what comes of it. */
+struct vg_reply vg_accepted(struct vg_request *rq, char *location_steal,
+                            struct vg_json *w) VG_MUST_USE;
+
 /* 204. */
 struct vg_reply vg_no_content(struct vg_request *rq) VG_MUST_USE;
 
