@@ -7,11 +7,12 @@
 #include <stddef.h>
 
 const struct vg_route *const vg_route_tables[] = {
-    vg_routes_system,
-    vg_routes_host,
-    vg_routes_connection,
-    vg_routes_domain,
-    vg_routes_domain_power,
-    vg_routes_domain_stats,
-    NULL,
+    vg_routes_system,          vg_routes_host,
+    vg_routes_connection,      vg_routes_domain,
+    vg_routes_domain_power,    vg_routes_domain_stats,
+    vg_routes_domain_vcpu,     vg_routes_domain_cpu_stats,
+    vg_routes_domain_iothread, vg_routes_domain_memory,
+    vg_routes_domain_tuning,   vg_routes_domain_metadata,
+    vg_routes_domain_security, vg_routes_domain_guest_info,
+    vg_routes_domain_control,  NULL,
 };
