@@ -62,7 +62,7 @@ static int read_values(struct vg_request *rq, virDomainPtr dom, int start, int c
 static int write_values(struct vg_request *rq, struct vg_json *w, const char *key,
                         const struct values *values, int place, int number)
 {
-    const virTypedParameter *first = values->v + place * values->size;
+    const virTypedParameter *first = values->v ? values->v + place * values->size : NULL;
     const char *name;
     json_t *value;
     int n = 0;

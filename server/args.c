@@ -351,6 +351,12 @@ static const struct vg_field *find_rest(const struct vg_field *fields)
     return NULL;
 }
 
+static int fail_memory(struct vg_request *rq)
+{
+    vg_error_set(&rq->error, VG_E_INTERNAL, "Out of memory");
+    return -1;
+}
+
 /* Makes the object of a VG_REST field. */
 static int begin_rest(struct vg_request *rq, const struct vg_field *rest)
 {
@@ -358,10 +364,7 @@ static int begin_rest(struct vg_request *rq, const struct vg_field *rest)
         return 0;
     rq->rest = json_object();
     *(json_t **)rest->ret = rq->rest;
-    if (rq->rest)
-        return 0;
-    vg_error_set(&rq->error, VG_E_INTERNAL, "Out of memory");
-    return -1;
+    return rq->rest ? 0 : fail_memory(rq);
 }
 
 static int read_query(struct vg_request *rq, const struct vg_field *fields, bool *given)
@@ -390,8 +393,11 @@ static int read_body(struct vg_request *rq, const struct vg_field *fields, bool 
         return -1;
     json_object_foreach (rq->json, key, value) {
         const struct vg_field *f = find_field(fields, key);
-        if (!f && rest && json_object_set(rq->rest, key, value) == 0)
+        if (!f && rest) {
+            if (json_object_set(rq->rest, key, value) < 0)
+                return fail_memory(rq);
             continue;
+        }
         if (!f)
             return fail_unknown(rq, fields, IN_BODY, key);
         if (given[f - fields]) {

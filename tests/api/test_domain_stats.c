@@ -49,11 +49,23 @@ static const struct step rows[] = {
     {"POST", "/domains/test/stats", 405, NULL, .wants = {"Allow: *GET*"}},
 };
 
+/* It asks, whatever its method. */
+static const struct step read_only[] = {
+    {"POST", "/domains/stats", 200, "{'domains':[{'name':'test'}]}",
+     .json = "{'domains':['test']}"},
+    {"PUT", "/domains/test/vcpu-count", 403, "{'type':'urn:virtgate:error:read-only'}",
+     .json = "{'count':1}"},
+};
+
 int main(void)
 {
     struct scenario s;
     if (scenario_begin(&s, "stats", ARGS("-c", "test:///default"))) {
         scenario_run(&s, rows, COUNT(rows));
+        scenario_end(&s);
+    }
+    if (scenario_begin(&s, "read-only", ARGS("-c", "test:///default", "--read-only"))) {
+        scenario_run(&s, read_only, COUNT(read_only));
         scenario_end(&s);
     }
     return checks_report();
