@@ -11,16 +11,23 @@
 #include <libvirt/virterror.h>
 
 /* As virDomainGetSecurityLabelList; a driver that only has the older call has one label.
- */
-static int read_labels(virDomainPtr dom, virSecurityLabelPtr *ret)
+ * -1: the request's error is set. */
+static int read_labels(struct vg_request *rq, virDomainPtr dom, virSecurityLabelPtr *ret)
 {
     int n = virDomainGetSecurityLabelList(dom, ret);
     const virError *e = n < 0 ? virGetLastError() : NULL;
 
-    if (!e || e->code != VIR_ERR_NO_SUPPORT)
-        return n;
-    *ret = calloc(1, sizeof(**ret));
-    return *ret && virDomainGetSecurityLabel(dom, *ret) == 0 ? 1 : -1;
+    if (e && e->code == VIR_ERR_NO_SUPPORT) {
+        *ret = calloc(1, sizeof(**ret));
+        if (!*ret) {
+            vg_error_set(vg_request_error(rq), VG_E_INTERNAL, "Out of memory");
+            return -1;
+        }
+        n = virDomainGetSecurityLabel(dom, *ret) == 0 ? 1 : -1;
+    }
+    if (n < 0)
+        vg_error_set_virt(vg_request_error(rq));
+    return n;
 }
 
 static struct vg_reply list_security_labels(struct vg_request *rq)
@@ -30,9 +37,9 @@ static struct vg_reply list_security_labels(struct vg_request *rq)
 
     if (!dom)
         return vg_fail(rq);
-    int n = read_labels(dom, &labels);
+    int n = read_labels(rq, dom, &labels);
     if (n < 0)
-        return vg_fail_virt(rq);
+        return vg_fail(rq);
     vg_auto_json w = vg_json_for(rq);
     vg_json_begin_object(&w, NULL);
     vg_json_begin_array(&w, "labels");
