@@ -171,7 +171,7 @@ static struct vg_reply detach_device(struct vg_request *rq)
         rc = virDomainDetachDevice(dom, xml);
     if (rc < 0)
         return vg_fail_virt(rq);
-    return live ? vg_accepted(rq, vg_device_href(rq, dom, "devices", NULL, ""))
+    return live ? vg_accepted(rq, vg_device_href(rq, dom, "devices", NULL, ""), NULL)
                 : vg_no_content(rq);
 }
 
@@ -188,7 +188,7 @@ static struct vg_reply detach_alias(struct vg_request *rq)
     bool live = is_live(dom, flags);
     if (virDomainDetachDeviceAlias(dom, alias, flags) < 0)
         return fail_detach(rq, dom, alias, flags);
-    return live ? vg_accepted(rq, vg_device_href(rq, dom, "devices", alias, ""))
+    return live ? vg_accepted(rq, vg_device_href(rq, dom, "devices", alias, ""), NULL)
                 : vg_no_content(rq);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * GET /domains/stats (one virConnectGetAllDomainStats for all) and GET
- * /domains/{domain}/stats (virDomainListGetStats): libvirt's typed parameters as JSON.
+ * GET /domains/stats (one virConnectGetAllDomainStats for all), POST /domains/stats and
+ * GET /domains/{domain}/stats (virDomainListGetStats): libvirt's typed parameters as
+ * JSON.
  */
 #include "routes/routes.h"
 #include "virtgate/autoptr.h"
@@ -10,7 +11,11 @@
 #include "virtgate/object.h"
 #include "virtgate/params.h"
 
+#include <stdio.h>
 #include <string.h>
+
+/* Domains that one request may name: each costs a call to find it. */
+#define MAX_CHOSEN 1000
 
 /* The numbers of state.state and state.reason become names, like everywhere. */
 static void write_state(struct vg_json *w, const json_t *state)
@@ -47,15 +52,19 @@ static int write_record(struct vg_request *rq, struct vg_json *w, const char *ke
     return 0;
 }
 
-/* ?groups=state,balloon&nowait=true */
+/* ?groups=state,balloon&nowait=true; `domains` only where a table may have it. */
 static int read_args(struct vg_request *rq, unsigned int *ret_groups,
-                     unsigned int *ret_flags)
+                     unsigned int *ret_flags, json_t **ret_domains)
 {
     bool nowait = false;
     const struct vg_field args[] = {
         VG_FLAGS("groups", ret_groups, virDomainStatsTypes),
         VG_FLAGS("flags", ret_flags, virConnectGetAllDomainStatsFlags),
         VG_BOOL("nowait", &nowait),
+        {.name = ret_domains ? "domains" : NULL,
+         .kind = ret_domains ? VG_FIELD_JSON : VG_FIELD_END,
+         .ret = ret_domains,
+         .required = true},
         VG_END,
     };
 
@@ -72,27 +81,106 @@ static int compare_names(const void *a, const void *b)
                   virDomainGetName((*(const virDomainStatsRecordPtr *)b)->dom));
 }
 
+static struct vg_reply reply_list(struct vg_request *rq, const struct vg_stats_list *list)
+{
+    vg_auto_json w = vg_json_for(rq);
+
+    vg_json_begin_object(&w, NULL);
+    vg_json_begin_array(&w, "domains");
+    for (int i = 0; i < list->n; i++)
+        if (write_record(rq, &w, NULL, list->v[i]) < 0)
+            return vg_fail(rq);
+    vg_json_end_array(&w);
+    vg_json_end_object(&w);
+    return vg_ok_written(rq, &w);
+}
+
 static struct vg_reply list_stats(struct vg_request *rq)
 {
     unsigned int groups = 0, flags = 0;
     vg_auto_stats_list list = {0};
 
-    if (read_args(rq, &groups, &flags) < 0)
+    if (read_args(rq, &groups, &flags, NULL) < 0)
         return vg_fail(rq);
     list.n = virConnectGetAllDomainStats(vg_conn(rq), groups, &list.v, flags);
     if (list.n < 0)
         return vg_fail_virt(rq);
     if (list.n > 1)
         qsort(list.v, (size_t)list.n, sizeof(virDomainStatsRecordPtr), compare_names);
-    vg_auto_json w = vg_json_for(rq);
-    vg_json_begin_object(&w, NULL);
-    vg_json_begin_array(&w, "domains");
-    for (int i = 0; i < list.n; i++)
-        if (write_record(rq, &w, NULL, list.v[i]) < 0)
-            return vg_fail(rq);
-    vg_json_end_array(&w);
-    vg_json_end_object(&w);
-    return vg_ok_written(rq, &w);
+    return reply_list(rq, &list);
+}
+
+/* ---- of some ----------------------------------------------------------------------- */
+
+/* Handles ended by NULL, as virDomainListGetStats wants them. */
+struct chosen {
+    virDomainPtr *v;
+    size_t n;
+};
+
+static void clean_chosen(struct chosen *chosen)
+{
+    for (size_t i = 0; i < chosen->n; i++)
+        virDomainFree(chosen->v[i]);
+    free(chosen->v);
+}
+
+/* Each by id, name or UUID, as in paths; a number is an id. -1: the request's error. */
+static int add_chosen(struct vg_request *rq, const json_t *item, struct chosen *chosen)
+{
+    char id[24] = "";
+    if (json_is_integer(item))
+        snprintf(id, sizeof(id), "%lld", (long long)json_integer_value(item));
+    const char *name = id[0] ? id : json_string_value(item);
+    if (!name || !*name) {
+        vg_error_set(
+            vg_request_error(rq), VG_E_INVALID_VALUE,
+            "Body member 'domains': an array of ids, names and UUIDs is accepted");
+        return -1;
+    }
+    virDomainPtr dom = vg_find_domain(rq, name);
+    if (!dom)
+        return -1;
+    chosen->v[chosen->n++] = dom;
+    return 0;
+}
+
+static int find_chosen(struct vg_request *rq, const json_t *names, struct chosen *chosen)
+{
+    size_t i, n = json_array_size(names);
+    const json_t *item;
+
+    if (n == 0 || n > MAX_CHOSEN) {
+        vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
+                     "Body member 'domains': an array of 1 to %d is accepted",
+                     MAX_CHOSEN);
+        return -1;
+    }
+    chosen->v = calloc(n + 1, sizeof(virDomainPtr));
+    if (!chosen->v) {
+        vg_error_set(vg_request_error(rq), VG_E_INTERNAL, "Out of memory");
+        return -1;
+    }
+    json_array_foreach (names, i, item)
+        if (add_chosen(rq, item, chosen) < 0)
+            return -1;
+    return 0;
+}
+
+/* {"domains": ["web1", 7], "groups": ["balloon"]}: a list too long for a query. */
+static struct vg_reply query_stats(struct vg_request *rq)
+{
+    unsigned int groups = 0, flags = 0;
+    json_t *names = NULL;
+    VG_CLEANUP(clean_chosen) struct chosen chosen = {0};
+    vg_auto_stats_list list = {0};
+
+    if (read_args(rq, &groups, &flags, &names) < 0 || find_chosen(rq, names, &chosen) < 0)
+        return vg_fail(rq);
+    list.n = virDomainListGetStats(chosen.v, groups, &list.v, flags);
+    if (list.n < 0)
+        return vg_fail_virt(rq);
+    return reply_list(rq, &list);
 }
 
 static struct vg_reply get_stats(struct vg_request *rq)
@@ -100,7 +188,7 @@ static struct vg_reply get_stats(struct vg_request *rq)
     unsigned int groups = 0, flags = 0;
     vg_auto_stats_list list = {0};
 
-    if (read_args(rq, &groups, &flags) < 0)
+    if (read_args(rq, &groups, &flags, NULL) < 0)
         return vg_fail(rq);
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
     if (!dom)
@@ -124,6 +212,7 @@ static struct vg_reply get_stats(struct vg_request *rq)
 /* clang-format off */
 const struct vg_route vg_routes_domain_stats[] = {
     {VG_GET, "/domains/stats", "listDomainStats", VG_READ | VG_ARGS | VG_SHARED, list_stats},
+    {VG_POST, "/domains/stats", "queryDomainStats", VG_READ | VG_ARGS, query_stats},
     {VG_GET, "/domains/{domain}/stats", "getDomainStats", VG_READ | VG_ARGS | VG_SHARED, get_stats},
     {0},
 };

@@ -70,18 +70,19 @@ static int fail_method(struct vg_request *rq, const char *allow)
     return -1;
 }
 
-/* GET's row at the same path, or at the object's for an action on it. */
+/* GET's row at the same path, or at what it is a part or an action of. */
 static const struct vg_route *find_read_route(const struct vg_request *rq)
 {
     const char *const *segments = rq->segments + rq->first_segment;
     unsigned int n = rq->n_segments - rq->first_segment;
     const char *allow;
     const struct vg_route *row = vg_router_find(VG_GET, segments, n, &allow);
-
     /* .../devices/detach is an action, not the device of that name */
     if (row && rq->route && strcmp(row->pattern, rq->route->pattern) != 0)
         row = NULL;
-    return row || n < 2 ? row : vg_router_find(VG_GET, segments, n - 1, &allow);
+    while (!row && n > 1)
+        row = vg_router_find(VG_GET, segments, --n, &allow);
+    return row;
 }
 
 int vg_app_route(struct vg_request *rq, const char **ret_allow)

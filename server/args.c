@@ -6,6 +6,7 @@
 #include "server/request.h"
 
 #include "virtgate/cleanup.h"
+#include "virtgate/cpumap.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -253,6 +254,17 @@ static int read_bool(struct vg_request *rq, const struct vg_field *f, const char
     return 0;
 }
 
+static int fail_cpus(struct vg_request *rq, const struct vg_field *f, enum source source)
+{
+    vg_error_set(
+        &rq->error, VG_E_INVALID_VALUE,
+        "%s '%s' is no set of CPUs; accepted: text like \"0-3,^2,8\"%s, at least "
+        "one, numbers from 0 to %d",
+        source_name(source), f->name, source == IN_BODY ? ", or an array of numbers" : "",
+        VG_CPU_MAX);
+    return -1;
+}
+
 static int read_query_value(struct vg_request *rq, const struct vg_field *f,
                             const char *text)
 {
@@ -274,6 +286,8 @@ static int read_query_value(struct vg_request *rq, const struct vg_field *f,
         return 0;
     case VG_FIELD_FLAGS:
         return read_flags(rq, f, IN_QUERY, text, f->ret);
+    case VG_FIELD_CPUS:
+        return vg_cpumap_parse(text, f->ret) == 0 ? 0 : fail_cpus(rq, f, IN_QUERY);
     case VG_FIELD_JSON:
     case VG_FIELD_REST:
     case VG_FIELD_END:
@@ -315,6 +329,8 @@ static int read_body_value(struct vg_request *rq, const struct vg_field *f, json
     case VG_FIELD_JSON:
         *(json_t **)f->ret = value;
         return 0;
+    case VG_FIELD_CPUS:
+        return vg_cpumap_from_json(value, f->ret) == 0 ? 0 : fail_cpus(rq, f, IN_BODY);
     case VG_FIELD_REST:
     case VG_FIELD_END:
         break;
@@ -325,9 +341,34 @@ static int read_body_value(struct vg_request *rq, const struct vg_field *f, json
 static const struct vg_field *find_field(const struct vg_field *fields, const char *key)
 {
     for (const struct vg_field *f = fields; f->name; f++)
-        if (strcmp(f->name, key) == 0)
+        if (f->kind != VG_FIELD_REST && strcmp(f->name, key) == 0)
             return f;
     return NULL;
+}
+
+/* The field that takes what no other takes, if the table has one. */
+static const struct vg_field *find_rest(const struct vg_field *fields)
+{
+    for (; fields->name; fields++)
+        if (fields->kind == VG_FIELD_REST)
+            return fields;
+    return NULL;
+}
+
+static int fail_memory(struct vg_request *rq)
+{
+    vg_error_set(&rq->error, VG_E_INTERNAL, "Out of memory");
+    return -1;
+}
+
+/* Makes the object of a VG_REST field. */
+static int begin_rest(struct vg_request *rq, const struct vg_field *rest)
+{
+    if (!rest)
+        return 0;
+    rq->rest = json_object();
+    *(json_t **)rest->ret = rq->rest;
+    return rq->rest ? 0 : fail_memory(rq);
 }
 
 static int read_query(struct vg_request *rq, const struct vg_field *fields, bool *given)
@@ -346,23 +387,6 @@ static int read_query(struct vg_request *rq, const struct vg_field *fields, bool
     return 0;
 }
 
-static const struct vg_field *find_rest(const struct vg_field *fields)
-{
-    for (const struct vg_field *f = fields; f->name; f++)
-        if (f->kind == VG_FIELD_REST)
-            return f;
-    return NULL;
-}
-
-static int add_rest(struct vg_request *rq, const char *key, json_t *value)
-{
-    if (json_object_set(rq->rest, key, value) < 0) {
-        vg_error_set(&rq->error, VG_E_INTERNAL, "Out of memory");
-        return -1;
-    }
-    return 0;
-}
-
 static int read_members(struct vg_request *rq, json_t *object,
                         const struct vg_field *fields, bool *given)
 {
@@ -370,13 +394,13 @@ static int read_members(struct vg_request *rq, json_t *object,
     const char *key;
     json_t *value;
 
-    if (rest && object && object == rq->json && !rq->rest)
-        rq->rest = *(json_t **)rest->ret = json_object();
+    if (begin_rest(rq, rest) < 0)
+        return -1;
     json_object_foreach (object, key, value) {
         const struct vg_field *f = find_field(fields, key);
-        if (rest && (!f || f == rest)) {
-            if (add_rest(rq, key, value) < 0)
-                return -1;
+        if (!f && rest) {
+            if (json_object_set(rq->rest, key, value) < 0)
+                return fail_memory(rq);
             continue;
         }
         if (!f)
@@ -431,6 +455,25 @@ int vg_args_object(struct vg_request *rq, const char *where, json_t *object,
         rq->error.detail = detail;
     }
     return -1;
+}
+
+int vg_path_number(struct vg_request *rq, const char *name, int64_t max,
+                   unsigned int *ret)
+{
+    const char *text = vg_path(rq, name);
+    size_t len = strspn(text, "0123456789");
+    int64_t value = 0;
+
+    for (size_t i = 0; i < len && value <= max; i++)
+        value = value * 10 + (text[i] - '0');
+    if (len == 0 || text[len] || value > max) {
+        vg_error_set(&rq->error, VG_E_INVALID_VALUE,
+                     "'%.100s' in the path is not a number from 0 to %lld", text,
+                     (long long)max);
+        return -1;
+    }
+    *ret = (unsigned int)value;
+    return 0;
 }
 
 bool vg_peek_true(const struct vg_request *rq, const char *name)

@@ -96,12 +96,17 @@ struct vg_reply vg_created(struct vg_request *rq, char *location_steal, struct v
     return reply;
 }
 
-struct vg_reply vg_accepted(struct vg_request *rq, char *location_steal)
+struct vg_reply vg_accepted(struct vg_request *rq, char *location_steal,
+                            struct vg_json *w)
 {
     (void)rq;
     if (!location_steal)
         return make_oom();
-    return (struct vg_reply){.status = 202, .location = location_steal};
+    struct vg_reply reply = {.status = 202};
+    if (w)
+        reply = make_written(202, JSON_TYPE, w);
+    reply.location = location_steal;
+    return reply;
 }
 
 struct vg_reply vg_no_content(struct vg_request *rq)

@@ -7,22 +7,10 @@
 #include "virtgate/object.h"
 #include "virtgate/params.h"
 
-/* What a getter gave; a cleanup of our own, since libvirt wants the count, too. */
-struct params {
-    virTypedParameterPtr v;
-    int n;
-};
-
-static void free_params(struct params *p)
-{
-    virTypedParamsFree(p->v, p->n);
-}
-#define vg_auto_params VG_CLEANUP(free_params) struct params
-
 /* First how many there are, then which. */
 static int read_params(struct vg_request *rq, virDomainPtr dom,
                        const struct vg_device_params *which, unsigned int flags,
-                       struct params *ret)
+                       struct vg_params *ret)
 {
     const char *name = vg_path(rq, which->segment);
     int n = 0;
@@ -98,7 +86,7 @@ struct vg_reply vg_device_params_patch(struct vg_request *rq,
     vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
     if (!dom)
         return vg_fail(rq);
-    if (!given) {
+    if (!rq->json) {
         vg_error_set(&rq->error, VG_E_MISSING_KEY,
                      "Send the parameters to change as a JSON object");
         return vg_fail(rq);

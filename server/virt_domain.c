@@ -35,6 +35,7 @@ static const struct vg_enum_value field_names[] = {
     {"maxVcpus", NULL, VG_DOMAIN_MAX_VCPUS},
     {"cpuTimeNs", NULL, VG_DOMAIN_CPU_TIME},
     {"title", NULL, VG_DOMAIN_TITLE},
+    {"updated", NULL, VG_DOMAIN_UPDATED},
 };
 const struct vg_enum vg_domain_fields = {"domain fields", field_names,
                                          sizeof(field_names) / sizeof(field_names[0])};
@@ -44,7 +45,7 @@ struct view {
     virDomainPtr dom; /* borrowed */
     unsigned int have;
     int state, reason;
-    bool persistent, autostart, managed_save;
+    bool persistent, autostart, managed_save, updated;
     unsigned long long max_memory, memory, cpu_time;
     unsigned int vcpus;
     struct vg_xml_domain xml;
@@ -129,6 +130,8 @@ static void write_view(struct vg_json *w, const char *key, const struct view *v,
         vg_json_uint(w, "cpuTimeNs", v->cpu_time);
     if (f & VG_DOMAIN_TITLE && v->xml.title)
         vg_json_string(w, "title", v->xml.title);
+    if (f & VG_DOMAIN_UPDATED)
+        vg_json_bool(w, "updated", v->updated);
     vg_json_end_object(w);
 }
 
@@ -140,6 +143,16 @@ static int may_lack(void)
 {
     virErrorPtr e = virGetLastError();
     return e && e->code == VIR_ERR_NO_SUPPORT ? 0 : -1;
+}
+
+static int read_updated(struct view *v)
+{
+    int value = virDomainIsUpdated(v->dom);
+    if (value < 0)
+        return may_lack();
+    v->updated = value;
+    v->have |= VG_DOMAIN_UPDATED;
+    return 0;
 }
 
 static int read_flags(struct view *v, unsigned int fields)
@@ -219,6 +232,8 @@ static int read_view(struct view *v, unsigned int fields, bool in_process)
         v->have |= STATE_FIELDS;
     }
     if (read_flags(v, missing) < 0)
+        return -1;
+    if (missing & VG_DOMAIN_UPDATED && read_updated(v) < 0)
         return -1;
     if (missing & XML_FIELDS && read_xml(v) < 0)
         return -1;
@@ -513,7 +528,8 @@ static bool passes(const struct view *v, const struct vg_domain_filter *filter)
 static void complete(struct vg_request *rq, struct view *v, unsigned int fields)
 {
     unsigned int missing = fields & ~v->have;
-    if (vg_conn_in_process(rq) || missing & (VG_DOMAIN_OS_TYPE | VG_DOMAIN_TITLE))
+    if (vg_conn_in_process(rq) ||
+        missing & (VG_DOMAIN_OS_TYPE | VG_DOMAIN_TITLE | VG_DOMAIN_UPDATED))
         (void)read_view(v, missing, vg_conn_in_process(rq));
 }
 

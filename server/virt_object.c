@@ -60,7 +60,11 @@ static virDomainPtr find_any(virConnectPtr conn, const char *s)
 
 virDomainPtr vg_path_domain(struct vg_request *rq)
 {
-    const char *s = vg_path(rq, "domain");
+    return vg_find_domain(rq, vg_path(rq, "domain"));
+}
+
+virDomainPtr vg_find_domain(struct vg_request *rq, const char *s)
+{
     virConnectPtr conn = vg_conn(rq);
     virDomainPtr dom = NULL;
 

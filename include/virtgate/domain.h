@@ -28,6 +28,7 @@ enum vg_domain_field {
     VG_DOMAIN_MAX_VCPUS = 1 << 13,
     VG_DOMAIN_CPU_TIME = 1 << 14,
     VG_DOMAIN_TITLE = 1 << 15,
+    VG_DOMAIN_UPDATED = 1 << 16,
 };
 
 /* What libvirt's events cover. */
@@ -38,16 +39,16 @@ enum vg_domain_field {
 #define VG_DOMAIN_FULL                                                                   \
     (VG_DOMAIN_BRIEF | VG_DOMAIN_AUTOSTART | VG_DOMAIN_MANAGED_SAVE |                    \
      VG_DOMAIN_MAX_MEMORY | VG_DOMAIN_MEMORY)
-#define VG_DOMAIN_EVERYTHING 0xFFFF
+#define VG_DOMAIN_EVERYTHING 0x1FFFF
 
 /* The names of the fields, for VG_NAMES("fields", ...). */
 extern const struct vg_enum vg_domain_fields;
 
 /* Writes one domain. Asks libvirt only for what the fields need: nothing for id, name,
  * uuid, active; virDomainGetState; virDomainGetInfo for memory, vcpus and CPU time; one
- * call each for persistent, autostart, managedSave; virDomainGetXMLDesc for osType,
- * title, maxVcpus. What the driver does not support is left out. -1: the request's error
- * is libvirt's. */
+ * call each for persistent, autostart, managedSave, updated; virDomainGetXMLDesc for
+ * osType, title, maxVcpus. What the driver does not support is left out. -1: the
+ * request's error is libvirt's. */
 int vg_domain_write(struct vg_request *rq, struct vg_json *w, const char *key,
                     virDomainPtr dom, unsigned int fields);
 
@@ -74,8 +75,8 @@ struct vg_domain_filter {
 
 /* Writes the array "domains", sorted by name, and "next" when there is more; *ret_next is
  * the cursor then (owned by the caller), else NULL. A fixed number of libvirt calls
- * whatever the number of domains (osType and title excepted: the host tells them only one
- * by one). -1: the request's error is set. */
+ * whatever the number of domains (osType, title, updated excepted: the host tells them
+ * only one by one). -1: the request's error is set. */
 int vg_domain_write_list(struct vg_request *rq, struct vg_json *w,
                          const struct vg_domain_filter *filter, unsigned int fields,
                          char **ret_next);

@@ -12,6 +12,9 @@
  * ...ByName). NULL: the request's error is libvirt's own. The caller owns the object. */
 virDomainPtr vg_path_domain(struct vg_request *rq);
 
+/* The domain that `name` means, by the same rules, of the request's host. */
+virDomainPtr vg_find_domain(struct vg_request *rq, const char *name);
+
 /* vg_args(), then vg_path_domain(): how most handlers begin. NULL: the request's error
  * says which failed. */
 virDomainPtr vg_args_domain(struct vg_request *rq, const struct vg_field *fields);

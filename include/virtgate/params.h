@@ -5,9 +5,23 @@
 #pragma once
 
 #include "virtgate/error.h"
+#include "virtgate/reply.h"
+#include "virtgate/request.h"
 
 #include <jansson.h>
 #include <libvirt/libvirt.h>
+
+/* Typed parameters that a scope owns. */
+struct vg_params {
+    virTypedParameterPtr v;
+    int n;
+};
+static inline void vg_params_clean(struct vg_params *params)
+{
+    if (params->v)
+        virTypedParamsFree(params->v, params->n);
+}
+#define vg_auto_params __attribute__((cleanup(vg_params_clean))) struct vg_params
 
 /* Typed parameters as one JSON object. Dotted names become nested objects ("cpu.time" is
  * {"cpu": {"time"}}), counted groups become arrays ("block.count", "block.0.name" are
@@ -25,3 +39,35 @@ json_t *vg_params_to_json(const virTypedParameter *params, int nparams);
 int vg_params_from_json(json_t *object, const virTypedParameter *current, int ncurrent,
                         virTypedParameterPtr *ret_params, int *ret_nparams,
                         struct vg_error *reterr);
+
+/* One family of a domain's typed parameters: what reads them and what sets them. Exactly
+ * one of `get` and `get_all` is set. */
+struct vg_domain_params {
+    /* Fills *nparams entries; with NULL, says how many there are. */
+    int (*get)(virDomainPtr dom, virTypedParameterPtr params, int *nparams,
+               unsigned int flags);
+    /* Allocates them. */
+    int (*get_all)(virDomainPtr dom, virTypedParameterPtr *params, int *nparams,
+                   unsigned int flags);
+    int (*set)(virDomainPtr dom, virTypedParameterPtr params, int nparams,
+               unsigned int flags);
+};
+
+/* What holds for `flags` (virDomainModificationImpact), as a JSON object. New reference;
+ * NULL: the request's error is set. */
+json_t *vg_domain_params_json(struct vg_request *rq, virDomainPtr dom,
+                              const struct vg_domain_params *family, unsigned int flags);
+
+/* GET of a family: takes `flags`, answers its parameters. */
+struct vg_reply vg_domain_params_get(struct vg_request *rq,
+                                     const struct vg_domain_params *family) VG_MUST_USE;
+
+/* PATCH of a family: sets those that `object` names, of the types that they have now.
+ * With none it changes nothing. 204. */
+struct vg_reply vg_domain_params_set(struct vg_request *rq, virDomainPtr dom,
+                                     const struct vg_domain_params *family,
+                                     json_t *object, unsigned int flags) VG_MUST_USE;
+
+/* PATCH of a family whose arguments are `flags` and its parameters. */
+struct vg_reply vg_domain_params_patch(struct vg_request *rq,
+                                       const struct vg_domain_params *family) VG_MUST_USE;

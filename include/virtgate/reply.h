@@ -87,9 +87,11 @@ void vg_kept_clear(struct vg_kept *kept);
 struct vg_reply vg_created(struct vg_request *rq, char *location_steal,
                            struct vg_json *w) VG_MUST_USE;
 
-/* 202 without a body: what the request began goes on, and the path tells of it (takes the
- * malloc'd path). Long work of the gateway's own is not answered so: operation.h. */
-struct vg_reply vg_accepted(struct vg_request *rq, char *location_steal) VG_MUST_USE;
+/* 202: what the request began goes on, and the path (malloc'd, taken; NULL becomes 500)
+ * tells of it. `w` is the body, NULL: none. Long work of the gateway's own is not answered
+ * so: operation.h. */
+struct vg_reply vg_accepted(struct vg_request *rq, char *location_steal,
+                            struct vg_json *w) VG_MUST_USE;
 
 /* 204. */
 struct vg_reply vg_no_content(struct vg_request *rq) VG_MUST_USE;

@@ -65,6 +65,7 @@ enum vg_field_kind {
     VG_FIELD_FLAGS,  /* unsigned int: JSON array of names; in a query separated by commas
                       */
     VG_FIELD_JSON,   /* json_t *, borrowed; body only */
+    VG_FIELD_CPUS,   /* struct vg_cpumap: "0-3,^2", in a body also [0, 1, 3] */
     VG_FIELD_REST,   /* json_t *, borrowed: an object of the body's members that no other
                       * field names, for merge patches of what libvirt names */
 };
@@ -92,6 +93,8 @@ struct vg_field {
 #define VG_NAMES(n, p, table)   {.name = (n), .kind = VG_FIELD_FLAGS, .ret = (p), .names = (table)}
 #define VG_ONE_OF(n, p, table)  {.name = (n), .kind = VG_FIELD_ENUM, .ret = (p), .names = (table)}
 #define VG_JSON(n, p)           {.name = (n), .kind = VG_FIELD_JSON, .ret = (p)}
+#define VG_CPUS(n, p)           {.name = (n), .kind = VG_FIELD_CPUS, .ret = (p)}
+#define VG_NEED_CPUS(n, p)      {.name = (n), .kind = VG_FIELD_CPUS, .ret = (p), .required = true}
 #define VG_REST(p)              {.name = "...", .kind = VG_FIELD_REST, .ret = (p)}
 #define VG_END                  {.name = NULL, .kind = VG_FIELD_END}
 /* clang-format on */
@@ -104,6 +107,10 @@ int vg_args(struct vg_request *rq, const struct vg_field *fields);
  * request's error is set. */
 int vg_args_object(struct vg_request *rq, const char *where, json_t *object,
                    const struct vg_field *fields);
+
+/* The path segment {name} as a number from 0 to max. -1: the request's error is set. */
+int vg_path_number(struct vg_request *rq, const char *name, int64_t max,
+                   unsigned int *ret);
 
 /* Whether the argument `name` is given as true, for a table that depends on it. */
 bool vg_peek_true(const struct vg_request *rq, const char *name);

@@ -27,7 +27,9 @@ static const struct step show[] = {
      "{'id':1,'name':'test','uuid':'" UUID "','state':'running','stateReason':'<string>',"
      "'active':true,'persistent':true,'autostart':false,'managedSave':false,"
      "'osType':'linux','maxMemoryKiB':8388608,'memoryKiB':2097152,'vcpus':2,'maxVcpus':2,"
-     "'cpuTimeNs':'<int>'}"},
+     "'cpuTimeNs':'<int>','updated':false}"},
+    {"GET", "/domains?fields=name,updated", 200,
+     "{'domains':[{'name':'test','updated':false}]}"},
     {"GET", "/domains/1", 200, "{'name':'test','id':1}"},
     {"GET", "/domains/" UUID, 200, "{'name':'test'}"},
     {"GET", "/domains/6695eb01f6a4830479aa97f2502e193f", 200, "{'name':'test'}"},

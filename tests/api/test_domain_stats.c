@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * routes/domain_stats.c: /domains/{domain}/stats and /domains/stats.
+ * routes/domain_stats.c: /domains/{domain}/stats and /domains/stats, of all and of some.
  */
 #include "tests/harness/steps.h"
 
@@ -25,7 +25,36 @@ static const struct step rows[] = {
     {"GET", "/domains/stats?flags=nosuch", 400,
      "{'type':'urn:virtgate:error:unknown-flag'}"},
     {"GET", "/domains/stats?numbers=string", 200, "{'domains':[{},{}]}"},
+    /* of some, in their order */
+    {"POST", "/domains/stats", 200,
+     "{'domains':[{'name':'test','id':1,'stats':{'state':{'state':'running'}}},"
+     "{'name':'alpha','id':null}]}",
+     .json = "{'domains':[1,'alpha'],'groups':['state']}"},
+    {"POST", "/domains/stats?groups=state&nowait=true", 200,
+     "{'domains':[{'name':'test'}]}", .json = "{'domains':['" UUID "']}"},
+    {"POST", "/domains/stats?flags=inactive", 200, "{'domains':[]}",
+     .json = "{'domains':['test']}"},
+    {"POST", "/domains/stats", 404, "{'type':'urn:libvirt:error:VIR_ERR_NO_DOMAIN'}",
+     .json = "{'domains':['test','nosuch']}"},
+    {"POST", "/domains/stats", 400, "{'type':'urn:virtgate:error:invalid-value'}",
+     .json = "{'domains':[]}"},
+    {"POST", "/domains/stats", 400, "{'type':'urn:virtgate:error:invalid-value'}",
+     .json = "{'domains':[true]}"},
+    {"POST", "/domains/stats", 400, "{'type':'urn:virtgate:error:invalid-value'}",
+     .json = "{'domains':'test'}"},
+    {"POST", "/domains/stats", 400, "{'type':'urn:virtgate:error:missing-key'}",
+     .json = "{}"},
+    {"POST", "/domains/stats", 400, "{'type':'urn:virtgate:error:unknown-flag'}",
+     .json = "{'domains':['test'],'groups':['nosuch']}", .contains = "*balloon*"},
     {"POST", "/domains/test/stats", 405, NULL, .wants = {"Allow: *GET*"}},
+};
+
+/* It asks, whatever its method. */
+static const struct step read_only[] = {
+    {"POST", "/domains/stats", 200, "{'domains':[{'name':'test'}]}",
+     .json = "{'domains':['test']}"},
+    {"PUT", "/domains/test/vcpu-count", 403, "{'type':'urn:virtgate:error:read-only'}",
+     .json = "{'count':1}"},
 };
 
 int main(void)
@@ -33,6 +62,10 @@ int main(void)
     struct scenario s;
     if (scenario_begin(&s, "stats", ARGS("-c", "test:///default"))) {
         scenario_run(&s, rows, COUNT(rows));
+        scenario_end(&s);
+    }
+    if (scenario_begin(&s, "read-only", ARGS("-c", "test:///default", "--read-only"))) {
+        scenario_run(&s, read_only, COUNT(read_only));
         scenario_end(&s);
     }
     return checks_report();

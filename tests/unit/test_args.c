@@ -16,6 +16,7 @@
 
 #include "server/request.h"
 #include "virtgate/cleanup.h"
+#include "virtgate/cpumap.h"
 
 static const struct vg_enum_value color_values[] = {
     {"red", NULL, 1}, {"green", NULL, 2}, {"light-blue", NULL, 4}};
@@ -400,43 +401,109 @@ static void test_peek(void **state)
     check_peek("yes=0", "{\"yes\": true}", false);
 }
 
-/* What VG_REST gives for a body, "-" where there is none; `flags` is a field of its own.
- */
-static void check_rest(const char *query, const char *body, const char *want,
-                       const char *slug)
+/* A table that takes CPUs, flags, and whatever else stands in the body. */
+static int read_rest(const char *query, const char *body, struct vg_cpumap *cpus,
+                     struct vg_error *ret_error, char **ret_rest)
 {
-    struct vg_request *rq = make_request(query, body);
-    unsigned int flags = 0;
     json_t *rest = NULL;
-    const struct vg_field fields[] = {VG_NAMES("flags", &flags, &colors), VG_REST(&rest),
-                                      VG_END};
-
-    assert_int_equal(vg_request_parse_body(rq), 0);
-    assert_int_equal(vg_args(rq, fields), slug ? -1 : 0);
-    if (slug) {
-        assert_string_equal(rq->error.slug, slug);
-    } else {
-        char *text = rest ? json_dumps(rest, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
-        assert_string_equal(text ? text : "-", want);
-        free(text);
-    }
+    unsigned int flags = 0;
+    struct vg_request *rq = make_request(query, body);
+    const struct vg_field fields[] = {
+        VG_CPUS("cpus", cpus),
+        VG_NAMES("flags", &flags, &colors),
+        VG_REST(&rest),
+        VG_END,
+    };
+    int rc = vg_request_common_args(rq) < 0 || vg_request_parse_body(rq) < 0
+                 ? -1
+                 : vg_args(rq, fields);
+    *ret_rest = rest ? json_dumps(rest, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    *ret_error = rq->error;
+    rq->error = (struct vg_error){0};
     vg_request_unref(rq);
+    return rc;
+}
+
+static void check_rest(const char *query, const char *body, const char *want)
+{
+    struct vg_cpumap cpus = {.length = 0};
+    struct vg_error error;
+    vg_autofree char *rest = NULL;
+    int rc = read_rest(query, body, &cpus, &error, &rest);
+    if (rc < 0)
+        fail_msg("%s", error.detail);
+    assert_string_equal(rest, want);
+}
+
+static void check_no_rest(const char *query, const char *body, const char *slug)
+{
+    struct vg_cpumap cpus = {.length = 0};
+    struct vg_error error;
+    vg_autofree char *rest = NULL;
+    assert_int_equal(read_rest(query, body, &cpus, &error, &rest), -1);
+    assert_string_equal(error.slug, slug);
+    vg_error_clear(&error);
 }
 
 static void test_rest(void **state)
 {
     (void)state;
-    check_rest(NULL, NULL, "-", NULL);
-    check_rest("flags=red", NULL, "-", NULL);
-    check_rest(NULL, "{}", "{}", NULL);
-    check_rest(NULL, "{\"flags\": [\"red\"]}", "{}", NULL);
-    check_rest(NULL, "{\"a\": 1, \"flags\": [\"red\"], \"b\": {\"c\": null}}",
-               "{\"a\":1,\"b\":{\"c\":null}}", NULL);
-    check_rest(NULL, "{\"...\": 1}", "{\"...\":1}", NULL);
-    check_rest(NULL, "{\"a\": 1, \"flags\": 1}", NULL, "invalid-value");
-    check_rest("flags=red", "{\"flags\": []}", NULL, "duplicate-key");
-    check_rest("a=1", "{}", NULL, "unknown-key");
-    check_rest("...=1", "{}", NULL, "unknown-key");
+    check_rest(NULL, NULL, "{}");
+    check_rest(NULL, "{}", "{}");
+    check_rest("flags=red", "{\"b\": 1, \"a\": {\"c\": []}}",
+               "{\"a\":{\"c\":[]},\"b\":1}");
+    check_rest(NULL, "{\"flags\": [\"red\"], \"...\": 2}", "{\"...\":2}");
+    check_no_rest("b=1", NULL, "unknown-key");
+    check_no_rest("...=1", NULL, "unknown-key");
+    check_no_rest("flags=red", "{\"flags\": []}", "duplicate-key");
+    check_no_rest(NULL, "{\"a\": 1, \"flags\": [\"x\"]}", "unknown-flag");
+}
+
+static void test_cpus(void **state)
+{
+    (void)state;
+    struct vg_cpumap cpus = {.length = 0};
+    struct vg_error error;
+    char *rest = NULL;
+    assert_int_equal(read_rest("cpus=1,3", NULL, &cpus, &error, &rest), 0);
+    assert_int_equal(cpus.bits[0], 0x0a);
+    free(rest);
+    assert_int_equal(read_rest(NULL, "{\"cpus\": [0, 2]}", &cpus, &error, &rest), 0);
+    assert_int_equal(cpus.bits[0], 0x05);
+    free(rest);
+    check_no_rest("cpus=x", NULL, "invalid-value");
+    check_no_rest(NULL, "{\"cpus\": []}", "invalid-value");
+    check_no_rest("cpus=1", "{\"cpus\": \"1\"}", "duplicate-key");
+}
+
+static void check_path_number(const char *segment, int64_t max, long want)
+{
+    char target[128];
+    unsigned int number = 77;
+    struct vg_request *rq = vg_request_new();
+    snprintf(target, sizeof(target), "/domains/%s/paint", segment);
+    assert_int_equal(vg_request_parse_target(rq, target), 0);
+    rq->route = &route;
+    int rc = vg_path_number(rq, "domain", max, &number);
+    if (rc != (want < 0 ? -1 : 0) || number != (want < 0 ? 77 : (unsigned int)want))
+        fail_msg("%s gives %d, %u", segment, rc, number);
+    if (want < 0)
+        assert_string_equal(rq->error.slug, "invalid-value");
+    vg_request_unref(rq);
+}
+
+static void test_path_number(void **state)
+{
+    (void)state;
+    check_path_number("0", 10, 0);
+    check_path_number("10", 10, 10);
+    check_path_number("007", 10, 7);
+    check_path_number("2147483647", INT32_MAX, INT32_MAX);
+    check_path_number("11", 10, -1);
+    check_path_number("-1", 10, -1);
+    check_path_number("1x", 10, -1);
+    check_path_number("x", 10, -1);
+    check_path_number("99999999999999999999999999", INT32_MAX, -1);
 }
 
 int main(void)
@@ -449,7 +516,8 @@ int main(void)
         cmocka_unit_test(test_bodies),      cmocka_unit_test(test_nul_in_body),
         cmocka_unit_test(test_required),    cmocka_unit_test(test_common),
         cmocka_unit_test(test_refuse_body), cmocka_unit_test(test_peek),
-        cmocka_unit_test(test_rest),
+        cmocka_unit_test(test_rest),        cmocka_unit_test(test_cpus),
+        cmocka_unit_test(test_path_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * /domains/{domain}/metadata: title, description, and elements of other programs, each by
+ * the URI of its namespace (virDomainGetMetadata, virDomainSetMetadata).
+ */
+#include "routes/routes.h"
+#include "virtgate/autoptr.h"
+#include "virtgate/object.h"
+#include "virtgate/xml.h"
+
+#include <libvirt/virterror.h>
+
+#define NO_TYPE (-1)
+
+/* A URI is of an element. -1: the request's error is set. */
+static int complete_type(struct vg_request *rq, int *type, const char *uri)
+{
+    if (*type == NO_TYPE && uri)
+        *type = VIR_DOMAIN_METADATA_ELEMENT;
+    if (*type != NO_TYPE)
+        return 0;
+    vg_error_set(vg_request_error(rq), VG_E_MISSING_KEY,
+                 "'type' is missing: title, description, or element with its 'uri'");
+    return -1;
+}
+
+/* Writes one of the texts that a domain has at most one of, null for none. */
+static int write_text(struct vg_json *w, const char *key, virDomainPtr dom, int type,
+                      unsigned int flags)
+{
+    vg_autofree char *text = virDomainGetMetadata(dom, type, NULL, flags);
+    const virError *e = text ? NULL : virGetLastError();
+
+    if (e && e->code != VIR_ERR_NO_DOMAIN_METADATA)
+        return -1;
+    vg_json_string(w, key, text);
+    return 0;
+}
+
+/* Without a type: both texts. With one: that alone, and 404 when it is not set. */
+static struct vg_reply get_metadata(struct vg_request *rq)
+{
+    int type = NO_TYPE;
+    const char *uri = NULL;
+    unsigned int flags = 0;
+    const struct vg_field args[] = {
+        VG_ENUM("type", &type, virDomainMetadataType),
+        VG_TEXT("uri", &uri),
+        VG_FLAGS("flags", &flags, virDomainModificationImpact),
+        VG_END,
+    };
+
+    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
+    if (!dom)
+        return vg_fail(rq);
+    vg_auto_json w = vg_json_for(rq);
+    vg_json_begin_object(&w, NULL);
+    if (type == NO_TYPE && !uri) {
+        if (write_text(&w, "title", dom, VIR_DOMAIN_METADATA_TITLE, flags) < 0 ||
+            write_text(&w, "description", dom, VIR_DOMAIN_METADATA_DESCRIPTION, flags) <
+                0)
+            return vg_fail_virt(rq);
+    } else {
+        if (complete_type(rq, &type, uri) < 0)
+            return vg_fail(rq);
+        vg_autofree char *value = virDomainGetMetadata(dom, type, uri, flags);
+        if (!value)
+            return vg_fail_virt(rq);
+        vg_json_string(&w, vg_enum_find(&vg_enum_virDomainMetadataType, type)->name,
+                       value);
+    }
+    vg_json_end_object(&w);
+    return vg_ok_written(rq, &w);
+}
+
+/* {"type": "title", "value": "Mail"} */
+static struct vg_reply set_metadata(struct vg_request *rq)
+{
+    int type = NO_TYPE;
+    const char *value = NULL, *key = NULL, *uri = NULL;
+    unsigned int flags = 0;
+    const struct vg_field args[] = {
+        VG_ENUM("type", &type, virDomainMetadataType),
+        VG_NEED_TEXT("value", &value),
+        VG_TEXT("key", &key),
+        VG_TEXT("uri", &uri),
+        VG_FLAGS("flags", &flags, virDomainModificationImpact),
+        VG_END,
+    };
+
+    if (vg_args(rq, args) < 0 || complete_type(rq, &type, uri) < 0)
+        return vg_fail(rq);
+    if (type == VIR_DOMAIN_METADATA_ELEMENT && !(value = vg_xml_argument(rq, value)))
+        return vg_fail(rq);
+    vg_autoptr(virDomain) dom = vg_path_domain(rq);
+    if (!dom)
+        return vg_fail(rq);
+    if (virDomainSetMetadata(dom, type, value, key, uri, flags) < 0)
+        return vg_fail_virt(rq);
+    return vg_no_content(rq);
+}
+
+static struct vg_reply remove_metadata(struct vg_request *rq)
+{
+    int type = NO_TYPE;
+    const char *uri = NULL;
+    unsigned int flags = 0;
+    const struct vg_field args[] = {
+        VG_ENUM("type", &type, virDomainMetadataType),
+        VG_TEXT("uri", &uri),
+        VG_FLAGS("flags", &flags, virDomainModificationImpact),
+        VG_END,
+    };
+
+    if (vg_args(rq, args) < 0 || complete_type(rq, &type, uri) < 0)
+        return vg_fail(rq);
+    vg_autoptr(virDomain) dom = vg_path_domain(rq);
+    if (!dom)
+        return vg_fail(rq);
+    if (virDomainSetMetadata(dom, type, NULL, NULL, uri, flags) < 0)
+        return vg_fail_virt(rq);
+    return vg_no_content(rq);
+}
+
+/* clang-format off */
+const struct vg_route vg_routes_domain_metadata[] = {
+    {VG_GET, "/domains/{domain}/metadata", "getDomainMetadata", VG_READ | VG_ARGS | VG_SHARED, get_metadata},
+    {VG_PUT, "/domains/{domain}/metadata", "setDomainMetadata", VG_ADMIN | VG_ARGS, set_metadata},
+    {VG_DELETE, "/domains/{domain}/metadata", "removeDomainMetadata", VG_ADMIN | VG_ARGS, remove_metadata},
+    {0},
+};
+/* clang-format on */

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Families of a domain's typed parameters: read, shown, changed. See
+ * include/virtgate/params.h.
+ */
+#include "virtgate/autoptr.h"
+#include "virtgate/object.h"
+#include "virtgate/params.h"
+
+/* More than any family has: a daemon that says so is not believed. */
+#define MAX_PARAMS 4096
+
+static int fail_call(struct vg_request *rq)
+{
+    vg_error_set_virt(vg_request_error(rq));
+    return -1;
+}
+
+static int fail_memory(struct vg_request *rq)
+{
+    vg_error_set(vg_request_error(rq), VG_E_INTERNAL, "Out of memory");
+    return -1;
+}
+
+/* In libvirt's two calls, how many and then which (the second may fill fewer), or one. */
+static int read_family(struct vg_request *rq, virDomainPtr dom,
+                       const struct vg_domain_params *family, unsigned int flags,
+                       struct vg_params *ret)
+{
+    int n = 0;
+
+    if (family->get_all)
+        return family->get_all(dom, &ret->v, &ret->n, flags) < 0 ? fail_call(rq) : 0;
+    if (family->get(dom, NULL, &n, flags) < 0)
+        return fail_call(rq);
+    if (n <= 0)
+        return 0;
+    if (n > MAX_PARAMS)
+        n = MAX_PARAMS;
+    ret->v = calloc((size_t)n, sizeof(*ret->v));
+    if (!ret->v)
+        return fail_memory(rq);
+    if (family->get(dom, ret->v, &n, flags) < 0)
+        return fail_call(rq);
+    ret->n = n;
+    return 0;
+}
+
+json_t *vg_domain_params_json(struct vg_request *rq, virDomainPtr dom,
+                              const struct vg_domain_params *family, unsigned int flags)
+{
+    vg_auto_params list = {0};
+
+    if (read_family(rq, dom, family, flags, &list) < 0)
+        return NULL;
+    json_t *object = vg_params_to_json(list.v, list.n);
+    if (!object)
+        fail_memory(rq);
+    return object;
+}
+
+struct vg_reply vg_domain_params_get(struct vg_request *rq,
+                                     const struct vg_domain_params *family)
+{
+    unsigned int flags = 0;
+    const struct vg_field args[] = {
+        VG_FLAGS("flags", &flags, virDomainModificationImpact), VG_END};
+
+    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
+    if (!dom)
+        return vg_fail(rq);
+    json_t *object = vg_domain_params_json(rq, dom, family, flags);
+    return object ? vg_ok(rq, object) : vg_fail(rq);
+}
+
+struct vg_reply vg_domain_params_set(struct vg_request *rq, virDomainPtr dom,
+                                     const struct vg_domain_params *family,
+                                     json_t *object, unsigned int flags)
+{
+    vg_auto_params current = {0};
+    vg_auto_params wanted = {0};
+    /* A getter answers for one of both. */
+    unsigned int read_flags = flags & VIR_DOMAIN_AFFECT_LIVE
+                                  ? flags & ~(unsigned)VIR_DOMAIN_AFFECT_CONFIG
+                                  : flags;
+
+    if (json_object_size(object) == 0)
+        return vg_no_content(rq);
+    if (read_family(rq, dom, family, read_flags, &current) < 0 ||
+        vg_params_from_json(object, current.v, current.n, &wanted.v, &wanted.n,
+                            vg_request_error(rq)) < 0)
+        return vg_fail(rq);
+    if (family->set(dom, wanted.v, wanted.n, flags) < 0)
+        return vg_fail_virt(rq);
+    return vg_no_content(rq);
+}
+
+struct vg_reply vg_domain_params_patch(struct vg_request *rq,
+                                       const struct vg_domain_params *family)
+{
+    unsigned int flags = 0;
+    json_t *object = NULL;
+    const struct vg_field args[] = {
+        VG_FLAGS("flags", &flags, virDomainModificationImpact), VG_REST(&object), VG_END};
+
+    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
+    if (!dom)
+        return vg_fail(rq);
+    return vg_domain_params_set(rq, dom, family, object, flags);
+}
