@@ -7,11 +7,8 @@
 #include <stddef.h>
 
 const struct vg_route *const vg_route_tables[] = {
-    vg_routes_system,
-    vg_routes_host,
-    vg_routes_connection,
-    vg_routes_domain,
-    vg_routes_domain_power,
-    vg_routes_domain_stats,
-    NULL,
+    vg_routes_system,       vg_routes_host,
+    vg_routes_metrics,      vg_routes_connection,
+    vg_routes_domain,       vg_routes_domain_power,
+    vg_routes_domain_stats, NULL,
 };

@@ -10,6 +10,7 @@
 #include "server/join.h"
 #include "server/virt_host.h"
 #include "virtgate/cleanup.h"
+#include "virtgate/metrics.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -23,6 +24,10 @@ int vg_app_start(const struct vg_config *config)
     read_deadline_ns = config->read_deadline * VG_SECOND_NS;
     change_deadline_ns = config->change_deadline * VG_SECOND_NS;
     vg_json_watch_memory();
+    if (vg_metrics_start(vg_route_tables) < 0) {
+        fputs("virtgate: out of memory\n", stderr);
+        return -1;
+    }
     return vg_router_build(vg_route_tables);
 }
 

@@ -105,11 +105,13 @@ void vg_http_build_response(struct vg_http_call *call, struct vg_reply *reply,
 {
     struct vg_request *rq = call->rq;
     bool read = rq->method == VG_GET || rq->method == VG_HEAD;
+    unsigned int flags = rq->route ? rq->route->flags : 0;
     char etag[32] = "";
 
     vg_reply_prepare(reply, call->gzip);
     bool gzip = call->gzip && reply->body && reply->body->gzip;
-    if (reply->status == 200 && read && reply->body)
+    /* metrics are never twice the same */
+    if (reply->status == 200 && read && reply->body && !(flags & VG_GIVES_METRICS))
         write_etag(etag, reply->body->hash, gzip);
     if (etag[0] && call->etag_wanted && tag_listed(call->etag_wanted, etag)) {
         vg_body_unref(vg_take(&reply->body));
@@ -123,11 +125,11 @@ void vg_http_build_response(struct vg_http_call *call, struct vg_reply *reply,
         add_header(&response, "Content-Type", reply->type);
         if (gzip && entity)
             add_header(&response, "Content-Encoding", "gzip");
-        if (etag[0]) {
+        if (etag[0])
             add_header(&response, "ETag", etag);
-            if (call->origin || rq->route->flags & VG_GIVES_XML || reply_varies)
-                add_header(&response, "Vary", "Accept, Accept-Encoding, Origin");
-        }
+        if (read && reply->status == 200 && entity &&
+            (call->origin || flags & (VG_GIVES_XML | VG_GIVES_METRICS) || reply_varies))
+            add_header(&response, "Vary", "Accept, Accept-Encoding, Origin");
         add_header(&response, "Cache-Control", "no-cache");
         add_header(&response, "X-Content-Type-Options", "nosniff");
         add_header(&response, "Allow", allow);

@@ -283,14 +283,33 @@ static enum vg_accept read_accept(const char *accept, bool gives_xml)
     return xml > json ? VG_ACCEPT_XML : VG_ACCEPT_JSON;
 }
 
+/* Prometheus names OpenMetrics first, and the older format after it. */
+static enum vg_accept read_accept_metrics(const char *accept)
+{
+    if (!accept || !*accept)
+        return VG_ACCEPT_NOTHING_SAID;
+    double text = accept_quality(accept, "text/plain");
+    double open = accept_quality(accept, "application/openmetrics-text");
+    if (text <= 0 && open <= 0)
+        return VG_ACCEPT_OTHER;
+    return open > text ? VG_ACCEPT_OPENMETRICS : VG_ACCEPT_NOTHING_SAID;
+}
+
 static int negotiate_accept(struct vg_http_call *call)
 {
     struct vg_request *rq = call->rq;
     const char *accept = call->headers.accept;
+    bool metrics = rq->route->flags & VG_GIVES_METRICS;
 
-    rq->accept = read_accept(accept, rq->route->flags & VG_GIVES_XML);
+    rq->accept = metrics ? read_accept_metrics(accept)
+                         : read_accept(accept, rq->route->flags & VG_GIVES_XML);
     if (rq->accept != VG_ACCEPT_OTHER)
         return 0;
+    if (metrics) {
+        vg_error_set(&rq->error, VG_E_NOT_ACCEPTABLE,
+                     "Answers here are text/plain or application/openmetrics-text");
+        return -1;
+    }
     rq->accept = VG_ACCEPT_NOTHING_SAID;
     bool text = accept_quality(accept, "application/yaml") > 0 ||
                 accept_quality(accept, "text/yaml") > 0;

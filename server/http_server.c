@@ -12,6 +12,7 @@
 #include "server/http_route.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
+#include "virtgate/metrics.h"
 
 #include <string.h>
 #include <sys/random.h>
@@ -382,6 +383,9 @@ void vg_http_on_completed(void *data, struct MHD_Connection *connection, void **
         return;
     *state = NULL;
     vg_http_log_access(call);
+    if (call->status)
+        vg_count_request(call->rq->route, call->rq->method, call->status,
+                         vg_now_ns() - call->rq->start_ns);
     if (call->conn)
         set_deadline(call->conn, config->idle_timeout);
     if (call->response)

@@ -69,6 +69,11 @@ bool vg_wants_xml(const struct vg_request *rq)
            (rq->accept == VG_ACCEPT_NOTHING_SAID && (rq->route->flags & VG_ONLY_XML));
 }
 
+bool vg_wants_openmetrics(const struct vg_request *rq)
+{
+    return rq->accept == VG_ACCEPT_OPENMETRICS;
+}
+
 const char *vg_xml_body(const struct vg_request *rq)
 {
     return rq->body_kind == VG_BODY_XML ? rq->body : NULL;

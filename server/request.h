@@ -26,7 +26,8 @@ enum vg_accept {
     VG_ACCEPT_NOTHING_SAID, /* no header, or the wildcard */
     VG_ACCEPT_JSON,
     VG_ACCEPT_XML,
-    VG_ACCEPT_OTHER, /* neither JSON nor XML */
+    VG_ACCEPT_OPENMETRICS,
+    VG_ACCEPT_OTHER, /* nothing that the route gives */
 };
 
 enum vg_body_kind {
@@ -40,6 +41,7 @@ struct vg_pair {
 };
 
 struct vg_host;
+struct vg_join;
 struct vg_lease;
 
 struct vg_request {
@@ -78,8 +80,9 @@ struct vg_request {
     enum vg_lookup { VG_LOOKUP_DEFAULT, VG_LOOKUP_ID, VG_LOOKUP_NAME, VG_LOOKUP_UUID } by;
 
     /* While it runs. */
-    struct vg_lease *lease; /* the worker's connection */
-    bool begun;             /* a worker took it; guarded by the lane's lock */
+    struct vg_lease *lease;     /* the worker's connection */
+    const struct vg_join *join; /* what the hosts answered, to join it; see VG_JOINS */
+    bool begun;                 /* a worker took it; guarded by the lane's lock */
     struct vg_error error;
     int64_t start_ns, deadline_ns; /* CLOCK_MONOTONIC */
 

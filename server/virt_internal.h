@@ -24,6 +24,7 @@ struct vg_host {
     unsigned int failures;       /* in a row */
     unsigned int epoch;          /* of the event connection */
     struct vg_error error;       /* why it is down */
+    atomic_uint_fast64_t events; /* received */
     struct vg_host_facts *facts; /* counted; NULL before the first connection */
     struct vg_lease *lease; /* the event connection; the keeper's alone but for sharing */
 };

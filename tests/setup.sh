@@ -14,9 +14,9 @@ build=(gcc make pkg-config libvirt0 libvirt-dev libmicrohttpd-dev libjansson-dev
 # What the tests run: a real libvirtd with QEMU, the oracle libvirt-python, an HTTP client.
 test=(libcmocka-dev libcurl4-gnutls-dev libvirt-daemon libvirt-daemon-system
     libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 python3-libvirt
-    python3-jsonschema curl jq openssl iproute2 util-linux procps)
+    python3-jsonschema python3-prometheus-client curl jq openssl iproute2 util-linux procps prometheus)
 lint=(clang clang-format clang-tidy libclang-rt-dev cppcheck shellcheck valgrind jq)
-bench=(wrk "${test[@]}")
+bench=(wrk prometheus-libvirt-exporter "${test[@]}")
 
 print=false
 if [ "${1:-}" = --print ]; then

@@ -40,6 +40,10 @@ enum vg_route_flag {
     VG_NO_HOST = 0x1000,   /* does not exist below /hosts/{host} */
     VG_GIVES_XML = 0x2000, /* may answer application/xml: vg_wants_xml() */
     VG_ONLY_XML = 0x4000,  /* answers nothing else */
+    /* Asked of every host, or of ?host=; then the handler is called once more, without a
+     * connection, to join what they answered: vg_part_at(). */
+    VG_JOINS = 0x100000,
+    VG_GIVES_METRICS = 0x200000, /* answers text/plain or OpenMetrics, nothing else */
 };
 
 struct vg_route {
