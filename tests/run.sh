@@ -84,7 +84,7 @@ run_scripts() { # suite
 
 # One libvirtd for the whole suite; tests may kill and restart it, and clean up after them.
 run_qemu() {
-    local output
+    local output script
     output=$(mktemp)
     VG_LIBVIRTD_DIR=${VG_LIBVIRTD_DIR:-$(mktemp -u /tmp/vg-qemu.XXXXXX)}
     export VG_LIBVIRTD_DIR
@@ -95,9 +95,11 @@ run_qemu() {
     export VG_QEMU_URI
     trap 'tests/qemu/libvirtd.sh stop' EXIT
     run_programs qemu
-    if chosen differential.py; then
-        run_one qemu/differential.py /usr/bin/python3 tests/qemu/differential.py
-    fi
+    for script in differential.py metrics.py; do
+        if chosen "$script"; then
+            run_one "qemu/$script" /usr/bin/python3 "tests/qemu/$script"
+        fi
+    done
     tests/qemu/libvirtd.sh stop
     trap - EXIT
     rm -f "$output"
