@@ -7,7 +7,8 @@
 # do: each is the median of alternating pairs. Nothing here fails because of a figure.
 #
 # Everything is on loopback, and only what was started here is ended. The figures of QEMU need
-# root, for a private libvirtd with 30 domains: 10 paused, 20 shut off.
+# root, for a private libvirtd with 30 domains: 10 paused, 20 shut off; for scrapes, beside
+# Debian's prometheus-libvirt-exporter, 10 of these are started, too.
 #
 #   BENCH_SECONDS=2   of each measurement     BENCH_PORT=18080   and the next two
 set -euo pipefail
@@ -98,6 +99,40 @@ qemu_domains() {
 X
         ((i >= 10)) || curl -fsS -o /dev/null -X POST "$BASE/domains/b$i/start?flags=paused"
     done
+}
+
+# Debian's exporter; its package's service is not used.
+exporter() { # port
+    end "$1"
+    prometheus-libvirt-exporter --libvirt.uri="$URI" --web.listen-address="127.0.0.1:$1" \
+        2>>"$WORK/exporter" &
+    PID[$1]=$!
+    curl -fs -o /dev/null --retry 50 --retry-connrefused --retry-delay 0 \
+        "http://127.0.0.1:$1/metrics" || {
+        echo "prometheus-libvirt-exporter does not come up" >&2
+        exit 1
+    }
+}
+
+# Scrapes of 20 running domains, one after another.
+metrics_figures() {
+    local i
+    for ((i = 10; i < 20; i++)); do
+        curl -fsS -o /dev/null -X POST "$BASE/domains/b$i/start?flags=paused"
+    done
+    exporter $((PORT + 2))
+    # shellcheck disable=SC2046
+    row "libvirt C: the stats call of a scrape, 20 active, 1" $(native metrics 1) -
+    # shellcheck disable=SC2046
+    {
+        row "/metrics, 20 active QEMU, 1" $(load "$BASE/metrics" 1)
+        row "prometheus-libvirt-exporter, 20 active QEMU, 1" $(load "$OTHER/metrics" 1)
+    }
+    figure "/metrics of 20 / prometheus-libvirt-exporter, 1" \
+        "$(ratio load "$BASE/metrics" 1 -- load "$OTHER/metrics" 1)" at-least 5
+    figure "time of /metrics of 20 / of the bare stats call, 1" \
+        "$(ratio native metrics 1 -- load "$BASE/metrics" 1)" at-most 1.5
+    end $((PORT + 2))
 }
 
 # ---- measuring -----------------------------------------------------------------------------
@@ -258,6 +293,7 @@ if URI=$(tests/qemu/libvirtd.sh start); then
         "$(ratio names 16 -- native lookup 8)" at-least 0.60
     figure "/domains?view=full of 30 / libvirt C asking each, 16" \
         "$(ratio load "$BASE/domains?view=full" 16 -- native list 8)" at-least 4
+    metrics_figures
     figure "idle RSS above a bare libvirt program, MiB" \
         "$(mib $((IDLE_RSS - BARE_RSS)))" at-most 6
     figure "peak RSS under load above a bare libvirt program, MiB" \

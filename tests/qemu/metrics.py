@@ -17,6 +17,8 @@ from prometheus_client.parser import text_string_to_metric_families
 import differential
 from differential import Gateway, check, same
 
+# Where the machine has them: a tap interface has counters, a user-mode one has not.
+TAP = "<interface type='ethernet'><model type='virtio'/></interface>" * 2
 DAEMON = str(Path(__file__).with_name("libvirtd.sh"))
 
 # Family: parameter of virConnectGetAllDomainStats, and what one of it is in the family's unit.
@@ -47,15 +49,15 @@ FAMILIES = {
 }
 
 
-def guest(name, disks, kind="file"):
+def guest(name, disks, interfaces=""):
     sources = "".join(
-        f"<disk type='{kind}' device='disk'><source file='{path}'/>"
+        f"<disk type='file' device='disk'><source file='{path}'/>"
         f"<target dev='vd{chr(97 + i)}' bus='virtio'/></disk>" for i, path in enumerate(disks))
     return f"""<domain type='qemu'><name>{name}</name><memory unit='MiB'>16</memory>
 <vcpu current='2'>3</vcpu><os><type arch='x86_64' machine='pc'>hvm</type></os>
 <devices><emulator>/usr/bin/qemu-system-x86_64</emulator>{sources}
 <disk type='file' device='cdrom'><target dev='hdc' bus='ide'/></disk>
-<controller type='usb' model='none'/><memballoon model='virtio'/></devices></domain>"""
+{interfaces}<controller type='usb' model='none'/><memballoon model='virtio'/></devices></domain>"""
 
 
 def scrape(gw, query=""):
@@ -178,7 +180,7 @@ def main():
             disk.write_bytes(b"\0" * 65536)
             disk.chmod(0o666)
         try:
-            conn.createXML(guest(names[0], disks[:2]))
+            conn.createXML(guest(names[0], disks[:2], TAP if os.path.exists("/dev/net/tun") else ""))
             conn.createXML(guest(names[1], disks[2:3]), libvirt.VIR_DOMAIN_START_PAUSED)
             conn.defineXML(guest(names[2].replace('"', "&quot;"), disks[3:]))
             gw = Gateway(uri)
