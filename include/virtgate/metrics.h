@@ -31,7 +31,8 @@ void vg_count_event_delay(int64_t ns);
 /* A libvirt error (virErrorNumber) that became an answer or put a host down. */
 void vg_count_virt_error(int code);
 
-/* An answer was sent (streams: it ended). route NULL: no row (unknown path, wrong method, OPTIONS). */
+/* An answer was sent (streams: it ended). route NULL: no row (unknown path, wrong method,
+ * OPTIONS). */
 void vg_count_request(const struct vg_route *route, enum vg_method method, int status,
                       int64_t duration_ns);
 
