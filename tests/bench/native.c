@@ -157,7 +157,8 @@ static void report(const struct worker *workers, unsigned long n, double seconds
         total += workers[i].n;
     }
     qsort(all, samples, sizeof(all[0]), compare);
-    printf("%.0f %.3f %.3f\n", (double)total / seconds,
+    double rate = (double)total / seconds;
+    printf("%.*f %.3f %.3f\n", rate < 100 ? 1 : 0, rate,
            samples ? (double)all[samples / 2] / 1e6 : 0,
            samples ? (double)all[samples * 99 / 100] / 1e6 : 0);
     if (failures)
