@@ -10,6 +10,7 @@
 const struct vg_route *const vg_route_tables[] = {
     vg_routes_system,
     vg_routes_host,
+    vg_routes_metrics,
     vg_routes_connection,
     vg_routes_domain,
     vg_routes_domain_config,

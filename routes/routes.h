@@ -8,6 +8,7 @@
 
 extern const struct vg_route vg_routes_system[];
 extern const struct vg_route vg_routes_host[];
+extern const struct vg_route vg_routes_metrics[];
 extern const struct vg_route vg_routes_connection[];
 extern const struct vg_route vg_routes_domain[];
 extern const struct vg_route vg_routes_domain_config[];

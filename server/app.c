@@ -12,6 +12,7 @@
 #include "server/precondition.h"
 #include "server/virt_host.h"
 #include "virtgate/cleanup.h"
+#include "virtgate/metrics.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -29,6 +30,10 @@ int vg_app_start(const struct vg_config *config)
     operation_deadline_ns = config->operation_deadline * VG_SECOND_NS;
     vg_json_watch_memory();
     vg_operations_start(watch_operation);
+    if (vg_metrics_start(vg_route_tables) < 0) {
+        fputs("virtgate: out of memory\n", stderr);
+        return -1;
+    }
     return vg_router_build(vg_route_tables);
 }
 

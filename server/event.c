@@ -9,6 +9,7 @@
 #include "server/clock.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
+#include "virtgate/metrics.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -24,6 +25,7 @@ struct vg_watch {
     struct vg_watch *wake_next;
     struct vg_event_filter filter; /* strings owned */
     bool admin;
+    uint64_t born; /* the newest event when it began */
     uint64_t seen; /* events up to this one are done with */
     bool asleep, ended;
     int64_t due_ns;
@@ -353,12 +355,14 @@ struct vg_watch *vg_watch_new(const struct vg_event_filter *filter, uint64_t aft
     }
     VG_LOCK(&lock);
     w->ended = ended_for_ever;
+    w->born = atomic_load(&head);
     w->next = watches;
     w->link = &watches;
     if (watches)
         watches->link = &w->next;
     watches = w;
     n_watches++;
+    vg_count_stream(1);
     return w;
 }
 
@@ -372,6 +376,7 @@ void vg_watch_free(struct vg_watch *w)
         if (w->next)
             w->next->link = w->link;
         n_watches--;
+        vg_count_stream(-1);
     }
     free_watch(w);
 }
@@ -388,10 +393,15 @@ enum vg_watch_state vg_watch_next(struct vg_watch *w, struct vg_event **ret_even
     VG_LOCK(&lock);
     enum vg_watch_state state = look(w, &e);
 
+    if (state == VG_WATCH_LOST)
+        vg_count(VG_STREAM_RESETS);
     n_lost += state == VG_WATCH_LOST;
     if (state == VG_WATCH_EVENT) {
         w->seen = e->number;
         *ret_event = vg_event_ref(e);
+        vg_count(VG_EVENTS_SENT);
+        if (e->number > w->born) /* not one that it asked for afterwards */
+            vg_count_event_delay(vg_now_ns() - e->at_ns);
     }
     return state;
 }

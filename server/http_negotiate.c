@@ -60,11 +60,13 @@ static const struct {
     {VG_GIVES_IMAGE, "image/png", VG_ACCEPT_PNG},
     {VG_GIVES_IMAGE, "image/x-portable-pixmap", VG_ACCEPT_PPM},
     {VG_GIVES_BYTES, "application/octet-stream", VG_ACCEPT_NOTHING_SAID},
+    {VG_GIVES_METRICS, "text/plain", VG_ACCEPT_NOTHING_SAID},
+    {VG_GIVES_METRICS, "application/openmetrics-text", VG_ACCEPT_OPENMETRICS},
 };
 #define N_MEDIA (sizeof(media) / sizeof(media[0]))
 
 /* Routes that give JSON for problems only. */
-#define NO_JSON (VG_GIVES_IMAGE | VG_GIVES_BYTES)
+#define NO_JSON (VG_GIVES_IMAGE | VG_GIVES_BYTES | VG_GIVES_METRICS)
 
 static double json_quality(const char *accept, unsigned int flags)
 {

@@ -150,7 +150,9 @@ static struct form choose_form(const struct vg_http_call *call, struct vg_reply 
 {
     const struct vg_request *rq = call->rq;
     bool read = rq->method == VG_GET || rq->method == VG_HEAD;
-    bool tagged = reply->status == 200 && read && reply->body;
+    /* metrics are never twice the same */
+    bool tagged = reply->status == 200 && read && reply->body &&
+                  !(rq->route->flags & VG_GIVES_METRICS);
     bool packs = reply->body && vg_body_compresses(reply->body);
     struct form form = {.varies = packs};
 
@@ -175,12 +177,13 @@ static void add_entity(const struct vg_http_call *call, const struct vg_reply *r
     add_header(response, "Content-Type", reply->type);
     if (form->packed)
         add_header(response, "Content-Encoding", "gzip");
-    if (form->etag[0]) {
+    if (form->etag[0])
         add_header(response, "ETag", form->etag);
-        if (call->origin || rq->route->flags & (VG_GIVES_XML | VG_GIVES_IMAGE) ||
-            form->varies)
-            add_header(response, "Vary", "Accept, Accept-Encoding, Origin");
-    }
+    bool metrics = reply->status == 200 && rq->route->flags & VG_GIVES_METRICS;
+    if (metrics || (form->etag[0] &&
+                    (call->origin || rq->route->flags & (VG_GIVES_XML | VG_GIVES_IMAGE) ||
+                     form->varies)))
+        add_header(response, "Vary", "Accept, Accept-Encoding, Origin");
 }
 
 /* ---- the same answer again --------------------------------------------------------- */

@@ -14,6 +14,7 @@
 #include "server/http_websocket.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
+#include "virtgate/metrics.h"
 
 #include <string.h>
 #include <sys/random.h>
@@ -490,6 +491,9 @@ void vg_http_on_completed(void *data, struct MHD_Connection *connection, void **
         return;
     *state = NULL;
     vg_http_log_access(call);
+    if (call->status)
+        vg_count_request(call->rq->route, call->rq->method, call->status,
+                         vg_now_ns() - call->rq->start_ns);
     if (call->conn)
         vg_http_set_deadline(call->conn, config->idle_timeout);
     vg_http_release_response(call);

@@ -6,6 +6,7 @@
 #include "server/inventory.h"
 
 #include "virtgate/cleanup.h"
+#include "virtgate/metrics.h"
 
 #include <string.h>
 #include <xxhash.h>
@@ -183,9 +184,11 @@ bool vg_inventory_find(struct vg_inventory *inv, const struct vg_request *rq,
         ret->source = VG_SOURCE_INVENTORY;
         ret->age_seconds = (unsigned int)((vg_now_ns() - s->read_ns) / VG_SECOND_NS);
         atomic_fetch_add_explicit(&inv->hits, 1, memory_order_relaxed);
+        vg_count(VG_INVENTORY_HITS);
         return true;
     }
     atomic_fetch_add_explicit(&inv->misses, 1, memory_order_relaxed);
+    vg_count(VG_INVENTORY_MISSES);
     return false;
 }
 
@@ -233,6 +236,7 @@ struct vg_request *vg_inventory_pick(struct vg_inventory *inv, struct vg_reply *
 void vg_inventory_note_difference(struct vg_inventory *inv)
 {
     atomic_fetch_add(&inv->differences, 1);
+    vg_count(VG_INVENTORY_DIFFERENCES);
     vg_inventory_touch(inv);
 }
 

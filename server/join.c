@@ -16,22 +16,24 @@
 /* The copies end before the whole does, so that late hosts are named instead of failing
  * it. */
 #define HEAD_START_NS 100000000
+/* Hosts have this long where the handler joins: Prometheus gives up after 10 s. */
+#define SCRAPE_NS (4 * VG_SECOND_NS)
 
-struct join {
+struct vg_join {
     struct vg_request *rq;
     atomic_size_t missing;
-    size_t n;
+    size_t first, n;           /* hosts: by position */
     uint64_t revision;         /* before any host was asked */
-    struct vg_reply replies[]; /* by host */
+    struct vg_reply replies[];
 };
 
 /* One host's copy: which join, which place. */
 struct part {
-    struct join *join;
+    struct vg_join *join;
     size_t index;
 };
 
-static void free_join(struct join *join)
+static void free_join(struct vg_join *join)
 {
     for (size_t i = 0; i < join->n; i++)
         vg_reply_clear(&join->replies[i]);
@@ -131,7 +133,7 @@ static struct vg_reply pass_problem(struct vg_request *rq, int status, json_t *p
     return reply;
 }
 
-static struct vg_reply join_replies(struct join *join)
+static struct vg_reply join_replies(struct vg_join *join)
 {
     struct vg_request *rq = join->rq;
     (void)vg_json_lost_memory(); /* of earlier requests */
@@ -142,7 +144,7 @@ static struct vg_reply join_replies(struct join *join)
 
     for (size_t i = 0; i < join->n; i++) {
         const struct vg_reply *reply = &join->replies[i];
-        const char *host = vg_host_get_name(vg_host_at(i));
+        const char *host = vg_host_get_name(vg_host_at(join->first + i));
         json_auto_t *answer =
             reply->body ? json_loadb(reply->body->data, reply->body->length, 0, NULL)
                         : NULL;
@@ -166,22 +168,73 @@ static struct vg_reply join_replies(struct join *join)
     return vg_with_next(rq, vg_ok(rq, joined), next);
 }
 
+/* ---- rows whose handler joins ------------------------------------------------------ */
+
+bool vg_part_at(const struct vg_request *rq, size_t index, struct vg_part *ret)
+{
+    const struct vg_join *join = rq->join;
+    if (index >= join->n)
+        return false;
+    const struct vg_reply *reply = &join->replies[index];
+    const struct vg_body *body = reply->body;
+    ret->host = vg_host_get_name(vg_host_at(join->first + index));
+    ret->status = reply->status;
+    ret->text = body ? body->data : "";
+    ret->length = body ? body->length : 0;
+    return true;
+}
+
+static struct vg_reply join_by_handler(struct vg_join *join)
+{
+    struct vg_request *rq = join->rq;
+    rq->join = join;
+    struct vg_reply reply = rq->route->handler(rq);
+    rq->join = NULL;
+    return reply;
+}
+
+/* ?host= asks one host; one that is not there is the handler's to refuse. */
+static void choose_hosts(struct vg_join *join)
+{
+    const struct vg_request *rq = join->rq;
+    if (!(rq->route->flags & VG_JOINS))
+        return;
+    for (unsigned int i = 0; i < rq->n_query; i++) {
+        if (strcmp(rq->query[i].key, "host") != 0)
+            continue;
+        size_t at = 0;
+        while (at < join->n &&
+               strcmp(vg_host_get_name(vg_host_at(at)), rq->query[i].value) != 0)
+            at++;
+        join->first = at;
+        join->n = at < join->n;
+    }
+}
+
+static void complete(struct vg_join *join)
+{
+    bool joins = join->rq->route->flags & VG_JOINS;
+    struct vg_reply joined = joins ? join_by_handler(join) : join_replies(join);
+    vg_reply_prepare(&joined);
+    if (!joins) {
+        joined.has_revision = joined.status == 200;
+        joined.revision = join->revision;
+        joined.source = joined.status == 200 ? VG_SOURCE_LIBVIRT : VG_SOURCE_NONE;
+    }
+    vg_request_answer(join->rq, joined);
+    free_join(join);
+}
+
 static void take_part(struct vg_request *copy, struct vg_reply reply)
 {
     struct part *part = copy->done_data;
-    struct join *join = part->join;
+    struct vg_join *join = part->join;
 
     join->replies[part->index] = reply;
     free(part);
     if (atomic_fetch_sub(&join->missing, 1) != 1)
         return;
-    struct vg_reply joined = join_replies(join);
-    vg_reply_prepare(&joined);
-    joined.has_revision = joined.status == 200;
-    joined.revision = join->revision;
-    joined.source = joined.status == 200 ? VG_SOURCE_LIBVIRT : VG_SOURCE_NONE;
-    vg_request_answer(join->rq, joined);
-    free_join(join);
+    complete(join);
 }
 
 /* ---- asking ------------------------------------------------------------------------ */
@@ -190,7 +243,7 @@ static void take_part(struct vg_request *copy, struct vg_reply reply)
 static struct vg_request *copy_for(const struct vg_request *rq, struct vg_host *host)
 {
     vg_autofree char *target = NULL;
-    const char *rest = rq->target + strlen(rq->prefix);
+    const char *rest = rq->target + strlen(vg_host_prefix(rq));
     vg_autofree char *name = vg_percent_encode(vg_host_get_name(host));
     struct vg_request *copy = vg_request_new();
 
@@ -206,16 +259,18 @@ static struct vg_request *copy_for(const struct vg_request *rq, struct vg_host *
     copy->number_strings = rq->number_strings;
     copy->route = rq->route;
     copy->host = host;
-    copy->first_segment = rq->first_segment;
+    copy->first_segment = 2;
     copy->prefix = strndup(target, 7 + strlen(name));
     snprintf(copy->id, sizeof(copy->id), "%s", rq->id);
     copy->start_ns = rq->start_ns;
     copy->deadline_ns = rq->deadline_ns - HEAD_START_NS;
+    if (rq->route->flags & VG_JOINS && copy->deadline_ns > rq->start_ns + SCRAPE_NS)
+        copy->deadline_ns = rq->start_ns + SCRAPE_NS;
     copy->done = take_part;
     return copy;
 }
 
-static int add_part(struct join *join, size_t index, struct vg_request *copy)
+static int add_part(struct vg_join *join, size_t index, struct vg_request *copy)
 {
     struct part *part = malloc(sizeof(*part));
     if (!part)
@@ -228,7 +283,7 @@ static int add_part(struct join *join, size_t index, struct vg_request *copy)
 void vg_join_submit(struct vg_request *rq)
 {
     size_t n = vg_host_count();
-    struct join *join = calloc(1, sizeof(*join) + n * sizeof(join->replies[0]));
+    struct vg_join *join = calloc(1, sizeof(*join) + n * sizeof(join->replies[0]));
     if (!join) {
         vg_request_answer(rq, vg_reply_error(rq, VG_E_INTERNAL, "Out of memory"));
         vg_request_unref(rq);
@@ -237,9 +292,15 @@ void vg_join_submit(struct vg_request *rq)
     join->rq = rq;
     join->revision = vg_event_head();
     join->n = n;
+    choose_hosts(join);
+    n = join->n; /* the join may be gone when the last host was asked */
+    size_t first = join->first;
     atomic_init(&join->missing, n);
+    if (n == 0)
+        complete(join);
     for (size_t i = 0; i < n; i++) {
-        struct vg_request *copy = copy_for(rq, vg_host_at(i));
+        struct vg_host *host = vg_host_at(first + i);
+        struct vg_request *copy = copy_for(rq, host);
         if (!copy || add_part(join, i, copy) < 0) {
             join->replies[i] = vg_reply_error(rq, VG_E_INTERNAL, "Out of memory");
             vg_request_unref(copy);
@@ -250,6 +311,6 @@ void vg_join_submit(struct vg_request *rq)
             }
             continue;
         }
-        vg_host_submit(vg_host_at(i), copy);
+        vg_host_submit(host, copy);
     }
 }

@@ -94,6 +94,11 @@ const char *vg_wants_image(const struct vg_request *rq)
                                          : NULL;
 }
 
+bool vg_wants_openmetrics(const struct vg_request *rq)
+{
+    return rq->accept == VG_ACCEPT_OPENMETRICS;
+}
+
 const char *vg_xml_body(const struct vg_request *rq)
 {
     return rq->body_kind == VG_BODY_XML ? rq->body : NULL;

@@ -30,6 +30,7 @@ enum vg_accept {
     VG_ACCEPT_STREAM,
     VG_ACCEPT_PNG,
     VG_ACCEPT_PPM,
+    VG_ACCEPT_OPENMETRICS,
     VG_ACCEPT_OTHER, /* nothing that the route gives */
 };
 
@@ -44,6 +45,7 @@ struct vg_pair {
 };
 
 struct vg_host;
+struct vg_join;
 struct vg_lease;
 struct vg_operation;
 
@@ -91,8 +93,9 @@ struct vg_request {
     struct vg_operation *watched;   /* that it is about (VG_WATCH); counted */
 
     /* While it runs. */
-    struct vg_lease *lease; /* the worker's connection */
-    bool begun;             /* a worker took it; guarded by the lane's lock */
+    struct vg_lease *lease;     /* the worker's connection */
+    const struct vg_join *join; /* what the hosts answered, to join it; see VG_JOINS */
+    bool begun;                 /* a worker took it; guarded by the lane's lock */
     struct vg_error error;
     int64_t start_ns, deadline_ns; /* CLOCK_MONOTONIC */
 

@@ -18,6 +18,7 @@
 #include "virtgate/autoptr.h"
 #include "virtgate/enum.h"
 #include "virtgate/json.h"
+#include "virtgate/metrics.h"
 
 #define UNKNOWN_CODE_STATUS 502
 #define RETRY_AFTER         1
@@ -105,6 +106,7 @@ static json_t *virt_to_json(const virError *err)
 
 void vg_error_copy_virt(struct vg_error *e, const virError *err)
 {
+    vg_count_virt_error(err->code);
     vg_error_clear(e);
     e->status = find_status(err);
     e->detail = strdup(err->message ? err->message : "libvirt gave no message");

@@ -47,6 +47,7 @@ void vg_draft_publish(struct vg_event_draft *d)
 {
     if (d->source.object == VG_EVENT_DOMAIN || d->source.object == VG_EVENT_CONNECTION)
         vg_inventory_touch(d->host->inventory);
+    vg_host_count_event(d->host);
     vg_event_publish(&d->source, &d->w);
     vg_json_free(&d->w);
 }

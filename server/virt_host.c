@@ -184,6 +184,8 @@ static void get_status(struct vg_host *host, struct vg_host_status *ret)
     *ret = (struct vg_host_status){
         .name = host->name, .uri = host->shown_uri, .read_only = host->read_only};
     ret->pool_size = host->calls.max_threads;
+    ret->queue_size = host->calls.max_waiting;
+    ret->events = atomic_load_explicit(&host->events, memory_order_relaxed);
     vg_lane_count(&host->calls, &ret->in_use, &ret->waiting, &threads);
     ret->idle = threads > ret->in_use ? threads - ret->in_use : 0;
 
@@ -280,6 +282,11 @@ struct vg_host *vg_host_at(size_t index)
 const char *vg_host_get_name(const struct vg_host *host)
 {
     return host->name;
+}
+
+void vg_host_count_event(struct vg_host *host)
+{
+    atomic_fetch_add_explicit(&host->events, 1, memory_order_relaxed);
 }
 
 static int init_host(struct vg_host *host, const struct vg_host_config *from,

@@ -29,9 +29,10 @@ struct vg_host {
     unsigned int failures;       /* in a row */
     unsigned int epoch;          /* of the event connection */
     struct vg_error error;       /* why it is down */
+    atomic_uint_fast64_t events; /* received */
     struct vg_host_facts *facts; /* counted; NULL before the first connection */
     struct vg_lease *lease; /* the event connection; the keeper's alone but for sharing */
-    struct vg_event_handles events; /* the keeper's, but for `lifecycle` */
+    struct vg_event_handles registered; /* the keeper's, but for `lifecycle` */
 };
 
 /* The thread that keeps the host's event connection: connects, probes, reconnects with

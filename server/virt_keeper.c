@@ -75,7 +75,7 @@ static void set_state(struct vg_host *host, enum vg_host_state state)
     if (host->state == state)
         return;
     host->state = state;
-    vg_inventory_enable(host->inventory, state == VG_HOST_UP && host->events.lifecycle);
+    vg_inventory_enable(host->inventory, state == VG_HOST_UP && host->registered.lifecycle);
     struct vg_log_field fields[] = {
         VG_LOG_TEXT("host", host->name),
         VG_LOG_TEXT("state", vg_host_state_name(state)),
@@ -178,7 +178,7 @@ static void set_up(struct vg_host *host, struct vg_host_facts *facts,
     VG_LOCK(&host->lock);
     vg_host_facts_unref(host->facts);
     host->facts = facts;
-    host->events = *events;
+    host->registered = *events;
     host->epoch++;
     host->failures = 0;
     vg_error_clear(&host->error);
@@ -241,7 +241,7 @@ static void disconnect_host(struct vg_host *host)
     if (broken)
         vg_lease_cut(lease);
     if (lease->conn)
-        vg_events_deregister(lease->conn, &host->events);
+        vg_events_deregister(lease->conn, &host->registered);
     if (lease->conn && !lease->in_process)
         virConnectUnregisterCloseCallback(lease->conn, note_closed);
     vg_lease_close(lease, broken);

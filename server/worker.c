@@ -9,6 +9,7 @@
 #include "server/virt_conn.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
+#include "virtgate/metrics.h"
 
 #include <errno.h>
 #include <string.h>
@@ -302,8 +303,10 @@ static const char *queue_request(struct vg_lane *lane, struct vg_request *rq,
     const char *object = object_of(rq);
     struct vg_job *job = find_equal(lane, rq);
 
-    if (job && add_waiter(job, rq) == 0)
+    if (job && add_waiter(job, rq) == 0) {
+        vg_count(VG_COALESCED_READS);
         return NULL;
+    }
     *ret_id = VG_E_DRAINING;
     if (lane->stopping)
         return "The gateway is stopping; ask its successor";

@@ -85,7 +85,7 @@ run_scripts() { # suite
 
 # One libvirtd for the whole suite; tests may kill and restart it, and clean up after them.
 run_qemu() {
-    local output
+    local output script
     output=$(mktemp)
     VG_LIBVIRTD_DIR=${VG_LIBVIRTD_DIR:-$(mktemp -u /tmp/vg-qemu.XXXXXX)}
     export VG_LIBVIRTD_DIR

@@ -15,9 +15,10 @@ build=(gcc make pkg-config libvirt0 libvirt-dev libmicrohttpd-dev libjansson-dev
 # What the tests run: a real libvirtd with QEMU, the oracle libvirt-python, an HTTP client.
 test=(libcmocka-dev libcurl4-gnutls-dev libvirt-daemon libvirt-daemon-system
     libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 qemu-utils python3-libvirt
-    python3-jsonschema curl jq openssl iproute2 util-linux procps)
+    python3-jsonschema python3-prometheus-client curl jq openssl iproute2 util-linux procps
+    prometheus)
 lint=(clang clang-format clang-tidy libclang-rt-dev cppcheck shellcheck valgrind jq)
-bench=(wrk "${test[@]}")
+bench=(wrk prometheus-libvirt-exporter "${test[@]}")
 
 print=false
 if [ "${1:-}" = --print ]; then
@@ -83,12 +84,36 @@ export DEBIAN_FRONTEND=noninteractive
 apt() {
     "${root[@]}" apt-get -q -y -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@"
 }
+# Debian starts what it installs, and at every boot. The tests run these themselves, on ports and
+# data of their own: as services nobody asked for them.
+idle=(prometheus prometheus-libvirt-exporter)
+policy=/usr/sbin/policy-rc.d
+own_policy=false
+forget_policy() {
+    ! $own_policy || "${root[@]}" rm -f "$policy"
+}
+if [[ " ${absent[*]} " == *" prometheus"* ]] && ! [ -e "$policy" ]; then
+    trap forget_policy EXIT
+    own_policy=true
+    "${root[@]}" tee "$policy" >/dev/null <<'POLICY'
+#!/bin/sh
+case "$*" in *prometheus*) exit 101 ;; esac
+exit 0
+POLICY
+    "${root[@]}" chmod 755 "$policy"
+fi
+installed=" ${absent[*]} "
 # An old list of packages names versions that are no longer there.
 apt update >/dev/null
 apt install --no-install-recommends "${absent[@]}" >/tmp/vg-setup.log 2>&1 || {
     tail -n 40 /tmp/vg-setup.log >&2
     exit 1
 }
+for service in "${idle[@]}"; do
+    if [[ $installed == *" $service "* ]]; then
+        "${root[@]}" update-rc.d "$service" disable >>/tmp/vg-setup.log 2>&1 || true
+    fi
+done
 mapfile -t absent < <(missing)
 [ "${#absent[@]}" -eq 0 ] || {
     echo "Still missing: ${absent[*]}" >&2

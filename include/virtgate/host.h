@@ -63,7 +63,8 @@ struct vg_host_status {
     bool read_only;
     struct vg_error error;       /* why it is down; owned */
     struct vg_host_facts *facts; /* counted; NULL before the first connection */
-    unsigned int pool_size, in_use, idle, waiting;
+    unsigned int pool_size, in_use, idle, waiting, queue_size;
+    uint64_t events; /* received from it, ever */
 };
 
 /* The facts of the request's host while it is up, to be given back by
@@ -81,6 +82,16 @@ bool vg_host_status_of(const char *name, struct vg_host_status *ret);
 void vg_host_status_clear(struct vg_host_status *status);
 #define vg_auto_host_status                                                              \
     __attribute__((cleanup(vg_host_status_clear))) struct vg_host_status
+
+/* What one host answered to a request of a VG_JOINS row; all of it borrowed. */
+struct vg_part {
+    const char *host;
+    int status;       /* 200, or a problem's */
+    const char *text; /* the body, "" when there is none */
+    size_t length;
+};
+/* By position; false past the last. Only where the handler joins. */
+bool vg_part_at(const struct vg_request *rq, size_t index, struct vg_part *ret);
 
 /* Sets the request's error to "host unreachable", with why and what to do. */
 void vg_host_set_unreachable(struct vg_request *rq, const struct vg_host_status *status);

@@ -43,6 +43,9 @@ bool vg_wants_xml(const struct vg_request *rq);
  * "image/x-portable-pixmap"; NULL when any will do. Static. */
 const char *vg_wants_image(const struct vg_request *rq);
 
+/* Whether the Accept header prefers OpenMetrics to Prometheus' own format. */
+bool vg_wants_openmetrics(const struct vg_request *rq);
+
 /* The text of an application/xml body (NUL-terminated, not checked yet: xml.h), NULL when
  * the body is not XML. Borrowed. */
 const char *vg_xml_body(const struct vg_request *rq);

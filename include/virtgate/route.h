@@ -52,6 +52,10 @@ enum vg_route_flag {
     /* About the operation {operation}: from memory, its host is asked only while it runs;
      * a read may wait for its end. */
     VG_WATCH = 0x200000,
+    /* Asked of every host, or of ?host=; then the handler is called once more, without a
+     * connection, to join what they answered: vg_part_at(). */
+    VG_JOINS = 0x400000,
+    VG_GIVES_METRICS = 0x800000, /* answers text/plain or OpenMetrics, nothing else */
 };
 
 struct vg_route {

@@ -7,7 +7,8 @@
 # do: each is the median of alternating pairs. Nothing here fails because of a figure.
 #
 # Everything is on loopback, and only what was started here is ended. The figures of QEMU need
-# root, for a private libvirtd with 30 domains: 10 paused, 20 shut off.
+# root, for a private libvirtd with 30 domains: 10 paused, 20 shut off; scrapes are of 20
+# others, with disks, beside Debian's prometheus-libvirt-exporter.
 #
 #   BENCH_SECONDS=2   of each measurement     BENCH_PORT=18080   and the next two
 set -euo pipefail
@@ -100,6 +101,63 @@ X
     done
 }
 
+# Debian's exporter; its package's service is not used.
+exporter() { # port
+    end "$1"
+    prometheus-libvirt-exporter --libvirt.uri="$URI" --web.listen-address="127.0.0.1:$1" \
+        2>>"$WORK/exporter" &
+    PID[$1]=$!
+    curl -fs -o /dev/null --retry 50 --retry-connrefused --retry-delay 0 \
+        "http://127.0.0.1:$1/metrics" || {
+        echo "prometheus-libvirt-exporter does not come up" >&2
+        exit 1
+    }
+}
+
+# Two disks and, where the machine has them, a tap interface: a guest like those in service.
+guest_with_devices() { # name
+    local disk disks='' interface=''
+    for disk in a b; do
+        disks+="<disk type='file' device='disk'><source file='$WORK/$disk.img'/>"
+        disks+="<target dev='vd$disk' bus='virtio'/><shareable/></disk>"
+    done
+    [ ! -e /dev/net/tun ] || interface="<interface type='ethernet'/>"
+    curl -fsS -o /dev/null -H 'Content-Type: application/xml' --data-binary @- \
+        "$BASE/domains" <<X
+<domain type='qemu'><name>$1</name><memory unit='MiB'>16</memory><vcpu>1</vcpu>
+<os><type arch='x86_64' machine='pc'>hvm</type></os><devices>$disks$interface
+<controller type='usb' model='none'/></devices></domain>
+X
+    curl -fsS -o /dev/null -X POST "$BASE/domains/$1/start?flags=paused"
+}
+
+# Scrapes of 20 active domains, one after another. The others are all shut off by then.
+metrics_figures() {
+    local i
+    chmod 755 "$WORK"
+    truncate -s 1M "$WORK/a.img" "$WORK/b.img"
+    chmod 666 "$WORK"/?.img
+    for ((i = 0; i < 10; i++)); do
+        curl -fsS -o /dev/null -X POST "$BASE/domains/b$i/destroy"
+    done
+    for ((i = 0; i < 20; i++)); do
+        guest_with_devices "m$i"
+    done
+    exporter $((PORT + 2))
+    # shellcheck disable=SC2046
+    row "libvirt C: the stats call of a scrape, 20 active, 1" $(native metrics 1) -
+    # shellcheck disable=SC2046
+    {
+        row "/metrics, 20 active QEMU, 1" $(load "$BASE/metrics" 1)
+        row "prometheus-libvirt-exporter, 20 active QEMU, 1" $(load "$OTHER/metrics" 1)
+    }
+    figure "/metrics of 20 / prometheus-libvirt-exporter, 1" \
+        "$(ratio load "$BASE/metrics" 1 -- load "$OTHER/metrics" 1)" at-least 5
+    figure "time of /metrics of 20 / of the bare stats call, 1" \
+        "$(ratio native metrics 1 -- load "$BASE/metrics" 1)" at-most 1.5
+    end $((PORT + 2))
+}
+
 # ---- measuring -----------------------------------------------------------------------------
 
 cpu_ticks() { # pid
@@ -122,7 +180,7 @@ load() { # url connections [script]
         /requests in/ { n = $1 }
         /Requests\/sec/ { rate = $2 }
         /Socket errors|Non-2xx/ { bad = " BAD:" $0; gsub(/ +/, "_", bad); sub(/^_/, " ", bad) }
-        END { printf "%.0f %.3f %.3f %.1f%s\n", rate, p50, p99,
+        END { printf "%.*f %.3f %.3f %.1f%s\n", rate < 100 ? 1 : 0, rate, p50, p99,
               n ? cpu * 1e6 / ticks / n : 0, bad }' "$WORK/wrk"
 }
 
@@ -263,6 +321,7 @@ if URI=$(tests/qemu/libvirtd.sh start); then
     figure "peak RSS under load above a bare libvirt program, MiB" \
         "$(mib $(($(memory "${PID[$PORT]}" VmHWM) - BARE_RSS)))"
     figure "start to first answer, libvirtd, ms" "$(start_up "$URI")" at-most 60
+    metrics_figures
 else
     echo "No libvirtd of our own: the figures of QEMU are left out"
 fi

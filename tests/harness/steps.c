@@ -209,9 +209,14 @@ static bool answer_wanted(struct scenario *s, const struct step *row,
         if (!ok)
             return false;
     }
-    if (row->contains && fnmatch(row->contains, r->body, 0) != 0) {
-        snprintf(why, size, "the body should match %s", row->contains);
-        return false;
+    if (row->contains) {
+        char *glob = json_substitute(row->contains, s->captures);
+        bool found = fnmatch(glob, r->body, 0) == 0;
+        if (!found)
+            snprintf(why, size, "the body should match %s", glob);
+        free(glob);
+        if (!found)
+            return false;
     }
     return body_wanted(r, row->want, s->captures, why, size);
 }

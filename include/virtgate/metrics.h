@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What the gateway counts of itself, and how GET /metrics reads it. Counting is a few
+ * relaxed atomic additions: any thread, no lock, never fails.
+ */
+#pragma once
+
+#include "virtgate/exposition.h"
+#include "virtgate/reply.h"
+#include "virtgate/route.h"
+
+enum vg_counter {
+    VG_COALESCED_READS,       /* reads that joined an equal one */
+    VG_INVENTORY_HITS,        /* reads answered from the inventory */
+    VG_INVENTORY_MISSES,      /* reads that had to ask libvirt all the same */
+    VG_INVENTORY_DIFFERENCES, /* of the inventory and the host, found by a comparison */
+    VG_EVENTS_SENT,           /* to clients, on all streams */
+    VG_STREAM_RESETS,         /* streams that had to begin anew */
+    VG_COUNTERS,
+};
+
+void vg_count(enum vg_counter counter);
+void vg_count_n(enum vg_counter counter, uint64_t n);
+
+/* A stream of events was opened (1) or closed (-1). */
+void vg_count_stream(int change);
+
+/* How long an event was on its way, from libvirt's callback to the client's socket. */
+void vg_count_event_delay(int64_t ns);
+
+/* A libvirt error (virErrorNumber) that became an answer or put a host down. */
+void vg_count_virt_error(int code);
+
+/* An answer was sent (streams: it ended). route NULL: no row (unknown path, wrong method,
+ * OPTIONS). */
+void vg_count_request(const struct vg_route *route, enum vg_method method, int status,
+                      int64_t duration_ns);
+
+/* Makes room for the rows of the route tables; before any thread. -1: out of memory. */
+int vg_metrics_start(const struct vg_route *const *tables);
+
+/* Writes all of the above, and of the process. */
+void vg_metrics_write(struct vg_exposition *x);
+
+/* ---- hosts and their domains --------------------------------------------------------
+ */
+
+/* The families of a host's part, in the order of its blocks. */
+extern const struct vg_family vg_host_families[];
+extern const size_t vg_host_families_count;
+
+/* Between the blocks; no label has it. */
+#define VG_METRICS_SEPARATOR '\x1E'
+
+/* One host's part: for each of vg_host_families its samples and a separator. One
+ * virConnectGetAllDomainStats that waits for no domain. */
+struct vg_reply vg_metrics_of_host(struct vg_request *rq) VG_MUST_USE;
