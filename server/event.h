@@ -35,8 +35,8 @@ struct vg_event {
 #define VG_EVENT_RESET "reset"
 bool vg_event_is_reset(const struct vg_event *event);
 
-/* The JSON of such an event of one stream, which has missed something: "too-slow", "gone".
- * Owned by the caller; NULL: out of memory. */
+/* The JSON of such an event of one stream, which has missed something: "too-slow",
+ * "gone". Owned by the caller; NULL: out of memory. */
 char *vg_event_make_reset(const char *reason, size_t *ret_size);
 
 struct vg_event *vg_event_ref(struct vg_event *event);

@@ -66,9 +66,10 @@ static void add_cors(const struct vg_http_call *call, struct MHD_Response **resp
     if (!call->origin)
         return;
     add_header(response, "Access-Control-Allow-Origin", call->origin);
-    add_header(response, "Access-Control-Expose-Headers",
-               "Age, ETag, Link, Location, Preference-Applied, Retry-After, X-Request-Id, "
-               "X-Virtgate-Revision, X-Virtgate-Source");
+    add_header(
+        response, "Access-Control-Expose-Headers",
+        "Age, ETag, Link, Location, Preference-Applied, Retry-After, X-Request-Id, "
+        "X-Virtgate-Revision, X-Virtgate-Source");
     if (call->rq->method == VG_OPTIONS) {
         add_header(response, "Access-Control-Allow-Methods",
                    "GET, HEAD, PUT, PATCH, POST, DELETE");
@@ -287,7 +288,8 @@ void vg_http_build_response(struct vg_http_call *call, struct vg_reply *reply,
     if (memorable && is_remembered(sent, call, reply, &form)) {
         send_again(sent, call);
     } else {
-        call->response = make_response(call, reply, &form, allow, closing || call->close || excess);
+        call->response =
+            make_response(call, reply, &form, allow, closing || call->close || excess);
         if (memorable && call->response)
             remember(sent, call, body, reply, &form);
     }

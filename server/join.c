@@ -22,8 +22,8 @@
 struct vg_join {
     struct vg_request *rq;
     atomic_size_t missing;
-    size_t first, n;           /* hosts: by position */
-    uint64_t revision;         /* before any host was asked */
+    size_t first, n;   /* hosts: by position */
+    uint64_t revision; /* before any host was asked */
     struct vg_reply replies[];
 };
 

@@ -88,8 +88,8 @@ struct vg_reply vg_created(struct vg_request *rq, char *location_steal,
                            struct vg_json *w) VG_MUST_USE;
 
 /* 202: what the request began goes on, and the path (malloc'd, taken; NULL becomes 500)
- * tells of it. `w` is the body, NULL: none. Long work of the gateway's own is not answered
- * so: operation.h. */
+ * tells of it. `w` is the body, NULL: none. Long work of the gateway's own is not
+ * answered so: operation.h. */
 struct vg_reply vg_accepted(struct vg_request *rq, char *location_steal,
                             struct vg_json *w) VG_MUST_USE;
 

@@ -35,12 +35,12 @@ enum vg_route_flag {
 
     VG_ARGS = 0x100, /* takes arguments: the handler calls vg_args(); others refuse any */
     VG_XML = 0x200,  /* takes an application/xml body beside JSON */
-    VG_SHARED = 0x400,     /* a read: equal ones that wait together share one call */
-    VG_ALL = 0x800,        /* also /hosts/-/...: asked of every host, answers joined */
-    VG_NO_HOST = 0x1000,   /* does not exist below /hosts/{host} */
-    VG_GIVES_XML = 0x2000, /* may answer application/xml: vg_wants_xml() */
-    VG_ONLY_XML = 0x4000,  /* answers nothing else */
-    VG_STREAMS = 0x8000,   /* answers text/event-stream, unless JSON is preferred */
+    VG_SHARED = 0x400,        /* a read: equal ones that wait together share one call */
+    VG_ALL = 0x800,           /* also /hosts/-/...: asked of every host, answers joined */
+    VG_NO_HOST = 0x1000,      /* does not exist below /hosts/{host} */
+    VG_GIVES_XML = 0x2000,    /* may answer application/xml: vg_wants_xml() */
+    VG_ONLY_XML = 0x4000,     /* answers nothing else */
+    VG_STREAMS = 0x8000,      /* answers text/event-stream, unless JSON is preferred */
     VG_GIVES_IMAGE = 0x10000, /* answers an image, never JSON: vg_wants_image() */
     VG_SECRET = 0x20000,      /* the body holds a secret: no answer quotes from it */
     VG_GIVES_BYTES = 0x40000, /* answers application/octet-stream: vg_ok_bytes() */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * delay URI PORT DOMAIN N: suspends and resumes a domain N times through libvirt, and takes
- * the time between the event's arrival at this process by libvirt itself and by the
- * gateway's GET /events at 127.0.0.1:PORT. Prints p50 and p99 of what the gateway adds, in
- * milliseconds.
+ * delay URI PORT DOMAIN N: suspends and resumes a domain N times through libvirt, and
+ * takes the time between the event's arrival at this process by libvirt itself and by the
+ * gateway's GET /events at 127.0.0.1:PORT. Prints p50 and p99 of what the gateway adds,
+ * in milliseconds.
  */
 #include <arpa/inet.h>
 #include <libvirt/libvirt.h>
@@ -41,7 +41,8 @@ static void *run_loop(void *data)
     return NULL;
 }
 
-static int on_event(virConnectPtr conn, virDomainPtr dom, int event, int detail, void *name)
+static int on_event(virConnectPtr conn, virDomainPtr dom, int event, int detail,
+                    void *name)
 {
     (void)conn, (void)event, (void)detail;
     if (strcmp(virDomainGetName(dom), name) == 0)
@@ -70,9 +71,10 @@ static int open_stream(const char *port, const char *domain)
                                   .sin_port = htons((uint16_t)atoi(port)),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int n = snprintf(text, sizeof(text),
-                     "GET /events?event=lifecycle&domain=%s HTTP/1.1\r\nHost: localhost\r\n\r\n",
-                     domain);
+    int n = snprintf(
+        text, sizeof(text),
+        "GET /events?event=lifecycle&domain=%s HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        domain);
     if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
         write(fd, text, (size_t)n) != n)
         exit(1);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * watchers PORT N PID DOMAIN: N idle clients of GET /events at 127.0.0.1:PORT; prints what
- * each costs the gateway (process PID) in KiB, and how many milliseconds after a change of
- * DOMAIN (suspend and resume, through the gateway) the event had reached all of them: the
- * median of 5.
+ * watchers PORT N PID DOMAIN: N idle clients of GET /events at 127.0.0.1:PORT; prints
+ * what each costs the gateway (process PID) in KiB, and how many milliseconds after a
+ * change of DOMAIN (suspend and resume, through the gateway) the event had reached all of
+ * them: the median of 5.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -19,10 +19,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ROUNDS      5
-#define LIMIT_MS    20000
-#define AT_ONCE     200 /* connections that are opened before the next ones are */
-#define GET_EVENTS  "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"
+#define ROUNDS     5
+#define LIMIT_MS   20000
+#define AT_ONCE    200 /* connections that are opened before the next ones are */
+#define GET_EVENTS "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 struct client {
     int fd;
@@ -102,7 +102,8 @@ static void read_client(struct client *c, unsigned int wanted)
 }
 
 /* Until *counter is `enough`; false: it took too long. */
-static bool wait_for(const unsigned int *counter, unsigned int enough, unsigned int wanted)
+static bool wait_for(const unsigned int *counter, unsigned int enough,
+                     unsigned int wanted)
 {
     struct epoll_event events[256];
     double end = now_ms() + LIMIT_MS;

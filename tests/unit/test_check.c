@@ -92,7 +92,8 @@ static void lie(const char *target)
     assert_true(remembers(target));
 }
 
-/* The next comparison, to its end; `event`: something comes between it and the verdict. */
+/* The next comparison, to its end; `event`: something comes between it and the verdict.
+ */
 static uint64_t differences(bool event)
 {
     struct vg_inventory_counts counts;
@@ -151,8 +152,8 @@ static void test_late_event(void **state)
 
 static int set_up(void **state)
 {
-    char *argv[] = {(char *)(uintptr_t)"virtgate", (char *)(uintptr_t)"--connect",
-                    (char *)(uintptr_t)"test:///default", NULL};
+    char *argv[] = {(char *)(uintptr_t) "virtgate", (char *)(uintptr_t) "--connect",
+                    (char *)(uintptr_t) "test:///default", NULL};
     enum vg_config_action action;
     char *message = NULL;
 
