@@ -64,10 +64,10 @@ gateway() { # port options...
     exit 1
 }
 
-# As long as the gateway's answer at a path.
-bare() { # path
-    local length
-    length=$(curl -fsS "$BASE$1" | wc -c)
+# As long as the gateway's answer at a path; without one, an empty answer.
+bare() { # [path]
+    local length=0
+    [ -z "${1:-}" ] || length=$(curl -fsS "$BASE$1" | wc -c)
     end $((PORT + 1))
     "$O/tests/bench/hello" $((PORT + 1)) "$length" &
     PID[$((PORT + 1))]=$!
@@ -88,9 +88,9 @@ node_file() { # count
     echo '</node>'
 }
 
-qemu_domains() {
+qemu_domains() { # from to
     local i
-    for ((i = 0; i < 30; i++)); do
+    for ((i = $1; i < $2; i++)); do
         curl -fsS -o /dev/null -H 'Content-Type: application/xml' --data-binary @- \
             "$BASE/domains" <<X
 <domain type='qemu'><name>b$i</name><memory unit='MiB'>16</memory><vcpu>1</vcpu>
@@ -249,6 +249,18 @@ start_up() { # uri
     done | median
 }
 
+# KiB of each of so many event streams, milliseconds until an event has reached them all.
+watchers() { # streams domain
+    local other=$((PORT + 2))
+    gateway "$other" --connect "$URI" --max-connections "$(($1 * 2))"
+    sleep 1
+    "$O/tests/bench/watchers" "$other" "$1" "${PID[$other]}" "$2"
+    end "$other"
+}
+
+echo 'wrk.headers["Cache-Control"] = "no-cache"' >"$WORK/fresh.lua"
+echo 'wrk.headers["If-None-Match"] = os.getenv("ETAG")' >"$WORK/known.lua"
+
 # Each of wrk's threads asks for names of its own: equal requests would share one call.
 cat >"$WORK/names.lua" <<'L'
 local threads, n, query = 0, 0, os.getenv("BENCH_QUERY")
@@ -278,7 +290,15 @@ gateway $((PORT + 2)) --connect "test://$WORK/2000.xml"
 bare /domains
 each_load "bare libmicrohttpd, as long as 1,000 domains" "$BARE/"
 each_load "/domains, 1,000 domains, test driver" "$BASE/domains"
-LINEAR=$(ratio load "$BASE/domains" 1 -- load "$OTHER/domains" 1)
+LINEAR=$(ratio load "$BASE/domains" 1 "$WORK/fresh.lua" -- load "$OTHER/domains" 1 "$WORK/fresh.lua")
+ETAG=$(curl -fsSI "$BASE/domains" | tr -d '\r' | sed -n 's/^ETag: //Ip')
+export ETAG
+bare
+each_load "bare libmicrohttpd, empty" "$BARE/" "$WORK/known.lua"
+each_load "/domains, 1,000 domains, not modified" "$BASE/domains" "$WORK/known.lua"
+figure "/domains of 1,000, not modified / bare libmicrohttpd, empty, 64" \
+    "$(ratio load "$BASE/domains" 64 "$WORK/known.lua" -- load "$BARE/" 64 "$WORK/known.lua")" \
+    at-least 0.90
 BENCH_NAMES=1000 BENCH_QUERY=
 each_load "/domains/{name}, of 1,000, test driver" "$BASE" "$WORK/names.lua"
 end $((PORT + 2))
@@ -291,7 +311,11 @@ if URI=$(tests/qemu/libvirtd.sh start); then
     gateway "$PORT" --connect "$URI"
     sleep 1
     IDLE_RSS=$(memory "${PID[$PORT]}" VmRSS)
-    qemu_domains
+    qemu_domains 0 20
+    bare /domains
+    figure "/domains of 20 QEMU, unchanged / bare libmicrohttpd, 64" \
+        "$(ratio load "$BASE/domains" 64 -- load "$BARE/" 64)" at-least 0.80
+    qemu_domains 20 30
     bare '/domains?view=full'
     for t in 1 8; do
         # shellcheck disable=SC2046
@@ -315,7 +339,20 @@ if URI=$(tests/qemu/libvirtd.sh start); then
     figure "/domains/{name}, all fields (7 calls) / libvirt C (2 calls), 16" \
         "$(ratio names 16 -- native lookup 8)" at-least 0.60
     figure "/domains?view=full of 30 / libvirt C asking each, 16" \
-        "$(ratio load "$BASE/domains?view=full" 16 -- native list 8)" at-least 4
+        "$(ratio load "$BASE/domains?view=full" 16 -- native list 8)" at-least 15
+    figure "/domains?view=full of 30 / libvirt C asking each, 64" \
+        "$(ratio load "$BASE/domains?view=full" 64 -- native list 8)" at-least 50
+    figure "/domains/{name}, one domain / libvirt C, 64" \
+        "$(ratio load "$BASE/domains/b0" 64 -- native lookup 8)" at-least 3
+    curl -fsS -o /dev/null -X POST "$BASE/domains/b0/resume"
+    read -r EACH REACHED <<<"$(watchers 10000 b0)"
+    figure "an idle event stream of 10,000, KiB" "$EACH" at-most 24
+    figure "an event reaches 10,000 streams, ms" "$REACHED" at-most 1000
+    sleep 2
+    read -r ADDED_P50 ADDED_P99 <<<"$("$O/tests/bench/delay" "$URI" "$PORT" b0 300)"
+    figure "an event to a stream, added by the gateway, p50, ms" "$ADDED_P50"
+    figure "an event to a stream, added by the gateway, p99, ms" "$ADDED_P99" at-most 2
+    curl -fsS -o /dev/null -X POST "$BASE/domains/b0/suspend"
     figure "idle RSS above a bare libvirt program, MiB" \
         "$(mib $((IDLE_RSS - BARE_RSS)))" at-most 6
     figure "peak RSS under load above a bare libvirt program, MiB" \
