@@ -243,8 +243,8 @@ static enum MHD_Result poll_events(struct vg_http_call *call)
     return MHD_YES;
 }
 
-/* Streams leave a fifth of the connections to everybody else. */
-static bool too_many_streams(void)
+/* Those who watch leave a fifth of the connections to everybody else. */
+static bool too_many_watch(void)
 {
     struct vg_event_counts counts;
     vg_event_count(&counts);
@@ -253,13 +253,15 @@ static bool too_many_streams(void)
 
 static enum MHD_Result watch_events(struct vg_http_call *call)
 {
-    if (call->watching->poll)
-        return poll_events(call);
-    if (too_many_streams()) {
+    if (!call->admitted && too_many_watch()) {
+        vg_watching_free(vg_take(&call->watching));
         vg_error_set(&call->rq->error, VG_E_OVERLOADED,
                      "Four fifths of max-connections watch already; try again later");
         return refuse(call, NULL);
     }
+    call->admitted = true;
+    if (call->watching->poll)
+        return poll_events(call);
     struct vg_reply reply = {.status = call->wants_websocket ? 101 : 200,
                              .type = call->wants_websocket ? NULL : "text/event-stream",
                              .has_revision = true,
