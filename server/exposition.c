@@ -28,7 +28,7 @@ static bool make_room(struct vg_exposition *x, size_t n)
 
 void vg_exposition_raw(struct vg_exposition *x, const char *text, size_t len)
 {
-    if (!make_room(x, len))
+    if (!len || !make_room(x, len))
         return;
     memcpy(x->data + x->len, text, len);
     x->len += len;

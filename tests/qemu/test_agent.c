@@ -141,11 +141,15 @@ static const struct step changes[] = {
      .json = "{'mountpoint':'/mnt'}"},
 };
 
-static const struct step users[] = {
+/* The check runs in the guest beside what comes next: it is waited for. */
+static const struct step password[] = {
     {"PUT", ALICE "/password", 204, "", .json = "{'password':'s3cret word'}"},
     {"POST", AGENT "/command", 200, "{'return':{'pid':'$check'}}",
      .json = "{'execute':'guest-exec','arguments':{'path':'/bin/has-password',"
              "'arg':['alice','s3cret word']}}"},
+};
+
+static const struct step users[] = {
     /* the words of the exact file prove what `encrypted` does */
     {"PUT", ALICE "/password", 204, "",
      .json = "{'password':'$6$salt$hash','flags':['encrypted']}"},
@@ -338,8 +342,9 @@ static void test_agent(struct scenario *s)
     scenario_until(s, &ping, 90);
     scenario_run(s, reads, COUNT(reads));
     scenario_run(s, changes, COUNT(changes));
-    scenario_run(s, users, COUNT(users));
+    scenario_run(s, password, COUNT(password));
     scenario_until(s, &checked, 10);
+    scenario_run(s, users, COUNT(users));
     scenario_run(s, typing, COUNT(typing));
     scenario_until(s, &typed, 10);
     scenario_run(s, outside, COUNT(outside));
