@@ -50,7 +50,8 @@ check-contract: tests ## openapi.yaml, layers, coverage of libvirt's API (after 
 check-asan: ## all test programs under AddressSanitizer and UBSan, in build-asan
 	@+$(MAKE) --no-print-directory O=build-asan SAN=address,undefined WERROR= CFLAGS='-O1 -g' tests
 	@O=build-asan ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1 \
-	  LSAN_OPTIONS=suppressions=$(CURDIR)/tests/harness/lsan.supp tests/run.sh unit api qemu
+	  LSAN_OPTIONS=suppressions=$(CURDIR)/tests/harness/lsan.supp VG_CHANGES=100 VG_PAIRS=50 \
+	  tests/run.sh unit api qemu
 
 check-tsan: ## API tests under ThreadSanitizer, in build-tsan
 	@+$(MAKE) --no-print-directory O=build-tsan SAN=thread WERROR= CFLAGS='-O1 -g' tests
