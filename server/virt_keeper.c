@@ -16,6 +16,8 @@
 #define PROBE_SECONDS    15
 #define PROBE_LIMIT      (3 * VG_SECOND_NS)
 #define OPEN_LIMIT       (5 * VG_SECOND_NS)
+/* A libvirtd that was just started tells QEMU's version when it has tried QEMU out. */
+#define VERSION_LIMIT (40 * VG_SECOND_NS)
 #define BACKOFF_FIRST    (VG_SECOND_NS / 4)
 #define BACKOFF_LAST     (VG_SECOND_NS * 3 / 2)
 #define FAILURES_TO_OPEN 2 /* transport failures in a row, until the breaker opens */
@@ -113,12 +115,14 @@ static void set_version(struct vg_version *version, unsigned long number)
              number / 1000000 % 1000000, number / 1000 % 1000, number % 1000);
 }
 
-static int read_versions(virConnectPtr conn, struct vg_host_facts *facts)
+static int read_versions(virConnectPtr conn, struct vg_host_facts *facts,
+                         _Atomic int64_t *cut_at_ns)
 {
     unsigned long client = 0, lib = 0, hv = 0;
 
     if (virGetVersion(&client, NULL, NULL) < 0 || virConnectGetLibVersion(conn, &lib) < 0)
         return -1;
+    atomic_store(cut_at_ns, vg_now_ns() + VERSION_LIMIT);
     if (virConnectGetVersion(conn, &hv) < 0)
         hv = 0;
     set_version(&facts->client, client);
@@ -128,7 +132,7 @@ static int read_versions(virConnectPtr conn, struct vg_host_facts *facts)
 }
 
 /* NULL: libvirt's error, or the connection broke meanwhile. */
-static struct vg_host_facts *read_facts(virConnectPtr conn)
+static struct vg_host_facts *read_facts(virConnectPtr conn, _Atomic int64_t *cut_at_ns)
 {
     struct vg_host_facts *facts = calloc(1, sizeof(*facts));
     vg_autofree char *uri = virConnectGetURI(conn);
@@ -143,7 +147,7 @@ static struct vg_host_facts *read_facts(virConnectPtr conn)
     facts->encrypted = encrypted > 0;
     facts->secure = secure > 0;
     facts->hostname = virConnectGetHostname(conn);
-    int rc = read_versions(conn, facts);
+    int rc = read_versions(conn, facts, cut_at_ns);
     if (facts->uri && facts->type && encrypted >= 0 && secure >= 0 && rc == 0 &&
         virConnectIsAlive(conn) == 1)
         return facts;
@@ -210,13 +214,14 @@ static int connect_host(struct vg_host *host, struct vg_error *reterr)
     note_new_attempt(host);
     atomic_store(&lease->cut_at_ns, vg_now_ns() + OPEN_LIMIT);
     int rc = vg_lease_open(lease, host->uri, host->read_only, host->name, reterr);
-    if (rc == 0 && !(facts = read_facts(lease->conn))) {
+    if (rc == 0 && !(facts = read_facts(lease->conn, &lease->cut_at_ns))) {
         vg_error_set_virt(reterr);
         vg_lease_close(lease, true);
         rc = -1;
     }
     if (rc == 0 && !lease->in_process)
         virConnectRegisterCloseCallback(lease->conn, note_closed, host, NULL);
+    atomic_store(&lease->cut_at_ns, vg_now_ns() + OPEN_LIMIT);
     if (rc == 0)
         vg_events_register(host, lease->conn, &events);
     atomic_store(&lease->cut_at_ns, 0);
@@ -258,6 +263,7 @@ static bool probe_host(struct vg_host *host)
     atomic_store(&lease->cut_at_ns, vg_now_ns() + PROBE_LIMIT);
     bool alive =
         vg_lease_usable(lease) && virConnectGetLibVersion(lease->conn, &lib) == 0;
+    atomic_store(&lease->cut_at_ns, vg_now_ns() + VERSION_LIMIT);
     if (alive && virConnectGetVersion(lease->conn, &hv) < 0)
         hv = 0;
     alive = alive && vg_lease_usable(lease);
