@@ -263,7 +263,6 @@ static bool probe_host(struct vg_host *host)
     atomic_store(&lease->cut_at_ns, vg_now_ns() + PROBE_LIMIT);
     bool alive =
         vg_lease_usable(lease) && virConnectGetLibVersion(lease->conn, &lib) == 0;
-    atomic_store(&lease->cut_at_ns, vg_now_ns() + VERSION_LIMIT);
     if (alive && virConnectGetVersion(lease->conn, &hv) < 0)
         hv = 0;
     alive = alive && vg_lease_usable(lease);
