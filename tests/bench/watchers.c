@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * watchers PORT N PID DOMAIN: N idle clients of GET /events at 127.0.0.1:PORT; prints
+ * watchers PORT N PID DOMAIN: N idle clients of GET /events?event=lifecycle at 127.0.0.1:PORT; prints
  * what each costs the gateway (process PID) in KiB, and how many milliseconds after a
  * change of DOMAIN (suspend and resume, through the gateway) the event had reached all of
  * them: the median of 5.
@@ -22,7 +22,7 @@
 #define ROUNDS     5
 #define LIMIT_MS   20000
 #define AT_ONCE    200 /* connections that are opened before the next ones are */
-#define GET_EVENTS "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"
+#define GET_EVENTS "GET /events?event=lifecycle HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 struct client {
     int fd;
