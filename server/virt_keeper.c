@@ -13,11 +13,11 @@
 #include <string.h>
 #include <time.h>
 
-#define PROBE_SECONDS    15
-#define PROBE_LIMIT      (3 * VG_SECOND_NS)
-#define OPEN_LIMIT       (5 * VG_SECOND_NS)
+#define PROBE_SECONDS 15
+#define PROBE_LIMIT   (3 * VG_SECOND_NS)
+#define OPEN_LIMIT    (5 * VG_SECOND_NS)
 /* A libvirtd that was just started tells QEMU's version when it has tried QEMU out. */
-#define VERSION_LIMIT (40 * VG_SECOND_NS)
+#define VERSION_LIMIT    (40 * VG_SECOND_NS)
 #define BACKOFF_FIRST    (VG_SECOND_NS / 4)
 #define BACKOFF_LAST     (VG_SECOND_NS * 3 / 2)
 #define FAILURES_TO_OPEN 2 /* transport failures in a row, until the breaker opens */
@@ -235,22 +235,21 @@ static int connect_host(struct vg_host *host, struct vg_error *reterr)
     return 0;
 }
 
+/* The socket goes first, so that no call to deregister or to close is under way when it
+ * does: libvirtd 9.0.0 then frees the client's callbacks on two threads, and crashes. */
 static void disconnect_host(struct vg_host *host)
 {
     struct vg_lease *lease = host->lease;
-    bool broken = !vg_lease_usable(lease);
 
     if (!is_lost(host))
         vg_event_connection(host, "closed", "probe");
-
     atomic_store(&lease->cut_at_ns, vg_now_ns() + PROBE_LIMIT);
-    if (broken)
-        vg_lease_cut(lease);
+    vg_lease_cut(lease);
     if (lease->conn)
         vg_events_deregister(lease->conn, &host->registered);
     if (lease->conn && !lease->in_process)
         virConnectUnregisterCloseCallback(lease->conn, note_closed);
-    vg_lease_close(lease, broken);
+    vg_lease_close(lease, true);
     atomic_store(&lease->cut_at_ns, 0);
 }
 
