@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * watchers PORT N PID DOMAIN: N idle clients of GET /events?event=lifecycle at 127.0.0.1:PORT; prints
- * what each costs the gateway (process PID) in KiB, and how many milliseconds after a
- * change of DOMAIN (suspend and resume, through the gateway) the event had reached all of
- * them: the median of 5.
+ * watchers PORT N PID DOMAIN: N idle clients of GET /events?event=lifecycle at
+ * 127.0.0.1:PORT; prints what each costs the gateway (process PID) in KiB, and how many
+ * milliseconds after a change of DOMAIN (suspend and resume, through the gateway) the
+ * event had reached all of them: the median of 5.
  */
 #include <arpa/inet.h>
 #include <errno.h>
