@@ -61,8 +61,8 @@ struct vg_http_call {
     size_t body_size, body_limit;
     int status; /* of the answer */
     struct MHD_Response *response;
-    struct vg_watching *watching; /* of a poll that waits; owned */
-    bool wants_websocket, admitted; /* admitted: it may watch */
+    struct vg_watching *watching;        /* of a poll that waits; owned */
+    bool wants_websocket, admitted;      /* admitted: it may watch */
     struct vg_http_websocket *websocket; /* answered, not handed over yet; owned */
 };
 
