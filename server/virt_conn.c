@@ -42,7 +42,7 @@ void vg_lease_free(struct vg_lease *lease)
 {
     if (!lease)
         return;
-    vg_lease_close(lease, true);
+    vg_lease_close(lease);
     {
         VG_LOCK(&leases_lock);
         *lease->link = lease->next;
@@ -140,7 +140,7 @@ static virConnectAuth no_questions = {
 int vg_lease_open(struct vg_lease *lease, const char *uri, bool read_only,
                   const char *tag, struct vg_error *reterr)
 {
-    vg_lease_close(lease, true);
+    vg_lease_close(lease);
     atomic_store(&lease->cut, false);
     vg_lease_opening = lease;
     lease->conn = virConnectOpenAuth(uri, &no_questions, read_only ? VIR_CONNECT_RO : 0);
@@ -160,16 +160,15 @@ int vg_lease_open(struct vg_lease *lease, const char *uri, bool read_only,
 
 void vg_lease_share(struct vg_lease *lease, virConnectPtr conn)
 {
-    vg_lease_close(lease, false);
+    vg_lease_close(lease);
     virConnectRef(conn);
     lease->conn = conn;
     set_in_process(lease, true);
 }
 
-void vg_lease_close(struct vg_lease *lease, bool broken)
+void vg_lease_close(struct vg_lease *lease)
 {
-    if (broken)
-        vg_lease_cut(lease);
+    vg_lease_cut(lease);
     if (lease->conn)
         virConnectClose(lease->conn);
     lease->conn = NULL;

@@ -43,8 +43,8 @@ int vg_lease_open(struct vg_lease *lease, const char *uri, bool read_only,
 /* Shares an in-process connection. */
 void vg_lease_share(struct vg_lease *lease, virConnectPtr conn);
 
-/* Closes; when `broken`, cuts first, so that closing does not wait for a dead daemon. */
-void vg_lease_close(struct vg_lease *lease, bool broken);
+/* Cuts, then closes: closing never waits for a dead daemon. */
+void vg_lease_close(struct vg_lease *lease);
 
 /* Whether it is open and, as far as this process knows, alive. No RPC. */
 bool vg_lease_usable(const struct vg_lease *lease);

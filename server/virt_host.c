@@ -87,7 +87,7 @@ static struct vg_reply run_once(struct vg_host *host, struct vg_lease *lease,
     rq->lease = NULL;
     if (reply.transport_failed || atomic_load(&lease->cut)) {
         vg_keeper_note_failure(host, &rq->error);
-        vg_lease_close(lease, true);
+        vg_lease_close(lease);
     }
     return reply;
 }

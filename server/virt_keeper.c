@@ -216,7 +216,7 @@ static int connect_host(struct vg_host *host, struct vg_error *reterr)
     int rc = vg_lease_open(lease, host->uri, host->read_only, host->name, reterr);
     if (rc == 0 && !(facts = read_facts(lease->conn, &lease->cut_at_ns))) {
         vg_error_set_virt(reterr);
-        vg_lease_close(lease, true);
+        vg_lease_close(lease);
         rc = -1;
     }
     if (rc == 0 && !lease->in_process)
@@ -249,7 +249,7 @@ static void disconnect_host(struct vg_host *host)
         vg_events_deregister(lease->conn, &host->registered);
     if (lease->conn && !lease->in_process)
         virConnectUnregisterCloseCallback(lease->conn, note_closed);
-    vg_lease_close(lease, true);
+    vg_lease_close(lease);
     atomic_store(&lease->cut_at_ns, 0);
 }
 
