@@ -88,8 +88,7 @@ static struct vg_reply fail_creation(struct vg_request *rq, virDomainPtr dom,
     vg_autofree char *name = NULL;
     vg_autofree char *uuid = NULL;
 
-    const virError *last = virGetLastError();
-    bool unsupported = last && last->code == VIR_ERR_OPERATION_UNSUPPORTED;
+    bool unsupported = virGetLastErrorCode() == VIR_ERR_OPERATION_UNSUPPORTED;
     vg_error_set_virt(vg_request_error(rq));
     if (unsupported && virDomainIsActive(dom) == 0) {
         vg_request_error(rq)->status = 409;

@@ -124,11 +124,6 @@ static virDomainPtr read_change(struct vg_request *rq, const char **ret_xml,
     return *ret_xml ? vg_path_domain(rq) : NULL;
 }
 
-static bool is_unsupported(void)
-{
-    return virGetLastErrorCode() == VIR_ERR_NO_SUPPORT;
-}
-
 static struct vg_reply attach_device(struct vg_request *rq)
 {
     const char *xml = NULL;
@@ -138,7 +133,7 @@ static struct vg_reply attach_device(struct vg_request *rq)
     if (!dom)
         return vg_fail(rq);
     int rc = virDomainAttachDeviceFlags(dom, xml, flags);
-    if (rc < 0 && !flags && is_unsupported())
+    if (rc < 0 && !flags && virGetLastErrorCode() == VIR_ERR_NO_SUPPORT)
         rc = virDomainAttachDevice(dom, xml);
     return rc < 0 ? fail_attach(rq, dom, xml, flags) : vg_no_content(rq);
 }
@@ -167,7 +162,7 @@ static struct vg_reply detach_device(struct vg_request *rq)
         return vg_fail(rq);
     bool live = is_live(dom, flags);
     int rc = virDomainDetachDeviceFlags(dom, xml, flags);
-    if (rc < 0 && !flags && is_unsupported())
+    if (rc < 0 && !flags && virGetLastErrorCode() == VIR_ERR_NO_SUPPORT)
         rc = virDomainDetachDevice(dom, xml);
     if (rc < 0)
         return vg_fail_virt(rq);

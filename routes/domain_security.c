@@ -15,9 +15,8 @@
 static int read_labels(struct vg_request *rq, virDomainPtr dom, virSecurityLabelPtr *ret)
 {
     int n = virDomainGetSecurityLabelList(dom, ret);
-    const virError *e = n < 0 ? virGetLastError() : NULL;
 
-    if (e && e->code == VIR_ERR_NO_SUPPORT) {
+    if (n < 0 && virGetLastErrorCode() == VIR_ERR_NO_SUPPORT) {
         *ret = calloc(1, sizeof(**ret));
         if (!*ret) {
             vg_error_set(vg_request_error(rq), VG_E_INTERNAL, "Out of memory");

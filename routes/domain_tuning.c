@@ -22,8 +22,8 @@ static int get_scheduler_parameters(virDomainPtr dom, virTypedParameterPtr param
         return type ? 0 : -1;
     }
     int rc = virDomainGetSchedulerParametersFlags(dom, params, nparams, flags);
-    const virError *e = rc < 0 && !flags ? virGetLastError() : NULL;
-    if (e && (e->code == VIR_ERR_NO_SUPPORT || e->code == VIR_ERR_INVALID_ARG))
+    int code = rc < 0 && !flags ? virGetLastErrorCode() : VIR_ERR_OK;
+    if (code == VIR_ERR_NO_SUPPORT || code == VIR_ERR_INVALID_ARG)
         return virDomainGetSchedulerParameters(dom, params, nparams);
     return rc;
 }

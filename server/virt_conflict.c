@@ -13,10 +13,9 @@
 /* Errors that say too little. */
 static bool is_vague(const struct vg_error *e)
 {
-    json_int_t code = json_integer_value(json_object_get(e->virt, "code"));
-    return !e->transport &&
-           (code == VIR_ERR_INTERNAL_ERROR || code == VIR_ERR_OPERATION_FAILED ||
-            code == VIR_ERR_SYSTEM_ERROR);
+    return !e->transport && (vg_error_is_virt(e, VIR_ERR_INTERNAL_ERROR) ||
+                             vg_error_is_virt(e, VIR_ERR_OPERATION_FAILED) ||
+                             vg_error_is_virt(e, VIR_ERR_SYSTEM_ERROR));
 }
 
 static void make_conflict(struct vg_error *e)

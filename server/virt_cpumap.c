@@ -151,8 +151,7 @@ int vg_host_cpumap_bytes(struct vg_request *rq)
     int cpus = virNodeGetCPUMap(vg_conn(rq), NULL, NULL, 0);
     if (cpus < 0) { /* not every driver has it */
         virNodeInfo info;
-        virErrorPtr e = virGetLastError();
-        if (!e || e->code != VIR_ERR_NO_SUPPORT ||
+        if (virGetLastErrorCode() != VIR_ERR_NO_SUPPORT ||
             virNodeGetInfo(vg_conn(rq), &info) < 0) {
             vg_error_set_virt(vg_request_error(rq));
             return 0;

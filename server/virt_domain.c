@@ -141,8 +141,7 @@ static void write_view(struct vg_json *w, const char *key, const struct view *v,
  */
 static int may_lack(void)
 {
-    virErrorPtr e = virGetLastError();
-    return e && e->code == VIR_ERR_NO_SUPPORT ? 0 : -1;
+    return virGetLastErrorCode() == VIR_ERR_NO_SUPPORT ? 0 : -1;
 }
 
 static int read_updated(struct view *v)

@@ -40,8 +40,7 @@ static int parse_id(const char *s)
 
 static bool not_found(void)
 {
-    virErrorPtr e = virGetLastError();
-    return e && e->code == VIR_ERR_NO_DOMAIN;
+    return virGetLastErrorCode() == VIR_ERR_NO_DOMAIN;
 }
 
 static virDomainPtr find_any(virConnectPtr conn, const char *s)

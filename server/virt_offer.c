@@ -171,8 +171,7 @@ int vg_offer_read(struct vg_request *rq, const struct vg_new_domain *d,
     struct vg_error *e = vg_request_error(rq);
 
     if (read_caps(rq, d, d->machine, ret) < 0) {
-        json_int_t code = json_integer_value(json_object_get(e->virt, "code"));
-        if (code != VIR_ERR_NO_SUPPORT)
+        if (!vg_error_is_virt(e, VIR_ERR_NO_SUPPORT))
             return -1;
         vg_error_clear(e);
         if (read_plain(rq, d, ret) < 0)
