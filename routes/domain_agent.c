@@ -31,16 +31,6 @@ static void fs_list_clean(struct fs_list *l)
     free(l->v);
 }
 
-struct params {
-    virTypedParameterPtr v;
-    int n;
-};
-static void params_clean(struct params *p)
-{
-    virTypedParamsFree(p->v, p->n);
-}
-#define auto_params VG_CLEANUP(params_clean) struct params
-
 /* ---- filesystems ------------------------------------------------------------------- */
 
 static struct vg_reply list_filesystems(struct vg_request *rq)
@@ -123,7 +113,7 @@ static struct vg_reply trim_filesystems(struct vg_request *rq)
 
 /* ---- information ------------------------------------------------------------------- */
 
-static struct vg_reply reply_params(struct vg_request *rq, const struct params *params)
+static struct vg_reply reply_params(struct vg_request *rq, const struct vg_params *params)
 {
     return vg_ok(rq, vg_params_to_json(params->v, params->n));
 }
@@ -133,7 +123,7 @@ static struct vg_reply get_guest_info(struct vg_request *rq)
     unsigned int types = 0;
     const struct vg_field args[] = {VG_FLAGS("types", &types, virDomainGuestInfoTypes),
                                     VG_END};
-    auto_params params = {0};
+    vg_auto_params params = {0};
 
     vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
     if (!dom)
@@ -190,7 +180,7 @@ static struct vg_reply set_time(struct vg_request *rq)
 
 static struct vg_reply reply_vcpus(struct vg_request *rq, virDomainPtr dom)
 {
-    auto_params params = {0};
+    vg_auto_params params = {0};
     unsigned int n = 0;
 
     if (virDomainGetGuestVcpus(dom, &params.v, &n, 0) < 0)

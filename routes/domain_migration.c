@@ -30,14 +30,13 @@ struct migration {
     const char *host, *uri; /* where to */
     unsigned int flags;
     json_t *json; /* libvirt's parameters */
-    virTypedParameterPtr params;
-    int n_params;
+    struct vg_params params;
     struct vg_peer *peer; /* MODE_MANAGED */
 };
 
 static void migration_clean(struct migration *m)
 {
-    virTypedParamsFree(m->params, m->n_params);
+    vg_params_clean(&m->params);
     vg_peer_close(m->peer);
 }
 #define auto_migration VG_CLEANUP(migration_clean) struct migration
@@ -83,7 +82,7 @@ static int check_documents(struct vg_request *rq, const struct migration *m)
                                         VIR_MIGRATE_PARAM_PERSIST_XML};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         const char *xml = NULL;
-        if (virTypedParamsGetString(m->params, m->n_params, names[i], &xml) > 0 &&
+        if (virTypedParamsGetString(m->params.v, m->params.n, names[i], &xml) > 0 &&
             vg_xml_check(rq, xml) < 0)
             return -1;
     }
@@ -98,12 +97,12 @@ static int read_params(struct vg_request *rq, struct migration *m)
         return fail_input(rq, VG_E_INVALID_VALUE,
                           "Body member 'params': an object of migration parameters is "
                           "accepted");
-    if (m->json && vg_params_from_json(m->json, NULL, 0, &m->params, &m->n_params,
+    if (m->json && vg_params_from_json(m->json, NULL, 0, &m->params.v, &m->params.n,
                                        vg_request_error(rq)) < 0)
         return -1;
-    max = m->n_params;
+    max = m->params.n;
     if (m->mode == MODE_DIRECT &&
-        virTypedParamsAddString(&m->params, &m->n_params, &max, VIR_MIGRATE_PARAM_URI,
+        virTypedParamsAddString(&m->params.v, &m->params.n, &max, VIR_MIGRATE_PARAM_URI,
                                 m->uri) < 0) {
         vg_error_set_virt(vg_request_error(rq));
         return -1;
@@ -132,15 +131,15 @@ static int read_migration(struct vg_request *rq, struct migration *m)
 
 static int call_migrate(virDomainPtr dom, const struct migration *m)
 {
-    unsigned int n = (unsigned int)m->n_params;
+    unsigned int n = (unsigned int)m->params.n;
 
     if (m->mode == MODE_MANAGED) {
         vg_autoptr(virDomain) there =
-            virDomainMigrate3(dom, vg_peer_conn(m->peer), m->params, n, m->flags);
+            virDomainMigrate3(dom, vg_peer_conn(m->peer), m->params.v, n, m->flags);
         return there ? 0 : -1;
     }
     bool p2p = m->mode == MODE_PEER2PEER;
-    return virDomainMigrateToURI3(dom, p2p ? m->uri : NULL, m->params, n,
+    return virDomainMigrateToURI3(dom, p2p ? m->uri : NULL, m->params.v, n,
                                   m->flags | (p2p ? VIR_MIGRATE_PEER2PEER : 0));
 }
 
@@ -215,9 +214,10 @@ static const struct tunable {
  */
 static bool not_there(const struct vg_error *e)
 {
-    json_int_t code = json_integer_value(json_object_get(e->virt, "code"));
-    return code == VIR_ERR_NO_SUPPORT || code == VIR_ERR_OPERATION_INVALID ||
-           code == VIR_ERR_OPERATION_UNSUPPORTED || code == VIR_ERR_ARGUMENT_UNSUPPORTED;
+    return vg_error_is_virt(e, VIR_ERR_NO_SUPPORT) ||
+           vg_error_is_virt(e, VIR_ERR_OPERATION_INVALID) ||
+           vg_error_is_virt(e, VIR_ERR_OPERATION_UNSUPPORTED) ||
+           vg_error_is_virt(e, VIR_ERR_ARGUMENT_UNSUPPORTED);
 }
 
 static struct vg_reply reply_migration(struct vg_request *rq, virDomainPtr dom)

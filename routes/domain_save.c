@@ -9,16 +9,11 @@
 #include "virtgate/host.h"
 #include "virtgate/object.h"
 #include "virtgate/operation.h"
+#include "virtgate/params.h"
 #include "virtgate/xml.h"
 
 #include <errno.h>
 #include <libvirt/virterror.h>
-
-static bool last_is_no_support(void)
-{
-    const virError *e = virGetLastError();
-    return e && e->code == VIR_ERR_NO_SUPPORT;
-}
 
 /* A path on the host's disk: nothing that depends on the daemon's folder. */
 static int check_file(struct vg_request *rq, const char *key, const char *file)
@@ -66,26 +61,16 @@ static int read_image(struct vg_request *rq, struct image *ret)
 }
 
 /* The same as libvirt's parameters; n is 0 when out of memory. */
-struct params {
-    virTypedParameterPtr v;
-    int n;
-};
-static void params_clean(struct params *p)
+static struct vg_params image_params(const struct image *image)
 {
-    virTypedParamsFree(p->v, p->n);
-}
-#define auto_params VG_CLEANUP(params_clean) struct params
-
-static struct params image_params(const struct image *image)
-{
-    struct params p = {0};
+    struct vg_params p = {0};
     int max = 0;
 
     if (virTypedParamsAddString(&p.v, &p.n, &max, VIR_DOMAIN_SAVE_PARAM_FILE,
                                 image->file) < 0 ||
         (image->xml && virTypedParamsAddString(
                            &p.v, &p.n, &max, VIR_DOMAIN_SAVE_PARAM_DXML, image->xml) < 0))
-        params_clean(&p);
+        vg_params_clean(&p);
     return p;
 }
 
@@ -94,9 +79,9 @@ static struct params image_params(const struct image *image)
 /* Daemons before 8.4.0 and small drivers have only the call with flags. */
 static int call_save(virDomainPtr dom, const struct image *image)
 {
-    auto_params p = image_params(image);
+    vg_auto_params p = image_params(image);
     int rc = p.n ? virDomainSaveParams(dom, p.v, p.n, image->flags) : -1;
-    if (rc < 0 && last_is_no_support())
+    if (rc < 0 && virGetLastErrorCode() == VIR_ERR_NO_SUPPORT)
         rc = virDomainSaveFlags(dom, image->file, image->xml, image->flags);
     return rc;
 }
@@ -117,9 +102,9 @@ static struct vg_reply save_domain(struct vg_request *rq)
 
 static int call_restore(virConnectPtr conn, const struct image *image)
 {
-    auto_params p = image_params(image);
+    vg_auto_params p = image_params(image);
     int rc = p.n ? virDomainRestoreParams(conn, p.v, p.n, image->flags) : -1;
-    if (rc < 0 && last_is_no_support())
+    if (rc < 0 && virGetLastErrorCode() == VIR_ERR_NO_SUPPORT)
         rc = virDomainRestoreFlags(conn, image->file, image->xml, image->flags);
     return rc;
 }
@@ -248,7 +233,8 @@ static struct vg_reply set_managed_save_xml(struct vg_request *rq)
 static int call_dump(virDomainPtr dom, const char *to, int format, unsigned int flags)
 {
     int rc = virDomainCoreDumpWithFormat(dom, to, (unsigned int)format, flags);
-    if (rc < 0 && format == VIR_DOMAIN_CORE_DUMP_FORMAT_RAW && last_is_no_support())
+    if (rc < 0 && format == VIR_DOMAIN_CORE_DUMP_FORMAT_RAW &&
+        virGetLastErrorCode() == VIR_ERR_NO_SUPPORT)
         rc = virDomainCoreDump(dom, to, flags);
     return rc;
 }

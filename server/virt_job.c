@@ -10,24 +10,8 @@
 
 #include <libvirt/virterror.h>
 
-struct params {
-    virTypedParameterPtr v;
-    int n;
-};
-static void params_clean(struct params *p)
-{
-    virTypedParamsFree(p->v, p->n);
-}
-#define auto_params VG_CLEANUP(params_clean) struct params
-
-static bool last_is_no_support(void)
-{
-    const virError *e = virGetLastError();
-    return e && e->code == VIR_ERR_NO_SUPPORT;
-}
-
 /* The older call's struct by the names of the newer one's parameters. */
-static int read_info(virDomainPtr dom, int *ret_type, struct params *ret)
+static int read_info(virDomainPtr dom, int *ret_type, struct vg_params *ret)
 {
     virDomainJobInfo info = {0};
     int max = 0;
@@ -60,15 +44,17 @@ static int read_info(virDomainPtr dom, int *ret_type, struct params *ret)
 }
 
 static int read_stats(virDomainPtr dom, unsigned int flags, int *ret_type,
-                      struct params *ret)
+                      struct vg_params *ret)
 {
     if (virDomainGetJobStats(dom, ret_type, &ret->v, &ret->n, flags) == 0)
         return 0;
-    return flags || !last_is_no_support() ? -1 : read_info(dom, ret_type, ret);
+    return flags || virGetLastErrorCode() != VIR_ERR_NO_SUPPORT
+               ? -1
+               : read_info(dom, ret_type, ret);
 }
 
 /* How much of the data is done; -1: the job does not tell. */
-static int percent_of(const struct params *params, int type)
+static int percent_of(const struct vg_params *params, int type)
 {
     unsigned long long total = 0, remaining = 0;
 
@@ -92,7 +78,7 @@ static json_t *name_of(const struct vg_enum *e, int value)
 int vg_job_read(virDomainPtr dom, unsigned int flags, json_t **ret, int *ret_operation,
                 struct vg_error *reterr)
 {
-    auto_params params = {0};
+    vg_auto_params params = {0};
     int type = VIR_DOMAIN_JOB_NONE, operation = -1;
 
     if (read_stats(dom, flags, &type, &params) < 0) {
@@ -123,5 +109,6 @@ int vg_job_abort(virDomainPtr dom, unsigned int flags)
 {
     if (virDomainAbortJobFlags(dom, flags) == 0)
         return 0;
-    return flags || !last_is_no_support() ? -1 : virDomainAbortJob(dom);
+    return flags || virGetLastErrorCode() != VIR_ERR_NO_SUPPORT ? -1
+                                                                : virDomainAbortJob(dom);
 }

@@ -20,6 +20,7 @@ static inline void vg_params_clean(struct vg_params *params)
 {
     if (params->v)
         virTypedParamsFree(params->v, params->n);
+    *params = (struct vg_params){0};
 }
 #define vg_auto_params __attribute__((cleanup(vg_params_clean))) struct vg_params
 
