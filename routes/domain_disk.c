@@ -8,6 +8,7 @@
 #include "routes/routes.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/object.h"
+#include "virtgate/params.h"
 
 #include <libvirt/virterror.h>
 
@@ -110,13 +111,13 @@ static struct vg_reply get_few_stats(struct vg_request *rq, virDomainPtr dom)
 
 static struct vg_reply get_stats(struct vg_request *rq)
 {
-    static const struct vg_device_params which = {.segment = "disk",
-                                                  .get = virDomainBlockStatsFlags};
+    static const struct vg_domain_params which = {.segment = "disk",
+                                                  .get_of = virDomainBlockStatsFlags};
 
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
     if (!dom)
         return vg_fail(rq);
-    json_t *stats = vg_device_params_read(rq, dom, &which, 0);
+    json_t *stats = vg_domain_params_json(rq, dom, &which, 0);
     if (stats)
         return vg_ok(rq, stats);
     if (!vg_error_is_virt(vg_request_error(rq), VIR_ERR_NO_SUPPORT))
@@ -127,21 +128,20 @@ static struct vg_reply get_stats(struct vg_request *rq)
 
 /* ---- limits and sizes -------------------------------------------------------------- */
 
-static const struct vg_device_params io_tune = {
+static const struct vg_domain_params io_tune = {
     .segment = "disk",
-    .flags = &vg_enum_virDomainModificationImpact,
-    .get = virDomainGetBlockIoTune,
-    .set = virDomainSetBlockIoTune,
+    .get_of = virDomainGetBlockIoTune,
+    .set_of = virDomainSetBlockIoTune,
 };
 
 static struct vg_reply get_io_tune(struct vg_request *rq)
 {
-    return vg_device_params_get(rq, &io_tune);
+    return vg_domain_params_get(rq, &io_tune);
 }
 
 static struct vg_reply set_io_tune(struct vg_request *rq)
 {
-    return vg_device_params_patch(rq, &io_tune);
+    return vg_domain_params_patch_part(rq, &io_tune);
 }
 
 /* {"size": BYTES}; libvirt counts in KiB unless told. */

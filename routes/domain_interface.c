@@ -8,6 +8,7 @@
 #include "routes/routes.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/object.h"
+#include "virtgate/params.h"
 
 static struct vg_reply list_interfaces(struct vg_request *rq)
 {
@@ -37,21 +38,20 @@ static struct vg_reply get_stats(struct vg_request *rq)
     return vg_ok_written(rq, &w);
 }
 
-static const struct vg_device_params bandwidth = {
+static const struct vg_domain_params bandwidth = {
     .segment = "device",
-    .flags = &vg_enum_virDomainModificationImpact,
-    .get = virDomainGetInterfaceParameters,
-    .set = virDomainSetInterfaceParameters,
+    .get_of = virDomainGetInterfaceParameters,
+    .set_of = virDomainSetInterfaceParameters,
 };
 
 static struct vg_reply get_parameters(struct vg_request *rq)
 {
-    return vg_device_params_get(rq, &bandwidth);
+    return vg_domain_params_get(rq, &bandwidth);
 }
 
 static struct vg_reply set_parameters(struct vg_request *rq)
 {
-    return vg_device_params_patch(rq, &bandwidth);
+    return vg_domain_params_patch_part(rq, &bandwidth);
 }
 
 /* clang-format off */

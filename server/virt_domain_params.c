@@ -3,6 +3,7 @@
  * Families of a domain's typed parameters: read, shown, changed. See
  * include/virtgate/params.h.
  */
+#include "server/request.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/object.h"
 #include "virtgate/params.h"
@@ -22,6 +23,24 @@ static int fail_memory(struct vg_request *rq)
     return -1;
 }
 
+static int call_get(const struct vg_request *rq, virDomainPtr dom,
+                    const struct vg_domain_params *family, virTypedParameterPtr params,
+                    int *n, unsigned int flags)
+{
+    return family->get_of
+               ? family->get_of(dom, vg_path(rq, family->segment), params, n, flags)
+               : family->get(dom, params, n, flags);
+}
+
+static int call_set(const struct vg_request *rq, virDomainPtr dom,
+                    const struct vg_domain_params *family, const struct vg_params *params,
+                    unsigned int flags)
+{
+    return family->set_of ? family->set_of(dom, vg_path(rq, family->segment), params->v,
+                                           params->n, flags)
+                          : family->set(dom, params->v, params->n, flags);
+}
+
 /* In libvirt's two calls, how many and then which (the second may fill fewer), or one. */
 static int read_family(struct vg_request *rq, virDomainPtr dom,
                        const struct vg_domain_params *family, unsigned int flags,
@@ -31,7 +50,7 @@ static int read_family(struct vg_request *rq, virDomainPtr dom,
 
     if (family->get_all)
         return family->get_all(dom, &ret->v, &ret->n, flags) < 0 ? fail_call(rq) : 0;
-    if (family->get(dom, NULL, &n, flags) < 0)
+    if (call_get(rq, dom, family, NULL, &n, flags) < 0)
         return fail_call(rq);
     if (n <= 0)
         return 0;
@@ -40,7 +59,7 @@ static int read_family(struct vg_request *rq, virDomainPtr dom,
     ret->v = calloc((size_t)n, sizeof(*ret->v));
     if (!ret->v)
         return fail_memory(rq);
-    if (family->get(dom, ret->v, &n, flags) < 0)
+    if (call_get(rq, dom, family, ret->v, &n, flags) < 0)
         return fail_call(rq);
     ret->n = n;
     return 0;
@@ -59,6 +78,14 @@ json_t *vg_domain_params_json(struct vg_request *rq, virDomainPtr dom,
     return object;
 }
 
+static struct vg_reply reply_params(struct vg_request *rq, virDomainPtr dom,
+                                    const struct vg_domain_params *family,
+                                    unsigned int flags)
+{
+    json_t *object = vg_domain_params_json(rq, dom, family, flags);
+    return object ? vg_ok(rq, object) : vg_fail(rq);
+}
+
 struct vg_reply vg_domain_params_get(struct vg_request *rq,
                                      const struct vg_domain_params *family)
 {
@@ -67,32 +94,40 @@ struct vg_reply vg_domain_params_get(struct vg_request *rq,
         VG_FLAGS("flags", &flags, virDomainModificationImpact), VG_END};
 
     vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
-    if (!dom)
-        return vg_fail(rq);
-    json_t *object = vg_domain_params_json(rq, dom, family, flags);
-    return object ? vg_ok(rq, object) : vg_fail(rq);
+    return dom ? reply_params(rq, dom, family, flags) : vg_fail(rq);
+}
+
+/* Changing both is one call, reading both is an error: the running domain's are read. */
+static unsigned int flags_to_read(unsigned int flags)
+{
+    return flags & VIR_DOMAIN_AFFECT_LIVE
+               ? flags & ~(unsigned int)VIR_DOMAIN_AFFECT_CONFIG
+               : flags;
+}
+
+/* -1: the request's error is set. */
+static int set_params(struct vg_request *rq, virDomainPtr dom,
+                      const struct vg_domain_params *family, json_t *object,
+                      unsigned int flags)
+{
+    vg_auto_params current = {0};
+    vg_auto_params wanted = {0};
+
+    if (json_object_size(object) == 0)
+        return 0;
+    if (read_family(rq, dom, family, flags_to_read(flags), &current) < 0 ||
+        vg_params_from_json(object, current.v, current.n, &wanted.v, &wanted.n,
+                            vg_request_error(rq)) < 0)
+        return -1;
+    return call_set(rq, dom, family, &wanted, flags) < 0 ? fail_call(rq) : 0;
 }
 
 struct vg_reply vg_domain_params_set(struct vg_request *rq, virDomainPtr dom,
                                      const struct vg_domain_params *family,
                                      json_t *object, unsigned int flags)
 {
-    vg_auto_params current = {0};
-    vg_auto_params wanted = {0};
-    /* A getter answers for one of both. */
-    unsigned int read_flags = flags & VIR_DOMAIN_AFFECT_LIVE
-                                  ? flags & ~(unsigned)VIR_DOMAIN_AFFECT_CONFIG
-                                  : flags;
-
-    if (json_object_size(object) == 0)
-        return vg_no_content(rq);
-    if (read_family(rq, dom, family, read_flags, &current) < 0 ||
-        vg_params_from_json(object, current.v, current.n, &wanted.v, &wanted.n,
-                            vg_request_error(rq)) < 0)
-        return vg_fail(rq);
-    if (family->set(dom, wanted.v, wanted.n, flags) < 0)
-        return vg_fail_virt(rq);
-    return vg_no_content(rq);
+    return set_params(rq, dom, family, object, flags) < 0 ? vg_fail(rq)
+                                                          : vg_no_content(rq);
 }
 
 struct vg_reply vg_domain_params_patch(struct vg_request *rq,
@@ -107,4 +142,25 @@ struct vg_reply vg_domain_params_patch(struct vg_request *rq,
     if (!dom)
         return vg_fail(rq);
     return vg_domain_params_set(rq, dom, family, object, flags);
+}
+
+struct vg_reply vg_domain_params_patch_part(struct vg_request *rq,
+                                            const struct vg_domain_params *family)
+{
+    unsigned int flags = 0;
+    json_t *object = NULL;
+    const struct vg_field args[] = {
+        VG_FLAGS("flags", &flags, virDomainModificationImpact), VG_REST(&object), VG_END};
+
+    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
+    if (!dom)
+        return vg_fail(rq);
+    if (!rq->json) {
+        vg_error_set(&rq->error, VG_E_MISSING_KEY,
+                     "Send the parameters to change as a JSON object");
+        return vg_fail(rq);
+    }
+    if (set_params(rq, dom, family, object, flags) < 0)
+        return vg_fail(rq);
+    return reply_params(rq, dom, family, flags_to_read(flags));
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The devices of a domain, as its XML has them: lists of them, one of them, and the typed
- * parameters that libvirt keeps of disks and interfaces.
+ * The devices of a domain, as its XML has them: lists of them, and one of them.
  */
 #pragma once
 
@@ -57,24 +56,3 @@ struct vg_reply vg_devices_reply(struct vg_request *rq, const char *key, const c
  * `tail` follows as it is. Owned by the caller; NULL when out of memory. */
 char *vg_device_href(const struct vg_request *rq, virDomainPtr dom, const char *kind,
                      const char *name, const char *tail);
-
-/* ---- typed parameters of a disk or an interface ------------------------------------ */
-
-/* virDomainGetBlockIoTune and its like; libvirt's two calls: how many, then which. */
-struct vg_device_params {
-    const char *segment;         /* of the path: "disk", "device" */
-    const struct vg_enum *flags; /* what ?flags= takes */
-    int (*get)(virDomainPtr dom, const char *name, virTypedParameterPtr params,
-               int *nparams, unsigned int flags);
-    int (*set)(virDomainPtr dom, const char *name, virTypedParameterPtr params,
-               int nparams, unsigned int flags);
-};
-
-/* GET: the parameters. NULL: the request's error is set. New reference. */
-json_t *vg_device_params_read(struct vg_request *rq, virDomainPtr dom,
-                              const struct vg_device_params *which, unsigned int flags);
-struct vg_reply vg_device_params_get(struct vg_request *rq,
-                                     const struct vg_device_params *which);
-/* PATCH: changes those that the body names, answers with all. */
-struct vg_reply vg_device_params_patch(struct vg_request *rq,
-                                       const struct vg_device_params *which);

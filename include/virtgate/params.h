@@ -42,11 +42,17 @@ int vg_params_from_json(json_t *object, const virTypedParameter *current, int nc
                         struct vg_error *reterr);
 
 /* One family of a domain's typed parameters: what reads them and what sets them. Exactly
- * one of `get` and `get_all` is set. */
+ * one of `get`, `get_of` and `get_all` is set, and the setter that goes with it. */
 struct vg_domain_params {
     /* Fills *nparams entries; with NULL, says how many there are. */
     int (*get)(virDomainPtr dom, virTypedParameterPtr params, int *nparams,
                unsigned int flags);
+    /* The same of a part of the domain, a disk or an interface, ... */
+    int (*get_of)(virDomainPtr dom, const char *part, virTypedParameterPtr params,
+                  int *nparams, unsigned int flags);
+    int (*set_of)(virDomainPtr dom, const char *part, virTypedParameterPtr params,
+                  int nparams, unsigned int flags);
+    const char *segment; /* ... that this word of the path's pattern names */
     /* Allocates them. */
     int (*get_all)(virDomainPtr dom, virTypedParameterPtr *params, int *nparams,
                    unsigned int flags);
@@ -68,6 +74,11 @@ struct vg_reply vg_domain_params_get(struct vg_request *rq,
 struct vg_reply vg_domain_params_set(struct vg_request *rq, virDomainPtr dom,
                                      const struct vg_domain_params *family,
                                      json_t *object, unsigned int flags) VG_MUST_USE;
+
+/* The same for a family of a part, which needs a body and is answered with all. */
+struct vg_reply
+vg_domain_params_patch_part(struct vg_request *rq,
+                            const struct vg_domain_params *family) VG_MUST_USE;
 
 /* PATCH of a family whose arguments are `flags` and its parameters. */
 struct vg_reply vg_domain_params_patch(struct vg_request *rq,
