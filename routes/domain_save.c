@@ -195,13 +195,9 @@ static struct vg_reply get_managed_save_xml(struct vg_request *rq)
     const struct vg_field args[] = {VG_FLAGS("flags", &flags, virDomainSaveImageXMLFlags),
                                     VG_END};
 
-    if (vg_args(rq, args) < 0)
+    if (vg_args(rq, args) < 0 ||
+        vg_request_may_see(rq, flags & VIR_DOMAIN_SAVE_IMAGE_XML_SECURE) < 0)
         return vg_fail(rq);
-    if (flags & VIR_DOMAIN_SAVE_IMAGE_XML_SECURE && !vg_request_may(rq, VG_OPERATE)) {
-        vg_error_set(vg_request_error(rq), VG_E_FORBIDDEN,
-                     "The flag 'secure' shows passwords; it needs the role 'operator'");
-        return vg_fail(rq);
-    }
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
     if (!dom)
         return vg_fail(rq);

@@ -228,13 +228,9 @@ static struct vg_reply get_snapshot_xml(struct vg_request *rq)
     const struct vg_field args[] = {VG_FLAGS("flags", &flags, virDomainSnapshotXMLFlags),
                                     VG_END};
 
-    if (vg_args(rq, args) < 0)
+    if (vg_args(rq, args) < 0 ||
+        vg_request_may_see(rq, flags & VIR_DOMAIN_SNAPSHOT_XML_SECURE) < 0)
         return vg_fail(rq);
-    if (flags & VIR_DOMAIN_SNAPSHOT_XML_SECURE && !vg_request_may(rq, VG_OPERATE)) {
-        vg_error_set(vg_request_error(rq), VG_E_FORBIDDEN,
-                     "The flag 'secure' shows passwords; it needs the role 'operator'");
-        return vg_fail(rq);
-    }
     vg_autoptr(virDomainSnapshot) snapshot = find_snapshot(rq);
     if (!snapshot)
         return vg_fail(rq);

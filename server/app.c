@@ -139,6 +139,15 @@ bool vg_request_may(const struct vg_request *rq, unsigned int access)
     return rq->role >= needed_role(access);
 }
 
+int vg_request_may_see(struct vg_request *rq, bool secrets)
+{
+    if (!secrets || vg_request_may(rq, VG_OPERATE))
+        return 0;
+    vg_error_set(&rq->error, VG_E_FORBIDDEN,
+                 "The flag 'secure' shows passwords; it needs the role 'operator'");
+    return -1;
+}
+
 int vg_app_permit(struct vg_request *rq, enum vg_role role)
 {
     enum vg_role needed = needed_role(rq->route->flags);

@@ -8,7 +8,6 @@
 #include "virtgate/conflict.h"
 #include "virtgate/domain.h"
 #include "virtgate/host.h"
-#include "virtgate/route.h"
 #include "virtgate/xml.h"
 #include "virtgate/xml_json.h"
 
@@ -16,11 +15,8 @@
 
 char *vg_domain_xml(struct vg_request *rq, virDomainPtr dom, unsigned int flags)
 {
-    if (flags & VIR_DOMAIN_XML_SECURE && !vg_request_may(rq, VG_OPERATE)) {
-        vg_error_set(vg_request_error(rq), VG_E_FORBIDDEN,
-                     "The flag 'secure' shows passwords; it needs the role 'operator'");
+    if (vg_request_may_see(rq, flags & VIR_DOMAIN_XML_SECURE) < 0)
         return NULL;
-    }
     char *xml = virDomainGetXMLDesc(dom, flags);
     if (!xml)
         vg_error_set_virt(vg_request_error(rq));

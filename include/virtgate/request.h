@@ -36,6 +36,10 @@ const char *vg_host_prefix(const struct vg_request *rq);
  */
 bool vg_request_may(const struct vg_request *rq, unsigned int access);
 
+/* Whether the caller may see the secrets in a document, as its flag `secure` asks; not
+ * asked for (false) is always right. -1: the request's error is set. */
+int vg_request_may_see(struct vg_request *rq, bool secrets);
+
 /* Whether the Accept header prefers application/xml to JSON. */
 bool vg_wants_xml(const struct vg_request *rq);
 
