@@ -11,12 +11,6 @@
 /* libvirt's protocol carries no more at a time. */
 #define MAX_PEEK ((int64_t)4 * 1024 * 1024)
 
-static struct vg_reply fail_memory(struct vg_request *rq)
-{
-    vg_error_set(vg_request_error(rq), VG_E_INTERNAL, "Out of memory");
-    return vg_fail(rq);
-}
-
 static struct vg_reply peek_disk(struct vg_request *rq)
 {
     int64_t offset = 0, size = 0;
@@ -31,7 +25,7 @@ static struct vg_reply peek_disk(struct vg_request *rq)
         return vg_fail(rq);
     vg_autofree char *bytes = malloc((size_t)size);
     if (!bytes)
-        return fail_memory(rq);
+        return vg_fail_memory(rq);
     if (virDomainBlockPeek(dom, vg_path(rq, "disk"), (unsigned long long)offset,
                            (size_t)size, bytes, 0) < 0)
         return vg_fail_virt(rq);
@@ -59,7 +53,7 @@ static struct vg_reply peek_memory(struct vg_request *rq)
         flags = VIR_MEMORY_PHYSICAL;
     vg_autofree char *bytes = malloc((size_t)size);
     if (!bytes)
-        return fail_memory(rq);
+        return vg_fail_memory(rq);
     if (virDomainMemoryPeek(dom, (unsigned long long)start, (size_t)size, bytes, flags) <
         0)
         return vg_fail_virt(rq);

@@ -13,12 +13,6 @@
 /* What libvirt's protocol has room for. */
 #define MAX_VCPUS 16384
 
-static struct vg_reply fail_memory(struct vg_request *rq)
-{
-    vg_error_set(vg_request_error(rq), VG_E_INTERNAL, "Out of memory");
-    return vg_fail(rq);
-}
-
 /* ---- the virtual CPUs of a running domain ------------------------------------------ */
 
 static void write_vcpu(struct vg_json *w, const virVcpuInfo *info,
@@ -52,7 +46,7 @@ static struct vg_reply list_vcpus(struct vg_request *rq)
     vg_autofree virVcpuInfo *infos = calloc((size_t)n, sizeof(*infos));
     vg_autofree unsigned char *maps = calloc((size_t)n, (size_t)bytes);
     if (!infos || !maps)
-        return fail_memory(rq);
+        return vg_fail_memory(rq);
     n = virDomainGetVcpus(dom, infos, n, maps, bytes);
     if (n < 0)
         return vg_fail_virt(rq);
@@ -84,7 +78,7 @@ static struct vg_reply enable_vcpus(struct vg_request *rq)
         return vg_fail(rq);
     vg_autofree char *text = vg_cpumap_text(&vcpus);
     if (!text)
-        return fail_memory(rq);
+        return vg_fail_memory(rq);
     if (virDomainSetVcpu(dom, text, enabled, flags) < 0)
         return vg_fail_virt(rq);
     return vg_no_content(rq);
@@ -168,7 +162,7 @@ static struct vg_reply list_pins(struct vg_request *rq)
         n = MAX_VCPUS;
     vg_autofree unsigned char *maps = calloc((size_t)n + 1, (size_t)bytes);
     if (!maps)
-        return fail_memory(rq);
+        return vg_fail_memory(rq);
     n = virDomainGetVcpuPinInfo(dom, n, maps, bytes, flags);
     if (n < 0)
         return vg_fail_virt(rq);
@@ -221,7 +215,7 @@ static struct vg_reply get_emulator_pin(struct vg_request *rq)
         return vg_fail(rq);
     vg_autofree unsigned char *map = calloc(1, (size_t)bytes);
     if (!map)
-        return fail_memory(rq);
+        return vg_fail_memory(rq);
     int known = virDomainGetEmulatorPinInfo(dom, map, bytes, flags);
     if (known < 0)
         return vg_fail_virt(rq);

@@ -161,8 +161,7 @@ static struct vg_reply reply_watching(struct vg_request *rq,
     if (!watching || !watch) {
         free(watching);
         vg_watch_free(watch);
-        vg_error_set(&rq->error, VG_E_INTERNAL, "Out of memory");
-        return vg_fail(rq);
+        return vg_fail_memory(rq);
     }
     *watching = *how;
     watching->watch = watch;

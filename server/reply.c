@@ -205,6 +205,12 @@ struct vg_reply vg_fail(struct vg_request *rq)
     return vg_reply_problem(rq, &rq->error);
 }
 
+struct vg_reply vg_fail_memory(struct vg_request *rq)
+{
+    vg_error_set(&rq->error, VG_E_INTERNAL, "Out of memory");
+    return vg_fail(rq);
+}
+
 struct vg_reply vg_fail_virt(struct vg_request *rq)
 {
     vg_error_set_virt(&rq->error);

@@ -99,6 +99,9 @@ struct vg_reply vg_no_content(struct vg_request *rq) VG_MUST_USE;
 /* The request's error, as problem+json. */
 struct vg_reply vg_fail(struct vg_request *rq) VG_MUST_USE;
 
+/* 500: out of memory. */
+struct vg_reply vg_fail_memory(struct vg_request *rq) VG_MUST_USE;
+
 /* The calling thread's last libvirt error, as problem+json. */
 struct vg_reply vg_fail_virt(struct vg_request *rq) VG_MUST_USE;
 
