@@ -32,25 +32,21 @@ static struct vg_reply reply_checkpoint(struct vg_request *rq,
     return json ? vg_ok(rq, json) : vg_fail(rq);
 }
 
-/* Sorted by name, unless libvirt was asked for an order. */
+/* `ordered`: libvirt was asked for an order. */
 static struct vg_reply reply_list(struct vg_request *rq,
-                                  const struct vg_checkpoint_list *list, bool tree,
-                                  unsigned int flags)
+                                  const struct vg_checkpoint_list *list, bool ordered,
+                                  bool tree)
 {
-    json_t *all = json_array();
-    for (int i = 0; all && i < list->n; i++) {
+    json_auto_t *all = json_array();
+    for (int i = 0; i < list->n; i++) {
         json_t *json = read_checkpoint(rq, list->v[i]);
-        if (!json) {
-            json_decref(all);
+        if (!json)
             return vg_fail(rq);
-        }
-        json_array_append_new(all, json);
+        if (json_array_append_new(all, json) < 0)
+            return vg_fail_memory(rq);
     }
-    if (all && !(flags & VIR_DOMAIN_CHECKPOINT_LIST_TOPOLOGICAL))
-        all = vg_points_sort(all);
-    if (all && tree)
-        all = vg_points_to_tree(all);
-    return vg_ok(rq, json_pack("{s:o}", "checkpoints", all));
+    return vg_ok(rq, json_pack("{s:o}", "checkpoints",
+                               vg_points_arrange(vg_take(&all), ordered, tree)));
 }
 
 /* ---- the list ---------------------------------------------------------------------- */
@@ -77,7 +73,9 @@ static struct vg_reply list_checkpoints(struct vg_request *rq)
     if (!dom)
         return vg_fail(rq);
     list.n = virDomainListAllCheckpoints(dom, &list.v, flags);
-    return list.n < 0 ? vg_fail_virt(rq) : reply_list(rq, &list, tree, flags);
+    return list.n < 0 ? vg_fail_virt(rq)
+                      : reply_list(rq, &list,
+                                   flags & VIR_DOMAIN_CHECKPOINT_LIST_TOPOLOGICAL, tree);
 }
 
 /* A name that is taken is a conflict, and so is a guest that does not run. */
@@ -190,7 +188,9 @@ static struct vg_reply list_checkpoint_children(struct vg_request *rq)
     if (!checkpoint)
         return vg_fail(rq);
     list.n = virDomainCheckpointListAllChildren(checkpoint, &list.v, flags);
-    return list.n < 0 ? vg_fail_virt(rq) : reply_list(rq, &list, tree, flags);
+    return list.n < 0 ? vg_fail_virt(rq)
+                      : reply_list(rq, &list,
+                                   flags & VIR_DOMAIN_CHECKPOINT_LIST_TOPOLOGICAL, tree);
 }
 
 static struct vg_reply delete_checkpoint(struct vg_request *rq)

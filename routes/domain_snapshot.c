@@ -62,14 +62,6 @@ static json_t *read_list(struct vg_request *rq, const struct vg_snapshot_list *l
     return vg_take(&all);
 }
 
-/* Sorted by name, unless libvirt was asked for an order. */
-static json_t *arrange(json_t *all, bool tree, unsigned int flags)
-{
-    if (all && !(flags & VIR_DOMAIN_SNAPSHOT_LIST_TOPOLOGICAL))
-        all = vg_points_sort(all);
-    return all && tree ? vg_points_to_tree(all) : all;
-}
-
 /* ---- the list ---------------------------------------------------------------------- */
 
 static int read_list_args(struct vg_request *rq, bool *ret_tree, unsigned int *ret_flags)
@@ -100,8 +92,10 @@ static struct vg_reply list_snapshots(struct vg_request *rq)
     json_t *all = read_list(rq, &list);
     if (!all)
         return vg_fail(rq);
-    return vg_ok(rq, json_pack("{s:b, s:o}", "hasCurrent", current, "snapshots",
-                               arrange(all, tree, flags)));
+    return vg_ok(
+        rq, json_pack("{s:b, s:o}", "hasCurrent", current, "snapshots",
+                      vg_points_arrange(all, flags & VIR_DOMAIN_SNAPSHOT_LIST_TOPOLOGICAL,
+                                        tree)));
 }
 
 /* {"name", "description"}, or with an admin's rights libvirt's own document. */
@@ -163,10 +157,8 @@ static struct vg_reply create_snapshot(struct vg_request *rq)
         return vg_fail(rq);
     vg_autofree char *made =
         c.xml ? NULL : vg_point_to_xml("domainsnapshot", c.name, c.description);
-    if (!c.xml && !made) {
-        fail_memory(rq);
-        return vg_fail(rq);
-    }
+    if (!c.xml && !made)
+        return vg_fail_memory(rq);
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
     if (!dom || vg_operation_begin(rq, dom, VIR_DOMAIN_JOB_OPERATION_SNAPSHOT) < 0)
         return vg_fail(rq);
@@ -203,17 +195,20 @@ static struct vg_reply get_current(struct vg_request *rq)
 
 /* ---- one snapshot ------------------------------------------------------------------ */
 
-/* The path's {snapshot} of its domain. NULL: the request's error is set. */
-static virDomainSnapshotPtr find_snapshot(struct vg_request *rq)
+/* The path's {snapshot} of a domain. NULL: the request's error is set. */
+static virDomainSnapshotPtr find_of(struct vg_request *rq, virDomainPtr dom)
 {
-    vg_autoptr(virDomain) dom = vg_path_domain(rq);
-    if (!dom)
-        return NULL;
     virDomainSnapshotPtr snapshot =
         virDomainSnapshotLookupByName(dom, vg_path(rq, "snapshot"), 0);
     if (!snapshot)
         vg_error_set_virt(vg_request_error(rq));
     return snapshot;
+}
+
+static virDomainSnapshotPtr find_snapshot(struct vg_request *rq)
+{
+    vg_autoptr(virDomain) dom = vg_path_domain(rq);
+    return dom ? find_of(rq, dom) : NULL;
 }
 
 static struct vg_reply get_snapshot(struct vg_request *rq)
@@ -264,7 +259,10 @@ static struct vg_reply list_snapshot_children(struct vg_request *rq)
     json_t *all = read_list(rq, &list);
     if (!all)
         return vg_fail(rq);
-    return vg_ok(rq, json_pack("{s:o}", "snapshots", arrange(all, tree, flags)));
+    return vg_ok(
+        rq, json_pack("{s:o}", "snapshots",
+                      vg_points_arrange(all, flags & VIR_DOMAIN_SNAPSHOT_LIST_TOPOLOGICAL,
+                                        tree)));
 }
 
 /* Changes a snapshot, which its domain shows as `job`. */
@@ -278,7 +276,7 @@ change_snapshot(struct vg_request *rq, const struct vg_enum *names, int job,
     if (vg_args(rq, args) < 0)
         return vg_fail(rq);
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
-    vg_autoptr(virDomainSnapshot) snapshot = dom ? find_snapshot(rq) : NULL;
+    vg_autoptr(virDomainSnapshot) snapshot = dom ? find_of(rq, dom) : NULL;
     if (!snapshot || vg_operation_begin(rq, dom, job) < 0)
         return vg_fail(rq);
     return call(snapshot, flags) < 0 ? vg_fail_virt(rq) : vg_no_content(rq);

@@ -11,24 +11,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void free_text(xmlChar **text)
-{
-    xmlFree(*text);
-}
-#define auto_text VG_CLEANUP(free_text) xmlChar *
-
 /* ---- out --------------------------------------------------------------------------- */
 
 /* null when there is no element. */
 static json_t *text_of(const xmlNode *node)
 {
-    auto_text text = node ? xmlNodeGetContent(node) : NULL;
+    vg_auto_xml_text text = node ? xmlNodeGetContent(node) : NULL;
     return vg_json_text((const char *)text);
 }
 
 static json_t *number_of(const xmlNode *node)
 {
-    auto_text text = node ? xmlNodeGetContent(node) : NULL;
+    vg_auto_xml_text text = node ? xmlNodeGetContent(node) : NULL;
     errno = 0;
     long long value = text ? strtoll((const char *)text, NULL, 10) : 0;
     return text && !errno ? json_integer(value) : json_null();
@@ -36,7 +30,7 @@ static json_t *number_of(const xmlNode *node)
 
 json_t *vg_point_to_json(const char *xml, struct vg_error *reterr)
 {
-    vg_auto_doc doc = xmlReadMemory(xml, (int)strlen(xml), NULL, NULL, VG_XML_OPTIONS);
+    vg_auto_doc doc = vg_xml_parse(xml);
     const xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
 
     if (!root) {
@@ -73,7 +67,7 @@ static int compare_names(const void *a, const void *b)
                   member(*(json_t *const *)b, "name"));
 }
 
-json_t *vg_points_sort(json_t *points_steal)
+static json_t *sort_points(json_t *points_steal)
 {
     json_auto_t *points = points_steal;
     size_t n = json_array_size(points), i;
@@ -94,7 +88,7 @@ json_t *vg_points_sort(json_t *points_steal)
     return vg_take(&sorted);
 }
 
-json_t *vg_points_to_tree(json_t *points_steal)
+static json_t *make_tree(json_t *points_steal)
 {
     json_auto_t *points = points_steal;
     json_auto_t *by_name = json_object();
@@ -115,23 +109,27 @@ json_t *vg_points_to_tree(json_t *points_steal)
     return bad ? NULL : vg_take(&roots);
 }
 
-/* ---- in ---------------------------------------------------------------------------- */
-
-static const xmlChar *as_xml(const char *text)
+json_t *vg_points_arrange(json_t *points_steal, bool ordered, bool tree)
 {
-    return (const xmlChar *)text;
+    json_t *points = points_steal;
+
+    if (points && !ordered)
+        points = sort_points(points);
+    return points && tree ? make_tree(points) : points;
 }
+
+/* ---- in ---------------------------------------------------------------------------- */
 
 static int add_child(xmlNode *node, const char *name, const char *text)
 {
-    return !text || xmlNewTextChild(node, NULL, as_xml(name), as_xml(text)) ? 0 : -1;
+    return !text || xmlNewTextChild(node, NULL, VG_XML(name), VG_XML(text)) ? 0 : -1;
 }
 
 char *vg_point_to_xml(const char *root, const char *name, const char *description)
 {
-    vg_auto_doc doc = xmlNewDoc(as_xml("1.0"));
-    xmlNode *node = doc ? xmlNewNode(NULL, as_xml(root)) : NULL;
-    auto_text text = NULL;
+    vg_auto_doc doc = xmlNewDoc(VG_XML("1.0"));
+    xmlNode *node = doc ? xmlNewNode(NULL, VG_XML(root)) : NULL;
+    vg_auto_xml_text text = NULL;
     int n = 0;
 
     if (!node)

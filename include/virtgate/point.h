@@ -11,13 +11,10 @@
  * creationTimeSeconds, and of a snapshot state. New reference; NULL: *reterr. */
 json_t *vg_point_to_json(const char *xml, struct vg_error *reterr);
 
-/* Sorts an array of such objects by name. The reference is taken; NULL when out of
- * memory. */
-json_t *vg_points_sort(json_t *points_steal);
-
-/* The same array's roots (those whose parent is not in it), each with its "children". The
- * reference is taken; NULL when out of memory. */
-json_t *vg_points_to_tree(json_t *points_steal);
+/* An array of such objects as a list shows it: by name, unless libvirt put them in order
+ * (`ordered`); with `tree` only the roots (those whose parent is not in it), each with
+ * its "children". The reference is taken; NULL when out of memory. */
+json_t *vg_points_arrange(json_t *points_steal, bool ordered, bool tree);
 
 /* A document <root> with a name and a description, each NULL for none. Owned by the
  * caller; NULL when out of memory. */
