@@ -32,7 +32,7 @@ static struct vg_reply begin_backup(struct vg_request *rq)
         return vg_fail(rq);
     if (virDomainBackupBegin(dom, xml, checkpoint, flags) < 0)
         return vg_fail_in_state(rq, dom, VG_NEEDS_ACTIVE);
-    return vg_accepted(rq, vg_domain_child_href(rq, dom, "job", NULL), NULL);
+    return vg_accepted(rq, vg_domain_child_href(rq, dom, "job", NULL, ""), NULL);
 }
 
 static struct vg_reply get_backup(struct vg_request *rq)

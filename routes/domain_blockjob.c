@@ -18,8 +18,8 @@
 /* 202 and where the job is. */
 static struct vg_reply reply_at_job(struct vg_request *rq, virDomainPtr dom)
 {
-    return vg_accepted(rq, vg_device_href(rq, dom, "disks", vg_path(rq, "disk"), "/job"),
-                       NULL);
+    return vg_accepted(
+        rq, vg_domain_child_href(rq, dom, "disks", vg_path(rq, "disk"), "/job"), NULL);
 }
 
 /* libvirt's error `number` is also what it says when there is a job (1) or none (0): the

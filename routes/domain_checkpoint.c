@@ -126,7 +126,7 @@ static struct vg_reply create_checkpoint(struct vg_request *rq)
     vg_json_value(&w, NULL, json);
     return vg_created(rq,
                       vg_domain_child_href(rq, dom, "checkpoints",
-                                           virDomainCheckpointGetName(checkpoint)),
+                                           virDomainCheckpointGetName(checkpoint), ""),
                       &w);
 }
 

@@ -166,8 +166,9 @@ static struct vg_reply detach_device(struct vg_request *rq)
         rc = virDomainDetachDevice(dom, xml);
     if (rc < 0)
         return vg_fail_virt(rq);
-    return live ? vg_accepted(rq, vg_device_href(rq, dom, "devices", NULL, ""), NULL)
-                : vg_no_content(rq);
+    return live
+               ? vg_accepted(rq, vg_domain_child_href(rq, dom, "devices", NULL, ""), NULL)
+               : vg_no_content(rq);
 }
 
 static struct vg_reply detach_alias(struct vg_request *rq)
@@ -183,7 +184,8 @@ static struct vg_reply detach_alias(struct vg_request *rq)
     bool live = is_live(dom, flags);
     if (virDomainDetachDeviceAlias(dom, alias, flags) < 0)
         return fail_detach(rq, dom, alias, flags);
-    return live ? vg_accepted(rq, vg_device_href(rq, dom, "devices", alias, ""), NULL)
+    return live ? vg_accepted(rq, vg_domain_child_href(rq, dom, "devices", alias, ""),
+                              NULL)
                 : vg_no_content(rq);
 }
 

@@ -86,17 +86,15 @@ static struct vg_reply get_iothread(struct vg_request *rq)
 
 /* Where the new one is found: one that is only in the configuration is not in the list of
  * a running domain. Owned by the caller. */
-static char *iothread_href(struct vg_request *rq, virDomainPtr dom, unsigned int id,
+static char *iothread_href(struct vg_request *rq, virDomainPtr dom, int64_t id,
                            unsigned int flags)
 {
-    vg_autofree char *domain = vg_domain_href(rq, dom);
     bool config = (flags & VIR_DOMAIN_AFFECT_CONFIG) && !(flags & VIR_DOMAIN_AFFECT_LIVE);
-    char *href = NULL;
+    char text[24];
 
-    if (!domain || asprintf(&href, "%s/iothreads/%u%s", domain, id,
-                            config ? "?flags=config" : "") < 0)
-        return NULL;
-    return href;
+    snprintf(text, sizeof(text), "%lld", (long long)id);
+    return vg_domain_child_href(rq, dom, "iothreads", text,
+                                config ? "?flags=config" : "");
 }
 
 /* {"id": 2} */
@@ -119,7 +117,7 @@ static struct vg_reply add_iothread(struct vg_request *rq)
     vg_json_begin_object(&w, NULL);
     vg_json_int(&w, "id", id);
     vg_json_end_object(&w);
-    return vg_created(rq, iothread_href(rq, dom, (unsigned int)id, flags), &w);
+    return vg_created(rq, iothread_href(rq, dom, id, flags), &w);
 }
 
 static struct vg_reply remove_iothread(struct vg_request *rq)

@@ -129,14 +129,11 @@ static struct vg_reply start_dirty_rate(struct vg_request *rq)
     flags |= (unsigned int)mode;
     if (virDomainStartDirtyRateCalc(dom, (int)seconds, flags) < 0)
         return vg_fail_virt(rq);
-    vg_autofree char *domain = vg_domain_href(rq, dom);
-    char *href = NULL;
-    if (!domain || asprintf(&href, "%s/stats?groups=dirtyrate", domain) < 0)
-        href = NULL;
     vg_auto_json w = vg_json_for(rq);
     vg_json_begin_object(&w, NULL);
     vg_json_int(&w, "seconds", seconds);
     vg_json_end_object(&w);
+    char *href = vg_domain_child_href(rq, dom, "stats", NULL, "?groups=dirtyrate");
     return vg_accepted(rq, href, &w);
 }
 

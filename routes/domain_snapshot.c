@@ -167,8 +167,8 @@ static struct vg_reply create_snapshot(struct vg_request *rq)
     if (!snapshot)
         return fail_creation(rq, dom, c.xml ? c.xml : made);
     vg_auto_json w = vg_json_for(rq);
-    char *href =
-        vg_domain_child_href(rq, dom, "snapshots", virDomainSnapshotGetName(snapshot));
+    char *href = vg_domain_child_href(rq, dom, "snapshots",
+                                      virDomainSnapshotGetName(snapshot), "");
     if (c.flags & VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA) { /* libvirt forgets it */
         vg_json_begin_object(&w, NULL);
         vg_json_string(&w, "name", virDomainSnapshotGetName(snapshot));

@@ -303,16 +303,3 @@ struct vg_reply vg_devices_reply(struct vg_request *rq, const char *key, const c
     vg_json_end_object(&w);
     return vg_ok_written(rq, &w);
 }
-
-char *vg_device_href(const struct vg_request *rq, virDomainPtr dom, const char *kind,
-                     const char *name, const char *tail)
-{
-    vg_autofree char *domain = vg_domain_href(rq, dom);
-    vg_autofree char *encoded = vg_percent_encode(name ? name : "");
-    char *href = NULL;
-
-    if (!domain || !encoded ||
-        asprintf(&href, "%s/%s%s%s%s", domain, kind, name ? "/" : "", encoded, tail) < 0)
-        return NULL;
-    return href;
-}

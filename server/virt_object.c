@@ -97,15 +97,15 @@ virDomainPtr vg_args_domain(struct vg_request *rq, const struct vg_field *fields
 }
 
 char *vg_domain_child_href(const struct vg_request *rq, virDomainPtr dom,
-                           const char *collection, const char *name)
+                           const char *collection, const char *name, const char *tail)
 {
     vg_autofree char *domain = vg_domain_href(rq, dom);
     vg_autofree char *encoded = name ? vg_percent_encode(name) : NULL;
     char *href = NULL;
 
     if (!domain || (name && !encoded) ||
-        asprintf(&href, "%s/%s%s%s", domain, collection, name ? "/" : "",
-                 name ? encoded : "") < 0)
+        asprintf(&href, "%s/%s%s%s%s", domain, collection, name ? "/" : "",
+                 name ? encoded : "", tail) < 0)
         return NULL;
     return href;
 }

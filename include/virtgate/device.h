@@ -51,8 +51,3 @@ extern const struct vg_enum vg_devices_flags;
 struct vg_reply vg_devices_reply(struct vg_request *rq, const char *key, const char *type,
                                  void (*write)(struct vg_json *w,
                                                const struct vg_device *device));
-
-/* "/domains/NAME/disks/vda/job": the name percent-encoded, or left out where it is NULL;
- * `tail` follows as it is. Owned by the caller; NULL when out of memory. */
-char *vg_device_href(const struct vg_request *rq, virDomainPtr dom, const char *kind,
-                     const char *name, const char *tail);

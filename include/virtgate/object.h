@@ -24,6 +24,6 @@ virDomainPtr vg_args_domain(struct vg_request *rq, const struct vg_field *fields
 char *vg_domain_href(const struct vg_request *rq, virDomainPtr dom);
 /* The same of what is below it: ".../snapshots/before%20upgrade", or, when `name` is
  * NULL,
- * ".../job". */
+ * ".../job"; `tail`, "/job" or a query, follows as it is. */
 char *vg_domain_child_href(const struct vg_request *rq, virDomainPtr dom,
-                           const char *collection, const char *name);
+                           const char *collection, const char *name, const char *tail);
