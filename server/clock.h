@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <time.h>
 
 #define VG_SECOND_NS ((int64_t)1000000000)
@@ -24,6 +25,17 @@ static inline int64_t vg_coarse_ns(void)
     struct timespec ts;
     clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
     return (int64_t)ts.tv_sec * VG_SECOND_NS + ts.tv_nsec;
+}
+
+/* RFC 3339 in UTC, with the milliseconds (3 digits) or microseconds (6). */
+static inline void vg_write_time(char *ret, size_t size, const struct timespec *at,
+                                 int digits)
+{
+    struct tm tm;
+    gmtime_r(&at->tv_sec, &tm);
+    size_t n = strftime(ret, size, "%Y-%m-%dT%H:%M:%S", &tm);
+    snprintf(ret + n, size - n, ".%0*ldZ", digits,
+             at->tv_nsec / (digits == 3 ? 1000000 : 1000));
 }
 
 /* A condition whose timed waits take vg_from_now(). */

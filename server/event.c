@@ -97,15 +97,11 @@ enum vg_revision_state vg_event_read_revision(const char *text, uint64_t *ret_nu
                                                                      : VG_REVISION_GONE;
 }
 
-/* "2026-11-23T05:26:39.123456Z" */
-void vg_event_write_time(char *ret, size_t size)
+static void write_now(char *ret, size_t size)
 {
     struct timespec now;
-    struct tm tm;
     clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &tm);
-    size_t n = strftime(ret, size, "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(ret + n, size - n, ".%06ldZ", now.tv_nsec / 1000);
+    vg_write_time(ret, size, &now, 6);
 }
 
 /* What only the number decides goes first, in a prefix of a known greatest size. */
@@ -201,7 +197,7 @@ void vg_event_begin(struct vg_json *w, const struct vg_event_source *source)
 {
     char now[40];
 
-    vg_event_write_time(now, sizeof(now));
+    write_now(now, sizeof(now));
     vg_json_begin_object(w, NULL);
     vg_json_string(w, "time", now);
     vg_json_string(w, "host", source->host);
@@ -239,7 +235,7 @@ char *vg_event_make_reset(const char *reason, size_t *ret_size)
     char revision[VG_REVISION_SIZE], now[40];
 
     vg_event_write_revision(revision, vg_event_head());
-    vg_event_write_time(now, sizeof(now));
+    write_now(now, sizeof(now));
     vg_json_begin_object(&w, NULL);
     vg_json_string(&w, "id", revision);
     vg_json_string(&w, "revision", revision);

@@ -71,9 +71,6 @@ void vg_event_publish(const struct vg_event_source *source, struct vg_json *w);
  * at least the events up to it. */
 uint64_t vg_event_head(void);
 
-/* The time now, as events have it: RFC 3339, UTC, microseconds. */
-void vg_event_write_time(char *ret, size_t size);
-
 void vg_event_write_revision(char ret[VG_REVISION_SIZE], uint64_t number);
 
 /* How a revision stands to what is kept. */

@@ -61,16 +61,13 @@ const struct vg_enum vg_operation_states = {
 /* RFC 3339; null for never. */
 static void write_time(struct vg_json *w, const char *key, const struct timespec *at)
 {
-    char text[40], day[24];
-    struct tm tm;
+    char text[40];
 
     if (!at->tv_sec) {
         vg_json_null(w, key);
         return;
     }
-    gmtime_r(&at->tv_sec, &tm);
-    strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(text, sizeof(text), "%s.%03dZ", day, (int)(at->tv_nsec / 1000000));
+    vg_write_time(text, sizeof(text), at, 3);
     vg_json_string(w, key, text);
 }
 
