@@ -256,11 +256,6 @@ void vg_count(enum vg_counter counter)
     add(&counters[counter], 1);
 }
 
-void vg_count_n(enum vg_counter counter, uint64_t n)
-{
-    add(&counters[counter], n);
-}
-
 void vg_count_stream(int change)
 {
     atomic_fetch_add_explicit(&streams, change, memory_order_relaxed);

@@ -20,7 +20,6 @@ enum vg_counter {
 };
 
 void vg_count(enum vg_counter counter);
-void vg_count_n(enum vg_counter counter, uint64_t n);
 
 /* A stream of events was opened (1) or closed (-1). */
 void vg_count_stream(int change);

@@ -122,7 +122,8 @@ static void *count_much(void *data)
     (void)data;
     for (int i = 0; i < ROUNDS; i++) {
         vg_count(VG_EVENTS_SENT);
-        vg_count_n(VG_INVENTORY_HITS, 2);
+        vg_count(VG_INVENTORY_HITS);
+        vg_count(VG_INVENTORY_HITS);
         vg_count_stream(i % 2 ? -1 : 1);
         vg_count_event_delay(i % 2 ? 100000 : 40000000000);
         vg_count_request(NULL, VG_GET, i % 2 ? 404 : 299, 2000000);
