@@ -128,12 +128,6 @@ static int64_t answer_time(const struct vg_request *rq, int64_t limit_ns)
     return at < limit_ns ? at : limit_ns;
 }
 
-static char *copy_object(const struct vg_request *rq)
-{
-    bool domain = strncmp(rq->route->pattern, "/domains/{domain}", 17) == 0;
-    return domain ? strdup(rq->segments[rq->first_segment + 1]) : NULL;
-}
-
 static struct vg_operation *make_operation(struct vg_request *rq)
 {
     struct vg_operation *op = calloc(1, sizeof(*op));
@@ -146,7 +140,7 @@ static struct vg_operation *make_operation(struct vg_request *rq)
     op->access = rq->route->flags & (VG_READ | VG_OPERATE | VG_ADMIN);
     op->path = strndup(rq->target, rq->path_length);
     op->prefix = rq->prefix ? strdup(rq->prefix) : NULL;
-    op->object = copy_object(rq);
+    op->object = vg_request_object(rq) ? strdup(vg_request_object(rq)) : NULL;
     snprintf(op->request_id, sizeof(op->request_id), "%s", rq->id);
     snprintf(op->principal, sizeof(op->principal), "%s", rq->principal);
     clock_gettime(CLOCK_REALTIME, &op->created);

@@ -48,6 +48,13 @@ void vg_request_unref(struct vg_request *rq)
     free(rq);
 }
 
+const char *vg_request_object(const struct vg_request *rq)
+{
+    static const char domain[] = "/domains/{domain}";
+    bool named = strncmp(rq->route->pattern, domain, sizeof(domain) - 1) == 0;
+    return named ? rq->segments[rq->first_segment + 1] : NULL;
+}
+
 bool vg_request_is_shared(const struct vg_request *rq)
 {
     return rq->route->flags & VG_SHARED && rq->body_kind == VG_BODY_NONE && !rq->if_match;

@@ -68,10 +68,7 @@ static int add_waiter(struct vg_job *job, struct vg_request *rq)
 
 static const char *object_of(const struct vg_request *rq)
 {
-    bool domain = strncmp(rq->route->pattern, "/domains/{domain}", 17) == 0;
-    if (rq->watched)
-        return vg_operation_object(rq->watched);
-    return domain ? rq->segments[rq->first_segment + 1] : NULL;
+    return rq->watched ? vg_operation_object(rq->watched) : vg_request_object(rq);
 }
 
 static struct vg_job *new_job(struct vg_request *rq)
