@@ -21,7 +21,7 @@ void vg_watching_free(struct vg_watching *watching)
 
 bool vg_wants_stream(const struct vg_request *rq)
 {
-    return rq->streams;
+    return rq->accept == VG_ACCEPT_STREAM || rq->accept == VG_ACCEPT_NOTHING_SAID;
 }
 
 /* ---- names ------------------------------------------------------------------------- */

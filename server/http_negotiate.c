@@ -109,7 +109,7 @@ static char *media_given(unsigned int flags)
     return list;
 }
 
-/* A stream where nothing else is preferred. */
+/* Who asks for a WebSocket wants the stream. */
 static int negotiate_stream(struct vg_http_call *call)
 {
     struct vg_request *rq = call->rq;
@@ -120,7 +120,6 @@ static int negotiate_stream(struct vg_http_call *call)
     call->wants_websocket = asked;
     if (asked)
         rq->accept = VG_ACCEPT_STREAM;
-    rq->streams = rq->accept == VG_ACCEPT_STREAM || rq->accept == VG_ACCEPT_NOTHING_SAID;
     return 0;
 }
 

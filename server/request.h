@@ -85,7 +85,6 @@ struct vg_request {
     enum vg_role role; /* the caller's */
     bool number_strings;
     bool fresh;       /* Cache-Control: no-cache */
-    bool streams;     /* text/event-stream rather than JSON */
     char *last_event; /* Last-Event-ID; owned */
     enum vg_lookup { VG_LOOKUP_DEFAULT, VG_LOOKUP_ID, VG_LOOKUP_NAME, VG_LOOKUP_UUID } by;
 
