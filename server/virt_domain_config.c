@@ -25,6 +25,12 @@ char *vg_domain_xml(struct vg_request *rq, virDomainPtr dom, unsigned int flags)
 
 char *vg_domain_xml_of_json(struct vg_request *rq, const json_t *domain)
 {
+    if (!json_is_object(domain)) {
+        vg_error_set(
+            vg_request_error(rq), VG_E_INVALID_VALUE,
+            "'/domain' is an object, as GET /domains/{domain}?view=config gives it");
+        return NULL;
+    }
     json_auto_t *document = json_pack("{s:O}", "domain", domain);
     if (!document) {
         vg_error_set(vg_request_error(rq), VG_E_INTERNAL, "Out of memory");
