@@ -55,7 +55,7 @@ void vg_host_error_unreachable(struct vg_error *e, const char *name,
 int vg_host_prepare_lease(struct vg_host *host, struct vg_lease *lease,
                           struct vg_error *reterr);
 
-/* A copy that shares what cannot change. */
+/* A copy that shares nothing: the two may be used by two threads. */
 void vg_error_copy(struct vg_error *to, const struct vg_error *from);
 
 /* A copy of a URI without the password of its userinfo. Owned by the caller. */

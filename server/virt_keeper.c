@@ -68,7 +68,9 @@ void vg_error_copy(struct vg_error *to, const struct vg_error *from)
     vg_error_clear(to);
     *to = *from;
     to->detail = from->detail ? strdup(from->detail) : NULL;
-    json_incref(to->virt);
+    /* Copied whole: who drops jansson's last reference to what two threads shared frees
+     * it without having seen the other done with it (released there, never acquired). */
+    to->virt = json_deep_copy(from->virt);
 }
 
 /* Lock held. */
