@@ -21,6 +21,7 @@ const struct vg_route *const vg_route_tables[] = {
     vg_routes_domain_input,
     vg_routes_domain_monitor,
     vg_routes_domain_screenshot,
+    vg_routes_domain_console,
     vg_routes_domain_device,
     vg_routes_domain_disk,
     vg_routes_domain_blockjob,

@@ -19,6 +19,7 @@ extern const struct vg_route vg_routes_domain_agent_users[];
 extern const struct vg_route vg_routes_domain_input[];
 extern const struct vg_route vg_routes_domain_monitor[];
 extern const struct vg_route vg_routes_domain_screenshot[];
+extern const struct vg_route vg_routes_domain_console[];
 extern const struct vg_route vg_routes_domain_device[];
 extern const struct vg_route vg_routes_domain_disk[];
 extern const struct vg_route vg_routes_domain_blockjob[];

@@ -42,7 +42,8 @@ struct vg_http_headers {
     const char *host, *content_length, *content_type, *transfer_encoding, *accept,
         *accept_encoding, *authorization, *origin, *request_id, *if_none_match, *if_match,
         *idempotency_key, *fetch_site, *requested_method, *traceparent, *cache_control,
-        *last_event_id, *connection, *upgrade, *websocket_key, *websocket_version;
+        *last_event_id, *connection, *upgrade, *websocket_key, *websocket_version,
+        *websocket_protocol;
     unsigned int n_host, n_length, n_encoding;
     size_t total;      /* bytes of all fields */
     const char *fault; /* what is malformed */

@@ -123,12 +123,26 @@ static int negotiate_stream(struct vg_http_call *call)
     return 0;
 }
 
+/* A WebSocket or nothing; Accept does not matter. */
+static int negotiate_upgrade(struct vg_http_call *call)
+{
+    int asked = vg_http_websocket_asked(call);
+
+    if (asked == 0)
+        vg_error_set(&call->rq->error, VG_E_UPGRADE_REQUIRED,
+                     "Here is a WebSocket only: send GET with Upgrade: websocket");
+    call->wants_websocket = asked > 0;
+    return asked > 0 ? 0 : -1;
+}
+
 static int negotiate_accept(struct vg_http_call *call)
 {
     struct vg_request *rq = call->rq;
     const char *accept = call->headers.accept;
 
     rq->accept = read_accept(accept, rq->route->flags);
+    if (rq->route->flags & VG_UPGRADES)
+        return negotiate_upgrade(call);
     if (rq->route->flags & VG_STREAMS && negotiate_stream(call) < 0)
         return -1;
     if (rq->accept != VG_ACCEPT_OTHER)

@@ -45,6 +45,8 @@ static struct MHD_Response *make_entity(struct vg_http_call *call, struct vg_rep
                                         const struct vg_packed *packed)
 {
     struct vg_body *body = vg_take(&reply->body);
+    if (reply->channel)
+        return vg_http_websocket_of(call, vg_take(&reply->channel));
     if (reply->watching)
         return call->wants_websocket
                    ? vg_http_websocket(call, vg_take(&reply->watching))
@@ -264,6 +266,10 @@ static struct MHD_Response *make_response(struct vg_http_call *call,
     add_header(&response, "X-Content-Type-Options", "nosniff");
     add_header(&response, "Allow", allow);
     add_common(call, reply, &response);
+    if (reply->status == 426) {
+        add_header(&response, "Upgrade", "websocket");
+        add_header(&response, "Connection", "Upgrade");
+    }
     if (closing)
         add_header(&response, "Connection", "close");
     return response;

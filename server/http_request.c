@@ -76,6 +76,7 @@ static const struct {
     FIELD("Sec-WebSocket-Key", websocket_key),
     SINGLE("Transfer-Encoding", transfer_encoding, n_encoding),
     FIELD("Sec-WebSocket-Version", websocket_version),
+    FIELD("Sec-WebSocket-Protocol", websocket_protocol),
     FIELD("Access-Control-Request-Method", requested_method),
 };
 

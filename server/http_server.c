@@ -521,6 +521,7 @@ int vg_http_start(const struct vg_config *cfg)
 
 void vg_http_drain(void)
 {
+    vg_http_websockets_end_channels();
     atomic_store(&draining, true);
     vg_http_quiesce();
 }

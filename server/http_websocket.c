@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * See http_websocket.h. After the answer 101 libmicrohttpd hands the socket over; from
- * then on it belongs to the one thread here. Watches are woken on another thread, which
- * only puts the socket's name on a list.
+ * then on it belongs to the one thread here. It carries events, which a watch gives
+ * (watches are woken on another thread, which only puts the socket's name on a list), or
+ * the bytes of a channel, whose descriptor is polled beside its own.
  */
 #include "server/http_websocket.h"
 
@@ -11,9 +12,7 @@
 #include "virtgate/log.h"
 
 #include <errno.h>
-#include <gnutls/crypto.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -23,9 +22,15 @@
 #define SILENCE_NS (45 * VG_SECOND_NS) /* without a sign of life */
 #define TICK_MS    1000
 #define MAX_QUEUED (64 * 1024) /* bytes given to one socket before it takes them */
-#define MAX_INPUT  4096        /* clients have nothing to say but control frames */
-#define KEY_LENGTH 24
-#define GUID       "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+#define MAX_INPUT  4096        /* watchers have nothing to say but control frames */
+#define MAX_BYTES  (64 * 1024) /* of one message to a channel */
+#define PIECE      (16 * 1024)
+
+/* What epoll names: one of a socket's two descriptors. */
+struct side {
+    struct vg_http_websocket *of;
+    uint32_t polled;
+};
 
 struct vg_http_websocket {
     struct vg_http_websocket *next, **link;
@@ -34,10 +39,13 @@ struct vg_http_websocket {
     struct MHD_UpgradeResponseHandle *handle;
     wslay_event_context_ptr frames;
     struct vg_watch *watch;
-    bool asleep; /* the watch will wake it */
-    bool ending; /* no more events are sent */
-    bool dead;   /* to be freed when the watch does not sleep */
-    uint32_t polled;
+    bool asleep;           /* the watch will wake it */
+    bool ending;           /* no more events are sent */
+    bool dead;             /* to be freed when the watch does not sleep */
+    struct side near, far; /* the client's descriptor, the channel's */
+    struct vg_channel *channel;
+    char *input; /* to the channel, not taken yet; owned */
+    size_t n_input;
     int64_t heard_ns, ping_ns;
     char *early; /* bytes that came with the request; owned */
     size_t n_early;
@@ -45,10 +53,11 @@ struct vg_http_websocket {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of `arriving` and `woken` */
 static struct vg_http_websocket *arriving, *woken;
-static bool running, stopping;
+static bool running, stopping, channels_end;
 static pthread_t thread;
 static int epoll_fd = -1, wake_fd = -1;
 static struct vg_http_websocket *sockets; /* the thread's alone */
+static struct vg_http_websocket *buried;  /* closed; epoll may have named them already */
 
 static void ring_bell(void)
 {
@@ -64,6 +73,10 @@ static ssize_t receive(wslay_event_context_ptr frames, uint8_t *buffer, size_t s
     struct vg_http_websocket *s = data;
     (void)flags;
 
+    if (s->n_input) { /* the channel is to take that first */
+        wslay_event_set_error(frames, WSLAY_ERR_WOULDBLOCK);
+        return -1;
+    }
     if (s->n_early) {
         size_t n = s->n_early < size ? s->n_early : size;
         memcpy(buffer, s->early, n);
@@ -98,15 +111,35 @@ static ssize_t transmit(wslay_event_context_ptr frames, const uint8_t *bytes, si
     return -1;
 }
 
+/* A whole message. To a watch nothing is said; a channel takes it in any form. */
+static void take_message(wslay_event_context_ptr frames,
+                         const struct wslay_event_on_msg_recv_arg *message, void *data)
+{
+    struct vg_http_websocket *s = data;
+    (void)frames;
+
+    if (!s->channel || wslay_is_ctrl_frame(message->opcode) || !message->msg_length)
+        return;
+    char *input = realloc(s->input, s->n_input + message->msg_length);
+    if (!input) {
+        s->dead = true;
+        return;
+    }
+    s->input = input;
+    memcpy(s->input + s->n_input, message->msg, message->msg_length);
+    s->n_input += message->msg_length;
+}
+
 static const struct wslay_event_callbacks callbacks = {
     .recv_callback = receive,
     .send_callback = transmit,
+    .on_msg_recv_callback = take_message,
 };
 
-static void queue_text(struct vg_http_websocket *s, const char *text, size_t length)
+static void queue_data(struct vg_http_websocket *s, uint8_t opcode, const char *text,
+                       size_t length)
 {
-    const struct wslay_event_msg message = {WSLAY_TEXT_FRAME, (const uint8_t *)text,
-                                            length};
+    const struct wslay_event_msg message = {opcode, (const uint8_t *)text, length};
     if (wslay_event_queue_msg(s->frames, &message) != 0)
         s->dead = true;
 }
@@ -117,7 +150,7 @@ static void queue_reset(struct vg_http_websocket *s, const char *reason)
     size_t n;
     vg_autofree char *text = vg_event_make_reset(reason, &n);
     if (text)
-        queue_text(s, text, n);
+        queue_data(s, WSLAY_TEXT_FRAME, text, n);
     else
         s->dead = true;
 }
@@ -153,7 +186,7 @@ static bool queue_next(struct vg_http_websocket *s)
     struct vg_event *event = NULL;
     switch (vg_watch_next(s->watch, &event)) {
     case VG_WATCH_EVENT:
-        queue_text(s, event->json, event->json_size);
+        queue_data(s, WSLAY_TEXT_FRAME, event->json, event->json_size);
         vg_event_unref(event);
         return true;
     case VG_WATCH_LOST:
@@ -169,7 +202,7 @@ static bool queue_next(struct vg_http_websocket *s)
 }
 
 /* Gives the socket what it can take, and the watch rest until there is more. */
-static void pump(struct vg_http_websocket *s)
+static void pump_events(struct vg_http_websocket *s)
 {
     for (;;) {
         while (!s->ending && !s->dead && !s->asleep &&
@@ -188,20 +221,87 @@ static void pump(struct vg_http_websocket *s)
     }
 }
 
+/* ---- bytes ------------------------------------------------------------------------- */
+
+static void end_channel(struct vg_http_websocket *s)
+{
+    char reason[VG_CHANNEL_REASON_SIZE];
+    enum vg_channel_end end = s->channel->why(s->channel, reason);
+    queue_close(s, (uint16_t)end, reason);
+}
+
+/* False: nothing now. */
+static bool queue_bytes(struct vg_http_websocket *s)
+{
+    char bytes[PIECE];
+    ssize_t n = recv(s->channel->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+    if (n > 0)
+        queue_data(s, WSLAY_BINARY_FRAME, bytes, (size_t)n);
+    else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+        end_channel(s);
+    return n > 0;
+}
+
+/* What it does not take is kept, and the client read no further. */
+static void feed_channel(struct vg_http_websocket *s)
+{
+    ssize_t n = send(s->channel->fd, s->input, s->n_input, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+    if (n < 0)
+        n = errno == EAGAIN || errno == EINTR ? 0 : (ssize_t)s->n_input;
+    s->n_input -= (size_t)n; /* a broken one is at its end when it is read next */
+    memmove(s->input, s->input + n, s->n_input);
+}
+
+static void read_from(struct vg_http_websocket *s);
+
+static void pump_channel(struct vg_http_websocket *s)
+{
+    while (s->n_input && !s->dead && !s->ending) {
+        feed_channel(s);
+        if (s->n_input)
+            break;
+        read_from(s); /* what had to wait for it */
+    }
+    while (!s->ending && !s->dead &&
+           wslay_event_get_queued_msg_length(s->frames) < MAX_QUEUED && queue_bytes(s)) {
+    }
+    if (!s->dead && wslay_event_send(s->frames) != 0)
+        s->dead = true;
+}
+
 /* ---- one socket -------------------------------------------------------------------- */
+
+static void poll_side(struct side *side, int fd, uint32_t wanted)
+{
+    struct epoll_event e = {.events = wanted, .data.ptr = side};
+
+    if (wanted == side->polled)
+        return;
+    epoll_ctl(epoll_fd,
+              !wanted        ? EPOLL_CTL_DEL
+              : side->polled ? EPOLL_CTL_MOD
+                             : EPOLL_CTL_ADD,
+              fd, &e);
+    side->polled = wanted;
+}
 
 static void poll_for(struct vg_http_websocket *s)
 {
-    uint32_t wanted = (wslay_event_want_read(s->frames) ? EPOLLIN : 0u) |
-                      (wslay_event_want_write(s->frames) ? EPOLLOUT : 0u);
-    struct epoll_event e = {.events = wanted, .data.ptr = s};
+    bool reads = wslay_event_want_read(s->frames) && !(s->n_input && !s->ending);
+    bool writes = wslay_event_want_write(s->frames);
+    bool full = wslay_event_get_queued_msg_length(s->frames) >= MAX_QUEUED;
 
-    if (!wanted) {
+    if (!wslay_event_want_read(s->frames) && !writes) {
         s->dead = true; /* the closing handshake is done */
-    } else if (wanted != s->polled) {
-        epoll_ctl(epoll_fd, s->polled ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, s->fd, &e);
-        s->polled = wanted;
+        return;
     }
+    poll_side(&s->near, s->fd, (reads ? EPOLLIN : EPOLLRDHUP) | (writes ? EPOLLOUT : 0u));
+    if (s->channel)
+        poll_side(&s->far, s->channel->fd,
+                  (s->ending || full ? 0u : EPOLLIN) |
+                      (s->n_input && !s->ending ? EPOLLOUT : 0u));
 }
 
 void vg_http_websocket_free(struct vg_http_websocket *s)
@@ -209,6 +309,9 @@ void vg_http_websocket_free(struct vg_http_websocket *s)
     if (!s)
         return;
     vg_watch_free(s->watch);
+    if (s->channel)
+        s->channel->close(s->channel);
+    free(s->input);
     if (s->frames)
         wslay_event_context_free(s->frames);
     free(s->early);
@@ -218,9 +321,9 @@ void vg_http_websocket_free(struct vg_http_websocket *s)
 /* A dead one is freed when its watch is awake; it is woken for that. */
 static void end_socket(struct vg_http_websocket *s)
 {
-    if (s->polled)
-        epoll_ctl(epoll_fd, EPOLL_CTL_DEL, s->fd, NULL);
-    s->polled = 0;
+    poll_side(&s->near, s->fd, 0);
+    if (s->channel)
+        poll_side(&s->far, s->channel->fd, 0);
     if (s->asleep) {
         vg_watch_end(s->watch);
         return;
@@ -229,14 +332,27 @@ static void end_socket(struct vg_http_websocket *s)
     if (s->next)
         s->next->link = s->link;
     MHD_upgrade_action(s->handle, MHD_UPGRADE_ACTION_CLOSE);
-    vg_http_websocket_free(s);
+    s->near.of = s->far.of = NULL;
+    s->next = buried;
+    buried = s;
+}
+
+static void free_buried(void)
+{
+    for (struct vg_http_websocket *s = buried, *next; s; s = next) {
+        next = s->next;
+        vg_http_websocket_free(s);
+    }
+    buried = NULL;
 }
 
 /* Whatever happened: sends, sleeps, or ends. */
 static void attend(struct vg_http_websocket *s)
 {
-    if (!s->dead)
-        pump(s);
+    if (!s->dead && s->channel)
+        pump_channel(s);
+    else if (!s->dead)
+        pump_events(s);
     if (!s->dead)
         poll_for(s);
     if (s->dead)
@@ -247,12 +363,14 @@ static void read_from(struct vg_http_websocket *s)
 {
     if (!s->dead && wslay_event_recv(s->frames) != 0)
         s->dead = true;
-    if (wslay_event_get_close_received(s->frames))
+    if (!wslay_event_get_read_enabled(s->frames)) /* it closes, or made a fault */
         s->ending = true;
 }
 
 static void check_time(struct vg_http_websocket *s, int64_t now)
 {
+    if (s->n_input && !s->ending)
+        s->heard_ns = now; /* it is not listened to */
     if (s->heard_ns + SILENCE_NS < now)
         s->dead = true;
     if (s->ping_ns > now)
@@ -298,12 +416,21 @@ static void take_woken(void)
     }
 }
 
+static bool must_end_channels(void)
+{
+    VG_LOCK(&lock);
+    return channels_end;
+}
+
 static void attend_all(bool kill)
 {
     int64_t now = vg_now_ns();
+    bool end = must_end_channels();
     for (struct vg_http_websocket *s = sockets, *next; s; s = next) {
         next = s->next;
         check_time(s, now);
+        if (end && s->channel && !s->ending)
+            queue_close(s, WSLAY_CODE_GOING_AWAY, "the gateway stops");
         s->dead = s->dead || kill;
         attend(s);
     }
@@ -315,6 +442,25 @@ static bool is_stopping(void)
     return stopping && !arriving;
 }
 
+static void attend_event(const struct epoll_event *event)
+{
+    const struct side *side = event->data.ptr;
+    uint64_t count;
+
+    if (!side) {
+        (void)!read(wake_fd, &count, sizeof(count));
+        return;
+    }
+    struct vg_http_websocket *s = side->of;
+    if (!s)
+        return; /* closed by an event before this one */
+    if (side == &s->near && event->events & EPOLLRDHUP && s->n_input)
+        s->dead = true; /* gone, with more said than the channel takes */
+    else if (side == &s->near && event->events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+        read_from(s);
+    attend(s);
+}
+
 static void *serve(void *data)
 {
     struct epoll_event events[64];
@@ -322,28 +468,20 @@ static void *serve(void *data)
     (void)data;
 
     for (;;) {
-        int n = epoll_wait(epoll_fd, events, 64,
-                           give_up == INT64_MAX ? TICK_MS : TICK_MS / 20);
-        for (int i = 0; i < n; i++) {
-            struct vg_http_websocket *s = events[i].data.ptr;
-            uint64_t count;
-            if (!s) {
-                (void)!read(wake_fd, &count, sizeof(count));
-                continue;
-            }
-            if (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR))
-                read_from(s);
-            attend(s);
-        }
+        bool hurry = give_up != INT64_MAX || must_end_channels();
+        int n = epoll_wait(epoll_fd, events, 64, hurry ? TICK_MS / 20 : TICK_MS);
+        for (int i = 0; i < n; i++)
+            attend_event(&events[i]);
         take_arriving();
         take_woken();
         int64_t now = vg_now_ns();
         if (is_stopping() && give_up == INT64_MAX)
             give_up = now + VG_SECOND_NS / 2;
-        if (now >= tick || now >= give_up) {
+        if (now >= tick || hurry) {
             attend_all(now >= give_up);
             tick = now + TICK_MS * (VG_SECOND_NS / 1000);
         }
+        free_buried();
         if (give_up != INT64_MAX && !sockets)
             return NULL;
     }
@@ -364,6 +502,14 @@ static int start_thread(void)
     return running ? 0 : -1;
 }
 
+void vg_http_websockets_end_channels(void)
+{
+    VG_LOCK(&lock);
+    channels_end = true;
+    if (running)
+        ring_bell();
+}
+
 void vg_http_websockets_stop(void)
 {
     pthread_mutex_lock(&lock);
@@ -378,52 +524,7 @@ void vg_http_websockets_stop(void)
     close(wake_fd);
 }
 
-/* ---- the handshake ----------------------------------------------------------------- */
-
-static bool has_token(const char *list, const char *token)
-{
-    return list && strcasestr(list, token);
-}
-
-int vg_http_websocket_asked(struct vg_http_call *call)
-{
-    const struct vg_http_headers *h = &call->headers;
-
-    if (!has_token(h->upgrade, "websocket") || call->rq->method != VG_GET)
-        return 0;
-    const union MHD_ConnectionInfo *tls =
-        MHD_get_connection_info(call->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-    const char *fault = !has_token(h->connection, "upgrade")
-                            ? "Upgrade is not named in Connection"
-                        : !h->websocket_version || strcmp(h->websocket_version, "13") != 0
-                            ? "Sec-WebSocket-Version 13 is spoken here"
-                        : !h->websocket_key || strlen(h->websocket_key) != KEY_LENGTH
-                            ? "Sec-WebSocket-Key is missing or malformed"
-                        : tls ? "There are no WebSockets over this listener's TLS: take "
-                                "text/event-stream, or a proxy that does the TLS"
-                              : NULL;
-    if (!fault)
-        return 1;
-    vg_error_set(&call->rq->error, VG_E_BAD_REQUEST, "%s", fault);
-    return -1;
-}
-
-/* RFC 6455, section 4.2.2: proves that the request was understood. */
-static char *make_accept(const char *key)
-{
-    char text[KEY_LENGTH + sizeof(GUID)];
-    unsigned char digest[20];
-    gnutls_datum_t in = {digest, sizeof(digest)}, out = {0};
-
-    memcpy(text, key, KEY_LENGTH);
-    memcpy(text + KEY_LENGTH, GUID, sizeof(GUID));
-    if (gnutls_hash_fast(GNUTLS_DIG_SHA1, text, sizeof(text) - 1, digest) < 0 ||
-        gnutls_base64_encode2(&in, &out) < 0)
-        return NULL;
-    char *accept = strndup((const char *)out.data, out.size);
-    gnutls_free(out.data);
-    return accept;
-}
+/* ---- the beginning ----------------------------------------------------------------- */
 
 /* The socket is ours from here on. */
 static void take_socket(void *data, struct MHD_Connection *connection, void *state,
@@ -460,28 +561,59 @@ static void take_socket(void *data, struct MHD_Connection *connection, void *sta
     vg_http_websocket_free(s);
 }
 
-struct MHD_Response *vg_http_websocket(struct vg_http_call *call,
-                                       struct vg_watching *watching)
+/* NULL: out of memory; otherwise *ret is the call's, and its response to be sent. */
+static struct MHD_Response *begin(struct vg_http_call *call, uint64_t max_input,
+                                  struct vg_http_websocket **ret)
 {
     struct vg_http_websocket *s = calloc(1, sizeof(*s));
-    vg_autofree char *accept = make_accept(call->headers.websocket_key);
+    vg_autofree char *accept = vg_http_websocket_accept(call->headers.websocket_key);
     struct MHD_Response *response = NULL;
 
     if (s && accept && wslay_event_context_server_init(&s->frames, &callbacks, s) == 0) {
-        wslay_event_config_set_max_recv_msg_length(s->frames, MAX_INPUT);
+        wslay_event_config_set_max_recv_msg_length(s->frames, max_input);
         response = MHD_create_response_for_upgrade(take_socket, s);
     }
+    if (!response) {
+        vg_http_websocket_free(s);
+        return NULL;
+    }
+    s->near.of = s->far.of = s;
+    call->websocket = s;
+    MHD_add_response_header(response, "Upgrade", "websocket");
+    MHD_add_response_header(response, "Sec-WebSocket-Accept", accept);
+    *ret = s;
+    return response;
+}
+
+struct MHD_Response *vg_http_websocket(struct vg_http_call *call,
+                                       struct vg_watching *watching)
+{
+    struct vg_http_websocket *s;
+    struct MHD_Response *response = begin(call, MAX_INPUT, &s);
+
     if (response) {
         s->watch = vg_take(&watching->watch);
         vg_watch_on_wake(s->watch, on_wake, s);
-        call->websocket = s;
-        MHD_add_response_header(response, "Upgrade", "websocket");
-        MHD_add_response_header(response, "Sec-WebSocket-Accept", accept);
         if (watching->reset)
             queue_reset(s, "gone");
-    } else {
-        vg_http_websocket_free(s);
     }
     vg_watching_free(watching);
+    return response;
+}
+
+struct MHD_Response *vg_http_websocket_of(struct vg_http_call *call,
+                                          struct vg_channel *channel)
+{
+    struct vg_http_websocket *s;
+    struct MHD_Response *response = begin(call, MAX_BYTES, &s);
+    const char *protocol = vg_http_websocket_protocol(call);
+
+    if (!response) {
+        channel->close(channel);
+        return NULL;
+    }
+    s->channel = channel;
+    if (protocol)
+        MHD_add_response_header(response, "Sec-WebSocket-Protocol", protocol);
     return response;
 }

@@ -6,6 +6,7 @@
 
 #include "server/event_reply.h"
 #include "server/http_internal.h"
+#include "virtgate/stream.h"
 
 /* Whether the request asks for a WebSocket at a place that has one. -1: it does so
  * wrongly, the request's error is set. */
@@ -16,8 +17,23 @@ int vg_http_websocket_asked(struct vg_http_call *call);
 struct MHD_Response *vg_http_websocket(struct vg_http_call *call,
                                        struct vg_watching *watching);
 
+/* The same, after which the channel's bytes, which is taken, are sent as binary messages
+ * and messages are sent to it. */
+struct MHD_Response *vg_http_websocket_of(struct vg_http_call *call,
+                                          struct vg_channel *channel);
+
+/* Sec-WebSocket-Accept for a key that was found good. Owned by the caller; NULL: out of
+ * memory. */
+char *vg_http_websocket_accept(const char *key);
+
+/* The subprotocol to agree to; NULL: none was offered that is known. */
+const char *vg_http_websocket_protocol(const struct vg_http_call *call);
+
 /* One that was answered but never handed over. Accepts NULL. */
 void vg_http_websocket_free(struct vg_http_websocket *socket);
+
+/* Closes those of channels, now and from now on: the gateway stops. */
+void vg_http_websockets_end_channels(void);
 
 /* Closes all of them and ends their thread. */
 void vg_http_websockets_stop(void);

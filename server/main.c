@@ -9,6 +9,7 @@
 #include "server/idempotency.h"
 #include "server/operation.h"
 #include "server/request.h"
+#include "server/virt_console.h"
 #include "server/virt_host.h"
 #include "server/virt_loop.h"
 #include "virtgate/cleanup.h"
@@ -100,6 +101,10 @@ static void drain(void)
         return; /* their threads go with the process */
     }
     vg_http_stop();
+    if (!vg_consoles_gone()) {
+        vg_log(VG_LOG_ERROR, "main", "stopped, consoles not closed");
+        return;
+    }
     vg_virt_stop();
     vg_operations_clear();
     vg_hosts_free();
@@ -122,6 +127,7 @@ static int run(const struct vg_config *config)
     }
     vg_log(VG_LOG_INFO, "main", "virtgate " VG_VERSION);
     int rc = EXIT_FAILURE;
+    vg_consoles_limit((unsigned int)config->consoles);
     if (vg_events_start((size_t)config->event_buffer * config->hosts.n) == 0 &&
         vg_virt_start() == 0 && vg_hosts_start(config) == 0 &&
         vg_http_start(config) == 0) {

@@ -7,6 +7,7 @@
 #include "server/event_reply.h"
 #include "server/request.h"
 #include "virtgate/cleanup.h"
+#include "virtgate/stream.h"
 
 #include <string.h>
 #include <xxhash.h>
@@ -113,6 +114,13 @@ struct vg_reply vg_no_content(struct vg_request *rq)
 {
     (void)rq;
     return (struct vg_reply){.status = 204};
+}
+
+struct vg_reply vg_upgrade(struct vg_request *rq, struct vg_channel *channel)
+{
+    if (!channel)
+        return vg_fail(rq);
+    return (struct vg_reply){.status = 101, .channel = channel};
 }
 
 struct vg_reply vg_covered(struct vg_reply reply)
@@ -246,6 +254,8 @@ void vg_reply_clear(struct vg_reply *reply)
     free(reply->location);
     free(reply->link);
     vg_watching_free(reply->watching);
+    if (reply->channel)
+        reply->channel->close(reply->channel);
     *reply = (struct vg_reply){0};
 }
 
@@ -256,6 +266,7 @@ struct vg_reply vg_reply_share(const struct vg_reply *reply)
     copy.location = reply->location ? strdup(reply->location) : NULL;
     copy.link = reply->link ? strdup(reply->link) : NULL;
     copy.watching = NULL;
+    copy.channel = NULL;
     return copy;
 }
 

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <libvirt/virterror.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 /* A dead peer is noticed after KEEPALIVE_SECONDS * (KEEPALIVE_COUNT + 1). */
@@ -74,6 +75,18 @@ static void forget_sockets(struct vg_lease *lease)
         close(lease->fds[i]);
     lease->n_fds = 0;
     lease->in_process = false;
+}
+
+size_t vg_lease_unsent(struct vg_lease *lease)
+{
+    size_t sum = 0;
+    VG_LOCK(&lease->lock);
+    for (unsigned int i = 0; i < lease->n_fds; i++) {
+        int n = 0;
+        if (ioctl(lease->fds[i], TIOCOUTQ, &n) == 0 && n > 0)
+            sum += (size_t)n;
+    }
+    return sum;
 }
 
 void vg_lease_cut(struct vg_lease *lease)

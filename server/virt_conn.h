@@ -49,6 +49,9 @@ void vg_lease_close(struct vg_lease *lease);
 /* Whether it is open and, as far as this process knows, alive. No RPC. */
 bool vg_lease_usable(const struct vg_lease *lease);
 
+/* Bytes written to its socket that the other side has not taken yet. */
+size_t vg_lease_unsent(struct vg_lease *lease);
+
 /* Ends whatever call is blocked on it. Any thread. */
 void vg_lease_cut(struct vg_lease *lease);
 

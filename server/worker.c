@@ -172,8 +172,10 @@ static void answer_all(struct vg_job *job, struct vg_reply reply)
         bool problem = rq != job->leader && reply.status >= 400 && error->status;
         struct vg_reply given =
             problem ? vg_reply_problem(rq, error) : vg_reply_share(&reply);
-        if (rq == job->leader) /* what watches cannot be shared */
+        if (rq == job->leader) { /* what goes on cannot be shared */
             given.watching = vg_take(&reply.watching);
+            given.channel = vg_take(&reply.channel);
+        }
         vg_request_answer(rq, given);
     }
     vg_reply_clear(&reply);

@@ -16,6 +16,8 @@ struct vg_body;
 
 /* An answer that is not written yet: events, as they come. */
 struct vg_watching;
+/* Or bytes, both ways: stream.h. */
+struct vg_channel;
 
 /* Where an answer's data is from. */
 enum vg_source {
@@ -36,6 +38,7 @@ struct vg_reply {
     bool transport_failed; /* the host's connection is to be thrown away */
 
     struct vg_watching *watching; /* owned; instead of a body */
+    struct vg_channel *channel;   /* the same */
     enum vg_source source;
     bool covered; /* see vg_covered() */
     bool has_revision;

@@ -56,6 +56,7 @@ enum vg_route_flag {
      * connection, to join what they answered: vg_part_at(). */
     VG_JOINS = 0x400000,
     VG_GIVES_METRICS = 0x800000, /* answers text/plain or OpenMetrics, nothing else */
+    VG_UPGRADES = 0x1000000,     /* a WebSocket and nothing else: vg_upgrade() */
 };
 
 struct vg_route {
