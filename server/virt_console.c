@@ -37,8 +37,10 @@
 
 struct console {
     struct vg_channel channel; /* first: the pump's side */
-    atomic_uint refs;          /* the pump, the thread, the stream's callback */
-    int inner, bell;           /* -1: none, of graphics */
+    struct console *next, **link;
+    uintptr_t number;
+    atomic_uint refs; /* the pump, the thread */
+    int inner, bell;  /* -1: none, of graphics */
     struct vg_host *host;
     struct vg_lease *lease;
     virStreamPtr stream;
@@ -58,7 +60,9 @@ struct console {
     int64_t opened_ns;
 };
 
-static pthread_mutex_t count_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t count_lock = PTHREAD_MUTEX_INITIALIZER; /* of these */
+static struct console *consoles;
+static uintptr_t last_number;
 static pthread_cond_t count_wake;
 static unsigned int count, limit;
 
@@ -113,6 +117,23 @@ static void audit(struct console *c, const char *message)
                   sizeof(fields) / sizeof(fields[0]));
 }
 
+static void enlist(struct console *c, bool in)
+{
+    VG_LOCK(&count_lock);
+    if (!in) {
+        *c->link = c->next;
+        if (c->next)
+            c->next->link = c->link;
+        return;
+    }
+    c->number = ++last_number;
+    c->next = consoles;
+    c->link = &consoles;
+    if (consoles)
+        consoles->link = &c->next;
+    consoles = c;
+}
+
 static void close_fd(int fd)
 {
     if (fd >= 0)
@@ -124,6 +145,7 @@ static void console_unref(struct console *c)
 {
     if (!c || atomic_fetch_sub(&c->refs, 1) != 1)
         return;
+    enlist(c, false);
     if (c->opened_ns)
         audit(c, "closed");
     close_fd(c->channel.fd);
@@ -195,6 +217,7 @@ static struct console *console_new(struct vg_request *rq, virDomainPtr dom,
     c->device = device ? strdup(device) : NULL;
     memcpy(c->principal, rq->principal, sizeof(c->principal));
     memcpy(c->request_id, rq->id, sizeof(c->request_id));
+    enlist(c, true);
     return c;
 }
 
@@ -214,17 +237,16 @@ static void ring(struct console *c)
 }
 
 /* On the event loop. The event stays until it was looked at, so it is switched off: the
- * thread switches it on again. */
+ * thread switches it on again. libvirt does not tell when a removed callback has run for
+ * the last time, so it knows its console by number. */
 static void on_event(virStreamPtr stream, int events, void *data)
 {
     (void)events;
     virStreamEventUpdateCallback(stream, 0);
-    ring(data);
-}
-
-static void on_removed(void *data)
-{
-    console_unref(data);
+    VG_LOCK(&count_lock);
+    for (struct console *c = consoles; c; c = c->next)
+        if (c->number == (uintptr_t)data)
+            ring(c);
 }
 
 /* Makes room at the end. */
@@ -423,12 +445,10 @@ static int open_stream(struct vg_request *rq, struct console *c, virDomainPtr do
         vg_error_set_virt(&rq->error);
         return -1;
     }
-    atomic_fetch_add(&c->refs, 1); /* the callback's */
-    if (virStreamEventAddCallback(c->stream, VIR_STREAM_EVENT_READABLE, on_event, c,
-                                  on_removed) == 0)
+    if (virStreamEventAddCallback(c->stream, VIR_STREAM_EVENT_READABLE, on_event,
+                                  (void *)c->number, NULL) == 0)
         return 0;
     vg_error_set_virt(&rq->error);
-    atomic_fetch_sub(&c->refs, 1);
     return -1;
 }
 

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -216,3 +217,110 @@ class Watcher(threading.Thread):
     def state(self):
         with self.lock:
             return {u: dict(d) for u, d in self.domains.items()}
+
+
+class WebSocket:
+    """A raw client (RFC 6455); close codes and frames as they come."""
+
+    KEY = "dGhlIHNhbXBsZSBub25jZQ=="  # of RFC 6455, section 1.3
+
+    def __init__(self, port, path, headers=None, timeout=20):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout)
+        self.left, self.code, self.reason = b"", None, ""
+        fields = {"Host": f"127.0.0.1:{port}", "Connection": "Upgrade",
+                  "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+                  "Sec-WebSocket-Key": self.KEY, **(headers or {})}
+        lines = [f"GET {path} HTTP/1.1", *(f"{k}: {v}" for k, v in fields.items() if v)]
+        self.socket.sendall("\r\n".join([*lines, "", ""]).encode())
+        while b"\r\n\r\n" not in self.left:
+            piece = self.socket.recv(4096)
+            if not piece:
+                break
+            self.left += piece
+        head, _, self.left = self.left.partition(b"\r\n\r\n")
+        first, *rest = head.decode().split("\r\n")
+        self.status = int(first.split()[1])
+        self.headers = {k.lower(): v for k, _, v in (line.partition(": ") for line in rest)}
+
+    def exactly(self, n):
+        while len(self.left) < n:
+            piece = self.socket.recv(65536)
+            if not piece:
+                raise EOFError
+            self.left += piece
+        data, self.left = self.left[:n], self.left[n:]
+        return data
+
+    def frame(self):
+        """(opcode, payload) of the next frame."""
+        first, second = self.exactly(2)
+        n = second & 127
+        if n == 126:
+            n = int.from_bytes(self.exactly(2), "big")
+        elif n == 127:
+            n = int.from_bytes(self.exactly(8), "big")
+        return first & 15, self.exactly(n)
+
+    def send(self, data, opcode=2, masked=True):
+        n = len(data)
+        mark = 128 if masked else 0
+        head = bytes([128 | opcode])
+        if n < 126:
+            head += bytes([mark | n])
+        elif n < 65536:
+            head += bytes([mark | 126]) + n.to_bytes(2, "big")
+        else:
+            head += bytes([mark | 127]) + n.to_bytes(8, "big")
+        if masked:
+            key = os.urandom(4)
+            head += key
+            data = bytes(b ^ key[i & 3] for i, b in enumerate(data))
+        self.socket.sendall(head + data)
+
+    def message(self, seconds=20):
+        """(opcode, payload) of the next message; pings are answered. None: it ended."""
+        end = time.time() + seconds
+        while True:
+            self.socket.settimeout(max(0.05, end - time.time()))
+            try:
+                opcode, data = self.frame()
+            except EOFError:
+                return None
+            if opcode == 9:
+                self.send(data, 10)
+            elif opcode == 8:
+                self.code = int.from_bytes(data[:2], "big") if data else 1005
+                self.reason = data[2:].decode()
+                try:
+                    self.send(data[:2], 8)
+                except OSError:
+                    pass
+                return None
+            else:
+                return opcode, data
+
+    def read_until(self, what, seconds=20):
+        """All bytes up to and with `what`; what there was when it does not come."""
+        data, end = b"", time.time() + seconds
+        try:
+            while what not in data and time.time() < end:
+                message = self.message(end - time.time())
+                if message is None:
+                    break
+                data += message[1]
+        except TimeoutError:
+            pass
+        return data
+
+    def end(self, seconds=20):
+        """The close code, when it has ended."""
+        deadline = time.time() + seconds
+        try:
+            while time.time() < deadline and self.message(deadline - time.time()):
+                pass
+        except (TimeoutError, ConnectionError):
+            pass
+        return self.code
+
+    def close(self):
+        self.socket.close()
