@@ -8,15 +8,14 @@
 #include "server/http_websocket.h"
 
 #include "server/clock.h"
+#include "server/http_frame.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <wslay/wslay.h>
 
 #define PING_NS    (15 * VG_SECOND_NS)
 #define SILENCE_NS (45 * VG_SECOND_NS) /* without a sign of life */
@@ -25,31 +24,6 @@
 #define MAX_INPUT  4096        /* watchers have nothing to say but control frames */
 #define MAX_BYTES  (64 * 1024) /* of one message to a channel */
 #define PIECE      (16 * 1024)
-
-/* What epoll names: one of a socket's two descriptors. */
-struct side {
-    struct vg_http_websocket *of;
-    uint32_t polled;
-};
-
-struct vg_http_websocket {
-    struct vg_http_websocket *next, **link;
-    struct vg_http_websocket *woken_next;
-    int fd;
-    struct MHD_UpgradeResponseHandle *handle;
-    wslay_event_context_ptr frames;
-    struct vg_watch *watch;
-    bool asleep;           /* the watch will wake it */
-    bool ending;           /* no more events are sent */
-    bool dead;             /* to be freed when the watch does not sleep */
-    struct side near, far; /* the client's descriptor, the channel's */
-    struct vg_channel *channel;
-    char *input; /* to the channel, not taken yet; owned */
-    size_t n_input;
-    int64_t heard_ns, ping_ns;
-    char *early; /* bytes that came with the request; owned */
-    size_t n_early;
-};
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of `arriving` and `woken` */
 static struct vg_http_websocket *arriving, *woken;
@@ -63,102 +37,6 @@ static void ring_bell(void)
 {
     uint64_t one = 1;
     (void)!write(wake_fd, &one, sizeof(one));
-}
-
-/* ---- frames ------------------------------------------------------------------------ */
-
-static ssize_t receive(wslay_event_context_ptr frames, uint8_t *buffer, size_t size,
-                       int flags, void *data)
-{
-    struct vg_http_websocket *s = data;
-    (void)flags;
-
-    if (s->n_input) { /* the channel is to take that first */
-        wslay_event_set_error(frames, WSLAY_ERR_WOULDBLOCK);
-        return -1;
-    }
-    if (s->n_early) {
-        size_t n = s->n_early < size ? s->n_early : size;
-        memcpy(buffer, s->early, n);
-        s->n_early -= n;
-        memmove(s->early, s->early + n, s->n_early);
-        return (ssize_t)n;
-    }
-    ssize_t n = recv(s->fd, buffer, size, MSG_DONTWAIT);
-    if (n > 0) {
-        s->heard_ns = vg_now_ns();
-        return n;
-    }
-    bool later = n < 0 && (errno == EAGAIN || errno == EINTR);
-    wslay_event_set_error(frames,
-                          later ? WSLAY_ERR_WOULDBLOCK : WSLAY_ERR_CALLBACK_FAILURE);
-    return -1;
-}
-
-static ssize_t transmit(wslay_event_context_ptr frames, const uint8_t *bytes, size_t size,
-                        int flags, void *data)
-{
-    struct vg_http_websocket *s = data;
-    ssize_t n =
-        send(s->fd, bytes, size,
-             MSG_DONTWAIT | MSG_NOSIGNAL | (flags & WSLAY_MSG_MORE ? MSG_MORE : 0));
-
-    if (n >= 0)
-        return n;
-    bool later = errno == EAGAIN || errno == EINTR;
-    wslay_event_set_error(frames,
-                          later ? WSLAY_ERR_WOULDBLOCK : WSLAY_ERR_CALLBACK_FAILURE);
-    return -1;
-}
-
-/* A whole message. To a watch nothing is said; a channel takes it in any form. */
-static void take_message(wslay_event_context_ptr frames,
-                         const struct wslay_event_on_msg_recv_arg *message, void *data)
-{
-    struct vg_http_websocket *s = data;
-    (void)frames;
-
-    if (!s->channel || wslay_is_ctrl_frame(message->opcode) || !message->msg_length)
-        return;
-    char *input = realloc(s->input, s->n_input + message->msg_length);
-    if (!input) {
-        s->dead = true;
-        return;
-    }
-    s->input = input;
-    memcpy(s->input + s->n_input, message->msg, message->msg_length);
-    s->n_input += message->msg_length;
-}
-
-static const struct wslay_event_callbacks callbacks = {
-    .recv_callback = receive,
-    .send_callback = transmit,
-    .on_msg_recv_callback = take_message,
-};
-
-static void queue_data(struct vg_http_websocket *s, uint8_t opcode, const char *text,
-                       size_t length)
-{
-    const struct wslay_event_msg message = {opcode, (const uint8_t *)text, length};
-    if (wslay_event_queue_msg(s->frames, &message) != 0)
-        s->dead = true;
-}
-
-/* Without memory for it the socket ends: rather that than a gap. */
-static void queue_reset(struct vg_http_websocket *s, const char *reason)
-{
-    size_t n;
-    vg_autofree char *text = vg_event_make_reset(reason, &n);
-    if (text)
-        queue_data(s, WSLAY_TEXT_FRAME, text, n);
-    else
-        s->dead = true;
-}
-
-static void queue_close(struct vg_http_websocket *s, uint16_t code, const char *why)
-{
-    s->ending = true;
-    wslay_event_queue_close(s->frames, code, (const uint8_t *)why, strlen(why));
 }
 
 /* ---- events ------------------------------------------------------------------------ */
@@ -176,8 +54,8 @@ static void on_wake(void *data)
 
 static void tell_lost(struct vg_http_websocket *s)
 {
-    queue_reset(s, "too-slow");
-    queue_close(s, WSLAY_CODE_POLICY_VIOLATION, "too slow");
+    vg_http_frame_reset(s, "too-slow");
+    vg_http_frame_close(s, WSLAY_CODE_POLICY_VIOLATION, "too slow");
 }
 
 /* Takes the next event from the watch. False: none now. */
@@ -186,14 +64,14 @@ static bool queue_next(struct vg_http_websocket *s)
     struct vg_event *event = NULL;
     switch (vg_watch_next(s->watch, &event)) {
     case VG_WATCH_EVENT:
-        queue_data(s, WSLAY_TEXT_FRAME, event->json, event->json_size);
+        vg_http_frame_data(s, WSLAY_TEXT_FRAME, event->json, event->json_size);
         vg_event_unref(event);
         return true;
     case VG_WATCH_LOST:
         tell_lost(s);
         return false;
     case VG_WATCH_ENDED:
-        queue_close(s, WSLAY_CODE_GOING_AWAY, "the gateway ends all watches");
+        vg_http_frame_close(s, WSLAY_CODE_GOING_AWAY, "the gateway ends all watches");
         return false;
     case VG_WATCH_NONE:
         break;
@@ -227,7 +105,7 @@ static void end_channel(struct vg_http_websocket *s)
 {
     char reason[VG_CHANNEL_REASON_SIZE];
     enum vg_channel_end end = s->channel->why(s->channel, reason);
-    queue_close(s, (uint16_t)end, reason);
+    vg_http_frame_close(s, (uint16_t)end, reason);
 }
 
 /* False: nothing now. */
@@ -237,7 +115,7 @@ static bool queue_bytes(struct vg_http_websocket *s)
     ssize_t n = recv(s->channel->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 
     if (n > 0)
-        queue_data(s, WSLAY_BINARY_FRAME, bytes, (size_t)n);
+        vg_http_frame_data(s, WSLAY_BINARY_FRAME, bytes, (size_t)n);
     else if (n == 0 || (errno != EAGAIN && errno != EINTR))
         end_channel(s);
     return n > 0;
@@ -430,7 +308,7 @@ static void attend_all(bool kill)
         next = s->next;
         check_time(s, now);
         if (end && s->channel && !s->ending)
-            queue_close(s, WSLAY_CODE_GOING_AWAY, "the gateway stops");
+            vg_http_frame_close(s, WSLAY_CODE_GOING_AWAY, "the gateway stops");
         s->dead = s->dead || kill;
         attend(s);
     }
@@ -569,7 +447,8 @@ static struct MHD_Response *begin(struct vg_http_call *call, uint64_t max_input,
     vg_autofree char *accept = vg_http_websocket_accept(call->headers.websocket_key);
     struct MHD_Response *response = NULL;
 
-    if (s && accept && wslay_event_context_server_init(&s->frames, &callbacks, s) == 0) {
+    if (s && accept &&
+        wslay_event_context_server_init(&s->frames, &vg_http_frame_callbacks, s) == 0) {
         wslay_event_config_set_max_recv_msg_length(s->frames, max_input);
         response = MHD_create_response_for_upgrade(take_socket, s);
     }
@@ -595,7 +474,7 @@ struct MHD_Response *vg_http_websocket(struct vg_http_call *call,
         s->watch = vg_take(&watching->watch);
         vg_watch_on_wake(s->watch, on_wake, s);
         if (watching->reset)
-            queue_reset(s, "gone");
+            vg_http_frame_reset(s, "gone");
     }
     vg_watching_free(watching);
     return response;

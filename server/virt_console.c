@@ -436,10 +436,10 @@ static int connect_console(struct vg_request *rq, struct console *c)
 static int open_stream(struct vg_request *rq, struct console *c, virDomainPtr dom,
                        vg_console_open *open, unsigned int flags)
 {
-    unsigned char uuid[VIR_UUID_BUFLEN];
+    char uuid[VIR_UUID_STRING_BUFLEN];
 
-    virDomainGetUUID(dom, uuid);
-    vg_autoptr(virDomain) own = virDomainLookupByUUID(c->lease->conn, uuid);
+    virDomainGetUUIDString(dom, uuid);
+    vg_autoptr(virDomain) own = virDomainLookupByUUIDString(c->lease->conn, uuid);
     c->stream = own ? virStreamNew(c->lease->conn, VIR_STREAM_NONBLOCK) : NULL;
     if (!c->stream || open(own, c->device, c->stream, flags) < 0) {
         vg_error_set_virt(&rq->error);

@@ -109,6 +109,7 @@ for suite in "$@"; do
     api)
         rm -f "$VG_RECORD"
         run_programs api
+        run_scripts api
         ;;
     qemu) run_qemu ;;
     contract) run_scripts contract ;;

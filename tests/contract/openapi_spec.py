@@ -88,7 +88,7 @@ class Operation:
     def success(self) -> int:
         """201 where there is one (200 is then a dry run's); 202 is for what is not waited for,
         where it can be."""
-        good = [int(s) for s in self.responses if s.startswith("2")]
+        good = [int(s) for s in self.responses if s.startswith("2") or s == "101"]
         return 201 if 201 in good else min(good, key=lambda status: (status == 202, status))
 
     @property

@@ -10,7 +10,7 @@
     "cors-origin, allowed-host, allow-insecure, allow-unsafe-uri, log-level, "           \
     "log-filters, log-outputs, log-format, http-threads, max-connections, "              \
     "max-json-bytes, max-xml-bytes, header-timeout, body-timeout, idle-timeout, "        \
-    "pool-size, queue-size, event-buffer, operations, operation-deadline, consoles, "              \
+    "pool-size, queue-size, event-buffer, operations, operation-deadline, consoles, "    \
     "read-deadline, change-deadline"
 #define HOST_FORM                                                                        \
     "expected NAME=URI, NAME being 1 to 64 of A-Z a-z 0-9 . _ - and not `-` alone"

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * See http_frame.h.
+ */
+#include "server/http_frame.h"
+
+#include "server/clock.h"
+#include "virtgate/cleanup.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static ssize_t receive(wslay_event_context_ptr frames, uint8_t *buffer, size_t size,
+                       int flags, void *data)
+{
+    struct vg_http_websocket *s = data;
+    (void)flags;
+
+    if (s->n_input) { /* the channel is to take that first */
+        wslay_event_set_error(frames, WSLAY_ERR_WOULDBLOCK);
+        return -1;
+    }
+    if (s->n_early) {
+        size_t n = s->n_early < size ? s->n_early : size;
+        memcpy(buffer, s->early, n);
+        s->n_early -= n;
+        memmove(s->early, s->early + n, s->n_early);
+        return (ssize_t)n;
+    }
+    ssize_t n = recv(s->fd, buffer, size, MSG_DONTWAIT);
+    if (n > 0) {
+        s->heard_ns = vg_now_ns();
+        return n;
+    }
+    bool later = n < 0 && (errno == EAGAIN || errno == EINTR);
+    wslay_event_set_error(frames,
+                          later ? WSLAY_ERR_WOULDBLOCK : WSLAY_ERR_CALLBACK_FAILURE);
+    return -1;
+}
+
+static ssize_t transmit(wslay_event_context_ptr frames, const uint8_t *bytes, size_t size,
+                        int flags, void *data)
+{
+    struct vg_http_websocket *s = data;
+    ssize_t n =
+        send(s->fd, bytes, size,
+             MSG_DONTWAIT | MSG_NOSIGNAL | (flags & WSLAY_MSG_MORE ? MSG_MORE : 0));
+
+    if (n >= 0)
+        return n;
+    bool later = errno == EAGAIN || errno == EINTR;
+    wslay_event_set_error(frames,
+                          later ? WSLAY_ERR_WOULDBLOCK : WSLAY_ERR_CALLBACK_FAILURE);
+    return -1;
+}
+
+/* A whole message. To a watch nothing is said; a channel takes it in any form. */
+static void take_message(wslay_event_context_ptr frames,
+                         const struct wslay_event_on_msg_recv_arg *message, void *data)
+{
+    struct vg_http_websocket *s = data;
+    (void)frames;
+
+    if (!s->channel || wslay_is_ctrl_frame(message->opcode) || !message->msg_length)
+        return;
+    char *input = realloc(s->input, s->n_input + message->msg_length);
+    if (!input) {
+        s->dead = true;
+        return;
+    }
+    s->input = input;
+    memcpy(s->input + s->n_input, message->msg, message->msg_length);
+    s->n_input += message->msg_length;
+}
+
+const struct wslay_event_callbacks vg_http_frame_callbacks = {
+    .recv_callback = receive,
+    .send_callback = transmit,
+    .on_msg_recv_callback = take_message,
+};
+
+void vg_http_frame_data(struct vg_http_websocket *s, uint8_t opcode, const char *text,
+                        size_t length)
+{
+    const struct wslay_event_msg message = {opcode, (const uint8_t *)text, length};
+    if (wslay_event_queue_msg(s->frames, &message) != 0)
+        s->dead = true;
+}
+
+void vg_http_frame_reset(struct vg_http_websocket *s, const char *reason)
+{
+    size_t n;
+    vg_autofree char *text = vg_event_make_reset(reason, &n);
+    if (text)
+        vg_http_frame_data(s, WSLAY_TEXT_FRAME, text, n);
+    else
+        s->dead = true;
+}
+
+void vg_http_frame_close(struct vg_http_websocket *s, uint16_t code, const char *why)
+{
+    s->ending = true;
+    wslay_event_queue_close(s->frames, code, (const uint8_t *)why, strlen(why));
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * One WebSocket, and its frames by wslay; for http_websocket.c, whose thread it belongs
+ * to.
+ */
+#pragma once
+
+#include "server/http_websocket.h"
+
+#include <sys/epoll.h>
+#include <wslay/wslay.h>
+
+/* What epoll names: one of a socket's two descriptors. */
+struct side {
+    struct vg_http_websocket *of;
+    uint32_t polled;
+};
+
+struct vg_http_websocket {
+    struct vg_http_websocket *next, **link;
+    struct vg_http_websocket *woken_next;
+    int fd;
+    struct MHD_UpgradeResponseHandle *handle;
+    wslay_event_context_ptr frames;
+    struct vg_watch *watch;
+    bool asleep;           /* the watch will wake it */
+    bool ending;           /* no more events are sent */
+    bool dead;             /* to be freed when the watch does not sleep */
+    struct side near, far; /* the client's descriptor, the channel's */
+    struct vg_channel *channel;
+    char *input; /* to the channel, not taken yet; owned */
+    size_t n_input;
+    int64_t heard_ns, ping_ns;
+    char *early; /* bytes that came with the request; owned */
+    size_t n_early;
+};
+
+extern const struct wslay_event_callbacks vg_http_frame_callbacks;
+
+/* Queues a message. */
+void vg_http_frame_data(struct vg_http_websocket *s, uint8_t opcode, const char *text,
+                        size_t length);
+
+/* Queues the JSON of a reset. Without memory for it the socket ends: rather that than a
+ * gap. */
+void vg_http_frame_reset(struct vg_http_websocket *s, const char *reason);
+
+/* Queues the last frame. */
+void vg_http_frame_close(struct vg_http_websocket *s, uint16_t code, const char *why);

@@ -1,0 +1,89 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""RFC 6455 on the wire: the handshake, the frames of the event stream, how it ends."""
+import json
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "harness"))
+from gateway import Client, Gateway, WebSocket, check, report  # noqa: E402
+
+EVENTS = "/events?object=domain"
+
+
+def test_handshake(port):
+    socket = WebSocket(port, EVENTS)
+    check(socket.status == 101, "an upgrade is answered 101", socket.status)
+    check(socket.headers.get("sec-websocket-accept") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
+          "the accept of RFC 6455's own key", socket.headers)
+    socket.close()
+    for field, value in (("Sec-WebSocket-Version", "8"), ("Sec-WebSocket-Version", None),
+                         ("Sec-WebSocket-Key", "short"), ("Sec-WebSocket-Key", None),
+                         ("Connection", "keep-alive")):
+        socket = WebSocket(port, EVENTS, {field: value})
+        check(socket.status == 400, f"{field}: {value} is refused", socket.status)
+        socket.close()
+    status, _, body = Client(port).get("/domains/test/console")
+    check(status == 426 and body["type"] == "urn:virtgate:error:upgrade-required",
+          "a console without an upgrade is 426", f"{status} {body}")
+    socket = WebSocket(port, "/domains/test/console")
+    check(socket.status == 501, "libvirt's word on a driver without consoles", socket.status)
+    socket.close()
+    socket = WebSocket(port, EVENTS, {"Origin": "http://elsewhere.example"})
+    check(socket.status == 403, "pages of other origins may not", socket.status)
+    socket.close()
+
+
+def test_events(port):
+    client, socket = Client(port), WebSocket(port, EVENTS)
+    client.send("POST", "/domains/test/suspend")
+    opcode, data = socket.message()
+    check(opcode == 1 and json.loads(data)["type"] == "suspended", "an event is a text message",
+          data)
+    since = json.loads(data)["revision"]
+    client.send("POST", "/domains/test/resume")
+    later = WebSocket(port, f"{EVENTS}&since={since}")
+    check(json.loads(later.message()[1])["type"] == "resumed", "since is where it begins")
+    later.close()
+    gone = WebSocket(port, EVENTS, {"Last-Event-ID": "000000000000-1"})
+    check(json.loads(gone.message()[1])["event"] == "reset", "what is gone begins with a reset")
+    gone.close()
+    other = WebSocket(port, "/events?object=network")
+    client.send("POST", "/domains/test/suspend")
+    client.send("POST", "/domains/test/resume")
+    try:
+        check(other.message(1) is None and False, "nothing passes the filter")
+    except TimeoutError:
+        check(True, "nothing passes the filter")
+    other.close()
+
+
+def test_frames(port):
+    socket = WebSocket(port, EVENTS)
+    socket.send(b"are you there", 9)
+    check(socket.frame() == (10, b"are you there"), "a ping is answered with its own bytes")
+    socket.send(b"\x03\xe8bye", 8)
+    check(socket.end() == 1000, "the close is answered with its code", socket.code)
+    for what, code in (("unmasked", 1002), ("oversized", 1009)):
+        socket = WebSocket(port, EVENTS)
+        socket.send(b"x" * (10 if what == "unmasked" else 5000), 1, what != "unmasked")
+        check(socket.end() == code, f"{what} frames end it with {code}", socket.code)
+        socket.close()
+
+
+def main():
+    gateway = Gateway("test:///default")
+    test_handshake(gateway.port)
+    test_events(gateway.port)
+    test_frames(gateway.port)
+    socket = WebSocket(gateway.port, EVENTS)
+    begin = time.time()
+    gateway.process.terminate()
+    check(socket.end() == 1001, "the gateway's end is told", socket.code)
+    gateway.stop()
+    check(time.time() - begin < 3, "promptly", time.time() - begin)
+    report()
+
+
+main()
