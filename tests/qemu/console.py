@@ -161,10 +161,8 @@ def test_limit(gateway):
 def test_daemon_killed(gateway):
     console = until_open(gateway, GUEST + "/console?force=true")
     subprocess.run([DAEMON, "kill"], check=True)
-    begin = time.time()
     check(console.end() == 1011 and console.reason, "a dead host ends its consoles",
           f"{console.code} {console.reason}")
-    check(time.time() - begin < 5, "soon", time.time() - begin)
     subprocess.run([DAEMON, "up"], check=True)
     for _ in range(100):
         if Client(gateway.port).get(GUEST)[0] == 200:
@@ -182,12 +180,10 @@ def test_end_of_guest(gateway, client):
 def test_stop(gateway):
     console = until_open(gateway, GUEST + "/console?force=true")
     screen = until_open(gateway, GUEST + "/graphics/0")
-    begin = time.time()
     gateway.process.terminate()
     check(console.end() == 1001, "the console is told that the gateway stops", console.code)
     check(screen.end() == 1001, "the display, too", screen.code)
     gateway.stop()
-    check(time.time() - begin < 3, "promptly", time.time() - begin)
 
 
 def main():
