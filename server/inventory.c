@@ -26,9 +26,8 @@ struct slot {
     size_t prefix; /* bytes of target, "/hosts/NAME" */
     enum vg_accept accept;
     enum vg_role role;
-    uint64_t generation;
-    int64_t read_ns, valid_until_ns; /* 0: as long as the generation */
-    struct vg_reply reply;           /* owned */
+    struct vg_reading reading;
+    struct vg_reply reply; /* owned */
 };
 
 struct vg_inventory {
@@ -109,6 +108,9 @@ struct vg_reading vg_inventory_begin(struct vg_inventory *inv)
     struct vg_reading reading = {.at_ns = vg_now_ns()};
     if (atomic_load(&inv->enabled))
         reading.generation = atomic_load(&inv->generation);
+    int64_t settled =
+        atomic_load(&inv->touched_ns) + SETTLE_NS; /* after the generation */
+    reading.valid_until_ns = reading.at_ns < settled ? settled : 0;
     return reading;
 }
 
@@ -139,10 +141,9 @@ void vg_inventory_keep(struct vg_inventory *inv, const struct vg_request *rq,
     if (!reply->covered || reply->status != 200 || !vg_request_is_shared(rq) || !size ||
         size > MAX_BYTES / 4 || !vg_inventory_unchanged(inv, reading))
         return;
-    int64_t settled = atomic_load(&inv->touched_ns) + SETTLE_NS;
     VG_LOCK(&inv->lock);
     struct slot *s = slot_of(inv, rq);
-    if (is_answer_to(s, rq) && s->read_ns > reading->at_ns)
+    if (is_answer_to(s, rq) && s->reading.at_ns > reading->at_ns)
         return; /* a later reading came first */
     clear_slot(inv, s);
     if (inv->bytes + size > MAX_BYTES)
@@ -157,19 +158,22 @@ void vg_inventory_keep(struct vg_inventory *inv, const struct vg_request *rq,
         .prefix = rq->prefix ? strlen(rq->prefix) : 0,
         .accept = rq->accept,
         .role = rq->role,
-        .generation = reading->generation,
-        .read_ns = reading->at_ns,
-        .valid_until_ns = reading->at_ns < settled ? settled : 0,
+        .reading = *reading,
         .reply = vg_reply_share(reply),
     };
     inv->bytes += size;
     inv->answers++;
 }
 
-static bool is_valid(const struct vg_inventory *inv, const struct slot *s)
+static bool is_valid(struct vg_inventory *inv, const struct vg_reading *reading)
 {
-    return s->generation == atomic_load(&inv->generation) &&
-           (!s->valid_until_ns || vg_now_ns() < s->valid_until_ns);
+    return vg_inventory_unchanged(inv, reading) &&
+           (!reading->valid_until_ns || vg_now_ns() < reading->valid_until_ns);
+}
+
+bool vg_inventory_holds(struct vg_inventory *inv, const struct vg_reading *reading)
+{
+    return !atomic_load(&inv->changing) && is_valid(inv, reading);
 }
 
 bool vg_inventory_find(struct vg_inventory *inv, const struct vg_request *rq,
@@ -179,10 +183,11 @@ bool vg_inventory_find(struct vg_inventory *inv, const struct vg_request *rq,
         return false;
     VG_LOCK(&inv->lock);
     struct slot *s = slot_of(inv, rq);
-    if (is_answer_to(s, rq) && is_valid(inv, s)) {
+    if (is_answer_to(s, rq) && is_valid(inv, &s->reading)) {
         *ret = vg_reply_share(&s->reply);
         ret->source = VG_SOURCE_INVENTORY;
-        ret->age_seconds = (unsigned int)((vg_now_ns() - s->read_ns) / VG_SECOND_NS);
+        ret->age_seconds =
+            (unsigned int)((vg_now_ns() - s->reading.at_ns) / VG_SECOND_NS);
         atomic_fetch_add_explicit(&inv->hits, 1, memory_order_relaxed);
         vg_count(VG_INVENTORY_HITS);
         return true;
@@ -222,9 +227,9 @@ struct vg_request *vg_inventory_pick(struct vg_inventory *inv, struct vg_reply *
     VG_LOCK(&inv->lock);
     for (unsigned int i = 0; i < SLOTS; i++) {
         const struct slot *s = &inv->slots[inv->next_pick++ % SLOTS];
-        if (!s->target || !is_valid(inv, s))
+        if (!s->target || !is_valid(inv, &s->reading))
             continue;
-        *ret_reading = (struct vg_reading){s->generation, s->read_ns};
+        *ret_reading = s->reading;
         struct vg_request *rq = request_of(s);
         if (rq)
             *ret_reply = vg_reply_share(&s->reply);

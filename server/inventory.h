@@ -29,10 +29,6 @@ void vg_inventory_begin_change(struct vg_inventory *inventory, bool slow);
 void vg_inventory_end_change(struct vg_inventory *inventory, bool slow);
 
 /* To be asked before libvirt is; for vg_inventory_keep(). */
-struct vg_reading {
-    uint64_t generation; /* 0: not to be kept */
-    int64_t at_ns;
-};
 struct vg_reading vg_inventory_begin(struct vg_inventory *inventory);
 
 /* Keeps an answer, unless something changed since. */
@@ -51,6 +47,9 @@ struct vg_request *vg_inventory_pick(struct vg_inventory *inventory,
                                      struct vg_reading *ret_reading);
 bool vg_inventory_unchanged(struct vg_inventory *inventory,
                             const struct vg_reading *reading);
+
+/* Whether what was read then may be given out now. Any thread, does not block. */
+bool vg_inventory_holds(struct vg_inventory *inventory, const struct vg_reading *reading);
 
 struct vg_inventory_counts {
     uint64_t hits, misses, differences;

@@ -256,6 +256,7 @@ static struct vg_request *copy_for(const struct vg_request *rq, struct vg_host *
     copy->method_name = rq->method_name;
     copy->accept = rq->accept;
     copy->role = rq->role;
+    copy->fresh = rq->fresh;
     copy->number_strings = rq->number_strings;
     copy->route = rq->route;
     copy->host = host;

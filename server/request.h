@@ -44,6 +44,13 @@ struct vg_pair {
     const char *key, *value; /* decoded, borrowed from the request's buffers */
 };
 
+/* When a host was asked; see inventory.h. */
+struct vg_reading {
+    uint64_t generation; /* 0: not to be kept */
+    int64_t at_ns;
+    int64_t valid_until_ns; /* 0: as long as the generation */
+};
+
 struct vg_host;
 struct vg_join;
 struct vg_lease;
@@ -94,6 +101,9 @@ struct vg_request {
     /* While it runs. */
     struct vg_lease *lease;     /* the worker's connection */
     const struct vg_join *join; /* what the hosts answered, to join it; see VG_JOINS */
+    struct vg_reading reading;  /* when it began, to a host's inventory; of reads */
+    bool recalled;              /* it uses what its connection remembers, */
+    bool contradicted;          /* which libvirt contradicts */
     bool begun;                 /* a worker took it; guarded by the lane's lock */
     struct vg_error error;
     int64_t start_ns, deadline_ns; /* CLOCK_MONOTONIC */

@@ -98,6 +98,7 @@ static struct vg_request *begin(struct vg_check *check, int64_t now)
     if (!rq)
         return NULL;
     rq->host = check->host;
+    rq->fresh = true; /* what memory it has is what is compared */
     rq->start_ns = now;
     rq->deadline_ns = now + LIMIT_NS;
     rq->done = compare;

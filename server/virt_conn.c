@@ -5,6 +5,7 @@
 #include "server/virt_conn.h"
 
 #include "server/request.h"
+#include "server/virt_recall.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/log.h"
 
@@ -182,6 +183,7 @@ void vg_lease_share(struct vg_lease *lease, virConnectPtr conn)
 void vg_lease_close(struct vg_lease *lease)
 {
     vg_lease_cut(lease);
+    vg_recall_free(vg_take(&lease->recall)); /* its handles hold the connection open */
     if (lease->conn)
         virConnectClose(lease->conn);
     lease->conn = NULL;

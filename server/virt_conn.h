@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct vg_recall;
+
 struct vg_lease {
     virConnectPtr conn; /* NULL: closed */
     bool in_process; /* a driver inside this process: no socket, shared by all workers */
@@ -26,6 +28,8 @@ struct vg_lease {
     pthread_mutex_t lock;
     int fds[4];
     unsigned int n_fds;
+
+    struct vg_recall *recall; /* what it remembers of domains; owned, may be NULL */
 
     struct vg_lease *next, **link; /* list of all, for the watchdog */
 };

@@ -212,12 +212,14 @@ static void add_handle(struct vg_event_handles *handles, int callback,
 static void register_domains(struct vg_host *host, virConnectPtr conn,
                              struct vg_event_handles *handles)
 {
+    handles->covering = true;
     for (const struct vg_domain_event *e = vg_domain_events; e->callback; e++) {
         int callback =
             virConnectDomainEventRegisterAny(conn, NULL, e->id, e->callback, host, NULL);
         add_handle(handles, callback, virConnectDomainEventDeregisterAny);
-        if (e->id == VIR_DOMAIN_EVENT_ID_LIFECYCLE)
-            handles->lifecycle = callback >= 0;
+        if (e->id == VIR_DOMAIN_EVENT_ID_LIFECYCLE ||
+            e->id == VIR_DOMAIN_EVENT_ID_METADATA_CHANGE)
+            handles->covering = handles->covering && callback >= 0;
     }
     int monitor = virConnectDomainQemuMonitorEventRegister(conn, NULL, NULL, on_monitor,
                                                            host, NULL, 0);
@@ -282,6 +284,6 @@ void vg_events_deregister(virConnectPtr conn, struct vg_event_handles *handles)
         const struct vg_event_handle *h = &handles->v[--handles->n];
         h->deregister(conn, h->callback);
     }
-    handles->lifecycle = false;
+    handles->covering = false;
     virResetLastError();
 }

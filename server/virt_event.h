@@ -19,7 +19,7 @@ struct vg_event_handle {
 struct vg_event_handles {
     struct vg_event_handle v[64];
     unsigned int n;
-    bool lifecycle; /* of domains: without it nothing may be served from memory */
+    bool covering; /* domains' lifecycle and metadata: without them nothing is kept */
 };
 
 /* Registers for all that the driver supports. It blocks as any libvirt call does. */

@@ -9,6 +9,7 @@
 #include "server/request.h"
 #include "server/virt_check.h"
 #include "server/virt_internal.h"
+#include "server/virt_recall.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
 
@@ -62,10 +63,12 @@ int vg_host_prepare_lease(struct vg_host *host, struct vg_lease *lease,
     return 0;
 }
 
+/* A read whose connection broke is asked once more on a new one, one that relied on what
+ * proved wrong without that; a change never is. */
 static bool may_retry(const struct vg_request *rq, const struct vg_reply *reply)
 {
-    return reply->transport_failed && (rq->route->flags & VG_READ) &&
-           vg_now_ns() < rq->deadline_ns;
+    return (reply->transport_failed || vg_recall_failed(rq)) &&
+           (rq->route->flags & VG_READ) && vg_now_ns() < rq->deadline_ns;
 }
 
 static struct vg_reply run_once(struct vg_host *host, struct vg_lease *lease,
@@ -98,18 +101,16 @@ static struct vg_reply run_request(void *data, struct vg_lease *lease,
     struct vg_host *host = data;
     uint64_t revision = vg_event_head();
     bool read = rq->route->flags & (VG_PUBLIC | VG_READ);
-    struct vg_reading reading = {0};
     if (read)
-        reading = vg_inventory_begin(host->inventory);
+        rq->reading = vg_inventory_begin(host->inventory);
     else
         vg_inventory_begin_change(host->inventory, rq->route->flags & VG_LONG);
     struct vg_reply reply = run_once(host, lease, rq);
 
-    /* A read whose connection broke is asked once more on a new one; a change never is.
-     */
     if (may_retry(rq, &reply)) {
         vg_reply_clear(&reply);
         vg_error_clear(&rq->error);
+        rq->fresh = true;
         reply = run_once(host, lease, rq);
     }
     vg_reply_prepare(&reply);
@@ -120,7 +121,7 @@ static struct vg_reply run_request(void *data, struct vg_lease *lease,
     }
     /* both before anybody hears of the answer */
     if (read)
-        vg_inventory_keep(host->inventory, rq, &reading, &reply);
+        vg_inventory_keep(host->inventory, rq, &rq->reading, &reply);
     else
         vg_inventory_end_change(host->inventory, rq->route->flags & VG_LONG);
     return reply;

@@ -32,7 +32,7 @@ struct vg_host {
     atomic_uint_fast64_t events; /* received */
     struct vg_host_facts *facts; /* counted; NULL before the first connection */
     struct vg_lease *lease; /* the event connection; the keeper's alone but for sharing */
-    struct vg_event_handles registered; /* the keeper's, but for `lifecycle` */
+    struct vg_event_handles registered; /* the keeper's, but for `covering` */
 };
 
 /* The thread that keeps the host's event connection: connects, probes, reconnects with

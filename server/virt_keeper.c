@@ -80,7 +80,7 @@ static void set_state(struct vg_host *host, enum vg_host_state state)
         return;
     host->state = state;
     vg_inventory_enable(host->inventory,
-                        state == VG_HOST_UP && host->registered.lifecycle);
+                        state == VG_HOST_UP && host->registered.covering);
     struct vg_log_field fields[] = {
         VG_LOG_TEXT("host", host->name),
         VG_LOG_TEXT("state", vg_host_state_name(state)),

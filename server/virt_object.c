@@ -5,6 +5,7 @@
 #include "virtgate/object.h"
 
 #include "server/request.h"
+#include "server/virt_recall.h"
 #include "virtgate/host.h"
 
 #include <ctype.h>
@@ -59,7 +60,12 @@ static virDomainPtr find_any(virConnectPtr conn, const char *s)
 
 virDomainPtr vg_path_domain(struct vg_request *rq)
 {
-    return vg_find_domain(rq, vg_path(rq, "domain"));
+    const char *segment = vg_path(rq, "domain");
+    virDomainPtr dom = vg_recall_domain(rq, segment);
+
+    if (!dom && (dom = vg_find_domain(rq, segment)))
+        vg_recall_keep_domain(rq, segment, dom);
+    return dom;
 }
 
 virDomainPtr vg_find_domain(struct vg_request *rq, const char *s)

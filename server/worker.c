@@ -144,11 +144,12 @@ static struct vg_job *choose(struct vg_lane *lane)
     return NULL;
 }
 
-/* Whether two requests ask for the same bytes. */
+/* Whether `a`, which waits, asks for the same bytes as `b`, as freshly. */
 static bool equal_reads(const struct vg_request *a, const struct vg_request *b)
 {
-    return a->route == b->route && a->accept == b->accept && a->role == b->role &&
-           a->number_strings == b->number_strings && strcmp(a->target, b->target) == 0;
+    return a->route == b->route && (a->fresh || !b->fresh) && a->accept == b->accept &&
+           a->role == b->role && a->number_strings == b->number_strings &&
+           strcmp(a->target, b->target) == 0;
 }
 
 static struct vg_job *find_equal(struct vg_lane *lane, const struct vg_request *rq)

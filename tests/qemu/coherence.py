@@ -25,6 +25,7 @@ from gateway import Client, Gateway, check, report  # noqa: E402
 PAIRS = int(os.environ.get("VG_PAIRS", "300"))
 CLIENTS = 8
 HISTORIES = 12
+WAYS = 6  # of read_state()
 
 
 def document(kind, name):
@@ -50,7 +51,7 @@ def end(port, names):
 
 
 def read_state(client, name, how):
-    """The state by one of the ways that may be answered from memory."""
+    """The state by one of the ways that may be answered from memory, wholly or in part."""
     if how == 0:
         _, headers, body = client.get("/domains")
         found = [d["state"] for d in body["domains"] if d["name"] == name]
@@ -60,9 +61,15 @@ def read_state(client, name, how):
     elif how == 2:
         _, headers, body = client.get(f"/domains/{name}?fields=state")
         found = [body["state"]]
-    else:
+    elif how == 3:
         _, headers, body = client.get(f"/domains/{name}/state")
         found = [body["state"]]
+    elif how == 4:
+        _, headers, body = client.get(f"/domains/{name}")
+        found = [body["state"]]
+    else:
+        _, headers, body = client.get(f"/domains?view=full&name={name}")
+        found = [d["state"] for d in body["domains"]]
     return found[0] if found else None, headers["X-Virtgate-Source"]
 
 
@@ -71,7 +78,7 @@ def pairs(port, name, amount, wrong, sources):
     for n in range(amount):
         action, want = (("suspend", "paused"), ("resume", "running"))[n % 2]
         status = client.send("POST", f"/domains/{name}/{action}")[0]
-        for how in (n % 4, n % 4):
+        for how in (n // 2 % WAYS, n // 2 % WAYS):
             state, source = read_state(client, name, how)
             sources.append(source)
             if status != 204 or state != want:
@@ -136,6 +143,62 @@ def behind_its_back(uri, gateway):
     end(gateway.port, ["behind"])
 
 
+def whole(body):
+    """Whether a domain's fields belong together."""
+    running = body["state"] in ("running", "paused")
+    return body["active"] == running == (body["id"] is not None)
+
+
+def until(client, path, wanted, seen):
+    """Reads until it is as wanted; everything read is to be whole. False: it never was."""
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        status, _, body = client.get(path)
+        if status != 200 or not whole(body):
+            seen.append((status, body))
+        elif wanted(body):
+            return True
+    return False
+
+
+def remembered_facts(uri, gateway):
+    """What one domain's default answer takes from memory, changed behind the gateway's back:
+    title, life, and the domain itself, replaced by another of its name."""
+    connection, client = libvirt.open(uri), Client(gateway.port)
+    torn, missed = [], []
+    xml = document("qemu", "facts").decode()
+    domain = connection.defineXML(xml)
+    for n in range(10):
+        client.get("/domains/facts")
+        time.sleep(0.25 if n % 3 == 0 else 0)  # past the time in which events settle
+        client.get("/domains/facts")
+        domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_TITLE, f"t{n}", None, None,
+                           libvirt.VIR_DOMAIN_AFFECT_CONFIG)
+        missed.append(not until(client, "/domains/facts", lambda b: b.get("title") == f"t{n}",
+                                torn))
+        domain.create()
+        missed.append(not until(client, "/domains/facts", lambda b: b["active"], torn))
+        domain.undefine()
+        missed.append(not until(client, "/domains/facts", lambda b: not b["persistent"], torn))
+        fresh = client.get("/domains/facts", {"Cache-Control": "no-cache"})[2]
+        missed.append(fresh["persistent"] or not fresh["active"])
+        client.get("/domains?view=full")
+        domain.destroy()
+        domain = connection.defineXML(xml)  # with another UUID
+        uuid = domain.UUIDString()
+        missed.append(not until(client, "/domains/facts", lambda b: b["uuid"] == uuid, torn))
+        listed = client.get("/domains?view=full&name=facts")[2]["domains"]
+        missed.append([d["persistent"] for d in listed] != [True])
+        domain.setAutostart(n % 2)
+        missed.append(client.get("/domains/facts")[2]["autostart"] != bool(n % 2))
+        domain.setVcpusFlags(2 + n % 2, libvirt.VIR_DOMAIN_VCPU_MAXIMUM |
+                             libvirt.VIR_DOMAIN_AFFECT_CONFIG)
+        missed.append(client.get("/domains/facts")[2]["maxVcpus"] != 2 + n % 2)
+    check(not any(missed), "every change is seen", missed)
+    check(not torn, "no answer is of two times", torn[:3])
+    domain.undefine()
+
+
 # ---- linearizability -----------------------------------------------------------------------
 
 
@@ -145,7 +208,7 @@ def operate(port, name, seed, amount, history):
         kind = rng.choice(("suspend", "resume", "read", "read", "read"))
         begun = time.monotonic_ns()
         if kind == "read":
-            result = read_state(client, name, rng.randrange(4))[0]
+            result = read_state(client, name, rng.randrange(WAYS))[0]
         else:
             result = client.send("POST", f"/domains/{name}/{kind}")[0]
         history.append((begun, time.monotonic_ns(), kind, result))
@@ -219,6 +282,7 @@ def run(kind, uri, amount):
     histories(kind, gateway, uri)
     if kind == "qemu":
         behind_its_back(uri, gateway)
+        remembered_facts(uri, gateway)
     gateway.stop()
 
 

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Lists of domains. One costs virConnectGetAllDomainStats and a filtered
+ * virConnectListAllDomains for each yes-or-no field: never a call for each domain.
+ */
+#include "server/virt_domain_view.h"
+#include "server/virt_recall.h"
+#include "virtgate/autoptr.h"
+#include "virtgate/host.h"
+
+#include <fnmatch.h>
+#include <libvirt/virterror.h>
+#include <string.h>
+
+/* ---- sets of domains, by UUID ------------------------------------------------------ */
+
+struct set {
+    unsigned char (*v)[VIR_UUID_BUFLEN];
+    size_t n, size;
+};
+
+static void free_set(struct set *set)
+{
+    free(set->v);
+}
+#define auto_set VG_CLEANUP(free_set) struct set
+
+static int compare_uuid(const void *a, const void *b)
+{
+    return memcmp(a, b, VIR_UUID_BUFLEN);
+}
+
+static bool in_set(const struct set *set, virDomainPtr dom)
+{
+    unsigned char uuid[VIR_UUID_BUFLEN];
+    return set->n && virDomainGetUUID(dom, uuid) == 0 &&
+           bsearch(uuid, set->v, set->n, VIR_UUID_BUFLEN, compare_uuid);
+}
+
+/* Adds the domains that libvirt's filter gives, in one call. */
+static int add_to_set(virConnectPtr conn, unsigned int filter, struct set *set)
+{
+    vg_auto_domain_list list = {0};
+
+    list.n = virConnectListAllDomains(conn, &list.v, filter);
+    if (list.n <= 0)
+        return list.n;
+    size_t n = set->n + (size_t)list.n;
+    void *grown = realloc(set->v, n * VIR_UUID_BUFLEN);
+    if (!grown)
+        return -1;
+    set->v = grown;
+    for (int i = 0; i < list.n; i++)
+        virDomainGetUUID(list.v[i], set->v[set->n++]);
+    qsort(set->v, set->n, VIR_UUID_BUFLEN, compare_uuid);
+    return 0;
+}
+
+/* ---- lists ------------------------------------------------------------------------- */
+
+struct list {
+    struct vg_view *v;
+    size_t n;
+    struct vg_stats_list records;
+    struct vg_domain_list handles; /* when the driver has no statistics */
+};
+
+static void free_list(struct list *list)
+{
+    for (size_t i = 0; i < list->n; i++)
+        vg_xml_domain_clear(&list->v[i].xml);
+    free(list->v);
+    vg_stats_list_clean(&list->records);
+    vg_domain_list_clean(&list->handles);
+}
+#define auto_list VG_CLEANUP(free_list) struct list
+
+static void take_parameter(struct vg_view *v, const virTypedParameter *p)
+{
+    unsigned long long n = p->type == VIR_TYPED_PARAM_ULLONG ? p->value.ul
+                           : p->type == VIR_TYPED_PARAM_UINT
+                               ? p->value.ui
+                               : (unsigned long long)p->value.i;
+    const struct {
+        const char *name;
+        unsigned int field;
+    } known[] = {
+        {"state.state", VG_DOMAIN_STATE},      {"state.reason", VG_DOMAIN_STATE_REASON},
+        {"balloon.current", VG_DOMAIN_MEMORY}, {"balloon.maximum", VG_DOMAIN_MAX_MEMORY},
+        {"vcpu.current", VG_DOMAIN_VCPUS},     {"vcpu.maximum", VG_DOMAIN_MAX_VCPUS},
+        {"cpu.time", VG_DOMAIN_CPU_TIME},
+    };
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (strcmp(known[i].name, p->field) != 0)
+            continue;
+        v->have |= known[i].field;
+        switch (known[i].field) {
+        case VG_DOMAIN_STATE:
+            v->state = (int)n;
+            return;
+        case VG_DOMAIN_STATE_REASON:
+            v->reason = (int)n;
+            return;
+        case VG_DOMAIN_MEMORY:
+            v->memory = n;
+            return;
+        case VG_DOMAIN_MAX_MEMORY:
+            v->max_memory = n;
+            return;
+        case VG_DOMAIN_VCPUS:
+            v->vcpus = (unsigned int)n;
+            return;
+        case VG_DOMAIN_MAX_VCPUS:
+            v->xml.max_vcpus = (int64_t)n;
+            return;
+        default:
+            v->cpu_time = n;
+            return;
+        }
+    }
+}
+
+static unsigned int groups_for(unsigned int fields)
+{
+    unsigned int groups = VIR_DOMAIN_STATS_STATE;
+    if (fields & (VG_DOMAIN_MEMORY | VG_DOMAIN_MAX_MEMORY))
+        groups |= VIR_DOMAIN_STATS_BALLOON;
+    if (fields & (VG_DOMAIN_VCPUS | VG_DOMAIN_MAX_VCPUS))
+        groups |= VIR_DOMAIN_STATS_VCPU;
+    if (fields & VG_DOMAIN_CPU_TIME)
+        groups |= VIR_DOMAIN_STATS_CPU_TOTAL;
+    return groups;
+}
+
+/* Statistics of all domains that pass libvirt's filter: of all at once where the
+ * statistics call knows the filter, else of those that a list call found. */
+static int read_records(virConnectPtr conn, unsigned int filter, unsigned int fields,
+                        struct list *list)
+{
+    const unsigned int known =
+        VIR_CONNECT_LIST_DOMAINS_ACTIVE | VIR_CONNECT_LIST_DOMAINS_INACTIVE |
+        VIR_CONNECT_LIST_DOMAINS_PERSISTENT | VIR_CONNECT_LIST_DOMAINS_TRANSIENT |
+        VIR_CONNECT_LIST_DOMAINS_RUNNING | VIR_CONNECT_LIST_DOMAINS_PAUSED |
+        VIR_CONNECT_LIST_DOMAINS_SHUTOFF | VIR_CONNECT_LIST_DOMAINS_OTHER;
+    unsigned int nowait = VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT;
+    unsigned int groups = groups_for(fields);
+
+    if ((filter & ~known) == 0) {
+        list->records.n =
+            virConnectGetAllDomainStats(conn, groups, &list->records.v, filter | nowait);
+        return list->records.n < 0 ? -1 : 0;
+    }
+    list->handles.n = virConnectListAllDomains(conn, &list->handles.v, filter);
+    if (list->handles.n <= 0)
+        return list->handles.n;
+    list->records.n =
+        virDomainListGetStats(list->handles.v, groups, &list->records.v, nowait);
+    return list->records.n < 0 ? -1 : 0;
+}
+
+/* A driver without statistics: a list, and virDomainGetState for each. */
+static int read_handles(virConnectPtr conn, unsigned int filter, struct list *list)
+{
+    if (!list->handles.v)
+        list->handles.n = virConnectListAllDomains(conn, &list->handles.v, filter);
+    if (list->handles.n < 0)
+        return -1;
+    list->v = calloc((size_t)list->handles.n + 1, sizeof(*list->v));
+    if (!list->v)
+        return -1;
+    for (int i = 0; i < list->handles.n; i++) {
+        struct vg_view *v = &list->v[list->n];
+        *v = (struct vg_view){.dom = list->handles.v[i]};
+        list->n +=
+            vg_view_read(v, VG_STATE_FIELDS, false) == 0; /* else it is gone meanwhile */
+    }
+    return 0;
+}
+
+static int read_list(virConnectPtr conn, unsigned int filter, unsigned int fields,
+                     struct list *list)
+{
+    if (read_records(conn, filter, fields, list) < 0)
+        return vg_view_may_lack() < 0 ? -1 : read_handles(conn, filter, list);
+    list->v = calloc((size_t)list->records.n + 1, sizeof(*list->v));
+    if (!list->v)
+        return -1;
+    for (; list->n < (size_t)list->records.n; list->n++) {
+        const virDomainStatsRecord *record = list->records.v[list->n];
+        struct vg_view *v = &list->v[list->n];
+        v->dom = record->dom;
+        for (int i = 0; i < record->nparams; i++)
+            take_parameter(v, &record->params[i]);
+    }
+    return 0;
+}
+
+/* A yes-or-no field of the whole list. */
+static int read_yes_no(virConnectPtr conn, struct list *list, unsigned int fields,
+                       enum vg_domain_field field, unsigned int filter)
+{
+    auto_set set = {0};
+
+    if (!(fields & field))
+        return 0;
+    if (add_to_set(conn, filter, &set) < 0)
+        return vg_view_may_lack();
+    for (size_t i = 0; i < list->n; i++) {
+        struct vg_view *v = &list->v[i];
+        bool yes = in_set(&set, v->dom);
+        if (field == VG_DOMAIN_AUTOSTART)
+            v->autostart = yes;
+        else
+            v->managed_save = yes;
+        v->have |= field;
+    }
+    return 0;
+}
+
+/* Transient ones are asked for before and after the list, so that one which ended or
+ * became persistent in between is not shown as what it never was. */
+static void set_persistent(struct list *list, const struct set *transient)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        list->v[i].persistent = !in_set(transient, list->v[i].dom);
+        list->v[i].have |= VG_DOMAIN_PERSISTENT;
+    }
+}
+
+static int read_persistent(struct vg_request *rq, unsigned int filter,
+                           unsigned int fields, struct list *list)
+{
+    virConnectPtr conn = vg_conn(rq);
+    auto_set transient = {0};
+
+    if (add_to_set(conn, VIR_CONNECT_LIST_DOMAINS_TRANSIENT, &transient) < 0 ||
+        read_list(conn, filter, fields, list) < 0 ||
+        add_to_set(conn, VIR_CONNECT_LIST_DOMAINS_TRANSIENT, &transient) < 0)
+        return -1;
+    set_persistent(list, &transient);
+    vg_recall_keep_persistent(rq, list->v, list->n);
+    return 0;
+}
+
+static int fill_list(struct vg_request *rq, unsigned int filter, unsigned int fields,
+                     struct list *list)
+{
+    virConnectPtr conn = vg_conn(rq);
+    bool persistent = fields & VG_DOMAIN_PERSISTENT;
+    bool recall = persistent && !vg_view_is_brief(fields) && vg_recall_is_current(rq);
+    int rc = 0;
+
+    if (recall || !persistent)
+        rc = read_list(conn, filter, fields, list);
+    if (rc == 0 && recall && !vg_recall_persistent(rq, list->v, list->n)) {
+        free_list(list); /* they changed: their events are on the way */
+        *list = (struct list){0};
+        recall = false;
+    }
+    if (rc == 0 && persistent && !recall)
+        rc = read_persistent(rq, filter, fields, list);
+    if (rc < 0 || read_yes_no(conn, list, fields, VG_DOMAIN_AUTOSTART,
+                              VIR_CONNECT_LIST_DOMAINS_AUTOSTART) < 0)
+        return -1;
+    return read_yes_no(conn, list, fields, VG_DOMAIN_MANAGED_SAVE,
+                       VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(virDomainGetName(((const struct vg_view *)a)->dom),
+                  virDomainGetName(((const struct vg_view *)b)->dom));
+}
+
+static bool passes(const struct vg_view *v, const struct vg_domain_filter *filter)
+{
+    const char *name = virDomainGetName(v->dom);
+    bool active = virDomainGetID(v->dom) != (unsigned int)-1;
+    unsigned int bit = active ? VG_DOMAIN_STATES_ACTIVE : VG_DOMAIN_STATES_INACTIVE;
+
+    if (v->state >= 0 && v->state < 30)
+        bit |= 1U << v->state;
+    if (filter->states && !(filter->states & bit))
+        return false;
+    if (filter->name && fnmatch(filter->name, name, 0) != 0)
+        return false;
+    return !filter->after || strcmp(name, filter->after) > 0;
+}
+
+/* Fields the list calls did not give: from the domain itself where that costs no RPC, or
+ * where there is no other way. A domain that is gone meanwhile keeps what is known. */
+static void complete(struct vg_request *rq, struct vg_view *v, unsigned int fields)
+{
+    unsigned int missing = fields & ~v->have;
+    if (vg_conn_in_process(rq) ||
+        missing & (VG_DOMAIN_OS_TYPE | VG_DOMAIN_TITLE | VG_DOMAIN_UPDATED))
+        (void)vg_view_read(v, missing, vg_conn_in_process(rq));
+}
+
+static unsigned int pass_down(const struct vg_domain_filter *filter)
+{
+    if (filter->states == VG_DOMAIN_STATES_ACTIVE)
+        return filter->flags | VIR_CONNECT_LIST_DOMAINS_ACTIVE;
+    if (filter->states == VG_DOMAIN_STATES_INACTIVE)
+        return filter->flags | VIR_CONNECT_LIST_DOMAINS_INACTIVE;
+    return filter->flags;
+}
+
+int vg_domain_write_list(struct vg_request *rq, struct vg_json *w,
+                         const struct vg_domain_filter *filter, unsigned int fields,
+                         char **ret_next)
+{
+    auto_list list = {0};
+    const char *last = NULL;
+    int64_t written = 0;
+
+    *ret_next = NULL;
+    if (fill_list(rq, pass_down(filter), fields, &list) < 0) {
+        vg_error_set_virt(vg_request_error(rq));
+        return -1;
+    }
+    if (list.n)
+        qsort(list.v, list.n, sizeof(*list.v), compare_names);
+    vg_json_begin_array(w, "domains");
+    for (size_t i = 0; i < list.n; i++) {
+        struct vg_view *v = &list.v[i];
+        if (!passes(v, filter))
+            continue;
+        if (filter->limit && written == filter->limit) {
+            *ret_next = strdup(last);
+            if (!*ret_next) {
+                vg_error_set(vg_request_error(rq), VG_E_INTERNAL, "Out of memory");
+                return -1;
+            }
+            break;
+        }
+        complete(rq, v, fields);
+        vg_view_write(w, NULL, v, fields);
+        last = virDomainGetName(v->dom);
+        written++;
+    }
+    vg_json_end_array(w);
+    return 0;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What is known of a domain while its JSON is made; shared by virt_domain.c (one domain),
+ * virt_domain_list.c and virt_recall.c.
+ */
+#pragma once
+
+#include "virtgate/domain.h"
+#include "virtgate/xml.h"
+
+/* The fields that one call tells. */
+#define VG_INFO_FIELDS                                                                   \
+    (VG_DOMAIN_MAX_MEMORY | VG_DOMAIN_MEMORY | VG_DOMAIN_VCPUS | VG_DOMAIN_CPU_TIME)
+#define VG_XML_FIELDS   (VG_DOMAIN_OS_TYPE | VG_DOMAIN_TITLE | VG_DOMAIN_MAX_VCPUS)
+#define VG_STATE_FIELDS (VG_DOMAIN_STATE | VG_DOMAIN_STATE_REASON)
+
+/* Whether the inventory keeps such an answer; then it is to be libvirt's whole. */
+static inline bool vg_view_is_brief(unsigned int fields)
+{
+    return !(fields & ~(unsigned int)VG_DOMAIN_BRIEF);
+}
+
+/* What is known of one domain; `have` says which. */
+struct vg_view {
+    virDomainPtr dom; /* borrowed */
+    unsigned int have;
+    int state, reason;
+    bool persistent, autostart, managed_save, updated;
+    unsigned long long max_memory, memory, cpu_time;
+    unsigned int vcpus;
+    struct vg_xml_domain xml; /* owned */
+    bool contradicted;        /* libvirt's state is another than the one that was known */
+};
+
+/* Asks libvirt for those of the fields that are not known. -1: libvirt's last error. */
+int vg_view_read(struct vg_view *view, unsigned int fields, bool in_process);
+
+/* Writes those of the fields that are known. */
+void vg_view_write(struct vg_json *w, const char *key, const struct vg_view *view,
+                   unsigned int fields);
+
+/* 0 when libvirt's last error says that the driver does not have it, else -1. */
+int vg_view_may_lack(void);

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * See virt_recall.h. The slots are a plain table by the hash of the path's segment.
+ */
+#include "server/virt_recall.h"
+
+#include "server/virt_conn.h"
+#include "server/virt_internal.h"
+#include "virtgate/autoptr.h"
+
+#include <libvirt/virterror.h>
+#include <string.h>
+#include <xxhash.h>
+
+#define SLOTS 256
+
+/* What definitions and metadata change, which tell so. The most vCPUs are fixed while it
+ * runs, and change without an event when it does not. */
+#define COVERED                                                                          \
+    (VG_STATE_FIELDS | VG_DOMAIN_PERSISTENT | VG_DOMAIN_UPDATED | VG_DOMAIN_OS_TYPE |    \
+     VG_DOMAIN_TITLE)
+
+struct slot {
+    char *segment; /* owned; NULL: empty */
+    enum vg_lookup by;
+    virDomainPtr dom; /* counted */
+    struct vg_reading reading;
+    struct vg_view view; /* what `have` says of it */
+};
+
+struct known {
+    unsigned char uuid[VIR_UUID_BUFLEN];
+    unsigned int id;
+    bool persistent;
+};
+
+struct vg_recall {
+    struct slot slots[SLOTS];
+    struct known *known; /* sorted by UUID; owned */
+    size_t n_known;
+    struct vg_reading known_reading;
+};
+
+static void clear_slot(struct slot *s)
+{
+    free(s->segment);
+    if (s->dom)
+        virDomainFree(s->dom);
+    vg_xml_domain_clear(&s->view.xml);
+    *s = (struct slot){0};
+}
+
+void vg_recall_free(struct vg_recall *recall)
+{
+    if (!recall)
+        return;
+    for (size_t i = 0; i < SLOTS; i++)
+        clear_slot(&recall->slots[i]);
+    free(recall->known);
+    free(recall);
+}
+
+/* A driver in this process is asked as fast as memory. */
+static struct vg_recall *recall_of(const struct vg_request *rq)
+{
+    struct vg_lease *lease = rq->lease;
+
+    if (!rq->reading.generation || !lease || lease->in_process)
+        return NULL;
+    if (!lease->recall)
+        lease->recall = calloc(1, sizeof(*lease->recall));
+    return lease->recall; /* without memory nothing is remembered */
+}
+
+static bool holds(const struct vg_request *rq, const struct vg_reading *reading)
+{
+    return !rq->fresh && vg_inventory_holds(rq->host->inventory, reading);
+}
+
+/* ---- one domain -------------------------------------------------------------------- */
+
+static struct slot *slot_of(struct vg_recall *recall, const char *segment)
+{
+    return &recall->slots[XXH3_64bits(segment, strlen(segment)) % SLOTS];
+}
+
+virDomainPtr vg_recall_domain(struct vg_request *rq, const char *segment)
+{
+    struct vg_recall *recall = recall_of(rq);
+    struct slot *s = recall ? slot_of(recall, segment) : NULL;
+
+    if (!s || !s->segment || strcmp(s->segment, segment) != 0 || s->by != rq->by ||
+        !holds(rq, &s->reading))
+        return NULL;
+    rq->recalled = true;
+    virDomainRef(s->dom);
+    return s->dom;
+}
+
+void vg_recall_keep_domain(struct vg_request *rq, const char *segment, virDomainPtr dom)
+{
+    struct vg_recall *recall = recall_of(rq);
+    if (!recall)
+        return;
+    struct slot *s = slot_of(recall, segment);
+    clear_slot(s);
+    s->segment = strdup(segment);
+    if (!s->segment)
+        return;
+    virDomainRef(dom);
+    s->dom = dom;
+    s->by = rq->by;
+    s->reading = rq->reading;
+}
+
+/* The slot that the request's domain came from, or went to. */
+static struct slot *slot_with(struct vg_request *rq, virDomainPtr dom)
+{
+    const char *segment = vg_request_object(rq);
+    struct vg_recall *recall = segment ? recall_of(rq) : NULL;
+    struct slot *s = recall ? slot_of(recall, segment) : NULL;
+    return s && s->dom == dom ? s : NULL;
+}
+
+static int copy_xml(struct vg_xml_domain *to, const struct vg_xml_domain *from)
+{
+    *to = (struct vg_xml_domain){.max_vcpus = from->max_vcpus};
+    to->title = from->title ? strdup(from->title) : NULL;
+    to->os_type = from->os_type ? strdup(from->os_type) : NULL;
+    if (!to->title == !from->title && !to->os_type == !from->os_type)
+        return 0;
+    vg_xml_domain_clear(to);
+    return -1;
+}
+
+bool vg_recall_view(struct vg_request *rq, struct vg_view *view)
+{
+    struct slot *s = slot_with(rq, view->dom);
+
+    if (!s || !s->view.have || !holds(rq, &s->reading) ||
+        copy_xml(&view->xml, &s->view.xml) < 0)
+        return false;
+    view->have = s->view.have;
+    view->state = s->view.state;
+    view->reason = s->view.reason;
+    view->persistent = s->view.persistent;
+    view->updated = s->view.updated;
+    rq->recalled = true;
+    return true;
+}
+
+void vg_recall_keep_view(struct vg_request *rq, const struct vg_view *view)
+{
+    struct slot *s = slot_with(rq, view->dom);
+    bool active = virDomainGetID(view->dom) != (unsigned int)-1;
+
+    if (!s || !vg_inventory_unchanged(rq->host->inventory, &s->reading))
+        return;
+    vg_xml_domain_clear(&s->view.xml);
+    s->view = (struct vg_view){
+        .state = view->state,
+        .reason = view->reason,
+        .persistent = view->persistent,
+        .updated = view->updated,
+    };
+    if (copy_xml(&s->view.xml, &view->xml) == 0)
+        s->view.have = view->have & (COVERED | (active ? VG_DOMAIN_MAX_VCPUS : 0u));
+}
+
+/* ---- lists ------------------------------------------------------------------------- */
+
+static int compare_known(const void *a, const void *b)
+{
+    return memcmp(((const struct known *)a)->uuid, ((const struct known *)b)->uuid,
+                  VIR_UUID_BUFLEN);
+}
+
+/* False: it is another than it was, or new. */
+static bool find_known(const struct vg_recall *recall, struct vg_view *view)
+{
+    struct known key = {0};
+    if (virDomainGetUUID(view->dom, key.uuid) < 0)
+        return false;
+    const struct known *k = bsearch(&key, recall->known, recall->n_known,
+                                    sizeof(*recall->known), compare_known);
+    if (!k || k->id != virDomainGetID(view->dom))
+        return false;
+    view->persistent = k->persistent;
+    view->have |= VG_DOMAIN_PERSISTENT;
+    return true;
+}
+
+bool vg_recall_is_current(const struct vg_request *rq)
+{
+    const struct vg_recall *recall = recall_of(rq);
+    return recall && recall->n_known && holds(rq, &recall->known_reading);
+}
+
+bool vg_recall_persistent(struct vg_request *rq, struct vg_view *views, size_t n)
+{
+    const struct vg_recall *recall = recall_of(rq);
+
+    if (!recall || !recall->known)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (!find_known(recall, &views[i]))
+            return false;
+    return true;
+}
+
+void vg_recall_keep_persistent(struct vg_request *rq, const struct vg_view *views,
+                               size_t n)
+{
+    struct vg_recall *recall = recall_of(rq);
+    struct known *known = recall && n ? calloc(n, sizeof(*known)) : NULL;
+    if (!known)
+        return;
+    for (size_t i = 0; i < n; i++) {
+        virDomainGetUUID(views[i].dom, known[i].uuid);
+        known[i].id = virDomainGetID(views[i].dom);
+        known[i].persistent = views[i].persistent;
+    }
+    qsort(known, n, sizeof(*known), compare_known);
+    free(recall->known);
+    recall->known = known;
+    recall->n_known = n;
+    recall->known_reading = rq->reading;
+}
+
+/* ---- the check --------------------------------------------------------------------- */
+
+bool vg_recall_failed(const struct vg_request *rq)
+{
+    return rq->recalled && !rq->fresh &&
+           (rq->contradicted || vg_error_is_virt(&rq->error, VIR_ERR_NO_DOMAIN));
+}

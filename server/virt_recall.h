@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What a connection remembers of domains: handles by what paths call them, and what
+ * libvirt's events fully cover. It holds exactly as long as an answer in the inventory
+ * would: no event, no change by the gateway. So a read asks libvirt only for what changes
+ * without an event, and is asked for whole once more if that contradicts memory.
+ *
+ * It belongs to the connection and is used by its worker alone. Only reads use it, and
+ * not those with Cache-Control: no-cache.
+ */
+#pragma once
+
+#include "server/request.h"
+#include "server/virt_domain_view.h"
+
+struct vg_recall;
+
+/* Before the connection is closed: handles hold it open. NULL is accepted. */
+void vg_recall_free(struct vg_recall *recall);
+
+/* The domain that the path names so; counted. NULL: not remembered. */
+virDomainPtr vg_recall_domain(struct vg_request *rq, const char *segment);
+void vg_recall_keep_domain(struct vg_request *rq, const char *segment, virDomainPtr dom);
+
+/* Fills in what is remembered of view->dom; false: nothing. */
+bool vg_recall_view(struct vg_request *rq, struct vg_view *view);
+void vg_recall_keep_view(struct vg_request *rq, const struct vg_view *view);
+
+/* Whether it is remembered who is persistent. */
+bool vg_recall_is_current(const struct vg_request *rq);
+/* Fills that in; false: not remembered of all of them as they are now. */
+bool vg_recall_persistent(struct vg_request *rq, struct vg_view *views, size_t n);
+void vg_recall_keep_persistent(struct vg_request *rq, const struct vg_view *views,
+                               size_t n);
+
+/* Whether the read is to be asked for anew: what was remembered proved wrong. */
+bool vg_recall_failed(const struct vg_request *rq);
