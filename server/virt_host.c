@@ -80,8 +80,11 @@ static struct vg_reply run_once(struct vg_host *host, struct vg_lease *lease,
         struct vg_error why = rq->error;
         rq->error = (struct vg_error){0};
         vg_keeper_note_failure(host, &why);
-        vg_host_error_unreachable(&rq->error, host->name, &why);
+        if (!rq->watched) /* what is known of an operation is known without its host */
+            vg_host_error_unreachable(&rq->error, host->name, &why);
         vg_error_clear(&why);
+        if (rq->watched && vg_precondition_check(rq) == 0)
+            return rq->route->handler(rq);
         return vg_fail(rq);
     }
     rq->lease = lease;
