@@ -3,94 +3,12 @@
  * The registry of operations without a host: when a client is answered 202, what is kept
  * and for how many, waiting, cancelling, and all of it from many threads. And Prefer.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/unit/operation_fixture.h"
 
-#include <cmocka.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <string.h>
-#include <time.h>
-
-#include "server/operation.h"
-#include "virtgate/cleanup.h"
-
-#define LATER (vg_now_ns() + 1000 * VG_SECOND_NS)
-
-static struct vg_reply no_handler(struct vg_request *rq)
-{
-    return vg_no_content(rq);
-}
 
 static const struct vg_route save_route = {VG_POST, "/domains/{domain}/save",
                                            "saveDomain", VG_ADMIN | VG_LONG, no_handler};
-static const struct vg_route show_route = {VG_GET, "/operations/{operation}", "get",
-                                           VG_READ | VG_WATCH, no_handler};
-
-/* What a client was answered. */
-struct client {
-    atomic_int answers;
-    int status;
-    char location[64], body[1024];
-};
-
-static void take_answer(struct vg_request *rq, struct vg_reply reply)
-{
-    struct client *c = rq->done_data;
-    c->status = reply.status;
-    snprintf(c->location, sizeof(c->location), "%s",
-             reply.location ? reply.location : "");
-    snprintf(c->body, sizeof(c->body), "%.*s", reply.body ? (int)reply.body->length : 0,
-             reply.body ? reply.body->data : "");
-    vg_reply_clear(&reply);
-    atomic_fetch_add(&c->answers, 1);
-}
-
-/* What the engine does with a read that has waited. */
-static void answer_watcher(struct vg_request *rq)
-{
-    struct vg_json w = {0};
-    if (rq->watched) {
-        vg_operation_write(rq->watched, &w, NULL, NULL);
-        vg_request_answer(rq, vg_ok_written(rq, &w));
-    } else {
-        vg_operation_set_missing(rq, vg_path(rq, "operation"));
-        vg_request_answer(rq, vg_fail(rq));
-    }
-    vg_request_unref(rq);
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    vg_operations_start(answer_watcher);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    vg_operations_clear();
-    return 0;
-}
-
-static struct vg_request *make_request(const struct vg_route *route, const char *target,
-                                       struct client *client, const char *prefer)
-{
-    struct vg_request *rq = vg_request_new();
-    assert_int_equal(vg_request_parse_target(rq, target), 0);
-    rq->route = route;
-    rq->method = route->method;
-    rq->start_ns = vg_now_ns();
-    rq->deadline_ns = LATER;
-    rq->done = take_answer;
-    rq->done_data = client;
-    if (prefer)
-        vg_prefer_read(&rq->prefer, prefer);
-    return rq;
-}
 
 /* A request that has become an operation. */
 static struct vg_request *begin(struct client *client, const char *prefer)
@@ -119,42 +37,6 @@ static void end(struct vg_request *rq, int status)
     }
     vg_request_answer(rq, reply);
     vg_request_unref(rq);
-}
-
-/* GET of an operation as the engine does it. */
-static void ask(const char *path, struct client *client)
-{
-    *client = (struct client){0};
-    struct vg_request *rq = make_request(&show_route, path, client, NULL);
-    vg_operation_attach(rq);
-    if (!vg_operation_await(rq))
-        answer_watcher(rq);
-}
-
-static size_t count_listed(struct vg_operation_filter filter, char **ret_next)
-{
-    struct vg_request rq = {0};
-    struct vg_json w = {0};
-    size_t n;
-    vg_json_begin_object(&w, NULL);
-    vg_operations_list(&rq, &w, &filter, ret_next);
-    vg_json_end_object(&w);
-    vg_autofree char *text = vg_json_finish(&w, &n);
-    json_auto_t *list = json_loads(text, 0, NULL);
-    assert_non_null(list);
-    return json_array_size(json_object_get(list, "operations"));
-}
-
-static size_t count_all(void)
-{
-    char *next = NULL;
-    return count_listed((struct vg_operation_filter){0}, &next);
-}
-
-static size_t count_states(enum vg_operation_state state)
-{
-    char *next = NULL;
-    return count_listed((struct vg_operation_filter){.states = 1U << state}, &next);
 }
 
 /* ---- when the client is answered --------------------------------------------------- */
