@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * /domains/{domain}/backup: virDomainBackupBegin returns when the backup has begun, which
- * is the domain's job from then on.
+ * is the domain's job from then on, and an operation.
  */
 #include "routes/routes.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/conflict.h"
 #include "virtgate/object.h"
+#include "virtgate/operation.h"
 #include "virtgate/xml.h"
 
 /* {"backup": "<domainbackup>...", "checkpoint": "<domaincheckpoint>..."}; the first may
@@ -28,11 +29,12 @@ static struct vg_reply begin_backup(struct vg_request *rq)
     if (!xml || (checkpoint && vg_xml_check(rq, checkpoint) < 0))
         return vg_fail(rq);
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
-    if (!dom)
+    if (!dom ||
+        vg_operation_begin_job(rq, dom, NULL, VIR_DOMAIN_JOB_OPERATION_BACKUP) < 0)
         return vg_fail(rq);
     if (virDomainBackupBegin(dom, xml, checkpoint, flags) < 0)
         return vg_fail_in_state(rq, dom, VG_NEEDS_ACTIVE);
-    return vg_accepted(rq, vg_domain_child_href(rq, dom, "job", NULL, ""), NULL);
+    return vg_operation_left(rq);
 }
 
 static struct vg_reply get_backup(struct vg_request *rq)
@@ -47,7 +49,7 @@ static struct vg_reply get_backup(struct vg_request *rq)
 /* clang-format off */
 const struct vg_route vg_routes_domain_backup[] = {
     {VG_GET, "/domains/{domain}/backup", "getBackup", VG_READ | VG_SHARED | VG_GIVES_XML | VG_ONLY_XML, get_backup},
-    {VG_POST, "/domains/{domain}/backup", "beginBackup", VG_ADMIN | VG_ARGS | VG_XML, begin_backup},
+    {VG_POST, "/domains/{domain}/backup", "beginBackup", VG_ADMIN | VG_JOB | VG_ARGS | VG_XML, begin_backup},
     {0},
 };
 /* clang-format on */

@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Block jobs: POST /domains/{domain}/disks/{disk}/pull, rebase, commit, copy start one
- * (virDomainBlockPull, BlockRebase, BlockCommit, BlockCopy) and answer 202;
+ * (virDomainBlockPull, BlockRebase, BlockCommit, BlockCopy), which is an operation;
  * /domains/{domain}/disks/{disk}/job shows it (virDomainGetBlockJobInfo), sets its speed
  * (virDomainBlockJobSetSpeed), ends it (virDomainBlockJobAbort).
  */
-#include "virtgate/device.h"
 #include "routes/routes.h"
 #include "virtgate/autoptr.h"
+#include "virtgate/job.h"
 #include "virtgate/object.h"
+#include "virtgate/operation.h"
 #include "virtgate/xml.h"
 
 #include <libvirt/virterror.h>
 
 /* ---- starting ---------------------------------------------------------------------- */
 
-/* 202 and where the job is. */
-static struct vg_reply reply_at_job(struct vg_request *rq, virDomainPtr dom)
+/* Before libvirt's call: its job, of this virDomainBlockJobType, may end before the call
+ * returns. */
+static int begin_job(struct vg_request *rq, virDomainPtr dom, int type)
 {
-    return vg_accepted(
-        rq, vg_domain_child_href(rq, dom, "disks", vg_path(rq, "disk"), "/job"), NULL);
+    return vg_operation_begin_job(rq, dom, vg_path(rq, "disk"), type);
 }
 
 /* libvirt's error `number` is also what it says when there is a job (1) or none (0): the
@@ -41,7 +42,7 @@ static struct vg_reply fail_with_job(struct vg_request *rq, virDomainPtr dom, in
 static struct vg_reply reply_started(struct vg_request *rq, virDomainPtr dom, int rc)
 {
     return rc < 0 ? fail_with_job(rq, dom, VIR_ERR_OPERATION_UNSUPPORTED, 1)
-                  : reply_at_job(rq, dom);
+                  : vg_operation_left(rq);
 }
 
 static struct vg_reply pull_disk(struct vg_request *rq)
@@ -55,7 +56,7 @@ static struct vg_reply pull_disk(struct vg_request *rq)
     };
 
     vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
-    if (!dom)
+    if (!dom || begin_job(rq, dom, VIR_DOMAIN_BLOCK_JOB_TYPE_PULL) < 0)
         return vg_fail(rq);
     return reply_started(
         rq, dom,
@@ -75,7 +76,9 @@ static struct vg_reply rebase_disk(struct vg_request *rq)
     };
 
     vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
-    if (!dom)
+    int type = flags & VIR_DOMAIN_BLOCK_REBASE_COPY ? VIR_DOMAIN_BLOCK_JOB_TYPE_COPY
+                                                    : VIR_DOMAIN_BLOCK_JOB_TYPE_PULL;
+    if (!dom || begin_job(rq, dom, type) < 0)
         return vg_fail(rq);
     return reply_started(rq, dom,
                          virDomainBlockRebase(dom, vg_path(rq, "disk"), base,
@@ -96,7 +99,10 @@ static struct vg_reply commit_disk(struct vg_request *rq)
     };
 
     vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
-    if (!dom)
+    int type = flags & VIR_DOMAIN_BLOCK_COMMIT_ACTIVE
+                   ? VIR_DOMAIN_BLOCK_JOB_TYPE_ACTIVE_COMMIT
+                   : VIR_DOMAIN_BLOCK_JOB_TYPE_COMMIT;
+    if (!dom || begin_job(rq, dom, type) < 0)
         return vg_fail(rq);
     return reply_started(rq, dom,
                          virDomainBlockCommit(dom, vg_path(rq, "disk"), base, top,
@@ -127,7 +133,7 @@ static struct vg_reply copy_disk(struct vg_request *rq)
         return vg_fail(rq);
     const char *dest = vg_xml_argument(rq, given);
     vg_autoptr(virDomain) dom = dest ? vg_path_domain(rq) : NULL;
-    if (!dom)
+    if (!dom || begin_job(rq, dom, VIR_DOMAIN_BLOCK_JOB_TYPE_COPY) < 0)
         return vg_fail(rq);
     params[0].value.ul = (unsigned long long)bandwidth;
     params[1].value.ui = (unsigned int)granularity;
@@ -138,46 +144,15 @@ static struct vg_reply copy_disk(struct vg_request *rq)
 
 /* ---- the job ----------------------------------------------------------------------- */
 
-/* Copies and active commits go on until they are pivoted or aborted. Only the XML says
- * when they have caught up. */
-static int write_ready(struct vg_request *rq, struct vg_json *w, virDomainPtr dom)
-{
-    vg_auto_devices *devices = vg_devices_read(dom, 0, vg_request_error(rq));
-    if (!devices)
-        return -1;
-    const struct vg_device *disk = vg_devices_disk(devices, vg_path(rq, "disk"));
-    vg_json_bool(w, "ready", disk && vg_disk_is_mirrored(disk));
-    return 0;
-}
-
-static int write_job(struct vg_request *rq, struct vg_json *w, virDomainPtr dom,
-                     const virDomainBlockJobInfo *info)
-{
-    vg_json_enum(w, "type", &vg_enum_virDomainBlockJobType, info->type);
-    vg_json_uint(w, "bandwidth", info->bandwidth);
-    vg_json_uint(w, "current", info->cur);
-    vg_json_uint(w, "end", info->end);
-    if (info->type != VIR_DOMAIN_BLOCK_JOB_TYPE_COPY &&
-        info->type != VIR_DOMAIN_BLOCK_JOB_TYPE_ACTIVE_COMMIT)
-        return 0;
-    return write_ready(rq, w, dom);
-}
-
 static struct vg_reply reply_job(struct vg_request *rq, virDomainPtr dom,
                                  unsigned int flags)
 {
-    virDomainBlockJobInfo info = {0};
-    int found = virDomainGetBlockJobInfo(dom, vg_path(rq, "disk"), &info, flags);
+    json_t *job = NULL;
 
-    if (found < 0)
-        return vg_fail_virt(rq);
-    vg_auto_json w = vg_json_for(rq);
-    vg_json_begin_object(&w, NULL);
-    vg_json_bool(&w, "active", found > 0);
-    if (found > 0 && write_job(rq, &w, dom, &info) < 0)
+    if (vg_block_job_read(dom, vg_path(rq, "disk"), flags, &job, NULL,
+                          vg_request_error(rq)) < 0)
         return vg_fail(rq);
-    vg_json_end_object(&w);
-    return vg_ok_written(rq, &w);
+    return vg_ok(rq, job);
 }
 
 static struct vg_reply get_job(struct vg_request *rq)
@@ -213,28 +188,40 @@ static struct vg_reply set_job_speed(struct vg_request *rq)
     return reply_job(rq, dom, flags);
 }
 
-/* 202 where libvirt was told not to wait for the end. */
+/* ?pivot=true&async=true or ?flags=pivot,async. 202 where libvirt was told not to wait
+ * for the end. */
 static struct vg_reply end_job(struct vg_request *rq)
 {
+    bool pivot = false, async = false;
     unsigned int flags = 0;
     const struct vg_field args[] = {
-        VG_FLAGS("flags", &flags, virDomainBlockJobAbortFlags), VG_END};
+        VG_BOOL("pivot", &pivot),
+        VG_BOOL("async", &async),
+        VG_FLAGS("flags", &flags, virDomainBlockJobAbortFlags),
+        VG_END,
+    };
 
     vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
     if (!dom)
         return vg_fail(rq);
+    if (pivot)
+        flags |= VIR_DOMAIN_BLOCK_JOB_ABORT_PIVOT;
+    if (async)
+        flags |= VIR_DOMAIN_BLOCK_JOB_ABORT_ASYNC;
     if (virDomainBlockJobAbort(dom, vg_path(rq, "disk"), flags) < 0)
         return fail_with_job(rq, dom, VIR_ERR_INVALID_ARG, 0);
-    return flags & VIR_DOMAIN_BLOCK_JOB_ABORT_ASYNC ? reply_at_job(rq, dom)
-                                                    : vg_no_content(rq);
+    if (!(flags & VIR_DOMAIN_BLOCK_JOB_ABORT_ASYNC))
+        return vg_no_content(rq);
+    return vg_accepted(
+        rq, vg_domain_child_href(rq, dom, "disks", vg_path(rq, "disk"), "/job"), NULL);
 }
 
 /* clang-format off */
 const struct vg_route vg_routes_domain_blockjob[] = {
-    {VG_POST, "/domains/{domain}/disks/{disk}/pull", "pullDomainDisk", VG_OPERATE | VG_ARGS, pull_disk},
-    {VG_POST, "/domains/{domain}/disks/{disk}/rebase", "rebaseDomainDisk", VG_ADMIN | VG_ARGS, rebase_disk},
-    {VG_POST, "/domains/{domain}/disks/{disk}/commit", "commitDomainDisk", VG_ADMIN | VG_ARGS, commit_disk},
-    {VG_POST, "/domains/{domain}/disks/{disk}/copy", "copyDomainDisk", VG_ADMIN | VG_ARGS, copy_disk},
+    {VG_POST, "/domains/{domain}/disks/{disk}/pull", "pullDomainDisk", VG_OPERATE | VG_JOB | VG_ARGS, pull_disk},
+    {VG_POST, "/domains/{domain}/disks/{disk}/rebase", "rebaseDomainDisk", VG_ADMIN | VG_JOB | VG_ARGS, rebase_disk},
+    {VG_POST, "/domains/{domain}/disks/{disk}/commit", "commitDomainDisk", VG_ADMIN | VG_JOB | VG_ARGS, commit_disk},
+    {VG_POST, "/domains/{domain}/disks/{disk}/copy", "copyDomainDisk", VG_ADMIN | VG_JOB | VG_ARGS, copy_disk},
     {VG_GET, "/domains/{domain}/disks/{disk}/job", "getDomainDiskJob", VG_READ | VG_ARGS | VG_SHARED, get_job},
     {VG_PATCH, "/domains/{domain}/disks/{disk}/job", "setDomainDiskJobSpeed", VG_OPERATE | VG_ARGS, set_job_speed},
     {VG_DELETE, "/domains/{domain}/disks/{disk}/job", "endDomainDiskJob", VG_OPERATE | VG_ARGS, end_job},

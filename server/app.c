@@ -262,7 +262,7 @@ static void dump_route(const struct vg_route *row)
         {"givesXml", VG_GIVES_XML}, {"local", VG_LOCAL},
         {"shared", VG_SHARED},      {"all", VG_ALL},
         {"noHost", VG_NO_HOST},     {"givesBytes", VG_GIVES_BYTES},
-        {"streams", VG_STREAMS},    {"long", VG_LONG},
+        {"streams", VG_STREAMS},    {"long", VG_LONG | VG_JOB},
     };
     vg_auto_json w = {0};
     vg_json_begin_object(&w, NULL);

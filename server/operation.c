@@ -18,15 +18,16 @@ uint64_t vg_operations_last, vg_operations_epoch;
 
 static struct vg_operation *oldest;
 static unsigned int n_ended;
-static bool draining;
-static void (*go_on)(struct vg_request *rq);
+bool vg_operations_draining;
+
+void (*vg_operation_go_on)(struct vg_request *rq);
 
 void vg_operations_start(void (*resume)(struct vg_request *rq))
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     vg_operations_epoch = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-    go_on = resume;
+    vg_operation_go_on = resume;
 }
 
 /* ---- counting ---------------------------------------------------------------------- */
@@ -46,6 +47,8 @@ void vg_operation_unref(struct vg_operation *op)
     free(op->prefix);
     free(op->object);
     free(op->domain);
+    free(op->host_job.disk);
+    free(op->host_job.why);
     vg_body_unref(op->result);
     free(op);
 }
@@ -128,7 +131,7 @@ static int64_t answer_time(const struct vg_request *rq, int64_t limit_ns)
     return at < limit_ns ? at : limit_ns;
 }
 
-static struct vg_operation *make_operation(struct vg_request *rq)
+struct vg_operation *vg_operation_make(struct vg_request *rq)
 {
     struct vg_operation *op = calloc(1, sizeof(*op));
     if (!op)
@@ -151,9 +154,20 @@ static struct vg_operation *make_operation(struct vg_request *rq)
     return NULL;
 }
 
+void vg_operation_add(struct vg_operation *op, struct vg_request *rq)
+{
+    rq->operation = vg_operation_ref(op);
+    VG_LOCK(&vg_operations_lock);
+    op->number = ++vg_operations_last;
+    snprintf(op->id, sizeof(op->id), "%llx-%llu", (unsigned long long)vg_operations_epoch,
+             (unsigned long long)op->number);
+    add_newest(op);
+    vg_operations_drop_old(vg_now_ns());
+}
+
 int vg_operation_new(struct vg_request *rq, int64_t limit_ns)
 {
-    struct vg_operation *op = make_operation(rq);
+    struct vg_operation *op = vg_operation_make(rq);
     if (!op) {
         vg_error_set(&rq->error, VG_E_INTERNAL, "Out of memory");
         return -1;
@@ -162,20 +176,15 @@ int vg_operation_new(struct vg_request *rq, int64_t limit_ns)
     op->answer_ns = answer_time(rq, limit_ns);
     op->async = rq->prefer.respond_async && !rq->prefer.waits;
     op->async = op->async || (rq->prefer.waits && rq->prefer.wait_seconds == 0);
-    rq->operation = vg_operation_ref(op);
-    VG_LOCK(&vg_operations_lock);
-    op->number = ++vg_operations_last;
-    snprintf(op->id, sizeof(op->id), "%llx-%llu", (unsigned long long)vg_operations_epoch,
-             (unsigned long long)op->number);
-    add_newest(op);
-    vg_operations_drop_old(vg_now_ns());
+    vg_operation_add(op, rq);
     return 0;
 }
 
 /* ---- answering --------------------------------------------------------------------- */
 
-/* 202, with the operation as it is, and its path below the host that was asked. */
-static struct vg_reply reply_accepted(struct vg_request *rq, struct vg_operation *op)
+/* The operation as it is, and its path below the host that was asked. */
+static struct vg_reply reply_operation(struct vg_request *rq, struct vg_operation *op,
+                                       int status)
 {
     char *location = NULL;
     vg_auto_json w = vg_json_for(rq);
@@ -183,20 +192,19 @@ static struct vg_reply reply_accepted(struct vg_request *rq, struct vg_operation
     vg_operation_write(op, &w, NULL, NULL);
     if (asprintf(&location, "%s/operations/%s", op->prefix ? op->prefix : "", op->id) < 0)
         location = NULL;
-    return vg_with_status(vg_created(rq, location, &w), 202);
+    return vg_with_status(vg_created(rq, location, &w), status);
 }
 
-/* Takes the request to be answered 202. Lock held. */
-static struct vg_request *take_client(struct vg_operation *op)
+struct vg_request *vg_operation_take_client(struct vg_operation *op)
 {
     struct vg_request *rq = vg_take(&op->rq);
     op->accepted = op->accepted || rq;
     return rq;
 }
 
-static void accept_client(struct vg_operation *op, struct vg_request *rq)
+void vg_operation_tell_client(struct vg_operation *op, struct vg_request *rq, int status)
 {
-    vg_request_answer_early(rq, reply_accepted(rq, op));
+    vg_request_answer_early(rq, reply_operation(rq, op, status));
     vg_request_unref(rq);
 }
 
@@ -214,10 +222,10 @@ int vg_operation_note_begun(struct vg_operation *op, const char *domain, const c
         snprintf(op->uuid, sizeof(op->uuid), "%s", uuid ? uuid : "");
         op->job = job;
         if (op->async)
-            rq = take_client(op);
+            rq = vg_operation_take_client(op);
     }
     if (rq)
-        accept_client(op, rq);
+        vg_operation_tell_client(op, rq, 202);
     return 0;
 }
 
@@ -237,44 +245,69 @@ static enum vg_operation_state end_state(const struct vg_operation *op,
                                                : VG_OPERATION_FAILED;
 }
 
-static void wake_waiters(struct waiter *waiters)
+void vg_operation_wake(struct waiter *waiters)
 {
     while (waiters) {
         struct waiter *w = waiters;
         waiters = w->next;
-        go_on(w->rq);
+        vg_operation_go_on(w->rq);
         free(w);
     }
 }
 
-void vg_operation_end(struct vg_operation *op, const struct vg_reply *reply)
+struct told vg_operation_close(struct vg_operation *op, enum vg_operation_state state,
+                               int status, struct vg_body *result)
 {
-    struct waiter *waiters;
-    struct vg_request *rq;
-    bool unknown_to_all;
+    struct told told;
+
+    told.waiters = vg_take(&op->waiters);
+    told.rq = vg_take(&op->rq);
+    op->state = state;
+    clock_gettime(CLOCK_REALTIME, &op->ended);
+    op->status = status;
+    op->result = vg_body_ref(result);
+    op->ended_ns = vg_now_ns();
+    n_ended++;
+    if (op->host_job.is)
+        atomic_fetch_sub(&vg_operation_jobs, 1);
+    return told;
+}
+
+/* Refused before it was begun, and the client is told so itself. */
+static bool is_refused(const struct vg_operation *op, enum vg_operation_state end)
+{
+    if (op->host_job.is) /* begun is what the call has done, then */
+        return end != VG_OPERATION_UNKNOWN;
+    return op->state == VG_OPERATION_PENDING && !op->accepted;
+}
+
+bool vg_operation_end(struct vg_operation *op, struct vg_request *rq,
+                      const struct vg_reply *reply)
+{
+    struct told told;
+    bool refused;
+
+    if (op->host_job.is && reply->status < 400) {
+        vg_operation_leave(op, rq);
+        return true;
+    }
     {
         VG_LOCK(&vg_operations_lock);
         if (op->ended_ns)
-            return;
-        /* refused before it was begun, and the client is told so itself */
-        unknown_to_all = op->state == VG_OPERATION_PENDING && !op->accepted;
-        op->state = end_state(op, reply);
-        clock_gettime(CLOCK_REALTIME, &op->ended);
-        op->status = reply->status;
-        op->result = vg_body_ref(reply->body);
-        rq = vg_take(&op->rq);
-        waiters = vg_take(&op->waiters);
-        if (unknown_to_all)
+            return false;
+        enum vg_operation_state end = end_state(op, reply);
+        refused = is_refused(op, end);
+        told = vg_operation_close(op, end, reply->status, reply->body);
+        if (refused)
             take_out(op);
-        op->ended_ns = vg_now_ns();
-        n_ended += !unknown_to_all;
         vg_operations_drop_old(op->ended_ns);
     }
-    wake_waiters(waiters);
-    if (rq)
-        vg_request_unref(rq);
-    if (unknown_to_all)
+    vg_operation_wake(told.waiters);
+    if (told.rq)
+        vg_request_unref(told.rq);
+    if (refused)
         vg_operation_unref(op);
+    return false;
 }
 
 /* ---- the watchdog ------------------------------------------------------------------ */
@@ -300,7 +333,7 @@ static struct vg_operation *next_late(int64_t now, struct vg_request **ret_rq)
 {
     for (struct vg_operation *op = vg_operations_newest; op; op = op->older) {
         if (op->rq && op->answer_ns <= now) {
-            *ret_rq = take_client(op);
+            *ret_rq = vg_operation_take_client(op);
             return vg_operation_ref(op);
         }
     }
@@ -315,7 +348,8 @@ void vg_operations_watch(int64_t now_ns)
         for (struct vg_operation *op = vg_operations_newest; op; op = op->older)
             take_late_waiters(op, now_ns, &late);
     }
-    wake_waiters(late);
+    vg_operation_wake(late);
+    vg_operation_jobs_watch(now_ns);
     for (;;) {
         struct vg_request *rq = NULL;
         struct vg_operation *op;
@@ -325,7 +359,7 @@ void vg_operations_watch(int64_t now_ns)
         }
         if (!op)
             return;
-        accept_client(op, rq);
+        vg_operation_tell_client(op, rq, 202);
         vg_operation_unref(op);
     }
 }
@@ -336,13 +370,15 @@ unsigned int vg_operations_drain(void)
     unsigned int n = 0;
     {
         VG_LOCK(&vg_operations_lock);
-        draining = true;
+        vg_operations_draining = true;
         for (struct vg_operation *op = vg_operations_newest; op; op = op->older) {
             take_late_waiters(op, INT64_MAX, &all);
             n += op->ended_ns == 0;
+            if (op->host_job.left)
+                op->answer_ns = 0; /* no call ends with the gateway and answers */
         }
     }
-    wake_waiters(all);
+    vg_operation_wake(all);
     return n;
 }
 
@@ -351,7 +387,8 @@ void vg_operations_clear(void)
     VG_LOCK(&vg_operations_lock);
     while (vg_operations_newest)
         drop(vg_operations_newest);
-    draining = false;
+    atomic_store(&vg_operation_jobs, 0);
+    vg_operations_draining = false;
 }
 
 /* ---- asking ------------------------------------------------------------------------ */
@@ -398,7 +435,7 @@ bool vg_operation_await(struct vg_request *rq)
     rq->deadline_ns += seconds * VG_SECOND_NS; /* what is left is for its host */
     {
         VG_LOCK(&vg_operations_lock);
-        if (!op->ended_ns && !draining) {
+        if (!op->ended_ns && !vg_operations_draining) {
             w->next = op->waiters;
             op->waiters = w;
             return true;
@@ -423,11 +460,19 @@ void vg_operation_get_job(struct vg_operation *op, struct vg_operation_job *ret)
 {
     VG_LOCK(&vg_operations_lock);
     *ret = (struct vg_operation_job){
-        .state = op->state, .access = op->access, .job = op->job, .first = true};
+        .state = op->state,
+        .access = op->access,
+        .job = op->job,
+        .disk = op->host_job.disk,
+        .goes_on = op->host_job.is,
+        .left = op->host_job.left,
+        .domain_id = op->host_job.domain_id,
+        .first = true,
+    };
     memcpy(ret->uuid, op->uuid, sizeof(ret->uuid));
     for (const struct vg_operation *o = op->older; o; o = o->older)
         if (o->state == VG_OPERATION_RUNNING && o->host_ref == op->host_ref &&
-            o->job == op->job && strcmp(o->uuid, op->uuid) == 0)
+            vg_operation_is_job(o, op->uuid, op->host_job.disk, op->job))
             ret->first = false;
 }
 

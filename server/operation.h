@@ -2,8 +2,10 @@
  *
  * The registry of long work. The request that began an operation is run like any other,
  * on a lane of its own; the client has the answer when the work ends, or, when that takes
- * too long for it, 202 with the operation's path. Knows nothing of libvirt: what an
- * operation's job is, virt_operation.c knows.
+ * too long for it, 202 with the operation's path. Jobs that a domain goes on with when
+ * the call that began them has returned are operations, too, and hold no thread: events
+ * tell their end. Knows nothing of libvirt: what an operation's job is, virt_operation.c
+ * knows.
  *
  * An operation is counted: the registry, its request and whoever asks about it hold it.
  */
@@ -51,8 +53,10 @@ void vg_operation_unref(struct vg_operation *op);
 int vg_operation_note_begun(struct vg_operation *op, const char *domain, const char *uuid,
                             int job);
 
-/* The work's answer; whoever waits for it is told. Only the first counts. */
-void vg_operation_end(struct vg_operation *op, const struct vg_reply *reply);
+/* The work's answer; whoever waits for it is told. Only the first counts. True: the work
+ * goes on in the host, and the operation answers the request. */
+bool vg_operation_end(struct vg_operation *op, struct vg_request *rq,
+                      const struct vg_reply *reply);
 
 /* Answers 202 and ends waits whose time has come. For the watchdog. */
 void vg_operations_watch(int64_t now_ns);
@@ -60,6 +64,47 @@ void vg_operations_watch(int64_t now_ns);
 /* Ends all waits, and there will be no more. Returns how many operations are at work. */
 unsigned int vg_operations_drain(void);
 void vg_operations_clear(void);
+
+/* ---- jobs that outlive their call ---------------------------------------------------
+ */
+
+/* A job of a domain that is about to be begun, or of which something is told. */
+struct vg_host_job {
+    const char *domain; /* its name; NULL where that does not matter */
+    const char *uuid;   /* the domain's */
+    int domain_id;
+    const char *disk; /* target; NULL: the domain's own job */
+    int job;          /* virDomainBlockJobType of a disk's, else virDomainJobOperation */
+};
+
+/* Makes an operation of a request whose call is about to begin the job: its end may be
+ * told before the call returns. When the call fails, there was no operation. -1: the
+ * request's error is set. */
+int vg_operation_new_job(struct vg_request *rq, const struct vg_host_job *job);
+
+/* A job has ended, as events tell. Of several operations it is the oldest's. `why` may be
+ * NULL. `stopped`: it succeeded by being told to end, which is a cancel if the operation
+ * was told. Any thread; does not block. */
+void vg_operations_job_ended(const struct vg_host *host, const struct vg_host_job *job,
+                             enum vg_operation_state state, const char *why,
+                             bool stopped);
+
+/* Whether an end was told before the call returned. It is another's, a call may wait for
+ * that, if the host says that the job is there: to be forgotten. */
+bool vg_operation_has_early_end(struct vg_operation *op);
+void vg_operation_forget_early_end(struct vg_operation *op);
+
+/* The domain has stopped, with all its jobs. */
+void vg_operations_domain_ended(const struct vg_host *host, const char *uuid,
+                                const char *why);
+
+/* Events of the host may have been missed: it is to be asked for its jobs. */
+void vg_operations_missed_events(const struct vg_host *host);
+
+/* What the host said when it was asked. A job that is gone has ended as an event tells
+ * that may be on its way; if none comes, nobody knows how. */
+void vg_operation_note_there(struct vg_operation *op);
+void vg_operation_note_gone(struct vg_operation *op);
 
 /* ---- asking ------------------------------------------------------------------------ */
 
@@ -84,6 +129,10 @@ struct vg_operation_job {
     int job;             /* virDomainJobOperation, -1: none */
     char uuid[40];       /* of its domain; "": none */
     bool first;          /* no older operation does the same job on this domain */
+    const char *disk;    /* `job` is virDomainBlockJobType of this one; borrowed */
+    bool goes_on;        /* the job outlives its call */
+    bool left;           /* and that has returned */
+    int domain_id;       /* of the run of the domain that the job is of */
 };
 void vg_operation_get_job(struct vg_operation *op, struct vg_operation_job *ret);
 

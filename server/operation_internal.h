@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The registry's inside, shared by operation.c (what happens to operations) and
- * operation_json.c (how they are shown).
+ * The registry's inside, shared by operation.c (what happens to operations),
+ * operation_job.c (jobs that outlive their call) and operation_json.c (how operations are
+ * shown).
  */
 #pragma once
 
@@ -15,6 +16,20 @@ struct waiter {
     struct waiter *next;
     struct vg_request *rq;
     int64_t until_ns;
+};
+
+/* What the registry knows of a job that the domain goes on with; see operation_job.c. */
+struct job_state {
+    bool is;          /* it is one; never changed after it began */
+    char *disk;       /* NULL: the domain's own job; likewise */
+    int domain_id;    /* which run of the domain; likewise */
+    bool left;        /* the call has returned: the job is there, or was */
+    int64_t check_ns; /* when its host is to be asked; 0: nothing was missed */
+    int64_t gone_ns;  /* since when the job is not there; 0: it may be */
+    /* Its end, where that was told before the call returned. */
+    bool ended;
+    enum vg_operation_state end;
+    char *why;
 };
 
 struct vg_operation {
@@ -42,6 +57,7 @@ struct vg_operation {
     char *domain; /* its name; NULL: none or not known yet */
     char uuid[40];
     int job;
+    struct job_state host_job; /* of one whose job outlives the call */
     struct timespec begun, ended;
     int64_t ended_ns; /* 0: at work */
     int status;       /* of the work's answer */
@@ -51,8 +67,44 @@ struct vg_operation {
 
 extern pthread_mutex_t vg_operations_lock;
 extern struct vg_operation *vg_operations_newest;
+extern bool vg_operations_draining;  /* nobody waits any more */
 extern uint64_t vg_operations_last;  /* number of the newest ever */
 extern uint64_t vg_operations_epoch; /* of this run: milliseconds since 1970 */
 
 /* Forgets what was kept long enough, or is too much. Lock held. */
 void vg_operations_drop_old(int64_t now);
+
+/* One that is not in the registry yet. NULL: out of memory. */
+struct vg_operation *vg_operation_make(struct vg_request *rq);
+/* Puts it there; the request holds it from now on, too. */
+void vg_operation_add(struct vg_operation *op, struct vg_request *rq);
+
+/* Who is to be told of an operation's end, outside the lock. */
+struct told {
+    struct waiter *waiters;
+    struct vg_request *rq; /* whose client waits; counted; NULL: none */
+};
+/* It has ended so; `status` and `result` (NULL: none) are the work's answer. Lock held.
+ */
+struct told vg_operation_close(struct vg_operation *op, enum vg_operation_state state,
+                               int status, struct vg_body *result);
+void vg_operation_wake(struct waiter *waiters);
+
+/* Takes the request to be answered 202. Lock held. */
+struct vg_request *vg_operation_take_client(struct vg_operation *op);
+/* Answers it with the operation as it is, and frees it. */
+void vg_operation_tell_client(struct vg_operation *op, struct vg_request *rq, int status);
+
+/* Whether its job is that of the domain, or of its disk (NULL: the domain's own). */
+bool vg_operation_is_job(const struct vg_operation *op, const char *uuid,
+                         const char *disk, int job);
+
+/* The call of a job that outlives it has returned well. */
+void vg_operation_leave(struct vg_operation *op, struct vg_request *rq);
+/* Ends jobs that are gone, asks for others. For the watchdog. */
+void vg_operation_jobs_watch(int64_t now_ns);
+/* How many such jobs are known to go on. */
+extern atomic_uint vg_operation_jobs;
+
+/* Lets a request to a VG_WATCH row go on. */
+extern void (*vg_operation_go_on)(struct vg_request *rq);

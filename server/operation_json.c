@@ -80,6 +80,17 @@ static void write_result(struct vg_json *w, const struct vg_operation *op)
         vg_json_raw(w, key, op->result->data, op->result->length);
 }
 
+/* A job is beside, or the child of, what began it: ".../disks/vda/pull", ".../backup". */
+static void write_job_path(struct vg_json *w, const char *path)
+{
+    const char *tail = strrchr(path, '/');
+    vg_autofree char *job = NULL;
+
+    if (!tail || asprintf(&job, "%.*s/job", (int)(tail - path), path) < 0)
+        job = NULL;
+    vg_json_string(w, "job", job);
+}
+
 /* Lock held. */
 static void write_operation(const struct vg_operation *op, struct vg_json *w,
                             const char *key, const json_t *progress)
@@ -103,6 +114,8 @@ static void write_operation(const struct vg_operation *op, struct vg_json *w,
     write_time(w, "endedAt", &op->ended);
     vg_json_bool(w, "cancellable",
                  !op->ended_ns && (op->state == VG_OPERATION_PENDING || op->job >= 0));
+    if (op->host_job.is)
+        write_job_path(w, op->path);
     vg_json_bool(w, "cancelRequested", op->cancel_requested);
     if (op->ended_ns)
         write_result(w, op);

@@ -51,8 +51,9 @@ void vg_prefer_read(struct vg_prefer *prefer, const char *value)
 void vg_prefer_applied(const struct vg_request *rq, int status, char *ret, size_t size)
 {
     unsigned int flags = rq->route ? rq->route->flags : 0;
-    bool async = flags & VG_LONG && status == 202 && rq->prefer.respond_async;
-    bool waited = flags & (VG_LONG | VG_WATCH) && rq->prefer.waits;
+    unsigned int begins = flags & (VG_LONG | VG_JOB);
+    bool async = begins && status == 202 && rq->prefer.respond_async;
+    bool waited = (begins || flags & VG_WATCH) && rq->prefer.waits;
 
     *ret = '\0';
     if (async && waited)

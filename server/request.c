@@ -62,9 +62,10 @@ bool vg_request_is_shared(const struct vg_request *rq)
 
 void vg_request_answer(struct vg_request *rq, struct vg_reply reply)
 {
-    if (rq->operation)
-        vg_operation_end(rq->operation, &reply);
-    vg_request_answer_early(rq, reply);
+    if (rq->operation && vg_operation_end(rq->operation, rq, &reply))
+        vg_reply_clear(&reply);
+    else
+        vg_request_answer_early(rq, reply);
 }
 
 void vg_request_answer_early(struct vg_request *rq, struct vg_reply reply)

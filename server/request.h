@@ -95,7 +95,7 @@ struct vg_request {
     char *last_event; /* Last-Event-ID; owned */
     enum vg_lookup { VG_LOOKUP_DEFAULT, VG_LOOKUP_ID, VG_LOOKUP_NAME, VG_LOOKUP_UUID } by;
 
-    struct vg_operation *operation; /* that it began (VG_LONG); counted */
+    struct vg_operation *operation; /* that it began (VG_LONG, VG_JOB); counted */
     struct vg_operation *watched;   /* that it is about (VG_WATCH); counted */
 
     /* While it runs. */
@@ -135,7 +135,7 @@ int vg_request_refuse_args(struct vg_request *rq);
 int vg_request_common_args(struct vg_request *rq);
 
 /* Answers unless it has been: whoever comes first. The reply is taken in any case. Of
- * long work it is the end. */
+ * long work it is the end; of a job that goes on it is what the operation answers. */
 void vg_request_answer(struct vg_request *rq, struct vg_reply reply);
 
 /* The domain that the path names, as it is written there; NULL: none. Borrowed. */

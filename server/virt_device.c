@@ -135,6 +135,11 @@ const struct vg_device *vg_devices_disk(const struct vg_devices *devices,
     return NULL;
 }
 
+const char *vg_disk_target(const struct vg_device *disk)
+{
+    return vg_xml_attribute(vg_xml_child(node_of(disk), "target"), "dev");
+}
+
 /* What is not a file or a block device (NVMe, say) may have no name and is still there;
  * an ejected medium leaves a <source> without file. */
 bool vg_disk_has_source(const struct vg_device *disk)

@@ -7,11 +7,13 @@
 #include "server/virt_event.h"
 
 #include "server/inventory.h"
+#include "server/operation.h"
 #include "server/virt_internal.h"
 #include "virtgate/log.h"
 
 #include <libvirt/libvirt-qemu.h>
 #include <libvirt/virterror.h>
+#include <string.h>
 
 /* ---- drafts ------------------------------------------------------------------------ */
 
@@ -55,6 +57,9 @@ void vg_draft_publish(struct vg_event_draft *d)
 void vg_event_connection(struct vg_host *host, const char *name, const char *reason)
 {
     struct vg_event_draft d;
+    /* "opened", "reset": what was before it was not told */
+    if (strcmp(name, "closed") != 0)
+        vg_operations_missed_events(host);
     vg_draft_begin(&d, host, VG_EVENT_CONNECTION, name);
     if (reason)
         vg_json_string(&d.w, "reason", reason);

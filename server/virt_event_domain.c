@@ -4,6 +4,7 @@
  * virDomainEventID. They run on libvirt's event loop.
  */
 #include "server/virt_event.h"
+#include "server/virt_operation.h"
 #include "virtgate/params.h"
 
 static const char *event_name(int id)
@@ -38,6 +39,7 @@ static int on_lifecycle(virConnectPtr conn, virDomainPtr dom, int type, int deta
     struct vg_event_draft d;
     (void)conn;
 
+    vg_operations_on_lifecycle(host, dom, type);
     begin(&d, host, dom, VIR_DOMAIN_EVENT_ID_LIFECYCLE);
     vg_json_enum(&d.w, "type", &vg_enum_virDomainEventType, type);
     if (type >= 0 && (size_t)type < n && lifecycle_details[type])
@@ -209,6 +211,7 @@ static void on_block_job_2(virConnectPtr conn, virDomainPtr dom, const char *dis
                            int type, int status, void *host)
 {
     (void)conn;
+    vg_operations_on_block_job(host, dom, disk, type, status);
     on_job(host, dom, VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2, "disk", disk, type, status);
 }
 
@@ -380,6 +383,7 @@ static void on_job_completed(virConnectPtr conn, virDomainPtr dom,
                              virTypedParameterPtr params, int n, void *host)
 {
     (void)conn;
+    vg_operations_on_job(host, dom, params, n);
     on_params(host, dom, VIR_DOMAIN_EVENT_ID_JOB_COMPLETED, params, n);
 }
 

@@ -5,6 +5,7 @@
 #include "virtgate/job.h"
 
 #include "virtgate/autoptr.h"
+#include "virtgate/device.h"
 #include "virtgate/enum.h"
 #include "virtgate/params.h"
 
@@ -111,4 +112,60 @@ int vg_job_abort(virDomainPtr dom, unsigned int flags)
         return 0;
     return flags || virGetLastErrorCode() != VIR_ERR_NO_SUPPORT ? -1
                                                                 : virDomainAbortJob(dom);
+}
+
+/* ---- of disks ---------------------------------------------------------------------- */
+
+/* Copies and active commits go on until they are pivoted or aborted. Only the XML says
+ * when they have caught up. */
+static json_t *read_ready(virDomainPtr dom, const char *name, struct vg_error *reterr)
+{
+    vg_auto_devices *devices = vg_devices_read(dom, 0, reterr);
+    if (!devices)
+        return NULL;
+    const struct vg_device *disk = vg_devices_disk(devices, name);
+    return json_boolean(disk && vg_disk_is_mirrored(disk));
+}
+
+static json_t *block_percent(const virDomainBlockJobInfo *info)
+{
+    if (!info->end || info->cur > info->end)
+        return json_null();
+    return json_integer((json_int_t)((double)info->cur * 100 / (double)info->end));
+}
+
+int vg_block_job_read(virDomainPtr dom, const char *disk, unsigned int flags,
+                      json_t **ret, int *ret_type, struct vg_error *reterr)
+{
+    virDomainBlockJobInfo info = {0};
+    int found = virDomainGetBlockJobInfo(dom, disk, &info, flags);
+
+    if (found < 0) {
+        vg_error_set_virt(reterr);
+        return -1;
+    }
+    json_auto_t *job = json_pack("{s:b}", "active", found > 0);
+    int bad = !job;
+    if (found > 0) {
+        bad |= json_object_set_new(job, "type",
+                                   name_of(&vg_enum_virDomainBlockJobType, info.type));
+        bad |= json_object_set_new(job, "bandwidth",
+                                   json_integer((json_int_t)info.bandwidth));
+        bad |= json_object_set_new(job, "current", json_integer((json_int_t)info.cur));
+        bad |= json_object_set_new(job, "end", json_integer((json_int_t)info.end));
+        bad |= json_object_set_new(job, "percent", block_percent(&info));
+    }
+    if (bad) {
+        vg_error_set(reterr, VG_E_INTERNAL, "Out of memory");
+        return -1;
+    }
+    if (found > 0 &&
+        (info.type == VIR_DOMAIN_BLOCK_JOB_TYPE_COPY ||
+         info.type == VIR_DOMAIN_BLOCK_JOB_TYPE_ACTIVE_COMMIT) &&
+        json_object_set_new(job, "ready", read_ready(dom, disk, reterr)) < 0)
+        return -1;
+    if (ret_type)
+        *ret_type = found > 0 ? info.type : -1;
+    *ret = vg_take(&job);
+    return 0;
 }

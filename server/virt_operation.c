@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * What operations are to libvirt: a call in progress on one connection, whose domain's
- * job other connections see and abort. Nothing is asked before a client asks.
+ * job other connections see and abort; or a job that the domain goes on with. Nothing is
+ * asked before a client asks, but what became of jobs whose events were missed.
  */
 #include "virtgate/operation.h"
 
 #include "server/operation.h"
 #include "server/virt_conn.h"
+#include "server/virt_operation.h"
 #include "virtgate/autoptr.h"
+#include "virtgate/device.h"
 #include "virtgate/host.h"
 #include "virtgate/job.h"
 
+#include <libvirt/virterror.h>
 #include <string.h>
 
 int vg_operation_begin(struct vg_request *rq, virDomainPtr dom, int job)
@@ -29,23 +33,97 @@ int vg_operation_begin(struct vg_request *rq, virDomainPtr dom, int job)
     return 0;
 }
 
+/* Events name disks by their target, a path may name them by their image, too. */
+static int begin_disk_job(struct vg_request *rq, virDomainPtr dom,
+                          struct vg_host_job *job)
+{
+    if (job->disk[0] != '/')
+        return vg_operation_new_job(rq, job);
+    vg_auto_devices *devices = vg_devices_read(dom, 0, &rq->error);
+    if (!devices)
+        return -1;
+    const struct vg_device *disk = vg_devices_disk(devices, job->disk);
+    const char *target = disk ? vg_disk_target(disk) : NULL;
+    job->disk = target ? target : job->disk; /* the call says what is wrong with it */
+    return vg_operation_new_job(rq, job);
+}
+
+int vg_operation_begin_job(struct vg_request *rq, virDomainPtr dom, const char *disk,
+                           int job)
+{
+    char uuid[VIR_UUID_STRING_BUFLEN] = "";
+    struct vg_host_job begun = {
+        .domain = virDomainGetName(dom), .uuid = uuid, .disk = disk, .job = job};
+
+    virDomainGetUUIDString(dom, uuid);
+    begun.domain_id = (int)virDomainGetID(dom);
+    return disk ? begin_disk_job(rq, dom, &begun) : vg_operation_new_job(rq, &begun);
+}
+
+/* ---- asking ------------------------------------------------------------------------ */
+
+/* What the host says of an operation's job. */
+enum presence { THERE, GONE, NOT_TOLD };
+
+/* libvirt's errors of a domain or a disk that has no such job. */
+static enum presence explain(const struct vg_error *e)
+{
+    return vg_error_is_virt(e, VIR_ERR_NO_DOMAIN) ||
+                   vg_error_is_virt(e, VIR_ERR_OPERATION_INVALID) ||
+                   vg_error_is_virt(e, VIR_ERR_INVALID_ARG)
+               ? GONE
+               : NOT_TOLD;
+}
+
+/* Looks for the job of the operation; THERE: *ret is its statistics. */
+static enum presence look_for(const struct vg_request *rq,
+                              const struct vg_operation_job *job, json_t **ret)
+{
+    struct vg_error e = {0};
+    json_auto_t *progress = NULL;
+    int now = -1;
+    vg_autoptr(virDomain) dom = virDomainLookupByUUIDString(vg_conn(rq), job->uuid);
+
+    if (!dom) {
+        vg_error_set_virt(&e);
+    } else if (job->goes_on && (int)virDomainGetID(dom) != job->domain_id) {
+        return GONE;
+    } else if ((job->disk ? vg_block_job_read(dom, job->disk, 0, &progress, &now, &e)
+                          : vg_job_read(dom, 0, &progress, &now, &e)) == 0) {
+        *ret = now == job->job ? vg_take(&progress) : NULL;
+        return *ret ? THERE : GONE;
+    }
+    enum presence told = explain(&e);
+    vg_error_clear(&e);
+    return told;
+}
+
+struct vg_reply vg_operation_left(struct vg_request *rq)
+{
+    struct vg_operation_job job;
+    json_auto_t *progress = NULL;
+
+    vg_operation_get_job(rq->operation, &job);
+    if (vg_operation_has_early_end(rq->operation) &&
+        look_for(rq, &job, &progress) == THERE)
+        vg_operation_forget_early_end(rq->operation);
+    return (struct vg_reply){.status = 202}; /* its operation answers */
+}
+
 /* The job of the operation, while it is the domain's. NULL: there is none to see. */
 static json_t *read_progress(const struct vg_request *rq,
                              const struct vg_operation_job *job)
 {
-    struct vg_error ignored = {0};
     json_t *progress = NULL;
-    int operation = -1;
-    vg_autoptr(virDomain) dom = virDomainLookupByUUIDString(vg_conn(rq), job->uuid);
 
-    if (!dom || vg_job_read(dom, 0, &progress, &operation, &ignored) < 0) {
-        vg_error_clear(&ignored);
-        return NULL;
-    }
-    if (operation == job->job && job->first)
-        return progress;
-    json_decref(progress);
-    return NULL;
+    if (!job->first || (job->goes_on && !job->left))
+        return NULL; /* what is there may be another's */
+    enum presence told = look_for(rq, job, &progress);
+    if (job->left && told == THERE)
+        vg_operation_note_there(rq->watched);
+    if (job->left && told == GONE)
+        vg_operation_note_gone(rq->watched);
+    return progress;
 }
 
 struct vg_reply vg_operation_reply(struct vg_request *rq)
@@ -73,6 +151,17 @@ static int fail_conflict(struct vg_request *rq, const char *why)
     return -1;
 }
 
+/* A job that somebody else began since must not be aborted for this one. */
+static int check_job_there(struct vg_request *rq, const struct vg_operation_job *job)
+{
+    json_auto_t *progress = NULL;
+
+    if (look_for(rq, job, &progress) != GONE)
+        return 0; /* where that is not told, the call says what is wrong */
+    vg_operation_note_gone(rq->watched);
+    return fail_conflict(rq, "The job is over; the operation is about to end");
+}
+
 /* Another job of the domain must not be aborted for this one, which waits for it. */
 static int check_job(struct vg_request *rq, virDomainPtr dom,
                      const struct vg_operation_job *job)
@@ -84,6 +173,8 @@ static int check_job(struct vg_request *rq, virDomainPtr dom,
         return fail_conflict(rq,
                              "An earlier operation on the domain is at work, this one "
                              "waits for it; cancel that first");
+    if (job->goes_on)
+        return check_job_there(rq, job);
     if (vg_job_read(dom, 0, &now, &operation, &rq->error) < 0)
         return -1;
     if (operation >= 0 && operation != job->job) {
@@ -95,6 +186,15 @@ static int check_job(struct vg_request *rq, virDomainPtr dom,
     return 0;
 }
 
+/* libvirt is not waited for: the event tells the end. */
+static int call_abort(virDomainPtr dom, const struct vg_operation_job *job,
+                      unsigned int flags)
+{
+    return job->disk
+               ? virDomainBlockJobAbort(dom, job->disk, VIR_DOMAIN_BLOCK_JOB_ABORT_ASYNC)
+               : vg_job_abort(dom, flags);
+}
+
 static int abort_job(struct vg_request *rq, const struct vg_operation_job *job,
                      unsigned int flags)
 {
@@ -104,12 +204,18 @@ static int abort_job(struct vg_request *rq, const struct vg_operation_job *job,
         vg_error_set_virt(&rq->error);
         return -1;
     }
+    if (job->disk && flags) {
+        vg_error_set(
+            &rq->error, VG_E_INVALID_VALUE,
+            "'flags' is for domains' own jobs; a block job's operation has none");
+        return -1;
+    }
     if (check_job(rq, dom, job) < 0)
         return -1;
     /* before the call: its end may come first */
     if (!vg_operation_request_cancel(rq->watched))
         return fail_conflict(rq, "The operation has ended");
-    if (vg_job_abort(dom, flags) == 0)
+    if (call_abort(dom, job, flags) == 0)
         return 0;
     vg_error_set_virt(&rq->error);
     vg_operation_forget_cancel(rq->watched);
@@ -136,6 +242,8 @@ int vg_operation_cancel(struct vg_request *rq, unsigned int flags)
                    : fail_conflict(rq, "The operation has just begun; try again");
     if (job.state != VG_OPERATION_RUNNING)
         return fail_conflict(rq, "The operation has ended");
+    if (job.goes_on && !job.left)
+        return fail_conflict(rq, "The operation has just begun; try again");
     if (job.job < 0)
         return fail_conflict(rq, "This operation cannot be cancelled; it ends by itself");
     if (!vg_conn(rq)) {
@@ -146,4 +254,59 @@ int vg_operation_cancel(struct vg_request *rq, unsigned int flags)
         return -1;
     }
     return abort_job(rq, &job, flags);
+}
+
+/* ---- events ------------------------------------------------------------------------ */
+
+static struct vg_host_job name_job(virDomainPtr dom, char *uuid, const char *disk,
+                                   int job)
+{
+    virDomainGetUUIDString(dom, uuid);
+    return (struct vg_host_job){.uuid = uuid, .disk = disk, .job = job};
+}
+
+void vg_operations_on_block_job(struct vg_host *host, virDomainPtr dom, const char *disk,
+                                int type, int status)
+{
+    char uuid[VIR_UUID_STRING_BUFLEN] = "";
+    struct vg_host_job job = name_job(dom, uuid, disk, type);
+
+    if (status == VIR_DOMAIN_BLOCK_JOB_COMPLETED)
+        vg_operations_job_ended(host, &job, VG_OPERATION_SUCCEEDED, NULL, false);
+    else if (status == VIR_DOMAIN_BLOCK_JOB_FAILED)
+        vg_operations_job_ended(host, &job, VG_OPERATION_FAILED, NULL, false);
+    else if (status == VIR_DOMAIN_BLOCK_JOB_CANCELED)
+        vg_operations_job_ended(host, &job, VG_OPERATION_CANCELLED, NULL, false);
+}
+
+void vg_operations_on_lifecycle(struct vg_host *host, virDomainPtr dom, int type)
+{
+    char uuid[VIR_UUID_STRING_BUFLEN] = "";
+
+    if (type != VIR_DOMAIN_EVENT_STOPPED)
+        return;
+    virDomainGetUUIDString(dom, uuid);
+    vg_operations_domain_ended(host, uuid, "the domain stopped before the job was done");
+}
+
+/* libvirt passes on what QEMU said, which libvirt runs in the C locale: strerror(). */
+#define STOPPED_BY_ABORT "Operation canceled"
+
+/* A backup in pull mode ends only by being aborted: that is a success of libvirt's. */
+void vg_operations_on_job(struct vg_host *host, virDomainPtr dom,
+                          virTypedParameterPtr params, int n)
+{
+    char uuid[VIR_UUID_STRING_BUFLEN] = "";
+    int operation = -1, success = 0;
+    const char *why = NULL;
+
+    virTypedParamsGetInt(params, n, VIR_DOMAIN_JOB_OPERATION, &operation);
+    virTypedParamsGetBoolean(params, n, VIR_DOMAIN_JOB_SUCCESS, &success);
+    virTypedParamsGetString(params, n, VIR_DOMAIN_JOB_ERRMSG, &why);
+    struct vg_host_job job = name_job(dom, uuid, NULL, operation);
+    bool stopped = why && strcmp(why, STOPPED_BY_ABORT) == 0;
+    enum vg_operation_state state = success   ? VG_OPERATION_SUCCEEDED
+                                    : stopped ? VG_OPERATION_CANCELLED
+                                              : VG_OPERATION_FAILED;
+    vg_operations_job_ended(host, &job, state, why, stopped);
 }

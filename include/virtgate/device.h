@@ -34,6 +34,8 @@ const struct vg_device *vg_devices_disk(const struct vg_devices *devices,
  * XML; of what is not well-formed, none has. */
 bool vg_devices_collide(const struct vg_devices *devices, const char *xml);
 
+/* Its name in the guest, "vda"; borrowed. */
+const char *vg_disk_target(const struct vg_device *disk);
 /* Whether there is something in the drive. */
 bool vg_disk_has_source(const struct vg_device *disk);
 /* Whether a copy or an active commit has caught up, so that the disk can be pivoted. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A domain's job (migration, save, dump, ...), as libvirt shows it.
+ * A domain's job (migration, save, dump, ...) and the jobs of its disks, as libvirt shows
+ * them.
  */
 #pragma once
 
@@ -15,5 +16,13 @@
 int vg_job_read(virDomainPtr dom, unsigned int flags, json_t **ret, int *ret_operation,
                 struct vg_error *reterr);
 
-/* Aborts it (virDomainAbortJobFlags). -1: the thread's last libvirt error. */
+/* Aborts the domain's job (virDomainAbortJobFlags). -1: the thread's last libvirt error.
+ */
 int vg_job_abort(virDomainPtr dom, unsigned int flags);
+
+/* A disk's job as a JSON object: active, type, bandwidth, current, end, percent, ready
+ * (virDomainGetBlockJobInfo with these flags, and the domain's XML). *ret_type (may be
+ * NULL) is virDomainBlockJobType, or -1 when there is none. -1: *reterr. The caller owns
+ * *ret. */
+int vg_block_job_read(virDomainPtr dom, const char *disk, unsigned int flags,
+                      json_t **ret, int *ret_type, struct vg_error *reterr);

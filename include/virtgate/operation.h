@@ -21,6 +21,19 @@ struct _virDomain; /* a virDomainPtr's */
  * meanwhile, the request's error says so. */
 int vg_operation_begin(struct vg_request *rq, struct _virDomain *dom, int job);
 
+/* ---- jobs that go on ----------------------------------------------------------------
+ */
+
+/* For the handler of a VG_JOB row, whose call begins a job and returns: once, before the
+ * call. `disk` is the path's, and `job` virDomainBlockJobType; without a disk it is
+ * virDomainJobOperation. -1: the request's error is set. */
+int vg_operation_begin_job(struct vg_request *rq, struct _virDomain *dom,
+                           const char *disk, int job);
+
+/* The call has returned well. The client is answered 202 and the operation; one that
+ * waits is answered when the job ends. */
+struct vg_reply vg_operation_left(struct vg_request *rq) VG_MUST_USE;
+
 /* Longest wait for an operation's end, in seconds (?wait=). */
 #define VG_OPERATION_WAIT_MAX 300
 

@@ -57,6 +57,9 @@ enum vg_route_flag {
     VG_JOINS = 0x400000,
     VG_GIVES_METRICS = 0x800000, /* answers text/plain or OpenMetrics, nothing else */
     VG_UPGRADES = 0x1000000,     /* a WebSocket and nothing else: vg_upgrade() */
+    /* An ordinary change whose call begins a job that the domain goes on with; that is an
+     * operation, too (operation.h). */
+    VG_JOB = 0x2000000,
 };
 
 struct vg_route {

@@ -216,7 +216,11 @@ static const struct step changes[] = {
     {"DELETE", "/domains/d/devices/ua-data", 501, NO_SUPPORT},
     {"POST", "/domains/d/disks/vda/resize", 501, NO_SUPPORT, .json = "{'size':1048576}"},
     {"PUT", "/domains/d/disks/vda/threshold", 501, NO_SUPPORT, .json = "{'bytes':1}"},
-    {"POST", "/domains/d/disks/vda/pull", 501, NO_SUPPORT},
+    {"POST", "/domains/d/disks/vda/pull", 501, NO_SUPPORT, .wants = {"!Location"}},
+    {"POST", "/domains/d/disks/vda/pull", 501, NO_SUPPORT,
+     .headers = {"Prefer: respond-async"}, .wants = {"!Preference-Applied"}},
+    {"POST", "/domains/d/disks/%2Fsrv%2Fdata/pull", 501, NO_SUPPORT,
+     .headers = {"Prefer: wait=5"}},
     {"POST", "/domains/d/disks/vda/rebase", 501, NO_SUPPORT, .json = "{'base':'/x'}"},
     {"POST", "/domains/d/disks/vda/commit", 501, NO_SUPPORT},
     {"POST", "/domains/d/disks/vda/copy", 501, NO_SUPPORT,
@@ -224,6 +228,9 @@ static const struct step changes[] = {
     {"GET", "/domains/d/disks/vda/job", 501, NO_SUPPORT},
     {"PATCH", "/domains/d/disks/vda/job", 501, NO_SUPPORT, .json = "{'bandwidth':1}"},
     {"DELETE", "/domains/d/disks/vda/job?flags=pivot,async", 501, NO_SUPPORT},
+    {"DELETE", "/domains/d/disks/vda/job?pivot=true&async=true", 501, NO_SUPPORT},
+    /* a call that fails has been no operation */
+    {"GET", "/operations", 200, "{'operations':[]}"},
 };
 
 static const struct step bad_input[] = {
@@ -273,6 +280,8 @@ static const struct step bad_input[] = {
     {"GET", "/domains/d/disks/vda/job?flags=x", 400, GATEWAY("unknown-flag")},
     {"DELETE", "/domains/d/disks/vda/job?flags=now", 400, GATEWAY("unknown-flag"),
      .contains = "*async*pivot*"},
+    {"DELETE", "/domains/d/disks/vda/job?pivot=maybe", 400, GATEWAY("invalid-value"),
+     .contains = "*true*false*"},
     {"DELETE", "/domains/d/disks/vda", 405, NULL, .wants = {"Allow: *GET*"}},
 };
 

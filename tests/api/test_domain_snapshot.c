@@ -126,7 +126,9 @@ static const struct step checkpoints[] = {
 
 static const struct step backup[] = {
     {"GET", "/domains/test/backup", 501, NO_SUPPORT},
-    {"POST", "/domains/test/backup", 501, NO_SUPPORT, .xml = "<domainbackup/>"},
+    {"POST", "/domains/test/backup", 501, NO_SUPPORT, .xml = "<domainbackup/>",
+     .headers = {"Prefer: wait=5"}, .wants = {"!Location"}},
+    {"GET", "/operations?kind=beginBackup", 200, "{'operations':[]}"},
     {"POST", "/domains/test/backup", 400, GATEWAY("missing-key"), .json = "{}"},
     {"POST", "/domains/test/backup", 422, GATEWAY("unsafe-xml"),
      .json = "{'backup':'<domainbackup/>','checkpoint':'<!DOCTYPE d []><d/>'}"},

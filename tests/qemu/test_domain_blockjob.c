@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define LIBVIRT(name) "{'type':'urn:libvirt:error:" name "'}"
 #define INVALID_ARG   LIBVIRT("VIR_ERR_INVALID_ARG")
@@ -59,8 +60,8 @@ static const struct step none[] = {
 };
 
 static const struct step watched[] = {
-    {"POST", DISK "/pull", 202, "", .json = "{" SLOW "}",
-     .wants = {"Location: " JOB, "X-Request-Id: *"}},
+    {"POST", DISK "/pull", 202, "{'id':'$pull','kind':'pullDomainDisk','job':'" JOB "'}",
+     .json = "{" SLOW "}", .wants = {"Location: /operations/*", "X-Request-Id: *"}},
     {"GET", JOB, 200, "{'active':true,'type':'pull','current':'<int>','end':'<int>'}"},
     {"GET", JOB "?flags=bandwidth-bytes", 200,
      "{'active':true,'bandwidth':65536,'ready':'<absent>'}"},
@@ -73,54 +74,87 @@ static const struct step watched[] = {
     {"DELETE", JOB "?flags=pivot", 409, "{'error':{}}"},
     {"DELETE", JOB, 204, ""},
     {"GET", JOB, 200, "{'active':false}"},
+    {"GET", "/operations/${pull}?wait=10", 200,
+     "{'state':'cancelled','cancelRequested':false,'status':409,"
+     "'error':{'type':'urn:virtgate:error:job-cancelled'}}"},
+    /* the one that was refused is none */
+    {"GET", "/operations", 200, "{'operations':[{'id':'$pull'}]}"},
 };
 
 static const struct step idle = {"GET", JOB, 200, "{'active':false}"};
 static const struct step ready = {"GET", JOB, 200, "{'active':true,'ready':true}"};
 
-static const struct step rebase[] = {{"POST", DISK "/rebase", 202, "",
+static const struct step rebase[] = {{"POST", DISK "/rebase", 202, "{'id':'$rebase'}",
                                       .json = "{'base':'vda[3]'}",
-                                      .wants = {"Location: " JOB}}};
+                                      .wants = {"Location: /operations/*"}}};
 static const struct step rebased[] = {
+    {"GET", "/operations/${rebase}?wait=10", 200, "{'state':'succeeded','status':200}"},
     {"GET", DISK, 200, "{'backingChain':[{'source':'${dir}/base.qcow2'}]}"},
 };
 
 static const struct step commit[] = {
-    {"POST", DISK "/commit", 202, "",
+    {"POST", DISK "/commit", 200,
+     "{'state':'succeeded','status':200,'result':'<absent>','progress':'<absent>'}",
      .json = "{'top':'${dir}/mid.qcow2','base':'${dir}/base.qcow2','bandwidth':100}",
-     .wants = {"Location: " JOB}}};
+     .headers = {"Prefer: wait=20"},
+     .wants = {"Location: /operations/*", "Preference-Applied: wait=20"}}};
 static const struct step active_commit[] = {
     {"GET", DISK, 200, "{'backingChain':[{'source':'${dir}/base.qcow2'}]}"},
-    {"POST", DISK "/commit", 202, "", .json = "{'flags':['active']}"},
+    {"POST", DISK "/commit", 202, "{'id':'$active'}", .json = "{'flags':['active']}"},
     {"GET", JOB, 200, "{'active':true,'type':'active-commit','ready':'<any>'}"},
 };
 static const struct step given_up[] = {
-    {"DELETE", JOB "?flags=async", 202, "", .wants = {"Location: " JOB}},
+    {"GET", "/operations/${active}", 200,
+     "{'state':'running','progress':{'type':'active-commit','ready':true}}"},
+    {"DELETE", JOB "?async=true", 202, "", .wants = {"Location: " JOB}},
+    {"GET", "/operations/${active}?wait=10", 200, "{'state':'cancelled'}"},
 };
 static const struct step again[] = {
     {"GET", DISK, 200, "{'source':'${dir}/top.qcow2'}"},
-    {"POST", DISK "/commit?flags=active", 202, ""},
+    /* the disk by its image's path, and it is not over in this time */
+    {"POST",
+     "/hosts/default/domains/job/disks/%2F${path}%2Ftop.qcow2/commit?flags=active", 202,
+     "{'id':'$again','state':'running'}", .headers = {"Prefer: wait=1"},
+     .wants = {"Location: /hosts/default/operations/*", "Preference-Applied: wait=1"}},
 };
 static const struct step pivot[] = {
-    {"DELETE", JOB "?flags=pivot", 204, ""},
+    {"DELETE", JOB "?pivot=true", 204, ""},
     {"GET", JOB, 200, "{'active':false}"},
 };
 static const struct step committed[] = {
+    {"GET", "/operations/${again}?wait=10", 200, "{'state':'succeeded','status':200}"},
     {"GET", DISK, 200, "{'source':'${dir}/base.qcow2','backingChain':[]}"},
 };
 
 static const struct step slow_copy[] = {
-    {"POST", DISK "/copy", 202, "", .wants = {"Location: " JOB},
+    {"POST", DISK "/copy", 202, "{'id':'$slow','state':'running'}",
+     .headers = {"Idempotency-Key: copy"},
+     .json = "{" DEST ",'bandwidth':65536,'granularity':65536,'bufSize':1048576,"
+             "'flags':['transient-job']}"},
+    {"POST", DISK "/copy", 202, "{'id':'$slow','state':'running'}",
+     .headers = {"Idempotency-Key: copy"},
      .json = "{" DEST ",'bandwidth':65536,'granularity':65536,'bufSize':1048576,"
              "'flags':['transient-job']}"},
     {"GET", JOB, 200, "{'active':true,'type':'copy','ready':false}"},
+    {"GET", "/operations?domain=job&kind=copyDomainDisk&state=running", 200,
+     "{'operations':[{'id':'$slow','domain':{'name':'job'},'cancellable':true}]}"},
+    {"GET", "/operations?domain=other&state=running", 200, "{'operations':[]}"},
+    {"GET", "/operations/${slow}", 200,
+     "{'state':'running','progress':{'active':true,'type':'copy','bandwidth':'<int>',"
+     "'current':'<int>','end':'<int>','percent':'<any>','ready':false}}"},
     {"DELETE", JOB "?flags=pivot", 409, LIBVIRT("VIR_ERR_BLOCK_COPY_ACTIVE")},
-    {"DELETE", JOB, 204, ""},
+    {"DELETE", "/operations/${slow}?flags=postcopy", 400,
+     "{'type':'urn:virtgate:error:invalid-value'}"},
+    {"DELETE", "/operations/${slow}", 202, "{'cancelRequested':true}"},
+    {"GET", "/operations/${slow}?wait=10", 200,
+     "{'state':'cancelled','cancellable':false,'progress':'<absent>'}"},
+    {"DELETE", "/operations/${slow}", 409, "{'type':'urn:virtgate:error:conflict'}"},
     {"GET", DISK, 200, "{'source':'${dir}/top.qcow2'}"},
 };
-static const struct step copy[] = {
-    {"POST", DISK "/copy?flags=transient-job,reuse-ext", 202, "", .json = "{" DEST "}"}};
+static const struct step copy[] = {{"POST", DISK "/copy?flags=transient-job,reuse-ext",
+                                    202, "{'id':'$copy'}", .json = "{" DEST "}"}};
 static const struct step copied[] = {
+    {"GET", "/operations/${copy}?wait=10", 200, "{'state':'succeeded','status':200}"},
     {"GET", DISK, 200, "{'source':'${dir}/copy.qcow2','backingChain':[]}"},
 };
 
@@ -185,6 +219,9 @@ int main(void)
     struct scenario s;
     if (scenario_begin(&s, "qemu block jobs", ARGS("-c", guest_uri()))) {
         char *dir = guest_folder(&s);
+        char path[64]; /* the same in a path's segment */
+        snprintf(path, sizeof(path), "tmp%%2F%s", strrchr(dir, '/') + 1);
+        json_object_set_new(s.captures, "path", json_string(path));
         make_chain(dir);
         test_pull(&s);
         make_chain(dir);

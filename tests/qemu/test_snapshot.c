@@ -43,17 +43,24 @@ static const struct step backup[] = {
     {"GET", "/domains/d1/checkpoints/c1/xml?flags=no-domain,size", 200, NULL,
      .contains = "*<disk name='vda' *"},
     {"GET", "/domains/d1/backup", 404, "{'type':'~urn:libvirt:error:*'}"},
-    {"POST", "/domains/d1/backup", 202, "",
+    {"POST", "/domains/d1/backup", 202,
+     "{'id':'$backup','kind':'beginBackup','state':'running','job':'/domains/d1/job',"
+     "'cancellable':true}",
      .json =
          "{'backup':'<domainbackup mode=\\u0027pull\\u0027><incremental>c1</incremental>"
          "<server transport=\\u0027unix\\u0027 socket=\\u0027${dir}/nbd\\u0027/><disks>"
          "<disk name=\\u0027vda\\u0027 type=\\u0027file\\u0027><scratch "
          "file=\\u0027${dir}/scratch\\u0027/></disk></disks></domainbackup>',"
          "'checkpoint':'<domaincheckpoint><name>c2</name></domaincheckpoint>'}",
-     .wants = {"Location: /domains/d1/job"}},
+     .wants = {"Location: /operations/*"}},
+    {"GET", "/operations/${backup}", 200,
+     "{'state':'running','progress':{'type':'unbounded','operation':'backup'}}"},
     {"GET", "/domains/d1/backup", 200, NULL, .contains = "<domainbackup mode='pull'*"},
     {"GET", "/domains/d1/job", 200, "{'type':'unbounded','operation':'backup'}"},
     {"DELETE", "/domains/d1/job", 204, ""},
+    /* libvirt calls that the good end of a backup in pull mode */
+    {"GET", "/operations/${backup}?wait=10", 200,
+     "{'state':'succeeded','status':200,'cancelRequested':false}"},
 };
 static const struct step no_job = {"GET", "/domains/d1/job", 200, "{'type':'none'}"};
 

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Operations whose job the domain goes on with: backups, a domain that stops meanwhile,
+ * and a libvirtd that dies and comes back. Block jobs themselves are in
+ * test_domain_blockjob.c.
+ */
+#include "tests/qemu/guest.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#define GATEWAY(slug) "{'type':'urn:virtgate:error:" slug "'}"
+#define MACHINE                                                                          \
+    "<domain type='qemu'><name>job</name><memory unit='MiB'>16</memory><vcpu>1</vcpu>"   \
+    "<os><type arch='x86_64' machine='pc'>hvm</type></os>"                               \
+    "<devices><emulator>/usr/bin/qemu-system-x86_64</emulator>"                          \
+    "<controller type='usb' model='none'/><memballoon model='none'/>"                    \
+    "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/>"                 \
+    "<source file='${dir}/disk.qcow2'/><target dev='vda' bus='virtio'/></disk>"          \
+    "</devices></domain>"
+
+#define DISK   "/domains/job/disks/vda"
+#define OP(id) "/operations/${" id "}"
+#define TO(name)                                                                         \
+    "'dest':'<disk type=\\u0027file\\u0027><driver type=\\u0027qcow2\\u0027/>"           \
+    "<source file=\\u0027${dir}/" name "\\u0027/></disk>','flags':['transient-job']"
+#define SLOW_COPY(name)                                                                  \
+    {                                                                                    \
+        "POST", DISK "/copy", 202, "{'id':'$" name "','state':'running'}",               \
+            .json = "{" TO(name) ",'bandwidth':65536,'bufSize':1048576}"                 \
+    }
+#define PUSH(name)                                                                       \
+    "<domainbackup mode='push'><disks><disk name='vda' type='file'>"                     \
+    "<target file='${dir}/" name                                                         \
+    "'/><driver type='qcow2'/></disk></disks></domainbackup>"
+#define PULL                                                                             \
+    "<domainbackup mode='pull'><server transport='unix' socket='${dir}/nbd'/><disks>"    \
+    "<disk name='vda' type='file'><scratch file='${dir}/scratch'/></disk></disks>"       \
+    "</domainbackup>"
+
+static const struct step begin[] = {
+    {"POST", "/domains", 201, NULL, .xml = MACHINE},
+    {"POST", "/domains/job/start", 204, ""},
+};
+static const struct step start = {"POST", "/domains/job/start", 204, ""};
+
+/* ---- backups ----------------------------------------------------------------------- */
+
+static const struct step backups[] = {
+    {"POST", "/domains/job/backup", 200,
+     "{'id':'$push1','kind':'beginBackup','state':'succeeded','status':200,"
+     "'job':'/domains/job/job','cancellable':false,'result':'<absent>'}",
+     .xml = PUSH("push1"), .headers = {"Prefer: wait=30"},
+     .wants = {"Location: /operations/*", "Preference-Applied: wait=30"}},
+    {"GET", OP("push1"), 200, "{'state':'succeeded','endedAt':'<string>'}"},
+    /* libvirt's error, and no operation of it */
+    {"POST", "/domains/job/backup", 422, NULL, .xml = "<nosuch/>"},
+    {"GET", "/operations", 200, "{'operations':[{'id':'$push1'}]}"},
+    /* in pull mode it goes on until it is told to end */
+    {"POST", "/domains/job/backup", 202, "{'id':'$pull1','state':'running'}",
+     .xml = PULL},
+    {"GET", OP("pull1"), 200,
+     "{'state':'running','cancellable':true,"
+     "'progress':{'type':'unbounded','operation':'backup','diskTempTotal':'<int>'}}"},
+    {"GET", "/operations?state=running", 200, "{'operations':[{'id':'$pull1'}]}"},
+    {"DELETE", OP("pull1"), 202, NULL},
+    {"GET", OP("pull1") "?wait=10", 200,
+     "{'state':'cancelled','cancelRequested':true,"
+     "'error':{'type':'urn:virtgate:error:job-cancelled','instance':"
+     "'/domains/job/backup','outcome':'<absent>'}}"},
+};
+
+/* ---- the domain stops -------------------------------------------------------------- */
+
+static const struct step destroyed[] = {
+    SLOW_COPY("copy1"),
+    {"POST", "/domains/job/destroy", 204, ""},
+    {"GET", OP("copy1") "?wait=10", 200,
+     "{'state':'failed','status':502,'error':{'type':'urn:virtgate:error:job-failed',"
+     "'detail':'~*domain stopped*'}}"},
+    {"GET", "/operations?state=failed&domain=job", 200,
+     "{'operations':[{'id':'$copy1'}]}"},
+    {"POST", "/domains/job/start", 204, ""},
+    {"POST", "/domains/job/backup", 202, "{'id':'$pull2'}", .xml = PULL},
+    {"POST", "/domains/job/destroy", 204, ""},
+    {"GET", OP("pull2") "?wait=10", 200, "{'state':'failed'}"},
+    {"POST", "/domains/job/start", 204, ""},
+};
+
+/* ---- libvirtd dies ----------------------------------------------------------------- */
+
+static const struct step slow_copy = SLOW_COPY("copy2");
+static const struct step other_copy = SLOW_COPY("copy3");
+static const struct step goes_on = {
+    "GET", OP("copy2"), 200,
+    "{'state':'running','progress':{'type':'copy','ready':false}}"};
+static const struct step faster = {"PATCH", DISK "/job", 200, NULL,
+                                   .json = "{'bandwidth':0}"};
+static const struct step ready = {"GET", OP("copy2"), 200,
+                                  "{'state':'running','progress':{'ready':true}}"};
+static const struct step pivoted[] = {
+    {"DELETE", DISK "/job?pivot=true", 204, ""},
+    {"GET", OP("copy2") "?wait=10", 200, "{'state':'succeeded','status':200}"},
+    {"GET", DISK, 200, "{'source':'${dir}/copy2'}"},
+};
+static const struct step away = {"GET", OP("copy3"), 200, "{'state':'running'}"};
+static const struct step lost = {
+    "GET", OP("copy3"), 200,
+    "{'state':'unknown','status':502,'error':{'type':'urn:virtgate:error:job-lost',"
+    "'outcome':'unknown'}}"};
+static const struct step up = {"GET", "/hosts", 200,
+                               "{'hosts':[{'host':'default','state':'up'}]}"};
+
+/* QEMU's jobs live on without libvirtd. */
+static void test_goes_on(struct scenario *s)
+{
+    scenario_run(s, &slow_copy, 1);
+    check_that(libvirtd("kill") == 0, "kill libvirtd");
+    check_that(libvirtd("up") == 0, "start libvirtd again");
+    scenario_until(s, &up, 60);
+    scenario_until(s, &goes_on, 60);
+    scenario_run(s, &faster, 1);
+    scenario_until(s, &ready, 60);
+    scenario_run(s, pivoted, COUNT(pivoted));
+}
+
+/* What ends while nobody looks: nobody asks for it afterwards, either. */
+static void test_lost(struct scenario *s)
+{
+    scenario_run(s, &other_copy, 1);
+    check_that(libvirtd("kill") == 0, "kill libvirtd");
+    pid_t pid = guest_pid("job");
+    check_that(pid > 0 && kill(pid, SIGKILL) == 0, "kill the guest");
+    scenario_run(s, &away, 1);
+    check_that(libvirtd("up") == 0, "start libvirtd again");
+    scenario_until(s, &lost, 60);
+    scenario_run(s, &start, 1);
+}
+
+static void test_guest_dies(struct scenario *s)
+{
+    static const struct step copy = SLOW_COPY("copy4");
+    static const struct step failed = {"GET", OP("copy4") "?wait=10", 200,
+                                       "{'state':'failed'}"};
+
+    scenario_run(s, &copy, 1);
+    pid_t pid = guest_pid("job");
+    check_that(pid > 0 && kill(pid, SIGKILL) == 0, "kill the guest");
+    scenario_run(s, &failed, 1);
+}
+
+int main(void)
+{
+    struct scenario s;
+    if (scenario_begin(&s, "jobs as operations", ARGS("-c", guest_uri()))) {
+        char *dir = guest_folder(&s);
+        check_that(chmod(dir, 0777) == 0, "QEMU may make sockets there");
+        guest_image_raw(dir, "data.raw", "DATA", 16 << 20);
+        guest_image_convert(dir, "data.raw", "disk.qcow2");
+        scenario_run(&s, begin, COUNT(begin));
+        scenario_run(&s, backups, COUNT(backups));
+        scenario_run(&s, destroyed, COUNT(destroyed));
+        test_goes_on(&s);
+        test_lost(&s);
+        test_guest_dies(&s);
+        guests_remove(&s);
+        guest_folder_remove(dir);
+        scenario_end(&s);
+    }
+    return checks_report();
+}
