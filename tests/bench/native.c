@@ -10,10 +10,12 @@
  *     list      virConnectListAllDomains, and virDomainGetInfo of each
  *     stats     virConnectGetAllDomainStats, STATE and BALLOON, NOWAIT
  *     metrics   the same with all groups of GET /metrics
+ *     encoded   virConnectGetAllDomainStats of all groups, as one JSON text (jansson)
  *     idle      holds one connection; prints its own VmRSS in KiB
  */
 #include "virtgate/autoptr.h"
 
+#include <jansson.h>
 #include <libvirt/virterror.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -97,14 +99,58 @@ static int get_metrics(virConnectPtr conn, unsigned long i)
     return all.n < 0 ? -1 : 0;
 }
 
+static json_t *encode_value(const virTypedParameter *p)
+{
+    switch (p->type) {
+    case VIR_TYPED_PARAM_INT:
+        return json_integer(p->value.i);
+    case VIR_TYPED_PARAM_UINT:
+        return json_integer(p->value.ui);
+    case VIR_TYPED_PARAM_LLONG:
+        return json_integer(p->value.l);
+    case VIR_TYPED_PARAM_ULLONG:
+        return json_integer((json_int_t)p->value.ul);
+    case VIR_TYPED_PARAM_DOUBLE:
+        return json_real(p->value.d);
+    case VIR_TYPED_PARAM_BOOLEAN:
+        return json_boolean(p->value.b);
+    default:
+        return json_string(p->value.s);
+    }
+}
+
+static json_t *encode_record(const virDomainStatsRecord *record)
+{
+    char uuid[VIR_UUID_STRING_BUFLEN] = "";
+    json_t *stats = json_object();
+
+    virDomainGetUUIDString(record->dom, uuid);
+    for (int i = 0; i < record->nparams; i++)
+        json_object_set_new_nocheck(stats, record->params[i].field,
+                                    encode_value(&record->params[i]));
+    return json_pack("{s:i,s:s,s:s,s:o}", "id", (int)virDomainGetID(record->dom), "name",
+                     virDomainGetName(record->dom), "uuid", uuid, "stats", stats);
+}
+
+static int get_encoded(virConnectPtr conn, unsigned long i)
+{
+    vg_auto_stats_list all = {0};
+    json_auto_t *list = json_array();
+    (void)i;
+
+    all.n = virConnectGetAllDomainStats(conn, 0, &all.v, 0);
+    for (int k = 0; k < all.n; k++)
+        json_array_append_new(list, encode_record(all.v[k]));
+    vg_autofree char *text = json_dumps(list, JSON_COMPACT);
+    return all.n < 0 || !text ? -1 : 0;
+}
+
 static const struct {
     const char *name;
     int (*run)(virConnectPtr conn, unsigned long i);
-} operations[] = {{"version", get_version},
-                  {"lookup", look_up},
-                  {"list", list},
-                  {"stats", get_stats},
-                  {"metrics", get_metrics}};
+} operations[] = {{"version", get_version}, {"lookup", look_up},
+                  {"list", list},           {"stats", get_stats},
+                  {"metrics", get_metrics}, {"encoded", get_encoded}};
 static int (*operation)(virConnectPtr conn, unsigned long i);
 
 /* libvirt keeps the reason for the thread it failed in. */

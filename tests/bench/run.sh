@@ -88,6 +88,17 @@ node_file() { # count
     echo '</node>'
 }
 
+# A thousand domains more, beside the 20 active ones of the scrapes.
+stats_figures() {
+    qemu_domains 30 1000
+    # shellcheck disable=SC2046
+    row "libvirt C: all statistics of 1,000, as JSON, 1" $(native encoded 1) -
+    # shellcheck disable=SC2046
+    row "/domains/stats, 1,000 QEMU, 1" $(load "$BASE/domains/stats" 1)
+    figure "time of /domains/stats of 1,000 / of the call and its encoding, 1" \
+        "$(ratio native encoded 1 -- load "$BASE/domains/stats" 1)" at-most 1.3
+}
+
 qemu_domains() { # from to
     local i
     for ((i = $1; i < $2; i++)); do
@@ -359,6 +370,7 @@ if URI=$(tests/qemu/libvirtd.sh start); then
         "$(mib $(($(memory "${PID[$PORT]}" VmHWM) - BARE_RSS)))"
     figure "start to first answer, libvirtd, ms" "$(start_up "$URI")" at-most 60
     metrics_figures
+    stats_figures
 else
     echo "No libvirtd of our own: the figures of QEMU are left out"
 fi
