@@ -120,7 +120,7 @@ static struct vg_reply run_request(void *data, struct vg_lease *lease,
     if (!(rq->route->flags & VG_WATCH)) { /* an operation is the gateway's own */
         reply.source = reply.status == 200 ? VG_SOURCE_LIBVIRT : VG_SOURCE_NONE;
         reply.revision = revision;
-        reply.has_revision = reply.status < 400;
+        reply.has_revision = reply.status >= 200 && reply.status < 400; /* not of a 101 */
     }
     /* both before anybody hears of the answer */
     if (read)

@@ -92,6 +92,11 @@ class Operation:
         return 201 if 201 in good else min(good, key=lambda status: (status == 202, status))
 
     @property
+    def begins_job(self) -> bool:
+        """Whether 202 is its success: what it began ends later, or only when it is told to."""
+        return self.long and self.success == 200
+
+    @property
     def streams(self) -> bool:
         return STREAM in self.responses[str(self.success)].get("content", {})
 
