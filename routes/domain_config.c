@@ -97,6 +97,8 @@ static struct vg_reply patch_domain(struct vg_request *rq)
         return vg_fail(rq);
     json_auto_t *merged =
         vg_json_merge(json_incref(json_object_get(config, "domain")), domain);
+    if (!merged)
+        return vg_fail_memory(rq);
     vg_autofree char *xml = vg_domain_xml_of_json(rq, merged);
     return xml ? vg_domain_redefine(rq, dom, xml, flags) : vg_fail(rq);
 }
