@@ -14,9 +14,11 @@
 #include <errno.h>
 #include <string.h>
 #include <time.h>
+#include <xxhash.h>
 
 #define IDLE_SECONDS 60
 #define STUCK_NS     VG_SECOND_NS
+#define PATIENCE_NS  (VG_SECOND_NS / 1000) /* of a read, at most */
 #define WORKER_STACK (512 * 1024)
 #define LATE_ANSWER  "The host did not answer in time; try again, or look at /health/ready"
 
@@ -27,6 +29,9 @@ struct vg_job {
     unsigned int n_waiters, size;
     const char *object;  /* the domain it calls, borrowed from the leader; may be NULL */
     int64_t deadline_ns; /* the latest of its waiters' */
+    /* Until so many wait, or until then, it is not begun: see gather(). */
+    unsigned int expected;
+    int64_t begin_ns;
 };
 
 void vg_lane_init(struct vg_lane *lane, unsigned int threads, unsigned int max_waiting)
@@ -130,10 +135,18 @@ static bool may_run(const struct vg_lane *lane, const struct vg_job *job)
     return n < VG_CALLS_PER_OBJECT;
 }
 
-static struct vg_job *choose(struct vg_lane *lane)
+static bool is_gathering(const struct vg_job *job, int64_t now)
+{
+    return job->n_waiters < job->expected && now < job->begin_ns;
+}
+
+/* NULL: none may run, before *ret_next_ns if that is less than it was. */
+static struct vg_job *choose(struct vg_lane *lane, int64_t *ret_next_ns)
 {
     for (struct vg_job *job = lane->first; job; job = job->next) {
-        if (may_run(lane, job)) {
+        if (job->expected && !lane->stopping && is_gathering(job, vg_now_ns())) {
+            *ret_next_ns = job->begin_ns < *ret_next_ns ? job->begin_ns : *ret_next_ns;
+        } else if (may_run(lane, job)) {
             remove_waiting(lane, job);
             insert(job, &lane->running);
             lane->in_flight++;
@@ -160,6 +173,38 @@ static struct vg_job *find_equal(struct vg_lane *lane, const struct vg_request *
         if (vg_request_is_shared(job->leader) && equal_reads(job->leader, rq))
             return job;
     return NULL;
+}
+
+/* ---- gathering ----------------------------------------------------------------------
+ */
+
+static uint64_t hash_of(const struct vg_request *rq)
+{
+    return XXH3_64bits(rq->target, strlen(rq->target));
+}
+
+/* Clients that shared an answer ask again when they have it, one after another: the first
+ * of them would have a call of its own, and the others wait for its end. So the job is
+ * begun when as many have come as the last time, or half that call's time is over. */
+static void gather(const struct vg_lane *lane, struct vg_job *job)
+{
+    if (lane->crowd.n < 2 || !vg_request_is_shared(job->leader) ||
+        lane->crowd.target != hash_of(job->leader))
+        return;
+    job->expected = lane->crowd.n;
+    job->begin_ns = vg_now_ns() + lane->crowd.patience_ns;
+}
+
+/* Lock held. */
+static void note_crowd(struct vg_lane *lane, const struct vg_job *job, int64_t took_ns)
+{
+    if (job->n_waiters < 2 && !job->expected)
+        return;
+    lane->crowd = (struct vg_crowd){
+        .target = hash_of(job->leader),
+        .n = job->n_waiters,
+        .patience_ns = took_ns / 2 < PATIENCE_NS ? took_ns / 2 : PATIENCE_NS,
+    };
 }
 
 /* ---- running ----------------------------------------------------------------------- */
@@ -192,13 +237,16 @@ static void note_stuck(struct vg_lane *lane, const char *object)
 static void run_job(struct vg_lane *lane, struct vg_job *job, struct vg_lease *lease)
 {
     atomic_store(&lease->cut_at_ns, job->deadline_ns);
+    int64_t begun_ns = vg_now_ns();
     struct vg_reply reply = lane->run(lane->data, lease, job->leader);
-    bool late = vg_now_ns() >= job->deadline_ns;
+    int64_t ended_ns = vg_now_ns();
+    bool late = ended_ns >= job->deadline_ns;
     atomic_store(&lease->cut_at_ns, 0);
 
     pthread_mutex_lock(&lane->lock);
     remove_job(job);
     lane->in_flight--;
+    note_crowd(lane, job, ended_ns - begun_ns);
     if (late && job->object)
         note_stuck(lane, job->object);
     if (lane->waiting && lane->idle)
@@ -213,16 +261,18 @@ static void run_job(struct vg_lane *lane, struct vg_job *job, struct vg_lease *l
 /* Waits for a job. NULL: the thread is to end. Called with the lock held. */
 static struct vg_job *wait_for_job(struct vg_lane *lane)
 {
-    const struct timespec until = vg_from_now(IDLE_SECONDS * VG_SECOND_NS);
+    const int64_t until_ns = vg_now_ns() + IDLE_SECONDS * VG_SECOND_NS;
 
-    for (int rc = 0;;) {
-        struct vg_job *job = choose(lane);
+    for (;;) {
+        int64_t next_ns = until_ns;
+        struct vg_job *job = choose(lane, &next_ns);
         if (job)
             return job;
-        if (rc == ETIMEDOUT || (lane->stopping && !lane->waiting))
+        if (vg_now_ns() >= until_ns || (lane->stopping && !lane->waiting))
             return NULL;
+        const struct timespec until = vg_timespec(next_ns);
         lane->idle++;
-        rc = pthread_cond_timedwait(&lane->wake, &lane->lock, &until);
+        pthread_cond_timedwait(&lane->wake, &lane->lock, &until);
         lane->idle--;
     }
 }
@@ -304,6 +354,8 @@ static const char *queue_request(struct vg_lane *lane, struct vg_request *rq,
     struct vg_job *job = find_equal(lane, rq);
 
     if (job && add_waiter(job, rq) == 0) {
+        if (job->n_waiters == job->expected && lane->idle)
+            pthread_cond_signal(&lane->wake);
         vg_count(VG_COALESCED_READS);
         return NULL;
     }
@@ -320,6 +372,7 @@ static const char *queue_request(struct vg_lane *lane, struct vg_request *rq,
     job = new_job(rq);
     if (!job)
         return "Out of memory";
+    gather(lane, job);
     append_waiting(lane, job);
     if (lane->idle)
         pthread_cond_signal(&lane->wake);

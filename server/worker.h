@@ -30,6 +30,12 @@ struct vg_lane {
         int64_t until_ns;
     } stuck[VG_STUCK_OBJECTS];
     unsigned int next_stuck;
+    /* The read that many shared last: they are likely to ask again, together. */
+    struct vg_crowd {
+        uint64_t target; /* its hash */
+        unsigned int n;
+        int64_t patience_ns;
+    } crowd;
 
     /* Runs one request on the thread's lease. */
     struct vg_reply (*run)(void *data, struct vg_lease *lease, struct vg_request *rq);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <xxhash.h>
 
 #include "server/worker.h"
 #include "virtgate/cleanup.h"
@@ -253,6 +254,66 @@ static void test_unequal_reads_do_not_join(void **state)
     ask(b, &change_route, "/domains/vm/start");
     ask(b, &change_route, "/domains/vm/start");
     expect_count(b, 1, 10);
+    close_bench(b);
+}
+
+/* no-cache may not be given what relied on memory; the other way round harms nobody. */
+static void test_fresh_reads(void **state)
+{
+    (void)state;
+    struct bench *b = open_bench(1, 20);
+    ask(b, &list_route, "/domains?x");
+    wait_for(b, &b->begun, 1);
+    ask(b, &list_route, "/domains");
+    struct asked *a = prepare(b, &list_route, "/domains", 1000);
+    a->rq->fresh = true;
+    submit(a);
+    expect_count(b, 1, 2);
+    a = prepare(b, &list_route, "/domains?y", 1000);
+    a->rq->fresh = true;
+    submit(a);
+    ask(b, &list_route, "/domains?y");
+    expect_count(b, 1, 3);
+    close_bench(b);
+}
+
+/* As if so many had shared the last read of the target. */
+static void expect_crowd(struct bench *b, const char *target, unsigned int n,
+                         int64_t patience_ns)
+{
+    VG_LOCK(&b->lane.lock);
+    b->lane.crowd =
+        (struct vg_crowd){XXH3_64bits(target, strlen(target)), n, patience_ns};
+}
+
+static void test_gathering(void **state)
+{
+    (void)state;
+    struct bench *b = open_bench(2, 20);
+    permit(b, 10);
+    expect_crowd(b, "/domains", 2, 1000 * SECOND_NS);
+    struct asked *first = ask(b, &list_route, "/domains");
+    ask(b, &list_route, "/domains?other"); /* is not held up */
+    wait_for(b, &b->ended, 1);
+    pause_a_little();
+    expect_count(b, 0, 1);
+    struct asked *second = ask(b, &list_route, "/domains");
+    wait_answer(first, 200, "{\"run\":2}");
+    wait_answer(second, 200, "{\"run\":2}");
+    /* nobody comes: not for long, and not again */
+    expect_crowd(b, "/domains", 3, SECOND_NS / 100);
+    wait_answer(ask(b, &list_route, "/domains"), 200, "{\"run\":3}");
+    assert_int_equal(b->lane.crowd.n, 1);
+    close_bench(b);
+}
+
+static void test_stop_gathering(void **state)
+{
+    (void)state;
+    struct bench *b = open_bench(2, 20);
+    expect_crowd(b, "/domains", 2, 1000 * SECOND_NS);
+    ask(b, &list_route, "/domains");
+    pause_a_little();
     close_bench(b);
 }
 
@@ -550,6 +611,9 @@ int main(void)
         cmocka_unit_test(test_equal_reads_join),
         cmocka_unit_test(test_begun_is_not_joined),
         cmocka_unit_test(test_unequal_reads_do_not_join),
+        cmocka_unit_test(test_fresh_reads),
+        cmocka_unit_test(test_gathering),
+        cmocka_unit_test(test_stop_gathering),
         cmocka_unit_test(test_joined_failure),
         cmocka_unit_test(test_deadlines),
         cmocka_unit_test(test_late_read),
