@@ -111,6 +111,7 @@ static const struct step checkpoints[] = {
     {"POST", CHECKPOINTS, 400, GATEWAY("missing-key"), .json = "{}"},
     {"POST", CHECKPOINTS, 400, GATEWAY("unknown-flag"),
      .json = "{'xml':'<domaincheckpoint/>','flags':['x']}", .contains = "*quiesce*"},
+    {"GET", "/domains/nosuch/checkpoints", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
     {"POST", "/domains/nosuch/checkpoints", 404, NULL, .xml = "<domaincheckpoint/>"},
     {"GET", CHECKPOINTS "?flags=x", 400, GATEWAY("unknown-flag")},
     {"GET", CHECKPOINTS "/x", 404, NO_CHECKPOINT},

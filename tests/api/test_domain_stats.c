@@ -21,6 +21,8 @@ static const struct step rows[] = {
      "{'id':null,'name':'alpha','stats':{'state':{}}}"},
     {"GET", "/domains/nosuch/stats", 404,
      "{'type':'urn:libvirt:error:VIR_ERR_NO_DOMAIN'}"},
+    {"GET", "/domains/stats?groups=dirtyrate&flags=enforce-stats", 422,
+     "{'type':'urn:libvirt:error:VIR_ERR_ARGUMENT_UNSUPPORTED'}"},
     {"GET", "/domains/stats?nosuch=1", 400, "{'type':'urn:virtgate:error:unknown-key'}"},
     {"GET", "/domains/stats?flags=nosuch", 400,
      "{'type':'urn:virtgate:error:unknown-flag'}"},

@@ -258,13 +258,13 @@ def read_recorded(path: Path) -> Iterator[Exchange]:
 
 def check_recorded(spec: Spec, path: Path, report: Report) -> None:
     """One check for each operation; each must have been seen to succeed, but where it needs
-    what test machines lack."""
+    what test machines lack, and each of a domain to give libvirt's own error."""
     if not path.exists():
         report.check("recorded exchanges", [f"{path} is not there; make check-api writes it"])
         return
     errors: dict[str, list[str]] = defaultdict(list)
     count: dict[str, int] = defaultdict(int)
-    succeeded = set()
+    succeeded, refused = set(), set()
     drivers = {"test"}  # whose tests ran
     lacking = {o.name for o in spec.operations if "x-virtgate-needs" in o.spec}
     for x in read_recorded(path):
@@ -275,6 +275,8 @@ def check_recorded(spec: Spec, path: Path, report: Report) -> None:
         if operation and (x.status == operation.success or
                           (operation.begins_job and x.status == 202)):
             succeeded.add(name)
+        if isinstance(x.body, dict) and "codeName" in (x.body.get("error") or {}):
+            refused.add(name)
         if name == "getConnection" and "QEMU" in (x.body or {}).values():
             drivers.add("qemu")
         errors[name] += [f"{x}: {e}" for e in check_exchange(spec, x)]
@@ -282,6 +284,9 @@ def check_recorded(spec: Spec, path: Path, report: Report) -> None:
         if (operation.name not in succeeded | lacking and
                 any(map(operation.works_on, drivers))):
             errors[operation.name].append("no API test saw it succeed")
+        if ("{domain}" in operation.path and operation.name not in refused and
+                any(map(operation.works_on, drivers))):
+            errors[operation.name].append("no API test saw libvirt refuse it")
     for name in [o.name for o in spec.operations] + ["(no operation)"]:
         report.check(f"recorded {name}, {count[name]} exchanges", errors[name])
 

@@ -87,9 +87,9 @@ class Operation:
     @property
     def success(self) -> int:
         """201 where there is one (200 is then a dry run's); 202 is for what is not waited for,
-        where it can be."""
+        where it can be, 101 for what is nothing but a WebSocket."""
         good = [int(s) for s in self.responses if s.startswith("2") or s == "101"]
-        return 201 if 201 in good else min(good, key=lambda status: (status == 202, status))
+        return 201 if 201 in good else min(good, key=lambda s: (s == 101, s == 202, s))
 
     @property
     def begins_job(self) -> bool:

@@ -29,12 +29,12 @@ def report():
     raise SystemExit(1 if counts["failed"] or not counts["passed"] else 0)
 
 
-def record(method, path, status, headers):
-    """For tests/contract/openapi.py, as record_exchange() of steps.c: without a body."""
+def record(method, path, status, headers, body):
+    """For tests/contract/openapi.py, as record_exchange() of steps.c."""
     if "VG_RECORD" in os.environ:
         with open(os.environ["VG_RECORD"], "a", encoding="utf-8") as f:
             f.write(json.dumps({"method": method, "path": path, "status": status,
-                                "headers": headers, "body": None}) + "\n")
+                                "headers": headers, "body": body}) + "\n")
 
 
 class Client:
@@ -249,8 +249,11 @@ class WebSocket:
         first, *rest = head.decode().split("\r\n")
         self.status = int(first.split()[1])
         self.headers = {k.lower(): v for k, _, v in (line.partition(": ") for line in rest)}
-        if self.status == 101:
-            record("GET", path, self.status, self.headers)
+        self.body = None
+        if self.status != 101:
+            size = int(self.headers.get("content-length", 0))
+            self.body = json.loads(self.exactly(size) or "null")
+        record("GET", path, self.status, self.headers, self.body)
 
     def exactly(self, n):
         while len(self.left) < n:

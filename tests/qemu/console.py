@@ -35,9 +35,7 @@ DEVICES = """<channel type='unix'><target type='virtio' name='org.virtgate.echo'
 def problem(client, path, status, slug, headers=None):
     """A WebSocket that is refused: its status and the tail of the problem's type."""
     socket = WebSocket(client.port, path, headers)
-    socket.socket.settimeout(10)
-    size = int(socket.headers.get("content-length", 0))
-    body = json.loads(socket.exactly(size) or b"{}")
+    body = socket.body or {}
     socket.close()
     check(socket.status == status and body.get("type", "").endswith(slug),
           f"{path} is refused: {status} {slug}", f"{socket.status} {body}")

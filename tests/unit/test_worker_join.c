@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Lanes: which reads share a call, and which wait to.
+ */
+#include "tests/unit/worker_fixture.h"
+
+#include <xxhash.h>
+
+static void test_equal_reads_join(void **state)
+{
+    (void)state;
+    struct bench *b = open_bench(1, 10);
+    struct asked *first = ask(b, &shared_route, "/domains/other");
+    wait_for(b, &b->begun, 1);
+    struct asked *same[3];
+    for (int i = 0; i < 3; i++)
+        same[i] = ask(b, &shared_route, "/domains/vm");
+    expect_count(b, 1, 1);
+    permit(b, 2);
+    wait_answer(first, 200, "{\"run\":1}");
+    for (int i = 0; i < 3; i++)
+        wait_answer(same[i], 200, "{\"run\":2}");
+    close_bench(b);
+}
+
+/* What has begun may have read the state before the later client's own change. */
+static void test_begun_is_not_joined(void **state)
+{
+    (void)state;
+    struct bench *b = open_bench(2, 10);
+    struct asked *first = ask(b, &shared_route, "/domains/vm");
+    wait_for(b, &b->begun, 1);
+    struct asked *second = ask(b, &shared_route, "/domains/vm");
+    wait_for(b, &b->begun, 2);
+    struct asked *third = ask(b, &shared_route, "/domains/vm");
+    struct asked *fourth = ask(b, &shared_route, "/domains/vm");
+    expect_count(b, 2, 1);
+    permit(b, 3);
+    wait_answer(third, 200, "{\"run\":3}");
+    wait_answer(fourth, 200, "{\"run\":3}");
+    wait_answer(first, 200, "{\"run\":");
+    wait_answer(second, 200, "{\"run\":");
+    assert_string_not_equal(first->body, second->body);
+    close_bench(b);
+}
+
+static void test_unequal_reads_do_not_join(void **state)
+{
+    (void)state;
+    struct bench *b = open_bench(1, 20);
+    ask(b, &list_route, "/domains?x");
+    wait_for(b, &b->begun, 1);
+    ask(b, &list_route, "/domains");
+    ask(b, &list_route, "/domains?y");
+    struct asked *a = prepare(b, &list_route, "/domains", 1000);
+    a->rq->role = VG_ROLE_ADMIN;
+    submit(a);
+    a = prepare(b, &list_route, "/domains", 1000);
+    a->rq->accept = VG_ACCEPT_XML;
+    submit(a);
+    a = prepare(b, &list_route, "/domains", 1000);
+    a->rq->number_strings = true;
+    submit(a);
+    a = prepare(b, &shared_route, "/domains", 1000);
+    a->rq->route =
+        &(const struct vg_route){VG_GET, "/domains", "list2", VG_READ | VG_SHARED, NULL};
+    submit(a);
+    /* what the target does not show: arguments in a body, a condition */
+    a = prepare(b, &list_route, "/domains", 1000);
+    a->rq->body_kind = VG_BODY_JSON;
+    submit(a);
+    a = prepare(b, &list_route, "/domains", 1000);
+    a->rq->if_match = strdup("*");
+    submit(a);
+    expect_count(b, 1, 8);
+    /* changes are never joined */
+    ask(b, &change_route, "/domains/vm/start");
+    ask(b, &change_route, "/domains/vm/start");
+    expect_count(b, 1, 10);
+    close_bench(b);
+}
+
+/* no-cache may not be given what relied on memory; the other way round harms nobody. */
+static void test_fresh_reads(void **state)
+{
+    (void)state;
+    struct bench *b = open_bench(1, 20);
+    ask(b, &list_route, "/domains?x");
+    wait_for(b, &b->begun, 1);
+    ask(b, &list_route, "/domains");
+    struct asked *a = prepare(b, &list_route, "/domains", 1000);
+    a->rq->fresh = true;
+    submit(a);
+    expect_count(b, 1, 2);
+    a = prepare(b, &list_route, "/domains?y", 1000);
+    a->rq->fresh = true;
+    submit(a);
+    ask(b, &list_route, "/domains?y");
+    expect_count(b, 1, 3);
+    close_bench(b);
+}
+
+/* As if so many had shared the last read of the target. */
+static void expect_crowd(struct bench *b, const char *target, unsigned int n,
+                         int64_t patience_ns)
+{
+    VG_LOCK(&b->lane.lock);
+    b->lane.crowd =
+        (struct vg_crowd){XXH3_64bits(target, strlen(target)), n, patience_ns};
+}
+
+static void test_gathering(void **state)
+{
+    (void)state;
+    struct bench *b = open_bench(2, 20);
+    permit(b, 10);
+    expect_crowd(b, "/domains", 2, 1000 * SECOND_NS);
+    struct asked *first = ask(b, &list_route, "/domains");
+    ask(b, &list_route, "/domains?other"); /* is not held up */
+    wait_for(b, &b->ended, 1);
+    pause_a_little();
+    expect_count(b, 0, 1);
+    struct asked *second = ask(b, &list_route, "/domains");
+    wait_answer(first, 200, "{\"run\":2}");
+    wait_answer(second, 200, "{\"run\":2}");
+    /* nobody comes: not for long, and not again */
+    expect_crowd(b, "/domains", 3, SECOND_NS / 100);
+    wait_answer(ask(b, &list_route, "/domains"), 200, "{\"run\":3}");
+    assert_int_equal(b->lane.crowd.n, 1);
+    close_bench(b);
+}
+
+static void test_stop_gathering(void **state)
+{
+    (void)state;
+    struct bench *b = open_bench(2, 20);
+    expect_crowd(b, "/domains", 2, 1000 * SECOND_NS);
+    ask(b, &list_route, "/domains");
+    pause_a_little();
+    close_bench(b);
+}
+
+/* A problem names the request it answers. */
+static void test_joined_failure(void **state)
+{
+    (void)state;
+    struct bench *b = open_bench(1, 10);
+    ask(b, &shared_route, "/domains/other");
+    wait_for(b, &b->begun, 1);
+    struct asked *one = prepare(b, &shared_route, "/domains/fail", 1000);
+    struct asked *two = prepare(b, &shared_route, "/domains/fail", 1000);
+    snprintf(one->rq->id, sizeof(one->rq->id), "first-id");
+    snprintf(two->rq->id, sizeof(two->rq->id), "second-id");
+    submit(one);
+    submit(two);
+    permit(b, 2);
+    wait_answer(one, 404, "\"requestId\":\"first-id\"");
+    wait_answer(two, 404, "\"requestId\":\"second-id\"");
+    assert_non_null(strstr(two->body, "no such domain"));
+    close_bench(b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_equal_reads_join),
+        cmocka_unit_test(test_begun_is_not_joined),
+        cmocka_unit_test(test_unequal_reads_do_not_join),
+        cmocka_unit_test(test_fresh_reads),
+        cmocka_unit_test(test_gathering),
+        cmocka_unit_test(test_stop_gathering),
+        cmocka_unit_test(test_joined_failure),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
