@@ -62,8 +62,7 @@ static const struct step show[] = {
      "{'state':'running','stateReason':'<string>','stateCode':1,'stateReasonCode':'<int>'"
      "}"},
     {"GET", "/domains/test/autostart", 200, "{'autostart':false}"},
-    {"GET", "/domains/nosuch/xml", 404,
-     "{'type':'urn:libvirt:error:VIR_ERR_NO_DOMAIN'}"},
+    {"GET", "/domains/nosuch/xml", 404, "{'type':'urn:libvirt:error:VIR_ERR_NO_DOMAIN'}"},
     {"GET", "/domains/nosuch/autostart", 404,
      "{'type':'urn:libvirt:error:VIR_ERR_NO_DOMAIN'}"},
     {"GET", "/domains/test/xml", 200, NULL, .wants = {"Content-Type: application/xml*"},
