@@ -254,8 +254,7 @@ int vg_domain_write(struct vg_request *rq, struct vg_json *w, const char *key,
         rc = -1;
     } else {
         vg_view_write(w, key, &v, fields);
-        if (!recalled)
-            vg_recall_keep_view(rq, &v);
+        vg_recall_keep_view(rq, &v);
     }
     vg_xml_domain_clear(&v.xml);
     return rc;

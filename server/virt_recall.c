@@ -23,9 +23,8 @@
 struct slot {
     char *segment; /* owned; NULL: empty */
     enum vg_lookup by;
-    virDomainPtr dom; /* counted */
     struct vg_reading reading;
-    struct vg_view view; /* what `have` says of it */
+    struct vg_view view; /* what `have` says of it; its domain is counted */
 };
 
 struct known {
@@ -44,8 +43,8 @@ struct vg_recall {
 static void clear_slot(struct slot *s)
 {
     free(s->segment);
-    if (s->dom)
-        virDomainFree(s->dom);
+    if (s->view.dom)
+        virDomainFree(s->view.dom);
     vg_xml_domain_clear(&s->view.xml);
     *s = (struct slot){0};
 }
@@ -93,8 +92,8 @@ virDomainPtr vg_recall_domain(struct vg_request *rq, const char *segment)
         !holds(rq, &s->reading))
         return NULL;
     rq->recalled = true;
-    virDomainRef(s->dom);
-    return s->dom;
+    virDomainRef(s->view.dom);
+    return s->view.dom;
 }
 
 void vg_recall_keep_domain(struct vg_request *rq, const char *segment, virDomainPtr dom)
@@ -108,7 +107,7 @@ void vg_recall_keep_domain(struct vg_request *rq, const char *segment, virDomain
     if (!s->segment)
         return;
     virDomainRef(dom);
-    s->dom = dom;
+    s->view.dom = dom;
     s->by = rq->by;
     s->reading = rq->reading;
 }
@@ -119,32 +118,32 @@ static struct slot *slot_with(struct vg_request *rq, virDomainPtr dom)
     const char *segment = vg_request_object(rq);
     struct vg_recall *recall = segment ? recall_of(rq) : NULL;
     struct slot *s = recall ? slot_of(recall, segment) : NULL;
-    return s && s->dom == dom ? s : NULL;
+    return s && s->view.dom == dom ? s : NULL;
 }
 
-static int copy_xml(struct vg_xml_domain *to, const struct vg_xml_domain *from)
+/* *to keeps its domain, and is the owner of the strings. -1: out of memory. */
+static int copy_view(struct vg_view *to, const struct vg_view *from)
 {
-    *to = (struct vg_xml_domain){.max_vcpus = from->max_vcpus};
-    to->title = from->title ? strdup(from->title) : NULL;
-    to->os_type = from->os_type ? strdup(from->os_type) : NULL;
-    if (!to->title == !from->title && !to->os_type == !from->os_type)
-        return 0;
-    vg_xml_domain_clear(to);
-    return -1;
+    struct vg_view copy = *from;
+
+    copy.dom = to->dom;
+    copy.xml.title = from->xml.title ? strdup(from->xml.title) : NULL;
+    copy.xml.os_type = from->xml.os_type ? strdup(from->xml.os_type) : NULL;
+    if (!copy.xml.title != !from->xml.title || !copy.xml.os_type != !from->xml.os_type) {
+        vg_xml_domain_clear(&copy.xml);
+        return -1;
+    }
+    vg_xml_domain_clear(&to->xml);
+    *to = copy;
+    return 0;
 }
 
 bool vg_recall_view(struct vg_request *rq, struct vg_view *view)
 {
     struct slot *s = slot_with(rq, view->dom);
 
-    if (!s || !s->view.have || !holds(rq, &s->reading) ||
-        copy_xml(&view->xml, &s->view.xml) < 0)
+    if (!s || !s->view.have || !holds(rq, &s->reading) || copy_view(view, &s->view) < 0)
         return false;
-    view->have = s->view.have;
-    view->state = s->view.state;
-    view->reason = s->view.reason;
-    view->persistent = s->view.persistent;
-    view->updated = s->view.updated;
     rq->recalled = true;
     return true;
 }
@@ -153,18 +152,12 @@ void vg_recall_keep_view(struct vg_request *rq, const struct vg_view *view)
 {
     struct slot *s = slot_with(rq, view->dom);
     bool active = virDomainGetID(view->dom) != (unsigned int)-1;
+    unsigned int have = view->have & (COVERED | (active ? VG_DOMAIN_MAX_VCPUS : 0u));
 
-    if (!s || !vg_inventory_unchanged(rq->host->inventory, &s->reading))
-        return;
-    vg_xml_domain_clear(&s->view.xml);
-    s->view = (struct vg_view){
-        .state = view->state,
-        .reason = view->reason,
-        .persistent = view->persistent,
-        .updated = view->updated,
-    };
-    if (copy_xml(&s->view.xml, &view->xml) == 0)
-        s->view.have = view->have & (COVERED | (active ? VG_DOMAIN_MAX_VCPUS : 0u));
+    if (s && have & ~s->view.have &&
+        vg_inventory_unchanged(rq->host->inventory, &s->reading) &&
+        copy_view(&s->view, view) == 0)
+        s->view.have = have;
 }
 
 /* ---- lists ------------------------------------------------------------------------- */

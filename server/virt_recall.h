@@ -24,6 +24,7 @@ void vg_recall_keep_domain(struct vg_request *rq, const char *segment, virDomain
 
 /* Fills in what is remembered of view->dom; false: nothing. */
 bool vg_recall_view(struct vg_request *rq, struct vg_view *view);
+/* Remembers of it what events cover, where that is more than before. */
 void vg_recall_keep_view(struct vg_request *rq, const struct vg_view *view);
 
 /* Whether it is remembered who is persistent. */
