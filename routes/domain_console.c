@@ -69,8 +69,7 @@ static struct vg_reply open_graphics(struct vg_request *rq)
     vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
     if (!dom || vg_path_number(rq, "index", MAX_GRAPHICS, &index) < 0)
         return vg_fail(rq);
-    struct vg_channel *channel = vg_graphics_new(rq, dom, index, flags);
-    return channel ? vg_upgrade(rq, channel) : vg_fail(rq);
+    return vg_upgrade(rq, vg_graphics_new(rq, dom, index, flags));
 }
 
 /* clang-format off */

@@ -7,6 +7,7 @@
 #include "virtgate/console.h"
 
 #include "server/request.h"
+#include "server/thread.h"
 #include "server/virt_console.h"
 #include "server/virt_internal.h"
 #include "virtgate/autoptr.h"
@@ -454,17 +455,9 @@ static int open_stream(struct vg_request *rq, struct console *c, virDomainPtr do
 
 static int start_thread(struct console *c)
 {
-    pthread_t thread;
-    pthread_attr_t attr;
-
     atomic_store(&c->lease->cut_at_ns, 0);
     atomic_fetch_add(&c->refs, 1);
-    pthread_attr_init(&attr);
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attr, STACK);
-    int rc = pthread_create(&thread, &attr, run_console, c);
-    pthread_attr_destroy(&attr);
-    if (rc == 0)
+    if (vg_thread_detach(run_console, c, STACK) == 0)
         return 0;
     atomic_fetch_sub(&c->refs, 1);
     virStreamEventRemoveCallback(c->stream);

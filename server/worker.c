@@ -6,12 +6,12 @@
 #include "server/worker.h"
 
 #include "server/operation.h"
+#include "server/thread.h"
 #include "server/virt_conn.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
 #include "virtgate/metrics.h"
 
-#include <errno.h>
 #include <string.h>
 #include <time.h>
 #include <xxhash.h>
@@ -311,17 +311,10 @@ static void *worker_main(void *data)
 
 static void start_thread(struct vg_lane *lane)
 {
-    pthread_t thread;
-    pthread_attr_t attr;
-
-    pthread_attr_init(&attr);
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attr, WORKER_STACK);
-    if (pthread_create(&thread, &attr, worker_main, lane) == 0)
+    if (vg_thread_detach(worker_main, lane, WORKER_STACK) == 0)
         lane->threads++;
     else
         vg_log(VG_LOG_ERROR, "worker", "cannot start a thread");
-    pthread_attr_destroy(&attr);
 }
 
 /* ---- submitting -------------------------------------------------------------------- */
