@@ -14,7 +14,17 @@
     "<os><type arch='x86_64' machine='pc'>hvm</type></os>"                               \
     "<devices><emulator>/usr/bin/qemu-system-x86_64</emulator>"                          \
     "<controller type='usb' model='none'/><memballoon model='none'/></devices></domain>"
-#define GUEST(name)            GUEST_WITH(name, "")
+#define GUEST(name) GUEST_WITH(name, "")
+/* One with a disk, an image of qcow2 in ${dir}. */
+#define GUEST_WITH_DISK(name, image)                                                     \
+    "<domain type='qemu'><name>" name "</name>"                                          \
+    "<memory unit='MiB'>16</memory><vcpu>1</vcpu>"                                       \
+    "<os><type arch='x86_64' machine='pc'>hvm</type></os>"                               \
+    "<devices><emulator>/usr/bin/qemu-system-x86_64</emulator>"                          \
+    "<controller type='usb' model='none'/><memballoon model='none'/>"                    \
+    "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/>"                 \
+    "<source file='${dir}/" image "'/><target dev='vda' bus='virtio'/></disk>"           \
+    "</devices></domain>"
 #define GUEST_UUID(name, uuid) GUEST_WITH(name, "<uuid>" uuid "</uuid>")
 
 /* The URI of the private libvirtd; exits with 77 when there is none (run it by

@@ -12,14 +12,7 @@
 #include <sys/stat.h>
 
 #define GATEWAY(slug) "{'type':'urn:virtgate:error:" slug "'}"
-#define MACHINE                                                                          \
-    "<domain type='qemu'><name>job</name><memory unit='MiB'>16</memory><vcpu>1</vcpu>"   \
-    "<os><type arch='x86_64' machine='pc'>hvm</type></os>"                               \
-    "<devices><emulator>/usr/bin/qemu-system-x86_64</emulator>"                          \
-    "<controller type='usb' model='none'/><memballoon model='none'/>"                    \
-    "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/>"                 \
-    "<source file='${dir}/disk.qcow2'/><target dev='vda' bus='virtio'/></disk>"          \
-    "</devices></domain>"
+#define MACHINE       GUEST_WITH_DISK("job", "disk.qcow2")
 
 #define DISK   "/domains/job/disks/vda"
 #define OP(id) "/operations/${" id "}"

@@ -9,13 +9,7 @@
 #include <sys/stat.h>
 
 #define LIBVIRT(name) "{'type':'urn:libvirt:error:" name "'}"
-#define DISK_GUEST                                                                       \
-    "<domain type='qemu'><name>d1</name><memory unit='MiB'>16</memory><vcpu>1</vcpu>"    \
-    "<os><type arch='x86_64' machine='pc'>hvm</type></os>"                               \
-    "<devices><emulator>/usr/bin/qemu-system-x86_64</emulator>"                          \
-    "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/>"                 \
-    "<source file='${dir}/disk.qcow2'/><target dev='vda' bus='virtio'/></disk>"          \
-    "<controller type='usb' model='none'/><memballoon model='none'/></devices></domain>"
+#define DISK_GUEST    GUEST_WITH_DISK("d1", "disk.qcow2")
 #define CHECKPOINT(name)                                                                 \
     "<domaincheckpoint><name>" name "</name><disks><disk name='vda'/></disks>"           \
     "</domaincheckpoint>"

@@ -126,3 +126,21 @@ static size_t count_states(enum vg_operation_state state)
     char *next = NULL;
     return count_listed((struct vg_operation_filter){.states = 1U << state}, &next);
 }
+
+/* The first thread is given the request, the last one its operation. Whoever comes first,
+ * the client is answered once and the operation has ended. */
+static inline void race(void *(*const run[3])(void *), struct vg_request *rq,
+                        const struct client *client)
+{
+    pthread_t threads[3];
+    struct vg_operation *op = vg_operation_ref(rq->operation);
+    void *data[] = {rq, NULL, op};
+
+    for (size_t t = 0; t < 3; t++)
+        assert_int_equal(pthread_create(&threads[t], NULL, run[t], data[t]), 0);
+    for (size_t t = 0; t < 3; t++)
+        pthread_join(threads[t], NULL);
+    assert_int_equal(client->answers, 1);
+    assert_false(vg_operation_request_cancel(op));
+    vg_operation_unref(op);
+}

@@ -314,17 +314,8 @@ static void test_races(void **state)
     for (int i = 0; i < RACES; i++) {
         static void *(*const run[])(void *) = {race_end, race_watch, race_cancel};
         struct client c;
-        pthread_t threads[3];
         struct vg_request *rq = begin(&c, i % 2 ? "respond-async" : NULL);
-        struct vg_operation *op = vg_operation_ref(rq->operation);
-        void *data[] = {rq, NULL, op};
-        for (size_t t = 0; t < 3; t++)
-            assert_int_equal(pthread_create(&threads[t], NULL, run[t], data[t]), 0);
-        for (size_t t = 0; t < 3; t++)
-            pthread_join(threads[t], NULL);
-        assert_int_equal(c.answers, 1);
-        assert_false(vg_operation_request_cancel(op));
-        vg_operation_unref(op);
+        race(run, rq, &c);
     }
     assert_int_equal(count_states(VG_OPERATION_RUNNING), 0);
     assert_int_equal(count_states(VG_OPERATION_PENDING), 0);

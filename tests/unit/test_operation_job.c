@@ -350,17 +350,8 @@ static void test_races(void **state)
     (void)state;
     for (int i = 0; i < RACES; i++) {
         struct client c;
-        pthread_t threads[3];
         struct vg_request *rq = begin(&c, &vda, i % 2 ? "wait=20" : NULL);
-        struct vg_operation *op = vg_operation_ref(rq->operation);
-        void *data[] = {rq, NULL, op};
-        for (size_t t = 0; t < 3; t++)
-            assert_int_equal(pthread_create(&threads[t], NULL, run[t], data[t]), 0);
-        for (size_t t = 0; t < 3; t++)
-            pthread_join(threads[t], NULL);
-        assert_int_equal(c.answers, 1);
-        assert_false(vg_operation_request_cancel(op));
-        vg_operation_unref(op);
+        race(run, rq, &c);
     }
     assert_int_equal(count_states(VG_OPERATION_RUNNING), 0);
 }
