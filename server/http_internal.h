@@ -32,6 +32,7 @@ struct vg_http_conn {
     bool local;              /* unix socket */
     bool checked, certified; /* whether it showed a valid client certificate */
     bool cut;
+    bool lingers; /* refused with bytes unread: see http_linger.h */
     struct vg_http_sent sent;
     char host[64];               /* the Host header last accepted */
     _Atomic int64_t deadline_ns; /* when it is cut; 0: while its request is at work */

@@ -9,6 +9,7 @@
 #include "server/app.h"
 #include "server/event_reply.h"
 #include "server/http_internal.h"
+#include "server/http_linger.h"
 #include "server/http_listen.h"
 #include "server/http_route.h"
 #include "server/http_websocket.h"
@@ -78,6 +79,8 @@ static void close_conn(struct vg_http_conn *conn)
         if (conn->next)
             conn->next->link = conn->link;
     }
+    if (conn->lingers && !conn->cut)
+        vg_http_linger(conn->fd); /* libmicrohttpd closes it next */
     if (conn->sent.response)
         MHD_destroy_response(conn->sent.response);
     free(conn);
@@ -95,6 +98,7 @@ void vg_http_on_connection(void *data, struct MHD_Connection *connection, void *
 
 void vg_http_watch(int64_t now_ns)
 {
+    vg_http_linger_watch(now_ns);
     VG_LOCK(&conns_lock);
     for (struct vg_http_conn *c = conns; c; c = c->next) {
         int64_t at = atomic_load_explicit(&c->deadline_ns, memory_order_relaxed);
@@ -391,8 +395,10 @@ static enum MHD_Result begin_call(struct vg_http_call *call, const char *method,
     int rc = judge_header(call, method, version);
     bool body = vg_http_has_body(&call->headers);
 
-    if (rc < 0 && (body || call->close))
+    if (rc < 0 && (body || call->close)) {
+        call->conn->lingers = true;
         return refuse(call, call->allow);
+    }
     if (body)
         vg_http_set_deadline(call->conn, config->body_timeout);
     return MHD_YES;
@@ -496,8 +502,11 @@ void vg_http_on_completed(void *data, struct MHD_Connection *connection, void **
     if (call->status)
         vg_count_request(call->rq->route, call->rq->method, call->status,
                          vg_now_ns() - call->rq->start_ns);
-    if (call->conn)
+    if (call->conn) {
         vg_http_set_deadline(call->conn, config->idle_timeout);
+        if (!call->status) /* what libmicrohttpd refused itself */
+            call->conn->lingers = true;
+    }
     vg_http_release_response(call);
     vg_watching_free(call->watching);
     vg_http_websocket_free(call->websocket);
@@ -542,5 +551,6 @@ void vg_http_stop(void)
     vg_http_websockets_stop();
     vg_events_stop();
     vg_http_close();
+    vg_http_linger_end();
     vg_http_auth_free();
 }

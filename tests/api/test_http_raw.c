@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define H "Host: localhost\r\n"
@@ -269,6 +270,60 @@ static void test_expect(int port)
     response_free(r);
 }
 
+/* A client that sends its whole body before it reads has its answer, too. */
+static void test_refused_sender(int port)
+{
+    static const struct {
+        const char *path, *type;
+        long status;
+    } refused[] = {
+        {"/domains/test/reset", "application/json", 413},
+        {"/domains/test/reset", "text/plain", 415},
+        {"/nosuch", "application/json", 404},
+        {"/health/live", "application/json", 405},
+    };
+    enum { SIZE = 4 << 20 };
+    char *body = calloc(1, SIZE);
+    if (!body)
+        abort();
+    for (size_t i = 0; i < COUNT(refused); i++) {
+        char head[512];
+        snprintf(head, sizeof(head),
+                 "POST %s HTTP/1.1\r\n" H "Content-Type: %s\r\n"
+                 "Content-Length: %d\r\n\r\n",
+                 refused[i].path, refused[i].type, SIZE);
+        int fd = raw_connect(port, 10);
+        struct raw_rest *rest = calloc(1, sizeof(*rest));
+        bool sent = raw_send(fd, head, strlen(head)) && raw_send(fd, body, SIZE);
+        struct response *r = raw_read(fd, false, rest);
+        check_response(sent && r->status == refused[i].status, r,
+                       "POST %s of %s, sent to its end (%d): should be %ld",
+                       refused[i].path, refused[i].type, sent, refused[i].status);
+        response_free(r);
+        free(rest);
+        close(fd);
+    }
+    free(body);
+}
+
+/* One that never ends is cut. */
+static void test_endless_sender(int port)
+{
+    static const char head[] =
+        "POST /nosuch HTTP/1.1\r\n" H "Content-Type: application/json\r\n"
+        "Content-Length: 999999999999\r\n\r\n";
+    static const char piece[1024];
+    const struct timespec pause = {.tv_nsec = 20000000};
+    int fd = raw_connect(port, 10);
+    bool open = raw_send(fd, head, strlen(head));
+    for (int i = 0; open && i < 1000; i++) {
+        nanosleep(&pause, NULL);
+        open = raw_send(fd, piece, sizeof(piece));
+    }
+    check_that(!open, "a refused client that sends for 20 s is cut");
+    close(fd);
+}
+
 /* A request cut anywhere is no request: nothing happens, and the gateway goes on. */
 static void test_cut(int port)
 {
@@ -298,6 +353,8 @@ int main(void)
         test_many(port);
         test_pipelining(port);
         test_expect(port);
+        test_refused_sender(port);
+        test_endless_sender(port);
         test_cut(port);
         scenario_run(&s, still_right, COUNT(still_right));
         scenario_end(&s);

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * See http_linger.h. The socket outlives its owner as a duplicate; a client that reads
+ * its answer first closes at once, one that sends to the end takes a few turns.
+ */
+#include "server/http_linger.h"
+
+#include "server/clock.h"
+#include "virtgate/cleanup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+#define MAX_SOCKETS 256
+#define LINGER_NS   (5 * VG_SECOND_NS)
+#define MAX_TURN    (1 << 20) /* bytes read of one socket in one turn */
+
+struct socket {
+    int fd;
+    int64_t until_ns;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct socket sockets[MAX_SOCKETS];
+static size_t n_sockets;
+
+/* Throws away what has come. False: the client sends no more. */
+static bool discard(int fd)
+{
+    char scratch[16 * 1024];
+
+    for (size_t total = 0; total < MAX_TURN;) {
+        ssize_t n = recv(fd, scratch, sizeof(scratch), MSG_DONTWAIT);
+        if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+            return false;
+        if (n < 0)
+            return true;
+        total += (size_t)n;
+    }
+    return true;
+}
+
+void vg_http_linger(int fd)
+{
+    shutdown(fd, SHUT_WR); /* the answer is whole */
+    if (!discard(fd))
+        return;
+    VG_LOCK(&lock);
+    int own = n_sockets < MAX_SOCKETS ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+    if (own >= 0)
+        sockets[n_sockets++] = (struct socket){own, vg_now_ns() + LINGER_NS};
+}
+
+void vg_http_linger_watch(int64_t now_ns)
+{
+    VG_LOCK(&lock);
+    for (size_t i = n_sockets; i-- > 0;) {
+        if (sockets[i].until_ns > now_ns && discard(sockets[i].fd))
+            continue;
+        close(sockets[i].fd);
+        sockets[i] = sockets[--n_sockets];
+    }
+}
+
+void vg_http_linger_end(void)
+{
+    vg_http_linger_watch(INT64_MAX);
+}
