@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Numbers to text, for what writes many.
+ * Numbers to text, for what writes many: printf() takes a microsecond for a UUID.
  */
 #pragma once
 
@@ -23,4 +23,18 @@ static inline char *vg_digits_before(char *end, uint64_t value)
 static inline uint64_t vg_magnitude(int64_t value)
 {
     return value < 0 ? -(uint64_t)value : (uint64_t)value;
+}
+
+/* The 36 characters of a UUID's 16 bytes, and a NUL. */
+static inline void vg_uuid_text(const unsigned char *uuid, char *ret)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    for (int i = 0; i < 16; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            *ret++ = '-';
+        *ret++ = digits[uuid[i] >> 4];
+        *ret++ = digits[uuid[i] & 15];
+    }
+    *ret = '\0';
 }

@@ -4,6 +4,7 @@
  */
 #include "server/virt_domain_view.h"
 
+#include "server/digits.h"
 #include "server/request.h"
 #include "server/virt_recall.h"
 #include "virtgate/autoptr.h"
@@ -60,24 +61,40 @@ void vg_domain_write_state(struct vg_json *w, const char *state_key,
     vg_json_enum(w, reason_key, reasons_of(state), reason);
 }
 
-static void write_identity(struct vg_json *w, virDomainPtr dom, unsigned int fields)
+struct vg_view vg_view_of(virDomainPtr dom)
+{
+    struct vg_view v = {
+        .dom = dom, .name = virDomainGetName(dom), .id = virDomainGetID(dom)};
+    virDomainGetUUID(dom, v.uuid);
+    return v;
+}
+
+bool vg_view_is_active(const struct vg_view *view)
+{
+    return view->id != (unsigned int)-1;
+}
+
+static void write_identity(struct vg_json *w, const struct vg_view *v,
+                           unsigned int fields)
 {
     char uuid[VIR_UUID_STRING_BUFLEN];
-    unsigned int id = virDomainGetID(dom);
 
-    if (fields & VG_DOMAIN_ID && id == (unsigned int)-1)
+    if (fields & VG_DOMAIN_ID && !vg_view_is_active(v))
         vg_json_null(w, "id");
     else if (fields & VG_DOMAIN_ID)
-        vg_json_int(w, "id", id);
+        vg_json_int(w, "id", v->id);
     if (fields & VG_DOMAIN_NAME)
-        vg_json_string(w, "name", virDomainGetName(dom));
-    if (fields & VG_DOMAIN_UUID && virDomainGetUUIDString(dom, uuid) == 0)
+        vg_json_string(w, "name", v->name);
+    if (fields & VG_DOMAIN_UUID) {
+        vg_uuid_text(v->uuid, uuid);
         vg_json_string(w, "uuid", uuid);
+    }
 }
 
 void vg_domain_write_identity(struct vg_json *w, virDomainPtr dom)
 {
-    write_identity(w, dom, VG_DOMAIN_ID | VG_DOMAIN_NAME | VG_DOMAIN_UUID);
+    struct vg_view v = vg_view_of(dom);
+    write_identity(w, &v, VG_DOMAIN_ID | VG_DOMAIN_NAME | VG_DOMAIN_UUID);
 }
 
 void vg_view_write(struct vg_json *w, const char *key, const struct vg_view *v,
@@ -86,13 +103,13 @@ void vg_view_write(struct vg_json *w, const char *key, const struct vg_view *v,
     unsigned int f = wanted & v->have;
 
     vg_json_begin_object(w, key);
-    write_identity(w, v->dom, wanted);
+    write_identity(w, v, wanted);
     if (f & VG_DOMAIN_STATE)
         vg_json_enum(w, "state", &vg_enum_virDomainState, v->state);
     if (f & VG_DOMAIN_STATE_REASON)
         vg_json_enum(w, "stateReason", reasons_of(v->state), v->reason);
     if (wanted & VG_DOMAIN_ACTIVE)
-        vg_json_bool(w, "active", virDomainGetID(v->dom) != (unsigned int)-1);
+        vg_json_bool(w, "active", vg_view_is_active(v));
     if (f & VG_DOMAIN_PERSISTENT)
         vg_json_bool(w, "persistent", v->persistent);
     if (f & VG_DOMAIN_AUTOSTART)
@@ -242,7 +259,7 @@ int vg_view_read(struct vg_view *v, unsigned int fields, bool in_process)
 int vg_domain_write(struct vg_request *rq, struct vg_json *w, const char *key,
                     virDomainPtr dom, unsigned int fields)
 {
-    struct vg_view v = {.dom = dom};
+    struct vg_view v = vg_view_of(dom);
     bool recalled = !vg_view_is_brief(fields) && vg_recall_view(rq, &v);
     int rc = vg_view_read(&v, fields, vg_conn_in_process(rq));
 

@@ -30,11 +30,9 @@ static int compare_uuid(const void *a, const void *b)
     return memcmp(a, b, VIR_UUID_BUFLEN);
 }
 
-static bool in_set(const struct set *set, virDomainPtr dom)
+static bool in_set(const struct set *set, const struct vg_view *v)
 {
-    unsigned char uuid[VIR_UUID_BUFLEN];
-    return set->n && virDomainGetUUID(dom, uuid) == 0 &&
-           bsearch(uuid, set->v, set->n, VIR_UUID_BUFLEN, compare_uuid);
+    return set->n && bsearch(v->uuid, set->v, set->n, VIR_UUID_BUFLEN, compare_uuid);
 }
 
 /* Adds the domains that libvirt's filter gives, in one call. */
@@ -170,7 +168,7 @@ static int read_handles(virConnectPtr conn, unsigned int filter, struct list *li
         return -1;
     for (int i = 0; i < list->handles.n; i++) {
         struct vg_view *v = &list->v[list->n];
-        *v = (struct vg_view){.dom = list->handles.v[i]};
+        *v = vg_view_of(list->handles.v[i]);
         list->n +=
             vg_view_read(v, VG_STATE_FIELDS, false) == 0; /* else it is gone meanwhile */
     }
@@ -188,7 +186,7 @@ static int read_list(virConnectPtr conn, unsigned int filter, unsigned int field
     for (; list->n < (size_t)list->records.n; list->n++) {
         const virDomainStatsRecord *record = list->records.v[list->n];
         struct vg_view *v = &list->v[list->n];
-        v->dom = record->dom;
+        *v = vg_view_of(record->dom);
         for (int i = 0; i < record->nparams; i++)
             take_parameter(v, &record->params[i]);
     }
@@ -207,7 +205,7 @@ static int read_yes_no(virConnectPtr conn, struct list *list, unsigned int field
         return vg_view_may_lack();
     for (size_t i = 0; i < list->n; i++) {
         struct vg_view *v = &list->v[i];
-        bool yes = in_set(&set, v->dom);
+        bool yes = in_set(&set, v);
         if (field == VG_DOMAIN_AUTOSTART)
             v->autostart = yes;
         else
@@ -222,7 +220,7 @@ static int read_yes_no(virConnectPtr conn, struct list *list, unsigned int field
 static void set_persistent(struct list *list, const struct set *transient)
 {
     for (size_t i = 0; i < list->n; i++) {
-        list->v[i].persistent = !in_set(transient, list->v[i].dom);
+        list->v[i].persistent = !in_set(transient, &list->v[i]);
         list->v[i].have |= VG_DOMAIN_PERSISTENT;
     }
 }
@@ -268,23 +266,21 @@ static int fill_list(struct vg_request *rq, unsigned int filter, unsigned int fi
 
 static int compare_names(const void *a, const void *b)
 {
-    return strcmp(virDomainGetName(((const struct vg_view *)a)->dom),
-                  virDomainGetName(((const struct vg_view *)b)->dom));
+    return strcmp(((const struct vg_view *)a)->name, ((const struct vg_view *)b)->name);
 }
 
 static bool passes(const struct vg_view *v, const struct vg_domain_filter *filter)
 {
-    const char *name = virDomainGetName(v->dom);
-    bool active = virDomainGetID(v->dom) != (unsigned int)-1;
-    unsigned int bit = active ? VG_DOMAIN_STATES_ACTIVE : VG_DOMAIN_STATES_INACTIVE;
+    unsigned int bit =
+        vg_view_is_active(v) ? VG_DOMAIN_STATES_ACTIVE : VG_DOMAIN_STATES_INACTIVE;
 
     if (v->state >= 0 && v->state < 30)
         bit |= 1U << v->state;
     if (filter->states && !(filter->states & bit))
         return false;
-    if (filter->name && fnmatch(filter->name, name, 0) != 0)
+    if (filter->name && fnmatch(filter->name, v->name, 0) != 0)
         return false;
-    return !filter->after || strcmp(name, filter->after) > 0;
+    return !filter->after || strcmp(v->name, filter->after) > 0;
 }
 
 /* Fields the list calls did not give: from the domain itself where that costs no RPC, or
@@ -336,7 +332,7 @@ int vg_domain_write_list(struct vg_request *rq, struct vg_json *w,
         }
         complete(rq, v, fields);
         vg_view_write(w, NULL, v, fields);
-        last = virDomainGetName(v->dom);
+        last = v->name;
         written++;
     }
     vg_json_end_array(w);

@@ -23,6 +23,9 @@ static inline bool vg_view_is_brief(unsigned int fields)
 /* What is known of one domain; `have` says which. */
 struct vg_view {
     virDomainPtr dom; /* borrowed */
+    const char *name; /* these are the handle's */
+    unsigned char uuid[VIR_UUID_BUFLEN];
+    unsigned int id; /* (unsigned int)-1: inactive */
     unsigned int have;
     int state, reason;
     bool persistent, autostart, managed_save, updated;
@@ -31,6 +34,11 @@ struct vg_view {
     struct vg_xml_domain xml; /* owned */
     bool contradicted;        /* libvirt's state is another than the one that was known */
 };
+
+/* Nothing but what the handle says of itself. It is asked only once: each of libvirt's
+ * accessors formats the UUID for a debug message, written or not. */
+struct vg_view vg_view_of(virDomainPtr dom);
+bool vg_view_is_active(const struct vg_view *view);
 
 /* Asks libvirt for those of the fields that are not known. -1: libvirt's last error. */
 int vg_view_read(struct vg_view *view, unsigned int fields, bool in_process);

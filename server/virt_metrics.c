@@ -9,6 +9,7 @@
  * disk or interface that comes twice is written once.
  */
 #include "server/clock.h"
+#include "server/digits.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/host.h"
 #include "virtgate/metrics.h"
@@ -303,17 +304,16 @@ static void write_used_percent(struct part *part)
                               (available - left) * 10000 / available, 2);
 }
 
-static void write_domain(struct part *part, const char *host)
+static void write_domain(struct part *part, const char *host, const unsigned char *uuid)
 {
-    char uuid[VIR_UUID_STRING_BUFLEN];
+    char text[VIR_UUID_STRING_BUFLEN];
     virDomainPtr dom = part->record->dom;
 
-    if (virDomainGetUUIDString(dom, uuid) < 0)
-        return;
+    vg_uuid_text(uuid, text);
     part->domain.len = 0;
     vg_exposition_label(&part->domain, "host", host);
     vg_exposition_label(&part->domain, "domain", virDomainGetName(dom));
-    vg_exposition_label(&part->domain, "uuid", uuid);
+    vg_exposition_label(&part->domain, "uuid", text);
     vg_exposition_uint(begin(part, META), 1);
     write_parameters(part);
     write_used_percent(part);
@@ -321,12 +321,30 @@ static void write_domain(struct part *part, const char *host)
 
 /* ---- a host ------------------------------------------------------------------------ */
 
-static int compare_uuids(const void *a, const void *b)
+struct member {
+    unsigned char uuid[VIR_UUID_BUFLEN];
+    const virDomainStatsRecord *record;
+};
+
+static int compare_members(const void *a, const void *b)
 {
-    unsigned char x[VIR_UUID_BUFLEN] = {0}, y[VIR_UUID_BUFLEN] = {0};
-    virDomainGetUUID((*(const virDomainStatsRecordPtr *)a)->dom, x);
-    virDomainGetUUID((*(const virDomainStatsRecordPtr *)b)->dom, y);
-    return memcmp(x, y, sizeof(x));
+    return memcmp(((const struct member *)a)->uuid, ((const struct member *)b)->uuid,
+                  VIR_UUID_BUFLEN);
+}
+
+/* In the order of their UUIDs, so that it does not change. NULL: out of memory. */
+static struct member *sort_members(const struct vg_stats_list *list)
+{
+    size_t n = (size_t)list->n;
+    struct member *members = calloc(n + 1, sizeof(*members));
+
+    for (size_t i = 0; members && i < n; i++) {
+        members[i].record = list->v[i];
+        virDomainGetUUID(list->v[i]->dom, members[i].uuid);
+    }
+    if (members)
+        qsort(members, n, sizeof(*members), compare_members);
+    return members;
 }
 
 static void write_host_number(struct part *part, size_t family, const char *host,
@@ -338,20 +356,26 @@ static void write_host_number(struct part *part, size_t family, const char *host
     vg_exposition_uint(x, n);
 }
 
-static void write_domains(struct part *part, const struct vg_stats_list *list,
-                          const char *host)
+static int write_domains(struct part *part, const struct vg_stats_list *list,
+                         const char *host)
 {
+    vg_autofree struct member *members = sort_members(list);
     uint64_t n = 0, active = 0;
+
+    if (!members)
+        return -1;
     for (int i = 0; i < list->n; i++) {
-        if (i && compare_uuids(&list->v[i - 1], &list->v[i]) == 0)
+        const struct member *m = &members[i];
+        if (i && compare_members(m - 1, m) == 0)
             continue;
-        part->record = list->v[i];
-        write_domain(part, host);
+        part->record = m->record;
+        write_domain(part, host, m->uuid);
         n++;
-        active += virDomainGetID(list->v[i]->dom) != (unsigned int)-1;
+        active += virDomainGetID(m->record->dom) != (unsigned int)-1;
     }
     write_host_number(part, DOMAINS, host, n);
     write_host_number(part, DOMAINS_NUMBER, host, active);
+    return 0;
 }
 
 struct vg_reply vg_metrics_of_host(struct vg_request *rq)
@@ -364,9 +388,10 @@ struct vg_reply vg_metrics_of_host(struct vg_request *rq)
                                          VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT);
     if (list.n < 0)
         return vg_fail_virt(rq);
-    if (list.n > 1)
-        qsort(list.v, (size_t)list.n, sizeof(list.v[0]), compare_uuids);
-    write_domains(&part, &list, vg_host_name(rq));
+    if (write_domains(&part, &list, vg_host_name(rq)) < 0) {
+        vg_error_set(vg_request_error(rq), VG_E_INTERNAL, "Out of memory");
+        return vg_fail(rq);
+    }
     for (size_t i = 0; i < N_FAMILIES; i++) {
         const char separator = VG_METRICS_SEPARATOR;
         vg_exposition_raw(&all, part.families[i].data, part.families[i].len);

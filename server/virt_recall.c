@@ -151,8 +151,8 @@ bool vg_recall_view(struct vg_request *rq, struct vg_view *view)
 void vg_recall_keep_view(struct vg_request *rq, const struct vg_view *view)
 {
     struct slot *s = slot_with(rq, view->dom);
-    bool active = virDomainGetID(view->dom) != (unsigned int)-1;
-    unsigned int have = view->have & (COVERED | (active ? VG_DOMAIN_MAX_VCPUS : 0u));
+    unsigned int while_active = vg_view_is_active(view) ? VG_DOMAIN_MAX_VCPUS : 0u;
+    unsigned int have = view->have & (COVERED | while_active);
 
     if (s && have & ~s->view.have &&
         vg_inventory_unchanged(rq->host->inventory, &s->reading) &&
@@ -172,11 +172,10 @@ static int compare_known(const void *a, const void *b)
 static bool find_known(const struct vg_recall *recall, struct vg_view *view)
 {
     struct known key = {0};
-    if (virDomainGetUUID(view->dom, key.uuid) < 0)
-        return false;
+    memcpy(key.uuid, view->uuid, sizeof(key.uuid));
     const struct known *k = bsearch(&key, recall->known, recall->n_known,
                                     sizeof(*recall->known), compare_known);
-    if (!k || k->id != virDomainGetID(view->dom))
+    if (!k || k->id != view->id)
         return false;
     view->persistent = k->persistent;
     view->have |= VG_DOMAIN_PERSISTENT;
@@ -209,8 +208,8 @@ void vg_recall_keep_persistent(struct vg_request *rq, const struct vg_view *view
     if (!known)
         return;
     for (size_t i = 0; i < n; i++) {
-        virDomainGetUUID(views[i].dom, known[i].uuid);
-        known[i].id = virDomainGetID(views[i].dom);
+        memcpy(known[i].uuid, views[i].uuid, sizeof(known[i].uuid));
+        known[i].id = views[i].id;
         known[i].persistent = views[i].persistent;
     }
     qsort(known, n, sizeof(*known), compare_known);
