@@ -74,6 +74,13 @@ static const struct step watched[] = {
     {"GET", "/operations", 200, "{'operations':[{'id':'$pull'}]}"},
 };
 
+/* To its end, and all of its chain. */
+static const struct step pulled[] = {
+    {"POST", DISK "/pull", 200, "{'kind':'pullDomainDisk','state':'succeeded'}",
+     .headers = {"Prefer: wait=20"}, .wants = {"Preference-Applied: wait=20"}},
+    {"GET", DISK, 200, "{'source':'${dir}/top.qcow2','backingChain':[]}"},
+};
+
 static const struct step idle = {"GET", JOB, 200, "{'active':false}"};
 static const struct step ready = {"GET", JOB, 200, "{'active':true,'ready':true}"};
 
@@ -177,6 +184,7 @@ static void test_pull(struct scenario *s)
     scenario_run(s, rebase, COUNT(rebase));
     scenario_until(s, &idle, 30);
     scenario_run(s, rebased, COUNT(rebased));
+    scenario_run(s, pulled, COUNT(pulled));
     scenario_run(s, end, COUNT(end));
 }
 

@@ -65,6 +65,77 @@ static const struct step backups[] = {
      "'/domains/job/backup','outcome':'<absent>'}}"},
 };
 
+/* Many megabytes: it is cancelled before it is done. */
+static const struct step cancelled[] = {
+    {"POST", "/domains/big/start", 204, ""},
+    {"POST", "/domains/big/backup", 202, "{'id':'$push2','state':'running'}",
+     .xml = PUSH("push2")},
+    {"DELETE", OP("push2"), 202, "{'cancelRequested':true}"},
+    {"GET", OP("push2") "?wait=20", 200,
+     "{'state':'cancelled','status':409,'domain':{'name':'big'},"
+     "'error':{'type':'urn:virtgate:error:job-cancelled'}}"},
+    {"GET", "/domains/big/job", 200, "{'type':'none'}"},
+    {"POST", "/domains/big/destroy", 204, ""},
+};
+
+static void test_cancelled_push(struct scenario *s, const char *dir)
+{
+    static const struct step define = {"POST", "/domains", 201, NULL,
+                                       .xml = GUEST_WITH_DISK("big", "big.qcow2")};
+
+    guest_image_raw(dir, "data.raw", "DATA", 128 << 20);
+    guest_image_convert(dir, "data.raw", "big.qcow2");
+    scenario_run(s, &define, 1);
+    scenario_run(s, cancelled, COUNT(cancelled));
+}
+
+/* ---- no room ----------------------------------------------------------------------- */
+
+static const struct step no_room_to_copy[] = {
+    {"POST", DISK "/copy", 202, "{'id':'$full'}", .json = "{" TO("full/copy") "}"},
+    {"GET", OP("full") "?wait=20", 200,
+     "{'state':'failed','status':502,'cancelRequested':false,"
+     "'error':{'type':'urn:virtgate:error:job-failed','outcome':'<absent>'}}"},
+    {"GET", DISK "/job", 200, "{'active':false}"},
+    {"GET", DISK, 200, "{'source':'${dir}/disk.qcow2'}"},
+};
+static const struct step no_room_to_back_up[] = {
+    {"POST", "/domains/job/backup", 202, "{'id':'$backup'}", .xml = PUSH("full/push")},
+    {"GET", OP("backup") "?wait=20", 200,
+     "{'state':'failed','error':{'type':'urn:virtgate:error:job-failed',"
+     "'detail':'~*No space left*'}}"},
+};
+/* Who waits for it is answered with the problem. */
+static const struct step no_room_waiting[] = {
+    {"POST", DISK "/copy", 502, "{'type':'urn:virtgate:error:job-failed'}",
+     .json = "{" TO("full/copy") "}", .headers = {"Prefer: wait=20"}},
+};
+
+static void run_without_room(struct scenario *s, const char *dir,
+                             const struct step *steps, size_t n)
+{
+    char path[256];
+
+    snprintf(path, sizeof(path), "%s/full", dir);
+    check_that(run_program(ARGS("tests/qemu/libvirtd.sh", "exec", "mount", "-t", "tmpfs",
+                                "-o", "size=2m,mode=777", "none", path)) == 0,
+               "a file system of 2 MiB");
+    scenario_run(s, steps, n);
+    check_that(run_program(ARGS("tests/qemu/libvirtd.sh", "exec", "umount", path)) == 0,
+               "unmount it");
+}
+
+static void test_no_room(struct scenario *s, const char *dir)
+{
+    char path[256];
+
+    snprintf(path, sizeof(path), "%s/full", dir);
+    check_that(mkdir(path, 0777) == 0, "a folder to mount at");
+    run_without_room(s, dir, no_room_to_copy, COUNT(no_room_to_copy));
+    run_without_room(s, dir, no_room_to_back_up, COUNT(no_room_to_back_up));
+    run_without_room(s, dir, no_room_waiting, COUNT(no_room_waiting));
+}
+
 /* ---- the domain stops -------------------------------------------------------------- */
 
 static const struct step destroyed[] = {
@@ -154,7 +225,9 @@ int main(void)
         guest_image_convert(dir, "data.raw", "disk.qcow2");
         scenario_run(&s, begin, COUNT(begin));
         scenario_run(&s, backups, COUNT(backups));
+        test_cancelled_push(&s, dir);
         scenario_run(&s, destroyed, COUNT(destroyed));
+        test_no_room(&s, dir);
         test_goes_on(&s);
         test_lost(&s);
         test_guest_dies(&s);
