@@ -18,6 +18,14 @@ export O VIRTGATE_BIN=${VIRTGATE_BIN:-$O/virtgate}
 export VG_RECORD=${VG_RECORD:-$PWD/$O/exchanges.jsonl}
 passed=0
 failed=0
+libvirtd=
+work=$(mktemp -d)
+
+finish() {
+    [ -z "$libvirtd" ] || tests/qemu/libvirtd.sh stop
+    rm -rf "$work"
+}
+trap finish EXIT
 
 # Adds the counts of one program's output; prints it when anything failed.
 count() { # name exit-status output seconds
@@ -40,16 +48,26 @@ count() { # name exit-status output seconds
     [ "$bad" = 0 ] || sed 's/^/    /' "$3"
 }
 
-run_one() { # name command...
-    local name=$1 output status begun=$SECONDS
+# Leaves NAME.out, NAME.seconds and, at last, NAME.status in $work.
+execute() { # name command...
+    local at=$work/${1//\//.} status begun=$SECONDS
     shift
-    output=$(mktemp)
-    timeout --kill-after=10 "${VG_TIMEOUT:-600}" "$@" >"$output" 2>&1 </dev/null
+    timeout --kill-after=10 "${VG_TIMEOUT:-600}" "$@" >"$at.out" 2>&1 </dev/null
     status=$?
-    [ "$status" != 124 ] || echo "took longer than ${VG_TIMEOUT:-600} s" >>"$output"
-    [ "$status" != 77 ] || echo "could not run on this machine" >>"$output"
-    count "$name" "$status" "$output" $((SECONDS - begun))
-    rm -f "$output"
+    [ "$status" != 124 ] || echo "took longer than ${VG_TIMEOUT:-600} s" >>"$at.out"
+    [ "$status" != 77 ] || echo "could not run on this machine" >>"$at.out"
+    echo $((SECONDS - begun)) >"$at.seconds"
+    echo "$status" >"$at.status"
+}
+
+report() { # name
+    local at=$work/${1//\//.}
+    count "$1" "$(cat "$at.status" || echo 1)" "$at.out" "$(cat "$at.seconds")"
+}
+
+run_one() { # name command...
+    execute "$@"
+    report "$1"
 }
 
 chosen() { # name
@@ -73,6 +91,35 @@ run_programs() { # suite
     done
 }
 
+# Those that share nothing, as many at a time as there are cores; each with a record of its
+# own, since their lines would get mixed.
+run_side_by_side() { # suite
+    local program name running=()
+    for program in $(programs "$1"); do
+        name=$1/$(basename "$program")
+        [ ${#running[@]} -lt "$(nproc)" ] || report_ended
+        VG_RECORD=$work/${name//\//.}.record execute "$name" "$program" &
+        running+=("$name")
+    done
+    while [ ${#running[@]} -gt 0 ]; do report_ended; done
+    cat "$work/$1".*.record >>"$VG_RECORD" 2>/dev/null
+}
+
+# Waits for one of $running at least.
+report_ended() {
+    local name none left=()
+    wait -n
+    none=$?
+    for name in "${running[@]}"; do
+        if [ $none = 127 ] || [ -e "$work/${name//\//.}.status" ]; then
+            report "$name"
+        else
+            left+=("$name")
+        fi
+    done
+    running=("${left[@]}")
+}
+
 run_scripts() { # suite
     local script
     for script in tests/"$1"/*.sh tests/"$1"/*.py; do
@@ -85,8 +132,7 @@ run_scripts() { # suite
 
 # One libvirtd for the whole suite; tests may kill and restart it, and clean up after them.
 run_qemu() {
-    local output script
-    output=$(mktemp)
+    local output=$work/libvirtd.out
     VG_LIBVIRTD_DIR=${VG_LIBVIRTD_DIR:-$(mktemp -u /tmp/vg-qemu.XXXXXX)}
     export VG_LIBVIRTD_DIR
     if ! VG_QEMU_URI=$(tests/qemu/libvirtd.sh start 2>"$output"); then
@@ -94,21 +140,20 @@ run_qemu() {
         return
     fi
     export VG_QEMU_URI
-    trap 'tests/qemu/libvirtd.sh stop' EXIT
+    libvirtd=started
     run_programs qemu
     run_scripts qemu
     tests/qemu/libvirtd.sh stop
-    trap - EXIT
-    rm -f "$output"
+    libvirtd=
 }
 
 for suite in "$@"; do
     before=$((passed + failed))
     case $suite in
-    unit) run_programs unit ;;
+    unit) run_side_by_side unit ;;
     api)
-        rm -f "$VG_RECORD"
-        run_programs api
+        : >"$VG_RECORD"
+        run_side_by_side api
         run_scripts api
         ;;
     qemu) run_qemu ;;

@@ -60,6 +60,26 @@ if [ $# = 0 ]; then
         set -- "$@" "$(basename "$source" .c | sed s/^fuzz_//)"
     done
 fi
-for target in "$@"; do fuzz_one "$target"; done
+# Several go side by side, each by a run of this script.
+fuzz_all() { # target...
+    local target line work
+    work=$(mktemp -d)
+    for target in "$@"; do
+        while [ "$(jobs -pr | wc -l)" -ge "$(nproc)" ]; do wait -n; done
+        tests/fuzz/run.sh "$target" >"$work/$target" 2>&1 &
+    done
+    wait
+    for target in "$@"; do
+        line=$(tail -n 1 "$work/$target")
+        sed '$d' "$work/$target"
+        [[ $line =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]] || line="0 passed, 1 failed"
+        passed=$((passed + ${line%% *}))
+        line=${line#*, }
+        failed=$((failed + ${line%% *}))
+    done
+    rm -rf "$work"
+}
+
+if [ $# = 1 ]; then fuzz_one "$1"; else fuzz_all "$@"; fi
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
