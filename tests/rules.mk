@@ -61,7 +61,7 @@ check-tsan: ## API tests under ThreadSanitizer, in build-tsan
 VALGRIND := valgrind -q --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=99 \
   --suppressions=tests/harness/valgrind.supp
 valgrind: tests ## API scenarios under valgrind: no definite leak, no error
-	@VG_TEST='test_[dchs]*' VG_WRAP='$(VALGRIND)' $(RUN) api
+	@VG_WRAP='$(VALGRIND)' $(RUN) api
 
 # ---- fuzzing, torture ----------------------------------------------------------------------
 

@@ -72,7 +72,8 @@ class Client:
 class Gateway:
     def __init__(self, uri, *options):
         self.log = tempfile.NamedTemporaryFile(prefix="vg-test-", suffix=".log")
-        command = [os.environ.get("VIRTGATE_BIN", "build/virtgate"), "--connect", uri,
+        wrap = os.environ.get("VG_WRAP", "").split()  # valgrind ...
+        command = [*wrap, os.environ.get("VIRTGATE_BIN", "build/virtgate"), "--connect", uri,
                    "--listen", "127.0.0.1:0", "--log-filters", "3:access", *options]
         self.process = subprocess.Popen(command, stderr=self.log, stdout=self.log)
         self.port = None
