@@ -222,7 +222,8 @@ void vg_app_dispatch(struct vg_request *rq)
     if (check_input(rq) < 0) {
         vg_request_answer(rq, vg_fail(rq));
         vg_request_unref(rq);
-    } else if (rq->idempotency_key && !vg_idempotency_begin(rq, &known)) {
+    } else if (rq->idempotency_key && !(rq->route->flags & VG_READ) &&
+               !vg_idempotency_begin(rq, &known)) {
         vg_request_answer(rq, known);
         vg_request_unref(rq);
     } else if (rq->route->flags & VG_LOCAL) {

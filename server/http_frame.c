@@ -11,13 +11,23 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#define MAX_QUEUED   (64 * 1024) /* bytes */
+#define MAX_MESSAGES 1024        /* a pong may have none */
+
+bool vg_http_frames_full(const struct vg_http_websocket *s)
+{
+    return wslay_event_get_queued_msg_length(s->frames) >= MAX_QUEUED ||
+           wslay_event_get_queued_msg_count(s->frames) >= MAX_MESSAGES;
+}
+
 static ssize_t receive(wslay_event_context_ptr frames, uint8_t *buffer, size_t size,
                        int flags, void *data)
 {
     struct vg_http_websocket *s = data;
     (void)flags;
 
-    if (s->n_input) { /* the channel is to take that first */
+    /* the channel is to take that first, or the client its answers */
+    if (s->n_input || vg_http_frames_full(s)) {
         wslay_event_set_error(frames, WSLAY_ERR_WOULDBLOCK);
         return -1;
     }
@@ -28,8 +38,14 @@ static ssize_t receive(wslay_event_context_ptr frames, uint8_t *buffer, size_t s
         memmove(s->early, s->early + n, s->n_early);
         return (ssize_t)n;
     }
+    size = size < s->budget ? size : s->budget;
+    if (!size) { /* epoll says so again */
+        wslay_event_set_error(frames, WSLAY_ERR_WOULDBLOCK);
+        return -1;
+    }
     ssize_t n = recv(s->fd, buffer, size, MSG_DONTWAIT);
     if (n > 0) {
+        s->budget -= (size_t)n;
         s->heard_ns = vg_now_ns();
         return n;
     }

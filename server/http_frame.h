@@ -30,10 +30,15 @@ struct vg_http_websocket {
     struct vg_channel *channel;
     char *input; /* to the channel, not taken yet; owned */
     size_t n_input;
+    size_t budget; /* bytes it may still say before others have their turn */
     int64_t heard_ns, ping_ns;
     char *early; /* bytes that came with the request; owned */
     size_t n_early;
 };
+
+/* Whether so much waits to be sent that it is not listened to: wslay queues an answer to
+ * each ping. */
+bool vg_http_frames_full(const struct vg_http_websocket *s);
 
 extern const struct wslay_event_callbacks vg_http_frame_callbacks;
 

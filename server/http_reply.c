@@ -200,7 +200,9 @@ static void add_entity(const struct vg_http_call *call, const struct vg_reply *r
 static bool is_memorable(const struct vg_http_call *call, const struct vg_reply *reply,
                          const struct form *form, bool closing)
 {
-    if (!form->etag[0] || call->origin || closing || reply->location || reply->link)
+    const struct vg_prefer *prefer = &call->rq->prefer; /* the answer says so */
+    if (!form->etag[0] || call->origin || closing || reply->location || reply->link ||
+        prefer->waits || prefer->respond_async)
         return false;
     bool kept = reply->body->type || reply->source == VG_SOURCE_INVENTORY;
     return form->known || (kept && reply->body->length <= REMEMBERED_SIZE);

@@ -20,10 +20,10 @@
 #define PING_NS    (15 * VG_SECOND_NS)
 #define SILENCE_NS (45 * VG_SECOND_NS) /* without a sign of life */
 #define TICK_MS    1000
-#define MAX_QUEUED (64 * 1024) /* bytes given to one socket before it takes them */
 #define MAX_INPUT  4096        /* watchers have nothing to say but control frames */
 #define MAX_BYTES  (64 * 1024) /* of one message to a channel */
 #define PIECE      (16 * 1024)
+#define TURN       (64 * 1024) /* bytes that one socket may say in its turn */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of `arriving` and `woken` */
 static struct vg_http_websocket *arriving, *woken;
@@ -83,8 +83,7 @@ static bool queue_next(struct vg_http_websocket *s)
 static void pump_events(struct vg_http_websocket *s)
 {
     for (;;) {
-        while (!s->ending && !s->dead && !s->asleep &&
-               wslay_event_get_queued_msg_length(s->frames) < MAX_QUEUED &&
+        while (!s->ending && !s->dead && !s->asleep && !vg_http_frames_full(s) &&
                queue_next(s)) {
         }
         if (!s->dead && wslay_event_send(s->frames) != 0)
@@ -142,8 +141,7 @@ static void pump_channel(struct vg_http_websocket *s)
             break;
         read_from(s); /* what had to wait for it */
     }
-    while (!s->ending && !s->dead &&
-           wslay_event_get_queued_msg_length(s->frames) < MAX_QUEUED && queue_bytes(s)) {
+    while (!s->ending && !s->dead && !vg_http_frames_full(s) && queue_bytes(s)) {
     }
     if (!s->dead && wslay_event_send(s->frames) != 0)
         s->dead = true;
@@ -167,19 +165,24 @@ static void poll_side(struct side *side, int fd, uint32_t wanted)
 
 static void poll_for(struct vg_http_websocket *s)
 {
-    bool reads = wslay_event_want_read(s->frames) && !(s->n_input && !s->ending);
     bool writes = wslay_event_want_write(s->frames);
-    bool full = wslay_event_get_queued_msg_length(s->frames) >= MAX_QUEUED;
+    bool full = vg_http_frames_full(s);
+    bool feeds = s->n_input && !s->ending;
+    bool reads = wslay_event_want_read(s->frames) && !full && !feeds;
 
     if (!wslay_event_want_read(s->frames) && !writes) {
         s->dead = true; /* the closing handshake is done */
         return;
     }
-    poll_side(&s->near, s->fd, (reads ? EPOLLIN : EPOLLRDHUP) | (writes ? EPOLLOUT : 0u));
+    /* its end is asked for only where it is acted upon: it does not go away */
+    poll_side(&s->near, s->fd,
+              (reads   ? EPOLLIN
+               : feeds ? EPOLLRDHUP
+                       : 0u) |
+                  (writes ? EPOLLOUT : 0u));
     if (s->channel)
         poll_side(&s->far, s->channel->fd,
-                  (s->ending || full ? 0u : EPOLLIN) |
-                      (s->n_input && !s->ending ? EPOLLOUT : 0u));
+                  (s->ending || full ? 0u : EPOLLIN) | (feeds ? EPOLLOUT : 0u));
 }
 
 void vg_http_websocket_free(struct vg_http_websocket *s)
@@ -231,6 +234,7 @@ static void attend(struct vg_http_websocket *s)
         pump_channel(s);
     else if (!s->dead)
         pump_events(s);
+    s->budget = TURN;
     if (!s->dead)
         poll_for(s);
     if (s->dead)
@@ -377,7 +381,14 @@ static int start_thread(void)
     running = epoll_fd >= 0 && wake_fd >= 0 &&
               epoll_ctl(epoll_fd, EPOLL_CTL_ADD, wake_fd, &e) == 0 &&
               pthread_create(&thread, NULL, serve, NULL) == 0;
-    return running ? 0 : -1;
+    if (running)
+        return 0;
+    if (epoll_fd >= 0)
+        close(epoll_fd);
+    if (wake_fd >= 0)
+        close(wake_fd);
+    epoll_fd = wake_fd = -1;
+    return -1;
 }
 
 void vg_http_websockets_end_channels(void)
@@ -414,7 +425,9 @@ static void take_socket(void *data, struct MHD_Connection *connection, void *sta
     (void)connection;
 
     call->websocket = NULL;
+    vg_http_set_deadline(call->conn, 0); /* it has pings instead */
     s->fd = fd;
+    s->budget = TURN;
     s->handle = handle;
     s->heard_ns = vg_now_ns();
     s->ping_ns = s->heard_ns + PING_NS;
@@ -422,10 +435,10 @@ static void take_socket(void *data, struct MHD_Connection *connection, void *sta
         memcpy(s->early, early, n_early);
         s->n_early = n_early;
     }
-    bool refused;
+    bool refused = n_early && !s->early;
     {
         VG_LOCK(&lock);
-        refused = stopping || start_thread() < 0;
+        refused = refused || stopping || start_thread() < 0;
         if (!refused) {
             s->next = arriving;
             arriving = s;

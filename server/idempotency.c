@@ -11,6 +11,7 @@
 
 #define BUCKETS     4096
 #define MAX_ENTRIES 10000
+#define MAX_BYTES   ((size_t)32 << 20) /* of answers */
 #define KEEP_NS     (24 * 3600 * VG_SECOND_NS)
 
 struct entry {
@@ -25,7 +26,7 @@ struct entry {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct entry *buckets[BUCKETS];
 static struct entry *newest, *oldest;
-static size_t n_entries;
+static size_t n_entries, n_bytes;
 
 static XXH128_hash_t hash_parts(const char *a, const char *b, const char *c,
                                 size_t c_length)
@@ -43,11 +44,17 @@ static struct entry **find(XXH128_hash_t key)
     return at;
 }
 
+static size_t size_of(const struct vg_reply *reply)
+{
+    return reply->body ? reply->body->length : 0;
+}
+
 static void drop(struct entry *e)
 {
     *find(e->key) = e->next;
     *(e->newer ? &e->newer->older : &newest) = e->older;
     *(e->older ? &e->older->newer : &oldest) = e->newer;
+    n_bytes -= size_of(&e->reply);
     vg_reply_clear(&e->reply);
     free(e);
     n_entries--;
@@ -55,7 +62,8 @@ static void drop(struct entry *e)
 
 static void drop_old(int64_t now)
 {
-    while (oldest && (n_entries > MAX_ENTRIES || oldest->since_ns + KEEP_NS < now))
+    while (oldest && (n_entries > MAX_ENTRIES || n_bytes > MAX_BYTES ||
+                      oldest->since_ns + KEEP_NS < now))
         drop(oldest);
 }
 
@@ -118,12 +126,14 @@ void vg_idempotency_end(struct vg_request *rq, const struct vg_reply *reply)
     struct entry *e = *find(key_of(rq));
     if (!e)
         return;
-    if (reply->status >= 500 && !rq->begun) {
+    if (reply->status >= 500 && (!rq->begun || reply->unasked)) {
         drop(e);
         return;
     }
     e->done = true;
     e->reply = vg_reply_share(reply);
+    n_bytes += size_of(&e->reply);
+    drop_old(vg_now_ns());
 }
 
 void vg_idempotency_clear(void)

@@ -101,9 +101,10 @@ static void write_histogram(struct vg_exposition *x, const char *name,
 
 /* Every status that the gateway answers; the first is for what is none of them. */
 static const char *const codes[] = {
-    "other", "200", "201", "202", "204", "206", "304", "400", "401", "403", "404", "405",
-    "406",   "408", "409", "410", "411", "412", "413", "414", "415", "421", "422", "423",
-    "424",   "428", "429", "431", "500", "501", "502", "503", "504", "505", "507",
+    "other", "101", "200", "201", "202", "204", "206", "304", "400", "401",
+    "403",   "404", "405", "406", "408", "409", "410", "411", "412", "413",
+    "414",   "415", "421", "422", "423", "424", "426", "428", "429", "431",
+    "500",   "501", "502", "503", "504", "505", "507",
 };
 #define N_CODES    (sizeof(codes) / sizeof(codes[0]))
 #define MAX_TABLES 256
@@ -179,7 +180,8 @@ void vg_count_request(const struct vg_route *route, enum vg_method method, int s
     struct slot *slot = find_slot(route, method);
     bool known = status > 0 && status < (int)sizeof(code_index);
     add(&slot->by_code[known ? code_index[status] : 0], 1);
-    observe(&slot->durations, duration_ns);
+    if (status != 101) /* a WebSocket lasts as long as its client likes */
+        observe(&slot->durations, duration_ns);
 }
 
 static const char *const methods[] = {"other", "GET",  "HEAD",   "PUT",

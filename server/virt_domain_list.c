@@ -156,6 +156,13 @@ static int read_records(virConnectPtr conn, unsigned int filter, unsigned int fi
     return list->records.n < 0 ? -1 : 0;
 }
 
+/* Whether libvirt's last error is that of a domain that ended since it was listed. */
+static bool is_gone(void)
+{
+    int code = virGetLastErrorCode();
+    return code == VIR_ERR_NO_DOMAIN || code == VIR_ERR_OPERATION_INVALID;
+}
+
 /* A driver without statistics: a list, and virDomainGetState for each. */
 static int read_handles(virConnectPtr conn, unsigned int filter, struct list *list)
 {
@@ -169,8 +176,10 @@ static int read_handles(virConnectPtr conn, unsigned int filter, struct list *li
     for (int i = 0; i < list->handles.n; i++) {
         struct vg_view *v = &list->v[list->n];
         *v = vg_view_of(list->handles.v[i]);
-        list->n +=
-            vg_view_read(v, VG_STATE_FIELDS, false) == 0; /* else it is gone meanwhile */
+        if (vg_view_read(v, VG_STATE_FIELDS, false) == 0)
+            list->n++;
+        else if (!is_gone())
+            return -1;
     }
     return 0;
 }
@@ -285,12 +294,13 @@ static bool passes(const struct vg_view *v, const struct vg_domain_filter *filte
 
 /* Fields the list calls did not give: from the domain itself where that costs no RPC, or
  * where there is no other way. A domain that is gone meanwhile keeps what is known. */
-static void complete(struct vg_request *rq, struct vg_view *v, unsigned int fields)
+static int complete(struct vg_request *rq, struct vg_view *v, unsigned int fields)
 {
     unsigned int missing = fields & ~v->have;
-    if (vg_conn_in_process(rq) ||
-        missing & (VG_DOMAIN_OS_TYPE | VG_DOMAIN_TITLE | VG_DOMAIN_UPDATED))
-        (void)vg_view_read(v, missing, vg_conn_in_process(rq));
+    if (!vg_conn_in_process(rq) &&
+        !(missing & (VG_DOMAIN_OS_TYPE | VG_DOMAIN_TITLE | VG_DOMAIN_UPDATED)))
+        return 0;
+    return vg_view_read(v, missing, vg_conn_in_process(rq)) == 0 || is_gone() ? 0 : -1;
 }
 
 static unsigned int pass_down(const struct vg_domain_filter *filter)
@@ -330,7 +340,10 @@ int vg_domain_write_list(struct vg_request *rq, struct vg_json *w,
             }
             break;
         }
-        complete(rq, v, fields);
+        if (complete(rq, v, fields) < 0) {
+            vg_error_set_virt(vg_request_error(rq));
+            return -1;
+        }
         vg_view_write(w, NULL, v, fields);
         last = v->name;
         written++;

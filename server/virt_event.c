@@ -45,10 +45,15 @@ void vg_draft_domain(struct vg_event_draft *d, void *host, virDomainPtr dom,
     vg_event_begin(&d->w, &d->source);
 }
 
+void vg_event_invalidate(struct vg_host *host)
+{
+    vg_inventory_touch(host->inventory);
+}
+
 void vg_draft_publish(struct vg_event_draft *d)
 {
     if (d->source.object == VG_EVENT_DOMAIN || d->source.object == VG_EVENT_CONNECTION)
-        vg_inventory_touch(d->host->inventory);
+        vg_event_invalidate(d->host);
     vg_host_count_event(d->host);
     vg_event_publish(&d->source, &d->w);
     vg_json_free(&d->w);

@@ -51,6 +51,9 @@ void vg_draft_domain(struct vg_event_draft *draft, void *host, virDomainPtr dom,
 void vg_draft_begin(struct vg_event_draft *draft, void *host, enum vg_event_object object,
                     const char *name);
 void vg_draft_publish(struct vg_event_draft *draft);
+/* Publishing does so for domains; to be called before anybody else is told of the event.
+ */
+void vg_event_invalidate(struct vg_host *host);
 
 /* A row for each event id; ended by one without a callback. */
 struct vg_domain_event {

@@ -85,7 +85,9 @@ static struct vg_reply run_once(struct vg_host *host, struct vg_lease *lease,
         vg_error_clear(&why);
         if (rq->watched && vg_precondition_check(rq) == 0)
             return rq->route->handler(rq);
-        return vg_fail(rq);
+        struct vg_reply reply = vg_fail(rq);
+        reply.unasked = true;
+        return reply;
     }
     rq->lease = lease;
     struct vg_reply reply =

@@ -36,6 +36,7 @@ struct vg_reply {
     const char *allow;    /* Allow header, borrowed from the route table */
     unsigned int retry_after;
     bool transport_failed; /* the host's connection is to be thrown away */
+    bool unasked;          /* there was no connection to ask anything on */
 
     struct vg_watching *watching; /* owned; instead of a body */
     struct vg_channel *channel;   /* the same */

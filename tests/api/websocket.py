@@ -3,6 +3,8 @@
 """RFC 6455 on the wire: the handshake, the frames of the event stream, how it ends."""
 import json
 import sys
+import threading
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "harness"))
@@ -71,11 +73,62 @@ def test_frames(port):
         socket.close()
 
 
+PING = b"\x89\xfd" + bytes(4 + 125)  # masked by nothing
+EMPTY = b"\x82\x80" + bytes(4)
+
+
+def test_deaf(port):
+    """Who asks without end and reads no answer is not listened to any more."""
+    deaf, sent = WebSocket(port, EVENTS, timeout=2), 0
+    try:
+        while sent < 256 << 20:
+            sent += deaf.socket.send(PING * 500)
+    except TimeoutError:
+        pass
+    check(sent < 256 << 20, "a client that reads nothing is bounded", sent)
+    deaf.close()
+
+
+def test_talker(port):
+    """One that never stops talking does not keep others from being heard."""
+    talker, other, done = WebSocket(port, EVENTS), WebSocket(port, EVENTS), threading.Event()
+
+    def talk():
+        while not done.is_set():
+            talker.socket.sendall(EMPTY * 1000)
+
+    thread = threading.Thread(target=talk)
+    thread.start()
+    for _ in range(5):
+        time.sleep(0.1)
+        other.send(b"heard?", 9)
+        check(other.frame() == (10, b"heard?"), "another one's ping is answered meanwhile")
+    check(thread.is_alive(), "it still talks")
+    done.set()
+    thread.join()
+    talker.close()
+    other.close()
+
+
+def test_lasting():
+    """A WebSocket outlives what a request's body and its answer may take."""
+    gateway = Gateway("test:///default", "--body-timeout", "1")
+    socket = WebSocket(gateway.port, EVENTS)
+    time.sleep(2.5)
+    socket.send(b"still there?", 9)
+    check(socket.frame() == (10, b"still there?"), "it lasts longer than body-timeout")
+    socket.close()
+    gateway.stop()
+
+
 def main():
     gateway = Gateway("test:///default")
     test_handshake(gateway.port)
     test_events(gateway.port)
     test_frames(gateway.port)
+    test_deaf(gateway.port)
+    test_talker(gateway.port)
+    test_lasting()
     socket = WebSocket(gateway.port, EVENTS)
     gateway.process.terminate()
     check(socket.end() == 1001, "the gateway's end is told", socket.code)
