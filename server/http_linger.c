@@ -56,12 +56,18 @@ void vg_http_linger(int fd)
 
 void vg_http_linger_watch(int64_t now_ns)
 {
-    VG_LOCK(&lock);
-    for (size_t i = n_sockets; i-- > 0;) {
-        if (sockets[i].until_ns > now_ns && discard(sockets[i].fd))
+    size_t n;
+    {
+        VG_LOCK(&lock);
+        n = n_sockets;
+    }
+    /* only this takes sockets away: the first n stay while network threads add others */
+    while (n-- > 0) {
+        if (sockets[n].until_ns > now_ns && discard(sockets[n].fd))
             continue;
-        close(sockets[i].fd);
-        sockets[i] = sockets[--n_sockets];
+        close(sockets[n].fd);
+        VG_LOCK(&lock);
+        sockets[n] = sockets[--n_sockets];
     }
 }
 
