@@ -20,38 +20,38 @@ bool vg_http_frames_full(const struct vg_http_websocket *s)
            wslay_event_get_queued_msg_count(s->frames) >= MAX_MESSAGES;
 }
 
+static ssize_t not_now(wslay_event_context_ptr frames)
+{
+    wslay_event_set_error(frames, WSLAY_ERR_WOULDBLOCK);
+    return -1;
+}
+
 static ssize_t receive(wslay_event_context_ptr frames, uint8_t *buffer, size_t size,
                        int flags, void *data)
 {
     struct vg_http_websocket *s = data;
     (void)flags;
 
-    /* the channel is to take that first, or the client its answers */
-    if (s->n_input || vg_http_frames_full(s)) {
-        wslay_event_set_error(frames, WSLAY_ERR_WOULDBLOCK);
-        return -1;
-    }
-    if (s->n_early) {
+    if (s->n_input) /* the channel is to take that first */
+        return not_now(frames);
+    if (s->n_early) { /* few, and epoll does not know of them */
         size_t n = s->n_early < size ? s->n_early : size;
         memcpy(buffer, s->early, n);
         s->n_early -= n;
         memmove(s->early, s->early + n, s->n_early);
         return (ssize_t)n;
     }
-    size = size < s->budget ? size : s->budget;
-    if (!size) { /* epoll says so again */
-        wslay_event_set_error(frames, WSLAY_ERR_WOULDBLOCK);
-        return -1;
-    }
-    ssize_t n = recv(s->fd, buffer, size, MSG_DONTWAIT);
+    if (vg_http_frames_full(s) || !s->budget)
+        return not_now(frames);
+    ssize_t n = recv(s->fd, buffer, size < s->budget ? size : s->budget, MSG_DONTWAIT);
     if (n > 0) {
         s->budget -= (size_t)n;
         s->heard_ns = vg_now_ns();
         return n;
     }
-    bool later = n < 0 && (errno == EAGAIN || errno == EINTR);
-    wslay_event_set_error(frames,
-                          later ? WSLAY_ERR_WOULDBLOCK : WSLAY_ERR_CALLBACK_FAILURE);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return not_now(frames);
+    wslay_event_set_error(frames, WSLAY_ERR_CALLBACK_FAILURE);
     return -1;
 }
 
@@ -65,9 +65,9 @@ static ssize_t transmit(wslay_event_context_ptr frames, const uint8_t *bytes, si
 
     if (n >= 0)
         return n;
-    bool later = errno == EAGAIN || errno == EINTR;
-    wslay_event_set_error(frames,
-                          later ? WSLAY_ERR_WOULDBLOCK : WSLAY_ERR_CALLBACK_FAILURE);
+    if (errno == EAGAIN || errno == EINTR)
+        return not_now(frames);
+    wslay_event_set_error(frames, WSLAY_ERR_CALLBACK_FAILURE);
     return -1;
 }
 

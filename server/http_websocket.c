@@ -168,18 +168,16 @@ static void poll_for(struct vg_http_websocket *s)
     bool writes = wslay_event_want_write(s->frames);
     bool full = vg_http_frames_full(s);
     bool feeds = s->n_input && !s->ending;
-    bool reads = wslay_event_want_read(s->frames) && !full && !feeds;
+    bool listens = wslay_event_want_read(s->frames);
 
-    if (!wslay_event_want_read(s->frames) && !writes) {
+    if (!listens && !writes) {
         s->dead = true; /* the closing handshake is done */
         return;
     }
-    /* its end is asked for only where it is acted upon: it does not go away */
-    poll_side(&s->near, s->fd,
-              (reads   ? EPOLLIN
-               : feeds ? EPOLLRDHUP
-                       : 0u) |
-                  (writes ? EPOLLOUT : 0u));
+    uint32_t heard = listens && !full ? EPOLLIN : 0u;
+    if (feeds) /* its end is asked for only where it is acted upon: it does not go away */
+        heard = EPOLLRDHUP;
+    poll_side(&s->near, s->fd, heard | (writes ? EPOLLOUT : 0u));
     if (s->channel)
         poll_side(&s->far, s->channel->fd,
                   (s->ending || full ? 0u : EPOLLIN) | (feeds ? EPOLLOUT : 0u));
