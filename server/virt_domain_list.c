@@ -25,14 +25,9 @@ static void free_set(struct set *set)
 }
 #define auto_set VG_CLEANUP(free_set) struct set
 
-static int compare_uuid(const void *a, const void *b)
-{
-    return memcmp(a, b, VIR_UUID_BUFLEN);
-}
-
 static bool in_set(const struct set *set, const struct vg_view *v)
 {
-    return set->n && bsearch(v->uuid, set->v, set->n, VIR_UUID_BUFLEN, compare_uuid);
+    return set->n && bsearch(v->uuid, set->v, set->n, VIR_UUID_BUFLEN, vg_compare_uuids);
 }
 
 /* Adds the domains that libvirt's filter gives, in one call. */
@@ -50,7 +45,7 @@ static int add_to_set(virConnectPtr conn, unsigned int filter, struct set *set)
     set->v = grown;
     for (int i = 0; i < list.n; i++)
         virDomainGetUUID(list.v[i], set->v[set->n++]);
-    qsort(set->v, set->n, VIR_UUID_BUFLEN, compare_uuid);
+    qsort(set->v, set->n, VIR_UUID_BUFLEN, vg_compare_uuids);
     return 0;
 }
 
@@ -297,10 +292,12 @@ static bool passes(const struct vg_view *v, const struct vg_domain_filter *filte
 static int complete(struct vg_request *rq, struct vg_view *v, unsigned int fields)
 {
     unsigned int missing = fields & ~v->have;
-    if (!vg_conn_in_process(rq) &&
+    bool in_process = vg_conn_in_process(rq);
+
+    if (!in_process &&
         !(missing & (VG_DOMAIN_OS_TYPE | VG_DOMAIN_TITLE | VG_DOMAIN_UPDATED)))
         return 0;
-    return vg_view_read(v, missing, vg_conn_in_process(rq)) == 0 || is_gone() ? 0 : -1;
+    return vg_view_read(v, missing, in_process) == 0 || is_gone() ? 0 : -1;
 }
 
 static unsigned int pass_down(const struct vg_domain_filter *filter)

@@ -10,6 +10,7 @@
  */
 #include "server/clock.h"
 #include "server/digits.h"
+#include "server/virt_domain_view.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/host.h"
 #include "virtgate/metrics.h"
@@ -304,16 +305,15 @@ static void write_used_percent(struct part *part)
                               (available - left) * 10000 / available, 2);
 }
 
-static void write_domain(struct part *part, const char *host, const unsigned char *uuid)
+static void write_domain(struct part *part, const char *host, const struct vg_view *v)
 {
-    char text[VIR_UUID_STRING_BUFLEN];
-    virDomainPtr dom = part->record->dom;
+    char uuid[VIR_UUID_STRING_BUFLEN];
 
-    vg_uuid_text(uuid, text);
+    vg_uuid_text(v->uuid, uuid);
     part->domain.len = 0;
     vg_exposition_label(&part->domain, "host", host);
-    vg_exposition_label(&part->domain, "domain", virDomainGetName(dom));
-    vg_exposition_label(&part->domain, "uuid", text);
+    vg_exposition_label(&part->domain, "domain", v->name);
+    vg_exposition_label(&part->domain, "uuid", uuid);
     vg_exposition_uint(begin(part, META), 1);
     write_parameters(part);
     write_used_percent(part);
@@ -322,14 +322,14 @@ static void write_domain(struct part *part, const char *host, const unsigned cha
 /* ---- a host ------------------------------------------------------------------------ */
 
 struct member {
-    unsigned char uuid[VIR_UUID_BUFLEN];
+    struct vg_view view;
     const virDomainStatsRecord *record;
 };
 
 static int compare_members(const void *a, const void *b)
 {
-    return memcmp(((const struct member *)a)->uuid, ((const struct member *)b)->uuid,
-                  VIR_UUID_BUFLEN);
+    return vg_compare_uuids(((const struct member *)a)->view.uuid,
+                            ((const struct member *)b)->view.uuid);
 }
 
 /* In the order of their UUIDs, so that it does not change. NULL: out of memory. */
@@ -338,12 +338,11 @@ static struct member *sort_members(const struct vg_stats_list *list)
     size_t n = (size_t)list->n;
     struct member *members = calloc(n + 1, sizeof(*members));
 
-    for (size_t i = 0; members && i < n; i++) {
-        members[i].record = list->v[i];
-        virDomainGetUUID(list->v[i]->dom, members[i].uuid);
-    }
-    if (members)
-        qsort(members, n, sizeof(*members), compare_members);
+    if (!members)
+        return NULL;
+    for (size_t i = 0; i < n; i++)
+        members[i] = (struct member){vg_view_of(list->v[i]->dom), list->v[i]};
+    qsort(members, n, sizeof(*members), compare_members);
     return members;
 }
 
@@ -356,26 +355,27 @@ static void write_host_number(struct part *part, size_t family, const char *host
     vg_exposition_uint(x, n);
 }
 
-static int write_domains(struct part *part, const struct vg_stats_list *list,
-                         const char *host)
+static void write_domains(struct part *part, const struct vg_stats_list *list,
+                          const char *host)
 {
     vg_autofree struct member *members = sort_members(list);
     uint64_t n = 0, active = 0;
 
-    if (!members)
-        return -1;
+    if (!members) {
+        part->domain.failed = true;
+        return;
+    }
     for (int i = 0; i < list->n; i++) {
         const struct member *m = &members[i];
         if (i && compare_members(m - 1, m) == 0)
             continue;
         part->record = m->record;
-        write_domain(part, host, m->uuid);
+        write_domain(part, host, &m->view);
         n++;
-        active += virDomainGetID(m->record->dom) != (unsigned int)-1;
+        active += vg_view_is_active(&m->view);
     }
     write_host_number(part, DOMAINS, host, n);
     write_host_number(part, DOMAINS_NUMBER, host, active);
-    return 0;
 }
 
 struct vg_reply vg_metrics_of_host(struct vg_request *rq)
@@ -388,10 +388,7 @@ struct vg_reply vg_metrics_of_host(struct vg_request *rq)
                                          VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT);
     if (list.n < 0)
         return vg_fail_virt(rq);
-    if (write_domains(&part, &list, vg_host_name(rq)) < 0) {
-        vg_error_set(vg_request_error(rq), VG_E_INTERNAL, "Out of memory");
-        return vg_fail(rq);
-    }
+    write_domains(&part, &list, vg_host_name(rq));
     for (size_t i = 0; i < N_FAMILIES; i++) {
         const char separator = VG_METRICS_SEPARATOR;
         vg_exposition_raw(&all, part.families[i].data, part.families[i].len);

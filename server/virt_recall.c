@@ -28,7 +28,7 @@ struct slot {
 };
 
 struct known {
-    unsigned char uuid[VIR_UUID_BUFLEN];
+    unsigned char uuid[VIR_UUID_BUFLEN]; /* first, for vg_compare_uuids() */
     unsigned int id;
     bool persistent;
 };
@@ -162,19 +162,11 @@ void vg_recall_keep_view(struct vg_request *rq, const struct vg_view *view)
 
 /* ---- lists ------------------------------------------------------------------------- */
 
-static int compare_known(const void *a, const void *b)
-{
-    return memcmp(((const struct known *)a)->uuid, ((const struct known *)b)->uuid,
-                  VIR_UUID_BUFLEN);
-}
-
 /* False: it is another than it was, or new. */
 static bool find_known(const struct vg_recall *recall, struct vg_view *view)
 {
-    struct known key = {0};
-    memcpy(key.uuid, view->uuid, sizeof(key.uuid));
-    const struct known *k = bsearch(&key, recall->known, recall->n_known,
-                                    sizeof(*recall->known), compare_known);
+    const struct known *k = bsearch(view->uuid, recall->known, recall->n_known,
+                                    sizeof(*recall->known), vg_compare_uuids);
     if (!k || k->id != view->id)
         return false;
     view->persistent = k->persistent;
@@ -212,7 +204,7 @@ void vg_recall_keep_persistent(struct vg_request *rq, const struct vg_view *view
         known[i].id = views[i].id;
         known[i].persistent = views[i].persistent;
     }
-    qsort(known, n, sizeof(*known), compare_known);
+    qsort(known, n, sizeof(*known), vg_compare_uuids);
     free(recall->known);
     recall->known = known;
     recall->n_known = n;
