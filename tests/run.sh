@@ -50,7 +50,8 @@ count() { # name exit-status output seconds
 
 # Leaves NAME.out, NAME.seconds and, at last, NAME.status in $work.
 execute() { # name command...
-    local at=$work/${1//\//.} status begun=$SECONDS
+    local at=$work/$1 status begun=$SECONDS
+    mkdir -p "$(dirname "$at")"
     shift
     timeout --kill-after=10 "${VG_TIMEOUT:-600}" "$@" >"$at.out" 2>&1 </dev/null
     status=$?
@@ -61,7 +62,7 @@ execute() { # name command...
 }
 
 report() { # name
-    local at=$work/${1//\//.}
+    local at=$work/$1
     count "$1" "$(cat "$at.status" || echo 1)" "$at.out" "$(cat "$at.seconds")"
 }
 
@@ -98,11 +99,11 @@ run_side_by_side() { # suite
     for program in $(programs "$1"); do
         name=$1/$(basename "$program")
         [ ${#running[@]} -lt "$(nproc)" ] || report_ended
-        VG_RECORD=$work/${name//\//.}.record execute "$name" "$program" &
+        VG_RECORD=$work/$name.record execute "$name" "$program" &
         running+=("$name")
     done
     while [ ${#running[@]} -gt 0 ]; do report_ended; done
-    cat "$work/$1".*.record >>"$VG_RECORD" 2>/dev/null
+    cat "$work/$1"/*.record >>"$VG_RECORD" 2>/dev/null
 }
 
 # Waits for one of $running at least.
@@ -111,7 +112,7 @@ report_ended() {
     wait -n
     none=$?
     for name in "${running[@]}"; do
-        if [ $none = 127 ] || [ -e "$work/${name//\//.}.status" ]; then
+        if [ $none = 127 ] || [ -e "$work/$name.status" ]; then
             report "$name"
         else
             left+=("$name")

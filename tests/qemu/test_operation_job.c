@@ -111,12 +111,9 @@ static const struct step no_room_waiting[] = {
      .json = "{" TO("full/copy") "}", .headers = {"Prefer: wait=20"}},
 };
 
-static void run_without_room(struct scenario *s, const char *dir,
+static void run_without_room(struct scenario *s, const char *path,
                              const struct step *steps, size_t n)
 {
-    char path[256];
-
-    snprintf(path, sizeof(path), "%s/full", dir);
     check_that(run_program(ARGS("tests/qemu/libvirtd.sh", "exec", "mount", "-t", "tmpfs",
                                 "-o", "size=2m,mode=777", "none", path)) == 0,
                "a file system of 2 MiB");
@@ -131,9 +128,9 @@ static void test_no_room(struct scenario *s, const char *dir)
 
     snprintf(path, sizeof(path), "%s/full", dir);
     check_that(mkdir(path, 0777) == 0, "a folder to mount at");
-    run_without_room(s, dir, no_room_to_copy, COUNT(no_room_to_copy));
-    run_without_room(s, dir, no_room_to_back_up, COUNT(no_room_to_back_up));
-    run_without_room(s, dir, no_room_waiting, COUNT(no_room_waiting));
+    run_without_room(s, path, no_room_to_copy, COUNT(no_room_to_copy));
+    run_without_room(s, path, no_room_to_back_up, COUNT(no_room_to_back_up));
+    run_without_room(s, path, no_room_waiting, COUNT(no_room_waiting));
 }
 
 /* ---- the domain stops -------------------------------------------------------------- */
