@@ -46,8 +46,8 @@ struct vg_http_headers {
         *last_event_id, *connection, *upgrade, *websocket_key, *websocket_version,
         *websocket_protocol;
     unsigned int n_host, n_length, n_encoding;
-    size_t total;      /* bytes of all fields */
-    const char *fault; /* what is malformed */
+    size_t n_fields, total; /* of all fields; total in bytes */
+    const char *fault;      /* what is malformed */
     struct vg_prefer prefer;
 };
 
@@ -57,9 +57,10 @@ struct vg_http_call {
     struct vg_http_conn *conn;
     bool begun, dispatched, suspended, close, gzip;
     struct vg_http_headers headers;
-    const char *allow; /* for 405 and OPTIONS; borrowed from the router */
-    char *origin;      /* allowed origin to name in the answer; owned */
-    char *traceparent; /* for the log; owned */
+    const char *target_end; /* in libmicrohttpd's buffer: where HTTP/1.1 stands */
+    const char *allow;      /* for 405 and OPTIONS; borrowed from the router */
+    char *origin;           /* allowed origin to name in the answer; owned */
+    char *traceparent;      /* for the log; owned */
     size_t body_size, body_limit;
     int status; /* of the answer */
     struct MHD_Response *response;

@@ -13,8 +13,9 @@
 #include <string.h>
 #include <strings.h>
 
-#define MAX_HEADER_BYTES 10240
-#define MAX_BODIES_BYTES (32 * 1024 * 1024) /* of all requests together */
+#define MAX_HEADER_BYTES  10240
+#define MAX_HEADER_FIELDS 100
+#define MAX_BODIES_BYTES  (32 * 1024 * 1024) /* of all requests together */
 
 static atomic_size_t bodies_bytes;
 
@@ -102,6 +103,7 @@ static enum MHD_Result take_header(void *data, enum MHD_ValueKind kind, const ch
     struct vg_http_headers *h = data;
     (void)kind;
 
+    h->n_fields++;
     h->total += name_size + value_size + 4;
     if (!is_token(name, name_size))
         h->fault = "A header field's name is malformed";
@@ -234,10 +236,11 @@ int vg_http_check(struct vg_http_call *call, const char *version,
         vg_error_set(e, VG_E_BAD_REQUEST, "%s", fault);
         return -1;
     }
-    if (h->total > MAX_HEADER_BYTES) {
+    if (h->total > MAX_HEADER_BYTES || h->n_fields > MAX_HEADER_FIELDS) {
         call->close = true;
-        vg_error_set(e, VG_E_HEADERS_TOO_LARGE, "At most %d bytes of header are accepted",
-                     MAX_HEADER_BYTES);
+        vg_error_set(e, VG_E_HEADERS_TOO_LARGE,
+                     "At most %d header fields of %d bytes together are accepted",
+                     MAX_HEADER_FIELDS, MAX_HEADER_BYTES);
         return -1;
     }
     if (!call->conn->local && !accepts_host(call->conn, h->host, config)) {

@@ -364,6 +364,19 @@ static int check_target(struct vg_request *rq)
     return 0;
 }
 
+/* A NUL byte in the target ends it for whoever reads a string: what would be carried out
+ * is not what was asked. libmicrohttpd's strings lie side by side as they came. */
+static int check_whole(struct vg_http_call *call, const char *version)
+{
+    if (version == call->target_end)
+        return 0;
+    call->close = true;
+    vg_error_set(&call->rq->error, VG_E_BAD_REQUEST,
+                 "The request line is malformed; a method, a target without blanks or "
+                 "NUL bytes, and HTTP/1.1 are accepted, parted by single blanks");
+    return -1;
+}
+
 /* Everything that the header decides. -1: the request's error is set. */
 static int judge_header(struct vg_http_call *call, const char *method,
                         const char *version)
@@ -371,7 +384,8 @@ static int judge_header(struct vg_http_call *call, const char *method,
     struct vg_request *rq = call->rq;
 
     rq->path_length = strcspn(rq->target, "?");
-    if (identify(call, method, version) < 0 || check_target(rq) < 0)
+    if (identify(call, method, version) < 0 || check_whole(call, version) < 0 ||
+        check_target(rq) < 0)
         return -1;
     if (rq->method == VG_OPTIONS && strcmp(rq->target, "*") == 0)
         return 0;
@@ -445,15 +459,13 @@ enum MHD_Result vg_http_on_request(void *data, struct MHD_Connection *connection
 {
     struct vg_http_call *call = *state;
     (void)data;
+    (void)connection;
     (void)url;
 
     if (!call)
         return MHD_NO;
-    if (!call->begun) {
-        call->connection = connection;
-        call->conn = conn_of(connection);
+    if (!call->begun)
         return call->conn ? behind_door(call, method, version) : MHD_NO;
-    }
     if (call->response)
         return send_response(call);
     if (*upload_size)
@@ -463,16 +475,29 @@ enum MHD_Result vg_http_on_request(void *data, struct MHD_Connection *connection
 
 /* ---- begin and end of a request on the wire ---------------------------------------- */
 
+/* libmicrohttpd takes the query apart once more, key by key into the memory it has for a
+ * connection, and where that is full it gives no answer. Nobody asks it for the keys. */
+static void hide_query(const char *target)
+{
+    char *query = strchr((char *)(uintptr_t)target, '?');
+    if (query && query[1])
+        query[1] = '\0';
+}
+
 /* The whole target as received; libmicrohttpd itself takes it apart, and too early. */
 void *vg_http_on_target(void *data, const char *target, struct MHD_Connection *connection)
 {
     struct vg_http_call *call = malloc(sizeof(*call));
-    struct vg_http_conn *conn = conn_of(connection);
     (void)data;
 
     if (!call)
         return NULL;
-    *call = (struct vg_http_call){.rq = vg_request_new()};
+    *call = (struct vg_http_call){
+        .rq = vg_request_new(),
+        .connection = connection,
+        .conn = conn_of(connection),
+        .target_end = target + strlen(target) + 1,
+    };
     if (!call->rq || vg_request_set_target(call->rq, target) < 0) {
         vg_request_unref(call->rq);
         free(call);
@@ -481,8 +506,9 @@ void *vg_http_on_target(void *data, const char *target, struct MHD_Connection *c
     call->rq->start_ns = vg_now_ns();
     call->rq->done = finish_call;
     call->rq->done_data = call;
-    if (conn)
-        vg_http_set_deadline(conn, config->header_timeout);
+    if (call->conn)
+        vg_http_set_deadline(call->conn, config->header_timeout);
+    hide_query(target);
     atomic_fetch_add(&active, 1);
     return call;
 }
