@@ -139,8 +139,8 @@ static struct vg_reply convert_domain(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_domain_config[] = {
-    {VG_PUT, "/domains/{domain}", "replaceDomain", VG_ADMIN | VG_ARGS | VG_CONFIG, replace_domain},
-    {VG_PATCH, "/domains/{domain}", "patchDomain", VG_ADMIN | VG_ARGS | VG_CONFIG, patch_domain},
+    {VG_PUT, "/domains/{domain}", "replaceDomain", VG_ADMIN | VG_ARGS, replace_domain},
+    {VG_PATCH, "/domains/{domain}", "patchDomain", VG_ADMIN | VG_ARGS, patch_domain},
     {VG_GET, "/domains/{domain}/xml", "getDomainXml", VG_READ | VG_ARGS | VG_SHARED | VG_GIVES_XML | VG_ONLY_XML, get_domain_xml},
     {VG_PUT, "/domains/{domain}/xml", "redefineDomain", VG_ADMIN | VG_ARGS | VG_XML, redefine_domain},
     {VG_POST, "/domains/convert", "convertDomainXml", VG_ADMIN | VG_ARGS, convert_domain},

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "server/entity_tag.h"
 #include "server/request.h"
 #include "virtgate/config.h"
 
@@ -17,7 +18,7 @@ struct vg_http_sent {
     struct MHD_Response *response; /* NULL: none */
     const struct vg_body *body;    /* the response has a reference; NULL: 304 */
     const struct vg_route *route;
-    char etag[32];
+    char etag[VG_TAG_SIZE];
     char id[sizeof(((struct vg_request *)0)->id)];
     enum vg_source source;
     bool has_revision;

@@ -3,6 +3,7 @@
  * From a reply to the wire: entity tags and conditional requests (RFC 9110), compression,
  * the header fields every answer has; and the access line.
  */
+#include "server/entity_tag.h"
 #include "server/event.h"
 #include "server/http_internal.h"
 #include "server/http_websocket.h"
@@ -122,22 +123,10 @@ static void add_common(const struct vg_http_call *call, const struct vg_reply *r
     add_cors(call, response);
 }
 
-/* "0123456789abcdef", "0123456789abcdef-gz" with the quotes */
-static void write_etag(char *ret, uint64_t hash, bool gzip)
-{
-    static const char digits[] = "0123456789abcdef";
-    const char *end = gzip ? "-gz\"" : "\"";
-
-    *ret++ = '"';
-    for (int shift = 60; shift >= 0; shift -= 4)
-        *ret++ = digits[hash >> shift & 15];
-    memcpy(ret, end, strlen(end) + 1);
-}
-
 /* The form of a reply that goes to this client. */
 struct form {
     const struct vg_packed *packed; /* NULL: as it is */
-    char etag[32];                  /* "": none */
+    char etag[VG_TAG_SIZE];         /* "": none */
     bool known;                     /* the client has it already: 304 */
     bool varies;
 };
@@ -160,13 +149,13 @@ static struct form choose_form(const struct vg_http_call *call, struct vg_reply 
     struct form form = {.varies = packs};
 
     if (tagged)
-        write_etag(form.etag, reply->body->hash, packs && call->gzip);
+        vg_tag_write(form.etag, rq, reply->body->hash, packs && call->gzip);
     form.known = is_known(call, &form);
     if (form.known || !packs || !call->gzip)
         return form;
     form.packed = vg_body_packed(reply->body);
     if (tagged && !form.packed) {
-        write_etag(form.etag, reply->body->hash, false);
+        vg_tag_write(form.etag, rq, reply->body->hash, false);
         form.known = is_known(call, &form);
     }
     return form;

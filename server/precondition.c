@@ -1,88 +1,113 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The representation that If-Match means is GET's at the same path, or, for an action, at
- * the object's. It is read by the worker that then makes the change.
+ * The representation that a tag of If-Match means is GET's at the same path, or, for an
+ * action, at the object's, with the query that the tag names. It is read by the worker
+ * that then makes the change.
  */
 #include "server/precondition.h"
 
-#include <inttypes.h>
+#include "server/entity_tag.h"
+#include "server/operation.h"
+#include "virtgate/cleanup.h"
+
 #include <stdio.h>
 #include <string.h>
 
-static int fail(struct vg_request *rq)
+#define MAX_TAGS 8 /* each is a read */
+
+static void unref_request(struct vg_request **rq)
 {
-    vg_error_set(&rq->error, VG_E_PRECONDITION_FAILED,
-                 "It has changed since it was read (If-Match); read it again");
+    vg_request_unref(*rq);
+}
+
+static int fail_memory(struct vg_request *rq)
+{
+    vg_error_set(&rq->error, VG_E_INTERNAL, "Out of memory");
     return -1;
 }
 
-/* What a client may have read before it changes a configuration: the default view, or the
- * document with the flags that a change is made from. */
-static const struct {
-    struct vg_pair query[2];
-    unsigned int n;
-} forms[] = {
-    {.n = 0},
-    {{{"view", "config"}}, 1},
-    {{{"view", "config"}, {"flags", "inactive"}}, 2},
-    {{{"view", "config"}, {"flags", "secure"}}, 2},
-    {{{"view", "config"}, {"flags", "inactive,secure"}}, 2},
-};
-
-/* Whether the header names the tag of one form. 1: yes; 0: no; -1: not known, the
- * request's error is set. */
-static int matches(struct vg_request *rq, size_t form)
+static int fail(struct vg_request *rq, unsigned int n_tags)
 {
-    char tag[20];
-    struct vg_pair query[2];
-    struct vg_request read = {
-        .method = VG_GET,
-        .method_name = "GET",
-        .target = rq->target,
-        .path_length = rq->path_length,
-        .n_segments = rq->n_segments,
-        .first_segment = rq->first_segment,
-        .query = query,
-        .n_query = forms[form].n,
-        .by = rq->by,
-        .role = rq->role,
-        .host = rq->host,
-        .prefix = rq->prefix,
-        .route = rq->read_route,
-        .lease = rq->lease,
-        .watched = rq->watched, /* borrowed */
-    };
-    memcpy(query, forms[form].query, sizeof(query));
-    memcpy(read.segments, rq->segments, sizeof(read.segments));
-    struct vg_reply reply = read.route->handler(&read);
+    if (n_tags)
+        vg_error_set(&rq->error, VG_E_PRECONDITION_FAILED,
+                     "It has changed since it was read (If-Match); read it again");
+    else
+        vg_error_set(&rq->error, VG_E_PRECONDITION_FAILED,
+                     "If-Match holds no entity tag of this gateway; accepted are * and "
+                     "the ETag of a GET, with its quotes");
+    return -1;
+}
+
+/* The request that would give the tag; borrows the lease. NULL: out of memory. */
+static struct vg_request *make_read(const struct vg_request *rq, const char *target,
+                                    bool xml)
+{
+    struct vg_request *read = vg_request_new();
+    if (!read)
+        return NULL;
+    read->method = VG_GET;
+    read->method_name = "GET";
+    read->first_segment = rq->first_segment;
+    read->by = rq->by;
+    read->role = rq->role;
+    read->host = rq->host;
+    read->route = rq->read_route;
+    read->lease = rq->lease;
+    read->accept = xml ? VG_ACCEPT_XML : VG_ACCEPT_NOTHING_SAID;
+    read->watched = rq->watched ? vg_operation_ref(rq->watched) : NULL;
+    read->prefix = rq->prefix ? strdup(rq->prefix) : NULL;
+    if ((read->prefix || !rq->prefix) && vg_request_set_target(read, target) == 0)
+        return read;
+    vg_request_unref(read);
+    return NULL;
+}
+
+static struct vg_reply run_read(struct vg_request *read)
+{
+    bool fine = vg_request_parse_target(read, read->target) == 0 &&
+                vg_request_common_args(read) == 0;
+    return fine ? read->route->handler(read) : vg_fail(read);
+}
+
+/* Whether what the tag is of is still as it was. 1: yes; 0: no; -1: not known, the
+ * request's error is set. */
+static int matches(struct vg_request *rq, const struct vg_tag *tag)
+{
+    vg_autofree char *target = NULL;
+    if (asprintf(&target, "%.*s%.*s", (int)rq->path_length, rq->target,
+                 (int)tag->query_length, tag->query) < 0)
+        return fail_memory(rq);
+    VG_CLEANUP(unref_request)
+    struct vg_request *read = make_read(rq, target, tag->xml);
+    if (!read)
+        return fail_memory(rq);
+    struct vg_reply reply = run_read(read);
     if (reply.status >= 500) { /* not known: not changed */
         vg_reply_clear(&reply);
-        rq->error = read.error;
-        if (!rq->error.status)
-            vg_error_set(&rq->error, VG_E_INTERNAL, "Out of memory");
-        return -1;
+        rq->error = read->error;
+        read->error = (struct vg_error){0};
+        return rq->error.status ? -1 : fail_memory(rq);
     }
-    vg_error_clear(&read.error);
-    bool exists = reply.status == 200;
     vg_reply_prepare(&reply);
-    snprintf(tag, sizeof(tag), "\"%016" PRIx64, exists ? reply.body->hash : 0);
+    bool same = reply.status == 200 && reply.body && reply.body->hash == tag->hash;
     vg_reply_clear(&reply);
-    if (strcmp(rq->if_match, "*") == 0)
-        return 1; /* of what is not there, the change says what is wrong */
-    return exists && strstr(rq->if_match, tag);
+    return same;
 }
 
 int vg_precondition_check(struct vg_request *rq)
 {
-    if (!rq->if_match)
+    const char *list = rq->if_match;
+    struct vg_tag tag;
+    unsigned int n = 0;
+
+    /* of what is not there, the change says what is wrong */
+    if (!list || strcmp(list, "*") == 0)
         return 0;
-    if (!rq->read_route)
-        return fail(rq);
-    size_t n = rq->route->flags & VG_CONFIG ? sizeof(forms) / sizeof(forms[0]) : 1;
-    for (size_t i = 0; i < n; i++) {
-        int found = matches(rq, i);
+    while (rq->read_route && n < MAX_TAGS && vg_tag_next(&list, &tag)) {
+        n++;
+        int found = matches(rq, &tag);
         if (found)
             return found < 0 ? -1 : 0;
     }
-    return fail(rq);
+    return fail(rq, n);
 }

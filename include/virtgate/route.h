@@ -44,7 +44,6 @@ enum vg_route_flag {
     VG_GIVES_IMAGE = 0x10000, /* answers an image, never JSON: vg_wants_image() */
     VG_SECRET = 0x20000,      /* the body holds a secret: no answer quotes from it */
     VG_GIVES_BYTES = 0x40000, /* answers application/octet-stream: vg_ok_bytes() */
-    VG_CONFIG = 0x80000, /* changes what GET ?view=config shows: If-Match may mean that */
 
     /* Long work (operation.h): on the host's lane for it; answered 202 when it is not
      * done in time. */

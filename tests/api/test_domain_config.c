@@ -150,7 +150,7 @@ static void test_if_match(struct scenario *s)
     for (size_t i = 0; i < COUNT(shown); i++) {
         struct response *seen = scenario_send(s, "GET", shown[i], NULL, NULL);
         char *tag = response_header(seen, "ETag");
-        char match[80] = "If-Match: ", body[64];
+        char match[160] = "If-Match: ", body[64];
         strncat(match, tag ? tag : "none", sizeof(match) - strlen(match) - 1);
         snprintf(body, sizeof(body), "{\"domain\":{\"title\":\"v%zu\"}}", i);
         const char *const *headers = ARGS(MERGE, match);
@@ -167,6 +167,56 @@ static void test_if_match(struct scenario *s)
         response_free(r);
         free(tag);
         response_free(seen);
+    }
+}
+
+static void test_stale_action(struct scenario *s)
+{
+    struct response *seen =
+        scenario_send(s, "GET", "/domains/test?fields=state", NULL, NULL);
+    char *tag = response_header(seen, "ETag");
+    char match[200];
+    snprintf(match, sizeof(match), "If-Match: %s", tag ? tag : "");
+    for (int again = 0; again < 2; again++) {
+        struct response *r =
+            scenario_send(s, "POST", "/domains/test/suspend", ARGS(match), NULL);
+        check_response(r->status == (again ? 412 : 204), r,
+                       "suspend what was seen running, %d", again);
+        response_free(r);
+    }
+    response_free(scenario_send(s, "POST", "/domains/test/resume", NULL, NULL));
+    free(tag);
+    response_free(seen);
+}
+
+/* A tag says by itself what it is of: an action takes that of any GET of its domain. */
+static void test_if_match_of_actions(struct scenario *s)
+{
+    static const struct {
+        const char *shown, *accept;
+        long status;
+    } tags[] = {
+        {"/domains/test?fields=name,state", "Accept: */*", 204},
+        {"/domains/test?view=config&flags=inactive", "Accept: */*", 204},
+        {"/domains/test?fields=uuid&numbers=string&by=name", "Accept: */*", 204},
+        {"/domains/test", "Accept: application/xml", 204},
+        {"/domains/test?fields=name%2Cstate", "Accept-Encoding: gzip", 204},
+        {"/domains/test/state", "Accept: */*", 412}, /* of something else */
+        {"/domains/nosuch", "Accept: */*", 412},     /* of nothing */
+    };
+    for (size_t i = 0; i < COUNT(tags); i++) {
+        struct response *seen =
+            scenario_send(s, "GET", tags[i].shown, ARGS(tags[i].accept), NULL);
+        char *tag = response_header(seen, "ETag");
+        char match[200];
+        snprintf(match, sizeof(match), "If-Match: W/\"x\", \"0\", %s", tag ? tag : "");
+        struct response *r =
+            scenario_send(s, "POST", "/domains/test/reset", ARGS(match), NULL);
+        check_response(r->status == tags[i].status, r, "reset with the tag of %s: %s",
+                       tags[i].shown, match);
+        free(tag);
+        response_free(seen);
+        response_free(r);
     }
 }
 
@@ -194,6 +244,8 @@ int main(void)
         scenario_run(&s, change, COUNT(change));
         scenario_run(&s, refused, COUNT(refused));
         test_if_match(&s);
+        test_if_match_of_actions(&s);
+        test_stale_action(&s);
         test_put_back(&s);
         scenario_end(&s);
     }
