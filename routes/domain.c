@@ -95,6 +95,8 @@ static struct vg_reply list_domains(struct vg_request *rq)
         fields = VG_DOMAIN_BRIEF;
     if (filter.limit)
         fields |= VG_DOMAIN_NAME; /* what pages go by */
+    if (vg_on_lane(rq) && vg_domain_asks_each(fields))
+        return vg_move();
 
     vg_auto_json w = vg_json_for(rq);
     vg_autofree char *next = NULL;

@@ -102,6 +102,7 @@ static struct vg_reply list_stats(struct vg_request *rq)
 
     if (read_args(rq, &groups, &flags, NULL) < 0)
         return vg_fail(rq);
+    VG_PATIENCE(rq, flags & VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT);
     list.n = virConnectGetAllDomainStats(vg_conn(rq), groups, &list.v, flags);
     if (list.n < 0)
         return vg_fail_virt(rq);

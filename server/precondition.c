@@ -54,6 +54,7 @@ static struct vg_request *make_read(const struct vg_request *rq, const char *tar
     read->route = rq->read_route;
     read->lease = rq->lease;
     read->accept = xml ? VG_ACCEPT_XML : VG_ACCEPT_NOTHING_SAID;
+    read->moved = true; /* it is read by a worker for changes */
     read->watched = rq->watched ? vg_operation_ref(rq->watched) : NULL;
     read->prefix = rq->prefix ? strdup(rq->prefix) : NULL;
     if ((read->prefix || !rq->prefix) && vg_request_set_target(read, target) == 0)

@@ -123,6 +123,16 @@ struct vg_reply vg_upgrade(struct vg_request *rq, struct vg_channel *channel)
     return (struct vg_reply){.status = 101, .channel = channel};
 }
 
+bool vg_on_lane(const struct vg_request *rq)
+{
+    return rq->route->flags & VG_LANE && !rq->moved;
+}
+
+struct vg_reply vg_move(void)
+{
+    return (struct vg_reply){.moves = true};
+}
+
 struct vg_reply vg_covered(struct vg_reply reply)
 {
     reply.covered = reply.status == 200;

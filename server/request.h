@@ -104,6 +104,8 @@ struct vg_request {
     struct vg_reading reading;  /* when it began, to a host's inventory; of reads */
     bool recalled;              /* it uses what its connection remembers, */
     bool contradicted;          /* which libvirt contradicts */
+    bool again;                 /* its connection broke, or what it recalled was wrong */
+    bool moved;                 /* off the lane for reads: see vg_move() */
     bool begun;                 /* a worker took it; guarded by the lane's lock */
     struct vg_error error;
     int64_t start_ns, deadline_ns; /* CLOCK_MONOTONIC */

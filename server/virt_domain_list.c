@@ -113,6 +113,16 @@ static void take_parameter(struct vg_view *v, const virTypedParameter *p)
     }
 }
 
+#define FROM_EACH (VG_DOMAIN_OS_TYPE | VG_DOMAIN_TITLE | VG_DOMAIN_UPDATED)
+
+/* What libvirtd itself knows of all is what a filter or the state group tells. */
+bool vg_domain_asks_each(unsigned int fields)
+{
+    const unsigned int known =
+        VG_DOMAIN_BRIEF | VG_DOMAIN_AUTOSTART | VG_DOMAIN_MANAGED_SAVE;
+    return fields & ~known;
+}
+
 static unsigned int groups_for(unsigned int fields)
 {
     unsigned int groups = VIR_DOMAIN_STATS_STATE;
@@ -127,9 +137,10 @@ static unsigned int groups_for(unsigned int fields)
 
 /* Statistics of all domains that pass libvirt's filter: of all at once where the
  * statistics call knows the filter, else of those that a list call found. */
-static int read_records(virConnectPtr conn, unsigned int filter, unsigned int fields,
+static int read_records(struct vg_request *rq, unsigned int filter, unsigned int fields,
                         struct list *list)
 {
+    virConnectPtr conn = vg_conn(rq);
     const unsigned int known =
         VIR_CONNECT_LIST_DOMAINS_ACTIVE | VIR_CONNECT_LIST_DOMAINS_INACTIVE |
         VIR_CONNECT_LIST_DOMAINS_PERSISTENT | VIR_CONNECT_LIST_DOMAINS_TRANSIENT |
@@ -138,6 +149,7 @@ static int read_records(virConnectPtr conn, unsigned int filter, unsigned int fi
     unsigned int nowait = VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT;
     unsigned int groups = groups_for(fields);
 
+    VG_PATIENCE(rq, true);
     if ((filter & ~known) == 0) {
         list->records.n =
             virConnectGetAllDomainStats(conn, groups, &list->records.v, filter | nowait);
@@ -179,11 +191,11 @@ static int read_handles(virConnectPtr conn, unsigned int filter, struct list *li
     return 0;
 }
 
-static int read_list(virConnectPtr conn, unsigned int filter, unsigned int fields,
+static int read_list(struct vg_request *rq, unsigned int filter, unsigned int fields,
                      struct list *list)
 {
-    if (read_records(conn, filter, fields, list) < 0)
-        return vg_view_may_lack() < 0 ? -1 : read_handles(conn, filter, list);
+    if (read_records(rq, filter, fields, list) < 0)
+        return vg_view_may_lack() < 0 ? -1 : read_handles(vg_conn(rq), filter, list);
     list->v = calloc((size_t)list->records.n + 1, sizeof(*list->v));
     if (!list->v)
         return -1;
@@ -236,7 +248,7 @@ static int read_persistent(struct vg_request *rq, unsigned int filter,
     auto_set transient = {0};
 
     if (add_to_set(conn, VIR_CONNECT_LIST_DOMAINS_TRANSIENT, &transient) < 0 ||
-        read_list(conn, filter, fields, list) < 0 ||
+        read_list(rq, filter, fields, list) < 0 ||
         add_to_set(conn, VIR_CONNECT_LIST_DOMAINS_TRANSIENT, &transient) < 0)
         return -1;
     set_persistent(list, &transient);
@@ -253,7 +265,7 @@ static int fill_list(struct vg_request *rq, unsigned int filter, unsigned int fi
     int rc = 0;
 
     if (recall || !persistent)
-        rc = read_list(conn, filter, fields, list);
+        rc = read_list(rq, filter, fields, list);
     if (rc == 0 && recall && !vg_recall_persistent(rq, list->v, list->n)) {
         free_list(list); /* they changed: their events are on the way */
         *list = (struct list){0};
@@ -294,8 +306,7 @@ static int complete(struct vg_request *rq, struct vg_view *v, unsigned int field
     unsigned int missing = fields & ~v->have;
     bool in_process = vg_conn_in_process(rq);
 
-    if (!in_process &&
-        !(missing & (VG_DOMAIN_OS_TYPE | VG_DOMAIN_TITLE | VG_DOMAIN_UPDATED)))
+    if (!in_process && !(missing & FROM_EACH))
         return 0;
     return vg_view_read(v, missing, in_process) == 0 || is_gone() ? 0 : -1;
 }

@@ -63,6 +63,25 @@ int vg_host_prepare_lease(struct vg_host *host, struct vg_lease *lease,
     return 0;
 }
 
+struct vg_patience vg_patience_begin(struct vg_request *rq, bool nowait)
+{
+    struct vg_patience patience = {0};
+    int64_t now = vg_now_ns();
+
+    if (!nowait || rq->again || !rq->lease || rq->deadline_ns <= now)
+        return patience;
+    patience.rq = rq;
+    patience.cut_at_ns = atomic_load(&rq->lease->cut_at_ns);
+    atomic_store(&rq->lease->cut_at_ns, now + (rq->deadline_ns - now) / 3);
+    return patience;
+}
+
+void vg_patience_end(struct vg_patience *patience)
+{
+    if (patience->rq)
+        atomic_store(&patience->rq->lease->cut_at_ns, patience->cut_at_ns);
+}
+
 /* A read whose connection broke is asked once more on a new one, one that relied on what
  * proved wrong without that; a change never is. */
 static bool may_retry(const struct vg_request *rq, const struct vg_reply *reply)
@@ -93,10 +112,13 @@ static struct vg_reply run_once(struct vg_host *host, struct vg_lease *lease,
     struct vg_reply reply =
         vg_precondition_check(rq) < 0 ? vg_fail(rq) : rq->route->handler(rq);
     rq->lease = NULL;
-    if (reply.transport_failed || atomic_load(&lease->cut)) {
+    bool cut = atomic_load(&lease->cut);
+    if (cut)
+        vg_keeper_suspect(host);
+    else if (reply.transport_failed)
         vg_keeper_note_failure(host, &rq->error);
+    if (cut || reply.transport_failed)
         vg_lease_close(lease);
-    }
     return reply;
 }
 
@@ -115,9 +137,11 @@ static struct vg_reply run_request(void *data, struct vg_lease *lease,
     if (may_retry(rq, &reply)) {
         vg_reply_clear(&reply);
         vg_error_clear(&rq->error);
-        rq->fresh = true;
+        rq->fresh = rq->again = true;
         reply = run_once(host, lease, rq);
     }
+    if (reply.moves)
+        return reply;
     vg_reply_prepare(&reply);
     if (!(rq->route->flags & VG_WATCH)) { /* an operation is the gateway's own */
         reply.source = reply.status == 200 ? VG_SOURCE_LIBVIRT : VG_SOURCE_NONE;
@@ -176,6 +200,7 @@ void vg_hosts_watch(int64_t now_ns)
     for (size_t i = 0; i < n_hosts; i++) {
         vg_lane_expire(&hosts[i].calls, now_ns);
         vg_lane_expire(&hosts[i].reads, now_ns);
+        vg_lane_expire(&hosts[i].scans, now_ns);
         vg_check_watch(hosts[i].check, now_ns);
         vg_lane_expire(&hosts[i].longs, now_ns);
     }
@@ -311,9 +336,11 @@ static int init_host(struct vg_host *host, const struct vg_host_config *from,
     vg_lane_init(&host->calls, (unsigned int)config->pool_size,
                  (unsigned int)config->queue_size);
     vg_lane_init(&host->reads, LANE_THREADS, (unsigned int)config->queue_size);
+    vg_lane_init(&host->scans, LANE_THREADS, (unsigned int)config->queue_size);
     vg_lane_init(&host->longs, (unsigned int)config->operations, LONG_WAITING);
-    host->calls.run = host->reads.run = host->longs.run = run_request;
-    host->calls.data = host->reads.data = host->longs.data = host;
+    host->reads.wider = &host->scans;
+    host->calls.run = host->reads.run = host->scans.run = host->longs.run = run_request;
+    host->calls.data = host->reads.data = host->scans.data = host->longs.data = host;
     return host->name && host->lease && host->inventory && host->check ? 0 : -1;
 }
 
@@ -349,6 +376,7 @@ void vg_hosts_stop(void)
     for (size_t i = 0; i < n_hosts; i++) {
         vg_lane_stop(&hosts[i].calls);
         vg_lane_stop(&hosts[i].reads);
+        vg_lane_stop(&hosts[i].scans);
         vg_lane_stop(&hosts[i].longs);
         pthread_join(hosts[i].keeper, NULL);
     }

@@ -17,6 +17,7 @@ struct vg_host {
     bool read_only;
     struct vg_lane calls; /* pool-size workers */
     struct vg_lane reads; /* one worker, for reads that cannot block */
+    struct vg_lane scans; /* one worker, for reads of all domains that may */
     struct vg_lane longs; /* for long work */
     pthread_t keeper;
     struct vg_inventory *inventory; /* has a lock of its own */
@@ -42,6 +43,9 @@ void *vg_keeper_main(void *host);
 /* A worker met a transport failure: the keeper is to look, and after some the breaker
  * opens. */
 void vg_keeper_note_failure(struct vg_host *host, const struct vg_error *error);
+
+/* A call did not return: one guest may be to blame, or the host, which is asked. */
+void vg_keeper_suspect(struct vg_host *host);
 
 /* Waits a moment for every host's first attempt. */
 void vg_keeper_await_first(struct vg_host *hosts, size_t n);

@@ -313,15 +313,30 @@ static void mark_connecting(struct vg_host *host)
         set_state(host, VG_HOST_CONNECTING);
 }
 
+/* It is asked no more until a new connection is there: each call would wait for its
+ * deadline. */
+static void mark_silent(struct vg_host *host)
+{
+    struct vg_error error = {0};
+
+    vg_error_set(&error, VG_E_HOST_UNREACHABLE, "libvirt does not answer");
+    mark_down(host, &error);
+    vg_error_clear(&error);
+}
+
 /* Keeps an open connection until it is lost. False: stop. */
 static bool keep_connection(struct vg_host *host)
 {
-    for (;;) {
-        if (!rest(host, PROBE_SECONDS * VG_SECOND_NS, true))
-            return false;
-        if (is_lost(host) || !probe_host(host))
-            return true;
+    while (rest(host, PROBE_SECONDS * VG_SECOND_NS, true)) {
+        if (!is_lost(host) && probe_host(host))
+            continue;
+        if (atomic_load(&host->lease->cut)) /* by the watchdog, while it was asked */
+            mark_silent(host);
+        else
+            mark_connecting(host);
+        return true;
     }
+    return false;
 }
 
 void *vg_keeper_main(void *data)
@@ -336,8 +351,6 @@ void *vg_keeper_main(void *data)
             note_tried(host);
             backoff = BACKOFF_FIRST;
             go_on = keep_connection(host);
-            if (go_on)
-                mark_connecting(host);
             disconnect_host(host);
         } else {
             mark_down(host, &error);
@@ -360,6 +373,13 @@ void vg_keeper_note_failure(struct vg_host *host, const struct vg_error *error)
         vg_error_copy(&host->error, error);
         set_state(host, VG_HOST_DOWN);
     }
+    pthread_cond_broadcast(&host->wake);
+}
+
+void vg_keeper_suspect(struct vg_host *host)
+{
+    VG_LOCK(&host->lock);
+    host->suspect = true;
     pthread_cond_broadcast(&host->wake);
 }
 

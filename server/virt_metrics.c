@@ -384,6 +384,7 @@ struct vg_reply vg_metrics_of_host(struct vg_request *rq)
     vg_auto_stats_list list = {0};
     vg_auto_exposition all = {0};
 
+    VG_PATIENCE(rq, true);
     list.n = virConnectGetAllDomainStats(vg_conn(rq), GROUPS, &list.v,
                                          VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT);
     if (list.n < 0)

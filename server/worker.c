@@ -227,6 +227,16 @@ static void answer_all(struct vg_job *job, struct vg_reply reply)
     vg_reply_clear(&reply);
 }
 
+static void move_all(struct vg_lane *to, struct vg_job *job)
+{
+    for (unsigned int i = 0; i < job->n_waiters; i++) {
+        job->waiters[i]->moved = true;
+        job->waiters[i]->begun = false;
+        vg_lane_submit(to, job->waiters[i]);
+    }
+    job->n_waiters = 0;
+}
+
 static void note_stuck(struct vg_lane *lane, const char *object)
 {
     unsigned int i = lane->next_stuck++ % VG_STUCK_OBJECTS;
@@ -254,7 +264,10 @@ static void run_job(struct vg_lane *lane, struct vg_job *job, struct vg_lease *l
     pthread_mutex_unlock(&lane->lock);
 
     vg_reply_prepare(&reply);
-    answer_all(job, reply);
+    if (reply.moves)
+        move_all(lane->wider, job);
+    else
+        answer_all(job, reply);
     free_job(job);
 }
 

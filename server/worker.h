@@ -37,6 +37,9 @@ struct vg_lane {
         int64_t patience_ns;
     } crowd;
 
+    /* Where a read goes that turns out not to belong here (vg_move()); NULL: none. */
+    struct vg_lane *wider;
+
     /* Runs one request on the thread's lease. */
     struct vg_reply (*run)(void *data, struct vg_lease *lease, struct vg_request *rq);
     void *data;

@@ -73,6 +73,10 @@ struct vg_domain_filter {
 #define VG_DOMAIN_STATES_ACTIVE   (1U << 30)
 #define VG_DOMAIN_STATES_INACTIVE (1U << 31)
 
+/* Whether a list of these fields asks domains one by one, or their monitors: not on the
+ * lane of reads that cannot block (vg_on_lane()). */
+bool vg_domain_asks_each(unsigned int fields);
+
 /* Writes the array "domains", sorted by name, and "next" when there is more; *ret_next is
  * the cursor then (owned by the caller), else NULL. A fixed number of libvirt calls
  * whatever the number of domains (osType, title, updated excepted: the host tells them

@@ -67,6 +67,20 @@ struct vg_host_status {
     uint64_t events; /* received from it, ever */
 };
 
+/* Brackets a read that is not to wait (libvirt's NOWAIT flags). libvirt passes over a
+ * domain whose monitor somebody waits for, but the first to ask a guest that no longer
+ * answers waits itself, without end. So it has a third of the request's time; then its
+ * connection is cut, and the read is made once more, when that guest is passed over. */
+struct vg_patience {
+    struct vg_request *rq; /* NULL: not limited */
+    int64_t cut_at_ns;
+};
+struct vg_patience vg_patience_begin(struct vg_request *rq, bool nowait);
+void vg_patience_end(struct vg_patience *patience);
+#define VG_PATIENCE(rq, nowait)                                                          \
+    __attribute__((cleanup(vg_patience_end), unused)) struct vg_patience patience =      \
+        vg_patience_begin(rq, nowait)
+
 /* The facts of the request's host while it is up, to be given back by
  * vg_host_facts_unref(); NULL: the request's error says why there are none. Never blocks
  * on the host. */

@@ -37,6 +37,7 @@ struct vg_reply {
     unsigned int retry_after;
     bool transport_failed; /* the host's connection is to be thrown away */
     bool unasked;          /* there was no connection to ask anything on */
+    bool moves;            /* see vg_move() */
 
     struct vg_watching *watching; /* owned; instead of a body */
     struct vg_channel *channel;   /* the same */
@@ -115,6 +116,12 @@ struct vg_reply vg_with_status(struct vg_reply reply, int status) VG_MUST_USE;
 /* Says that events of libvirt cover all that the answer shows: it may be kept in memory,
  * and given again until the next event or change. */
 struct vg_reply vg_covered(struct vg_reply reply) VG_MUST_USE;
+
+/* Of a VG_LANE row: whether it is on that lane, where nothing waits for a single domain.
+ * A handler that has to ask domains themselves then returns vg_move(), and is called
+ * again on the lane for that, where this is false. */
+bool vg_on_lane(const struct vg_request *rq);
+struct vg_reply vg_move(void) VG_MUST_USE;
 
 /* Adds `Link: <...>; rel="next"`: the request's own target with `after` set to the
  * cursor. NULL cursor: the reply as it is. */
