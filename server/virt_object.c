@@ -4,6 +4,7 @@
  */
 #include "virtgate/object.h"
 
+#include "server/http_route.h"
 #include "server/request.h"
 #include "server/virt_recall.h"
 #include "virtgate/host.h"
@@ -116,10 +117,26 @@ char *vg_domain_child_href(const struct vg_request *rq, virDomainPtr dom,
     return href;
 }
 
+/* Whether a path with this name leads to the domain of this name: not where it may be
+ * taken for an id, a UUID or a word of the route table, nor where clients resolve it. */
+static bool is_plain(const char *name)
+{
+    const char *const path[] = {"domains", name};
+    const char *allow;
+    const struct vg_route *row = vg_router_find(VG_GET, path, 2, &allow);
+
+    return row && strcmp(row->pattern, "/domains/{domain}") == 0 && !is_uuid(name) &&
+           parse_id(name) < 0 && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
 char *vg_domain_href(const struct vg_request *rq, virDomainPtr dom)
 {
-    vg_autofree char *name = vg_percent_encode(virDomainGetName(dom));
-    char *href = NULL;
+    char uuid[VIR_UUID_STRING_BUFLEN] = "", *href = NULL;
+    bool plain = is_plain(virDomainGetName(dom));
+
+    if (!plain && virDomainGetUUIDString(dom, uuid) < 0)
+        return NULL;
+    vg_autofree char *name = vg_percent_encode(plain ? virDomainGetName(dom) : uuid);
 
     if (!name || asprintf(&href, "%s/domains/%s", vg_host_prefix(rq), name) < 0)
         return NULL;

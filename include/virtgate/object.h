@@ -19,8 +19,8 @@ virDomainPtr vg_find_domain(struct vg_request *rq, const char *name);
  * says which failed. */
 virDomainPtr vg_args_domain(struct vg_request *rq, const struct vg_field *fields);
 
-/* Path of a domain for Location and links, its name percent-encoded. Owned by the caller.
- */
+/* Path of a domain for Location and links: its name, percent-encoded, or its UUID where
+ * the name would lead elsewhere (a domain called "7" or "stats"). Owned by the caller. */
 char *vg_domain_href(const struct vg_request *rq, virDomainPtr dom);
 /* The same of what is below it: ".../snapshots/before%20upgrade", or, when `name` is
  * NULL,

@@ -126,6 +126,31 @@ static const struct step define[] = {
     {"GET", "/domains/gamma", 200, "{'active':false,'persistent':true,'id':null}"},
 };
 
+/* Where a name would lead elsewhere, Location has the UUID. */
+#define ODD_UUID "0d0d0d0d-0000-4000-8000-00000000000d"
+#define ODD(name)                                                                        \
+    {"POST",                                                                             \
+     "/domains",                                                                         \
+     201,                                                                                \
+     "{'name':'" name "'}",                                                              \
+     .xml = DOMAIN_UUID(name, ODD_UUID),                                                 \
+     .wants = {"Location: /domains/" ODD_UUID}},                                         \
+        {"GET", "/domains/" ODD_UUID, 200, "{'name':'" name "'}"},                       \
+    {                                                                                    \
+        "DELETE", "/domains/" ODD_UUID, 204, ""                                          \
+    }
+static const struct step odd_names[] = {
+    ODD("17"),
+    ODD("stats"),
+    ODD("convert"),
+    ODD("0d0d0d0d-0000-4000-8000-00000000000e"),
+    ODD(".."),
+    ODD("."),
+    {"POST", "/domains", 201, NULL, .xml = DOMAIN_UUID("..a %", ODD_UUID),
+     .wants = {"Location: /domains/..a%20%25"}},
+    {"DELETE", "/domains/..a%20%25", 204, ""},
+};
+
 static const struct step filters[] = {
     {"GET", "/domains?state=active", 200, "{'domains':[{'name':'test'}]}"},
     {"GET", "/domains?state=inactive", 200,
@@ -286,6 +311,7 @@ int main(void)
         scenario_run(&s, define, COUNT(define));
         scenario_run(&s, filters, COUNT(filters));
         scenario_run(&s, change, COUNT(change));
+        scenario_run(&s, odd_names, COUNT(odd_names));
         scenario_end(&s);
     }
     if (scenario_begin(&s, "precedence", ARGS("-c", "test:///default"))) {
