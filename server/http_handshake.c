@@ -31,12 +31,15 @@ int vg_http_websocket_asked(struct vg_http_call *call)
 
     if (!has_token(h->upgrade, "websocket") || call->rq->method != VG_GET)
         return 0;
+    if (!h->websocket_version || strcmp(h->websocket_version, "13") != 0) {
+        vg_error_set(&call->rq->error, VG_E_UPGRADE_REQUIRED,
+                     "Sec-WebSocket-Version 13 is spoken here");
+        return -1;
+    }
     const union MHD_ConnectionInfo *tls =
         MHD_get_connection_info(call->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
     const char *fault = !has_token(h->connection, "upgrade")
                             ? "Upgrade is not named in Connection"
-                        : !h->websocket_version || strcmp(h->websocket_version, "13") != 0
-                            ? "Sec-WebSocket-Version 13 is spoken here"
                         : !h->websocket_key || strlen(h->websocket_key) != KEY_LENGTH
                             ? "Sec-WebSocket-Key is missing or malformed"
                         : tls ? "There are no WebSockets over this listener's TLS: take "

@@ -168,11 +168,25 @@ static bool wants_fresh(const char *cache_control)
 
 /* ---- Content-Type, lengths --------------------------------------------------------- */
 
+/* Whether parameters, if any, name no other encoding of text than UTF-8. */
+static bool is_utf8(const char *parameters)
+{
+    static const char key[] = "charset=";
+    const char *charset = strcasestr(parameters, key);
+
+    if (!charset)
+        return true;
+    charset += strlen(key);
+    charset += *charset == '"';
+    return strncasecmp(charset, "utf-8", 5) == 0 &&
+           (charset[5] == '\0' || strchr("\"; \t", charset[5]));
+}
+
 static bool is_media(const char *value, const char *type)
 {
     size_t n = strlen(type);
     return strncasecmp(value, type, n) == 0 &&
-           (value[n] == '\0' || strchr("; \t", value[n]));
+           (value[n] == '\0' || strchr("; \t", value[n])) && is_utf8(value + n);
 }
 
 /* RFC 7396's own type, or plain JSON, which here means the same. */
@@ -190,6 +204,18 @@ static const char *accepted_media(const struct vg_request *rq)
                                      : "application/json";
 }
 
+static int refuse_encoding(struct vg_http_call *call)
+{
+    const char *encoding = call->headers.content_encoding;
+
+    if (!encoding || !*encoding || strcasecmp(encoding, "identity") == 0)
+        return 0;
+    vg_error_set(&call->rq->error, VG_E_UNSUPPORTED_MEDIA_TYPE,
+                 "Content-Encoding '%.100s' is not accepted; send the body as it is",
+                 encoding);
+    return -1;
+}
+
 static int negotiate_content(struct vg_http_call *call, const struct vg_config *config)
 {
     struct vg_request *rq = call->rq;
@@ -198,6 +224,8 @@ static int negotiate_content(struct vg_http_call *call, const struct vg_config *
 
     if (!vg_http_has_body(h))
         return 0;
+    if (refuse_encoding(call) < 0)
+        return -1;
     if (h->content_type && is_json(rq, h->content_type)) {
         rq->body_kind = VG_BODY_JSON;
     } else if (takes_xml && h->content_type &&
@@ -206,7 +234,7 @@ static int negotiate_content(struct vg_http_call *call, const struct vg_config *
         rq->body_kind = VG_BODY_XML;
     } else {
         vg_error_set(&rq->error, VG_E_UNSUPPORTED_MEDIA_TYPE,
-                     "Content-Type '%.100s' is not accepted here; %s is",
+                     "Content-Type '%.100s' is not accepted here; %s is, in UTF-8",
                      h->content_type ? h->content_type : "(none)", accepted_media(rq));
         return -1;
     }

@@ -76,10 +76,9 @@ static void add_cors(const struct vg_http_call *call, struct MHD_Response **resp
     if (call->rq->method == VG_OPTIONS) {
         add_header(response, "Access-Control-Allow-Methods",
                    "GET, HEAD, PUT, PATCH, POST, DELETE");
-        add_header(
-            response, "Access-Control-Allow-Headers",
-            "Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, "
-            "Prefer, X-Request-Id");
+        add_header(response, "Access-Control-Allow-Headers",
+                   "Authorization, Cache-Control, Content-Type, If-Match, If-None-Match, "
+                   "Idempotency-Key, Last-Event-ID, Prefer, traceparent, X-Request-Id");
         add_header(response, "Access-Control-Max-Age", "600");
     }
 }
@@ -260,6 +259,7 @@ static struct MHD_Response *make_response(struct vg_http_call *call,
     if (reply->status == 426) {
         add_header(&response, "Upgrade", "websocket");
         add_header(&response, "Connection", "Upgrade");
+        add_header(&response, "Sec-WebSocket-Version", "13");
     }
     if (closing)
         add_header(&response, "Connection", "close");

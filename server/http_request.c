@@ -41,8 +41,8 @@ static bool has_control(const char *s, size_t n)
     return false;
 }
 
-/* Where a field's value goes, by its name, and where it is counted, if anywhere. The
- * shortest names first. */
+/* Where a field's value goes, by its name, and where it is counted, if anywhere: what
+ * stands once. The shortest names first. */
 static const struct {
     const char *name;
     size_t length, slot;
@@ -64,16 +64,17 @@ static const struct {
     FIELD("If-Match", if_match),
     FIELD("Connection", connection),
     FIELD("traceparent", traceparent),
-    FIELD("Content-Type", content_type),
+    SINGLE("Content-Type", content_type, n_type),
     FIELD("X-Request-Id", request_id),
     FIELD("Cache-Control", cache_control),
     FIELD("Last-Event-ID", last_event_id),
-    FIELD("Authorization", authorization),
+    SINGLE("Authorization", authorization, n_authorization),
     FIELD("If-None-Match", if_none_match),
     FIELD("Sec-Fetch-Site", fetch_site),
     SINGLE("Content-Length", content_length, n_length),
     FIELD("Accept-Encoding", accept_encoding),
-    FIELD("Idempotency-Key", idempotency_key),
+    SINGLE("Idempotency-Key", idempotency_key, n_key),
+    FIELD("Content-Encoding", content_encoding),
     FIELD("Sec-WebSocket-Key", websocket_key),
     SINGLE("Transfer-Encoding", transfer_encoding, n_encoding),
     FIELD("Sec-WebSocket-Version", websocket_version),
@@ -139,6 +140,8 @@ static const char *find_fault(const struct vg_http_headers *h, const char *versi
         return "Exactly one Host header field is needed";
     if (h->n_length > 1 || h->n_encoding > 1 || (h->n_length && h->n_encoding))
         return "The length of the body is given twice";
+    if (h->n_authorization > 1 || h->n_type > 1 || h->n_key > 1)
+        return "Authorization, Content-Type and Idempotency-Key are given once at most";
     if (h->transfer_encoding && strcasecmp(h->transfer_encoding, "chunked") != 0)
         return "The only Transfer-Encoding accepted is chunked";
     if (h->content_length &&

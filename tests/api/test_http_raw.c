@@ -147,6 +147,34 @@ static const struct raw_case cases[] = {
      "POST /domains/test/reset HTTP/1.1\r\n" H "Content-Length: 2\r\n"
      "Content-Type: text/plain\r\n\r\n{}",
      415, WHICHEVER},
+    {"compressed body",
+     "POST /domains/test/reset HTTP/1.1\r\n" H "Content-Length: 2\r\n"
+     "Content-Type: application/json\r\nContent-Encoding: gzip\r\n\r\n{}",
+     415, WHICHEVER},
+    {"body in Latin-1",
+     "POST /domains/test/reset HTTP/1.1\r\n" H "Content-Length: 2\r\n"
+     "Content-Type: application/json; charset=ISO-8859-1\r\n\r\n{}",
+     415, WHICHEVER},
+    {"body in UTF-8",
+     "POST /domains/test/reset HTTP/1.1\r\n" H "Content-Length: 2\r\n"
+     "Content-Type: application/json;charset=\"UTF-8\"\r\n\r\n{}",
+     204, OPEN},
+    {"body as it is",
+     "POST /domains/test/reset HTTP/1.1\r\n" H "Content-Length: 2\r\n"
+     "Content-Type: application/json\r\nContent-Encoding: identity\r\n\r\n{}",
+     204, OPEN},
+    {"two Authorizations",
+     "GET /health/live HTTP/1.1\r\n" H "Authorization: Bearer a\r\n"
+     "Authorization: Bearer b\r\n\r\n",
+     400, SHUT},
+    {"two Content-Types",
+     "POST /domains/test/reset HTTP/1.1\r\n" H "Content-Length: 2\r\n"
+     "Content-Type: application/json\r\nContent-Type: application/xml\r\n\r\n{}",
+     400, SHUT},
+    {"two Idempotency-Keys",
+     "POST /domains/test/reset HTTP/1.1\r\n" H "Idempotency-Key: a\r\n"
+     "Idempotency-Key: b\r\n\r\n",
+     400, SHUT},
     {"unknown expectation",
      "POST /domains/test/reset HTTP/1.1\r\n" H "Content-Type: application/json\r\n"
      "Content-Length: 2\r\nExpect: 200-ok\r\n\r\n{}",

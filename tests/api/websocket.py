@@ -19,11 +19,15 @@ def test_handshake(port):
     check(socket.headers.get("sec-websocket-accept") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
           "the accept of RFC 6455's own key", socket.headers)
     socket.close()
-    for field, value in (("Sec-WebSocket-Version", "8"), ("Sec-WebSocket-Version", None),
-                         ("Sec-WebSocket-Key", "short"), ("Sec-WebSocket-Key", None),
-                         ("Connection", "keep-alive")):
+    for field, value, status in (("Sec-WebSocket-Version", "8", 426),
+                                 ("Sec-WebSocket-Version", None, 426),
+                                 ("Sec-WebSocket-Key", "short", 400),
+                                 ("Sec-WebSocket-Key", None, 400),
+                                 ("Connection", "keep-alive", 400)):
         socket = WebSocket(port, EVENTS, {field: value})
-        check(socket.status == 400, f"{field}: {value} is refused", socket.status)
+        check(socket.status == status, f"{field}: {value} is refused", socket.status)
+        check(status == 400 or socket.headers.get("sec-websocket-version") == "13",
+              "426 says which version is spoken", socket.headers)
         socket.close()
     status, _, body = Client(port).get("/domains/test/console")
     check(status == 426 and body["type"] == "urn:virtgate:error:upgrade-required",

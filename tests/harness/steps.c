@@ -227,6 +227,14 @@ struct request_text {
     char *headers[8];
 };
 
+static bool names_type(const struct step *row)
+{
+    for (size_t i = 0; i < COUNT(row->headers) && row->headers[i]; i++)
+        if (strncmp(row->headers[i], "Content-Type:", 13) == 0)
+            return true;
+    return false;
+}
+
 static struct request_text request_of(const struct scenario *s, const struct step *row)
 {
     struct request_text q = {.path = json_substitute(row->path, s->captures)};
@@ -235,11 +243,12 @@ static struct request_text request_of(const struct scenario *s, const struct ste
         char *quoted = json_quotes(row->json);
         q.body = json_substitute(quoted, s->captures);
         free(quoted);
-        q.headers[n++] = strdup("Content-Type: application/json");
     } else if (row->xml) {
         q.body = json_substitute(row->xml, s->captures);
-        q.headers[n++] = strdup("Content-Type: application/xml");
     }
+    if (q.body && !names_type(row))
+        q.headers[n++] = strdup(row->json ? "Content-Type: application/json"
+                                          : "Content-Type: application/xml");
     for (size_t i = 0; i < COUNT(row->headers) && row->headers[i]; i++)
         q.headers[n++] = json_substitute(row->headers[i], s->captures);
     return q;
