@@ -27,7 +27,8 @@ static struct vg_reply list_operations(struct vg_request *rq)
     vg_auto_json w = vg_json_for(rq);
     vg_autofree char *next = NULL;
     vg_json_begin_object(&w, NULL);
-    vg_operations_list(rq, &w, &filter, &next);
+    if (vg_operations_list(rq, &w, &filter, &next) < 0)
+        return vg_fail(rq);
     if (next)
         vg_json_string(&w, "next", next);
     vg_json_end_object(&w);

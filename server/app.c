@@ -5,6 +5,7 @@
  */
 #include "server/app.h"
 
+#include "server/event.h"
 #include "server/http_route.h"
 #include "server/idempotency.h"
 #include "server/join.h"
@@ -186,9 +187,14 @@ static int check_input(struct vg_request *rq)
 static void run_here(struct vg_request *rq)
 {
     bool watch = rq->route->flags & VG_WATCH; /* others change nothing here */
+    uint64_t revision = vg_event_head();
     struct vg_reply reply =
         watch && vg_precondition_check(rq) < 0 ? vg_fail(rq) : rq->route->handler(rq);
     vg_reply_prepare(&reply);
+    if (rq->route->flags & VG_READ && reply.status == 200 && !reply.watching) {
+        reply.revision = revision;
+        reply.has_revision = true;
+    }
     vg_request_answer(rq, reply);
     vg_request_unref(rq);
 }

@@ -4,7 +4,10 @@
  */
 #pragma once
 
+#include <ctype.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Of the longest number, with sign and quotes. */
 #define VG_DIGITS_MAX 24
@@ -37,4 +40,19 @@ static inline void vg_uuid_text(const unsigned char *uuid, char *ret)
         *ret++ = digits[uuid[i] & 15];
     }
     *ret = '\0';
+}
+
+/* Whether `text` is the UUID, as libvirt takes it: in either case, with or without
+ * dashes. */
+static inline bool vg_uuid_is(const char *uuid, const char *text)
+{
+    bool dashes = strchr(text, '-') != NULL;
+
+    for (; *uuid; uuid++) {
+        if (*uuid == '-' && !dashes)
+            continue;
+        if (tolower((unsigned char)*text++) != *uuid)
+            return false;
+    }
+    return *text == '\0';
 }

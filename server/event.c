@@ -7,6 +7,7 @@
 #include "server/event.h"
 
 #include "server/clock.h"
+#include "server/digits.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
 #include "virtgate/metrics.h"
@@ -269,7 +270,7 @@ static bool is_domain(const struct vg_event *e, const char *wanted)
     if (!e->domain)
         return false;
     snprintf(id, sizeof(id), "%d", e->id);
-    return strcmp(e->domain, wanted) == 0 || strcasecmp(e->uuid, wanted) == 0 ||
+    return strcmp(e->domain, wanted) == 0 || vg_uuid_is(e->uuid, wanted) ||
            (e->id >= 0 && strcmp(id, wanted) == 0);
 }
 

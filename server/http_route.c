@@ -19,6 +19,7 @@ struct node {
 };
 
 static struct node root;
+static const struct vg_route *const *all_tables;
 
 static const char *const method_names[] = {
     [VG_NO_METHOD] = "",    [VG_GET] = "GET",         [VG_HEAD] = "HEAD",
@@ -102,6 +103,7 @@ static void write_allow(struct node *node)
 
 int vg_router_build(const struct vg_route *const *tables)
 {
+    all_tables = tables;
     for (; *tables; tables++)
         for (const struct vg_route *row = *tables; row->pattern; row++)
             if (add_row(row) < 0)
@@ -152,4 +154,23 @@ const struct vg_route *vg_router_find(enum vg_method method, const char *const *
     const struct node *node = match(&root, segments, n);
     *ret_allow = node ? node->allow : NULL;
     return node ? node->rows[method] : NULL;
+}
+
+char *vg_router_operations(unsigned int flags)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+
+    if (!out)
+        return NULL;
+    for (const struct vg_route *const *table = all_tables; table && *table; table++)
+        for (const struct vg_route *row = *table; row->pattern; row++)
+            if (row->flags & flags)
+                fprintf(out, "%s%s", ftell(out) ? ", " : "", row->operation_id);
+    bool failed = ferror(out) != 0;
+    if (fclose(out) == 0 && !failed)
+        return text;
+    free(text);
+    return NULL;
 }

@@ -18,6 +18,10 @@ void vg_router_free(void);
 const struct vg_route *vg_router_find(enum vg_method method, const char *const *segments,
                                       unsigned int n, const char **ret_allow);
 
+/* The operationIds of the rows with any of these flags, "a, b". Owned by the caller;
+ * NULL: out of memory. */
+char *vg_router_operations(unsigned int flags);
+
 /* "GET" to VG_GET; VG_NO_METHOD for others. */
 enum vg_method vg_method_parse(const char *name);
 const char *vg_method_name(enum vg_method method);

@@ -4,6 +4,9 @@
  */
 #include "server/operation_internal.h"
 
+#include "server/app.h"
+#include "server/digits.h"
+#include "server/http_route.h"
 #include "virtgate/cleanup.h"
 
 #include <errno.h>
@@ -133,7 +136,7 @@ void vg_operation_write(struct vg_operation *op, struct vg_json *w, const char *
 
 static bool is_domain(const struct vg_operation *op, const char *name)
 {
-    return (op->domain && strcmp(op->domain, name) == 0) || strcmp(op->uuid, name) == 0 ||
+    return (op->domain && strcmp(op->domain, name) == 0) || vg_uuid_is(op->uuid, name) ||
            (op->object && strcmp(op->object, name) == 0);
 }
 
@@ -154,9 +157,38 @@ static uint64_t number_of(const char *id)
     return dash ? strtoull(dash + 1, NULL, 10) : 0;
 }
 
-void vg_operations_list(const struct vg_request *rq, struct vg_json *w,
-                        struct vg_operation_filter *filter, char **ret_next)
+static int check_host(struct vg_request *rq, const char *host)
 {
+    bool here = rq->prefix ? strcmp(host, vg_host_name(rq)) == 0 : vg_app_has_host(host);
+
+    if (!here)
+        vg_error_set(&rq->error, VG_E_UNKNOWN_VALUE,
+                     "There is no host '%s' here; /hosts lists them", host);
+    return here ? 0 : -1;
+}
+
+/* Kinds are the operationIds of the rows that begin operations. */
+static int check_kind(struct vg_request *rq, const char *kind)
+{
+    vg_autofree char *kinds = vg_router_operations(VG_LONG | VG_JOB);
+
+    for (const char *p = kinds; p && *p; p += strspn(p, ", ")) {
+        size_t n = strcspn(p, ",");
+        if (n == strlen(kind) && memcmp(p, kind, n) == 0)
+            return 0;
+        p += n;
+    }
+    vg_error_set(&rq->error, VG_E_UNKNOWN_VALUE,
+                 "Query key 'kind' is '%s'; accepted are: %s", kind, kinds ? kinds : "");
+    return -1;
+}
+
+int vg_operations_list(struct vg_request *rq, struct vg_json *w,
+                       struct vg_operation_filter *filter, char **ret_next)
+{
+    if ((filter->host && check_host(rq, filter->host) < 0) ||
+        (filter->kind && check_kind(rq, filter->kind) < 0))
+        return -1;
     if (rq->prefix)
         filter->only_host = vg_host_name(rq);
     uint64_t below = filter->after ? number_of(filter->after) : UINT64_MAX;
@@ -177,4 +209,5 @@ void vg_operations_list(const struct vg_request *rq, struct vg_json *w,
         last = op;
     }
     vg_json_end_array(w);
+    return 0;
 }

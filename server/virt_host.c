@@ -143,11 +143,10 @@ static struct vg_reply run_request(void *data, struct vg_lease *lease,
     if (reply.moves)
         return reply;
     vg_reply_prepare(&reply);
-    if (!(rq->route->flags & VG_WATCH)) { /* an operation is the gateway's own */
+    if (!(rq->route->flags & VG_WATCH)) /* an operation is the gateway's own */
         reply.source = reply.status == 200 ? VG_SOURCE_LIBVIRT : VG_SOURCE_NONE;
-        reply.revision = revision;
-        reply.has_revision = reply.status >= 200 && reply.status < 400; /* not of a 101 */
-    }
+    reply.revision = revision;
+    reply.has_revision = reply.status >= 200 && reply.status < 400; /* not of a 101 */
     /* both before anybody hears of the answer */
     if (read)
         vg_inventory_keep(host->inventory, rq, &rq->reading, &reply);

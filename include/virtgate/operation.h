@@ -52,9 +52,10 @@ struct vg_operation_filter {
 };
 
 /* Writes the array "operations", the newest first, of the request's host; on bare paths
- * of all. Where there is more, *ret_next is the cursor (owned by the caller). */
-void vg_operations_list(const struct vg_request *rq, struct vg_json *w,
-                        struct vg_operation_filter *filter, char **ret_next);
+ * of all. Where there is more, *ret_next is the cursor (owned by the caller). -1: there is
+ * no such host or kind, the request's error says so. */
+int vg_operations_list(struct vg_request *rq, struct vg_json *w,
+                       struct vg_operation_filter *filter, char **ret_next);
 
 /* The operation of the path, with its progress where its host is asked. */
 struct vg_reply vg_operation_reply(struct vg_request *rq) VG_MUST_USE;

@@ -115,6 +115,8 @@ static const struct step polls[] = {
      "{'events':[{'id':'$first'},{'id':'$second'}]}"},
     {"GET", "/events?since=${start}&wait=0&domain=6695EB01-F6A4-8304-79AA-97F2502E193F",
      200, "{'events':[{'id':'$first'},{'id':'$second'}]}"},
+    {"GET", "/events?since=${start}&wait=0&domain=6695EB01F6A4830479AA97F2502E193F", 200,
+     NULL, .contains = "*suspended*"},
     {"GET", "/events?since=${start}&wait=0&domain=other", 200, "{'events':[]}"},
     {"GET", "/domains/test/events?since=${start}&wait=0", 200,
      "{'events':[{'id':'$first'},{'id':'$second'}],'revision':'$second'}",

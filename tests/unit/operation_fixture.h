@@ -107,9 +107,14 @@ static size_t count_listed(struct vg_operation_filter filter, char **ret_next)
     struct vg_json w = {0};
     size_t n;
     vg_json_begin_object(&w, NULL);
-    vg_operations_list(&rq, &w, &filter, ret_next);
+    bool listed = vg_operations_list(&rq, &w, &filter, ret_next) == 0;
     vg_json_end_object(&w);
     vg_autofree char *text = vg_json_finish(&w, &n);
+    if (!listed) {
+        assert_int_equal(rq.error.status, 400);
+        vg_error_clear(&rq.error);
+        return SIZE_MAX;
+    }
     json_auto_t *list = json_loads(text, 0, NULL);
     assert_non_null(list);
     return json_array_size(json_object_get(list, "operations"));

@@ -7,8 +7,15 @@
 
 #include <pthread.h>
 
-static const struct vg_route save_route = {VG_POST, "/domains/{domain}/save",
-                                           "saveDomain", VG_ADMIN | VG_LONG, no_handler};
+#include "server/http_route.h"
+
+static const struct vg_route table[] = {
+    {VG_POST, "/domains/{domain}/save", "saveDomain", VG_ADMIN | VG_LONG, no_handler},
+    {VG_GET, "/domains", "listDomains", VG_READ, no_handler},
+    {0},
+};
+static const struct vg_route *const tables[] = {table, NULL};
+#define save_route table[0]
 
 /* A request that has become an operation. */
 static struct vg_request *begin(struct client *client, const char *prefer)
@@ -223,6 +230,13 @@ static void test_pages(void **state)
                      0);
     assert_int_equal(
         count_listed((struct vg_operation_filter){.kind = "saveDomain"}, &next), 5);
+    assert_int_equal(count_listed((struct vg_operation_filter){.kind = "save"}, &next),
+                     SIZE_MAX);
+    assert_int_equal(
+        count_listed((struct vg_operation_filter){.kind = "listDomains"}, &next),
+        SIZE_MAX);
+    assert_int_equal(count_listed((struct vg_operation_filter){.host = "nosuch"}, &next),
+                     SIZE_MAX);
 }
 
 /* ---- cancelling -------------------------------------------------------------------- */
@@ -375,5 +389,9 @@ int main(void)
         TEST(test_races),
         TEST(test_prefer),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    if (vg_router_build(tables) < 0)
+        return 1;
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    vg_router_free();
+    return failed;
 }
