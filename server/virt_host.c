@@ -269,6 +269,16 @@ void vg_host_status_clear(struct vg_host_status *status)
     status->facts = NULL;
 }
 
+json_t *vg_host_problem(const struct vg_host_status *status)
+{
+    struct vg_error e = {0};
+
+    vg_host_error_unreachable(&e, status->name, &status->error);
+    json_t *problem = vg_error_to_json(&e);
+    vg_error_clear(&e);
+    return problem;
+}
+
 void vg_host_set_unreachable(struct vg_request *rq, const struct vg_host_status *status)
 {
     vg_host_error_unreachable(&rq->error, status->name, &status->error);

@@ -107,5 +107,9 @@ struct vg_part {
 /* By position; false past the last. Only where the handler joins. */
 bool vg_part_at(const struct vg_request *rq, size_t index, struct vg_part *ret);
 
+/* The problem that requests for a host that is not up are answered with. A new reference;
+ * NULL: out of memory. */
+json_t *vg_host_problem(const struct vg_host_status *status);
+
 /* Sets the request's error to "host unreachable", with why and what to do. */
 void vg_host_set_unreachable(struct vg_request *rq, const struct vg_host_status *status);

@@ -45,6 +45,9 @@ static const struct step rows[] = {
 
 /* The dead host fails alone, at once, and says how it may be retried. */
 static const struct step dead[] = {
+    {"GET", "/hosts/b", 200,
+     "{'state':'down','error':{'type':'urn:virtgate:error:host-unreachable','status':503,"
+     "'retryable':true}}"},
     {"GET", "/hosts/b/domains", 503,
      "{'status':503,'retryable':true,'host':'b','type':'~urn:*'}",
      .wants = {"Retry-After: [0-9]*"}},
