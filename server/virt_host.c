@@ -14,6 +14,7 @@
 #include "virtgate/log.h"
 
 #include <string.h>
+#include <xxhash.h>
 
 #define LANE_THREADS 1
 /* Long work that waits for one of the lane's threads. */
@@ -122,6 +123,16 @@ static struct vg_reply run_once(struct vg_host *host, struct vg_lease *lease,
     return reply;
 }
 
+static uint64_t target_hash(const struct vg_request *rq)
+{
+    return XXH3_64bits(rq->target, strlen(rq->target));
+}
+
+static atomic_uint_fast64_t *moved_slot(struct vg_host *host, const struct vg_request *rq)
+{
+    return &host->moved[target_hash(rq) % VG_MOVED_TARGETS];
+}
+
 static struct vg_reply run_request(void *data, struct vg_lease *lease,
                                    struct vg_request *rq)
 {
@@ -140,8 +151,10 @@ static struct vg_reply run_request(void *data, struct vg_lease *lease,
         rq->fresh = rq->again = true;
         reply = run_once(host, lease, rq);
     }
-    if (reply.moves)
+    if (reply.moves) {
+        atomic_store(moved_slot(host, rq), target_hash(rq));
         return reply;
+    }
     vg_reply_prepare(&reply);
     if (!(rq->route->flags & VG_WATCH)) /* an operation is the gateway's own */
         reply.source = reply.status == 200 ? VG_SOURCE_LIBVIRT : VG_SOURCE_NONE;
@@ -182,7 +195,10 @@ void vg_host_submit(struct vg_host *host, struct vg_request *rq)
         return;
     }
     unsigned int flags = rq->route->flags;
+    if (flags & VG_LANE)
+        rq->moved = atomic_load(moved_slot(host, rq)) == target_hash(rq);
     vg_lane_submit(flags & VG_LONG   ? &host->longs
+                   : rq->moved       ? &host->scans
                    : flags & VG_LANE ? &host->reads
                                      : &host->calls,
                    rq);

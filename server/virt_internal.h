@@ -10,6 +10,8 @@
 #include "server/virt_host.h"
 #include "server/worker.h"
 
+#define VG_MOVED_TARGETS 64
+
 struct vg_host {
     char *name;
     char *uri; /* NULL: libvirt's own choice */
@@ -19,6 +21,8 @@ struct vg_host {
     struct vg_lane reads; /* one worker, for reads that cannot block */
     struct vg_lane scans; /* one worker, for reads of all domains that may */
     struct vg_lane longs; /* for long work */
+    /* Hashes of targets that went from reads to scans: they go there at once. */
+    atomic_uint_fast64_t moved[VG_MOVED_TARGETS];
     pthread_t keeper;
     struct vg_inventory *inventory; /* has a lock of its own */
     struct vg_check *check;         /* that it is right */
