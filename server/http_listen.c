@@ -22,7 +22,7 @@
 #define BACKLOG 1024
 /* Room for what is too long, so that it is refused here and in JSON: past it
  * libmicrohttpd answers 414 or 431 itself. */
-#define CONNECTION_MEMORY (24 * 1024)
+#define CONNECTION_MEMORY (20 * 1024)
 #define TLS_PRIORITIES    "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:%SERVER_PRECEDENCE"
 
 struct listener {
