@@ -35,7 +35,7 @@ enum vg_domain_field {
 #define VG_DOMAIN_BRIEF                                                                  \
     (VG_DOMAIN_ID | VG_DOMAIN_NAME | VG_DOMAIN_UUID | VG_DOMAIN_STATE |                  \
      VG_DOMAIN_STATE_REASON | VG_DOMAIN_ACTIVE | VG_DOMAIN_PERSISTENT)
-/* And what a host tells of all domains without asking their monitors. */
+/* And what a fixed number of cheap calls tells of all domains. */
 #define VG_DOMAIN_FULL                                                                   \
     (VG_DOMAIN_BRIEF | VG_DOMAIN_AUTOSTART | VG_DOMAIN_MANAGED_SAVE |                    \
      VG_DOMAIN_MAX_MEMORY | VG_DOMAIN_MEMORY)
