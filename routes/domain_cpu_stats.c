@@ -26,36 +26,24 @@ static void clean_values(struct values *values)
 }
 #define auto_values VG_CLEANUP(clean_values) struct values
 
-static int fail_call(struct vg_request *rq)
-{
-    vg_error_set_virt(vg_request_error(rq));
-    return -1;
-}
-
-static int fail_memory(struct vg_request *rq)
-{
-    vg_error_set(vg_request_error(rq), VG_E_INTERNAL, "Out of memory");
-    return -1;
-}
-
 /* Reads `cpus` CPUs from `start` on, or the totals: 1 from -1 on. */
 static int read_values(struct vg_request *rq, virDomainPtr dom, int start, int cpus,
                        struct values *ret)
 {
     int size = virDomainGetCPUStats(dom, NULL, 0, start < 0 ? -1 : 0, 1, 0);
     if (size < 0)
-        return fail_call(rq);
+        return vg_error_set_virt(vg_request_error(rq));
     if (size == 0)
         return 0;
     if (size > VALUES_A_CALL / cpus)
         size = VALUES_A_CALL / cpus;
     ret->v = calloc((size_t)size * (size_t)cpus, sizeof(*ret->v));
     if (!ret->v)
-        return fail_memory(rq);
+        return vg_error_set_memory(vg_request_error(rq));
     ret->n = size * cpus;
     ret->size = virDomainGetCPUStats(dom, ret->v, (unsigned int)size, start,
                                      (unsigned int)cpus, 0);
-    return ret->size < 0 ? fail_call(rq) : 0;
+    return ret->size < 0 ? vg_error_set_virt(vg_request_error(rq)) : 0;
 }
 
 /* Writes those of the CPU at `place`; entries that libvirt did not fill have no type. */
@@ -71,7 +59,7 @@ static int write_values(struct vg_request *rq, struct vg_json *w, const char *ke
         n++;
     json_auto_t *object = vg_params_to_json(first, n);
     if (!object)
-        return fail_memory(rq);
+        return vg_error_set_memory(vg_request_error(rq));
     vg_json_begin_object(w, key);
     if (number >= 0)
         vg_json_int(w, "number", number);

@@ -103,10 +103,8 @@ static int read_params(struct vg_request *rq, struct migration *m)
     max = m->params.n;
     if (m->mode == MODE_DIRECT &&
         virTypedParamsAddString(&m->params.v, &m->params.n, &max, VIR_MIGRATE_PARAM_URI,
-                                m->uri) < 0) {
-        vg_error_set_virt(vg_request_error(rq));
-        return -1;
-    }
+                                m->uri) < 0)
+        return vg_error_set_virt(vg_request_error(rq));
     return check_documents(rq, m);
 }
 

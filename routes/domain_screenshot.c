@@ -50,10 +50,8 @@ static int grow(struct vg_request *rq, struct picture *p)
     }
     size_t size = p->size ? p->size * 2 : 4 * PIECE;
     char *data = realloc(p->data, size);
-    if (!data) {
-        vg_error_set(vg_request_error(rq), VG_E_INTERNAL, "Out of memory");
-        return -1;
-    }
+    if (!data)
+        return vg_error_set_memory(vg_request_error(rq));
     p->data = data;
     p->size = size;
     return 0;
@@ -79,8 +77,7 @@ static int read_stream(struct vg_request *rq, virStreamPtr stream, struct pictur
     }
     if (virStreamFinish(stream) == 0)
         return 0;
-    vg_error_set_virt(vg_request_error(rq)); /* what went wrong on the host */
-    return -1;
+    return vg_error_set_virt(vg_request_error(rq)); /* what went wrong on the host */
 }
 
 static struct vg_reply reply_picture(struct vg_request *rq, struct picture *p)

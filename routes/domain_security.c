@@ -18,10 +18,8 @@ static int read_labels(struct vg_request *rq, virDomainPtr dom, virSecurityLabel
 
     if (n < 0 && virGetLastErrorCode() == VIR_ERR_NO_SUPPORT) {
         *ret = calloc(1, sizeof(**ret));
-        if (!*ret) {
-            vg_error_set(vg_request_error(rq), VG_E_INTERNAL, "Out of memory");
-            return -1;
-        }
+        if (!*ret)
+            return vg_error_set_memory(vg_request_error(rq));
         n = virDomainGetSecurityLabel(dom, *ret) == 0 ? 1 : -1;
     }
     if (n < 0)

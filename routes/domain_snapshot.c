@@ -11,12 +11,6 @@
 #include "virtgate/point.h"
 #include "virtgate/xml.h"
 
-static int fail_memory(struct vg_request *rq)
-{
-    vg_error_set(vg_request_error(rq), VG_E_INTERNAL, "Out of memory");
-    return -1;
-}
-
 /* ---- JSON -------------------------------------------------------------------------- */
 
 /* NULL: the request's error is set. */
@@ -35,7 +29,7 @@ static json_t *read_snapshot(struct vg_request *rq, virDomainSnapshotPtr snapsho
         !json_object_set_new(json, "hasMetadata", json_boolean(metadata)))
         return json;
     if (json)
-        fail_memory(rq);
+        vg_error_set_memory(vg_request_error(rq));
     json_decref(json);
     return NULL;
 }
@@ -55,7 +49,7 @@ static json_t *read_list(struct vg_request *rq, const struct vg_snapshot_list *l
         if (!json)
             return NULL;
         if (json_array_append_new(all, json) < 0) {
-            fail_memory(rq);
+            vg_error_set_memory(vg_request_error(rq));
             return NULL;
         }
     }

@@ -34,10 +34,8 @@ static int write_record(struct vg_request *rq, struct vg_json *w, const char *ke
     const char *group;
     json_t *value;
 
-    if (!stats) {
-        vg_error_set(vg_request_error(rq), VG_E_INTERNAL, "Out of memory");
-        return -1;
-    }
+    if (!stats)
+        return vg_error_set_memory(vg_request_error(rq));
     vg_json_begin_object(w, key);
     vg_domain_write_identity(w, record->dom);
     vg_json_begin_object(w, "stats");
@@ -158,10 +156,8 @@ static int find_chosen(struct vg_request *rq, const json_t *names, struct chosen
         return -1;
     }
     chosen->v = calloc(n + 1, sizeof(virDomainPtr));
-    if (!chosen->v) {
-        vg_error_set(vg_request_error(rq), VG_E_INTERNAL, "Out of memory");
-        return -1;
-    }
+    if (!chosen->v)
+        return vg_error_set_memory(vg_request_error(rq));
     json_array_foreach (names, i, item)
         if (add_chosen(rq, item, chosen) < 0)
             return -1;

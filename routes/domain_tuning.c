@@ -80,10 +80,8 @@ static int check_type(struct vg_request *rq, virDomainPtr dom, const char *wante
     if (!wanted)
         return 0;
     vg_autofree char *type = virDomainGetSchedulerType(dom, NULL);
-    if (!type) {
-        vg_error_set_virt(vg_request_error(rq));
-        return -1;
-    }
+    if (!type)
+        return vg_error_set_virt(vg_request_error(rq));
     if (strcmp(type, wanted) == 0)
         return 0;
     vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,

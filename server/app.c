@@ -48,8 +48,7 @@ static int take_host(struct vg_request *rq)
 
     if (!encoded || asprintf(&rq->prefix, "/hosts/%s", encoded) < 0) {
         rq->prefix = NULL;
-        vg_error_set(&rq->error, VG_E_INTERNAL, "Out of memory");
-        return -1;
+        return vg_error_set_memory(&rq->error);
     }
     rq->first_segment = 2;
     if (strcmp(name, "-") == 0)

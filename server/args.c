@@ -80,10 +80,8 @@ int vg_request_parse_body(struct vg_request *rq)
         return 0;
     (void)vg_json_lost_memory();
     rq->json = json_loadb(rq->body, rq->body_length, JSON_REJECT_DUPLICATES, &at);
-    if (vg_json_lost_memory()) {
-        vg_error_set(&rq->error, VG_E_INTERNAL, "Out of memory");
-        return -1;
-    }
+    if (vg_json_lost_memory())
+        return vg_error_set_memory(&rq->error);
     if (!rq->json) {
         enum vg_error_id id = json_error_code(&at) == json_error_duplicate_key
                                   ? VG_E_DUPLICATE_KEY
@@ -355,12 +353,6 @@ static const struct vg_field *find_rest(const struct vg_field *fields)
     return NULL;
 }
 
-static int fail_memory(struct vg_request *rq)
-{
-    vg_error_set(&rq->error, VG_E_INTERNAL, "Out of memory");
-    return -1;
-}
-
 /* Makes the object of a VG_REST field. */
 static int begin_rest(struct vg_request *rq, const struct vg_field *rest)
 {
@@ -368,7 +360,7 @@ static int begin_rest(struct vg_request *rq, const struct vg_field *rest)
         return 0;
     rq->rest = json_object();
     *(json_t **)rest->ret = rq->rest;
-    return rq->rest ? 0 : fail_memory(rq);
+    return rq->rest ? 0 : vg_error_set_memory(&rq->error);
 }
 
 static int read_query(struct vg_request *rq, const struct vg_field *fields, bool *given)
@@ -400,7 +392,7 @@ static int read_members(struct vg_request *rq, json_t *object,
         const struct vg_field *f = find_field(fields, key);
         if (!f && rest) {
             if (json_object_set(rq->rest, key, value) < 0)
-                return fail_memory(rq);
+                return vg_error_set_memory(&rq->error);
             continue;
         }
         if (!f)

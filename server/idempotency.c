@@ -102,7 +102,7 @@ bool vg_idempotency_begin(struct vg_request *rq, struct vg_reply *ret_reply)
     if (!e) {
         rq->idempotent = add(key_of(rq), request) != NULL;
         if (!rq->idempotent)
-            *ret_reply = vg_reply_error(rq, VG_E_INTERNAL, "Out of memory");
+            *ret_reply = vg_reply_memory(rq);
         return rq->idempotent;
     }
     if (!XXH128_isEqual(e->request, request))

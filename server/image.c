@@ -30,12 +30,6 @@ static int fail(struct vg_error *reterr, const char *why)
     return -1;
 }
 
-static int fail_memory(struct vg_error *reterr)
-{
-    vg_error_set(reterr, VG_E_INTERNAL, "Out of memory");
-    return -1;
-}
-
 static bool is_blank(uint8_t c)
 {
     return c == ' ' || (c >= '\t' && c <= '\r');
@@ -101,7 +95,7 @@ static int read_png(const void *data, size_t n, size_t max, struct pixels *ret,
     ret->data = ret->owned;
     if (!ret->owned) {
         png_image_free(&image);
-        return fail_memory(reterr);
+        return vg_error_set_memory(reterr);
     }
     if (!png_image_finish_read(&image, NULL, ret->owned, 0, NULL))
         return fail(reterr, image.message);
@@ -118,7 +112,7 @@ static int write_pixmap(const struct pixels *pixels, void **ret, size_t *ret_n,
     char *out = malloc(head_n + n);
 
     if (!out)
-        return fail_memory(reterr);
+        return vg_error_set_memory(reterr);
     memcpy(out, head, head_n);
     memcpy(out + head_n, pixels->data, n);
     *ret = out;
@@ -138,7 +132,7 @@ static int write_png(const struct pixels *pixels, void **ret, size_t *ret_n,
     vg_autofree void *out = malloc(size);
 
     if (!out)
-        return fail_memory(reterr);
+        return vg_error_set_memory(reterr);
     if (!png_image_write_to_memory(&image, out, &size, 0, pixels->data, 0, NULL))
         return fail(reterr, image.message);
     void *fitting = realloc(out, size);

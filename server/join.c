@@ -163,7 +163,7 @@ static struct vg_reply join_replies(struct vg_join *join)
         json_object_set_new(joined, "next", json_string(next));
     if (vg_json_lost_memory() || !sorted) { /* something is missing in the lists */
         json_decref(joined);
-        return vg_reply_error(rq, VG_E_INTERNAL, "Out of memory");
+        return vg_reply_memory(rq);
     }
     return vg_with_next(rq, vg_ok(rq, joined), next);
 }
@@ -286,7 +286,7 @@ void vg_join_submit(struct vg_request *rq)
     size_t n = vg_host_count();
     struct vg_join *join = calloc(1, sizeof(*join) + n * sizeof(join->replies[0]));
     if (!join) {
-        vg_request_answer(rq, vg_reply_error(rq, VG_E_INTERNAL, "Out of memory"));
+        vg_request_answer(rq, vg_reply_memory(rq));
         vg_request_unref(rq);
         return;
     }
@@ -303,10 +303,10 @@ void vg_join_submit(struct vg_request *rq)
         struct vg_host *host = vg_host_at(first + i);
         struct vg_request *copy = copy_for(rq, host);
         if (!copy || add_part(join, i, copy) < 0) {
-            join->replies[i] = vg_reply_error(rq, VG_E_INTERNAL, "Out of memory");
+            join->replies[i] = vg_reply_memory(rq);
             vg_request_unref(copy);
             if (atomic_fetch_sub(&join->missing, 1) == 1) {
-                vg_request_answer(rq, vg_reply_error(rq, VG_E_INTERNAL, "Out of memory"));
+                vg_request_answer(rq, vg_reply_memory(rq));
                 free_join(join);
                 return;
             }

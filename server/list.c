@@ -14,10 +14,8 @@ int vg_text_list_read(struct vg_request *rq, const char *key, const json_t *arra
     if (!array || (json_is_array(array) && n == 0))
         return 0;
     ret->v = json_is_array(array) ? calloc(n, sizeof(*ret->v)) : NULL;
-    if (json_is_array(array) && !ret->v) {
-        vg_error_set(vg_request_error(rq), VG_E_INTERNAL, "Out of memory");
-        return -1;
-    }
+    if (json_is_array(array) && !ret->v)
+        return vg_error_set_memory(vg_request_error(rq));
     json_array_foreach (array, i, item)
         if (json_is_string(item))
             ret->v[ret->n++] = json_string_value(item);

@@ -168,10 +168,8 @@ void vg_operation_add(struct vg_operation *op, struct vg_request *rq)
 int vg_operation_new(struct vg_request *rq, int64_t limit_ns)
 {
     struct vg_operation *op = vg_operation_make(rq);
-    if (!op) {
-        vg_error_set(&rq->error, VG_E_INTERNAL, "Out of memory");
-        return -1;
-    }
+    if (!op)
+        return vg_error_set_memory(&rq->error);
     op->rq = vg_request_ref(rq);
     op->answer_ns = answer_time(rq, limit_ns);
     op->async = rq->prefer.respond_async && !rq->prefer.waits;

@@ -41,8 +41,7 @@ int vg_operation_new_job(struct vg_request *rq, const struct vg_host_job *job)
     }
     if (!op || (job->domain && !op->domain) || (job->disk && !op->host_job.disk)) {
         vg_operation_unref(op);
-        vg_error_set(&rq->error, VG_E_INTERNAL, "Out of memory");
-        return -1;
+        return vg_error_set_memory(&rq->error);
     }
     snprintf(op->uuid, sizeof(op->uuid), "%s", job->uuid);
     op->job = job->job;

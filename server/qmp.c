@@ -19,7 +19,7 @@ char *vg_qmp_command(struct vg_request *rq, const char *execute, json_t *argumen
         json_pack("{s:s, s:O*}", "execute", execute, "arguments", arguments);
     char *text = command ? json_dumps(command, JSON_COMPACT) : NULL;
     if (!text)
-        vg_error_set(vg_request_error(rq), VG_E_INTERNAL, "Out of memory");
+        vg_error_set_memory(vg_request_error(rq));
     return text;
 }
 

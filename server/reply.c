@@ -205,14 +205,26 @@ struct vg_reply vg_reply_problem(const struct vg_request *rq,
     return reply;
 }
 
+static struct vg_reply reply_once(const struct vg_request *rq, struct vg_error *e)
+{
+    struct vg_reply reply = vg_reply_problem(rq, e);
+    vg_error_clear(e);
+    return reply;
+}
+
 struct vg_reply vg_reply_error(const struct vg_request *rq, enum vg_error_id id,
                                const char *detail)
 {
     struct vg_error e = {0};
     vg_error_set(&e, id, "%s", detail);
-    struct vg_reply reply = vg_reply_problem(rq, &e);
-    vg_error_clear(&e);
-    return reply;
+    return reply_once(rq, &e);
+}
+
+struct vg_reply vg_reply_memory(const struct vg_request *rq)
+{
+    struct vg_error e = {0};
+    vg_error_set_memory(&e);
+    return reply_once(rq, &e);
 }
 
 struct vg_reply vg_fail(struct vg_request *rq)
@@ -225,7 +237,7 @@ struct vg_reply vg_fail(struct vg_request *rq)
 
 struct vg_reply vg_fail_memory(struct vg_request *rq)
 {
-    vg_error_set(&rq->error, VG_E_INTERNAL, "Out of memory");
+    vg_error_set_memory(&rq->error);
     return vg_fail(rq);
 }
 

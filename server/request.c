@@ -231,10 +231,8 @@ static int parse_query(struct vg_request *rq, const char *query, char **out)
         return -1;
     }
     rq->query = calloc(n, sizeof(*rq->query));
-    if (!rq->query) {
-        vg_error_set(&rq->error, VG_E_INTERNAL, "Out of memory");
-        return -1;
-    }
+    if (!rq->query)
+        return vg_error_set_memory(&rq->error);
     for (const char *p = query; *p;) {
         size_t len = strcspn(p, "&");
         if (len && parse_pair(rq, p, len, out) < 0)
@@ -250,10 +248,8 @@ int vg_request_set_target(struct vg_request *rq, const char *target)
 
     free(rq->target);
     rq->target = malloc(3 * size + 2); /* each part decodes to no more, plus its NUL */
-    if (!rq->target) {
-        vg_error_set(&rq->error, VG_E_INTERNAL, "Out of memory");
-        return -1;
-    }
+    if (!rq->target)
+        return vg_error_set_memory(&rq->error);
     rq->text = (char *)memcpy(rq->target, target, size) + size;
     return 0;
 }

@@ -176,6 +176,7 @@ struct vg_reply vg_reply_problem(const struct vg_request *rq,
                                  const struct vg_error *error);
 struct vg_reply vg_reply_error(const struct vg_request *rq, enum vg_error_id id,
                                const char *detail);
+struct vg_reply vg_reply_memory(const struct vg_request *rq);
 
 /* Whether it is long enough to be compressed where that is asked for. */
 bool vg_body_compresses(const struct vg_body *body);

@@ -204,7 +204,7 @@ static struct console *console_new(struct vg_request *rq, virDomainPtr dom,
     struct console *c = calloc(1, sizeof(*c));
     if (!c) {
         give_place_back();
-        vg_error_set(&rq->error, VG_E_INTERNAL, "Out of memory");
+        vg_error_set_memory(&rq->error);
         return NULL;
     }
     pthread_mutex_init(&c->lock, NULL);
@@ -442,15 +442,12 @@ static int open_stream(struct vg_request *rq, struct console *c, virDomainPtr do
     virDomainGetUUIDString(dom, uuid);
     vg_autoptr(virDomain) own = virDomainLookupByUUIDString(c->lease->conn, uuid);
     c->stream = own ? virStreamNew(c->lease->conn, VIR_STREAM_NONBLOCK) : NULL;
-    if (!c->stream || open(own, c->device, c->stream, flags) < 0) {
-        vg_error_set_virt(&rq->error);
-        return -1;
-    }
+    if (!c->stream || open(own, c->device, c->stream, flags) < 0)
+        return vg_error_set_virt(&rq->error);
     if (virStreamEventAddCallback(c->stream, VIR_STREAM_EVENT_READABLE, on_event,
                                   (void *)c->number, NULL) == 0)
         return 0;
-    vg_error_set_virt(&rq->error);
-    return -1;
+    return vg_error_set_virt(&rq->error);
 }
 
 static int start_thread(struct console *c)

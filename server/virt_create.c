@@ -315,7 +315,7 @@ char *vg_new_domain_xml(struct vg_request *rq, const struct vg_new_domain *d)
         return NULL;
     json_auto_t *devices = make_devices(rq, d, &o);
     if (!devices && !vg_request_error(rq)->status)
-        vg_error_set(vg_request_error(rq), VG_E_INTERNAL, "Out of memory");
+        vg_error_set_memory(vg_request_error(rq));
     if (!devices)
         return NULL;
     json_auto_t *domain = json_pack(
@@ -327,7 +327,7 @@ char *vg_new_domain_xml(struct vg_request *rq, const struct vg_new_domain *d)
         o.caps && is_x86(&o) ? json_pack("{s:{}, s:{}}", "acpi", "apic") : NULL, "cpu",
         make_cpu(&o), "clock", make_clock(&o), "devices", devices);
     if (vg_json_lost_memory()) { /* else a device might be missing */
-        vg_error_set(vg_request_error(rq), VG_E_INTERNAL, "Out of memory");
+        vg_error_set_memory(vg_request_error(rq));
         return NULL;
     }
     return vg_domain_xml_of_json(rq, domain);

@@ -33,7 +33,7 @@ char *vg_domain_xml_of_json(struct vg_request *rq, const json_t *domain)
     }
     json_auto_t *document = json_pack("{s:O}", "domain", domain);
     if (!document) {
-        vg_error_set(vg_request_error(rq), VG_E_INTERNAL, "Out of memory");
+        vg_error_set_memory(vg_request_error(rq));
         return NULL;
     }
     return vg_xml_from_json(document, vg_request_error(rq));

@@ -329,10 +329,8 @@ int vg_domain_write_list(struct vg_request *rq, struct vg_json *w,
     int64_t written = 0;
 
     *ret_next = NULL;
-    if (fill_list(rq, pass_down(filter), fields, &list) < 0) {
-        vg_error_set_virt(vg_request_error(rq));
-        return -1;
-    }
+    if (fill_list(rq, pass_down(filter), fields, &list) < 0)
+        return vg_error_set_virt(vg_request_error(rq));
     if (list.n)
         qsort(list.v, list.n, sizeof(*list.v), compare_names);
     vg_json_begin_array(w, "domains");
@@ -342,16 +340,12 @@ int vg_domain_write_list(struct vg_request *rq, struct vg_json *w,
             continue;
         if (filter->limit && written == filter->limit) {
             *ret_next = strdup(last);
-            if (!*ret_next) {
-                vg_error_set(vg_request_error(rq), VG_E_INTERNAL, "Out of memory");
-                return -1;
-            }
+            if (!*ret_next)
+                return vg_error_set_memory(vg_request_error(rq));
             break;
         }
-        if (complete(rq, v, fields) < 0) {
-            vg_error_set_virt(vg_request_error(rq));
-            return -1;
-        }
+        if (complete(rq, v, fields) < 0)
+            return vg_error_set_virt(vg_request_error(rq));
         vg_view_write(w, NULL, v, fields);
         last = v->name;
         written++;

@@ -11,18 +11,6 @@
 /* More than any family has: a daemon that says so is not believed. */
 #define MAX_PARAMS 4096
 
-static int fail_call(struct vg_request *rq)
-{
-    vg_error_set_virt(vg_request_error(rq));
-    return -1;
-}
-
-static int fail_memory(struct vg_request *rq)
-{
-    vg_error_set(vg_request_error(rq), VG_E_INTERNAL, "Out of memory");
-    return -1;
-}
-
 static int call_get(const struct vg_request *rq, virDomainPtr dom,
                     const struct vg_domain_params *family, virTypedParameterPtr params,
                     int *n, unsigned int flags)
@@ -49,18 +37,20 @@ static int read_family(struct vg_request *rq, virDomainPtr dom,
     int n = 0;
 
     if (family->get_all)
-        return family->get_all(dom, &ret->v, &ret->n, flags) < 0 ? fail_call(rq) : 0;
+        return family->get_all(dom, &ret->v, &ret->n, flags) < 0
+                   ? vg_error_set_virt(vg_request_error(rq))
+                   : 0;
     if (call_get(rq, dom, family, NULL, &n, flags) < 0)
-        return fail_call(rq);
+        return vg_error_set_virt(vg_request_error(rq));
     if (n <= 0)
         return 0;
     if (n > MAX_PARAMS)
         n = MAX_PARAMS;
     ret->v = calloc((size_t)n, sizeof(*ret->v));
     if (!ret->v)
-        return fail_memory(rq);
+        return vg_error_set_memory(vg_request_error(rq));
     if (call_get(rq, dom, family, ret->v, &n, flags) < 0)
-        return fail_call(rq);
+        return vg_error_set_virt(vg_request_error(rq));
     ret->n = n;
     return 0;
 }
@@ -74,7 +64,7 @@ json_t *vg_domain_params_json(struct vg_request *rq, virDomainPtr dom,
         return NULL;
     json_t *object = vg_params_to_json(list.v, list.n);
     if (!object)
-        fail_memory(rq);
+        vg_error_set_memory(vg_request_error(rq));
     return object;
 }
 
@@ -119,7 +109,9 @@ static int set_params(struct vg_request *rq, virDomainPtr dom,
         vg_params_from_json(object, current.v, current.n, &wanted.v, &wanted.n,
                             vg_request_error(rq)) < 0)
         return -1;
-    return call_set(rq, dom, family, &wanted, flags) < 0 ? fail_call(rq) : 0;
+    return call_set(rq, dom, family, &wanted, flags) < 0
+               ? vg_error_set_virt(vg_request_error(rq))
+               : 0;
 }
 
 struct vg_reply vg_domain_params_set(struct vg_request *rq, virDomainPtr dom,

@@ -62,6 +62,12 @@ void vg_error_set(struct vg_error *e, enum vg_error_id id, const char *fmt, ...)
     e->retry_after = own->retryable ? RETRY_AFTER : 0;
 }
 
+int vg_error_set_memory(struct vg_error *e)
+{
+    vg_error_set(e, VG_E_INTERNAL, "Out of memory");
+    return -1;
+}
+
 /* The connection to the host broke. These codes mean something else from other domains.
  */
 static bool is_transport(const virError *err)
@@ -112,7 +118,7 @@ void vg_error_copy_virt(struct vg_error *e, const virError *err)
     e->detail = strdup(err->message ? err->message : "libvirt gave no message");
     e->virt = virt_to_json(err);
     if (!e->virt) {
-        vg_error_set(e, VG_E_INTERNAL, "Out of memory");
+        vg_error_set_memory(e);
         e->transport = is_transport(err);
         return;
     }
@@ -121,18 +127,19 @@ void vg_error_copy_virt(struct vg_error *e, const virError *err)
     e->retry_after = e->retryable ? RETRY_AFTER : 0;
 }
 
-void vg_error_set_virt(struct vg_error *e)
+int vg_error_set_virt(struct vg_error *e)
 {
     virError err = {0};
     if (virCopyLastError(&err) <= 0) {
         vg_error_set(e, VG_E_INTERNAL,
                      "a libvirt call failed without an error; please report this");
-        return;
+        return -1;
     }
     vg_error_copy_virt(e, &err);
     virResetError(&err);
     /* Whoever fails next without an error must not be blamed with this one. */
     virResetLastError();
+    return -1;
 }
 
 void vg_error_clear(struct vg_error *e)

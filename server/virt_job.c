@@ -82,10 +82,8 @@ int vg_job_read(virDomainPtr dom, unsigned int flags, json_t **ret, int *ret_ope
     vg_auto_params params = {0};
     int type = VIR_DOMAIN_JOB_NONE, operation = -1;
 
-    if (read_stats(dom, flags, &type, &params) < 0) {
-        vg_error_set_virt(reterr);
-        return -1;
-    }
+    if (read_stats(dom, flags, &type, &params) < 0)
+        return vg_error_set_virt(reterr);
     virTypedParamsGetInt(params.v, params.n, VIR_DOMAIN_JOB_OPERATION, &operation);
     int percent = percent_of(&params, type);
     json_auto_t *job = vg_params_to_json(params.v, params.n);
@@ -96,10 +94,8 @@ int vg_job_read(virDomainPtr dom, unsigned int flags, json_t **ret, int *ret_ope
     if (type != VIR_DOMAIN_JOB_NONE)
         bad |= json_object_set_new(job, "percent",
                                    percent < 0 ? json_null() : json_integer(percent));
-    if (bad) {
-        vg_error_set(reterr, VG_E_INTERNAL, "Out of memory");
-        return -1;
-    }
+    if (bad)
+        return vg_error_set_memory(reterr);
     if (ret_operation)
         *ret_operation = operation;
     *ret = vg_take(&job);
@@ -140,10 +136,8 @@ int vg_block_job_read(virDomainPtr dom, const char *disk, unsigned int flags,
     virDomainBlockJobInfo info = {0};
     int found = virDomainGetBlockJobInfo(dom, disk, &info, flags);
 
-    if (found < 0) {
-        vg_error_set_virt(reterr);
-        return -1;
-    }
+    if (found < 0)
+        return vg_error_set_virt(reterr);
     json_auto_t *job = json_pack("{s:b}", "active", found > 0);
     int bad = !job;
     if (found > 0) {
@@ -155,10 +149,8 @@ int vg_block_job_read(virDomainPtr dom, const char *disk, unsigned int flags,
         bad |= json_object_set_new(job, "end", json_integer((json_int_t)info.end));
         bad |= json_object_set_new(job, "percent", block_percent(&info));
     }
-    if (bad) {
-        vg_error_set(reterr, VG_E_INTERNAL, "Out of memory");
-        return -1;
-    }
+    if (bad)
+        return vg_error_set_memory(reterr);
     if (found > 0 &&
         (info.type == VIR_DOMAIN_BLOCK_JOB_TYPE_COPY ||
          info.type == VIR_DOMAIN_BLOCK_JOB_TYPE_ACTIVE_COMMIT) &&

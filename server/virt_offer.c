@@ -100,10 +100,8 @@ static int read_caps(struct vg_request *rq, const struct vg_new_domain *d,
 {
     vg_autofree char *xml = virConnectGetDomainCapabilities(vg_conn(rq), NULL, d->arch,
                                                             machine, d->virt_type, 0);
-    if (!xml) {
-        vg_error_set_virt(vg_request_error(rq));
-        return -1;
-    }
+    if (!xml)
+        return vg_error_set_virt(vg_request_error(rq));
     json_auto_t *document = vg_xml_to_json(xml, vg_request_error(rq));
     if (!document)
         return -1;
@@ -129,10 +127,8 @@ static int read_plain(struct vg_request *rq, const struct vg_new_domain *d,
                       struct vg_offer *ret)
 {
     vg_autofree char *xml = virConnectGetCapabilities(vg_conn(rq));
-    if (!xml) {
-        vg_error_set_virt(vg_request_error(rq));
-        return -1;
-    }
+    if (!xml)
+        return vg_error_set_virt(vg_request_error(rq));
     json_auto_t *document = vg_xml_to_json(xml, vg_request_error(rq));
     const json_t *caps = json_object_get(document, "capabilities"), *guest;
     size_t i;

@@ -200,10 +200,8 @@ static int abort_job(struct vg_request *rq, const struct vg_operation_job *job,
 {
     vg_autoptr(virDomain) dom = virDomainLookupByUUIDString(vg_conn(rq), job->uuid);
 
-    if (!dom) {
-        vg_error_set_virt(&rq->error);
-        return -1;
-    }
+    if (!dom)
+        return vg_error_set_virt(&rq->error);
     if (job->disk && flags) {
         vg_error_set(
             &rq->error, VG_E_INVALID_VALUE,

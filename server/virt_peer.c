@@ -44,7 +44,7 @@ struct vg_peer *vg_peer_open(struct vg_request *rq, const char *name)
     if (peer)
         peer->lease = vg_lease_new();
     if (!peer || !peer->lease)
-        vg_error_set(&rq->error, VG_E_INTERNAL, "Out of memory");
+        vg_error_set_memory(&rq->error);
     else if (open_lease(rq, host, peer->lease) == 0)
         return peer;
     vg_peer_close(peer);

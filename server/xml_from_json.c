@@ -69,12 +69,6 @@ static int fail(struct build *b, const struct place *at, const char *fmt, ...)
     return -1;
 }
 
-static int fail_memory(struct build *b)
-{
-    vg_error_set(b->error, VG_E_INTERNAL, "Out of memory");
-    return -1;
-}
-
 /* ---- characters -------------------------------------------------------------------- */
 
 /* Whether XML 1.0 has all its characters; jansson took care that it is UTF-8. */
@@ -154,7 +148,7 @@ static const char *split_name(struct build *b, const struct place *at, const cha
     }
     *ret_prefix = colon ? strndup(name, (size_t)(colon - name)) : NULL;
     if (colon && !*ret_prefix) {
-        fail_memory(b);
+        vg_error_set_memory(b->error);
         return NULL;
     }
     return local;
@@ -194,7 +188,7 @@ static int add_declaration(struct build *b, const struct place *at, xmlNodePtr e
     if (strcmp(uri, "http://www.w3.org/2000/xmlns/") == 0 ||
         strcmp(uri, (const char *)XML_XML_NAMESPACE) == 0)
         return fail(b, at, "XML keeps this namespace for itself");
-    return xmlNewNs(e, VG_XML(uri), VG_XML(prefix)) ? 0 : fail_memory(b);
+    return xmlNewNs(e, VG_XML(uri), VG_XML(prefix)) ? 0 : vg_error_set_memory(b->error);
 }
 
 static int add_attribute(struct build *b, const struct place *at, xmlNodePtr e,
@@ -213,7 +207,9 @@ static int add_attribute(struct build *b, const struct place *at, xmlNodePtr e,
     if (xmlHasNsProp(e, VG_XML(name), ns ? ns->href : NULL))
         return fail(b, at, "the element has this attribute by another prefix");
     b->spaced |= strcmp(at->key, "@xml:space") == 0;
-    return xmlNewNsProp(e, ns, VG_XML(name), VG_XML(text)) ? 0 : fail_memory(b);
+    return xmlNewNsProp(e, ns, VG_XML(name), VG_XML(text))
+               ? 0
+               : vg_error_set_memory(b->error);
 }
 
 /* Declarations first: members of a JSON object have no order to rely on. */
@@ -242,11 +238,11 @@ static int add_element(struct build *b, const struct place *at, const char *name
 static int add_node(struct build *b, xmlNodePtr parent, xmlNodePtr node)
 {
     if (!node)
-        return fail_memory(b);
+        return vg_error_set_memory(b->error);
     if (xmlAddChild(parent, node)) /* which merges text with text */
         return 0;
     xmlFreeNode(node);
-    return fail_memory(b);
+    return vg_error_set_memory(b->error);
 }
 
 static int add_comment(struct build *b, const struct place *at, xmlNodePtr parent,
@@ -266,7 +262,7 @@ static int add_instruction(struct build *b, const struct place *at, xmlNodePtr p
     const char *data = text + n + strspn(text + n, " \t\r\n");
 
     if (!target)
-        return fail_memory(b);
+        return vg_error_set_memory(b->error);
     if (!is_name(target, n) || strcasecmp(target, "xml") == 0 || strstr(data, "?>"))
         return fail(b, at, "'TARGET DATA' is accepted, without '?>'");
     return add_node(b, parent,
@@ -333,7 +329,7 @@ static json_t *count_order(struct build *b, const struct place *at, const json_t
             counts = NULL;
     }
     if (!counts)
-        fail_memory(b);
+        vg_error_set_memory(b->error);
     return json_incref(counts);
 }
 
@@ -359,7 +355,7 @@ static int add_ordered(struct build *b, const struct place *at, xmlNodePtr paren
         const struct place here = {at, key, 0, at->depth};
         size_t to = n > 0 ? from + 1 : items_of(value);
         if (json_object_set_new(done, key, json_integer((json_int_t)to)) < 0)
-            return fail_memory(b);
+            return vg_error_set_memory(b->error);
         if (add_items(b, &here, parent, value, from, to) < 0)
             return -1;
     }
@@ -470,7 +466,7 @@ static char *print_document(struct build *b)
     good = good && !vg_xml_lost_memory();
     char *text = good ? strdup((const char *)xmlBufferContent(out)) : NULL;
     if (!text)
-        fail_memory(b);
+        vg_error_set_memory(b->error);
     return text;
 }
 
@@ -483,7 +479,7 @@ char *vg_xml_from_json(const json_t *document, struct vg_error *reterr)
     json_t *object = (json_t *)(uintptr_t)document; /* to be iterated, not changed */
 
     if (!doc) {
-        fail_memory(&b);
+        vg_error_set_memory(b.error);
         return NULL;
     }
     if (!json_is_object(document)) {

@@ -49,7 +49,7 @@ json_t *vg_point_to_json(const char *xml, struct vg_error *reterr)
         bad |= json_object_set_new(point, "state", text_of(vg_xml_child(root, "state")));
     if (!bad)
         return vg_take(&point);
-    vg_error_set(reterr, VG_E_INTERNAL, "Out of memory");
+    vg_error_set_memory(reterr);
     return NULL;
 }
 

@@ -307,7 +307,7 @@ json_t *vg_xml_to_json(const char *xml, struct vg_error *reterr)
     m.failed |= vg_xml_lost_memory();
     json_t *json = finish(&m);
     if (!json)
-        vg_error_set(reterr, VG_E_INTERNAL, "Out of memory");
+        vg_error_set_memory(reterr);
     return json;
 }
 

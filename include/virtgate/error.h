@@ -38,10 +38,14 @@ struct vg_error {
 void vg_error_set(struct vg_error *e, enum vg_error_id id, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Replaces *e by a lack of memory, which has one wording everywhere. Always -1, for
+ * `return vg_error_set_memory(e);`. Any thread. */
+int vg_error_set_memory(struct vg_error *e);
+
 /* Replaces *e by a copy of the calling thread's last libvirt error (virCopyLastError),
  * mapped to a status by error-status.tsv. Call it before any other libvirt call on this
- * thread. */
-void vg_error_set_virt(struct vg_error *e);
+ * thread. Always -1. */
+int vg_error_set_virt(struct vg_error *e);
 
 /* Whether it is libvirt's error of this virErrorNumber. */
 bool vg_error_is_virt(const struct vg_error *e, int number);
