@@ -40,10 +40,7 @@ static struct vg_reply begin_backup(struct vg_request *rq)
 static struct vg_reply get_backup(struct vg_request *rq)
 {
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
-    if (!dom)
-        return vg_fail(rq);
-    char *xml = virDomainBackupGetXMLDesc(dom, 0);
-    return xml ? vg_reply_xml(rq, xml) : vg_fail_virt(rq);
+    return dom ? vg_reply_xml(rq, virDomainBackupGetXMLDesc(dom, 0)) : vg_fail(rq);
 }
 
 /* clang-format off */

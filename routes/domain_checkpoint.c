@@ -32,59 +32,48 @@ static struct vg_reply reply_checkpoint(struct vg_request *rq,
     return json ? vg_ok(rq, json) : vg_fail(rq);
 }
 
-/* `ordered`: libvirt was asked for an order. */
 static struct vg_reply reply_list(struct vg_request *rq,
-                                  const struct vg_checkpoint_list *list, bool ordered,
-                                  bool tree)
+                                  const struct vg_checkpoint_list *list,
+                                  const struct vg_points_args *how)
 {
     json_auto_t *all = json_array();
-    for (int i = 0; i < list->n; i++) {
-        json_t *json = read_checkpoint(rq, list->v[i]);
-        if (!json)
+
+    if (list->n < 0)
+        return vg_fail_virt(rq);
+    for (int i = 0; i < list->n; i++)
+        if (vg_points_add(rq, all, read_checkpoint(rq, list->v[i])) < 0)
             return vg_fail(rq);
-        if (json_array_append_new(all, json) < 0)
-            return vg_fail_memory(rq);
-    }
-    return vg_ok(rq, json_pack("{s:o}", "checkpoints",
-                               vg_points_arrange(vg_take(&all), ordered, tree)));
+    return vg_ok(
+        rq, json_pack("{s:o}", "checkpoints", vg_points_arrange(vg_take(&all), how)));
 }
 
 /* ---- the list ---------------------------------------------------------------------- */
 
-static int read_list_args(struct vg_request *rq, bool *ret_tree, unsigned int *ret_flags)
+static int read_list_args(struct vg_request *rq, struct vg_points_args *ret)
 {
-    const struct vg_field args[] = {
-        VG_BOOL("tree", ret_tree),
-        VG_FLAGS("flags", ret_flags, virDomainCheckpointListFlags),
-        VG_END,
-    };
-    return vg_args(rq, args);
+    return vg_points_args(rq, &vg_enum_virDomainCheckpointListFlags,
+                          VIR_DOMAIN_CHECKPOINT_LIST_TOPOLOGICAL, ret);
 }
 
 static struct vg_reply list_checkpoints(struct vg_request *rq)
 {
-    bool tree = false;
-    unsigned int flags = 0;
+    struct vg_points_args how;
     vg_auto_checkpoint_list list = {0};
 
-    if (read_list_args(rq, &tree, &flags) < 0)
+    if (read_list_args(rq, &how) < 0)
         return vg_fail(rq);
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
     if (!dom)
         return vg_fail(rq);
-    list.n = virDomainListAllCheckpoints(dom, &list.v, flags);
-    return list.n < 0 ? vg_fail_virt(rq)
-                      : reply_list(rq, &list,
-                                   flags & VIR_DOMAIN_CHECKPOINT_LIST_TOPOLOGICAL, tree);
+    list.n = virDomainListAllCheckpoints(dom, &list.v, how.flags);
+    return reply_list(rq, &list, &how);
 }
 
 /* A name that is taken is a conflict, and so is a guest that does not run. */
 static struct vg_reply fail_creation(struct vg_request *rq, virDomainPtr dom,
                                      const char *xml)
 {
-    struct vg_error malformed = {0};
     vg_autofree char *name = NULL;
-    vg_autofree char *uuid = NULL;
 
     bool unsupported = virGetLastErrorCode() == VIR_ERR_OPERATION_UNSUPPORTED;
     vg_error_set_virt(vg_request_error(rq));
@@ -92,8 +81,7 @@ static struct vg_reply fail_creation(struct vg_request *rq, virDomainPtr dom,
         vg_request_error(rq)->status = 409;
         return vg_fail(rq);
     }
-    if (vg_xml_identity(xml, &name, &uuid, &malformed) < 0)
-        vg_error_clear(&malformed);
+    (void)vg_xml_identity(xml, &name, NULL);
     vg_autoptr(virDomainCheckpoint) taken =
         name ? virDomainCheckpointLookupByName(dom, name, 0) : NULL;
     return vg_fail_explained(rq, taken != NULL);
@@ -154,17 +142,13 @@ static struct vg_reply get_checkpoint(struct vg_request *rq)
 static struct vg_reply get_checkpoint_xml(struct vg_request *rq)
 {
     unsigned int flags = 0;
-    const struct vg_field args[] = {
-        VG_FLAGS("flags", &flags, virDomainCheckpointXMLFlags), VG_END};
 
-    if (vg_args(rq, args) < 0 ||
-        vg_request_may_see(rq, flags & VIR_DOMAIN_CHECKPOINT_XML_SECURE) < 0)
+    if (vg_xml_flags(rq, &vg_enum_virDomainCheckpointXMLFlags,
+                     VIR_DOMAIN_CHECKPOINT_XML_SECURE, &flags) < 0)
         return vg_fail(rq);
     vg_autoptr(virDomainCheckpoint) checkpoint = find_checkpoint(rq);
-    if (!checkpoint)
-        return vg_fail(rq);
-    char *xml = virDomainCheckpointGetXMLDesc(checkpoint, flags);
-    return xml ? vg_reply_xml(rq, xml) : vg_fail_virt(rq);
+    return checkpoint ? vg_reply_xml(rq, virDomainCheckpointGetXMLDesc(checkpoint, flags))
+                      : vg_fail(rq);
 }
 
 static struct vg_reply get_checkpoint_parent(struct vg_request *rq)
@@ -178,19 +162,16 @@ static struct vg_reply get_checkpoint_parent(struct vg_request *rq)
 
 static struct vg_reply list_checkpoint_children(struct vg_request *rq)
 {
-    bool tree = false;
-    unsigned int flags = 0;
+    struct vg_points_args how;
     vg_auto_checkpoint_list list = {0};
 
-    if (read_list_args(rq, &tree, &flags) < 0)
+    if (read_list_args(rq, &how) < 0)
         return vg_fail(rq);
     vg_autoptr(virDomainCheckpoint) checkpoint = find_checkpoint(rq);
     if (!checkpoint)
         return vg_fail(rq);
-    list.n = virDomainCheckpointListAllChildren(checkpoint, &list.v, flags);
-    return list.n < 0 ? vg_fail_virt(rq)
-                      : reply_list(rq, &list,
-                                   flags & VIR_DOMAIN_CHECKPOINT_LIST_TOPOLOGICAL, tree);
+    list.n = virDomainCheckpointListAllChildren(checkpoint, &list.v, how.flags);
+    return reply_list(rq, &list, &how);
 }
 
 static struct vg_reply delete_checkpoint(struct vg_request *rq)

@@ -124,10 +124,9 @@ static struct vg_reply convert_domain(struct vg_request *rq)
                      "Send 'from' and 'config', or 'to' and one of 'xml' and 'domain'");
         return vg_fail(rq);
     }
-    if (reads) {
-        char *xml = virConnectDomainXMLFromNative(vg_conn(rq), from, config, 0);
-        return xml ? vg_reply_xml(rq, xml) : vg_fail_virt(rq);
-    }
+    if (reads)
+        return vg_reply_xml(rq,
+                            virConnectDomainXMLFromNative(vg_conn(rq), from, config, 0));
     vg_autofree char *made = domain ? vg_domain_xml_of_json(rq, domain) : NULL;
     const char *xml = domain ? made : vg_xml_argument(rq, given);
     if (!xml)

@@ -192,17 +192,13 @@ static struct vg_reply remove_managed_save(struct vg_request *rq)
 static struct vg_reply get_managed_save_xml(struct vg_request *rq)
 {
     unsigned int flags = 0;
-    const struct vg_field args[] = {VG_FLAGS("flags", &flags, virDomainSaveImageXMLFlags),
-                                    VG_END};
 
-    if (vg_args(rq, args) < 0 ||
-        vg_request_may_see(rq, flags & VIR_DOMAIN_SAVE_IMAGE_XML_SECURE) < 0)
+    if (vg_xml_flags(rq, &vg_enum_virDomainSaveImageXMLFlags,
+                     VIR_DOMAIN_SAVE_IMAGE_XML_SECURE, &flags) < 0)
         return vg_fail(rq);
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
-    if (!dom)
-        return vg_fail(rq);
-    char *xml = virDomainManagedSaveGetXMLDesc(dom, flags);
-    return xml ? vg_reply_xml(rq, xml) : vg_fail_virt(rq);
+    return dom ? vg_reply_xml(rq, virDomainManagedSaveGetXMLDesc(dom, flags))
+               : vg_fail(rq);
 }
 
 static struct vg_reply set_managed_save_xml(struct vg_request *rq)

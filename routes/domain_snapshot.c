@@ -24,13 +24,13 @@ static json_t *read_snapshot(struct vg_request *rq, virDomainSnapshotPtr snapsho
         vg_error_set_virt(vg_request_error(rq));
         return NULL;
     }
-    json_t *json = vg_point_to_json(xml, vg_request_error(rq));
-    if (json && !json_object_set_new(json, "current", json_boolean(current)) &&
-        !json_object_set_new(json, "hasMetadata", json_boolean(metadata)))
-        return json;
-    if (json)
-        vg_error_set_memory(vg_request_error(rq));
-    json_decref(json);
+    json_auto_t *json = vg_point_to_json(xml, vg_request_error(rq));
+    if (!json)
+        return NULL;
+    if (json_object_set_new(json, "current", json_boolean(current)) == 0 &&
+        json_object_set_new(json, "hasMetadata", json_boolean(metadata)) == 0)
+        return vg_take(&json);
+    vg_error_set_memory(vg_request_error(rq));
     return NULL;
 }
 
@@ -41,55 +41,42 @@ static struct vg_reply reply_snapshot(struct vg_request *rq,
     return json ? vg_ok(rq, json) : vg_fail(rq);
 }
 
-static json_t *read_list(struct vg_request *rq, const struct vg_snapshot_list *list)
+/* `current`: whether the domain has a current one; -1: that is not told. */
+static struct vg_reply reply_list(struct vg_request *rq,
+                                  const struct vg_snapshot_list *list, int current,
+                                  const struct vg_points_args *how)
 {
     json_auto_t *all = json_array();
-    for (int i = 0; i < list->n; i++) {
-        json_t *json = read_snapshot(rq, list->v[i]);
-        if (!json)
-            return NULL;
-        if (json_array_append_new(all, json) < 0) {
-            vg_error_set_memory(vg_request_error(rq));
-            return NULL;
-        }
-    }
-    return vg_take(&all);
+
+    for (int i = 0; i < list->n; i++)
+        if (vg_points_add(rq, all, read_snapshot(rq, list->v[i])) < 0)
+            return vg_fail(rq);
+    return vg_ok(rq, json_pack("{s:o*, s:o}", "hasCurrent",
+                               current < 0 ? NULL : json_boolean(current), "snapshots",
+                               vg_points_arrange(vg_take(&all), how)));
 }
 
 /* ---- the list ---------------------------------------------------------------------- */
 
-static int read_list_args(struct vg_request *rq, bool *ret_tree, unsigned int *ret_flags)
+static int read_list_args(struct vg_request *rq, struct vg_points_args *ret)
 {
-    const struct vg_field args[] = {
-        VG_BOOL("tree", ret_tree),
-        VG_FLAGS("flags", ret_flags, virDomainSnapshotListFlags),
-        VG_END,
-    };
-    return vg_args(rq, args);
+    return vg_points_args(rq, &vg_enum_virDomainSnapshotListFlags,
+                          VIR_DOMAIN_SNAPSHOT_LIST_TOPOLOGICAL, ret);
 }
 
 static struct vg_reply list_snapshots(struct vg_request *rq)
 {
-    bool tree = false;
-    unsigned int flags = 0;
+    struct vg_points_args how;
     vg_auto_snapshot_list list = {0};
 
-    if (read_list_args(rq, &tree, &flags) < 0)
+    if (read_list_args(rq, &how) < 0)
         return vg_fail(rq);
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
     if (!dom)
         return vg_fail(rq);
-    list.n = virDomainListAllSnapshots(dom, &list.v, flags);
+    list.n = virDomainListAllSnapshots(dom, &list.v, how.flags);
     int current = list.n < 0 ? -1 : virDomainHasCurrentSnapshot(dom, 0);
-    if (current < 0)
-        return vg_fail_virt(rq);
-    json_t *all = read_list(rq, &list);
-    if (!all)
-        return vg_fail(rq);
-    return vg_ok(
-        rq, json_pack("{s:b, s:o}", "hasCurrent", current, "snapshots",
-                      vg_points_arrange(all, flags & VIR_DOMAIN_SNAPSHOT_LIST_TOPOLOGICAL,
-                                        tree)));
+    return current < 0 ? vg_fail_virt(rq) : reply_list(rq, &list, current, &how);
 }
 
 /* {"name", "description"}, or with an admin's rights libvirt's own document. */
@@ -131,16 +118,30 @@ static int read_creation(struct vg_request *rq, struct creation *c)
 static struct vg_reply fail_creation(struct vg_request *rq, virDomainPtr dom,
                                      const char *xml)
 {
-    struct vg_error malformed = {0};
     vg_autofree char *name = NULL;
-    vg_autofree char *uuid = NULL;
 
     vg_error_set_virt(vg_request_error(rq));
-    if (vg_xml_identity(xml, &name, &uuid, &malformed) < 0)
-        vg_error_clear(&malformed);
+    (void)vg_xml_identity(xml, &name, NULL);
     vg_autoptr(virDomainSnapshot) taken =
         name ? virDomainSnapshotLookupByName(dom, name, 0) : NULL;
     return vg_fail_explained(rq, taken != NULL);
+}
+
+/* All of it, or its name alone when libvirt keeps nothing of it. */
+static int write_created(struct vg_request *rq, struct vg_json *w,
+                         virDomainSnapshotPtr snapshot, unsigned int flags)
+{
+    if (flags & VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA) {
+        vg_json_begin_object(w, NULL);
+        vg_json_string(w, "name", virDomainSnapshotGetName(snapshot));
+        vg_json_end_object(w);
+        return 0;
+    }
+    json_auto_t *json = read_snapshot(rq, snapshot);
+    if (!json)
+        return -1;
+    vg_json_value(w, NULL, json);
+    return 0;
 }
 
 static struct vg_reply create_snapshot(struct vg_request *rq)
@@ -151,31 +152,23 @@ static struct vg_reply create_snapshot(struct vg_request *rq)
         return vg_fail(rq);
     vg_autofree char *made =
         c.xml ? NULL : vg_point_to_xml("domainsnapshot", c.name, c.description);
-    if (!c.xml && !made)
+    const char *xml = c.xml ? c.xml : made;
+    if (!xml)
         return vg_fail_memory(rq);
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
     if (!dom || vg_operation_begin(rq, dom, VIR_DOMAIN_JOB_OPERATION_SNAPSHOT) < 0)
         return vg_fail(rq);
     vg_autoptr(virDomainSnapshot) snapshot =
-        virDomainSnapshotCreateXML(dom, c.xml ? c.xml : made, c.flags);
+        virDomainSnapshotCreateXML(dom, xml, c.flags);
     if (!snapshot)
-        return fail_creation(rq, dom, c.xml ? c.xml : made);
+        return fail_creation(rq, dom, xml);
     vg_auto_json w = vg_json_for(rq);
-    char *href = vg_domain_child_href(rq, dom, "snapshots",
-                                      virDomainSnapshotGetName(snapshot), "");
-    if (c.flags & VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA) { /* libvirt forgets it */
-        vg_json_begin_object(&w, NULL);
-        vg_json_string(&w, "name", virDomainSnapshotGetName(snapshot));
-        vg_json_end_object(&w);
-        return vg_created(rq, href, &w);
-    }
-    json_auto_t *json = read_snapshot(rq, snapshot);
-    if (!json) {
-        free(href);
+    if (write_created(rq, &w, snapshot, c.flags) < 0)
         return vg_fail(rq);
-    }
-    vg_json_value(&w, NULL, json);
-    return vg_created(rq, href, &w);
+    return vg_created(rq,
+                      vg_domain_child_href(rq, dom, "snapshots",
+                                           virDomainSnapshotGetName(snapshot), ""),
+                      &w);
 }
 
 static struct vg_reply get_current(struct vg_request *rq)
@@ -214,17 +207,13 @@ static struct vg_reply get_snapshot(struct vg_request *rq)
 static struct vg_reply get_snapshot_xml(struct vg_request *rq)
 {
     unsigned int flags = 0;
-    const struct vg_field args[] = {VG_FLAGS("flags", &flags, virDomainSnapshotXMLFlags),
-                                    VG_END};
 
-    if (vg_args(rq, args) < 0 ||
-        vg_request_may_see(rq, flags & VIR_DOMAIN_SNAPSHOT_XML_SECURE) < 0)
+    if (vg_xml_flags(rq, &vg_enum_virDomainSnapshotXMLFlags,
+                     VIR_DOMAIN_SNAPSHOT_XML_SECURE, &flags) < 0)
         return vg_fail(rq);
     vg_autoptr(virDomainSnapshot) snapshot = find_snapshot(rq);
-    if (!snapshot)
-        return vg_fail(rq);
-    char *xml = virDomainSnapshotGetXMLDesc(snapshot, flags);
-    return xml ? vg_reply_xml(rq, xml) : vg_fail_virt(rq);
+    return snapshot ? vg_reply_xml(rq, virDomainSnapshotGetXMLDesc(snapshot, flags))
+                    : vg_fail(rq);
 }
 
 static struct vg_reply get_snapshot_parent(struct vg_request *rq)
@@ -238,25 +227,16 @@ static struct vg_reply get_snapshot_parent(struct vg_request *rq)
 
 static struct vg_reply list_snapshot_children(struct vg_request *rq)
 {
-    bool tree = false;
-    unsigned int flags = 0;
+    struct vg_points_args how;
     vg_auto_snapshot_list list = {0};
 
-    if (read_list_args(rq, &tree, &flags) < 0)
+    if (read_list_args(rq, &how) < 0)
         return vg_fail(rq);
     vg_autoptr(virDomainSnapshot) snapshot = find_snapshot(rq);
     if (!snapshot)
         return vg_fail(rq);
-    list.n = virDomainSnapshotListAllChildren(snapshot, &list.v, flags);
-    if (list.n < 0)
-        return vg_fail_virt(rq);
-    json_t *all = read_list(rq, &list);
-    if (!all)
-        return vg_fail(rq);
-    return vg_ok(
-        rq, json_pack("{s:o}", "snapshots",
-                      vg_points_arrange(all, flags & VIR_DOMAIN_SNAPSHOT_LIST_TOPOLOGICAL,
-                                        tree)));
+    list.n = virDomainSnapshotListAllChildren(snapshot, &list.v, how.flags);
+    return list.n < 0 ? vg_fail_virt(rq) : reply_list(rq, &list, -1, &how);
 }
 
 /* Changes a snapshot, which its domain shows as `job`. */

@@ -69,15 +69,12 @@ struct vg_reply vg_fail_explained(struct vg_request *rq, bool explained)
 struct vg_reply vg_fail_define(struct vg_request *rq, const char *xml)
 {
     struct vg_error *e = vg_request_error(rq);
-    struct vg_error parsing = {0};
     vg_autofree char *name = NULL;
     vg_autofree char *uuid = NULL;
 
     vg_error_set_virt(e);
-    if (!is_vague(e) || vg_xml_identity(xml, &name, &uuid, &parsing) < 0) {
-        vg_error_clear(&parsing);
+    if (!is_vague(e) || vg_xml_identity(xml, &name, &uuid) < 0)
         return vg_fail(rq);
-    }
     vg_autoptr(virDomain) by_name =
         name ? virDomainLookupByName(vg_conn(rq), name) : NULL;
     vg_autoptr(virDomain) by_uuid =

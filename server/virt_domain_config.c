@@ -43,15 +43,12 @@ char *vg_domain_xml_of_json(struct vg_request *rq, const json_t *domain)
  * nobody's: libvirt, asked to define it, says what is wrong. */
 static bool is_same(struct vg_request *rq, virDomainPtr dom, const char *xml)
 {
-    struct vg_error malformed = {0};
     vg_autofree char *name = NULL;
     vg_autofree char *uuid = NULL;
     char own[VIR_UUID_STRING_BUFLEN] = "";
 
-    if (vg_xml_identity(xml, &name, &uuid, &malformed) < 0) {
-        vg_error_clear(&malformed);
+    if (vg_xml_identity(xml, &name, &uuid) < 0)
         return true;
-    }
     virDomainGetUUIDString(dom, own);
     if ((!name || strcmp(name, virDomainGetName(dom)) == 0) &&
         (!uuid || strcasecmp(uuid, own) == 0))

@@ -65,25 +65,30 @@ static char *text_of(const xmlNode *node)
     return copy;
 }
 
-int vg_xml_identity(const char *xml, char **ret_name, char **ret_uuid,
-                    struct vg_error *reterr)
+int vg_xml_identity(const char *xml, char **ret_name, char **ret_uuid)
 {
     vg_auto_doc doc = vg_xml_parse(xml);
-    if (!doc) {
-        const xmlError *e = xmlGetLastError();
-        vg_error_set(reterr, VG_E_INVALID_XML,
-                     "The XML is not well-formed: line %d: %.200s", e ? e->line : 0,
-                     e && e->message ? e->message : "?");
+    if (!doc)
         return -1;
-    }
     const xmlNode *root = xmlDocGetRootElement(doc);
     *ret_name = text_of(vg_xml_child(root, "name"));
-    *ret_uuid = text_of(vg_xml_child(root, "uuid"));
+    if (ret_uuid)
+        *ret_uuid = text_of(vg_xml_child(root, "uuid"));
     return 0;
+}
+
+int vg_xml_flags(struct vg_request *rq, const struct vg_enum *names, unsigned int secure,
+                 unsigned int *ret_flags)
+{
+    const struct vg_field args[] = {VG_NAMES("flags", ret_flags, names), VG_END};
+
+    return vg_args(rq, args) < 0 ? -1 : vg_request_may_see(rq, *ret_flags & secure);
 }
 
 struct vg_reply vg_reply_xml(struct vg_request *rq, char *xml_steal)
 {
+    if (!xml_steal)
+        return vg_fail_virt(rq);
     if (vg_wants_xml(rq))
         return vg_ok_text(rq, "application/xml", xml_steal);
     vg_autofree char *xml = xml_steal;

@@ -55,6 +55,31 @@ json_t *vg_point_to_json(const char *xml, struct vg_error *reterr)
 
 /* ---- lists and trees --------------------------------------------------------------- */
 
+int vg_points_args(struct vg_request *rq, const struct vg_enum *names,
+                   unsigned int topological, struct vg_points_args *ret)
+{
+    const struct vg_field args[] = {
+        VG_BOOL("tree", &ret->tree),
+        VG_NAMES("flags", &ret->flags, names),
+        VG_END,
+    };
+
+    *ret = (struct vg_points_args){0};
+    if (vg_args(rq, args) < 0)
+        return -1;
+    ret->ordered = ret->flags & topological;
+    return 0;
+}
+
+int vg_points_add(struct vg_request *rq, json_t *points, json_t *point_steal)
+{
+    if (!point_steal)
+        return -1;
+    return json_array_append_new(points, point_steal) < 0
+               ? vg_error_set_memory(vg_request_error(rq))
+               : 0;
+}
+
 static const char *member(const json_t *point, const char *key)
 {
     const char *text = json_string_value(json_object_get(point, key));
@@ -109,13 +134,13 @@ static json_t *make_tree(json_t *points_steal)
     return bad ? NULL : vg_take(&roots);
 }
 
-json_t *vg_points_arrange(json_t *points_steal, bool ordered, bool tree)
+json_t *vg_points_arrange(json_t *points_steal, const struct vg_points_args *how)
 {
     json_t *points = points_steal;
 
-    if (points && !ordered)
+    if (points && !how->ordered)
         points = sort_points(points);
-    return points && tree ? make_tree(points) : points;
+    return points && how->tree ? make_tree(points) : points;
 }
 
 /* ---- in ---------------------------------------------------------------------------- */

@@ -5,16 +5,32 @@
  */
 #pragma once
 
-#include "virtgate/error.h"
+#include "virtgate/request.h"
 
 /* What the document says of itself: name, parent (null for a root), description,
  * creationTimeSeconds, and of a snapshot state. New reference; NULL: *reterr. */
 json_t *vg_point_to_json(const char *xml, struct vg_error *reterr);
 
-/* An array of such objects as a list shows it: by name, unless libvirt put them in order
- * (`ordered`); with `tree` only the roots (those whose parent is not in it), each with
- * its "children". The reference is taken; NULL when out of memory. */
-json_t *vg_points_arrange(json_t *points_steal, bool ordered, bool tree);
+/* How a list of points is wanted: ?flags= and ?tree=. */
+struct vg_points_args {
+    unsigned int flags; /* for libvirt's call */
+    bool ordered;       /* libvirt puts them in order */
+    bool tree;
+};
+
+/* Reads them; `names` are the flags, of which `topological` asks libvirt for an order.
+ * -1: the request's error is set. */
+int vg_points_args(struct vg_request *rq, const struct vg_enum *names,
+                   unsigned int topological, struct vg_points_args *ret);
+
+/* Adds what vg_point_to_json() or its like gave, and takes the reference; NULL: it
+ * failed, and said why. -1: the request's error is set. */
+int vg_points_add(struct vg_request *rq, json_t *points, json_t *point_steal);
+
+/* An array of such objects as a list shows it: by name, unless they are ordered; as a
+ * tree only the roots (those whose parent is not in it), each with its "children". The
+ * reference is taken; NULL when out of memory. */
+json_t *vg_points_arrange(json_t *points_steal, const struct vg_points_args *how);
 
 /* A document <root> with a name and a description, each NULL for none. Owned by the
  * caller; NULL when out of memory. */

@@ -16,12 +16,19 @@ const char *vg_xml_argument(struct vg_request *rq, const char *given);
 int vg_xml_check(struct vg_request *rq, const char *xml);
 
 /* The text of the root's child elements `name` and `uuid` (each NULL when absent), to
- * compare with an object. Owned by the caller. -1: not well-formed, *reterr. */
-int vg_xml_identity(const char *xml, char **ret_name, char **ret_uuid,
-                    struct vg_error *reterr);
+ * compare with an object. Owned by the caller; ret_uuid may be NULL. -1: not well-formed,
+ * nothing is set. */
+int vg_xml_identity(const char *xml, char **ret_name, char **ret_uuid);
+
+/* The arguments of a route that gives a document: ?flags=, names of `names`. Those in
+ * `secure` show secrets, which needs the operator's role. -1: the request's error is set.
+ */
+int vg_xml_flags(struct vg_request *rq, const struct vg_enum *names, unsigned int secure,
+                 unsigned int *ret_flags);
 
 /* The answer with libvirt's XML document: as application/xml, or {"xml": "..."} when the
- * client prefers JSON. Takes the malloc'd text. */
+ * client prefers JSON. Takes the malloc'd text of a libvirt call; NULL, the call failed,
+ * is answered with the thread's last libvirt error. */
 struct vg_reply vg_reply_xml(struct vg_request *rq, char *xml_steal);
 
 /* What a domain's document says beside its devices, for one call instead of three. */

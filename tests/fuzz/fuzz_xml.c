@@ -59,7 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     xmlSetGenericErrorFunc(NULL, say_nothing);
     if (vg_xml_guard(xml, size, &e) == 0) {
         check_passed(xml, size);
-        (void)vg_xml_identity(xml, &name, &uuid, &e);
+        (void)vg_xml_identity(xml, &name, &uuid);
     }
     MUST(!e.status || ((e.status == 400 || e.status == 422) && e.detail));
     vg_error_clear(&e);
