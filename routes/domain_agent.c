@@ -5,7 +5,7 @@
  */
 #include "routes/routes.h"
 #include "virtgate/conflict.h"
-#include "virtgate/list.h"
+#include "virtgate/text_list.h"
 #include "virtgate/object.h"
 #include "virtgate/params.h"
 #include "virtgate/qmp.h"

@@ -6,7 +6,7 @@
  */
 #include "routes/routes.h"
 #include "virtgate/conflict.h"
-#include "virtgate/list.h"
+#include "virtgate/text_list.h"
 #include "virtgate/object.h"
 
 struct keys {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * See include/virtgate/list.h.
+ * See include/virtgate/text_list.h.
  */
-#include "virtgate/list.h"
+#include "virtgate/text_list.h"
 
 int vg_text_list_read(struct vg_request *rq, const char *key, const json_t *array,
                       struct vg_text_list *ret)
