@@ -8,6 +8,7 @@
 
 #include "server/clock.h"
 #include "server/digits.h"
+#include "server/list.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
 #include "virtgate/metrics.h"
@@ -353,11 +354,7 @@ struct vg_watch *vg_watch_new(const struct vg_event_filter *filter, uint64_t aft
     VG_LOCK(&lock);
     w->ended = ended_for_ever;
     w->born = atomic_load(&head);
-    w->next = watches;
-    w->link = &watches;
-    if (watches)
-        watches->link = &w->next;
-    watches = w;
+    vg_list_insert(&watches, w);
     n_watches++;
     vg_count_stream(1);
     return w;
@@ -369,9 +366,7 @@ void vg_watch_free(struct vg_watch *w)
         return;
     {
         VG_LOCK(&lock);
-        *w->link = w->next;
-        if (w->next)
-            w->next->link = w->link;
+        vg_list_remove(w);
         n_watches--;
         vg_count_stream(-1);
     }

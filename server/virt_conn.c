@@ -4,6 +4,7 @@
  */
 #include "server/virt_conn.h"
 
+#include "server/list.h"
 #include "server/request.h"
 #include "server/virt_recall.h"
 #include "virtgate/autoptr.h"
@@ -32,11 +33,7 @@ struct vg_lease *vg_lease_new(void)
         return NULL;
     pthread_mutex_init(&lease->lock, NULL);
     VG_LOCK(&leases_lock);
-    lease->next = leases;
-    lease->link = &leases;
-    if (leases)
-        leases->link = &lease->next;
-    leases = lease;
+    vg_list_insert(&leases, lease);
     return lease;
 }
 
@@ -47,9 +44,7 @@ void vg_lease_free(struct vg_lease *lease)
     vg_lease_close(lease);
     {
         VG_LOCK(&leases_lock);
-        *lease->link = lease->next;
-        if (lease->next)
-            lease->next->link = lease->link;
+        vg_list_remove(lease);
     }
     pthread_mutex_destroy(&lease->lock);
     free(lease);

@@ -6,6 +6,7 @@
  */
 #include "virtgate/console.h"
 
+#include "server/list.h"
 #include "server/request.h"
 #include "server/thread.h"
 #include "server/virt_console.h"
@@ -118,21 +119,17 @@ static void audit(struct console *c, const char *message)
                   sizeof(fields) / sizeof(fields[0]));
 }
 
-static void enlist(struct console *c, bool in)
+static void enlist(struct console *c)
 {
     VG_LOCK(&count_lock);
-    if (!in) {
-        *c->link = c->next;
-        if (c->next)
-            c->next->link = c->link;
-        return;
-    }
     c->number = ++last_number;
-    c->next = consoles;
-    c->link = &consoles;
-    if (consoles)
-        consoles->link = &c->next;
-    consoles = c;
+    vg_list_insert(&consoles, c);
+}
+
+static void take_off_list(struct console *c)
+{
+    VG_LOCK(&count_lock);
+    vg_list_remove(c);
 }
 
 static void close_fd(int fd)
@@ -146,7 +143,7 @@ static void console_unref(struct console *c)
 {
     if (!c || atomic_fetch_sub(&c->refs, 1) != 1)
         return;
-    enlist(c, false);
+    take_off_list(c);
     if (c->opened_ns)
         audit(c, "closed");
     close_fd(c->channel.fd);
@@ -218,7 +215,7 @@ static struct console *console_new(struct vg_request *rq, virDomainPtr dom,
     c->device = device ? strdup(device) : NULL;
     memcpy(c->principal, rq->principal, sizeof(c->principal));
     memcpy(c->request_id, rq->id, sizeof(c->request_id));
-    enlist(c, true);
+    enlist(c);
     return c;
 }
 

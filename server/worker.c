@@ -5,6 +5,7 @@
  */
 #include "server/worker.h"
 
+#include "server/list.h"
 #include "server/operation.h"
 #include "server/thread.h"
 #include "server/virt_conn.h"
@@ -88,25 +89,9 @@ static struct vg_job *new_job(struct vg_request *rq)
     return job;
 }
 
-static void insert(struct vg_job *job, struct vg_job **at)
-{
-    job->next = *at;
-    job->link = at;
-    if (job->next)
-        job->next->link = &job->next;
-    *at = job;
-}
-
-static void remove_job(struct vg_job *job)
-{
-    *job->link = job->next;
-    if (job->next)
-        job->next->link = job->link;
-}
-
 static void append_waiting(struct vg_lane *lane, struct vg_job *job)
 {
-    insert(job, lane->last);
+    vg_list_insert(lane->last, job);
     lane->last = &job->next;
     lane->waiting++;
 }
@@ -115,7 +100,7 @@ static void remove_waiting(struct vg_lane *lane, struct vg_job *job)
 {
     if (lane->last == &job->next)
         lane->last = job->link;
-    remove_job(job);
+    vg_list_remove(job);
     lane->waiting--;
 }
 
@@ -148,7 +133,7 @@ static struct vg_job *choose(struct vg_lane *lane, int64_t *ret_next_ns)
             *ret_next_ns = job->begin_ns < *ret_next_ns ? job->begin_ns : *ret_next_ns;
         } else if (may_run(lane, job)) {
             remove_waiting(lane, job);
-            insert(job, &lane->running);
+            vg_list_insert(&lane->running, job);
             lane->in_flight++;
             job->leader->begun = true;
             return job;
@@ -254,7 +239,7 @@ static void run_job(struct vg_lane *lane, struct vg_job *job, struct vg_lease *l
     atomic_store(&lease->cut_at_ns, 0);
 
     pthread_mutex_lock(&lane->lock);
-    remove_job(job);
+    vg_list_remove(job);
     lane->in_flight--;
     note_crowd(lane, job, ended_ns - begun_ns);
     if (late && job->object)
