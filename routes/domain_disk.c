@@ -74,7 +74,7 @@ static struct vg_reply get_disk_errors(struct vg_request *rq)
     if (n < 0)
         return vg_fail_virt(rq);
     vg_auto_json w = vg_json_for(rq);
-    w.failed = !errors;
+    w.text.failed = !errors;
     vg_json_begin_object(&w, NULL);
     vg_json_begin_array(&w, "errors");
     for (int i = 0; i < n; i++) {

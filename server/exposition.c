@@ -5,33 +5,13 @@
  */
 #include "virtgate/exposition.h"
 
-#include <string.h>
+#include "server/utf8.h"
 
-static bool make_room(struct vg_exposition *x, size_t n)
-{
-    if (x->failed)
-        return false;
-    if (x->size - x->len >= n)
-        return true;
-    size_t size = x->size ? x->size : 512;
-    while (size - x->len < n)
-        size *= 2;
-    char *data = realloc(x->data, size);
-    if (!data) {
-        x->failed = true;
-        return false;
-    }
-    x->data = data;
-    x->size = size;
-    return true;
-}
+#include <string.h>
 
 void vg_exposition_raw(struct vg_exposition *x, const char *text, size_t len)
 {
-    if (!len || !make_room(x, len))
-        return;
-    memcpy(x->data + x->len, text, len);
-    x->len += len;
+    vg_text_add(&x->text, text, len);
 }
 
 static void put(struct vg_exposition *x, const char *text)
@@ -41,7 +21,7 @@ static void put(struct vg_exposition *x, const char *text)
 
 static char last_byte(const struct vg_exposition *x)
 {
-    return x->len ? x->data[x->len - 1] : '\0';
+    return x->text.len ? x->text.data[x->text.len - 1] : '\0';
 }
 
 void vg_exposition_family(struct vg_exposition *x, const struct vg_family *family)
@@ -72,32 +52,17 @@ void vg_exposition_name(struct vg_exposition *x, const char *name, const char *s
     put(x, "{");
 }
 
-/* Length of the UTF-8 character at s (n bytes left); 0: it is none. */
-static size_t character_length(const unsigned char *s, size_t n)
-{
-    size_t len = s[0] < 0x80 ? 1 : s[0] >> 5 == 6 ? 2 : s[0] >> 4 == 14 ? 3 : 4;
-    if (len > n || (len == 4 && s[0] >> 3 != 30) || s[0] == 0xC0 || s[0] == 0xC1)
-        return 0;
-    for (size_t i = 1; i < len; i++)
-        if (s[i] >> 6 != 2)
-            return 0;
-    bool overlong = (s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xF0 && s[1] < 0x90);
-    bool beyond = (s[0] == 0xED && s[1] > 0x9F) || (s[0] == 0xF4 && s[1] > 0x8F) ||
-                  (len == 4 && s[0] > 0xF4);
-    return overlong || beyond ? 0 : len;
-}
-
 static void put_escaped(struct vg_exposition *x, const char *value)
 {
     const unsigned char *s = (const unsigned char *)value;
     for (size_t n = strlen(value), len; n; s += len, n -= len) {
-        len = character_length(s, n);
+        len = vg_utf8_length(s, n);
         if (len == 1 && *s == '\n')
             put(x, "\\n");
         else if (len == 1 && (*s == '"' || *s == '\\'))
             vg_exposition_raw(x, (const char[]){'\\', (char)*s}, 2);
         else if (len == 0 || *s < ' ' || *s == 0x7F)
-            put(x, "\xEF\xBF\xBD");
+            put(x, VG_UTF8_REPLACEMENT);
         else
             vg_exposition_raw(x, (const char *)s, len);
         len = len ? len : 1;
@@ -108,7 +73,7 @@ void vg_exposition_label(struct vg_exposition *x, const char *key, const char *v
 {
     if (!value)
         return;
-    if (x->len && last_byte(x) != '{')
+    if (x->text.len && last_byte(x) != '{')
         put(x, ",");
     put(x, key);
     put(x, "=\"");
@@ -136,7 +101,7 @@ static void put_number(struct vg_exposition *x, uint64_t value, unsigned int dig
 void vg_exposition_decimal(struct vg_exposition *x, uint64_t value, unsigned int digits)
 {
     if (last_byte(x) == '{')
-        x->len--; /* no labels */
+        x->text.len--; /* no labels */
     else
         put(x, "}");
     put(x, " ");
@@ -153,14 +118,7 @@ char *vg_exposition_finish(struct vg_exposition *x)
 {
     if (x->openmetrics)
         put(x, "# EOF\n");
-    vg_exposition_raw(x, "", 1);
-    char *data = x->data;
-    x->data = NULL;
-    bool failed = x->failed;
-    *x = (struct vg_exposition){0};
-    if (failed) {
-        free(data);
-        return NULL;
-    }
-    return data;
+    size_t len;
+    x->openmetrics = false;
+    return vg_text_finish(&x->text, &len);
 }

@@ -6,75 +6,22 @@
 #include "virtgate/json.h"
 
 #include "server/digits.h"
+#include "server/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* Integers beyond this lose digits in JavaScript. */
 #define EXACT_IN_DOUBLE ((uint64_t)1 << 53)
-#define REPLACEMENT     "\xEF\xBF\xBD"
 
-static char *grow(struct vg_json *w, size_t n)
+static inline void put(struct vg_json *w, const char *s, size_t n)
 {
-    size_t size = w->size ? w->size : 512;
-
-    if (w->failed)
-        return NULL;
-    while (size - w->len < n)
-        size *= 2;
-    char *data = realloc(w->data, size);
-    if (!data) {
-        w->failed = true;
-        w->size = w->len; /* no room: what follows comes back here */
-        return NULL;
-    }
-    w->data = data;
-    w->size = size;
-    return data + w->len;
-}
-
-/* For n bytes more; n is not 0. */
-static inline char *make_room(struct vg_json *w, size_t n)
-{
-    return w->size - w->len >= n ? w->data + w->len : grow(w, n);
-}
-
-static void put(struct vg_json *w, const char *s, size_t n)
-{
-    char *p = make_room(w, n);
-    if (!p)
-        return;
-    memcpy(p, s, n);
-    w->len += n;
+    vg_text_add(&w->text, s, n);
 }
 
 static inline void put_char(struct vg_json *w, char c)
 {
-    char *p = make_room(w, 1);
-    if (!p)
-        return;
-    *p = c;
-    w->len++;
-}
-
-/* Length of the valid UTF-8 sequence at s (at most n bytes), 0 when there is none. */
-static size_t utf8_length(const unsigned char *s, size_t n)
-{
-    size_t len = s[0] < 0x80   ? 1
-                 : s[0] < 0xC2 ? 0
-                 : s[0] < 0xE0 ? 2
-                 : s[0] < 0xF0 ? 3
-                               : 4;
-    if (len == 0 || s[0] > 0xF4 || len > n)
-        return 0;
-    for (size_t i = 1; i < len; i++)
-        if ((s[i] & 0xC0) != 0x80)
-            return 0;
-    if (len == 3 && ((s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xED && s[1] > 0x9F)))
-        return 0; /* overlong, surrogate */
-    if (len == 4 && ((s[0] == 0xF0 && s[1] < 0x90) || (s[0] == 0xF4 && s[1] > 0x8F)))
-        return 0; /* overlong, beyond U+10FFFF */
-    return len;
+    vg_text_add(&w->text, &c, 1);
 }
 
 static void put_escaped(struct vg_json *w, unsigned char c)
@@ -121,9 +68,9 @@ static inline bool are_plain(const unsigned char *s)
 
 static size_t put_odd(struct vg_json *w, const unsigned char *s, size_t n)
 {
-    size_t len = utf8_length(s, n);
+    size_t len = vg_utf8_length(s, n);
     if (len == 0)
-        put(w, REPLACEMENT, sizeof(REPLACEMENT) - 1);
+        put(w, VG_UTF8_REPLACEMENT, strlen(VG_UTF8_REPLACEMENT));
     else if (len == 1)
         put_escaped(w, *s);
     else
@@ -138,7 +85,7 @@ static void put_string(struct vg_json *w, const char *value)
 
     put_char(w, '"');
     while (n) {
-        char *p = make_room(w, n);
+        char *p = vg_text_room(&w->text, n);
         if (!p)
             return;
         size_t run = 0;
@@ -146,7 +93,7 @@ static void put_string(struct vg_json *w, const char *value)
             memcpy(p + run, s + run, 8);
         for (; is_plain(s[run]); run++) /* the NUL is not */
             p[run] = (char)s[run];
-        w->len += run;
+        w->text.len += run;
         if (run < n)
             run += put_odd(w, s + run, n - run);
         s += run;
@@ -269,8 +216,7 @@ void vg_json_enum(struct vg_json *w, const char *key, const struct vg_enum *e,
 void vg_json_raw(struct vg_json *w, const char *key, const char *json, size_t len)
 {
     begin_item(w, key);
-    if (len)
-        put(w, json, len);
+    put(w, json, len);
 }
 
 static void write_real(struct vg_json *w, const char *key, const json_t *value)
@@ -280,7 +226,7 @@ static void write_real(struct vg_json *w, const char *key, const json_t *value)
     size_t n =
         json_dumpb(value, text, sizeof(text), JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
     if (n == 0 || n > sizeof(text))
-        w->failed = true;
+        w->text.failed = true;
     else
         put(w, text, n);
 }
@@ -326,22 +272,14 @@ void vg_json_value(struct vg_json *w, const char *key, const json_t *value)
 
 char *vg_json_finish(struct vg_json *w, size_t *ret_len)
 {
-    put_char(w, '\0');
-    if (w->failed) {
-        vg_json_free(w);
-        return NULL;
-    }
-    char *data = w->data;
-    *ret_len = w->len - 1;
-    w->data = NULL;
-    vg_json_free(w);
-    return data;
+    w->comma = false;
+    return vg_text_finish(&w->text, ret_len);
 }
 
 void vg_json_free(struct vg_json *w)
 {
-    free(w->data);
-    *w = (struct vg_json){.number_strings = w->number_strings};
+    w->comma = false;
+    vg_text_free(&w->text);
 }
 
 json_t *vg_json_text(const char *s)
@@ -354,7 +292,8 @@ json_t *vg_json_text(const char *s)
     /* Not UTF-8 (or out of memory): repair through the writer, then read it back. */
     vg_auto_json w = {0};
     put_string(&w, s);
-    return w.failed ? NULL : json_loadb(w.data, w.len, JSON_DECODE_ANY, NULL);
+    return w.text.failed ? NULL
+                         : json_loadb(w.text.data, w.text.len, JSON_DECODE_ANY, NULL);
 }
 
 static _Thread_local bool lost_memory;

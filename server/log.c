@@ -119,7 +119,8 @@ static char *put_quoted(char *p, const char *text)
     /* a JSON string is a valid quoted logfmt value, and never holds a newline */
     vg_json_string(&quoted, NULL, text);
     /* without memory for it, a line with one text lost is better than none */
-    return quoted.failed ? put_text(p, "\"\"") : mempcpy(p, quoted.data, quoted.len);
+    return quoted.text.failed ? put_text(p, "\"\"")
+                              : mempcpy(p, quoted.text.data, quoted.text.len);
 }
 
 static char *put_value(char *p, const char *text)
@@ -211,8 +212,8 @@ static void log_json(enum vg_log_level level, const char *source, const char *me
     vg_json_end_object(&w);
     w.comma = false;
     vg_json_raw(&w, NULL, "\n", 1);
-    if (!w.failed)
-        append(level, w.data, w.len);
+    if (!w.text.failed)
+        append(level, w.text.data, w.text.len);
 }
 
 /* ---- the queue, as the writer sees it --------------------------------------------- */

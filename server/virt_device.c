@@ -188,7 +188,7 @@ static void write_xml(struct vg_json *w, const xmlNode *node)
 {
     xmlBufferPtr text = xmlBufferCreate();
     if (!text || xmlNodeDump(text, node->doc, (xmlNode *)(uintptr_t)node, 0, 0) < 0)
-        w->failed = true;
+        w->text.failed = true;
     else
         vg_json_string(w, "xml", (const char *)xmlBufferContent(text));
     xmlBufferFree(text);

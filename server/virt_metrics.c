@@ -149,7 +149,7 @@ static struct vg_exposition *begin(struct part *part, size_t family)
 {
     struct vg_exposition *x = &part->families[family];
     vg_exposition_name(x, vg_host_families[family].name, NULL);
-    vg_exposition_raw(x, part->domain.data, part->domain.len);
+    vg_exposition_raw(x, part->domain.text.data, part->domain.text.len);
     return x;
 }
 
@@ -310,7 +310,7 @@ static void write_domain(struct part *part, const char *host, const struct vg_vi
     char uuid[VIR_UUID_STRING_BUFLEN];
 
     vg_uuid_text(v->uuid, uuid);
-    part->domain.len = 0;
+    part->domain.text.len = 0;
     vg_exposition_label(&part->domain, "host", host);
     vg_exposition_label(&part->domain, "domain", v->name);
     vg_exposition_label(&part->domain, "uuid", uuid);
@@ -362,7 +362,7 @@ static void write_domains(struct part *part, const struct vg_stats_list *list,
     uint64_t n = 0, active = 0;
 
     if (!members) {
-        part->domain.failed = true;
+        part->domain.text.failed = true;
         return;
     }
     for (int i = 0; i < list->n; i++) {
@@ -392,10 +392,10 @@ struct vg_reply vg_metrics_of_host(struct vg_request *rq)
     write_domains(&part, &list, vg_host_name(rq));
     for (size_t i = 0; i < N_FAMILIES; i++) {
         const char separator = VG_METRICS_SEPARATOR;
-        vg_exposition_raw(&all, part.families[i].data, part.families[i].len);
+        vg_exposition_raw(&all, part.families[i].text.data, part.families[i].text.len);
         vg_exposition_raw(&all, &separator, 1);
-        all.failed = all.failed || part.families[i].failed;
+        all.text.failed = all.text.failed || part.families[i].text.failed;
     }
-    all.failed = all.failed || part.domain.failed;
+    all.text.failed = all.text.failed || part.domain.text.failed;
     return vg_ok_text(rq, VG_TYPE_METRICS, vg_exposition_finish(&all));
 }

@@ -7,10 +7,11 @@
  */
 #pragma once
 
+#include "virtgate/text.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 
 #define VG_TYPE_METRICS     "text/plain; version=0.0.4; charset=utf-8"
 #define VG_TYPE_OPENMETRICS "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -28,10 +29,8 @@ struct vg_family {
 };
 
 struct vg_exposition {
-    char *data; /* owned; not NUL-terminated before vg_exposition_finish */
-    size_t len, size;
+    struct vg_text text;
     bool openmetrics;
-    bool failed; /* out of memory: data is worthless */
 };
 
 /* The HELP and TYPE lines; all samples of the family follow, of no other. */
@@ -55,8 +54,7 @@ char *vg_exposition_finish(struct vg_exposition *x);
 
 static inline void vg_exposition_free(struct vg_exposition *x)
 {
-    free(x->data);
-    x->data = NULL;
+    vg_text_free(&x->text);
 }
 #define vg_auto_exposition                                                               \
     __attribute__((cleanup(vg_exposition_free))) struct vg_exposition

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "virtgate/enum.h"
+#include "virtgate/text.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -16,10 +17,8 @@
 #include <stdint.h>
 
 struct vg_json {
-    char *data; /* owned; not NUL-terminated before vg_json_finish */
-    size_t len, size;
+    struct vg_text text;
     bool comma;          /* the next item needs a comma before it */
-    bool failed;         /* out of memory: data is worthless */
     bool number_strings; /* ?numbers=string: integers beyond 2^53 become strings */
 };
 

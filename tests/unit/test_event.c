@@ -344,7 +344,7 @@ static void test_no_memory(void **state)
 {
     (void)state;
     struct watcher w, late;
-    struct vg_json failed = {.failed = true};
+    struct vg_json failed = {.text.failed = true};
     open_watcher(&w, &(struct vg_event_filter){.events = "reboot"}, false);
     assert_true(vg_watch_sleep(w.watch, NEVER));
     uint64_t before = vg_event_head();

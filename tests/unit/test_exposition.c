@@ -24,7 +24,7 @@ static void assert_written(struct vg_exposition *x, const char *want)
     vg_autofree char *is = vg_exposition_finish(x);
     assert_non_null(is);
     assert_string_equal(is, want);
-    assert_null(x->data);
+    assert_null(x->text.data);
 }
 
 static const struct vg_family counter = {"a_total", VG_METRIC_COUNTER, "An a."};
@@ -109,7 +109,7 @@ static void test_numbers(void **state)
 static void test_no_memory(void **state)
 {
     (void)state;
-    struct vg_exposition x = {.failed = true};
+    struct vg_exposition x = {.text.failed = true};
     vg_exposition_family(&x, &gauge);
     assert_null(vg_exposition_finish(&x));
 }

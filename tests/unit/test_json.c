@@ -25,8 +25,8 @@ static void assert_written(struct vg_json *w, const char *want)
     assert_non_null(is);
     assert_string_equal(is, want);
     assert_int_equal(n, strlen(want));
-    assert_null(w->data);
-    assert_int_equal(w->len, 0);
+    assert_null(w->text.data);
+    assert_int_equal(w->text.len, 0);
 }
 
 static void test_structure(void **state)
@@ -150,9 +150,10 @@ static void test_all_bytes(void **state)
             const char text[3] = {(char)a, (char)b, '\0'};
             vg_auto_json w = {0};
             vg_json_string(&w, NULL, text);
-            json_auto_t *read = json_loadb(w.data, w.len, JSON_DECODE_ANY, NULL);
+            json_auto_t *read =
+                json_loadb(w.text.data, w.text.len, JSON_DECODE_ANY, NULL);
             if (!json_is_string(read))
-                fail_msg("%02x %02x: %.*s", a, b, (int)w.len, w.data);
+                fail_msg("%02x %02x: %.*s", a, b, (int)w.text.len, w.text.data);
         }
     }
 }
@@ -234,7 +235,7 @@ static void test_reals(void **state)
         vg_auto_json w = {0};
         json_auto_t *real = json_real(values[i]);
         vg_json_value(&w, NULL, real);
-        json_auto_t *read = json_loadb(w.data, w.len, JSON_DECODE_ANY, NULL);
+        json_auto_t *read = json_loadb(w.text.data, w.text.len, JSON_DECODE_ANY, NULL);
         assert_true(json_is_real(read));
         assert_memory_equal(&(double){json_real_value(read)}, &values[i], 8);
     }
@@ -280,11 +281,11 @@ static void test_no_memory(void **state)
             assert_string_equal(is, want);
     }
     /* the writer's own: remembered, and nothing is written any more */
-    struct vg_json failed = {.failed = true};
+    struct vg_json failed = {.text.failed = true};
     vg_json_value(&failed, NULL, tree);
-    assert_null(failed.data);
+    assert_null(failed.text.data);
     assert_null(vg_json_finish(&failed, &n));
-    assert_false(failed.failed);
+    assert_false(failed.text.failed);
 }
 
 static void test_text_null(void **state)
