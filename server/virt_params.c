@@ -4,12 +4,16 @@
  *
  * Out, the dotted names first become a tree ("net.0.rx.bytes": net, 0, rx, bytes), whose
  * numbered members are then turned into arrays:
- *   block.count=1, block.0.name          "block": [{"name"}]; a number below the count
- * that has no fields is {}, so that the place is the number iothread.count=2, iothread.1,
- * .2     "iothread": [{"index": 1}, {"index": 2}]: numbers beyond the count, or no count
- * at all, stand inside vcpu.current, vcpu.maximum, vcpu.0   "vcpu": {"current",
- * "maximum", "list": [{"index"}]} bandwidth, bandwidth.postcopy        "bandwidth":
- * {"value", "postcopy"}
+ *
+ *   block.count=1, block.0.name      "block": [{"name"}]
+ *   iothread.count=2, iothread.1,    "iothread": [{"index": 1}, {"index": 2}]
+ *     iothread.2
+ *   vcpu.current, vcpu.0             "vcpu": {"current", "list": [{"index"}]}
+ *   bandwidth, bandwidth.postcopy    "bandwidth": {"value", "postcopy"}
+ *
+ * Numbers below their count are places; one that has no fields is {}. Where there is no
+ * count, or a number beyond it, each member has its number inside, as "index". What has
+ * other members too keeps them, and its array is their "list".
  */
 #include "virtgate/params.h"
 
