@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A table of keys with their requests' hashes and answers: bounded, the oldest go first.
+ * A table of keys with their requests' hashes and answers. Those that are done are
+ * bounded, the oldest go first; the others are as many as there are requests at work, and
+ * stay: a repeated one must not run beside the first.
  */
 #include "server/idempotency.h"
 
@@ -9,24 +11,24 @@
 #include <string.h>
 #include <xxhash.h>
 
-#define BUCKETS     4096
-#define MAX_ENTRIES 10000
-#define MAX_BYTES   ((size_t)32 << 20) /* of answers */
-#define KEEP_NS     (24 * 3600 * VG_SECOND_NS)
+#define BUCKETS   4096
+#define MAX_DONE  10000
+#define MAX_BYTES ((size_t)32 << 20) /* of answers */
+#define KEEP_NS   (24 * 3600 * VG_SECOND_NS)
 
 struct entry {
-    struct entry *next;          /* in the bucket */
-    struct entry *newer, *older; /* by age */
-    XXH128_hash_t key, request;  /* of key and caller; of method, target and body */
+    struct entry *next;         /* in the bucket */
+    XXH128_hash_t key, request; /* of key and caller; of method, target and body */
     bool done;
-    int64_t since_ns;
+    struct entry *newer, *older; /* of those that are done */
+    int64_t done_ns;
     struct vg_reply reply;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct entry *buckets[BUCKETS];
-static struct entry *newest, *oldest;
-static size_t n_entries, n_bytes;
+static struct entry *newest, *oldest; /* of those that are done */
+static size_t n_done, n_bytes;
 
 static XXH128_hash_t hash_parts(const char *a, const char *b, const char *c,
                                 size_t c_length)
@@ -49,21 +51,36 @@ static size_t size_of(const struct vg_reply *reply)
     return reply->body ? reply->body->length : 0;
 }
 
-static void drop(struct entry *e)
+static void put_newest(struct entry *e)
 {
-    *find(e->key) = e->next;
+    e->older = newest;
+    *(newest ? &newest->newer : &oldest) = e;
+    newest = e;
+    n_bytes += size_of(&e->reply);
+    n_done++;
+}
+
+static void take_out(struct entry *e)
+{
     *(e->newer ? &e->newer->older : &newest) = e->older;
     *(e->older ? &e->older->newer : &oldest) = e->newer;
     n_bytes -= size_of(&e->reply);
+    n_done--;
+}
+
+static void drop(struct entry *e)
+{
+    *find(e->key) = e->next;
+    if (e->done)
+        take_out(e);
     vg_reply_clear(&e->reply);
     free(e);
-    n_entries--;
 }
 
 static void drop_old(int64_t now)
 {
-    while (oldest && (n_entries > MAX_ENTRIES || n_bytes > MAX_BYTES ||
-                      oldest->since_ns + KEEP_NS < now))
+    while (oldest &&
+           (n_done > MAX_DONE || n_bytes > MAX_BYTES || oldest->done_ns + KEEP_NS < now))
         drop(oldest);
 }
 
@@ -74,15 +91,10 @@ static struct entry *add(XXH128_hash_t key, XXH128_hash_t request)
         return NULL;
     e->key = key;
     e->request = request;
-    e->since_ns = vg_now_ns();
     struct entry **bucket = &buckets[key.low64 % BUCKETS];
     e->next = *bucket;
     *bucket = e;
-    e->older = newest;
-    *(newest ? &newest->newer : &oldest) = e;
-    newest = e;
-    n_entries++;
-    drop_old(e->since_ns);
+    drop_old(vg_now_ns());
     return e;
 }
 
@@ -131,14 +143,16 @@ void vg_idempotency_end(struct vg_request *rq, const struct vg_reply *reply)
         return;
     }
     e->done = true;
+    e->done_ns = vg_now_ns();
     e->reply = vg_reply_share(reply);
-    n_bytes += size_of(&e->reply);
-    drop_old(vg_now_ns());
+    put_newest(e);
+    drop_old(e->done_ns);
 }
 
 void vg_idempotency_clear(void)
 {
     VG_LOCK(&lock);
-    while (oldest)
-        drop(oldest);
+    for (size_t i = 0; i < BUCKETS; i++)
+        while (buckets[i])
+            drop(buckets[i]);
 }
