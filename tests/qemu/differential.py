@@ -9,79 +9,30 @@ from the binding's constants, not from the gateway's tables.
 import json
 import os
 import re
-import signal
-import subprocess
 import sys
-import tempfile
-import time
-import urllib.error
-import urllib.request
+from pathlib import Path
 from urllib.parse import quote
 
 import libvirt
 
-passed = failed = 0
-
-
-def check(ok, what, detail=""):
-    global passed, failed
-    if ok:
-        passed += 1
-    else:
-        failed += 1
-        print(f"FAILED {what} {detail}", flush=True)
-
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "harness"))
+from gateway import Client, Gateway, check, report  # noqa: E402
 
 def same(what, got, want):
     check(got == want, what, f"\n    gateway: {got!r}\n    libvirt: {want!r}")
 
 
-# ---- the gateway ---------------------------------------------------------------------------
+# ---- the gateway's side --------------------------------------------------------------------
 
 
-class Gateway:
-    def __init__(self, uri):
-        self.log = tempfile.NamedTemporaryFile(prefix="vg-diff-", suffix=".log")
-        command = [os.environ.get("VIRTGATE_BIN", "build/virtgate")]
-        command += ["--connect", uri, "--listen", "127.0.0.1:0"]
-        self.process = subprocess.Popen(command, stderr=self.log, stdout=self.log)
-        self.base = None
-        for _ in range(400):
-            with open(self.log.name, encoding="utf-8") as f:
-                found = re.search(r"listening.*127\.0\.0\.1:(\d+)", f.read())
-            if found:
-                self.base = f"http://127.0.0.1:{found[1]}"
-                break
-            time.sleep(0.05)
-        for _ in range(200):
-            if self.send("GET", "/health/ready")[0] == 200:
-                return
-            time.sleep(0.05)
+def text(client, path):
+    status, _, body = client.send("GET", path)
+    check(status == 200, f"GET {path} is {status}", body[:500])
+    return body.decode() if status == 200 else ""
 
-    def send(self, method, path, body=None, kind="application/json"):
-        request = urllib.request.Request(self.base + path, method=method, data=body)
-        if body is not None:
-            request.add_header("Content-Type", kind)
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        try:
-            with opener.open(request, timeout=60) as answer:
-                return answer.status, answer.headers, answer.read()
-        except urllib.error.HTTPError as e:
-            return e.code, e.headers, e.read()
 
-    def get(self, path):
-        status, _, body = self.send("GET", path)
-        check(status == 200, f"GET {path} is {status}", body[:500])
-        return json.loads(body) if status == 200 else {}
-
-    def text(self, path):
-        status, _, body = self.send("GET", path)
-        check(status == 200, f"GET {path} is {status}", body[:500])
-        return body.decode() if status == 200 else ""
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        check(self.process.wait(20) == 0, "exit status of the gateway")
+def read(client, path):
+    return json.loads(text(client, path) or "{}")
 
 
 # ---- libvirt's side ------------------------------------------------------------------------
@@ -171,11 +122,11 @@ def error_of(call):
     return None
 
 
-def compare_error(gw, what, call, method, path, body=None, kind="application/xml"):
+def compare_error(client, what, call, method, path, body=None):
     """The nine fields of virError, as libvirtError.err has them: (code, domain, message, level,
     str1, str2, str3, int1, int2)."""
     want = error_of(call)
-    status, headers, answer = gw.send(method, path, body, kind)
+    status, headers, answer = client.send(method, path, body)
     check(want is not None, f"{what}: libvirt-python fails")
     check(status >= 400 and "problem+json" in headers["Content-Type"],
           f"{what}: {method} {path}", f"{status} {answer[:500]}")
@@ -195,8 +146,8 @@ def compare_error(gw, what, call, method, path, body=None, kind="application/xml
 # ---- what is compared ----------------------------------------------------------------------
 
 
-def compare_connection(gw, conn, uri):
-    got = gw.get("/version")
+def compare_connection(client, conn, uri):
+    got = read(client, "/version")
     same("client version", got.get("client"),
          {"version": version(libvirt.getVersion()), "number": libvirt.getVersion()})
     same("libvirt version", got.get("libvirt"),
@@ -204,23 +155,23 @@ def compare_connection(gw, conn, uri):
     same("hypervisor", got.get("hypervisor"),
          {"type": conn.getType(), "version": version(conn.getVersion()),
           "number": conn.getVersion()})
-    got = gw.get("/connection")
+    got = read(client, "/connection")
     want = {"uri": conn.getURI(), "hostname": conn.getHostname(), "type": conn.getType(),
             "encrypted": bool(conn.isEncrypted()), "secure": bool(conn.isSecure()),
             "alive": bool(conn.isAlive()), "readOnly": False, "host": "default"}
     for key, value in want.items():
         same(f"{uri} connection {key}", got.get(key), value)
-    same(f"{uri} capabilities", gw.text("/connection/capabilities"), conn.getCapabilities())
+    same(f"{uri} capabilities", text(client, "/connection/capabilities"), conn.getCapabilities())
 
 
-def compare_domains(gw, conn):
+def compare_domains(client, conn):
     doms = sorted(conn.listAllDomains(), key=lambda d: d.name())
-    full = gw.get("/domains?view=full").get("domains", [])
-    brief = gw.get("/domains").get("domains", [])
+    full = read(client, "/domains?view=full").get("domains", [])
+    brief = read(client, "/domains").get("domains", [])
     same("names in order", [d["name"] for d in brief], [d.name() for d in doms])
     same("names, full", [d["name"] for d in full], [d.name() for d in doms])
     by_name = {d["name"]: d for d in full}
-    asked = gw.get("/domains?fields=name,autostart," + ",".join(NOT_IN_FULL))
+    asked = read(client, "/domains?fields=name,autostart," + ",".join(NOT_IN_FULL))
     fields = {d["name"]: d for d in asked.get("domains", [])}
     for dom, short in zip(doms, brief):
         name = dom.name()
@@ -229,18 +180,18 @@ def compare_domains(gw, conn):
         compare_domain(f"list {name}", by_name.get(name, {}), want, NOT_IN_FULL)
         compare_domain(f"fields {name}", fields.get(name, {}),
                        {k: want[k] for k in ("name", "autostart", *NOT_IN_FULL)})
-        compare_domain(f"show {name}", gw.get(path + "?by=name"), want)
+        compare_domain(f"show {name}", read(client, path + "?by=name"), want)
         brief_keys = ("id", "name", "uuid", "state", "stateReason", "active", "persistent")
         same(f"brief {name}", short, {k: want[k] for k in brief_keys})
         state, reason = dom.state()
-        same(f"state {name}", gw.get(path + "/state?by=name"),
+        same(f"state {name}", read(client, path + "/state?by=name"),
              {"state": STATES[state], "stateReason": REASONS[state][reason],
               "stateCode": state, "stateReasonCode": reason})
-        same(f"xml {name}", gw.text(path + "/xml?by=name"), dom.XMLDesc(0))
+        same(f"xml {name}", text(client, path + "/xml?by=name"), dom.XMLDesc(0))
         if dom.isPersistent():
-            same(f"autostart {name}", gw.get(path + "/autostart?by=name"),
+            same(f"autostart {name}", read(client, path + "/autostart?by=name"),
                  {"autostart": bool(dom.autostart())})
-            same(f"inactive xml {name}", gw.text(path + "/xml?by=name&flags=inactive,secure"),
+            same(f"inactive xml {name}", text(client, path + "/xml?by=name&flags=inactive,secure"),
                  dom.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE))
 
 
@@ -255,11 +206,11 @@ LIST_FILTERS = {
 }
 
 
-def compare_filters(gw, conn):
+def compare_filters(client, conn):
     for query, flag in LIST_FILTERS.items():
         flags = getattr(libvirt, "VIR_CONNECT_LIST_DOMAINS_" + flag)
-        same(f"filter {query}",
-             [d["name"] for d in gw.get("/domains?fields=name&" + query).get("domains", [])],
+        found = read(client, "/domains?fields=name&" + query).get("domains", [])
+        same(f"filter {query}", [d["name"] for d in found],
              sorted(d.name() for d in conn.listAllDomains(flags)))
 
 
@@ -295,12 +246,12 @@ def lookup(stats, dotted):
     return stats
 
 
-def compare_stats(gw, conn):
-    got = {d["name"]: d for d in gw.get("/domains/stats").get("domains", [])}
+def compare_stats(client, conn):
+    got = {d["name"]: d for d in read(client, "/domains/stats").get("domains", [])}
     want = conn.getAllDomainStats()
     same("stats: names", sorted(got), sorted(d.name() for d, _ in want))
     for dom, stats in want:
-        one = gw.get(f"/domains/{quote(dom.name(), safe='')}/stats?by=name")
+        one = read(client, f"/domains/{quote(dom.name(), safe='')}/stats?by=name")
         for answer in (got.get(dom.name(), {}), one):
             tree = answer.get("stats", {})
             for key, value in stats.items():
@@ -317,13 +268,13 @@ def compare_stats(gw, conn):
                           f"stats {dom.name()} {key}", f"{found!r}, libvirt {value!r}")
 
 
-def compare_errors(gw, conn, kind):
+def compare_errors(client, conn, kind):
     nowhere = "00000000-0000-4000-8000-000000000000"
-    compare_error(gw, "no such name", lambda: conn.lookupByName("nosuch"),
+    compare_error(client, "no such name", lambda: conn.lookupByName("nosuch"),
                   "GET", "/domains/nosuch")
-    compare_error(gw, "no such id", lambda: conn.lookupByID(987654),
+    compare_error(client, "no such id", lambda: conn.lookupByID(987654),
                   "GET", "/domains/987654?by=id")
-    compare_error(gw, "no such UUID", lambda: conn.lookupByUUIDString(nowhere),
+    compare_error(client, "no such UUID", lambda: conn.lookupByUUIDString(nowhere),
                   "GET", f"/domains/{nowhere}?by=uuid")
     for what, xml in {
         "broken XML": "<domain",
@@ -334,7 +285,7 @@ def compare_errors(gw, conn, kind):
         "no such OS": f"<domain type='{kind}'><name>x</name><memory>65536</memory>"
                       "<os><type>nosuch</type></os></domain>",
     }.items():
-        compare_error(gw, what, lambda xml=xml: conn.defineXML(xml), "POST", "/domains",
+        compare_error(client, what, lambda xml=xml: conn.defineXML(xml), "POST", "/domains",
                       xml.encode())
 
 
@@ -348,6 +299,7 @@ def guest(name, more=""):
 def compare_qemu(uri):
     conn = libvirt.open(uri)
     gw = Gateway(uri)
+    client = Client(gw.port)
     mine = []
     try:
         mine.append(conn.defineXML(guest("diff off", "<title>a &lt;title&gt; é</title>")))
@@ -360,11 +312,11 @@ def compare_qemu(uri):
         mine.append(conn.defineXML(guest("diff-crash")))
         mine[-1].createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
         mine[-1].destroy()
-        compare_connection(gw, conn, "qemu")
-        compare_domains(gw, conn)
-        compare_filters(gw, conn)
-        compare_stats(gw, conn)
-        compare_errors(gw, conn, "qemu")
+        compare_connection(client, conn, "qemu")
+        compare_domains(client, conn)
+        compare_filters(client, conn)
+        compare_stats(client, conn)
+        compare_errors(client, conn, "qemu")
         off, run = conn.lookupByName("diff off"), conn.lookupByName("diff-run")
         actions = (("suspend off", off.suspend, "diff%20off/suspend"),
                    ("destroy off", off.destroy, "diff%20off/destroy"),
@@ -373,16 +325,16 @@ def compare_qemu(uri):
                    ("reset off", lambda: off.reset(0), "diff%20off/reset"))
         for what, call, path in actions:
             if error_of(call) is not None:
-                compare_error(gw, what, call, "POST", "/domains/" + path)
+                compare_error(client, what, call, "POST", "/domains/" + path)
         xml = guest("diff-run").encode()
-        compare_error(gw, "taken name", lambda: conn.defineXML(xml.decode()),
+        compare_error(client, "taken name", lambda: conn.defineXML(xml.decode()),
                       "POST", "/domains", xml)
         # changed behind the gateway's back: seen by the next read
         run.suspend()
-        compare_domains(gw, conn)
+        compare_domains(client, conn)
         run.resume()
         run.destroy()
-        compare_domains(gw, conn)
+        compare_domains(client, conn)
     finally:
         gw.stop()
         for dom in mine:
@@ -400,14 +352,15 @@ def compare_test():
     uri = "test:///default"
     conn = libvirt.open(uri)
     gw = Gateway(uri)
+    client = Client(gw.port)
     try:
-        compare_connection(gw, conn, uri)
-        compare_domains(gw, conn)
-        compare_filters(gw, conn)
-        compare_errors(gw, conn, "test")
+        compare_connection(client, conn, uri)
+        compare_domains(client, conn)
+        compare_filters(client, conn)
+        compare_errors(client, conn, "test")
         dom = conn.lookupByName("test")
-        compare_error(gw, "start running", dom.create, "POST", "/domains/test/start")
-        compare_error(gw, "resume running", dom.resume, "POST", "/domains/test/resume")
+        compare_error(client, "start running", dom.create, "POST", "/domains/test/start")
+        compare_error(client, "resume running", dom.resume, "POST", "/domains/test/resume")
     finally:
         gw.stop()
 
@@ -416,12 +369,11 @@ def main():
     libvirt.registerErrorHandler(lambda *_: None, None)
     if "VG_QEMU_URI" not in os.environ:
         print("VG_QEMU_URI is not set: run this by tests/run.sh qemu", file=sys.stderr)
-        return 77
+        raise SystemExit(77)
     compare_test()
     compare_qemu(os.environ["VG_QEMU_URI"])
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed or not passed else 0
+    report()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -14,8 +14,9 @@ from pathlib import Path
 import libvirt
 from prometheus_client.parser import text_string_to_metric_families
 
-import differential
-from differential import Gateway, check, same
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "harness"))
+from gateway import Client, Gateway, check, report  # noqa: E402
+from differential import same, text  # noqa: E402
 
 # Where the machine has them: a tap interface has counters, a user-mode one has not.
 TAP = "<interface type='ethernet'><model type='virtio'/></interface>" * 2
@@ -60,10 +61,10 @@ def guest(name, disks, interfaces=""):
 {interfaces}<controller type='usb' model='none'/><memballoon model='virtio'/></devices></domain>"""
 
 
-def scrape(gw, query=""):
+def scrape(client, query=""):
     """{family: {labels that tell: value}}; the labels are checked for duplicates."""
     found = {}
-    for family in text_string_to_metric_families(gw.text("/metrics" + query)):
+    for family in text_string_to_metric_families(text(client, "/metrics" + query)):
         for s in family.samples:
             key = tuple(s.labels.get(k, "") for k in ("uuid", "target_device", "vcpu"))
             if "uuid" in s.labels:
@@ -92,8 +93,8 @@ def expected(conn):
     return want
 
 
-def compare(gw, conn):
-    before, got, after = expected(conn), scrape(gw), expected(conn)
+def compare(client, conn):
+    before, got, after = expected(conn), scrape(client), expected(conn)
     for name, (pattern, _) in FAMILIES.items():
         same(f"{name}: series", sorted(got.get(name, {})), sorted(before[name]))
         for key, value in got.get(name, {}).items():
@@ -114,42 +115,42 @@ def run(verb, *more):
                           capture_output=True).stdout.strip()
 
 
-def up(gw):
-    return scrape(gw)["libvirt_up"]["default"]
+def up(client):
+    return scrape(client)["libvirt_up"]["default"]
 
 
-def wait_until_up(gw):
+def wait_until_up(client):
     for _ in range(100):
-        if up(gw) == 1:
+        if up(client) == 1:
             return True
         time.sleep(0.2)
     return False
 
 
-def hung_guest(gw):
+def hung_guest(client):
     """The scrape that finds a guest hung may be `up 0`; it is answered, and the next one has
     the other guests."""
     pid = int(run("guest-pid", "metrics-run"))
     os.kill(pid, signal.SIGSTOP)
     try:
         begun = time.monotonic()
-        scrape(gw)
+        scrape(client)
         check(time.monotonic() - begun < 9, "a scrape with a hung guest is answered in time")
-        check(wait_until_up(gw), "the host of a hung guest is up again while the guest hangs")
-        check(gw.send("GET", "/domains")[0] == 200, "a list beside a hung guest")
+        check(wait_until_up(client), "the host of a hung guest is up again while the guest hangs")
+        check(client.send("GET", "/domains")[0] == 200, "a list beside a hung guest")
     finally:
         os.kill(pid, signal.SIGCONT)
 
 
-def hung_daemon(gw):
+def hung_daemon(client):
     run("freeze")
     try:
         begun = time.monotonic()
-        same("a hung daemon is up 0", up(gw), 0)
+        same("a hung daemon is up 0", up(client), 0)
         check(time.monotonic() - begun < 9, "a scrape of a hung daemon is answered in time")
     finally:
         run("thaw")
-    check(wait_until_up(gw), "a daemon that was hung is up again")
+    check(wait_until_up(client), "a daemon that was hung is up again")
 
 
 def remove(conn, names):
@@ -168,7 +169,7 @@ def main():
     libvirt.registerErrorHandler(lambda *_: None, None)
     if "VG_QEMU_URI" not in os.environ:
         print("VG_QEMU_URI is not set: run this by tests/run.sh qemu", file=sys.stderr)
-        return 77
+        raise SystemExit(77)
     uri = os.environ["VG_QEMU_URI"]
     conn = libvirt.open(uri)
     names = ("metrics-run", "metrics-paused", 'metrics "off\\ é')
@@ -184,18 +185,18 @@ def main():
             conn.createXML(guest(names[1], disks[2:3]), libvirt.VIR_DOMAIN_START_PAUSED)
             conn.defineXML(guest(names[2].replace('"', "&quot;"), disks[3:]))
             gw = Gateway(uri)
-            compare(gw, conn)
-            hung_guest(gw)
-            hung_daemon(gw)
-            compare(gw, conn)
+            client = Client(gw.port)
+            compare(client, conn)
+            hung_guest(client)
+            hung_daemon(client)
+            compare(client, conn)
         finally:
             if gw:
                 gw.stop()
             remove(conn, names)
             conn.close()
-    print(f"{differential.passed} passed, {differential.failed} failed")
-    return 1 if differential.failed or not differential.passed else 0
+    report()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
