@@ -171,19 +171,10 @@ def prometheus(folder, target):
                       "scrape_configs:\n"
                       "  - job_name: virtgate\n"
                       f"    static_configs: [{{targets: ['{target}']}}]\n")
-    with open(Path(folder, "log"), "wb") as log:
-        with subprocess.Popen(
-                ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder}/data",
-                 f"--web.listen-address=127.0.0.1:{port}", "--log.level=debug"],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log) as process:
-            try:
-                yield f"http://127.0.0.1:{port}"
-            finally:
-                process.terminate()
-                try:
-                    process.wait(20)
-                except subprocess.TimeoutExpired:
-                    process.kill()
+    command = ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder}/data",
+               f"--web.listen-address=127.0.0.1:{port}", "--log.level=debug"]
+    with open(Path(folder, "log"), "wb") as log, openapi_examples.running(command, log):
+        yield f"http://127.0.0.1:{port}"
 
 
 def query(base, expression):
@@ -230,31 +221,14 @@ def check_prometheus(report, gateway):
                       and "GOMAXPROCS" not in line and "Received SIGTERM" not in line])
 
 
-@contextmanager
-def start_gateway():
-    """With a dead host beside the test driver, and a domain of a hostile name."""
-    command = [str(BINARY), "--connect", "test:///default", "--listen", "127.0.0.1:0",
-               "--host", "dead=test+unix:///nosuch?socket=/nonexistent"]
-    with tempfile.TemporaryFile() as log:
-        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
-                              stderr=log) as process:
-            try:
-                port = openapi_examples.wait_for_port(process, log.fileno())
-                yield f"http://127.0.0.1:{port}"
-            finally:
-                process.terminate()
-                try:
-                    process.wait(20)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-
-
 def main():
     report = Report()
     missing = set(EXPORTERS) - families_in_sources()
     report.check("the names of the exporters are written", sorted(missing))
     check_dashboard(report)
-    with start_gateway() as base:
+    # a dead host beside the test driver
+    with openapi_examples.start_gateway(
+            BINARY, "--host", "dead=test+unix:///nosuch?socket=/nonexistent") as base:
         gateway = openapi_examples.Gateway(base)
         name = HOSTILE.replace("\t", "&#9;").replace('"', "&quot;")
         x = gateway.send("POST", "/domains", {"Content-Type": "application/xml"},

@@ -9,7 +9,7 @@ import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator, Optional
+from typing import IO, Iterator, Optional
 from urllib.parse import quote, urlsplit
 
 from openapi_spec import STREAM, Exchange, Json, Operation, Spec, check_exchange, read_frames
@@ -136,20 +136,25 @@ def read_stream(answer: http.client.HTTPResponse, frames: int) -> str:
 
 
 @contextmanager
-def start_gateway(binary: Path) -> Iterator[str]:
-    """A gateway of our own; its port is read from its log."""
-    command = [str(binary), "--connect", "test:///default", "--listen", "127.0.0.1:0"]
-    with tempfile.TemporaryFile() as log:
-        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
-                              stderr=log) as process:
+def running(command: list[str], log: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """A process of our own that writes to the log, and is ended afterwards."""
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
             try:
-                yield f"http://127.0.0.1:{wait_for_port(process, log.fileno())}"
-            finally:
-                process.terminate()
-                try:
-                    process.wait(20)
-                except subprocess.TimeoutExpired:
-                    process.kill()
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+@contextmanager
+def start_gateway(binary: Path, *options: str) -> Iterator[str]:
+    """A gateway of our own; its port is read from its log."""
+    command = [str(binary), "--connect", "test:///default", "--listen", "127.0.0.1:0", *options]
+    with tempfile.TemporaryFile() as log, running(command, log) as process:
+        yield f"http://127.0.0.1:{wait_for_port(process, log.fileno())}"
 
 
 def wait_for_port(process: subprocess.Popen[bytes], log: int) -> int:
