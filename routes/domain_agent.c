@@ -5,10 +5,10 @@
  */
 #include "routes/routes.h"
 #include "virtgate/conflict.h"
-#include "virtgate/text_list.h"
 #include "virtgate/object.h"
 #include "virtgate/params.h"
 #include "virtgate/qmp.h"
+#include "virtgate/text_list.h"
 
 #include <libvirt/libvirt-qemu.h>
 
@@ -20,22 +20,13 @@ static struct vg_reply fail_agent(struct vg_request *rq, virDomainPtr dom)
     return vg_fail_in_state(rq, dom, VG_NEEDS_RUNNING);
 }
 
-struct fs_list {
-    virDomainFSInfoPtr *v;
-    int n;
-};
-static void fs_list_clean(struct fs_list *l)
-{
-    for (int i = 0; i < l->n; i++)
-        virDomainFSInfoFree(l->v[i]);
-    free(l->v);
-}
-
 /* ---- filesystems ------------------------------------------------------------------- */
+
+VG_AUTOLIST_DEFINE(filesystem, virDomainFSInfo, virDomainFSInfoFree)
 
 static struct vg_reply list_filesystems(struct vg_request *rq)
 {
-    VG_CLEANUP(fs_list_clean) struct fs_list list = {0};
+    vg_autolist(filesystem) list = {0};
 
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
     if (!dom)
@@ -71,7 +62,7 @@ static struct vg_reply freeze_or_thaw(struct vg_request *rq, fs_call call)
 {
     json_t *given = NULL;
     const struct vg_field args[] = {VG_JSON("mountpoints", &given), VG_END};
-    vg_auto_text_list mountpoints = {0};
+    vg_autolist(text) mountpoints = {0};
 
     if (vg_args(rq, args) < 0 ||
         vg_text_list_read(rq, "mountpoints", given, &mountpoints) < 0)

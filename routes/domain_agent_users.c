@@ -6,19 +6,8 @@
  */
 #include "routes/routes.h"
 #include "virtgate/conflict.h"
-#include "virtgate/text_list.h"
 #include "virtgate/object.h"
-
-struct keys {
-    char **v;
-    int n;
-};
-static void keys_clean(struct keys *k)
-{
-    for (int i = 0; i < k->n; i++)
-        free(k->v[i]);
-    free(k->v);
-}
+#include "virtgate/text_list.h"
 
 /* {"password": "...", "flags": ["encrypted"]} */
 static struct vg_reply set_password(struct vg_request *rq)
@@ -50,7 +39,7 @@ static struct vg_reply set_password(struct vg_request *rq)
 
 static struct vg_reply reply_keys(struct vg_request *rq, virDomainPtr dom)
 {
-    VG_CLEANUP(keys_clean) struct keys keys = {0};
+    vg_autolist(string) keys = {0};
 
     keys.n = virDomainAuthorizedSSHKeysGet(dom, vg_path(rq, "user"), &keys.v, 0);
     if (keys.n < 0)
@@ -76,7 +65,7 @@ static struct vg_reply change_keys(struct vg_request *rq, unsigned int flags)
 {
     json_t *given = NULL;
     const struct vg_field args[] = {VG_JSON("keys", &given), VG_END};
-    vg_auto_text_list keys = {0};
+    vg_autolist(text) keys = {0};
 
     if (vg_args(rq, args) < 0)
         return vg_fail(rq);

@@ -58,7 +58,7 @@ static int read_list_args(struct vg_request *rq, struct vg_points_args *ret)
 static struct vg_reply list_checkpoints(struct vg_request *rq)
 {
     struct vg_points_args how;
-    vg_auto_checkpoint_list list = {0};
+    vg_autolist(checkpoint) list = {0};
 
     if (read_list_args(rq, &how) < 0)
         return vg_fail(rq);
@@ -163,7 +163,7 @@ static struct vg_reply get_checkpoint_parent(struct vg_request *rq)
 static struct vg_reply list_checkpoint_children(struct vg_request *rq)
 {
     struct vg_points_args how;
-    vg_auto_checkpoint_list list = {0};
+    vg_autolist(checkpoint) list = {0};
 
     if (read_list_args(rq, &how) < 0)
         return vg_fail(rq);

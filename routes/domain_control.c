@@ -27,23 +27,11 @@ static struct vg_reply get_control(struct vg_request *rq)
     return vg_ok_written(rq, &w);
 }
 
-struct messages {
-    char **v;
-    int n;
-};
-
-static void clean_messages(struct messages *list)
-{
-    for (int i = 0; i < list->n; i++)
-        free(list->v[i]);
-    free(list->v);
-}
-
 /* ?types=tainting, the same as ?flags=tainting */
 static struct vg_reply list_messages(struct vg_request *rq)
 {
     unsigned int types = 0, flags = 0;
-    VG_CLEANUP(clean_messages) struct messages list = {0};
+    vg_autolist(string) list = {0};
     const struct vg_field args[] = {
         VG_FLAGS("types", &types, virDomainMessageType),
         VG_FLAGS("flags", &flags, virDomainMessageType),

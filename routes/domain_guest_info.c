@@ -7,19 +7,6 @@
 #include "virtgate/autoptr.h"
 #include "virtgate/object.h"
 
-/* As virDomainInterfaceAddresses gives them. */
-struct interfaces {
-    virDomainInterfacePtr *v;
-    int n;
-};
-
-static void clean_interfaces(struct interfaces *list)
-{
-    for (int i = 0; i < list->n; i++)
-        virDomainInterfaceFree(list->v[i]);
-    free(list->v);
-}
-
 /* ?source=agent, the same as ?flags=agent */
 static struct vg_reply get_hostname(struct vg_request *rq)
 {
@@ -39,6 +26,8 @@ static struct vg_reply get_hostname(struct vg_request *rq)
         return vg_fail_virt(rq);
     return vg_ok(rq, json_pack("{s:o}", "hostname", vg_json_text(hostname)));
 }
+
+VG_AUTOLIST_DEFINE(interface, virDomainInterface, virDomainInterfaceFree)
 
 static void write_interface(struct vg_json *w, const virDomainInterface *iface)
 {
@@ -60,7 +49,7 @@ static void write_interface(struct vg_json *w, const virDomainInterface *iface)
 static struct vg_reply list_addresses(struct vg_request *rq)
 {
     int source = VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE;
-    VG_CLEANUP(clean_interfaces) struct interfaces list = {0};
+    vg_autolist(interface) list = {0};
     const struct vg_field args[] = {
         VG_ENUM("source", &source, virDomainInterfaceAddressesSource), VG_END};
 

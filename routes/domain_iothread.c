@@ -12,19 +12,7 @@
 #include <limits.h>
 #include <stdio.h>
 
-/* As virDomainGetIOThreadInfo gives them. */
-struct iothreads {
-    virDomainIOThreadInfoPtr *v;
-    int n;
-};
-
-static void clean_iothreads(struct iothreads *list)
-{
-    for (int i = 0; i < list->n; i++)
-        virDomainIOThreadInfoFree(list->v[i]);
-    free(list->v);
-}
-#define auto_iothreads VG_CLEANUP(clean_iothreads) struct iothreads
+VG_AUTOLIST_DEFINE(iothread, virDomainIOThreadInfo, virDomainIOThreadInfoFree)
 
 static void write_iothread(struct vg_json *w, const virDomainIOThreadInfo *info)
 {
@@ -37,7 +25,7 @@ static void write_iothread(struct vg_json *w, const virDomainIOThreadInfo *info)
 static struct vg_reply list_iothreads(struct vg_request *rq)
 {
     unsigned int flags = 0;
-    auto_iothreads list = {0};
+    vg_autolist(iothread) list = {0};
     const struct vg_field args[] = {
         VG_FLAGS("flags", &flags, virDomainModificationImpact), VG_END};
 
@@ -60,7 +48,7 @@ static struct vg_reply list_iothreads(struct vg_request *rq)
 static struct vg_reply get_iothread(struct vg_request *rq)
 {
     unsigned int id = 0, flags = 0;
-    auto_iothreads list = {0};
+    vg_autolist(iothread) list = {0};
     const struct vg_field args[] = {
         VG_FLAGS("flags", &flags, virDomainModificationImpact), VG_END};
 

@@ -67,7 +67,7 @@ static int read_list_args(struct vg_request *rq, struct vg_points_args *ret)
 static struct vg_reply list_snapshots(struct vg_request *rq)
 {
     struct vg_points_args how;
-    vg_auto_snapshot_list list = {0};
+    vg_autolist(snapshot) list = {0};
 
     if (read_list_args(rq, &how) < 0)
         return vg_fail(rq);
@@ -228,7 +228,7 @@ static struct vg_reply get_snapshot_parent(struct vg_request *rq)
 static struct vg_reply list_snapshot_children(struct vg_request *rq)
 {
     struct vg_points_args how;
-    vg_auto_snapshot_list list = {0};
+    vg_autolist(snapshot) list = {0};
 
     if (read_list_args(rq, &how) < 0)
         return vg_fail(rq);

@@ -96,7 +96,7 @@ static struct vg_reply reply_list(struct vg_request *rq, const struct vg_stats_l
 static struct vg_reply list_stats(struct vg_request *rq)
 {
     unsigned int groups = 0, flags = 0;
-    vg_auto_stats_list list = {0};
+    vg_autolist(stats) list = {0};
 
     if (read_args(rq, &groups, &flags, NULL) < 0)
         return vg_fail(rq);
@@ -111,21 +111,9 @@ static struct vg_reply list_stats(struct vg_request *rq)
 
 /* ---- of some ----------------------------------------------------------------------- */
 
-/* Handles ended by NULL, as virDomainListGetStats wants them. */
-struct chosen {
-    virDomainPtr *v;
-    size_t n;
-};
-
-static void clean_chosen(struct chosen *chosen)
-{
-    for (size_t i = 0; i < chosen->n; i++)
-        virDomainFree(chosen->v[i]);
-    free(chosen->v);
-}
-
 /* Each by id, name or UUID, as in paths; a number is an id. -1: the request's error. */
-static int add_chosen(struct vg_request *rq, const json_t *item, struct chosen *chosen)
+static int add_chosen(struct vg_request *rq, const json_t *item,
+                      struct vg_domain_list *chosen)
 {
     char id[24] = "";
     if (json_is_integer(item))
@@ -144,7 +132,8 @@ static int add_chosen(struct vg_request *rq, const json_t *item, struct chosen *
     return 0;
 }
 
-static int find_chosen(struct vg_request *rq, const json_t *names, struct chosen *chosen)
+static int find_chosen(struct vg_request *rq, const json_t *names,
+                       struct vg_domain_list *chosen)
 {
     size_t i, n = json_array_size(names);
     const json_t *item;
@@ -155,6 +144,7 @@ static int find_chosen(struct vg_request *rq, const json_t *names, struct chosen
                      MAX_CHOSEN);
         return -1;
     }
+    /* ended by NULL, as virDomainListGetStats wants them */
     chosen->v = calloc(n + 1, sizeof(virDomainPtr));
     if (!chosen->v)
         return vg_error_set_memory(vg_request_error(rq));
@@ -169,8 +159,8 @@ static struct vg_reply query_stats(struct vg_request *rq)
 {
     unsigned int groups = 0, flags = 0;
     json_t *names = NULL;
-    VG_CLEANUP(clean_chosen) struct chosen chosen = {0};
-    vg_auto_stats_list list = {0};
+    vg_autolist(domain) chosen = {0};
+    vg_autolist(stats) list = {0};
 
     if (read_args(rq, &groups, &flags, &names) < 0 || find_chosen(rq, names, &chosen) < 0)
         return vg_fail(rq);
@@ -183,7 +173,7 @@ static struct vg_reply query_stats(struct vg_request *rq)
 static struct vg_reply get_stats(struct vg_request *rq)
 {
     unsigned int groups = 0, flags = 0;
-    vg_auto_stats_list list = {0};
+    vg_autolist(stats) list = {0};
 
     if (read_args(rq, &groups, &flags, NULL) < 0)
         return vg_fail(rq);

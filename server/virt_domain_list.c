@@ -33,7 +33,7 @@ static bool in_set(const struct set *set, const struct vg_view *v)
 /* Adds the domains that libvirt's filter gives, in one call. */
 static int add_to_set(virConnectPtr conn, unsigned int filter, struct set *set)
 {
-    vg_auto_domain_list list = {0};
+    vg_autolist(domain) list = {0};
 
     list.n = virConnectListAllDomains(conn, &list.v, filter);
     if (list.n <= 0)

@@ -381,7 +381,7 @@ static void write_domains(struct part *part, const struct vg_stats_list *list,
 struct vg_reply vg_metrics_of_host(struct vg_request *rq)
 {
     __attribute__((cleanup(clear_part))) struct part part = {0};
-    vg_auto_stats_list list = {0};
+    vg_autolist(stats) list = {0};
     vg_auto_exposition all = {0};
 
     VG_PATIENCE(rq, true);

@@ -32,30 +32,11 @@ VG_AUTOPTR_DEFINE(virSecret, virSecretFree)
 VG_AUTOPTR_DEFINE(virNodeDevice, virNodeDeviceFree)
 VG_AUTOPTR_DEFINE(virStream, virStreamFree)
 
-/* Defines `struct vg_NAME_list`, an array of objects as libvirt's calls that list all
- * give it: they and the array are freed with a variable declared as `vg_auto_NAME_list`.
- */
-#define VG_AUTOLIST_DEFINE(name, type, free_fn)                                          \
-    struct vg_##name##_list {                                                            \
-        type **v;                                                                        \
-        int n; /* -1: the call failed */                                                 \
-    };                                                                                   \
-    static inline void vg_##name##_list_clean(struct vg_##name##_list *l)                \
-    {                                                                                    \
-        for (int i = 0; i < l->n; i++)                                                   \
-            free_fn(l->v[i]);                                                            \
-        free(l->v);                                                                      \
-    }
-
 VG_AUTOLIST_DEFINE(domain, virDomain, virDomainFree)
 VG_AUTOLIST_DEFINE(snapshot, virDomainSnapshot, virDomainSnapshotFree)
 VG_AUTOLIST_DEFINE(checkpoint, virDomainCheckpoint, virDomainCheckpointFree)
-#define vg_auto_domain_list   VG_CLEANUP(vg_domain_list_clean) struct vg_domain_list
-#define vg_auto_snapshot_list VG_CLEANUP(vg_snapshot_list_clean) struct vg_snapshot_list
-#define vg_auto_checkpoint_list                                                          \
-    VG_CLEANUP(vg_checkpoint_list_clean) struct vg_checkpoint_list
 
-/* Statistics records, as virConnectGetAllDomainStats gives them. */
+/* Statistics records, as virConnectGetAllDomainStats gives them: vg_autolist(stats). */
 struct vg_stats_list {
     virDomainStatsRecordPtr *v;
     int n;
@@ -65,4 +46,3 @@ static inline void vg_stats_list_clean(struct vg_stats_list *l)
     if (l->v)
         virDomainStatsRecordListFree(l->v);
 }
-#define vg_auto_stats_list VG_CLEANUP(vg_stats_list_clean) struct vg_stats_list

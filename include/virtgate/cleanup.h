@@ -19,6 +19,24 @@ static inline void vg_autofree_clean(void *p)
 /* `vg_autofree char *s = ...`: free(3) at the end of the scope. */
 #define vg_autofree VG_CLEANUP(vg_autofree_clean)
 
+/* Defines `struct vg_NAME_list`, an array of pointers that are freed one by one, then the
+ * array: what libvirt's calls that list something give. Whoever has n below 0, because
+ * the call failed, has no array. Its variables: `vg_autolist(NAME) list = {0};`. */
+#define VG_AUTOLIST_DEFINE(name, type, free_fn)                                          \
+    struct vg_##name##_list {                                                            \
+        type **v;                                                                        \
+        int n;                                                                           \
+    };                                                                                   \
+    static inline void vg_##name##_list_clean(struct vg_##name##_list *l)                \
+    {                                                                                    \
+        for (int i = 0; i < l->n; i++)                                                   \
+            (void)free_fn(l->v[i]);                                                      \
+        free(l->v);                                                                      \
+    }
+#define vg_autolist(name) VG_CLEANUP(vg_##name##_list_clean) struct vg_##name##_list
+
+VG_AUTOLIST_DEFINE(string, char, free)
+
 static inline void vg_autofd_clean(const int *fd)
 {
     if (*fd >= 0)

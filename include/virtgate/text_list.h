@@ -7,7 +7,8 @@
 #include "virtgate/cleanup.h"
 #include "virtgate/request.h"
 
-/* The texts are borrowed from the request, the array is owned; NULL when n is 0. */
+/* The texts are borrowed from the request, the array is owned; NULL when n is 0. Its
+ * variables: `vg_autolist(text) list = {0};`. */
 struct vg_text_list {
     const char **v;
     unsigned int n;
@@ -16,7 +17,6 @@ static inline void vg_text_list_clean(struct vg_text_list *l)
 {
     free(l->v);
 }
-#define vg_auto_text_list VG_CLEANUP(vg_text_list_clean) struct vg_text_list
 
 /* The body member `key`, a JSON array of strings as VG_JSON() gave it, NULL for absent
  * (an empty list then). -1: the request's error says what is accepted. */

@@ -66,7 +66,7 @@ static int look_up(virConnectPtr conn, unsigned long i)
 
 static int list(virConnectPtr conn, unsigned long i)
 {
-    vg_auto_domain_list all = {0};
+    vg_autolist(domain) all = {0};
     virDomainInfo info;
     (void)i;
 
@@ -79,7 +79,7 @@ static int list(virConnectPtr conn, unsigned long i)
 
 static int get_stats(virConnectPtr conn, unsigned long i)
 {
-    vg_auto_stats_list all = {0};
+    vg_autolist(stats) all = {0};
     (void)i;
     all.n = virConnectGetAllDomainStats(conn,
                                         VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_BALLOON,
@@ -89,7 +89,7 @@ static int get_stats(virConnectPtr conn, unsigned long i)
 
 static int get_metrics(virConnectPtr conn, unsigned long i)
 {
-    vg_auto_stats_list all = {0};
+    vg_autolist(stats) all = {0};
     (void)i;
     all.n = virConnectGetAllDomainStats(
         conn,
@@ -134,7 +134,7 @@ static json_t *encode_record(const virDomainStatsRecord *record)
 
 static int get_encoded(virConnectPtr conn, unsigned long i)
 {
-    vg_auto_stats_list all = {0};
+    vg_autolist(stats) all = {0};
     json_auto_t *list = json_array();
     (void)i;
 

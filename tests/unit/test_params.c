@@ -292,7 +292,7 @@ static void test_real(void **state)
     virConnectPtr conn = virConnectOpen("test:///default");
     assert_non_null(conn);
     {
-        vg_auto_stats_list stats = {0};
+        vg_autolist(stats) stats = {0};
         stats.n = virConnectGetAllDomainStats(conn, 0, &stats.v, 0);
         assert_true(stats.n > 0);
         json_auto_t *j = vg_params_to_json(stats.v[0]->params, stats.v[0]->nparams);
