@@ -97,9 +97,9 @@ static struct vg_reply trim_filesystems(struct vg_request *rq)
     vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
     if (!dom)
         return vg_fail(rq);
-    if (virDomainFSTrim(dom, mountpoint, (unsigned long long)minimum, 0) < 0)
-        return fail_agent(rq, dom);
-    return vg_no_content(rq);
+    return vg_done_in_state(
+        rq, dom, VG_NEEDS_RUNNING,
+        virDomainFSTrim(dom, mountpoint, (unsigned long long)minimum, 0));
 }
 
 /* ---- information ------------------------------------------------------------------- */
@@ -161,10 +161,9 @@ static struct vg_reply set_time(struct vg_request *rq)
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
     if (!dom)
         return vg_fail(rq);
-    if (virDomainSetTime(dom, seconds < 0 ? 0 : seconds, (unsigned int)nseconds, flags) <
-        0)
-        return fail_agent(rq, dom);
-    return vg_no_content(rq);
+    return vg_done_in_state(
+        rq, dom, VG_NEEDS_RUNNING,
+        virDomainSetTime(dom, seconds < 0 ? 0 : seconds, (unsigned int)nseconds, flags));
 }
 
 /* ---- processors -------------------------------------------------------------------- */
@@ -246,9 +245,8 @@ static struct vg_reply set_timeout(struct vg_request *rq)
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
     if (!dom)
         return vg_fail(rq);
-    if (virDomainAgentSetResponseTimeout(dom, timeout, 0) < 0)
-        return fail_agent(rq, dom);
-    return vg_no_content(rq);
+    return vg_done_in_state(rq, dom, VG_NEEDS_RUNNING,
+                            virDomainAgentSetResponseTimeout(dom, timeout, 0));
 }
 
 /* {"execute": "guest-ping", "arguments": {}} */

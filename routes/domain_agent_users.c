@@ -29,10 +29,9 @@ static struct vg_reply set_password(struct vg_request *rq)
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
     if (!dom)
         return vg_fail(rq);
-    if (virDomainSetUserPassword(dom, vg_path(rq, "user"), json_string_value(password),
-                                 flags) < 0)
-        return vg_fail_in_state(rq, dom, VG_NEEDS_RUNNING);
-    return vg_no_content(rq);
+    return vg_done_in_state(rq, dom, VG_NEEDS_RUNNING,
+                            virDomainSetUserPassword(dom, vg_path(rq, "user"),
+                                                     json_string_value(password), flags));
 }
 
 /* ---- SSH keys ---------------------------------------------------------------------- */

@@ -185,9 +185,7 @@ static struct vg_reply delete_checkpoint(struct vg_request *rq)
     vg_autoptr(virDomainCheckpoint) checkpoint = find_checkpoint(rq);
     if (!checkpoint)
         return vg_fail(rq);
-    if (virDomainCheckpointDelete(checkpoint, flags) < 0)
-        return vg_fail_virt(rq);
-    return vg_no_content(rq);
+    return vg_done(rq, virDomainCheckpointDelete(checkpoint, flags));
 }
 
 /* clang-format off */

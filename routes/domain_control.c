@@ -78,10 +78,8 @@ static struct vg_reply set_lifecycle_action(struct vg_request *rq)
     vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
     if (!dom)
         return vg_fail(rq);
-    if (virDomainSetLifecycleAction(dom, (unsigned int)type->value, (unsigned int)action,
-                                    flags) < 0)
-        return vg_fail_virt(rq);
-    return vg_no_content(rq);
+    return vg_done(rq, virDomainSetLifecycleAction(dom, (unsigned int)type->value,
+                                                   (unsigned int)action, flags));
 }
 
 /* clang-format off */

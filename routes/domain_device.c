@@ -146,9 +146,7 @@ static struct vg_reply update_device(struct vg_request *rq)
     vg_autoptr(virDomain) dom = read_change(rq, &xml, &flags);
     if (!dom)
         return vg_fail(rq);
-    if (virDomainUpdateDeviceFlags(dom, xml, flags) < 0)
-        return vg_fail_virt(rq);
-    return vg_no_content(rq);
+    return vg_done(rq, virDomainUpdateDeviceFlags(dom, xml, flags));
 }
 
 /* A guest lets go of a device when it likes: 202. A definition changes at once: 204. */

@@ -158,10 +158,9 @@ static struct vg_reply resize_disk(struct vg_request *rq)
     vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
     if (!dom)
         return vg_fail(rq);
-    if (virDomainBlockResize(dom, vg_path(rq, "disk"), (unsigned long long)size,
-                             flags | VIR_DOMAIN_BLOCK_RESIZE_BYTES) < 0)
-        return vg_fail_virt(rq);
-    return vg_no_content(rq);
+    return vg_done(rq, virDomainBlockResize(dom, vg_path(rq, "disk"),
+                                            (unsigned long long)size,
+                                            flags | VIR_DOMAIN_BLOCK_RESIZE_BYTES));
 }
 
 static struct vg_reply set_threshold(struct vg_request *rq)
@@ -173,10 +172,8 @@ static struct vg_reply set_threshold(struct vg_request *rq)
     vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
     if (!dom)
         return vg_fail(rq);
-    if (virDomainSetBlockThreshold(dom, vg_path(rq, "disk"), (unsigned long long)bytes,
-                                   0) < 0)
-        return vg_fail_virt(rq);
-    return vg_no_content(rq);
+    return vg_done(rq, virDomainSetBlockThreshold(dom, vg_path(rq, "disk"),
+                                                  (unsigned long long)bytes, 0));
 }
 
 /* clang-format off */

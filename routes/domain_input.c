@@ -93,10 +93,9 @@ static struct vg_reply send_key(struct vg_request *rq)
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
     if (!dom)
         return vg_fail(rq);
-    if (virDomainSendKey(dom, (unsigned int)codeset, (unsigned int)hold_ms, keys.v,
-                         keys.n, 0) < 0)
-        return vg_fail_in_state(rq, dom, VG_NEEDS_ACTIVE);
-    return vg_no_content(rq);
+    return vg_done_in_state(rq, dom, VG_NEEDS_ACTIVE,
+                            virDomainSendKey(dom, (unsigned int)codeset,
+                                             (unsigned int)hold_ms, keys.v, keys.n, 0));
 }
 
 static struct vg_reply inject_nmi(struct vg_request *rq)
@@ -104,9 +103,7 @@ static struct vg_reply inject_nmi(struct vg_request *rq)
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
     if (!dom)
         return vg_fail(rq);
-    if (virDomainInjectNMI(dom, 0) < 0)
-        return vg_fail_in_state(rq, dom, VG_NEEDS_ACTIVE);
-    return vg_no_content(rq);
+    return vg_done_in_state(rq, dom, VG_NEEDS_ACTIVE, virDomainInjectNMI(dom, 0));
 }
 
 /* ---- processes --------------------------------------------------------------------- */
@@ -143,9 +140,9 @@ static struct vg_reply signal_process(struct vg_request *rq)
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
     if (!dom)
         return vg_fail(rq);
-    if (virDomainSendProcessSignal(dom, pid, (unsigned int)number, 0) < 0)
-        return vg_fail_in_state(rq, dom, VG_NEEDS_ACTIVE);
-    return vg_no_content(rq);
+    return vg_done_in_state(
+        rq, dom, VG_NEEDS_ACTIVE,
+        virDomainSendProcessSignal(dom, pid, (unsigned int)number, 0));
 }
 
 /* ---- sleep ------------------------------------------------------------------------- */
@@ -162,10 +159,10 @@ static struct vg_reply suspend_guest(struct vg_request *rq)
     vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
     if (!dom)
         return vg_fail(rq);
-    if (virDomainPMSuspendForDuration(dom, (unsigned int)target,
-                                      (unsigned long long)seconds, 0) < 0)
-        return vg_fail_in_state(rq, dom, VG_NEEDS_RUNNING);
-    return vg_no_content(rq);
+    return vg_done_in_state(rq, dom, VG_NEEDS_RUNNING,
+                            virDomainPMSuspendForDuration(dom, (unsigned int)target,
+                                                          (unsigned long long)seconds,
+                                                          0));
 }
 
 static struct vg_reply wake_guest(struct vg_request *rq)
@@ -173,9 +170,7 @@ static struct vg_reply wake_guest(struct vg_request *rq)
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
     if (!dom)
         return vg_fail(rq);
-    if (virDomainPMWakeup(dom, 0) < 0)
-        return vg_fail_in_state(rq, dom, VG_NEEDS_ASLEEP);
-    return vg_no_content(rq);
+    return vg_done_in_state(rq, dom, VG_NEEDS_ASLEEP, virDomainPMWakeup(dom, 0));
 }
 
 /* clang-format off */

@@ -119,9 +119,7 @@ static struct vg_reply remove_iothread(struct vg_request *rq)
     vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
     if (!dom)
         return vg_fail(rq);
-    if (virDomainDelIOThread(dom, id, flags) < 0)
-        return vg_fail_virt(rq);
-    return vg_no_content(rq);
+    return vg_done(rq, virDomainDelIOThread(dom, id, flags));
 }
 
 /* {"pollMaxNs": 32000, "pollGrow": 0} */
@@ -144,9 +142,7 @@ static struct vg_reply set_iothread(struct vg_request *rq)
     if (vg_params_from_json(object, NULL, 0, &params.v, &params.n, vg_request_error(rq)) <
         0)
         return vg_fail(rq);
-    if (virDomainSetIOThreadParams(dom, id, params.v, params.n, flags) < 0)
-        return vg_fail_virt(rq);
-    return vg_no_content(rq);
+    return vg_done(rq, virDomainSetIOThreadParams(dom, id, params.v, params.n, flags));
 }
 
 static struct vg_reply pin_iothread(struct vg_request *rq)
@@ -164,9 +160,7 @@ static struct vg_reply pin_iothread(struct vg_request *rq)
     vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
     if (!dom)
         return vg_fail(rq);
-    if (virDomainPinIOThread(dom, id, cpus.bits, cpus.length, flags) < 0)
-        return vg_fail_virt(rq);
-    return vg_no_content(rq);
+    return vg_done(rq, virDomainPinIOThread(dom, id, cpus.bits, cpus.length, flags));
 }
 
 /* clang-format off */

@@ -35,9 +35,7 @@ static struct vg_reply abort_job(struct vg_request *rq)
     vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
     if (!dom)
         return vg_fail(rq);
-    if (vg_job_abort(dom, flags) < 0)
-        return vg_fail_in_state(rq, dom, VG_NEEDS_ACTIVE);
-    return vg_no_content(rq);
+    return vg_done_in_state(rq, dom, VG_NEEDS_ACTIVE, vg_job_abort(dom, flags));
 }
 
 /* clang-format off */

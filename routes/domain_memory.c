@@ -37,9 +37,7 @@ static struct vg_reply set_memory(struct vg_request *rq)
     if (maximum >= 0)
         flags |= VIR_DOMAIN_MEM_MAXIMUM;
     unsigned long size = (unsigned long)(maximum >= 0 ? maximum : memory);
-    if (virDomainSetMemoryFlags(dom, size, flags) < 0)
-        return vg_fail_virt(rq);
-    return vg_no_content(rq);
+    return vg_done(rq, virDomainSetMemoryFlags(dom, size, flags));
 }
 
 /* ---- statistics of the balloon ----------------------------------------------------- */
@@ -103,9 +101,7 @@ static struct vg_reply set_stats_period(struct vg_request *rq)
     vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
     if (!dom)
         return vg_fail(rq);
-    if (virDomainSetMemoryStatsPeriod(dom, (int)seconds, flags) < 0)
-        return vg_fail_virt(rq);
-    return vg_no_content(rq);
+    return vg_done(rq, virDomainSetMemoryStatsPeriod(dom, (int)seconds, flags));
 }
 
 /* ---- how fast memory is written ---------------------------------------------------- */

@@ -95,9 +95,7 @@ static struct vg_reply set_metadata(struct vg_request *rq)
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
     if (!dom)
         return vg_fail(rq);
-    if (virDomainSetMetadata(dom, type, value, key, uri, flags) < 0)
-        return vg_fail_virt(rq);
-    return vg_no_content(rq);
+    return vg_done(rq, virDomainSetMetadata(dom, type, value, key, uri, flags));
 }
 
 static struct vg_reply remove_metadata(struct vg_request *rq)
@@ -117,9 +115,7 @@ static struct vg_reply remove_metadata(struct vg_request *rq)
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
     if (!dom)
         return vg_fail(rq);
-    if (virDomainSetMetadata(dom, type, NULL, NULL, uri, flags) < 0)
-        return vg_fail_virt(rq);
-    return vg_no_content(rq);
+    return vg_done(rq, virDomainSetMetadata(dom, type, NULL, NULL, uri, flags));
 }
 
 /* clang-format off */

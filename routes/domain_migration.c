@@ -274,9 +274,8 @@ static struct vg_reply start_postcopy(struct vg_request *rq)
 
     if (!dom)
         return vg_fail(rq);
-    if (virDomainMigrateStartPostCopy(dom, 0) < 0)
-        return vg_fail_in_state(rq, dom, VG_NEEDS_ACTIVE);
-    return vg_no_content(rq);
+    return vg_done_in_state(rq, dom, VG_NEEDS_ACTIVE,
+                            virDomainMigrateStartPostCopy(dom, 0));
 }
 
 /* clang-format off */

@@ -24,9 +24,7 @@ static struct vg_reply act(struct vg_request *rq, const struct action *action)
         action->flags ? vg_args_domain(rq, args) : vg_path_domain(rq);
     if (!dom)
         return vg_fail(rq);
-    if (action->call(dom, flags) < 0)
-        return vg_fail_in_state(rq, dom, action->needs);
-    return vg_no_content(rq);
+    return vg_done_in_state(rq, dom, action->needs, action->call(dom, flags));
 }
 
 static struct vg_reply start_domain(struct vg_request *rq)

@@ -173,9 +173,7 @@ static struct vg_reply make_managed_save(struct vg_request *rq)
     vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
     if (!dom || vg_operation_begin(rq, dom, VIR_DOMAIN_JOB_OPERATION_SAVE) < 0)
         return vg_fail(rq);
-    if (virDomainManagedSave(dom, flags) < 0)
-        return vg_fail_in_state(rq, dom, VG_NEEDS_ACTIVE);
-    return vg_no_content(rq);
+    return vg_done_in_state(rq, dom, VG_NEEDS_ACTIVE, virDomainManagedSave(dom, flags));
 }
 
 static struct vg_reply remove_managed_save(struct vg_request *rq)
@@ -215,9 +213,7 @@ static struct vg_reply set_managed_save_xml(struct vg_request *rq)
     vg_autoptr(virDomain) dom = xml ? vg_path_domain(rq) : NULL;
     if (!dom)
         return vg_fail(rq);
-    if (virDomainManagedSaveDefineXML(dom, xml, flags) < 0)
-        return vg_fail_virt(rq);
-    return vg_no_content(rq);
+    return vg_done(rq, virDomainManagedSaveDefineXML(dom, xml, flags));
 }
 
 /* ---- core dump --------------------------------------------------------------------- */

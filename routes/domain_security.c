@@ -80,9 +80,7 @@ static struct vg_reply set_launch_security(struct vg_request *rq)
     if (vg_params_from_json(object, NULL, 0, &params.v, &params.n, vg_request_error(rq)) <
         0)
         return vg_fail(rq);
-    if (launch_security.set(dom, params.v, params.n, 0) < 0)
-        return vg_fail_virt(rq);
-    return vg_no_content(rq);
+    return vg_done(rq, launch_security.set(dom, params.v, params.n, 0));
 }
 
 /* clang-format off */

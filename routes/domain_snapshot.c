@@ -253,7 +253,7 @@ change_snapshot(struct vg_request *rq, const struct vg_enum *names, int job,
     vg_autoptr(virDomainSnapshot) snapshot = dom ? find_of(rq, dom) : NULL;
     if (!snapshot || vg_operation_begin(rq, dom, job) < 0)
         return vg_fail(rq);
-    return call(snapshot, flags) < 0 ? vg_fail_virt(rq) : vg_no_content(rq);
+    return vg_done(rq, call(snapshot, flags));
 }
 
 static struct vg_reply revert_snapshot(struct vg_request *rq)

@@ -79,9 +79,7 @@ static struct vg_reply enable_vcpus(struct vg_request *rq)
     vg_autofree char *text = vg_cpumap_text(&vcpus);
     if (!text)
         return vg_fail_memory(rq);
-    if (virDomainSetVcpu(dom, text, enabled, flags) < 0)
-        return vg_fail_virt(rq);
-    return vg_no_content(rq);
+    return vg_done(rq, virDomainSetVcpu(dom, text, enabled, flags));
 }
 
 /* ---- how many ---------------------------------------------------------------------- */
@@ -136,9 +134,7 @@ static struct vg_reply set_vcpu_count(struct vg_request *rq)
     if (!dom)
         return vg_fail(rq);
     flags |= count_flags(&keys);
-    if (virDomainSetVcpusFlags(dom, (unsigned int)count, flags) < 0)
-        return vg_fail_virt(rq);
-    return vg_no_content(rq);
+    return vg_done(rq, virDomainSetVcpusFlags(dom, (unsigned int)count, flags));
 }
 
 /* ---- pinning ----------------------------------------------------------------------- */
@@ -196,9 +192,7 @@ static struct vg_reply pin_vcpu(struct vg_request *rq)
     vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
     if (!dom)
         return vg_fail(rq);
-    if (virDomainPinVcpuFlags(dom, vcpu, cpus.bits, cpus.length, flags) < 0)
-        return vg_fail_virt(rq);
-    return vg_no_content(rq);
+    return vg_done(rq, virDomainPinVcpuFlags(dom, vcpu, cpus.bits, cpus.length, flags));
 }
 
 static struct vg_reply get_emulator_pin(struct vg_request *rq)
@@ -242,9 +236,7 @@ static struct vg_reply pin_emulator(struct vg_request *rq)
     vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
     if (!dom)
         return vg_fail(rq);
-    if (virDomainPinEmulator(dom, cpus.bits, cpus.length, flags) < 0)
-        return vg_fail_virt(rq);
-    return vg_no_content(rq);
+    return vg_done(rq, virDomainPinEmulator(dom, cpus.bits, cpus.length, flags));
 }
 
 /* clang-format off */

@@ -247,6 +247,11 @@ struct vg_reply vg_fail_virt(struct vg_request *rq)
     return vg_fail(rq);
 }
 
+struct vg_reply vg_done(struct vg_request *rq, int result)
+{
+    return result < 0 ? vg_fail_virt(rq) : vg_no_content(rq);
+}
+
 /* ---- bodies ------------------------------------------------------------------------ */
 
 /* What does not get shorter is not tried again. */

@@ -57,6 +57,12 @@ struct vg_reply vg_fail_in_state(struct vg_request *rq, virDomainPtr dom,
     return vg_fail(rq);
 }
 
+struct vg_reply vg_done_in_state(struct vg_request *rq, virDomainPtr dom,
+                                 enum vg_needed_state needed, int result)
+{
+    return result < 0 ? vg_fail_in_state(rq, dom, needed) : vg_no_content(rq);
+}
+
 struct vg_reply vg_fail_explained(struct vg_request *rq, bool explained)
 {
     struct vg_error *e = vg_request_error(rq);

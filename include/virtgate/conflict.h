@@ -22,6 +22,11 @@ enum vg_needed_state {
 struct vg_reply vg_fail_in_state(struct vg_request *rq, virDomainPtr dom,
                                  enum vg_needed_state needed) VG_MUST_USE;
 
+/* The end of such a call that tells nothing else, by its result: 204, or, when that is
+ * negative, vg_fail_in_state(). */
+struct vg_reply vg_done_in_state(struct vg_request *rq, virDomainPtr dom,
+                                 enum vg_needed_state needed, int result) VG_MUST_USE;
+
 /* The request's error, already captured (vg_error_set_virt): a conflict where it is vague
  * and what is there explains it. */
 struct vg_reply vg_fail_explained(struct vg_request *rq, bool explained) VG_MUST_USE;

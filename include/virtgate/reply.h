@@ -110,6 +110,10 @@ struct vg_reply vg_fail_memory(struct vg_request *rq) VG_MUST_USE;
 /* The calling thread's last libvirt error, as problem+json. */
 struct vg_reply vg_fail_virt(struct vg_request *rq) VG_MUST_USE;
 
+/* The end of a call that tells nothing but whether it was done, by its result: 204, or,
+ * when that is negative, the calling thread's last libvirt error. */
+struct vg_reply vg_done(struct vg_request *rq, int result) VG_MUST_USE;
+
 /* The request's answer with other than 200: same body, e.g. 503 of /health/ready. */
 struct vg_reply vg_with_status(struct vg_reply reply, int status) VG_MUST_USE;
 
