@@ -54,8 +54,9 @@ static bool is_named(const xmlNode *node, const char *name)
     return strcmp((const char *)node->name, name) == 0;
 }
 
-const struct vg_device *vg_devices_next(const struct vg_devices *devices,
-                                        const struct vg_device *last, const char *type)
+/* The next device of a type ("disk"; NULL: of any) after `last` (NULL: the first). */
+static const struct vg_device *next_device(const struct vg_devices *devices,
+                                           const struct vg_device *last, const char *type)
 {
     const xmlNode *node = last           ? node_of(last)->next
                           : devices->all ? devices->all->children
@@ -77,7 +78,7 @@ const struct vg_device *vg_devices_by_alias(const struct vg_devices *devices,
                                             const char *alias)
 {
     const struct vg_device *d = NULL;
-    while ((d = vg_devices_next(devices, d, NULL)))
+    while ((d = next_device(devices, d, NULL)))
         if (has_attribute(vg_xml_child(node_of(d), "alias"), "name", alias))
             return d;
     return NULL;
@@ -97,7 +98,7 @@ bool vg_devices_collide(const struct vg_devices *devices, const char *xml)
         return true;
     if (!target)
         return false;
-    while ((d = vg_devices_next(devices, d, (const char *)given->name)))
+    while ((d = next_device(devices, d, (const char *)given->name)))
         if (has_attribute(vg_xml_child(node_of(d), "target"), "dev", target))
             return true;
     return false;
@@ -126,7 +127,7 @@ const struct vg_device *vg_devices_disk(const struct vg_devices *devices,
                                         const char *disk)
 {
     const struct vg_device *d = NULL;
-    while ((d = vg_devices_next(devices, d, "disk"))) {
+    while ((d = next_device(devices, d, "disk"))) {
         const char *image = image_of(vg_xml_child(node_of(d), "source"));
         if (has_attribute(vg_xml_child(node_of(d), "target"), "dev", disk) ||
             (image && strcmp(image, disk) == 0))
@@ -299,7 +300,7 @@ struct vg_reply vg_devices_reply(struct vg_request *rq, const char *key, const c
     const struct vg_device *device = NULL;
     vg_json_begin_object(&w, NULL);
     vg_json_begin_array(&w, key);
-    while ((device = vg_devices_next(devices, device, type))) {
+    while ((device = next_device(devices, device, type))) {
         vg_json_begin_object(&w, NULL);
         write(&w, device);
         vg_json_end_object(&w);

@@ -17,8 +17,9 @@
 
 /* ---- drafts ------------------------------------------------------------------------ */
 
-void vg_draft_begin(struct vg_event_draft *d, void *host, enum vg_event_object object,
-                    const char *name)
+/* As vg_draft_domain(), for another object, which is described as members of `w`. */
+static void begin_draft(struct vg_event_draft *d, void *host, enum vg_event_object object,
+                        const char *name)
 {
     d->host = host;
     d->w = (struct vg_json){0};
@@ -65,7 +66,7 @@ void vg_event_connection(struct vg_host *host, const char *name, const char *rea
     /* "opened", "reset": what was before it was not told */
     if (strcmp(name, "closed") != 0)
         vg_operations_missed_events(host);
-    vg_draft_begin(&d, host, VG_EVENT_CONNECTION, name);
+    begin_draft(&d, host, VG_EVENT_CONNECTION, name);
     if (reason)
         vg_json_string(&d.w, "reason", reason);
     vg_draft_publish(&d);
@@ -81,7 +82,7 @@ static void on_network(virConnectPtr conn, virNetworkPtr net, int type, int deta
     (void)conn;
     (void)detail; /* libvirt: always 0 */
     virNetworkGetUUIDString(net, uuid);
-    vg_draft_begin(&d, host, VG_EVENT_NETWORK, "lifecycle");
+    begin_draft(&d, host, VG_EVENT_NETWORK, "lifecycle");
     vg_json_begin_object(&d.w, "network");
     vg_json_string(&d.w, "name", virNetworkGetName(net));
     vg_json_string(&d.w, "uuid", uuid);
@@ -97,7 +98,7 @@ static void begin_pool(struct vg_event_draft *d, void *host, virStoragePoolPtr p
 {
     char uuid[VIR_UUID_STRING_BUFLEN] = "";
     virStoragePoolGetUUIDString(pool, uuid);
-    vg_draft_begin(d, host, VG_EVENT_STORAGE_POOL, name);
+    begin_draft(d, host, VG_EVENT_STORAGE_POOL, name);
     vg_json_begin_object(&d->w, "storagePool");
     vg_json_string(&d->w, "name", virStoragePoolGetName(pool));
     vg_json_string(&d->w, "uuid", uuid);
@@ -128,7 +129,7 @@ static void on_pool_refresh(virConnectPtr conn, virStoragePoolPtr pool, void *ho
 static void begin_device(struct vg_event_draft *d, void *host, virNodeDevicePtr dev,
                          const char *name)
 {
-    vg_draft_begin(d, host, VG_EVENT_NODE_DEVICE, name);
+    begin_draft(d, host, VG_EVENT_NODE_DEVICE, name);
     vg_json_begin_object(&d->w, "nodeDevice");
     vg_json_string(&d->w, "name", virNodeDeviceGetName(dev));
     vg_json_end_object(&d->w);
@@ -160,7 +161,7 @@ static void begin_secret(struct vg_event_draft *d, void *host, virSecretPtr secr
 {
     char uuid[VIR_UUID_STRING_BUFLEN] = "";
     virSecretGetUUIDString(secret, uuid);
-    vg_draft_begin(d, host, VG_EVENT_SECRET, name);
+    begin_draft(d, host, VG_EVENT_SECRET, name);
     vg_json_begin_object(&d->w, "secret");
     vg_json_string(&d->w, "uuid", uuid);
     vg_json_enum(&d->w, "usageType", &vg_enum_virSecretUsageType,

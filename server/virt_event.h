@@ -47,9 +47,6 @@ struct vg_event_draft {
 /* Names the domain, and opens the event's JSON. */
 void vg_draft_domain(struct vg_event_draft *draft, void *host, virDomainPtr dom,
                      enum vg_event_object object, const char *name);
-/* The same for another object, which is described as members of `w`. */
-void vg_draft_begin(struct vg_event_draft *draft, void *host, enum vg_event_object object,
-                    const char *name);
 void vg_draft_publish(struct vg_event_draft *draft);
 /* Publishing does so for domains; to be called before anybody else is told of the event.
  */
