@@ -40,28 +40,32 @@ static struct vg_reply redefine_domain(struct vg_request *rq)
 
 /* ---- as JSON ----------------------------------------------------------------------- */
 
-static struct vg_reply fail_without_domain(struct vg_request *rq)
+/* {"domain": {...}, "flags": ["validate"]}. -1: the request's error is set. */
+static int read_document(struct vg_request *rq, json_t **ret_domain,
+                         unsigned int *ret_flags)
 {
+    const struct vg_field args[] = {VG_JSON("domain", ret_domain),
+                                    VG_FLAGS("flags", ret_flags, virDomainDefineFlags),
+                                    VG_END};
+
+    if (vg_args(rq, args) < 0)
+        return -1;
+    if (*ret_domain)
+        return 0;
     vg_error_set(
         vg_request_error(rq), VG_E_MISSING_KEY,
         "'domain' is missing: send the document as GET ...?view=config gives it, "
         "or what is to change of it");
-    return vg_fail(rq);
+    return -1;
 }
 
-/* {"domain": {...}, "flags": ["validate"]} */
 static struct vg_reply replace_domain(struct vg_request *rq)
 {
     json_t *domain = NULL;
     unsigned int flags = 0;
-    const struct vg_field args[] = {VG_JSON("domain", &domain),
-                                    VG_FLAGS("flags", &flags, virDomainDefineFlags),
-                                    VG_END};
 
-    if (vg_args(rq, args) < 0)
+    if (read_document(rq, &domain, &flags) < 0)
         return vg_fail(rq);
-    if (!domain)
-        return fail_without_domain(rq);
     vg_autofree char *xml = vg_domain_xml_of_json(rq, domain);
     if (!xml)
         return vg_fail(rq);
@@ -83,14 +87,9 @@ static struct vg_reply patch_domain(struct vg_request *rq)
 {
     json_t *domain = NULL;
     unsigned int flags = 0;
-    const struct vg_field args[] = {VG_JSON("domain", &domain),
-                                    VG_FLAGS("flags", &flags, virDomainDefineFlags),
-                                    VG_END};
 
-    if (vg_args(rq, args) < 0)
+    if (read_document(rq, &domain, &flags) < 0)
         return vg_fail(rq);
-    if (!domain)
-        return fail_without_domain(rq);
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
     json_auto_t *config = dom ? read_config(rq, dom) : NULL;
     if (!config)

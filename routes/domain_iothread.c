@@ -22,6 +22,14 @@ static void write_iothread(struct vg_json *w, const virDomainIOThreadInfo *info)
     vg_json_end_object(w);
 }
 
+/* The domain of a path with {iothread}. NULL: the request's error is set. */
+static virDomainPtr find_domain(struct vg_request *rq, const struct vg_field *args,
+                                unsigned int *ret_id)
+{
+    return vg_path_number(rq, "iothread", INT_MAX, ret_id) < 0 ? NULL
+                                                               : vg_args_domain(rq, args);
+}
+
 static struct vg_reply list_iothreads(struct vg_request *rq)
 {
     unsigned int flags = 0;
@@ -52,9 +60,7 @@ static struct vg_reply get_iothread(struct vg_request *rq)
     const struct vg_field args[] = {
         VG_FLAGS("flags", &flags, virDomainModificationImpact), VG_END};
 
-    if (vg_path_number(rq, "iothread", INT_MAX, &id) < 0)
-        return vg_fail(rq);
-    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
+    vg_autoptr(virDomain) dom = find_domain(rq, args, &id);
     if (!dom)
         return vg_fail(rq);
     list.n = virDomainGetIOThreadInfo(dom, &list.v, flags);
@@ -114,9 +120,7 @@ static struct vg_reply remove_iothread(struct vg_request *rq)
     const struct vg_field args[] = {
         VG_FLAGS("flags", &flags, virDomainModificationImpact), VG_END};
 
-    if (vg_path_number(rq, "iothread", INT_MAX, &id) < 0)
-        return vg_fail(rq);
-    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
+    vg_autoptr(virDomain) dom = find_domain(rq, args, &id);
     if (!dom)
         return vg_fail(rq);
     return vg_done(rq, virDomainDelIOThread(dom, id, flags));
@@ -131,9 +135,7 @@ static struct vg_reply set_iothread(struct vg_request *rq)
     const struct vg_field args[] = {
         VG_FLAGS("flags", &flags, virDomainModificationImpact), VG_REST(&object), VG_END};
 
-    if (vg_path_number(rq, "iothread", INT_MAX, &id) < 0)
-        return vg_fail(rq);
-    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
+    vg_autoptr(virDomain) dom = find_domain(rq, args, &id);
     if (!dom)
         return vg_fail(rq);
     if (json_object_size(object) == 0)
@@ -155,9 +157,7 @@ static struct vg_reply pin_iothread(struct vg_request *rq)
         VG_END,
     };
 
-    if (vg_path_number(rq, "iothread", INT_MAX, &id) < 0)
-        return vg_fail(rq);
-    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
+    vg_autoptr(virDomain) dom = find_domain(rq, args, &id);
     if (!dom)
         return vg_fail(rq);
     return vg_done(rq, virDomainPinIOThread(dom, id, cpus.bits, cpus.length, flags));

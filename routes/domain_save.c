@@ -39,6 +39,12 @@ static struct vg_reply fail_file(struct vg_request *rq, virDomainPtr dom)
     return vg_fail(rq);
 }
 
+/* The end of such a call, by its result. */
+static struct vg_reply done_file(struct vg_request *rq, virDomainPtr dom, int result)
+{
+    return result < 0 ? fail_file(rq, dom) : vg_no_content(rq);
+}
+
 /* {"file": "/path", "xml": "<domain>...", "flags": ["bypass-cache"]} */
 struct image {
     const char *file;
@@ -95,9 +101,7 @@ static struct vg_reply save_domain(struct vg_request *rq)
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
     if (!dom || vg_operation_begin(rq, dom, VIR_DOMAIN_JOB_OPERATION_SAVE) < 0)
         return vg_fail(rq);
-    if (call_save(dom, &image) < 0)
-        return fail_file(rq, dom);
-    return vg_no_content(rq);
+    return done_file(rq, dom, call_save(dom, &image));
 }
 
 static int call_restore(virConnectPtr conn, const struct image *image)
@@ -115,9 +119,7 @@ static struct vg_reply restore_image(struct vg_request *rq)
 
     if (read_image(rq, &image) < 0 || vg_operation_begin(rq, NULL, VG_NO_JOB) < 0)
         return vg_fail(rq);
-    if (call_restore(vg_conn(rq), &image) < 0)
-        return fail_file(rq, NULL);
-    return vg_no_content(rq);
+    return done_file(rq, NULL, call_restore(vg_conn(rq), &image));
 }
 
 static struct vg_reply get_image_xml(struct vg_request *rq)
@@ -145,9 +147,8 @@ static struct vg_reply set_image_xml(struct vg_request *rq)
     const char *xml = vg_xml_argument(rq, image.xml);
     if (!xml)
         return vg_fail(rq);
-    if (virDomainSaveImageDefineXML(vg_conn(rq), image.file, xml, image.flags) < 0)
-        return fail_file(rq, NULL);
-    return vg_no_content(rq);
+    return done_file(
+        rq, NULL, virDomainSaveImageDefineXML(vg_conn(rq), image.file, xml, image.flags));
 }
 
 /* ---- managed save ------------------------------------------------------------------ */
@@ -182,9 +183,7 @@ static struct vg_reply remove_managed_save(struct vg_request *rq)
 
     if (!dom)
         return vg_fail(rq);
-    if (virDomainManagedSaveRemove(dom, 0) < 0)
-        return fail_file(rq, NULL);
-    return vg_no_content(rq);
+    return done_file(rq, NULL, virDomainManagedSaveRemove(dom, 0));
 }
 
 static struct vg_reply get_managed_save_xml(struct vg_request *rq)
@@ -244,9 +243,7 @@ static struct vg_reply dump_domain(struct vg_request *rq)
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
     if (!dom || vg_operation_begin(rq, dom, VIR_DOMAIN_JOB_OPERATION_DUMP) < 0)
         return vg_fail(rq);
-    if (call_dump(dom, to, format, flags) < 0)
-        return fail_file(rq, dom);
-    return vg_no_content(rq);
+    return done_file(rq, dom, call_dump(dom, to, format, flags));
 }
 
 /* clang-format off */
