@@ -89,17 +89,10 @@ static struct vg_reply fail_creation(struct vg_request *rq, virDomainPtr dom,
 
 static struct vg_reply create_checkpoint(struct vg_request *rq)
 {
-    const char *given = NULL;
     unsigned int flags = 0;
-    const struct vg_field args[] = {
-        VG_TEXT("xml", &given),
-        VG_FLAGS("flags", &flags, virDomainCheckpointCreateFlags),
-        VG_END,
-    };
 
-    if (vg_args(rq, args) < 0)
-        return vg_fail(rq);
-    const char *xml = vg_xml_argument(rq, given);
+    const char *xml =
+        vg_xml_and_flags(rq, &vg_enum_virDomainCheckpointCreateFlags, &flags);
     vg_autoptr(virDomain) dom = xml ? vg_path_domain(rq) : NULL;
     if (!dom)
         return vg_fail(rq);

@@ -24,17 +24,10 @@ static struct vg_reply get_domain_xml(struct vg_request *rq)
 
 static struct vg_reply redefine_domain(struct vg_request *rq)
 {
-    const char *given = NULL;
     unsigned int flags = 0;
-    const struct vg_field args[] = {
-        VG_TEXT("xml", &given), VG_FLAGS("flags", &flags, virDomainDefineFlags), VG_END};
 
-    if (vg_args(rq, args) < 0)
-        return vg_fail(rq);
-    const char *xml = vg_xml_argument(rq, given);
-    if (!xml)
-        return vg_fail(rq);
-    vg_autoptr(virDomain) dom = vg_path_domain(rq);
+    const char *xml = vg_xml_and_flags(rq, &vg_enum_virDomainDefineFlags, &flags);
+    vg_autoptr(virDomain) dom = xml ? vg_path_domain(rq) : NULL;
     return dom ? vg_domain_redefine(rq, dom, xml, flags) : vg_fail(rq);
 }
 

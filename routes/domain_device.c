@@ -113,14 +113,7 @@ static struct vg_reply fail_detach(struct vg_request *rq, virDomainPtr dom,
 static virDomainPtr read_change(struct vg_request *rq, const char **ret_xml,
                                 unsigned int *ret_flags)
 {
-    const char *given = NULL;
-    const struct vg_field args[] = {
-        VG_TEXT("xml", &given), VG_FLAGS("flags", ret_flags, virDomainDeviceModifyFlags),
-        VG_END};
-
-    if (vg_args(rq, args) < 0)
-        return NULL;
-    *ret_xml = vg_xml_argument(rq, given);
+    *ret_xml = vg_xml_and_flags(rq, &vg_enum_virDomainDeviceModifyFlags, ret_flags);
     return *ret_xml ? vg_path_domain(rq) : NULL;
 }
 

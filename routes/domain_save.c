@@ -200,15 +200,9 @@ static struct vg_reply get_managed_save_xml(struct vg_request *rq)
 
 static struct vg_reply set_managed_save_xml(struct vg_request *rq)
 {
-    const char *given = NULL;
     unsigned int flags = 0;
-    const struct vg_field args[] = {VG_TEXT("xml", &given),
-                                    VG_FLAGS("flags", &flags, virDomainSaveRestoreFlags),
-                                    VG_END};
 
-    if (vg_args(rq, args) < 0)
-        return vg_fail(rq);
-    const char *xml = vg_xml_argument(rq, given);
+    const char *xml = vg_xml_and_flags(rq, &vg_enum_virDomainSaveRestoreFlags, &flags);
     vg_autoptr(virDomain) dom = xml ? vg_path_domain(rq) : NULL;
     if (!dom)
         return vg_fail(rq);

@@ -49,6 +49,16 @@ const char *vg_xml_argument(struct vg_request *rq, const char *given)
     return vg_xml_guard(xml, n, &rq->error) < 0 ? NULL : xml;
 }
 
+const char *vg_xml_and_flags(struct vg_request *rq, const struct vg_enum *names,
+                             unsigned int *ret_flags)
+{
+    const char *given = NULL;
+    const struct vg_field args[] = {VG_TEXT("xml", &given),
+                                    VG_NAMES("flags", ret_flags, names), VG_END};
+
+    return vg_args(rq, args) < 0 ? NULL : vg_xml_argument(rq, given);
+}
+
 int vg_xml_check(struct vg_request *rq, const char *xml)
 {
     return vg_xml_guard(xml, strlen(xml), &rq->error);

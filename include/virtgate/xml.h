@@ -15,6 +15,12 @@ const char *vg_xml_argument(struct vg_request *rq, const char *given);
 /* The same guard for one more document. -1: the request's error is set. */
 int vg_xml_check(struct vg_request *rq, const char *xml);
 
+/* The arguments of a route that takes a document and nothing else but ?flags=, names of
+ * `names`; the document as vg_xml_argument() gives it. NULL: the request's error is set.
+ */
+const char *vg_xml_and_flags(struct vg_request *rq, const struct vg_enum *names,
+                             unsigned int *ret_flags);
+
 /* The text of the root's child elements `name` and `uuid` (each NULL when absent), to
  * compare with an object. Owned by the caller; ret_uuid may be NULL. -1: not well-formed,
  * nothing is set. */
