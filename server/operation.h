@@ -138,9 +138,9 @@ void vg_operation_get_job(struct vg_operation *op, struct vg_operation_job *ret)
 
 /* Marks it as to be cancelled. False: it has ended. */
 bool vg_operation_request_cancel(struct vg_operation *op);
-/* It could not be. */
+/* It could not be cancelled. */
 void vg_operation_forget_cancel(struct vg_operation *op);
-/* The same for one that has not begun; it will not. False: it has. */
+/* Cancels one that has not begun; it will not. False: it has. */
 bool vg_operation_cancel_pending(struct vg_operation *op);
 
 /* Writes the operation; `job` is written as its progress (NULL: it is left out). */

@@ -140,14 +140,15 @@ int vg_request_common_args(struct vg_request *rq);
  * long work it is the end; of a job that goes on it is what the operation answers. */
 void vg_request_answer(struct vg_request *rq, struct vg_reply reply);
 
+/* The same while its work goes on. */
+void vg_request_answer_early(struct vg_request *rq, struct vg_reply reply);
+
 /* The domain that the path names, as it is written there; NULL: none. Borrowed. */
 const char *vg_request_object(const struct vg_request *rq);
 
 /* Whether others who send the same target may have its answer: a body and If-Match are
  * arguments that the target does not show. */
 bool vg_request_is_shared(const struct vg_request *rq);
-/* The same while its work goes on. */
-void vg_request_answer_early(struct vg_request *rq, struct vg_reply reply);
 
 /* Percent-encodes one path segment or query value. Owned by the caller. */
 char *vg_percent_encode(const char *s);

@@ -48,8 +48,9 @@ struct vg_event_draft {
 void vg_draft_domain(struct vg_event_draft *draft, void *host, virDomainPtr dom,
                      enum vg_event_object object, const char *name);
 void vg_draft_publish(struct vg_event_draft *draft);
-/* Publishing does so for domains; to be called before anybody else is told of the event.
- */
+/* Answers about the host's domains that are kept in memory are given no more. Publishing
+ * does so for what is of a domain; whoever tells anybody of an event before calls this
+ * first. */
 void vg_event_invalidate(struct vg_host *host);
 
 /* A row for each event id; ended by one without a callback. */

@@ -22,8 +22,7 @@ virDomainPtr vg_args_domain(struct vg_request *rq, const struct vg_field *fields
 /* Path of a domain for Location and links: its name, percent-encoded, or its UUID where
  * the name would lead elsewhere (a domain called "7" or "stats"). Owned by the caller. */
 char *vg_domain_href(const struct vg_request *rq, virDomainPtr dom);
-/* The same of what is below it: ".../snapshots/before%20upgrade", or, when `name` is
- * NULL,
- * ".../job"; `tail`, "/job" or a query, follows as it is. */
+/* The same of what is below it: ".../snapshots/before%20upgrade", or ".../job" when
+ * `name` is NULL; `tail`, "/job" or a query, follows as it is. */
 char *vg_domain_child_href(const struct vg_request *rq, virDomainPtr dom,
                            const char *collection, const char *name, const char *tail);

@@ -27,9 +27,9 @@ static inline void vg_params_clean(struct vg_params *params)
 /* Typed parameters as one JSON object. Dotted names become nested objects ("cpu.time" is
  * {"cpu": {"time"}}), counted groups become arrays ("block.count", "block.0.name" are
  * {"block": [{"name"}]}), a field given several times becomes an array; words are
- * camelCased
- * ("rd.total-time" is {"rd": {"totalTime"}}, "max_memory" is "maxMemory"). A ULLONG above
- * INT64_MAX becomes a string of digits. New reference; NULL when out of memory. */
+ * camelCased ("rd.total-time" is {"rd": {"totalTime"}}, "max_memory" is "maxMemory"). A
+ * ULLONG above INT64_MAX becomes a string of digits. New reference; NULL when out of
+ * memory. */
 json_t *vg_params_to_json(const virTypedParameter *params, int nparams);
 
 /* The other way: the members of `object` as typed parameters. The C type of each comes
@@ -75,11 +75,11 @@ struct vg_reply vg_domain_params_set(struct vg_request *rq, virDomainPtr dom,
                                      const struct vg_domain_params *family,
                                      json_t *object, unsigned int flags) VG_MUST_USE;
 
-/* The same for a family of a part, which needs a body and is answered with all. */
+/* The same of a family whose arguments are `flags` and its parameters. */
+struct vg_reply vg_domain_params_patch(struct vg_request *rq,
+                                       const struct vg_domain_params *family) VG_MUST_USE;
+
+/* The same of a family of a part, which needs a body and is answered with all. */
 struct vg_reply
 vg_domain_params_patch_part(struct vg_request *rq,
                             const struct vg_domain_params *family) VG_MUST_USE;
-
-/* PATCH of a family whose arguments are `flags` and its parameters. */
-struct vg_reply vg_domain_params_patch(struct vg_request *rq,
-                                       const struct vg_domain_params *family) VG_MUST_USE;

@@ -54,8 +54,7 @@ bool vg_wants_openmetrics(const struct vg_request *rq);
  * the body is not XML. Borrowed. */
 const char *vg_xml_body(const struct vg_request *rq);
 
-/* ---- arguments
- * ----------------------------------------------------------------------------
+/* ---- arguments ---------------------------------------------------------------------
  *
  * What a handler accepts is an array of fields, ended by VG_END. vg_args reads the
  * query's keys and, when a JSON body was sent, its members by the same names. An unknown
