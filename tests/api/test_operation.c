@@ -40,8 +40,10 @@ static const struct step rule[] = {
     {"POST", "/domains/test/managed-save", 204, "", .headers = {"Prefer: wait=20"},
      .wants = {"Preference-Applied: wait=20"}},
     {"POST", "/domains/test/start", 204, ""},
-    {"POST", "/domains/test/managed-save", 202, NULL, .headers = {"Prefer: wait=0"},
+    {"POST", "/domains/test/managed-save", 202, "{'id':'$waited'}",
+     .headers = {"Prefer: wait=0"},
      .wants = {"Preference-Applied: wait=0", "Location: /operations/*"}},
+    {"GET", "/operations/${waited}?wait=10", 200, "{'state':'succeeded'}"},
     {"POST", "/domains/test/start", 204, ""},
     /* unknown and malformed preferences are nobody's error */
     {"POST", "/domains/test/managed-save", 204, "",
