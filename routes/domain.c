@@ -122,9 +122,7 @@ static struct vg_reply undefine_domain(struct vg_request *rq)
     vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
     if (!dom)
         return vg_fail(rq);
-    if (virDomainUndefineFlags(dom, flags) < 0)
-        return vg_fail_virt(rq);
-    return vg_no_content(rq);
+    return vg_done(rq, virDomainUndefineFlags(dom, flags));
 }
 
 enum show { SHOW_DEFAULT, SHOW_CONFIG };

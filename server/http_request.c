@@ -79,7 +79,6 @@ static const struct {
     SINGLE("Transfer-Encoding", transfer_encoding, n_encoding),
     FIELD("Sec-WebSocket-Version", websocket_version),
     FIELD("Sec-WebSocket-Protocol", websocket_protocol),
-    FIELD("Access-Control-Request-Method", requested_method),
 };
 
 static void store_field(struct vg_http_headers *h, const char *name, size_t n,
@@ -277,10 +276,8 @@ static int grow_body(struct vg_http_call *call, size_t needed)
     }
     call->body_size = size;
     char *body = realloc(rq->body, size);
-    if (!body) {
-        vg_error_set(&rq->error, VG_E_INTERNAL, "Out of memory");
-        return -1;
-    }
+    if (!body)
+        return vg_error_set_memory(&rq->error);
     rq->body = body;
     return 0;
 }

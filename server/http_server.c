@@ -13,6 +13,7 @@
 #include "server/http_listen.h"
 #include "server/http_route.h"
 #include "server/http_websocket.h"
+#include "server/list.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
 #include "virtgate/metrics.h"
@@ -61,11 +62,7 @@ static void *open_conn(struct MHD_Connection *connection)
     conn->local = address && address->client_addr->sa_family == AF_UNIX;
     vg_http_set_deadline(conn, config->header_timeout);
     VG_LOCK(&conns_lock);
-    conn->next = conns;
-    conn->link = &conns;
-    if (conns)
-        conns->link = &conn->next;
-    conns = conn;
+    vg_list_insert(&conns, conn);
     return conn;
 }
 
@@ -75,9 +72,7 @@ static void close_conn(struct vg_http_conn *conn)
         return;
     {
         VG_LOCK(&conns_lock);
-        *conn->link = conn->next;
-        if (conn->next)
-            conn->next->link = conn->link;
+        vg_list_remove(conn);
     }
     if (conn->lingers && !conn->cut)
         vg_http_linger(conn->fd); /* libmicrohttpd closes it next */
@@ -315,7 +310,7 @@ static char *copy_condition(struct vg_request *rq, const char *text)
 {
     char *copy = strdup(text);
     if (!copy)
-        vg_error_set(&rq->error, VG_E_INTERNAL, "Out of memory");
+        vg_error_set_memory(&rq->error);
     return copy;
 }
 

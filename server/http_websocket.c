@@ -9,6 +9,7 @@
 
 #include "server/clock.h"
 #include "server/http_frame.h"
+#include "server/list.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
 
@@ -207,9 +208,7 @@ static void end_socket(struct vg_http_websocket *s)
         vg_watch_end(s->watch);
         return;
     }
-    *s->link = s->next;
-    if (s->next)
-        s->next->link = s->link;
+    vg_list_remove(s);
     MHD_upgrade_action(s->handle, MHD_UPGRADE_ACTION_CLOSE);
     s->near.of = s->far.of = NULL;
     s->next = buried;
@@ -272,11 +271,7 @@ static void take_arriving(void)
     }
     for (struct vg_http_websocket *s = list, *next; s; s = next) {
         next = s->next;
-        s->next = sockets;
-        s->link = &sockets;
-        if (sockets)
-            sockets->link = &s->next;
-        sockets = s;
+        vg_list_insert(&sockets, s);
         read_from(s);
         attend(s);
     }

@@ -20,12 +20,6 @@ static void unref_request(struct vg_request **rq)
     vg_request_unref(*rq);
 }
 
-static int fail_memory(struct vg_request *rq)
-{
-    vg_error_set(&rq->error, VG_E_INTERNAL, "Out of memory");
-    return -1;
-}
-
 static int fail(struct vg_request *rq, unsigned int n_tags)
 {
     if (n_tags)
@@ -77,17 +71,17 @@ static int matches(struct vg_request *rq, const struct vg_tag *tag)
     vg_autofree char *target = NULL;
     if (asprintf(&target, "%.*s%.*s", (int)rq->path_length, rq->target,
                  (int)tag->query_length, tag->query) < 0)
-        return fail_memory(rq);
+        return vg_error_set_memory(&rq->error);
     VG_CLEANUP(unref_request)
     struct vg_request *read = make_read(rq, target, tag->xml);
     if (!read)
-        return fail_memory(rq);
+        return vg_error_set_memory(&rq->error);
     struct vg_reply reply = run_read(read);
     if (reply.status >= 500) { /* not known: not changed */
         vg_reply_clear(&reply);
         rq->error = read->error;
         read->error = (struct vg_error){0};
-        return rq->error.status ? -1 : fail_memory(rq);
+        return rq->error.status ? -1 : vg_error_set_memory(&rq->error);
     }
     vg_reply_prepare(&reply);
     bool same = reply.status == 200 && reply.body && reply.body->hash == tag->hash;

@@ -52,8 +52,8 @@ struct vg_operation_filter {
 };
 
 /* Writes the array "operations", the newest first, of the request's host; on bare paths
- * of all. Where there is more, *ret_next is the cursor (owned by the caller). -1: there is
- * no such host or kind, the request's error says so. */
+ * of all. Where there is more, *ret_next is the cursor (owned by the caller). -1: there
+ * is no such host or kind, the request's error says so. */
 int vg_operations_list(struct vg_request *rq, struct vg_json *w,
                        struct vg_operation_filter *filter, char **ret_next);
 
