@@ -69,22 +69,23 @@ static struct vg_reply list_checkpoints(struct vg_request *rq)
     return reply_list(rq, &list, &how);
 }
 
+static bool has_checkpoint(void *dom, const char *name)
+{
+    vg_autoptr(virDomainCheckpoint) found = virDomainCheckpointLookupByName(dom, name, 0);
+    return found != NULL;
+}
+
 /* A name that is taken is a conflict, and so is a guest that does not run. */
 static struct vg_reply fail_creation(struct vg_request *rq, virDomainPtr dom,
                                      const char *xml)
 {
-    vg_autofree char *name = NULL;
-
     bool unsupported = virGetLastErrorCode() == VIR_ERR_OPERATION_UNSUPPORTED;
     vg_error_set_virt(vg_request_error(rq));
     if (unsupported && virDomainIsActive(dom) == 0) {
         vg_request_error(rq)->status = 409;
         return vg_fail(rq);
     }
-    (void)vg_xml_identity(xml, &name, NULL);
-    vg_autoptr(virDomainCheckpoint) taken =
-        name ? virDomainCheckpointLookupByName(dom, name, 0) : NULL;
-    return vg_fail_explained(rq, taken != NULL);
+    return vg_fail_explained(rq, vg_point_is_taken(xml, has_checkpoint, dom));
 }
 
 static struct vg_reply create_checkpoint(struct vg_request *rq)

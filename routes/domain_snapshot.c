@@ -114,17 +114,18 @@ static int read_creation(struct vg_request *rq, struct creation *c)
     return 0;
 }
 
+static bool has_snapshot(void *dom, const char *name)
+{
+    vg_autoptr(virDomainSnapshot) found = virDomainSnapshotLookupByName(dom, name, 0);
+    return found != NULL;
+}
+
 /* A name that is taken is a conflict. */
 static struct vg_reply fail_creation(struct vg_request *rq, virDomainPtr dom,
                                      const char *xml)
 {
-    vg_autofree char *name = NULL;
-
     vg_error_set_virt(vg_request_error(rq));
-    (void)vg_xml_identity(xml, &name, NULL);
-    vg_autoptr(virDomainSnapshot) taken =
-        name ? virDomainSnapshotLookupByName(dom, name, 0) : NULL;
-    return vg_fail_explained(rq, taken != NULL);
+    return vg_fail_explained(rq, vg_point_is_taken(xml, has_snapshot, dom));
 }
 
 /* All of it, or its name alone when libvirt keeps nothing of it. */

@@ -5,11 +5,15 @@
 #include "virtgate/point.h"
 
 #include "server/xml_tree.h"
+#include "virtgate/cleanup.h"
 #include "virtgate/json.h"
+#include "virtgate/xml.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* ---- out --------------------------------------------------------------------------- */
 
@@ -165,4 +169,22 @@ char *vg_point_to_xml(const char *root, const char *name, const char *descriptio
         return NULL;
     xmlDocDumpMemory(doc, &text, &n);
     return text ? strdup((const char *)text) : NULL;
+}
+
+bool vg_point_is_taken(const char *xml, bool (*has)(void *domain, const char *name),
+                       void *domain)
+{
+    const long long now = time(NULL);
+    vg_autofree char *name = NULL;
+    char second[24];
+
+    (void)vg_xml_identity(xml, &name, NULL);
+    if (name)
+        return has(domain, name);
+    for (long long t = now - 1; t <= now; t++) {
+        snprintf(second, sizeof(second), "%lld", t);
+        if (has(domain, second))
+            return true;
+    }
+    return false;
 }

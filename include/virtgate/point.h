@@ -32,6 +32,12 @@ int vg_points_add(struct vg_request *rq, json_t *points, json_t *point_steal);
  * reference is taken; NULL when out of memory. */
 json_t *vg_points_arrange(json_t *points_steal, const struct vg_points_args *how);
 
+/* Whether the name that a document gives a new point is taken. One without a name libvirt
+ * calls by the second it is made in: another of this second or the last takes that. `has`
+ * says whether the domain has a point of a name. */
+bool vg_point_is_taken(const char *xml, bool (*has)(void *domain, const char *name),
+                       void *domain);
+
 /* A document <root> with a name and a description, each NULL for none. Owned by the
  * caller; NULL when out of memory. */
 char *vg_point_to_xml(const char *root, const char *name, const char *description);

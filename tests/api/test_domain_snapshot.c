@@ -138,6 +138,30 @@ static const struct step backup[] = {
     {"GET", "/domains/nosuch/backup", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
 };
 
+/* libvirt names them by the second: what comes too soon is a conflict. */
+static void test_unnamed(struct scenario *s)
+{
+    int made = 0, taken = 0;
+
+    for (int i = 0; i < 10; i++) {
+        struct response *r = scenario_send(s, "POST", AT, NULL, NULL);
+        made += r->status == 201;
+        taken += r->status == 409;
+        check_response(r->status == 201 || r->status == 409, r, "an unnamed snapshot");
+        response_free(r);
+    }
+    struct response *list = scenario_send(s, "GET", AT "?flags=roots", NULL, NULL);
+    json_t *body = json_loads(list->body, 0, NULL);
+    const char *root = json_string_value(
+        json_object_get(json_array_get(json_object_get(body, "snapshots"), 0), "name"));
+    char path[128];
+    snprintf(path, sizeof(path), AT "/%s?flags=children", root ? root : "");
+    response_free(scenario_send(s, "DELETE", path, NULL, NULL));
+    json_decref(body);
+    response_free(list);
+    check_that(made && taken, "unnamed snapshots: %d made, %d refused", made, taken);
+}
+
 int main(void)
 {
     struct scenario s;
@@ -145,6 +169,7 @@ int main(void)
         return checks_report();
     scenario_run(&s, snapshots, COUNT(snapshots));
     scenario_run(&s, refused, COUNT(refused));
+    test_unnamed(&s);
     scenario_run(&s, checkpoints, COUNT(checkpoints));
     scenario_run(&s, backup, COUNT(backup));
     scenario_end(&s);
