@@ -72,6 +72,23 @@ int vg_request_refuse_args(struct vg_request *rq)
 
 /* ---- the body ---------------------------------------------------------------------- */
 
+static int fail_json(struct vg_request *rq, json_error_t *at)
+{
+    enum json_error_code code = json_error_code(at);
+    bool nul = code == json_error_null_character || strstr(at->text, "JSON_ALLOW_NUL");
+    /* jansson quotes what it stumbled over: ... near '"s3cret"' */
+    char *quote = rq->route->flags & VG_SECRET ? strstr(at->text, " near ") : NULL;
+
+    if (quote)
+        *quote = '\0';
+    vg_error_set(&rq->error,
+                 code == json_error_duplicate_key ? VG_E_DUPLICATE_KEY
+                                                  : VG_E_INVALID_JSON,
+                 "Request body, line %d column %d: %s", at->line, at->column,
+                 nul ? "a string has no \\u0000" : at->text);
+    return -1;
+}
+
 int vg_request_parse_body(struct vg_request *rq)
 {
     json_error_t at;
@@ -82,18 +99,8 @@ int vg_request_parse_body(struct vg_request *rq)
     rq->json = json_loadb(rq->body, rq->body_length, JSON_REJECT_DUPLICATES, &at);
     if (vg_json_lost_memory())
         return vg_error_set_memory(&rq->error);
-    if (!rq->json) {
-        enum vg_error_id id = json_error_code(&at) == json_error_duplicate_key
-                                  ? VG_E_DUPLICATE_KEY
-                                  : VG_E_INVALID_JSON;
-        /* jansson quotes what it stumbled over: ... near '"s3cret"' */
-        char *quote = rq->route->flags & VG_SECRET ? strstr(at.text, " near ") : NULL;
-        if (quote)
-            *quote = '\0';
-        vg_error_set(&rq->error, id, "Request body, line %d column %d: %s", at.line,
-                     at.column, at.text);
-        return -1;
-    }
+    if (!rq->json)
+        return fail_json(rq, &at);
     if (!json_is_object(rq->json)) {
         vg_error_set(&rq->error, VG_E_INVALID_JSON,
                      "The request body is not a JSON object");
@@ -200,6 +207,15 @@ static int read_flags_json(struct vg_request *rq, const struct vg_field *f,
     return 0;
 }
 
+static int fail_number(struct vg_request *rq, const struct vg_field *f,
+                       enum source source)
+{
+    vg_error_set(&rq->error, VG_E_INVALID_VALUE,
+                 "%s '%s': an integer from %lld to %lld is accepted", source_name(source),
+                 f->name, (long long)f->min, (long long)f->max);
+    return -1;
+}
+
 static int store_number(struct vg_request *rq, const struct vg_field *f,
                         enum source source, int64_t value)
 {
@@ -219,7 +235,7 @@ static int read_number(struct vg_request *rq, const struct vg_field *f, const ch
     errno = 0;
     long long value = strtoll(text, &end, 10);
     if (errno || end == text || *end || !strchr("-0123456789", *text))
-        return fail_value(rq, IN_QUERY, f->name, "an integer");
+        return fail_number(rq, f, IN_QUERY);
     return store_number(rq, f, IN_QUERY, value);
 }
 
@@ -312,7 +328,7 @@ static int read_body_value(struct vg_request *rq, const struct vg_field *f, json
         return 0;
     case VG_FIELD_NUMBER:
         if (!json_is_integer(value))
-            return fail_value(rq, IN_BODY, f->name, "an integer");
+            return fail_number(rq, f, IN_BODY);
         return store_number(rq, f, IN_BODY, json_integer_value(value));
     case VG_FIELD_ENUM:
         if (!json_is_string(value))

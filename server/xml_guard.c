@@ -73,9 +73,9 @@ int vg_xml_guard(const char *xml, size_t n, struct vg_error *reterr)
     /* UTF-16, UTF-32 and EBCDIC hide their markup from a look at bytes */
     if (memchr(xml, '\0', n) || begins(p, end, "\xFF\xFE") ||
         begins(p, end, "\xFE\xFF") || begins(p, end, "\x4C\x6F\xA7\x94"))
-        return fail(reterr, "The XML is to be UTF-8");
+        return fail(reterr, "The XML is to be UTF-8, without NUL");
     if (begins(p, end, "<?xml") && !is_utf8(p, skip_to(p, end, "?>")))
-        return fail(reterr, "The XML is to be UTF-8");
+        return fail(reterr, "The XML is to be UTF-8, without NUL");
     while ((p = memchr(p, '<', (size_t)(end - p)))) {
         bool empty = false;
         if (begins(p, end, "<!--")) {
