@@ -200,6 +200,12 @@ static bool is_lost(struct vg_host *host)
     return host->lost;
 }
 
+static bool is_suspect(struct vg_host *host)
+{
+    VG_LOCK(&host->lock);
+    return host->suspect;
+}
+
 static void note_new_attempt(struct vg_host *host)
 {
     VG_LOCK(&host->lock);
@@ -255,28 +261,39 @@ static void disconnect_host(struct vg_host *host)
     atomic_store(&lease->cut_at_ns, 0);
 }
 
-/* Asks the host for a sign of life, and the hypervisor for its version. */
+/* A sign of life: what libvirtd answers without waiting for anything. */
 static bool probe_host(struct vg_host *host)
 {
     struct vg_lease *lease = host->lease;
-    unsigned long lib = 0, hv = 0;
+    unsigned long lib = 0;
 
     atomic_store(&lease->cut_at_ns, vg_now_ns() + PROBE_LIMIT);
-    bool alive =
-        vg_lease_usable(lease) && virConnectGetLibVersion(lease->conn, &lib) == 0;
-    if (alive && virConnectGetVersion(lease->conn, &hv) < 0)
-        hv = 0;
-    alive = alive && vg_lease_usable(lease);
+    bool alive = vg_lease_usable(lease) &&
+                 virConnectGetLibVersion(lease->conn, &lib) == 0 &&
+                 vg_lease_usable(lease);
     atomic_store(&lease->cut_at_ns, 0);
 
     VG_LOCK(&host->lock);
     host->suspect = false;
     if (alive) {
-        update_version(host, hv);
         host->failures = 0;
         set_state(host, VG_HOST_UP);
     }
     return alive;
+}
+
+/* Whether the hypervisor was upgraded. A libvirtd that tries QEMU out answers late. */
+static void probe_version(struct vg_host *host)
+{
+    struct vg_lease *lease = host->lease;
+    unsigned long hv = 0;
+
+    atomic_store(&lease->cut_at_ns, vg_now_ns() + VERSION_LIMIT);
+    int rc = virConnectGetVersion(lease->conn, &hv);
+    atomic_store(&lease->cut_at_ns, 0);
+    VG_LOCK(&host->lock);
+    if (rc == 0)
+        update_version(host, hv);
 }
 
 /* Waits until something is to be done, or for `ns`. False: stop. */
@@ -328,8 +345,12 @@ static void mark_silent(struct vg_host *host)
 static bool keep_connection(struct vg_host *host)
 {
     while (rest(host, PROBE_SECONDS * VG_SECOND_NS, true)) {
-        if (!is_lost(host) && probe_host(host))
+        bool hurry = is_suspect(host);
+        if (!is_lost(host) && probe_host(host)) {
+            if (!hurry)
+                probe_version(host);
             continue;
+        }
         if (atomic_load(&host->lease->cut)) /* by the watchdog, while it was asked */
             mark_silent(host);
         else
