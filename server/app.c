@@ -190,7 +190,8 @@ static void run_here(struct vg_request *rq)
     struct vg_reply reply =
         watch && vg_precondition_check(rq) < 0 ? vg_fail(rq) : rq->route->handler(rq);
     vg_reply_prepare(&reply);
-    if (rq->route->flags & VG_READ && reply.status == 200 && !reply.watching) {
+    bool done = reply.status >= 200 && reply.status < 300 && !reply.watching;
+    if (done && rq->route->flags & (VG_READ | VG_WATCH)) {
         reply.revision = revision;
         reply.has_revision = true;
     }
