@@ -97,7 +97,7 @@ const struct vg_route vg_routes_system[] = {
     {VG_GET, "/", "getIndex", VG_PUBLIC | VG_LOCAL | VG_NO_HOST, get_index},
     {VG_GET, "/health/live", "getLive", VG_PUBLIC | VG_LOCAL | VG_NO_HOST, get_live},
     {VG_GET, "/health/ready", "getReady", VG_PUBLIC | VG_LOCAL | VG_NO_HOST, get_ready},
-    {VG_GET, "/openapi.yaml", "getOpenapiYaml", VG_PUBLIC | VG_LOCAL | VG_NO_HOST, get_openapi_yaml},
+    {VG_GET, "/openapi.yaml", "getOpenapiYaml", VG_PUBLIC | VG_LOCAL | VG_NO_HOST | VG_GIVES_YAML, get_openapi_yaml},
     {VG_GET, "/openapi.json", "getOpenapiJson", VG_PUBLIC | VG_LOCAL | VG_NO_HOST, get_openapi_json},
     {0},
 };

@@ -62,11 +62,13 @@ static const struct {
     {VG_GIVES_BYTES, "application/octet-stream", VG_ACCEPT_NOTHING_SAID},
     {VG_GIVES_METRICS, "text/plain", VG_ACCEPT_NOTHING_SAID},
     {VG_GIVES_METRICS, "application/openmetrics-text", VG_ACCEPT_OPENMETRICS},
+    {VG_GIVES_YAML, "application/yaml", VG_ACCEPT_NOTHING_SAID},
+    {VG_GIVES_YAML, "text/yaml", VG_ACCEPT_NOTHING_SAID}, /* its older name */
 };
 #define N_MEDIA (sizeof(media) / sizeof(media[0]))
 
 /* Routes that give JSON for problems only. */
-#define NO_JSON (VG_GIVES_IMAGE | VG_GIVES_BYTES | VG_GIVES_METRICS)
+#define NO_JSON (VG_GIVES_IMAGE | VG_GIVES_BYTES | VG_GIVES_METRICS | VG_GIVES_YAML)
 
 static double json_quality(const char *accept, unsigned int flags)
 {
@@ -138,9 +140,8 @@ static int negotiate_upgrade(struct vg_http_call *call)
 static int negotiate_accept(struct vg_http_call *call)
 {
     struct vg_request *rq = call->rq;
-    const char *accept = call->headers.accept;
 
-    rq->accept = read_accept(accept, rq->route->flags);
+    rq->accept = read_accept(call->headers.accept, rq->route->flags);
     if (rq->route->flags & VG_UPGRADES)
         return negotiate_upgrade(call);
     if (rq->route->flags & VG_STREAMS && negotiate_stream(call) < 0)
@@ -148,10 +149,6 @@ static int negotiate_accept(struct vg_http_call *call)
     if (rq->accept != VG_ACCEPT_OTHER)
         return 0;
     rq->accept = VG_ACCEPT_NOTHING_SAID;
-    bool text = accept_quality(accept, "application/yaml") > 0 ||
-                accept_quality(accept, "text/yaml") > 0;
-    if (text && strcmp(rq->route->pattern, "/openapi.yaml") == 0)
-        return 0;
     vg_autofree char *given = media_given(rq->route->flags);
     vg_error_set(&rq->error, VG_E_NOT_ACCEPTABLE, "Answers here are %s",
                  given ? given : "of other media types");

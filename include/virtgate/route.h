@@ -59,6 +59,7 @@ enum vg_route_flag {
     /* An ordinary change whose call begins a job that the domain goes on with; that is an
      * operation, too (operation.h). */
     VG_JOB = 0x2000000,
+    VG_GIVES_YAML = 0x4000000, /* answers application/yaml, nothing else */
 };
 
 struct vg_route {

@@ -18,6 +18,13 @@ static const struct step served[] = {
     {"GET", "/health/ready", 200, "{'status':'ready','hosts':[{'host':'default'}]}"},
     {"GET", "/openapi.yaml", 200, NULL, .wants = {"Content-Type: *yaml*"},
      .contains = "*openapi:*3.1*"},
+    {"GET", "/openapi.yaml", 200, NULL, .headers = {"Accept: text/yaml"},
+     .wants = {"Content-Type: application/yaml"}},
+    {"GET", "/openapi.yaml", 200, NULL, .headers = {"Accept: text/html, */*;q=0.8"}},
+    {"GET", "/openapi.yaml", 406,
+     "{'type':'urn:virtgate:error:not-acceptable','detail':'~*application/yaml*'}",
+     .headers = {"Accept: application/json"}},
+    {"GET", "/openapi.json", 406, NULL, .headers = {"Accept: application/yaml"}},
     {"GET", "/openapi.json", 200,
      "{'openapi':'~3.1.*','info':{'version':'<string>'},"
      "'paths':{'/domains/{domain}':{'get':{'operationId':'<string>'}}}}",
