@@ -54,11 +54,12 @@ static struct MHD_Response *make_entity(struct vg_http_call *call, struct vg_rep
                    : vg_http_event_stream(call, vg_take(&reply->watching));
     if (!body)
         return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
-    const char *data = packed ? packed->data : body->data;
+    const char *data = packed ? packed->data : vg_body_plain(body);
     size_t length = packed ? packed->length : body->length;
     struct MHD_Response *response =
-        MHD_create_response_from_buffer_with_free_callback_cls(
-            length, (void *)(uintptr_t)data, free_body, body);
+        data ? MHD_create_response_from_buffer_with_free_callback_cls(
+                   length, (void *)(uintptr_t)data, free_body, body)
+             : NULL;
     if (!response)
         vg_body_unref(body);
     return response;

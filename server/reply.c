@@ -89,6 +89,28 @@ struct vg_reply vg_ok_static(struct vg_request *rq, const char *type, const char
     return make_reply(200, type, NULL, data, len);
 }
 
+/* A gzip file ends with the length of what it holds (RFC 1952, 2.3.1). */
+static size_t plain_length(const char *gzip, size_t n)
+{
+    const unsigned char *end = (const unsigned char *)gzip + n;
+    return (size_t)end[-4] | (size_t)end[-3] << 8 | (size_t)end[-2] << 16 |
+           (size_t)end[-1] << 24;
+}
+
+struct vg_reply vg_ok_gzip(struct vg_request *rq, const char *type, const char *data,
+                           size_t len)
+{
+    (void)rq;
+    vg_autofree struct vg_packed *packed = malloc(sizeof(*packed));
+    vg_autofree struct vg_body *body = malloc(sizeof(*body));
+    if (!packed || !body)
+        return make_oom();
+    *packed = (struct vg_packed){.length = len, .data = data};
+    *body = (struct vg_body){
+        .refs = 1, .length = plain_length(data, len), .packed = vg_take(&packed)};
+    return (struct vg_reply){.status = 200, .type = type, .body = vg_take(&body)};
+}
+
 struct vg_reply vg_created(struct vg_request *rq, char *location_steal, struct vg_json *w)
 {
     (void)rq;
@@ -271,6 +293,7 @@ void vg_body_unref(struct vg_body *body)
     struct vg_packed *packed = atomic_load(&body->packed);
     if (packed != &not_packed)
         free(packed);
+    free(atomic_load(&body->unpacked));
     free(body->owned);
     free(body);
 }
@@ -307,9 +330,10 @@ static struct vg_packed *pack(const struct vg_body *body)
     struct vg_packed *packed = malloc(sizeof(*packed) + size);
     bool shorter = false;
     if (packed) {
+        packed->data = packed->own;
         z.next_in = (z_const Bytef *)(uintptr_t)body->data;
         z.avail_in = (uInt)body->length;
-        z.next_out = (Bytef *)packed->data;
+        z.next_out = (Bytef *)packed->own;
         z.avail_out = (uInt)size;
         shorter = deflate(&z, Z_FINISH) == Z_STREAM_END && z.total_out < body->length;
         packed->length = z.total_out;
@@ -341,12 +365,48 @@ const struct vg_packed *vg_body_packed(struct vg_body *body)
     return packed == &not_packed ? NULL : packed;
 }
 
+/* NULL when out of memory. */
+static char *unpack(const struct vg_packed *packed, size_t length)
+{
+    z_stream z = {.next_in = (z_const Bytef *)(uintptr_t)packed->data,
+                  .avail_in = (uInt)packed->length};
+    vg_autofree char *plain = malloc(length);
+    if (!plain || inflateInit2(&z, 15 + 16) != Z_OK)
+        return NULL;
+    z.next_out = (Bytef *)plain;
+    z.avail_out = (uInt)length;
+    bool whole = inflate(&z, Z_FINISH) == Z_STREAM_END && z.total_out == length;
+    inflateEnd(&z);
+    return whole ? vg_take(&plain) : NULL;
+}
+
+const char *vg_body_plain(struct vg_body *body)
+{
+    char *plain = atomic_load(&body->unpacked), *other = NULL;
+
+    if (body->data || plain)
+        return body->data ? body->data : plain;
+    plain = unpack(atomic_load(&body->packed), body->length);
+    if (plain && !atomic_compare_exchange_strong(&body->unpacked, &other, plain)) {
+        free(plain);
+        plain = other; /* another thread was faster */
+    }
+    return plain;
+}
+
+static uint64_t hash_of(const struct vg_body *body)
+{
+    const struct vg_packed *packed = body->data ? NULL : atomic_load(&body->packed);
+    return packed ? XXH3_64bits(packed->data, packed->length)
+                  : XXH3_64bits(body->data, body->length);
+}
+
 void vg_reply_prepare(struct vg_reply *reply)
 {
     struct vg_body *body = reply->body;
 
     if (body && body != &out_of_memory_body && reply->status == 200 && !body->hash)
-        body->hash = XXH3_64bits(body->data, body->length);
+        body->hash = hash_of(body);
 }
 
 /* ---- kept answers ------------------------------------------------------------------ */

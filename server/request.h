@@ -157,18 +157,20 @@ char *vg_percent_encode(const char *s);
 
 struct vg_body {
     atomic_uint refs;
-    char *owned; /* freed with the body; NULL for static bytes */
-    const char *data;
+    char *owned;      /* freed with the body; NULL for static bytes */
+    const char *data; /* NULL: there is only `packed`; see vg_body_plain() */
     size_t length;
     const char *type;                   /* of kept ones */
     uint64_t hash;                      /* 0: not computed yet */
     _Atomic(struct vg_packed *) packed; /* made by who needs it first; owned */
+    _Atomic(char *) unpacked;           /* the same, where there is no `data` */
 };
 
-/* Bytes compressed by gzip. */
+/* Bytes compressed by gzip: `own`, or static ones. */
 struct vg_packed {
     size_t length;
-    char data[];
+    const char *data;
+    char own[];
 };
 
 /* An answer made of an error that is not the request's own: of a call that it shared, or
@@ -183,6 +185,8 @@ struct vg_reply vg_reply_memory(const struct vg_request *rq);
 bool vg_body_compresses(const struct vg_body *body);
 /* The body compressed; borrowed. NULL: that does not pay. Any thread. */
 const struct vg_packed *vg_body_packed(struct vg_body *body);
+/* The body as it is; borrowed. NULL: out of memory. Any thread. */
+const char *vg_body_plain(struct vg_body *body);
 
 struct vg_body *vg_body_ref(struct vg_body *body);
 void vg_body_unref(struct vg_body *body);

@@ -71,6 +71,11 @@ struct vg_reply vg_ok_bytes(struct vg_request *rq, const char *type, void *bytes
 struct vg_reply vg_ok_static(struct vg_request *rq, const char *type, const char *data,
                              size_t len) VG_MUST_USE;
 
+/* The same of bytes that are there compressed by gzip only: unpacked, once, when a client
+ * that does not take gzip asks for them. */
+struct vg_reply vg_ok_gzip(struct vg_request *rq, const char *type, const char *data,
+                           size_t len) VG_MUST_USE;
+
 /* An answer that is made once and given as long as what it tells stays true: a member of
  * what it tells, zero at first. Its forms differ by how numbers are written. */
 struct vg_kept {
