@@ -12,7 +12,7 @@ COPY tests/setup.sh /src/tests/setup.sh
 RUN /src/tests/setup.sh build
 COPY . /src
 WORKDIR /src
-RUN make && strip build/virtgate
+RUN make && strip build/virtgate && make install DESTDIR=/image
 
 FROM debian:12-slim
 # hadolint ignore=DL3008
@@ -22,6 +22,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --no-create-home --shell /usr/sbin/nologin virtgate
 COPY --from=build /src/build/virtgate /usr/local/bin/virtgate
+COPY --from=build /image/usr/local/share/doc/virtgate /usr/local/share/doc/virtgate
 USER virtgate
 ENV VIRTGATE_LISTEN=0.0.0.0:8080 VIRTGATE_ALLOW_INSECURE=yes HOME=/tmp
 EXPOSE 8080

@@ -18,10 +18,14 @@ PREFIX    ?= /usr/local
 prefix    ?= $(PREFIX)
 sbindir   ?= $(prefix)/sbin
 datadir   ?= $(prefix)/share
+docdir    ?= $(datadir)/doc/virtgate
 sysconfdir ?= /etc
 unitdir   ?= $(prefix)/lib/systemd/system
 PYTHON    ?= /usr/bin/python3
 SAN       ?=
+# Whether the page at /docs is built in, for which npm fetches Swagger UI.
+DOCS      ?= yes
+export DOCS
 Q         := $(if $(V),,@)
 
 # ---- packages ------------------------------------------------------------------------------
@@ -60,7 +64,8 @@ LIBS = $(shell pkg-config --libs $(PKGS)) -lwslay -ldl
 
 SERVER  := $(sort $(wildcard server/*.c))
 ROUTES  := $(sort $(wildcard routes/*.c))
-GEN     := enum_tables.c error_table.c linux_keys.c param_types.c xml_repeats.c openapi_spec.c
+GEN     := enum_tables.c error_table.c linux_keys.c param_types.c xml_repeats.c openapi_spec.c \
+  docs_files.c
 LIB_OBJ := $(patsubst %.c,$(O)/%.o,$(filter-out server/main.c,$(SERVER)) $(ROUTES)) $(GEN:%.c=$(O)/gen/%.o)
 GEN_H   := $(O)/gen/enum_tables.h
 LIBVIRT_API = $(shell pkg-config --variable=libvirt_api libvirt)
@@ -111,13 +116,51 @@ $(O)/gen/openapi_spec.c: server/gen/openapi.py openapi.yaml
 	@echo "  GEN   $@"
 	$(Q)$(PYTHON) server/gen/openapi.py --out $@ openapi.yaml
 
+# ---- the page at /docs ---------------------------------------------------------------------
+
+# Fetched once for all build folders.
+WEB        := build/web
+SWAGGER    := $(WEB)/node_modules/swagger-ui-dist
+LICENCES   := $(addprefix $(SWAGGER)/,LICENSE NOTICE swagger-ui-bundle.js.LICENSE.txt)
+DOCS_FILES := docs/web/docs.js $(addprefix $(SWAGGER)/,swagger-ui-bundle.js swagger-ui.css) $(LICENCES)
+ifeq ($(DOCS),yes)
+DOCS_PAGE  := docs/web/index.html
+DOCS_STAMP := $(WEB)/fetched
+else ifeq ($(DOCS),no)
+DOCS_PAGE  := docs/web/plain.html
+DOCS_FILES :=
+LICENCES   :=
+else
+$(error DOCS is yes or no, not '$(DOCS)')
+endif
+WITHOUT_DOCS := `make DOCS=no` builds without the page at /docs
+
+# No script of a package runs.
+$(WEB)/fetched: docs/web/package.json docs/web/package-lock.json
+	@command -v npm >/dev/null || { \
+	  echo 'npm is missing: `make setup` installs it (nodejs, npm); $(WITHOUT_DOCS)' >&2; exit 1; }
+	@mkdir -p $(@D) && cp docs/web/package*.json $(@D)/
+	@echo "  NPM   $(SWAGGER)"
+	$(Q)cd $(@D) && npm ci --loglevel=error --no-audit --no-fund --ignore-scripts >/dev/null || { \
+	  echo 'npm could not fetch Swagger UI; $(WITHOUT_DOCS)' >&2; exit 1; }
+	@touch $@
+
+# Remembers what DOCS was.
+$(O)/gen/docs-$(DOCS):
+	@mkdir -p $(@D) && rm -f $(@D)/docs-* && touch $@
+
+$(O)/gen/docs_files.c: server/gen/docs.py server/gen/openapi.py $(DOCS_PAGE) docs/web/docs.js \
+  $(DOCS_STAMP) $(O)/gen/docs-$(DOCS)
+	@echo "  GEN   $@"
+	$(Q)$(PYTHON) server/gen/docs.py --out $@ $(DOCS_PAGE) $(DOCS_FILES)
+
 -include $(shell find $(O) -name '*.d' -type f 2>/dev/null)
 
 .PHONY: all help setup run install uninstall clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z_.-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
-	@echo "Variables: O=build  CC=gcc|clang  SAN=address,undefined  V=1  DESTDIR  prefix  WERROR="
+	@echo "Variables: O=build  CC=gcc|clang  SAN=address,undefined  V=1  DESTDIR  prefix  WERROR=  DOCS=no"
 
 setup: ## install missing Debian packages: for building, tests and lint
 	@tests/setup.sh build test lint
@@ -134,13 +177,14 @@ include tests/rules.mk
 install: all ## install into $(DESTDIR)$(prefix)
 	install -D -m 755 $(O)/virtgate $(DESTDIR)$(sbindir)/virtgate
 	install -D -m 644 openapi.yaml $(DESTDIR)$(datadir)/virtgate/openapi.yaml
+	$(if $(LICENCES),install -D -m 644 -t $(DESTDIR)$(docdir)/swagger-ui $(LICENCES))
 	install -d $(DESTDIR)$(unitdir)
 	sed 's|@sbindir@|$(sbindir)|; s|@sysconfdir@|$(sysconfdir)|' docs/virtgate.service \
 	  >$(DESTDIR)$(unitdir)/virtgate.service
 
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(sbindir)/virtgate $(DESTDIR)$(unitdir)/virtgate.service
-	rm -rf $(DESTDIR)$(datadir)/virtgate
+	rm -rf $(DESTDIR)$(datadir)/virtgate $(DESTDIR)$(docdir)
 
 clean: ## remove what was built
-	rm -rf $(O) build-asan build-tsan build-fuzz compile_commands.json
+	rm -rf $(O) $(WEB) build-asan build-tsan build-fuzz compile_commands.json

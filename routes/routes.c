@@ -9,6 +9,7 @@
 /* clang-format off */
 const struct vg_route *const vg_route_tables[] = {
     vg_routes_system,
+    vg_routes_docs,
     vg_routes_host,
     vg_routes_metrics,
     vg_routes_connection,

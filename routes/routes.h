@@ -7,6 +7,7 @@
 #include "virtgate/route.h"
 
 extern const struct vg_route vg_routes_system[];
+extern const struct vg_route vg_routes_docs[];
 extern const struct vg_route vg_routes_host[];
 extern const struct vg_route vg_routes_metrics[];
 extern const struct vg_route vg_routes_connection[];

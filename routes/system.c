@@ -15,12 +15,13 @@ static struct vg_reply get_index(struct vg_request *rq)
     if (vg_kept_reply(rq, &kept, &reply))
         return reply;
     json_t *index = json_pack(
-        "{s:s, s:s, s:s, s:{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}}",
+        "{s:s, s:s, s:s, s:{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}}",
         "name", "virtgate", "version", VG_VERSION, "description",
         "HTTP/JSON gateway to libvirt", "links", "version", "/version", "connection",
         "/connection", "domains", "/domains", "domainStats", "/domains/stats", "events",
         "/events", "operations", "/operations", "hosts", "/hosts", "metrics", "/metrics",
-        "live", "/health/live", "ready", "/health/ready", "openapi", "/openapi.yaml");
+        "live", "/health/live", "ready", "/health/ready", "openapi", "/openapi.yaml",
+        "docs", "/docs");
     return vg_keep(rq, &kept, vg_ok(rq, index));
 }
 

@@ -64,11 +64,17 @@ static const struct {
     {VG_GIVES_METRICS, "application/openmetrics-text", VG_ACCEPT_OPENMETRICS},
     {VG_GIVES_YAML, "application/yaml", VG_ACCEPT_NOTHING_SAID},
     {VG_GIVES_YAML, "text/yaml", VG_ACCEPT_NOTHING_SAID}, /* its older name */
+    {VG_GIVES_PAGE, "text/html", VG_ACCEPT_NOTHING_SAID},
+    {VG_GIVES_FILES, "text/javascript", VG_ACCEPT_NOTHING_SAID},
+    {VG_GIVES_FILES, "text/css", VG_ACCEPT_NOTHING_SAID},
+    {VG_GIVES_FILES, "text/plain", VG_ACCEPT_NOTHING_SAID},
 };
 #define N_MEDIA (sizeof(media) / sizeof(media[0]))
 
 /* Routes that give JSON for problems only. */
-#define NO_JSON (VG_GIVES_IMAGE | VG_GIVES_BYTES | VG_GIVES_METRICS | VG_GIVES_YAML)
+#define NO_JSON                                                                          \
+    (VG_GIVES_IMAGE | VG_GIVES_BYTES | VG_GIVES_METRICS | VG_GIVES_YAML |                \
+     VG_GIVES_PAGE | VG_GIVES_FILES)
 
 static double json_quality(const char *accept, unsigned int flags)
 {

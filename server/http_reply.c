@@ -244,6 +244,20 @@ void vg_http_release_response(struct vg_http_call *call)
 
 /* ---- responses --------------------------------------------------------------------- */
 
+/* What a page of the gateway's may do: load its own files and ask the gateway, nobody
+ * else. Swagger UI writes styles into its elements, and its icons are data. */
+#define PAGE_POLICY                                                                      \
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "          \
+    "img-src 'self' data:; connect-src 'self'; form-action 'none'; "                     \
+    "frame-ancestors 'none'; base-uri 'none'"
+
+static void add_policy(const struct vg_route *route, struct MHD_Response **response)
+{
+    add_header(response, "X-Content-Type-Options", "nosniff");
+    if (route && route->flags & VG_GIVES_PAGE)
+        add_header(response, "Content-Security-Policy", PAGE_POLICY);
+}
+
 static struct MHD_Response *make_response(struct vg_http_call *call,
                                           struct vg_reply *reply, const struct form *form,
                                           const char *allow, bool closing)
@@ -254,7 +268,7 @@ static struct MHD_Response *make_response(struct vg_http_call *call,
         return NULL;
     add_entity(call, reply, form, &response);
     add_header(&response, "Cache-Control", "no-cache");
-    add_header(&response, "X-Content-Type-Options", "nosniff");
+    add_policy(call->rq->route, &response);
     add_header(&response, "Allow", allow);
     add_common(call, reply, &response);
     if (reply->status == 426) {

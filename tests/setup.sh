@@ -5,6 +5,8 @@
 # when nothing is missing. Elsewhere it says what to install.
 #
 #   tests/setup.sh [--print] GROUP...      groups: build test lint bench all
+#
+# With DOCS=no in the environment building needs no npm.
 set -euo pipefail
 
 # What `make` needs. libvirt0 is the client library; the test:/// driver is part of it.
@@ -19,6 +21,10 @@ test=(libcmocka-dev libcurl4-gnutls-dev libvirt-daemon libvirt-daemon-system
     prometheus)
 lint=(clang clang-format clang-tidy libclang-rt-dev cppcheck shellcheck valgrind jq)
 bench=(wrk prometheus-libvirt-exporter "${test[@]}")
+# Node may have come from elsewhere, with its npm.
+npm=()
+command -v npm >/dev/null || npm=(nodejs npm)
+if [ "${DOCS:-yes}" != no ]; then build+=("${npm[@]}"); fi
 
 print=false
 if [ "${1:-}" = --print ]; then
@@ -31,18 +37,11 @@ for group in "${@:-build}"; do
     case $group in
     build) wanted+=("${build[@]}") ;;
     test) wanted+=("${test[@]}") ;;
-    lint)
-        wanted+=("${lint[@]}")
-        # Node may have come from elsewhere, with its npm.
-        command -v npm >/dev/null || wanted+=(nodejs npm)
-        ;;
+    lint) wanted+=("${lint[@]}" "${npm[@]}") ;;
     bench) wanted+=("${bench[@]}") ;;
-    all)
-        wanted+=("${build[@]}" "${test[@]}" "${lint[@]}" "${bench[@]}")
-        command -v npm >/dev/null || wanted+=(nodejs npm)
-        ;;
+    all) wanted+=("${build[@]}" "${test[@]}" "${lint[@]}" "${npm[@]}" "${bench[@]}") ;;
     *)
-        sed -n '4,8s/^# \{0,1\}//p' "$0" >&2
+        sed -n '4,10s/^# \{0,1\}//p' "$0" >&2
         exit 2
         ;;
     esac

@@ -59,7 +59,9 @@ enum vg_route_flag {
     /* An ordinary change whose call begins a job that the domain goes on with; that is an
      * operation, too (operation.h). */
     VG_JOB = 0x2000000,
-    VG_GIVES_YAML = 0x4000000, /* answers application/yaml, nothing else */
+    VG_GIVES_YAML = 0x4000000,   /* answers application/yaml, nothing else */
+    VG_GIVES_PAGE = 0x8000000,   /* answers text/html, with a policy for browsers */
+    VG_GIVES_FILES = 0x10000000, /* answers what a page loads: text of several types */
 };
 
 struct vg_route {

@@ -45,12 +45,16 @@ def write_byte(byte: int) -> str:
     return str(byte) if byte < 0x80 else f"'\\x{byte:02x}'"
 
 
-def write_array(name: str, data: bytes) -> str:
+def write_bytes(name: str, data: bytes) -> str:
     lines = [", ".join(write_byte(b) for b in data[i:i + PER_LINE])
              for i in range(0, len(data), PER_LINE)]
     body = ",\n    ".join(lines)
-    return (f"const char {name}[] = {{\n    {body}}};\n"
-            f"const size_t {name}_len = sizeof({name});\n")
+    return f"const char {name}[] = {{\n    {body}}};\n"
+
+
+def write_array(name: str, data: bytes) -> str:
+    """With its length, for other files."""
+    return write_bytes(name, data) + f"const size_t {name}_len = sizeof({name});\n"
 
 
 def main() -> None:

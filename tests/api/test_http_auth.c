@@ -25,6 +25,8 @@ static const struct step roles[] = {
     {"GET", "/health/live", 200, NULL},
     {"GET", "/health/ready", 200, NULL},
     {"GET", "/openapi.json", 200, NULL},
+    {"GET", "/docs", 200, NULL},
+    {"GET", "/docs/docs.js", 200, NULL},
     {"GET", "/domains", 401, NO("unauthorized"), .wants = {"WWW-Authenticate: Bearer*"}},
     {"GET", "/domains", 401, NULL, .headers = {"Authorization: Bearer nonsense"}},
     {"GET", "/domains", 401, NULL, .headers = {"Authorization: Bearer "}},

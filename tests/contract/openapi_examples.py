@@ -223,8 +223,8 @@ def check_read(spec: Spec, gateway: Gateway, operation: Operation) -> list[str]:
     for query in vary_query(operation):
         errors += check_success(spec, operation, gateway.send("GET", path + query))
     path += next(vary_query(operation))
-    for media in success["content"]:
-        x = gateway.send("GET", path, {"Accept": media})
+    for media, content in success["content"].items():
+        x = gateway.send("GET", content.get("x-virtgate-path", path), {"Accept": media})
         errors += check_success(spec, operation, x)
         if x.media_type != media:
             errors.append(f"{x}: Accept: {media} is answered with {x.media_type}")

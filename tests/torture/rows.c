@@ -26,6 +26,10 @@ const struct row torture_rows[] = {
     {"GET", "/connection/capabilities", .status = 200},
     {"GET", "/openapi.json", "Accept-Encoding: gzip\r\n", .status = 200, .volatile_body = true},
     {"GET", "/openapi.yaml", .status = 200},
+    {"GET", "/docs", .status = 200},
+    {"GET", "/docs/docs.js", "Accept-Encoding: gzip\r\n", .status = 200},
+    {"GET", "/docs/swagger-ui.css", .status = 200}, /* unpacked */
+    {"GET", "/docs/nosuch", .status = 404},
     {"GET", "/domains", .status = 200, .cold = true},
     {"GET", "/domains?view=full&limit=1&numbers=string", .status = 200, .volatile_body = true},
     {"GET", "/domains?state=running,paused&autostart=false&fields=name,state,title", .status = 200},

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The page at /docs and its files, as they were built in (server/gen/docs.py).
+ */
+#pragma once
+
+#include "virtgate/reply.h"
+
+#include <stddef.h>
+
+struct vg_docs_file {
+    const char *name;
+    const char *type; /* media type */
+    const char *gzip; /* the file, compressed */
+    size_t length;
+    struct vg_kept kept;
+};
+
+/* Ended by one without a name; there are none where `make` was told DOCS=no. */
+extern struct vg_docs_file vg_docs_files[];
+
+/* HTML; not NUL-terminated. */
+extern const char vg_docs_page[];
+extern const size_t vg_docs_page_len;

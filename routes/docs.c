@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The API reference for browsers: /docs and the files it loads.
+ */
+#include "virtgate/docs.h"
+
+#include "routes/routes.h"
+
+#include <string.h>
+
+static struct vg_reply get_docs(struct vg_request *rq)
+{
+    static struct vg_kept kept;
+    struct vg_reply reply;
+
+    if (vg_kept_reply(rq, &kept, &reply))
+        return reply;
+    return vg_keep(
+        rq, &kept,
+        vg_ok_static(rq, "text/html; charset=utf-8", vg_docs_page, vg_docs_page_len));
+}
+
+static struct vg_docs_file *find_file(const char *name)
+{
+    for (struct vg_docs_file *file = vg_docs_files; file->name; file++)
+        if (strcmp(file->name, name) == 0)
+            return file;
+    return NULL;
+}
+
+static struct vg_reply get_docs_file(struct vg_request *rq)
+{
+    const char *name = vg_path(rq, "file");
+    struct vg_docs_file *file = find_file(name);
+    struct vg_reply reply;
+
+    if (!file) {
+        vg_error_set(vg_request_error(rq), VG_E_NOT_FOUND,
+                     "The API reference has no file '%.100s'", name);
+        return vg_fail(rq);
+    }
+    if (vg_kept_reply(rq, &file->kept, &reply))
+        return reply;
+    return vg_keep(rq, &file->kept, vg_ok_gzip(rq, file->type, file->gzip, file->length));
+}
+
+/* clang-format off */
+const struct vg_route vg_routes_docs[] = {
+    {VG_GET, "/docs", "getDocs", VG_PUBLIC | VG_LOCAL | VG_NO_HOST | VG_GIVES_PAGE, get_docs},
+    {VG_GET, "/docs/{file}", "getDocsFile", VG_PUBLIC | VG_LOCAL | VG_NO_HOST | VG_GIVES_FILES, get_docs_file},
+    {0},
+};
+/* clang-format on */
