@@ -14,14 +14,16 @@ static bool is_xml_form(const struct vg_request *rq)
     return vg_wants_xml(rq) && !(rq->route->flags & VG_ONLY_XML);
 }
 
-/* The query as a tag may hold it (etagc): without quotes, blanks, control characters. */
+/* The length of a query that a tag may hold (etagc: no quotes, blanks, control
+ * characters) and has room for; 0 for others. */
 static size_t measure_query(const char *query, size_t room)
 {
-    size_t n = 0;
+    const char *end = query;
 
-    while (query[n] > ' ' && query[n] < 0x7F && query[n] != '"')
-        n++;
-    return query[n] == '\0' && n < room ? n : 0;
+    while (*end > ' ' && *end < 0x7F && *end != '"')
+        end++;
+    size_t n = (size_t)(end - query);
+    return *end == '\0' && n < room ? n : 0;
 }
 
 void vg_tag_write(char ret[static VG_TAG_SIZE], const struct vg_request *rq,
