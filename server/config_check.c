@@ -5,11 +5,12 @@
  * which may hold a password.
  */
 #include "config_internal.h"
+#include "server/private_file.h"
+#include "server/token_file.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -353,36 +354,41 @@ static int check_hosts(struct vg_config_read *r)
     return 0;
 }
 
-static int check_file(struct vg_config_read *r, enum vg_config_index option,
-                      const char *path, mode_t refused, const char *fix)
+/* Fails with what a check of a file found, and the option that names the file. */
+static int fail_file(struct vg_config_read *r, enum vg_config_index option,
+                     const char *message)
 {
-    if (!path)
-        return 0;
-    const char *where = r->where[option].v[0];
-    /* Without O_NONBLOCK a FIFO would hang the start. */
-    vg_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    struct stat st;
-    if (fd < 0 || fstat(fd, &st) < 0)
-        return vg_config_fail(r, "%s: cannot read `%s`: %s", where, path,
-                              strerror(errno));
-    if (S_ISDIR(st.st_mode))
-        return vg_config_fail(r, "%s: `%s` is a directory", where, path);
-    if (st.st_mode & refused)
-        return vg_config_fail(r, "%s: `%s` is world-%s; run: chmod %s '%s'", where, path,
-                              st.st_mode & refused & S_IWOTH ? "writable" : "readable",
-                              fix, path);
+    return vg_config_fail(r, "%s: %s", r->where[option].v[0],
+                          message ? message : "out of memory");
+}
+
+static int check_file(struct vg_config_read *r, enum vg_config_index option,
+                      const char *path, mode_t refused)
+{
+    vg_autofree char *message = NULL;
+    vg_autofd int fd = path ? vg_private_open(path, refused, &message) : -1;
+    return path && fd < 0 ? fail_file(r, option, message) : 0;
+}
+
+static int check_tokens(struct vg_config_read *r)
+{
+    struct vg_tokens tokens;
+    vg_autofree char *message = NULL;
+    if (r->config.token_file &&
+        vg_tokens_read(r->config.token_file, &tokens, &message) < 0)
+        return fail_file(r, VG_CONFIG_I_token_file, message);
+    if (r->config.token_file)
+        vg_tokens_clear(&tokens);
     return 0;
 }
 
 static int check_files(struct vg_config_read *r)
 {
     const struct vg_config *c = &r->config;
-    if (check_file(r, VG_CONFIG_I_token_file, c->token_file, S_IROTH | S_IWOTH, "o-rw") <
-            0 ||
-        check_file(r, VG_CONFIG_I_tls_cert, c->tls_cert, 0, "") < 0 ||
-        check_file(r, VG_CONFIG_I_tls_key, c->tls_key, S_IROTH, "o-r") < 0)
+    if (check_tokens(r) < 0 || check_file(r, VG_CONFIG_I_tls_cert, c->tls_cert, 0) < 0 ||
+        check_file(r, VG_CONFIG_I_tls_key, c->tls_key, S_IROTH) < 0)
         return -1;
-    return check_file(r, VG_CONFIG_I_tls_client_ca, c->tls_client_ca, 0, "");
+    return check_file(r, VG_CONFIG_I_tls_client_ca, c->tls_client_ca, 0);
 }
 
 static int check_tls(struct vg_config_read *r)

@@ -28,6 +28,14 @@ static inline uint64_t vg_magnitude(int64_t value)
     return value < 0 ? -(uint64_t)value : (uint64_t)value;
 }
 
+/* What a hexadecimal digit stands for. */
+static inline unsigned char vg_hex_value(char c)
+{
+    return (unsigned char)(isdigit((unsigned char)c)
+                               ? c - '0'
+                               : tolower((unsigned char)c) - 'a' + 10);
+}
+
 /* The 36 characters of a UUID's 16 bytes, and a NUL. */
 static inline void vg_uuid_text(const unsigned char *uuid, char *ret)
 {

@@ -561,10 +561,9 @@ unsigned int vg_http_active(void)
     return atomic_load(&active);
 }
 
-void vg_http_reload(void)
+int vg_http_reload(void)
 {
-    if (config->token_file)
-        (void)vg_http_auth_load(config->token_file);
+    return config->token_file ? vg_http_auth_load(config->token_file) : 0;
 }
 
 void vg_http_stop(void)

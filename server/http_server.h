@@ -32,5 +32,6 @@ unsigned int vg_http_in_hand(void);
  * process when a connection is suspended. */
 void vg_http_stop(void);
 
-/* Reads the token file again (SIGHUP); a bad one keeps the old tokens. */
-void vg_http_reload(void);
+/* Reads the token file again (SIGHUP). -1: it is bad, said on the log, and the old tokens
+ * are kept. */
+int vg_http_reload(void);

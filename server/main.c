@@ -56,19 +56,23 @@ static void watch(void)
     vg_operations_watch(now);
 }
 
-static void serve(const sigset_t *signals)
+static void reload(const struct vg_config *config)
+{
+    vg_log_reopen();
+    bool read = vg_http_reload() == 0 && config->token_file;
+    vg_events_end_all(false); /* who watches is asked for its token again */
+    vg_log(VG_LOG_INFO, "main", "logs reopened%s", read ? ", tokens read again" : "");
+}
+
+static void serve(const struct vg_config *config, const sigset_t *signals)
 {
     const struct timespec pause = {.tv_nsec = WATCH_NS};
     for (;;) {
         int sig = sigtimedwait(signals, NULL, &pause);
         if (sig == SIGTERM || sig == SIGINT)
             return;
-        if (sig == SIGHUP) {
-            vg_log_reopen();
-            vg_http_reload();
-            vg_events_end_all(false); /* who watches is asked for its token again */
-            vg_log(VG_LOG_INFO, "main", "logs reopened, tokens read again");
-        }
+        if (sig == SIGHUP)
+            reload(config);
         watch();
     }
 }
@@ -132,7 +136,7 @@ static int run(const struct vg_config *config)
         vg_virt_start() == 0 && vg_hosts_start(config) == 0 &&
         vg_http_start(config) == 0) {
         sd_notify(0, "READY=1");
-        serve(&signals);
+        serve(config, &signals);
         drain();
         rc = EXIT_SUCCESS;
     }

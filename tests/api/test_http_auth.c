@@ -141,6 +141,44 @@ static void check_log(const struct scenario *s)
     free(log);
 }
 
+/* What stands `n` times in the log, waited for. */
+static void wait_log(const struct scenario *s, const char *text, size_t n)
+{
+    size_t found = 0;
+    for (int i = 0; i < 100 && found < n; i++) {
+        sleep_seconds(0.02);
+        char *log = read_whole(s->server.log);
+        found = 0;
+        for (const char *p = log; p && (p = strstr(p, text)); p += strlen(text))
+            found++;
+        free(log);
+    }
+    check_that(found == n, "%s stands in the log %zu times, not %zu", text, found, n);
+}
+
+/* A bad file keeps the old tokens, and the log says so and why. */
+static void test_bad_reloads(struct scenario *s, const char *dir)
+{
+    static const struct {
+        const char *change, *why;
+    } rows[] = {
+        {"echo nonsense >\"$1\"/tokens", "tokens:1: expected NAME ROLE SHA256 [EXPIRES]"},
+        {"echo '#' >\"$1\"/tokens", "holds no token"},
+        {"chmod 604 \"$1\"/tokens", "is world-readable; run: chmod o-rw"},
+        {"rm \"$1\"/tokens", "No such file or directory"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        run_shell(rows[i].change, dir);
+        kill(s->server.pid, SIGHUP);
+        wait_log(s, "msg=\"logs reopened", i + 2);
+        wait_log(s, "the old tokens stay in force: ", i + 1);
+        wait_log(s, rows[i].why, 1);
+        scenario_run(s, reloaded, COUNT(reloaded));
+    }
+    wait_log(s, "tokens read again", 1);
+    run_shell("umask 077; echo nonsense >\"$1\"/tokens", dir);
+}
+
 static void test_roles(const char *dir)
 {
     char file[128];
@@ -154,11 +192,7 @@ static void test_roles(const char *dir)
     kill(s.server.pid, SIGHUP);
     scenario_until(&s, &reloaded[0], 5);
     scenario_run(&s, reloaded, COUNT(reloaded));
-    /* a bad file keeps the old tokens */
-    run_shell("echo nonsense >\"$1\"/tokens", dir);
-    kill(s.server.pid, SIGHUP);
-    sleep_seconds(0.3);
-    scenario_run(&s, reloaded, COUNT(reloaded));
+    test_bad_reloads(&s, dir);
     check_log(&s);
     scenario_end(&s);
 

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Instead of vg_log, by the linker's --wrap. */
@@ -39,6 +40,7 @@ const char *fuzz_file(const uint8_t *data, size_t size)
     static int fd = -1;
     if (fd < 0) {
         fd = memfd_create("fuzz", MFD_CLOEXEC);
+        MUST(fchmod(fd, 0600) == 0); /* a token file that others may read is refused */
         snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
     }
     MUST(ftruncate(fd, 0) == 0);

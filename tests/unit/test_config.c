@@ -33,6 +33,8 @@ static void sample(enum vg_config_index i, int k, char *out, size_t size)
         (void)snprintf(out, size, "%d:syslog:x", k + 1);
     else if (i == VG_CONFIG_I_log_format)
         (void)snprintf(out, size, "%s", formats[k]);
+    else if (i == VG_CONFIG_I_token_file)
+        (void)snprintf(out, size, "%s", token_files[k]);
     else
         (void)snprintf(out, size, "%s", key_files[k]);
 }
@@ -350,7 +352,7 @@ static void test_listen_reach(void **state)
         clear_result(&r);
         in.args[4] = "--tls-cert=a.pem";
         in.args[5] = "--tls-key=a.pem";
-        in.args[6] = i % 2 ? "--token-file=a.pem" : "--tls-client-ca=a.pem";
+        in.args[6] = i % 2 ? "--token-file=a.tokens" : "--tls-client-ca=a.pem";
         r = read_good(&in);
         clear_result(&r);
     }

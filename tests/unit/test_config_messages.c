@@ -182,13 +182,19 @@ static void test_rule_messages(void **state)
          "--tls-client-ca: needs --tls-cert and --tls-key as well"},
         {{.args = {"-l", ":1"}},
          "--listen: `:1`" OPEN "--token-file, --tls-cert and --tls-key" OR_ELSE},
-        {{.args = {"-l", ":1", "--token-file=a.pem"}},
+        {{.args = {"-l", ":1", "--token-file=a.tokens"}},
          "--listen: `:1`" OPEN "--tls-cert and --tls-key" OR_ELSE},
         {{.args = {"-l", ":1", "--tls-cert=a.pem", "--tls-key=a.pem"}},
          "--listen: `:1`" OPEN "--token-file or --tls-client-ca" OR_ELSE},
         {{.args = {"--token-file=none"}},
          "--token-file: cannot read `none`: No such file or directory"},
         {{.args = {"--token-file=/"}}, "--token-file: `/` is a directory"},
+        {{.args = {"--token-file=bad.tokens"}},
+         "--token-file: bad.tokens:3: the role is none of viewer, operator, admin"},
+        {{.file = "token-file = empty.tokens\n"},
+         FILE_NAME
+         ":1: token-file: `empty.tokens` holds no token; expected lines of NAME "
+         "ROLE SHA256 [EXPIRES]"},
         {{.args = {"--token-file=open.pem"}},
          "--token-file: `open.pem` is world-writable; run: chmod o-rw 'open.pem'"},
         {{.args = {"--tls-cert=open.pem", "--tls-key=open.pem"}},
@@ -197,6 +203,8 @@ static void test_rule_messages(void **state)
          "--tls-client-ca: cannot read `none`: No such file or directory"},
     };
     write_file("open.pem", "x\n", 0606);
+    write_file("bad.tokens", "# one\na admin " HASH "\nb root " HASH "\n", 0600);
+    write_file("empty.tokens", "# none\n\n", 0600);
     check_messages(rows, sizeof(rows) / sizeof(rows[0]));
 }
 

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "server/token_file.h"
+
+#include "server/digits.h"
+#include "server/private_file.h"
+#include "virtgate/cleanup.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define LINE_FORM "NAME ROLE SHA256 [EXPIRES]"
+
+static int parse_role(const char *text, enum vg_role *ret)
+{
+    static const char *const names[] = {NULL, "viewer", "operator", "admin"};
+    for (enum vg_role r = VG_ROLE_VIEWER; r <= VG_ROLE_ADMIN; r++) {
+        if (strcmp(names[r], text) == 0) {
+            *ret = r;
+            return 0;
+        }
+    }
+    return -1;
+}
+
+static int parse_hash(const char *text, unsigned char *ret)
+{
+    const size_t n = (size_t)VG_TOKEN_HASH_SIZE * 2;
+
+    if (strlen(text) != n || strspn(text, "0123456789abcdefABCDEF") != n)
+        return -1;
+    for (size_t i = 0; i < VG_TOKEN_HASH_SIZE; i++)
+        ret[i] = (unsigned char)(vg_hex_value(text[2 * i]) * 16 +
+                                 vg_hex_value(text[2 * i + 1]));
+    return 0;
+}
+
+static int parse_expiry(const char *text, time_t *ret)
+{
+    struct tm tm = {0};
+    const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+    if (!end || (strcmp(end, "Z") != 0 && strcmp(end, "+00:00") != 0))
+        return -1;
+    time_t at = timegm(&tm);
+    *ret = at ? at : 1; /* 0 is never */
+    return 0;
+}
+
+/* NULL when the line is right, else what is wrong with it. */
+static const char *parse_line(char *line, struct vg_token *ret)
+{
+    char *rest = line;
+    const char *words[5];
+    size_t n = 0;
+
+    for (char *word; n < 5 && (word = strtok_r(rest, " \t\r\n", &rest)); n++)
+        words[n] = word;
+    if (n < 3 || n > 4)
+        return "expected " LINE_FORM;
+    if (strlen(words[0]) >= sizeof(ret->name))
+        return "the name is too long";
+    snprintf(ret->name, sizeof(ret->name), "%s", words[0]);
+    if (parse_role(words[1], &ret->role) < 0)
+        return "the role is none of viewer, operator, admin";
+    if (parse_hash(words[2], ret->hash) < 0)
+        return "the hash is not 64 hexadecimal digits";
+    if (n == 4 && parse_expiry(words[3], &ret->expires) < 0)
+        return "the expiry is not like 2027-01-31T00:00:00Z";
+    return NULL;
+}
+
+static int add_token(struct vg_tokens *tokens, const struct vg_token *token)
+{
+    struct vg_token *grown = reallocarray(tokens->v, tokens->n + 1, sizeof(*grown));
+
+    if (!grown)
+        return -1;
+    tokens->v = grown;
+    grown[tokens->n++] = *token;
+    return 0;
+}
+
+static int read_lines(FILE *file, const char *path, struct vg_tokens *ret, char **reterr)
+{
+    vg_autofree char *line = NULL;
+    size_t size = 0;
+    unsigned int number = 0;
+
+    while (getline(&line, &size, file) >= 0) {
+        number++;
+        const char *start = line + strspn(line, " \t\r\n");
+        if (*start == '#' || *start == '\0')
+            continue;
+        struct vg_token token = {0};
+        const char *fault = parse_line(line, &token);
+        if (fault)
+            return vg_private_fail(reterr, "%s:%u: %s", path, number, fault);
+        if (add_token(ret, &token) < 0)
+            return -1;
+    }
+    if (ferror(file))
+        return vg_private_fail(reterr, "cannot read `%s`: %s", path, strerror(errno));
+    if (!ret->n)
+        return vg_private_fail(reterr,
+                               "`%s` holds no token; expected lines of " LINE_FORM, path);
+    return 0;
+}
+
+int vg_tokens_read(const char *path, struct vg_tokens *ret, char **reterr)
+{
+    int fd = vg_private_open(path, S_IROTH | S_IWOTH, reterr);
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+
+    *ret = (struct vg_tokens){0};
+    if (fd >= 0 && !file)
+        close(fd);
+    if (!file)
+        return -1;
+    int rc = read_lines(file, path, ret, reterr);
+    (void)fclose(file);
+    if (rc < 0)
+        vg_tokens_clear(ret);
+    return rc;
+}
+
+void vg_tokens_clear(struct vg_tokens *tokens)
+{
+    free(tokens->v);
+    *tokens = (struct vg_tokens){0};
+}

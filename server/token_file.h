@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The token file: one token a line, NAME ROLE SHA256 [EXPIRES], the SHA-256 of the token
+ * in hexadecimal, the expiry as RFC 3339. The tokens themselves are nowhere on this
+ * machine.
+ */
+#pragma once
+
+#include "server/request.h"
+
+#include <stddef.h>
+#include <time.h>
+
+#define VG_TOKEN_HASH_SIZE 32
+
+struct vg_token {
+    char name[sizeof(((struct vg_request *)0)->principal)];
+    enum vg_role role;
+    unsigned char hash[VG_TOKEN_HASH_SIZE];
+    time_t expires; /* 0: never */
+};
+
+struct vg_tokens {
+    struct vg_token *v;
+    size_t n;
+};
+
+/* Reads and checks a token file, at the start as at SIGHUP. On failure -1, *ret is empty,
+ * and *reterr (owned; NULL: out of memory) names the file, the line where there is one,
+ * and what is accepted. */
+int vg_tokens_read(const char *path, struct vg_tokens *ret, char **reterr);
+
+void vg_tokens_clear(struct vg_tokens *tokens);
