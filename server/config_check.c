@@ -5,7 +5,7 @@
  * which may hold a password.
  */
 #include "config_internal.h"
-#include "server/private_file.h"
+#include "server/http_tls.h"
 #include "server/token_file.h"
 
 #include <arpa/inet.h>
@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 
 #include "virtgate/cleanup.h"
@@ -362,14 +361,6 @@ static int fail_file(struct vg_config_read *r, enum vg_config_index option,
                           message ? message : "out of memory");
 }
 
-static int check_file(struct vg_config_read *r, enum vg_config_index option,
-                      const char *path, mode_t refused)
-{
-    vg_autofree char *message = NULL;
-    vg_autofd int fd = path ? vg_private_open(path, refused, &message) : -1;
-    return path && fd < 0 ? fail_file(r, option, message) : 0;
-}
-
 static int check_tokens(struct vg_config_read *r)
 {
     struct vg_tokens tokens;
@@ -382,13 +373,26 @@ static int check_tokens(struct vg_config_read *r)
     return 0;
 }
 
+static int check_pem(struct vg_config_read *r, enum vg_config_index option,
+                     const char *path, int (*check)(const char *, char **))
+{
+    vg_autofree char *message = NULL;
+    return path && check(path, &message) < 0 ? fail_file(r, option, message) : 0;
+}
+
 static int check_files(struct vg_config_read *r)
 {
     const struct vg_config *c = &r->config;
-    if (check_tokens(r) < 0 || check_file(r, VG_CONFIG_I_tls_cert, c->tls_cert, 0) < 0 ||
-        check_file(r, VG_CONFIG_I_tls_key, c->tls_key, S_IROTH) < 0)
+    vg_autofree char *message = NULL;
+    if (check_tokens(r) < 0 ||
+        check_pem(r, VG_CONFIG_I_tls_cert, c->tls_cert, vg_http_tls_check_certificates) <
+            0 ||
+        check_pem(r, VG_CONFIG_I_tls_key, c->tls_key, vg_http_tls_check_key) < 0)
         return -1;
-    return check_file(r, VG_CONFIG_I_tls_client_ca, c->tls_client_ca, 0);
+    if (c->tls_cert && vg_http_tls_check_pair(c->tls_cert, c->tls_key, &message) < 0)
+        return fail_file(r, VG_CONFIG_I_tls_key, message);
+    return check_pem(r, VG_CONFIG_I_tls_client_ca, c->tls_client_ca,
+                     vg_http_tls_check_certificates);
 }
 
 static int check_tls(struct vg_config_read *r)

@@ -4,12 +4,12 @@
  * every failure says which address it was.
  */
 #include "server/http_listen.h"
+#include "server/private_file.h"
 
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <microhttpd.h>
 #include <netdb.h>
 #include <stdbool.h>
@@ -133,20 +133,13 @@ static void say_listening(const char *where, int fd)
 
 /* ---- TLS --------------------------------------------------------------------------- */
 
-static char *read_pem(const char *path)
+static char *read_pem(const char *path, mode_t refused)
 {
-    struct stat st;
-    vg_autofd int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &st) < 0 || st.st_size > 1 << 20) {
-        vg_log(VG_LOG_ERROR, "http", "cannot read %s: %s", path, strerror(errno));
-        return NULL;
-    }
-    char *text = calloc(1, (size_t)st.st_size + 1);
-    if (!text || read(fd, text, (size_t)st.st_size) != st.st_size) {
-        vg_log(VG_LOG_ERROR, "http", "cannot read %s", path);
-        free(text);
-        return NULL;
-    }
+    vg_autofree char *message = NULL;
+    char *text = vg_private_read(path, refused, &message);
+
+    if (!text)
+        vg_log(VG_LOG_ERROR, "http", "%s", message ? message : "out of memory");
     return text;
 }
 
@@ -154,10 +147,10 @@ static int load_tls(const struct vg_config *config)
 {
     if (!config->tls_cert)
         return 0;
-    tls_cert = read_pem(config->tls_cert);
-    tls_key = read_pem(config->tls_key);
+    tls_cert = read_pem(config->tls_cert, 0);
+    tls_key = read_pem(config->tls_key, S_IROTH);
     if (config->tls_client_ca)
-        tls_client_ca = read_pem(config->tls_client_ca);
+        tls_client_ca = read_pem(config->tls_client_ca, 0);
     return tls_cert && tls_key && (!config->tls_client_ca || tls_client_ca) ? 0 : -1;
 }
 

@@ -27,6 +27,11 @@
 static char directory[] = "/tmp/virtgate-test-config-XXXXXX";
 static const char *const key_files[] = {"a.pem", "b.pem", "c.pem"};
 static const char *const token_files[] = {"a.tokens", "b.tokens", "c.tokens"};
+/* Each of the first has a key and its certificate. */
+#define MAKE_KEYS                                                                        \
+    "for f in a b c; do openssl req -x509 -newkey ec -pkeyopt "                          \
+    "ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=$f -keyout $f.pem -out $f.crt "    \
+    "2>openssl.log && cat $f.crt >>$f.pem && chmod 600 $f.pem || exit 1; done"
 #define HASH "0123456789abcdef0123456789ABCDEF0123456789abcdef0123456789abcdef"
 
 /* What one call of vg_config_read is given: any of them may be left out. */
@@ -127,8 +132,9 @@ static inline int enter_directory(void **state)
     }
     if (!mkdtemp(directory) || chdir(directory) < 0)
         return -1;
+    if (system(MAKE_KEYS) != 0)
+        return -1;
     for (size_t i = 0; i < 3; i++) {
-        write_file(key_files[i], "x\n", 0600);
         write_file(token_files[i], "a admin " HASH "\n", 0600);
     }
     return 0;

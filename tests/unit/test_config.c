@@ -86,12 +86,17 @@ static void check_levels(enum vg_config_index i, unsigned int levels)
     if (levels & 4)
         in.args[n++] = arg;
     /* What the TLS options need to stand together. */
-    if (i == VG_CONFIG_I_tls_cert || i == VG_CONFIG_I_tls_client_ca)
-        in.args[n++] = "--tls-key=a.pem";
-    if (i == VG_CONFIG_I_tls_key || i == VG_CONFIG_I_tls_client_ca)
-        in.args[n++] = "--tls-cert=a.pem";
+    const char *own = values[levels & 4 ? 2 : levels & 2 ? 1 : 0];
+    bool is_ca = i == VG_CONFIG_I_tls_client_ca;
+    char key[120], cert[120];
+    (void)snprintf(key, sizeof(key), "--tls-key=%s", is_ca ? key_files[0] : own);
+    (void)snprintf(cert, sizeof(cert), "--tls-cert=%s", is_ca ? key_files[0] : own);
+    if (i == VG_CONFIG_I_tls_cert || is_ca)
+        in.args[n++] = key;
+    if (i == VG_CONFIG_I_tls_key || is_ca)
+        in.args[n++] = cert;
     struct result r = read_good(&in);
-    assert_value(&r.config, i, values[levels & 4 ? 2 : levels & 2 ? 1 : 0]);
+    assert_value(&r.config, i, own);
     clear_result(&r);
 }
 

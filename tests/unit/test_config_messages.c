@@ -17,8 +17,11 @@
 #define SECTION_FORM                                                                     \
     "expected [host NAME], NAME being 1 to 64 of A-Z a-z 0-9 . _ - and not `-` alone"
 #define LINE_FORM "expected `NAME = VALUE`, [virtgate] or [host NAME]"
-#define OPEN      " is open to other machines, which needs authentication and TLS: give "
-#define OR_ELSE   ", or listen on 127.0.0.1, or give --allow-insecure"
+#define NO_CERTIFICATE                                                                   \
+    "does not hold certificates in PEM (`-----BEGIN CERTIFICATE-----`): No certificate " \
+    "was found."
+#define OPEN    " is open to other machines, which needs authentication and TLS: give "
+#define OR_ELSE ", or listen on 127.0.0.1, or give --allow-insecure"
 
 struct message_row {
     struct input in;
@@ -197,10 +200,20 @@ static void test_rule_messages(void **state)
          "ROLE SHA256 [EXPIRES]"},
         {{.args = {"--token-file=open.pem"}},
          "--token-file: `open.pem` is world-writable; run: chmod o-rw 'open.pem'"},
-        {{.args = {"--tls-cert=open.pem", "--tls-key=open.pem"}},
+        {{.args = {"--tls-cert=a.pem", "--tls-key=open.pem"}},
          "--tls-key: `open.pem` is world-readable; run: chmod o-r 'open.pem'"},
         {{.args = {"--tls-cert=a.pem", "--tls-key=a.pem", "--tls-client-ca=none"}},
          "--tls-client-ca: cannot read `none`: No such file or directory"},
+        {{.args = {"--tls-cert=a.tokens", "--tls-key=a.pem"}},
+         "--tls-cert: `a.tokens` " NO_CERTIFICATE},
+        {{.args = {"--tls-cert=a.pem", "--tls-key=a.tokens"}},
+         "--tls-key: `a.tokens` does not hold a private key in PEM (`-----BEGIN PRIVATE "
+         "KEY-----`) without a password: The requested data were not available."},
+        {{.args = {"--tls-cert=a.pem", "--tls-key=b.pem"}},
+         "--tls-key: the key in `b.pem` is not the one of the first certificate in "
+         "`a.pem`: The certificate and the given key do not match."},
+        {{.file = "tls-cert = a.pem\ntls-key = a.pem\ntls-client-ca = empty.tokens\n"},
+         FILE_NAME ":3: tls-client-ca: `empty.tokens` " NO_CERTIFICATE},
     };
     write_file("open.pem", "x\n", 0606);
     write_file("bad.tokens", "# one\na admin " HASH "\nb root " HASH "\n", 0600);
