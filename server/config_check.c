@@ -7,6 +7,7 @@
 #include "config_internal.h"
 #include "server/http_tls.h"
 #include "server/token_file.h"
+#include "virtgate/log.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -57,7 +58,7 @@ bool vg_config_is_host_name(const char *name, size_t n)
     return strspn(name, ALNUM "._-") >= n;
 }
 
-static bool is_port(const char *text)
+bool vg_config_is_port(const char *text)
 {
     int64_t port;
     return vg_config_parse_number(text, &port) == 0 && text[0] != '-' && port <= 65535;
@@ -70,7 +71,7 @@ static bool is_port(const char *text)
 static char *split_address(const char *listen, bool *ret_v6)
 {
     const char *colon = strrchr(listen, ':');
-    if (!colon || !is_port(colon + 1))
+    if (!colon || !vg_config_is_port(colon + 1))
         return NULL;
     size_t n = (size_t)(colon - listen);
     *ret_v6 = listen[0] == '[';
@@ -81,11 +82,22 @@ static char *split_address(const char *listen, bool *ret_v6)
     return strndup(listen + 1, n - 2);
 }
 
+static bool is_listen(const char *listen);
+
+/* Whether two addresses stand in one value, of which the first would be a path with a
+ * blank. */
+static bool has_second(const char *listen)
+{
+    const char *blank = listen + strcspn(listen, " \t");
+    return *blank && (is_listen(blank + 1) || has_second(blank + 1));
+}
+
 static bool is_listen(const char *listen)
 {
     if (strncmp(listen, "unix:", 5) == 0) {
         size_t n = strlen(listen + 5);
-        return n > 0 && n < sizeof(((struct sockaddr_un *)0)->sun_path);
+        return n > 0 && n < sizeof(((struct sockaddr_un *)0)->sun_path) &&
+               !has_second(listen);
     }
     bool v6 = false;
     vg_autofree char *address = split_address(listen, &v6);
@@ -112,23 +124,6 @@ static bool is_local(const char *listen)
     if (inet_pton(AF_INET, address, &bits) == 1)
         return ntohl(bits.s_addr) >> 24 == 127;
     return strcasecmp(address, "localhost") == 0;
-}
-
-/* scheme://host[:port] exactly, as browsers write it in the header Origin. */
-static bool is_origin(const char *origin)
-{
-    size_t scheme = strspn(origin, ALNUM "+.-");
-    if (!isalpha((unsigned char)origin[0]) || strncmp(origin + scheme, "://", 3) != 0)
-        return false;
-    const char *host = origin + scheme + 3;
-    size_t n = strspn(host, ALNUM ".-_");
-    if (host[0] == '[') {
-        n = strspn(host + 1, "0123456789abcdefABCDEF:.") + 1;
-        n = n > 1 && host[n] == ']' ? n + 1 : 0;
-    }
-    if (n == 0)
-        return false;
-    return !host[n] || (host[n] == ':' && is_port(host + n + 1));
 }
 
 /* ---- logging ----------------------------------------------------------------------- */
@@ -171,6 +166,27 @@ static bool is_list(const char *text, bool (*is_item)(const char *, size_t))
 
 /* ---- one value --------------------------------------------------------------------- */
 
+/* An empty URI has a rule of its own, with allow-unsafe-uri. */
+static int check_uri(struct vg_config_read *r, const char *where, const char *uri)
+{
+    const char *why = *uri ? vg_config_find_no_uri(uri) : NULL;
+    return why ? vg_config_fail(r,
+                                "%s: this is no libvirt URI: %s; expected "
+                                "SCHEME://[HOST]/PATH, as in qemu:///system",
+                                where, why)
+               : 0;
+}
+
+static int check_origin(struct vg_config_read *r, const char *where, const char *value)
+{
+    vg_autofree char *right = vg_config_spell_origin(value);
+    if (right && strcmp(right, value) != 0)
+        return vg_config_fail(
+            r, "%s: browsers do not send `%.80s` as an origin; write `%.80s`", where,
+            value, right);
+    return 0;
+}
+
 static int check_host(struct vg_config_read *r, const char *where, const char *value)
 {
     const char *equals = strchr(value, '=');
@@ -179,7 +195,7 @@ static int check_host(struct vg_config_read *r, const char *where, const char *v
                               "%s: expected NAME=URI, NAME being 1 to 64 of "
                               "A-Z a-z 0-9 . _ - and not `-` alone",
                               where);
-    return 0;
+    return check_uri(r, where, equals + 1);
 }
 
 static int check_text(struct vg_config_read *r, enum vg_config_index option,
@@ -188,19 +204,26 @@ static int check_text(struct vg_config_read *r, enum vg_config_index option,
     const char *accepted = NULL;
     if (option == VG_CONFIG_I_listen && !is_listen(value))
         accepted = "ADDR:PORT, [IPV6]:PORT or unix:PATH, PORT being 0 to 65535";
-    else if (option == VG_CONFIG_I_cors_origins && !is_origin(value))
+    else if (option == VG_CONFIG_I_cors_origins && !vg_config_is_origin(value))
         accepted = "SCHEME://HOST or SCHEME://HOST:PORT, without a path; `*` is not one";
     else if (option == VG_CONFIG_I_log_format && strcmp(value, "logfmt") != 0 &&
              strcmp(value, "json") != 0)
         accepted = "logfmt or json";
+    else if (option == VG_CONFIG_I_allowed_hosts && !vg_config_is_hostname(value))
+        accepted = "a name or address as in the header Host, without a port";
     else if (option == VG_CONFIG_I_log_filters && !is_list(value, is_filter))
         accepted = "LEVEL:MATCH, separated by spaces, LEVEL being 1 to 4";
     else if (option == VG_CONFIG_I_log_outputs && !is_list(value, is_output))
         accepted = "LEVEL:stderr, LEVEL:syslog:NAME, LEVEL:file:/PATH or LEVEL:journald, "
                    "separated by spaces, LEVEL being 1 to 4";
+    bool many = vg_config_options[option].kind == VG_CONFIG_K_TEXTS && r->line &&
+                value[strcspn(value, " \t")];
     if (accepted)
-        return vg_config_fail(r, "%s: expected %s, not `%.80s`", where, accepted, value);
-    return 0;
+        return vg_config_fail(r, "%s: expected %s%s, not `%.80s`", where, accepted,
+                              many ? ", one per line" : "", value);
+    if (option == VG_CONFIG_I_connect)
+        return check_uri(r, where, value);
+    return option == VG_CONFIG_I_cors_origins ? check_origin(r, where, value) : 0;
 }
 
 int vg_config_check_value(struct vg_config_read *r, enum vg_config_index option,
@@ -237,77 +260,7 @@ int vg_config_check_value(struct vg_config_read *r, enum vg_config_index option,
     return 0;
 }
 
-/* ---- libvirt URIs ------------------------------------------------------------------ */
-
-static int read_hex(char c)
-{
-    return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
-}
-
-/* The next byte of a %-encoded text, or -1 at its end. */
-static int next_byte(const char **p, const char *end)
-{
-    const char *s = *p;
-    if (s >= end)
-        return -1;
-    if (*s == '%' && end - s > 2 && isxdigit((unsigned char)s[1]) &&
-        isxdigit((unsigned char)s[2])) {
-        *p = s + 3;
-        return read_hex(s[1]) * 16 + read_hex(s[2]);
-    }
-    *p = s + 1;
-    return (unsigned char)*s;
-}
-
-/* As libvirt compares a query parameter: decoded, ignoring case. */
-static bool is_decoded(const char *text, size_t n, const char *expected)
-{
-    const char *end = text + n;
-    for (; *expected; expected++) {
-        if (tolower(next_byte(&text, end)) != *expected)
-            return false;
-    }
-    return text >= end;
-}
-
-/* Why one query parameter is unsafe, or NULL. */
-static const char *find_unsafe_parameter(const char *item, size_t n)
-{
-    const char *equals = memchr(item, '=', n);
-    size_t name = equals ? (size_t)(equals - item) : n;
-    const char *value = equals ? equals + 1 : item + n;
-    size_t rest = (size_t)(item + n - value);
-    if (is_decoded(item, name, "command"))
-        return "the parameter `command` runs a program";
-    if (is_decoded(item, name, "netcat"))
-        return "the parameter `netcat` runs a program on the other machine";
-    /* libvirt takes any number but 0 for yes. */
-    if (is_decoded(item, name, "no_verify") && !is_decoded(value, rest, "0"))
-        return "the parameter `no_verify` skips the check of the server's certificate";
-    if (is_decoded(item, name, "known_hosts_verify") && is_decoded(value, rest, "ignore"))
-        return "the parameter `known_hosts_verify` skips the check of the host key";
-    return NULL;
-}
-
-const char *vg_config_find_unsafe(const char *uri)
-{
-    if (!*uri)
-        return "it is empty, so libvirt would choose the hypervisor";
-    size_t scheme = strcspn(uri, ":/?#"), plus = strcspn(uri, "+");
-    if (plus < scheme && is_decoded(uri + plus + 1, scheme - plus - 1, "ext"))
-        return "the transport `ext` runs a program";
-    const char *query = uri + strcspn(uri, "?#");
-    const char *end = query + strcspn(query, "#");
-    while (query < end) {
-        query++;
-        size_t n = strcspn(query, "&;#");
-        const char *why = find_unsafe_parameter(query, n);
-        if (why)
-            return why;
-        query += n;
-    }
-    return NULL;
-}
+/* ---- rules between options --------------------------------------------------------- */
 
 static int check_uris(struct vg_config_read *r)
 {
@@ -331,8 +284,6 @@ static int check_uris(struct vg_config_read *r)
     }
     return 0;
 }
-
-/* ---- rules between options --------------------------------------------------------- */
 
 static int check_hosts(struct vg_config_read *r)
 {
@@ -430,9 +381,17 @@ static int check_reach(struct vg_config_read *r)
     return 0;
 }
 
+static int check_outputs(struct vg_config_read *r)
+{
+    vg_autofree char *message = NULL;
+    if (vg_log_check_outputs(r->config.log_outputs, &message) < 0)
+        return fail_file(r, VG_CONFIG_I_log_outputs, message);
+    return 0;
+}
+
 int vg_config_check_all(struct vg_config_read *r)
 {
     if (check_hosts(r) < 0 || check_uris(r) < 0 || check_tls(r) < 0 || check_reach(r) < 0)
         return -1;
-    return check_files(r);
+    return check_files(r) < 0 ? -1 : check_outputs(r);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Private to config.c, config_file.c and config_check.c: the table config.def as data,
+ * Private to config.c and config_*.c: the table config.def as data,
  * and what is known while a configuration is being read.
  */
 #pragma once
@@ -78,3 +78,14 @@ int vg_config_check_all(struct vg_config_read *r);
 int vg_config_parse_number(const char *text, int64_t *ret);
 int vg_config_parse_bool(const char *text, bool *ret);
 bool vg_config_is_host_name(const char *name, size_t n);
+bool vg_config_is_port(const char *text);
+
+/* Why a text cannot be a libvirt URI, NULL when it can. Static. */
+const char *vg_config_find_no_uri(const char *text);
+
+/* Whether it is scheme://host[:port], maybe with what browsers leave out. */
+bool vg_config_is_origin(const char *text);
+/* That origin as browsers write it in the header Origin; owned. */
+char *vg_config_spell_origin(const char *text);
+/* A name or address as in the header Host, without a port. */
+bool vg_config_is_hostname(const char *text);

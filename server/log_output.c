@@ -56,6 +56,33 @@ static int open_file(const char *path)
     return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
 }
 
+/* Whether open_file() would succeed, without leaving a file behind. */
+static int check_file(const char *path)
+{
+    vg_autofd int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK);
+    vg_autofree char *copy = strdup(path);
+    char *slash = copy ? strrchr(copy, '/') : NULL;
+
+    if (fd >= 0 || errno != ENOENT || !slash)
+        return fd >= 0 ? 0 : -1;
+    if (!slash[1]) {
+        errno = EISDIR;
+        return -1;
+    }
+    slash[1] = '\0';
+    return faccessat(AT_FDCWD, copy, W_OK | X_OK, AT_EACCESS);
+}
+
+static int check_output(struct vg_log_setup *setup, const char *item, char **reterr)
+{
+    (void)setup;
+    if (strncmp(item + 2, "file:", 5) != 0 || check_file(item + 7) == 0)
+        return 0;
+    if (asprintf(reterr, "cannot write to `%s`: %s", item + 7, strerror(errno)) < 0)
+        *reterr = NULL;
+    return -1;
+}
+
 static int add_output(struct vg_log_setup *setup, const char *item, char **reterr)
 {
     struct vg_log_output out = {.fd = -1};
@@ -108,6 +135,11 @@ static int each_item(struct vg_log_setup *setup, const char *list,
         p += n;
     }
     return 0;
+}
+
+int vg_log_check_outputs(const char *outputs, char **reterr)
+{
+    return each_item(NULL, outputs, check_output, reterr);
 }
 
 int vg_log_setup_open(struct vg_log_setup *setup, const struct vg_config *config,

@@ -35,6 +35,10 @@ struct vg_log_field {
         .key = (k), .number = (v), .is_number = true                                     \
     }
 
+/* Whether the outputs of a good list could be opened now; nothing is created. -1: *reterr
+ * (owned by the caller; NULL: out of memory) says which not and why. */
+int vg_log_check_outputs(const char *outputs, char **reterr);
+
 /* Opens the outputs of the configuration and starts the writer thread. Before it (and
  * after vg_log_stop) lines go straight to stderr. -1: *reterr (owned by the caller) says
  * which output failed and why. */

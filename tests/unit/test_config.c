@@ -186,14 +186,14 @@ static void test_lists(void **state)
     struct result r = read_good(&(struct input){
         .file = "allowed-host = f\nallowed-host = g\n",
         .environment = "VIRTGATE_LISTEN= unix:/a \t unix:/b\n",
-        .args = {"--cors-origin", "http://[::1]:80", "--cors-origin=https://b"}});
+        .args = {"--cors-origin", "http://[::1]:8080", "--cors-origin=https://b"}});
     assert_int_equal(r.config.allowed_hosts.n, 2);
     assert_string_equal(r.config.allowed_hosts.v[1], "g");
     assert_int_equal(r.config.listen.n, 2);
     assert_string_equal(r.config.listen.v[0], "unix:/a");
     assert_string_equal(r.config.listen.v[1], "unix:/b");
     assert_int_equal(r.config.cors_origins.n, 2);
-    assert_string_equal(r.config.cors_origins.v[0], "http://[::1]:80");
+    assert_string_equal(r.config.cors_origins.v[0], "http://[::1]:8080");
     clear_result(&r);
     r = read_good(
         &(struct input){.file = "[host a]\nuri = test:///a\n",
@@ -302,9 +302,10 @@ static void test_grammars(void **state)
 {
     (void)state;
     GOOD("listen", "0.0.0.0:0", "[::]:65535", "[fe80::1%eth0]:1", "a.example:1", ":1",
-         "unix:x");
+         "unix:x", "unix:a b");
     BAD("listen", "1", "a", "a:", "a:65536", "a:-1", "a:+1", "a: 1", "::1:80", "[::1]",
-        "[]:1", "[1.2.3.4]:1", "a b:1", "*:1", "unix:", "http://a:1");
+        "[]:1", "[1.2.3.4]:1", "a b:1", "*:1", "unix:", "http://a:1", "unix:/a unix:/b",
+        "unix:/a b 127.0.0.1:1");
     char path[] = "unix:/0123456789012345678901234567890123456789"
                   "01234567890123456789012345678901234567890123456789"
                   "0123456789012345"; /* 107: one more does not fit into an address */
@@ -315,15 +316,24 @@ static void test_grammars(void **state)
     GOOD("cors-origin", "http://a", "https://a.b:1", "http://[::1]", "app+x://y");
     BAD("cors-origin", "*", "null", "a", "http:/a", "http://", "http://a/", "http://a/b",
         "http://a:", "http://a:x", "http://a:70000", "http://[]", "http://[::1",
-        "http://*.a", "http://u@a", "http://a?b", "1http://a");
+        "http://*.a", "http://u@a", "http://a?b", "1http://a", "HTTP://a", "http://A.b",
+        "http://a:80", "https://a:443", "https://a:0444", "http://[::x]");
+    GOOD("cors-origin", "http://a:443", "https://a:80");
+    GOOD("allowed-host", "a.b-c_d", "1.2.3.4", "[::1]", "A.example.");
+    BAD("allowed-host", "a b", "a:80", "http://a", "a/b", "*", "*.a", "[::1", "::1",
+        "[::1]:80", "a,b", "\xC3\xA4");
+    BAD("connect", "system", "/system", "qemu", "qemu:system", "qemu//system",
+        "qemu:///a b", "qemu://[::1/", "://h/", "1:///");
+    GOOD("connect", "qemu:///system", "qemu+ssh://u@[::1]:22/system?socket=/x", "new:/x",
+         "xen:");
     GOOD("log-format", "logfmt", "json");
     BAD("log-format", "JSON", "xml", "");
     GOOD("log-filters", "1:a", " 4:b.c  2:d ");
     BAD("log-filters", "a", "0:a", "5:a", "1:", "1", "1:a b", " ", "12:a");
-    GOOD("log-outputs", "1:stderr", "2:syslog:x 3:file:/a 4:journald");
+    GOOD("log-outputs", "1:stderr", "2:syslog:x 3:file:/tmp/a 4:journald");
     BAD("log-outputs", "stderr", "1:", "1:stdout", "1:syslog",
-        "1:syslog:", "1:file:", "1:file:a", "1:file", "0:stderr",
-        "1:stderr 2:", "1:journald:x");
+        "1:syslog:", "1:file:", "1:file:a", "1:file:/", "1:file:/tmp/",
+        "1:file:/tmp/none/a", "1:file", "0:stderr", "1:stderr 2:", "1:journald:x");
     GOOD("pool-size", "1", "16", "007");
     BAD("pool-size", "0", "17", "-1", "x", "1x", " 1", "0x1", "1.0", "",
         "99999999999999999999999");

@@ -20,6 +20,9 @@
 #define NO_CERTIFICATE                                                                   \
     "does not hold certificates in PEM (`-----BEGIN CERTIFICATE-----`): No certificate " \
     "was found."
+#define URI_FORM(why)                                                                    \
+    "this is no libvirt URI: " why "; expected SCHEME://[HOST]/PATH, as in "             \
+                                   "qemu:///system"
 #define OPEN    " is open to other machines, which needs authentication and TLS: give "
 #define OR_ELSE ", or listen on 127.0.0.1, or give --allow-insecure"
 
@@ -70,6 +73,18 @@ static void test_command_line_messages(void **state)
         {{.args = {"--cors-origin=*"}},
          "--cors-origin: expected SCHEME://HOST or SCHEME://HOST:PORT, without a path; "
          "`*` is not one, not `*`"},
+        {{.args = {"--cors-origin=HTTPS://Page.example:443/x"}},
+         "--cors-origin: browsers do not send `HTTPS://Page.example:443/x` as an origin; "
+         "write `https://page.example`"},
+        {{.args = {"--allowed-host=a:80"}},
+         "--allowed-host: expected a name or address as in the header Host, without a "
+         "port, not `a:80`"},
+        {{.args = {"--connect=u:pw"}},
+         "--connect: " URI_FORM("after the scheme there is no slash")},
+        {{.args = {"--host=a=pw"}}, "--host: " URI_FORM("it has no scheme")},
+        {{.args = {"--host=a=x://u:p w@h/"}}, "--host: " URI_FORM("it cannot be parsed")},
+        {{.args = {"--log-outputs=1:stderr 2:file:/tmp/none/a"}},
+         "--log-outputs: cannot write to `/tmp/none/a`: No such file or directory"},
         {{.args = {"--log-format=xml"}},
          "--log-format: expected logfmt or json, not `xml`"},
         {{.args = {"--log-filters=9:a"}},
@@ -158,6 +173,12 @@ static void test_file_messages(void **state)
         {{.file = "listen = 127.0.0.1:1\nlisten = 0.0.0.0:2\n"},
          FILE_NAME ":2: listen: `0.0.0.0:2`" OPEN
                    "--token-file, --tls-cert and --tls-key" OR_ELSE},
+        {{.file = "listen = 127.0.0.1:1 127.0.0.1:2\n"},
+         FILE_NAME ":1: listen: expected ADDR:PORT, [IPV6]:PORT or unix:PATH, PORT being "
+                   "0 to 65535, one per line, not `127.0.0.1:1 127.0.0.1:2`"},
+        {{.file = "allowed-host = a b\n"},
+         FILE_NAME ":1: allowed-host: expected a name or address as in the header Host, "
+                   "without a port, one per line, not `a b`"},
         {{.file = "tls-cert = a.pem\n"},
          FILE_NAME ":1: tls-cert: needs --tls-key as well"},
     };

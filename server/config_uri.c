@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * libvirt URIs: what cannot be one, and what runs a command or skips a verification.
+ */
+#include "config_internal.h"
+#include "server/digits.h"
+
+#include <ctype.h>
+#include <libxml/uri.h>
+#include <string.h>
+
+/* The next byte of a %-encoded text, or -1 at its end. */
+static int next_byte(const char **p, const char *end)
+{
+    const char *s = *p;
+    if (s >= end)
+        return -1;
+    if (*s == '%' && end - s > 2 && isxdigit((unsigned char)s[1]) &&
+        isxdigit((unsigned char)s[2])) {
+        *p = s + 3;
+        return vg_hex_value(s[1]) * 16 + vg_hex_value(s[2]);
+    }
+    *p = s + 1;
+    return (unsigned char)*s;
+}
+
+/* As libvirt compares a query parameter: decoded, ignoring case. */
+static bool is_decoded(const char *text, size_t n, const char *expected)
+{
+    const char *end = text + n;
+    for (; *expected; expected++) {
+        if (tolower(next_byte(&text, end)) != *expected)
+            return false;
+    }
+    return text >= end;
+}
+
+/* Why one query parameter is unsafe, or NULL. */
+static const char *find_unsafe_parameter(const char *item, size_t n)
+{
+    const char *equals = memchr(item, '=', n);
+    size_t name = equals ? (size_t)(equals - item) : n;
+    const char *value = equals ? equals + 1 : item + n;
+    size_t rest = (size_t)(item + n - value);
+    if (is_decoded(item, name, "command"))
+        return "the parameter `command` runs a program";
+    if (is_decoded(item, name, "netcat"))
+        return "the parameter `netcat` runs a program on the other machine";
+    /* libvirt takes any number but 0 for yes. */
+    if (is_decoded(item, name, "no_verify") && !is_decoded(value, rest, "0"))
+        return "the parameter `no_verify` skips the check of the server's certificate";
+    if (is_decoded(item, name, "known_hosts_verify") && is_decoded(value, rest, "ignore"))
+        return "the parameter `known_hosts_verify` skips the check of the host key";
+    return NULL;
+}
+
+const char *vg_config_find_unsafe(const char *uri)
+{
+    if (!*uri)
+        return "it is empty, so libvirt would choose the hypervisor";
+    size_t scheme = strcspn(uri, ":/?#"), plus = strcspn(uri, "+");
+    if (plus < scheme && is_decoded(uri + plus + 1, scheme - plus - 1, "ext"))
+        return "the transport `ext` runs a program";
+    const char *query = uri + strcspn(uri, "?#");
+    const char *end = query + strcspn(query, "#");
+    while (query < end) {
+        query++;
+        size_t n = strcspn(query, "&;#");
+        const char *why = find_unsafe_parameter(query, n);
+        if (why)
+            return why;
+        query += n;
+    }
+    return NULL;
+}
+
+/* By the parser that libvirt itself uses; which drivers there are it alone knows. */
+const char *vg_config_find_no_uri(const char *text)
+{
+    xmlURIPtr uri = xmlParseURI(text);
+    const char *why = !uri           ? "it cannot be parsed"
+                      : !uri->scheme ? "it has no scheme"
+                      : uri->opaque || (uri->path && *uri->path != '/')
+                          ? "after the scheme there is no slash"
+                          : NULL;
+    xmlFreeURI(uri);
+    return why;
+}
