@@ -153,6 +153,13 @@ int vg_app_permit(struct vg_request *rq, enum vg_role role)
     enum vg_role needed = needed_role(rq->route->flags);
 
     rq->role = role;
+    if (needed > role && rq->lacks_certificate) {
+        vg_error_set(
+            &rq->error, VG_E_UNAUTHORIZED,
+            "Show a client certificate in the TLS handshake, valid and signed by "
+            "a CA that the gateway knows (--tls-client-ca)");
+        return -1;
+    }
     if (needed > role && role == VG_ROLE_NONE) {
         vg_error_set(&rq->error, VG_E_UNAUTHORIZED,
                      "Send `Authorization: Bearer TOKEN` with a valid token of role '%s'",

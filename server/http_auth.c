@@ -10,6 +10,7 @@
 
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -63,6 +64,50 @@ static enum vg_role find_token(const char *text, char *ret_name, size_t size)
     return role;
 }
 
+/* As much of a text as there is room for, without a part of a character. */
+static void copy_name(char *ret, size_t size, const char *text)
+{
+    size_t n = strlen(text);
+    if (n >= size) {
+        n = size - 1;
+        while (n > 0 && ((unsigned char)text[n] & 0xC0) == 0x80)
+            n--;
+    }
+    memcpy(ret, text, n);
+    ret[n] = '\0';
+}
+
+/* The subject's common name, or all of the subject where that has none: one with a NUL
+ * byte, which would pass for another's, counts as none. */
+static void name_subject(gnutls_x509_crt_t certificate, char *ret, size_t size)
+{
+    char name[1024];
+    size_t n = sizeof(name);
+    gnutls_datum_t all = {0};
+    int rc = gnutls_x509_crt_get_dn_by_oid(certificate, GNUTLS_OID_X520_COMMON_NAME, 0, 0,
+                                           name, &n);
+
+    if (rc == 0 && *name && strlen(name) + 1 >= n) {
+        copy_name(ret, size, name);
+    } else if (gnutls_x509_crt_get_dn3(certificate, &all, 0) == 0) {
+        copy_name(ret, size, (const char *)all.data);
+        gnutls_free(all.data);
+    }
+}
+
+static void name_peer(gnutls_session_t session, char *ret, size_t size)
+{
+    unsigned int n = 0;
+    const gnutls_datum_t *peers = gnutls_certificate_get_peers(session, &n);
+    gnutls_x509_crt_t certificate = NULL;
+
+    if (!peers || !n || gnutls_x509_crt_init(&certificate) < 0)
+        return;
+    if (gnutls_x509_crt_import(certificate, &peers[0], GNUTLS_X509_FMT_DER) == 0)
+        name_subject(certificate, ret, size);
+    gnutls_x509_crt_deinit(certificate);
+}
+
 /* libmicrohttpd only asks for a certificate; whether one came and is good, is for us to
  * see. */
 static bool is_certified(struct vg_http_call *call)
@@ -72,24 +117,34 @@ static bool is_certified(struct vg_http_call *call)
         MHD_get_connection_info(call->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
     unsigned int status = 1;
 
-    if (!conn->checked && info)
+    if (!conn->checked && info) {
         conn->certified =
             gnutls_certificate_verify_peers2(info->tls_session, &status) == 0 &&
             status == 0;
+        if (conn->certified)
+            name_peer(info->tls_session, conn->subject, sizeof(conn->subject));
+    }
     conn->checked = true;
     return conn->certified;
 }
 
+/* A certificate where --tls-client-ca asks for it, and then a token where --token-file
+ * does: who sends one of two has no role. */
 enum vg_role vg_http_auth(struct vg_http_call *call, const struct vg_config *config)
 {
     const char *header = call->headers.authorization;
+    struct vg_request *rq = call->rq;
 
-    if (config->tls_client_ca && !call->conn->local && !is_certified(call))
-        return VG_ROLE_NONE;
+    if (config->tls_client_ca && !call->conn->local) {
+        rq->lacks_certificate = !is_certified(call);
+        if (rq->lacks_certificate)
+            return VG_ROLE_NONE;
+        memcpy(rq->principal, call->conn->subject, sizeof(rq->principal));
+    }
     if (!config->token_file)
         return VG_ROLE_ADMIN;
     if (!header || strncasecmp(header, "Bearer ", 7) != 0)
         return VG_ROLE_NONE;
-    return find_token(header + 7 + strspn(header + 7, " "), call->rq->principal,
-                      sizeof(call->rq->principal));
+    return find_token(header + 7 + strspn(header + 7, " "), rq->principal,
+                      sizeof(rq->principal));
 }

@@ -32,6 +32,7 @@ struct vg_http_conn {
     int fd;
     bool local;              /* unix socket */
     bool checked, certified; /* whether it showed a valid client certificate */
+    char subject[sizeof(((struct vg_request *)0)->principal)]; /* that one's */
     bool cut;
     bool lingers; /* refused with bytes unread: see http_linger.h */
     struct vg_http_sent sent;
@@ -102,7 +103,8 @@ void vg_http_release_response(struct vg_http_call *call);
 int vg_http_auth_load(const char *path);
 void vg_http_auth_free(void);
 
-/* Who is calling: role, and name into the request's principal. */
+/* Who is calling: role, and the name of the token, else of the certificate, into the
+ * request's principal. */
 enum vg_role vg_http_auth(struct vg_http_call *call, const struct vg_config *config);
 
 /* ---- events (http_event.c) -----------------------------------------------------------

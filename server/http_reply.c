@@ -119,7 +119,9 @@ static void add_common(const struct vg_http_call *call, const struct vg_reply *r
         add_header(response, "Retry-After", text);
     }
     if (reply->status == 401)
-        add_header(response, "WWW-Authenticate", "Bearer realm=\"virtgate\"");
+        add_header(response, "WWW-Authenticate",
+                   call->rq->lacks_certificate ? "ClientCertificate realm=\"virtgate\""
+                                               : "Bearer realm=\"virtgate\"");
     add_cors(call, response);
 }
 

@@ -75,12 +75,13 @@ struct vg_request {
     enum vg_body_kind body_kind;
     char *body; /* NUL-terminated; owned */
     size_t body_length;
-    json_t *json;          /* the parsed body; owned */
-    json_t *rest;          /* of VG_REST: the members that no field names; owned */
-    char id[40];           /* X-Request-Id */
-    char principal[64];    /* the token's name */
-    char *idempotency_key; /* owned */
-    char *if_match;        /* owned */
+    json_t *json;           /* the parsed body; owned */
+    json_t *rest;           /* of VG_REST: the members that no field names; owned */
+    char id[40];            /* X-Request-Id */
+    char principal[64];     /* the name of the token or the client certificate */
+    bool lacks_certificate; /* it is asked for, and none that is good was shown */
+    char *idempotency_key;  /* owned */
+    char *if_match;         /* owned */
     struct vg_prefer prefer;
 
     /* What it turned out to be. */

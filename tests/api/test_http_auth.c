@@ -120,7 +120,8 @@ static void run_shell(const char *command, const char *dir)
 }
 
 static const char make_tokens[] =
-    "umask 077; cd \"$1\"; h() { printf %s \"$1\" | sha256sum | cut -d' ' -f1; }\n"
+    "umask 077; cd \"$1\"; rm -f tokens; h() { printf %s \"$1\" | sha256sum | cut -d' ' "
+    "-f1; }\n"
     "{ echo '# NAME ROLE SHA256 [EXPIRES]'; echo\n"
     "echo \"v viewer $(h viewer-token)\"\n"
     "echo \"o operator $(h operator-token)\"\n"
@@ -141,7 +142,7 @@ static void check_log(const struct scenario *s)
     free(log);
 }
 
-/* What stands `n` times in the log, waited for. */
+/* That a text stands in the log `n` times; waited for. */
 static void wait_log(const struct scenario *s, const char *text, size_t n)
 {
     size_t found = 0;
@@ -215,16 +216,29 @@ static void test_roles(const char *dir)
 
 /* ---- TLS --------------------------------------------------------------------------- */
 
+static void wait_for_log(const struct scenario *s, const char *text)
+{
+    bool found = false;
+    for (int i = 0; i < 100 && !found; i++) {
+        char *log = read_whole(s->server.log);
+        found = log && strstr(log, text);
+        free(log);
+        sleep_seconds(0.02);
+    }
+    check_that(found, "%s: %s does not stand in the log", s->name, text);
+}
+
 static const char make_certificates[] =
     "cd \"$1\"; exec 2>openssl.log\n"
     "ca() { openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 "
     "-keyout $1.key -out $1.pem -subj /CN=$1; }\n"
     "leaf() { openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes "
-    "-keyout $2.key -out $2.csr -subj /CN=$2\n"
+    "-keyout $2.key -out $2.csr -subj \"$3\"\n"
     "printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\\n' >$2.ext\n"
     "openssl x509 -req -in $2.csr -CA $1.pem -CAkey $1.key -CAcreateserial -days 2 "
     "-extfile $2.ext -out $2.pem; }\n"
-    "ca ca; ca other; leaf ca server; leaf ca client; leaf other stranger\n"
+    "ca ca; ca other; leaf ca server /CN=server; leaf other stranger /CN=stranger\n"
+    "leaf ca client \"/CN=a client\nlevel=error\"; leaf ca unnamed /O=unnamed\n"
     "chmod 600 *.key";
 
 struct tls_case {
@@ -232,11 +246,15 @@ struct tls_case {
     const char *certificate; /* of the client; NULL: none */
     long version;            /* CURLOPT_SSLVERSION */
     long status;             /* 0: no connection */
+    const char *header;      /* of the request; NULL: none */
+    const char *contains;    /* of the answer with its header; NULL: not looked at */
 };
 
+/* The status, and the answer with its header in *ret, owned. */
 static long tls_status(const struct scenario *s, const char *dir,
-                       const struct tls_case *c)
+                       const struct tls_case *c, char **ret)
 {
+    size_t size = 0;
     char url[64], ca[128], pem[128], key[128];
     snprintf(url, sizeof(url), "https://127.0.0.1:%d/domains", s->server.port);
     snprintf(ca, sizeof(ca), "%s/ca.pem", dir);
@@ -246,8 +264,13 @@ static long tls_status(const struct scenario *s, const char *dir,
     curl_easy_setopt(curl, CURLOPT_SSLVERSION, c->version);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT, 10L);
     curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
-    FILE *null = fopen("/dev/null", "we");
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, null);
+    FILE *out = open_memstream(ret, &size);
+    if (!out)
+        abort();
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, out);
+    curl_easy_setopt(curl, CURLOPT_HEADERDATA, out);
+    struct curl_slist *headers = c->header ? curl_slist_append(NULL, c->header) : NULL;
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
     if (c->certificate) {
         snprintf(pem, sizeof(pem), "%s/%s.pem", dir, c->certificate);
         snprintf(key, sizeof(key), "%s/%s.key", dir, c->certificate);
@@ -258,26 +281,43 @@ static long tls_status(const struct scenario *s, const char *dir,
     if (curl_easy_perform(curl) == CURLE_OK)
         curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_cleanup(curl);
-    if (null)
-        fclose(null);
+    curl_slist_free_all(headers);
+    fclose(out);
     return status;
 }
 
+static void check_tls_case(const struct scenario *s, const char *dir,
+                           const struct tls_case *c)
+{
+    char *answer = NULL;
+    long status = tls_status(s, dir, c, &answer);
+    check_that(status == c->status, "%s: %s: should be %ld, is %ld", s->name, c->name,
+               c->status, status);
+    if (c->contains)
+        check_that(strstr(answer, c->contains), "%s: %s: no %s in %s", s->name, c->name,
+                   c->contains, answer);
+    free(answer);
+}
+
+/* The first case is one that is answered 200. `principals` are to stand in the log. */
 static void run_tls(const char *name, const char *dir, const char *const args[],
-                    const struct tls_case *cases, size_t n)
+                    const struct tls_case *cases, size_t n,
+                    const char *const principals[])
 {
     struct scenario s;
     if (!scenario_begin_unready(&s, name, args))
         return;
-    static const struct tls_case first = {"first", "client", CURL_SSLVERSION_DEFAULT,
-                                          200};
-    for (int i = 0; i < 100 && tls_status(&s, dir, &first) != 200; i++)
+    long status = 0;
+    for (int i = 0; i < 100 && status != 200; i++) {
+        char *answer = NULL;
         sleep_seconds(0.05);
-    for (size_t i = 0; i < n; i++) {
-        long status = tls_status(&s, dir, &cases[i]);
-        check_that(status == cases[i].status, "%s: %s: should be %ld, is %ld", name,
-                   cases[i].name, cases[i].status, status);
+        status = tls_status(&s, dir, &cases[0], &answer);
+        free(answer);
     }
+    for (size_t i = 0; i < n; i++)
+        check_tls_case(&s, dir, &cases[i]);
+    for (size_t i = 0; principals[i]; i++)
+        wait_for_log(&s, principals[i]);
     bool closed;
     const char *plain = "GET /domains HTTP/1.1\r\nHost: localhost\r\n\r\n";
     struct response *r = raw_request(s.server.port, plain, strlen(plain), 3, &closed);
@@ -296,21 +336,40 @@ static void test_tls(const char *dir)
     };
     static const struct tls_case mutual[] = {
         {"certificate", "client", CURL_SSLVERSION_DEFAULT, 200},
-        {"no certificate", NULL, CURL_SSLVERSION_DEFAULT, 401},
-        {"another CA's certificate", "stranger", CURL_SSLVERSION_DEFAULT, 401},
+        {"no common name", "unnamed", CURL_SSLVERSION_DEFAULT, 200},
+        {"no certificate", NULL, CURL_SSLVERSION_DEFAULT, 401, NULL,
+         "WWW-Authenticate: ClientCertificate realm="},
+        {"another CA's certificate", "stranger", CURL_SSLVERSION_DEFAULT, 401, NULL,
+         "\"detail\":\"Show a client certificate "},
     };
-    char cert[128], key[128], ca[128];
+    static const struct tls_case both[] = {
+        {"certificate and token", "client", CURL_SSLVERSION_DEFAULT, 200, VIEWER},
+        {"certificate alone", "client", CURL_SSLVERSION_DEFAULT, 401, NULL,
+         "WWW-Authenticate: Bearer realm="},
+        {"certificate and bad token", "client", CURL_SSLVERSION_DEFAULT, 401, EXPIRED,
+         "Send `Authorization: Bearer TOKEN`"},
+        {"token alone", NULL, CURL_SSLVERSION_DEFAULT, 401, VIEWER,
+         "Show a client certificate "},
+    };
+    char cert[128], key[128], ca[128], tokens[128];
+    snprintf(tokens, sizeof(tokens), "%s/tokens", dir);
     snprintf(cert, sizeof(cert), "%s/server.pem", dir);
     snprintf(key, sizeof(key), "%s/server.key", dir);
     snprintf(ca, sizeof(ca), "%s/ca.pem", dir);
     run_shell(make_certificates, dir);
     run_tls("TLS", dir,
             ARGS("-c", "test:///default", "--tls-cert", cert, "--tls-key", key), open,
-            COUNT(open));
+            COUNT(open), ARGS("principal=- "));
     run_tls("mutual TLS", dir,
             ARGS("-c", "test:///default", "--tls-cert", cert, "--tls-key", key,
                  "--tls-client-ca", ca),
-            mutual, COUNT(mutual));
+            mutual, COUNT(mutual),
+            ARGS("principal=\"a client\\nlevel=error\" ", "principal=\"O=unnamed\" "));
+    run_shell(make_tokens, dir);
+    run_tls("mutual TLS with tokens", dir,
+            ARGS("-c", "test:///default", "--tls-cert", cert, "--tls-key", key,
+                 "--tls-client-ca", ca, "--token-file", tokens),
+            both, COUNT(both), ARGS("principal=v "));
     char *output = NULL;
     int status = server_run(
         ARGS("-c", "test:///default", "--listen", "127.0.0.1:0", "--tls-cert", cert),

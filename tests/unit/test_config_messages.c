@@ -22,7 +22,7 @@
     "was found."
 #define URI_FORM(why)                                                                    \
     "this is no libvirt URI: " why "; expected SCHEME://[HOST]/PATH, as in "             \
-                                   "qemu:///system"
+    "qemu:///system"
 #define OPEN    " is open to other machines, which needs authentication and TLS: give "
 #define OR_ELSE ", or listen on 127.0.0.1, or give --allow-insecure"
 
