@@ -36,6 +36,10 @@ static void block_signals(sigset_t *ret)
     sigaddset(ret, SIGHUP);
     pthread_sigmask(SIG_BLOCK, ret, NULL); /* every thread inherits it */
     signal(SIGPIPE, SIG_IGN);
+    /* Other daemons reopen logs or tell their state by these, and whoever tries that here
+     * means no harm. */
+    signal(SIGUSR1, SIG_IGN);
+    signal(SIGUSR2, SIG_IGN);
 }
 
 /* One descriptor for each connection, and some for hosts. */

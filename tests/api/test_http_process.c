@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * The gateway as a process: slow clients are cut, SIGTERM drains, SIGHUP reopens the log,
- * many clients at once get right answers, connections above the limit do no harm.
+ * other signals are ignored, many clients at once get right answers, connections above
+ * the limit do no harm.
  */
 #include "tests/harness/steps.h"
 
@@ -107,6 +108,22 @@ static void test_reopen(void)
     }
     unlink(file);
     unlink(moved);
+}
+
+/* Signals that mean something to other daemons end none of ours. */
+static void test_ignored(void)
+{
+    struct scenario s;
+    if (!scenario_begin(&s, "ignored signals", ARGS("-c", "test:///default")))
+        return;
+    static const int signals[] = {SIGUSR1, SIGUSR2, SIGPIPE};
+    static const struct step after = {"GET", "/version", 200, NULL};
+    for (size_t i = 0; i < COUNT(signals); i++) {
+        kill(s.server.pid, signals[i]);
+        sleep_seconds(0.1);
+        scenario_run(&s, &after, 1);
+    }
+    scenario_end(&s);
 }
 
 struct load {
@@ -248,6 +265,7 @@ int main(void)
 {
     test_slow();
     test_reopen();
+    test_ignored();
     test_load();
     test_drain();
     test_drain_idle();
