@@ -52,6 +52,19 @@ static int begin_section(struct vg_config_read *r, const char *text)
     return 0;
 }
 
+/* What fgets left without a newline: inih's own buffer is full (its size was chosen where
+ * inih was built), or a NUL byte hides the rest. */
+static void fail_line(struct vg_config_read *r, size_t n, int size)
+{
+    if ((int)n + 1 < size)
+        vg_config_fail(r, "%s:%d: the line has a NUL byte", r->path, r->line);
+    else
+        vg_config_fail(r,
+                       "%s:%d: the line is longer than %d bytes, which the config file "
+                       "cannot have; the command line and the environment can",
+                       r->path, r->line, size - 2);
+}
+
 /* inih's fgets. It counts lines, and takes a line's indentation away: to inih an indented
  * line would go on with the value of the line before. */
 static char *read_line(char *buffer, int size, void *data)
@@ -62,8 +75,7 @@ static char *read_line(char *buffer, int size, void *data)
     r->line++;
     size_t n = strlen(buffer);
     if ((n == 0 || buffer[n - 1] != '\n') && !feof(r->stream)) {
-        vg_config_fail(r, "%s:%d: the line is longer than %d bytes, or has a NUL byte",
-                       r->path, r->line, size - 2);
+        fail_line(r, n, size);
         return NULL;
     }
     size_t skip = r->line == 1 && strncmp(buffer, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;

@@ -185,14 +185,33 @@ static void test_file_messages(void **state)
     check_messages(rows, sizeof(rows) / sizeof(rows[0]));
 }
 
+/* `connect = URI`, a line of n bytes. */
+static void fill_line(char *line, size_t size, size_t n)
+{
+    static const char key[] = "connect = test:///";
+    char path[512];
+    memset(path, 'x', sizeof(path));
+    (void)snprintf(line, size, "%s%.*s\n", key, (int)(n - strlen(key)), path);
+}
+
 static void test_long_line(void **state)
 {
     (void)state;
-    char text[600] = "\nconnect = test:///";
-    memset(text + strlen(text), 'x', 500);
-    struct result r = read_input(&(struct input){.file = text});
-    assert_int_equal(r.rc, -1);
-    assert_int_equal(strncmp(r.message, FILE_NAME ":2: the line is longer than ", 32), 0);
+    char text[600] = "\n";
+    fill_line(text + 1, sizeof(text) - 1, 198);
+    struct result r = read_good(&(struct input){.file = text});
+    assert_int_equal(strlen(r.config.connect), 188);
+    clear_result(&r);
+    static const size_t lengths[] = {199, 200, 500};
+    for (size_t i = 0; i < 3; i++) {
+        fill_line(text + 1, sizeof(text) - 1, lengths[i]);
+        expect_message(&(struct input){.file = text}, FILE_NAME
+                       ":2: the line is longer than 198 bytes, which the config file "
+                       "cannot have; the command line and the environment can");
+    }
+    fill_line(text, sizeof(text), 500);
+    text[500] = '\0';
+    r = read_good(&(struct input){.args = {"-c", text + 10}});
     clear_result(&r);
 }
 
