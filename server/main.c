@@ -12,6 +12,7 @@
 #include "server/virt_console.h"
 #include "server/virt_host.h"
 #include "server/virt_loop.h"
+#include "server/xml_log.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/config.h"
 #include "virtgate/log.h"
@@ -133,6 +134,7 @@ static int run(const struct vg_config *config)
         fprintf(stderr, "virtgate: %s\n", message ? message : "out of memory");
         return EXIT_USAGE;
     }
+    vg_xml_log_errors();
     vg_log(VG_LOG_INFO, "main", "virtgate " VG_VERSION);
     int rc = EXIT_FAILURE;
     vg_consoles_limit((unsigned int)config->consoles);

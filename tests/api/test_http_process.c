@@ -261,6 +261,29 @@ static void test_access_log(const char *format, const char *want)
     scenario_end(&s);
 }
 
+/* What libraries would print stands in the log as lines of its own form. */
+static void test_library_log(void)
+{
+    struct scenario s;
+    if (!scenario_begin_unready(&s, "libxml2's messages",
+                                ARGS("-c", "test:///nosuch/virtgate.xml")))
+        return;
+    bool there = false;
+    for (int i = 0; i < 100 && !there; i++) {
+        sleep_seconds(0.05);
+        char *log = read_whole(s.server.log);
+        there = log && strstr(log, "source=libxml2 msg=\"I/O warning : failed to load ");
+        for (char *save, *line = strtok_r(log, "\n", &save); line;
+             line = strtok_r(NULL, "\n", &save)) {
+            if (strncmp(line, "time=", 5) != 0)
+                check_that(false, "not a line of the log: %s", line);
+        }
+        free(log);
+    }
+    check_that(there, "the log has no line of source libxml2");
+    scenario_end(&s);
+}
+
 int main(void)
 {
     test_slow();
@@ -270,6 +293,7 @@ int main(void)
     test_drain();
     test_drain_idle();
     test_access_log("logfmt", "status=404");
+    test_library_log();
     test_access_log("json", "\"status\":404");
     return checks_report();
 }
