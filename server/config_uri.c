@@ -74,9 +74,15 @@ const char *vg_config_find_unsafe(const char *uri)
     return NULL;
 }
 
-/* By the parser that libvirt itself uses; which drivers there are it alone knows. */
+/* By the parser that libvirt itself uses; which drivers there are it alone knows, and
+ * which aliases libvirt.conf has: a word without a scheme may be one. */
 const char *vg_config_find_no_uri(const char *text)
 {
+    static const char word[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+
+    if (text[strspn(text, word)] == '\0')
+        return NULL;
     xmlURIPtr uri = xmlParseURI(text);
     const char *why = !uri           ? "it cannot be parsed"
                       : !uri->scheme ? "it has no scheme"

@@ -322,10 +322,10 @@ static void test_grammars(void **state)
     GOOD("allowed-host", "a.b-c_d", "1.2.3.4", "[::1]", "A.example.");
     BAD("allowed-host", "a b", "a:80", "http://a", "a/b", "*", "*.a", "[::1", "::1",
         "[::1]:80", "a,b", "\xC3\xA4");
-    BAD("connect", "system", "/system", "qemu", "qemu:system", "qemu//system",
-        "qemu:///a b", "qemu://[::1/", "://h/", "1:///");
-    GOOD("connect", "qemu:///system", "qemu+ssh://u@[::1]:22/system?socket=/x", "new:/x",
-         "xen:");
+    BAD("connect", "/system", "my alias", "qemu:system", "qemu//system", "qemu:///a b",
+        "qemu://[::1/", "://h/", "1:///");
+    GOOD("connect", "qemu:///system", "my-alias_1",
+         "qemu+ssh://u@[::1]:22/system?socket=/x", "new:/x", "xen:");
     GOOD("log-format", "logfmt", "json");
     BAD("log-format", "JSON", "xml", "");
     GOOD("log-filters", "1:a", " 4:b.c  2:d ");

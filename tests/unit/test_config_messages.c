@@ -81,7 +81,7 @@ static void test_command_line_messages(void **state)
          "port, not `a:80`"},
         {{.args = {"--connect=u:pw"}},
          "--connect: " URI_FORM("after the scheme there is no slash")},
-        {{.args = {"--host=a=pw"}}, "--host: " URI_FORM("it has no scheme")},
+        {{.args = {"--host=a=/pw"}}, "--host: " URI_FORM("it has no scheme")},
         {{.args = {"--host=a=x://u:p w@h/"}}, "--host: " URI_FORM("it cannot be parsed")},
         {{.args = {"--log-outputs=1:stderr 2:file:/tmp/none/a"}},
          "--log-outputs: cannot write to `/tmp/none/a`: No such file or directory"},
