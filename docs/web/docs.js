@@ -24,13 +24,21 @@ function keepExamplesBack(parameters) {
   }
 }
 
+// Who comes by a link to one operation would see its path's parameters without names.
+function spreadParameters(item) {
+  const shared = item.parameters ?? [];
+  delete item.parameters;
+  for (const operation of Object.values(item).filter((part) => part.operationId)) {
+    operation.parameters = [...shared, ...(operation.parameters ?? [])];
+    keepExamplesBack(operation.parameters);
+  }
+}
+
 function prepare(spec) {
   const items = Object.values(spec.paths);
   [spec, ...items].forEach(pointHere);
   keepExamplesBack(Object.values(spec.components.parameters));
-  for (const item of items)
-    for (const part of [item, ...Object.values(item)])
-      keepExamplesBack(part.parameters);
+  items.forEach(spreadParameters);
   return spec;
 }
 
