@@ -7,6 +7,7 @@
  *   native URI OPERATION THREADS SECONDS [NAME-PREFIX COUNT]
  *     version   virConnectGetLibVersion
  *     lookup    virDomainLookupByName and virDomainGetInfo of NAME-PREFIX0.. in turn
+ *     show      the same, and the six calls more that tell what GET /domains/{name} shows
  *     list      virConnectListAllDomains, and virDomainGetInfo of each
  *     stats     virConnectGetAllDomainStats, STATE and BALLOON, NOWAIT
  *     metrics   the same with all groups of GET /metrics
@@ -62,6 +63,23 @@ static int look_up(virConnectPtr conn, unsigned long i)
     snprintf(name, sizeof(name), "%s%lu", prefix, i % names);
     vg_autoptr(virDomain) dom = virDomainLookupByName(conn, name);
     return dom ? virDomainGetInfo(dom, &info) : -1;
+}
+
+static int show(virConnectPtr conn, unsigned long i)
+{
+    char name[64];
+    virDomainInfo info;
+    int state, reason, autostart;
+
+    snprintf(name, sizeof(name), "%s%lu", prefix, i % names);
+    vg_autoptr(virDomain) dom = virDomainLookupByName(conn, name);
+    if (!dom || virDomainGetInfo(dom, &info) < 0 ||
+        virDomainGetState(dom, &state, &reason, 0) < 0 ||
+        virDomainIsPersistent(dom) < 0 || virDomainGetAutostart(dom, &autostart) < 0 ||
+        virDomainHasManagedSaveImage(dom, 0) < 0 || virDomainIsUpdated(dom) < 0)
+        return -1;
+    vg_autofree char *xml = virDomainGetXMLDesc(dom, 0); /* type, title, most vCPUs */
+    return xml ? 0 : -1;
 }
 
 static int list(virConnectPtr conn, unsigned long i)
@@ -149,8 +167,9 @@ static const struct {
     const char *name;
     int (*run)(virConnectPtr conn, unsigned long i);
 } operations[] = {{"version", get_version}, {"lookup", look_up},
-                  {"list", list},           {"stats", get_stats},
-                  {"metrics", get_metrics}, {"encoded", get_encoded}};
+                  {"show", show},           {"list", list},
+                  {"stats", get_stats},     {"metrics", get_metrics},
+                  {"encoded", get_encoded}};
 static int (*operation)(virConnectPtr conn, unsigned long i);
 
 /* libvirt keeps the reason for the thread it failed in. */

@@ -349,6 +349,8 @@ if URI=$(tests/qemu/libvirtd.sh start); then
     BENCH_QUERY=
     figure "/domains/{name}, all fields (3 to 5 calls) / libvirt C (2 calls), 16" \
         "$(ratio names 16 -- native lookup 8)" at-least 0.60
+    figure "/domains/{name}, all fields / libvirt C making the calls for them, 16" \
+        "$(ratio names 16 -- native show 8)" at-least 0.60
     figure "/domains?view=full of 30 / libvirt C asking each, 16" \
         "$(ratio load "$BASE/domains?view=full" 16 -- native list 8)" at-least 15
     figure "/domains?view=full of 30 / libvirt C asking each, 64" \
