@@ -171,6 +171,10 @@ static void number_event(struct vg_event *e, uint64_t number)
 static void append(struct vg_event *e)
 {
     VG_LOCK(&lock);
+    if (!ring) { /* libvirt's loop outlives those who watch */
+        vg_event_unref(e);
+        return;
+    }
     uint64_t number = atomic_load(&head) + 1;
     struct vg_event **slot = &ring[number % capacity];
 
@@ -522,6 +526,7 @@ void vg_events_stop(void)
     pthread_cond_signal(&news);
     pthread_mutex_unlock(&lock);
     pthread_join(thread, NULL);
+    VG_LOCK(&lock);
     for (size_t i = 0; i < capacity; i++)
         vg_event_unref(ring[i]);
     free(ring);

@@ -26,7 +26,7 @@ static void take_lines(struct vg_http_headers *h, char *text)
     const char **const slots[] = {
         &h->accept,         &h->content_type,      &h->host,       &h->origin,
         &h->content_length, &h->transfer_encoding, &h->fetch_site, &h->accept_encoding,
-        &h->if_none_match,  &h->requested_method,
+        &h->if_none_match,  &h->content_encoding,
     };
     char *rest = text, *line;
     for (size_t i = 0; i < sizeof(slots) / sizeof(slots[0]); i++)
