@@ -254,6 +254,17 @@ static void note_dropped(unsigned long lost)
                       fields, 1);
 }
 
+static void note_not_reopened(void)
+{
+    for (size_t i = 0; i < setup.n_outputs; i++) {
+        const struct vg_log_output *out = &setup.outputs[i];
+        if (out->error)
+            vg_log(VG_LOG_ERROR, "log",
+                   "cannot open `%s` again, the file that was open is written on: %s",
+                   out->argument, strerror(out->error));
+    }
+}
+
 /* Takes what is queued; lock held, released while writing. */
 static void flush(char *scratch)
 {
@@ -266,13 +277,16 @@ static void flush(char *scratch)
     used = 0;
     dropped = 0;
     urgent = false;
-    if (reopen)
+    bool reopened = reopen;
+    if (reopened)
         vg_log_setup_reopen(&setup);
     reopen = false;
     pthread_mutex_unlock(&lock);
     for (size_t i = 0; i < setup.n_outputs; i++)
         write_records(data, n, &setup.outputs[i], scratch);
     note_dropped(lost);
+    if (reopened)
+        note_not_reopened();
     pthread_mutex_lock(&lock);
 }
 

@@ -20,6 +20,7 @@ struct vg_log_output {
     enum vg_log_kind kind;
     char *argument; /* path or syslog name; owned */
     int fd;         /* file; else -1 */
+    int error;      /* errno of its reopening; 0: none */
 };
 
 struct vg_log_filter {

@@ -158,6 +158,7 @@ void vg_log_setup_reopen(struct vg_log_setup *setup)
     for (size_t i = 0; i < setup->n_outputs; i++) {
         struct vg_log_output *out = &setup->outputs[i];
         int fd = out->kind == VG_LOG_TO_FILE ? open_file(out->argument) : -1;
+        out->error = out->kind == VG_LOG_TO_FILE && fd < 0 ? errno : 0;
         if (fd < 0)
             continue; /* the old one is better than none */
         close(out->fd);

@@ -66,7 +66,7 @@ static void reload(const struct vg_config *config)
     vg_log_reopen();
     bool read = vg_http_reload() == 0 && config->token_file;
     vg_events_end_all(false); /* who watches is asked for its token again */
-    vg_log(VG_LOG_INFO, "main", "logs reopened%s", read ? ", tokens read again" : "");
+    vg_log(VG_LOG_INFO, "main", "reopening logs%s", read ? ", tokens read again" : "");
 }
 
 static void serve(const struct vg_config *config, const sigset_t *signals)

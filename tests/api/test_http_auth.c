@@ -171,7 +171,7 @@ static void test_bad_reloads(struct scenario *s, const char *dir)
     for (size_t i = 0; i < COUNT(rows); i++) {
         run_shell(rows[i].change, dir);
         kill(s->server.pid, SIGHUP);
-        wait_log(s, "msg=\"logs reopened", i + 2);
+        wait_log(s, "msg=\"reopening logs", i + 2);
         wait_log(s, "the old tokens stay in force: ", i + 1);
         wait_log(s, rows[i].why, 1);
         scenario_run(s, reloaded, COUNT(reloaded));

@@ -486,12 +486,15 @@ static void test_reopen(void **state)
     vg_log_reopen();
     vg_log(VG_LOG_ERROR, "test", "fourth");
     await_text("e/log", "msg=fourth\n");
+    await_text("e/log",
+               "cannot open `d/log` again, the file that was open is written on: "
+               "No such file or directory\"\n");
     vg_log_stop();
     vg_autofree char *old = read_text("e/log.1"), *new = read_text("e/log"),
                      *other = read_text("other");
     assert_int_equal(count_lines(old), 2);
-    assert_int_equal(count_lines(new), 2);
-    assert_int_equal(count_lines(other), 1);
+    assert_int_equal(count_lines(new), 3);
+    assert_int_equal(count_lines(other), 2);
     vg_log_reopen(); /* of what has stopped: nothing */
 }
 
