@@ -11,13 +11,8 @@
 static struct vg_reply get_docs(struct vg_request *rq)
 {
     static struct vg_kept kept;
-    struct vg_reply reply;
-
-    if (vg_kept_reply(rq, &kept, &reply))
-        return reply;
-    return vg_keep(
-        rq, &kept,
-        vg_ok_static(rq, "text/html; charset=utf-8", vg_docs_page, vg_docs_page_len));
+    return vg_ok_kept(rq, &kept, "text/html; charset=utf-8", vg_docs_page,
+                      vg_docs_page_len);
 }
 
 static struct vg_docs_file *find_file(const char *name)

@@ -72,25 +72,15 @@ static struct vg_reply get_ready(struct vg_request *rq)
 static struct vg_reply get_openapi_yaml(struct vg_request *rq)
 {
     static struct vg_kept kept;
-    struct vg_reply reply;
-
-    if (vg_kept_reply(rq, &kept, &reply))
-        return reply;
-    return vg_keep(
-        rq, &kept,
-        vg_ok_static(rq, "application/yaml", vg_openapi_yaml, vg_openapi_yaml_len));
+    return vg_ok_kept(rq, &kept, "application/yaml", vg_openapi_yaml,
+                      vg_openapi_yaml_len);
 }
 
 static struct vg_reply get_openapi_json(struct vg_request *rq)
 {
     static struct vg_kept kept;
-    struct vg_reply reply;
-
-    if (vg_kept_reply(rq, &kept, &reply))
-        return reply;
-    return vg_keep(
-        rq, &kept,
-        vg_ok_static(rq, "application/json", vg_openapi_json, vg_openapi_json_len));
+    return vg_ok_kept(rq, &kept, "application/json", vg_openapi_json,
+                      vg_openapi_json_len);
 }
 
 /* clang-format off */

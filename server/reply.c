@@ -444,6 +444,16 @@ struct vg_reply vg_keep(const struct vg_request *rq, struct vg_kept *kept,
     return reply;
 }
 
+struct vg_reply vg_ok_kept(struct vg_request *rq, struct vg_kept *kept, const char *type,
+                           const char *data, size_t len)
+{
+    struct vg_reply reply;
+
+    if (vg_kept_reply(rq, kept, &reply))
+        return reply;
+    return vg_keep(rq, kept, vg_ok_static(rq, type, data, len));
+}
+
 void vg_kept_clear(struct vg_kept *kept)
 {
     for (size_t i = 0; i < sizeof(kept->body) / sizeof(kept->body[0]); i++)

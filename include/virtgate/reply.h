@@ -90,6 +90,10 @@ bool vg_kept_reply(const struct vg_request *rq, const struct vg_kept *kept,
 struct vg_reply vg_keep(const struct vg_request *rq, struct vg_kept *kept,
                         struct vg_reply reply) VG_MUST_USE;
 
+/* 200 with bytes that live as long as the program, kept: hashed and compressed once. */
+struct vg_reply vg_ok_kept(struct vg_request *rq, struct vg_kept *kept, const char *type,
+                           const char *data, size_t len) VG_MUST_USE;
+
 /* When nobody can ask for it any more. */
 void vg_kept_clear(struct vg_kept *kept);
 
