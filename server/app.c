@@ -254,9 +254,10 @@ void vg_app_dispatch(struct vg_request *rq)
     }
 }
 
-bool vg_app_has_host(const char *name)
+bool vg_app_host_is_here(const struct vg_request *rq, const char *name)
 {
-    return vg_host_find(name) != NULL;
+    return rq->host && rq->prefix ? strcmp(vg_host_name(rq), name) == 0
+                                  : vg_host_find(name) != NULL;
 }
 
 bool vg_app_remember(const struct vg_request *rq, struct vg_reply *ret)

@@ -78,9 +78,7 @@ static bool may_mean(const struct vg_request *rq, const char *name, size_t n)
         return false;
     memcpy(text, name, n);
     text[n] = '\0';
-    if (rq->host && rq->prefix)
-        return strcmp(vg_host_name(rq), text) == 0;
-    return vg_app_has_host(text);
+    return vg_app_host_is_here(rq, text);
 }
 
 int vg_event_check_hosts(struct vg_request *rq, const char **hosts)

@@ -159,7 +159,7 @@ static uint64_t number_of(const char *id)
 
 static int check_host(struct vg_request *rq, const char *host)
 {
-    bool here = rq->prefix ? strcmp(host, vg_host_name(rq)) == 0 : vg_app_has_host(host);
+    bool here = vg_app_host_is_here(rq, host);
 
     if (!here)
         vg_error_set(&rq->error, VG_E_UNKNOWN_VALUE,
