@@ -22,7 +22,6 @@
 struct slot {
     char *target; /* owned; NULL: empty */
     const struct vg_route *route;
-    unsigned int first_segment;
     size_t prefix; /* bytes of target, "/hosts/NAME" */
     enum vg_accept accept;
     enum vg_role role;
@@ -154,8 +153,7 @@ void vg_inventory_keep(struct vg_inventory *inv, const struct vg_request *rq,
     *s = (struct slot){
         .target = target,
         .route = rq->route,
-        .first_segment = rq->first_segment,
-        .prefix = rq->prefix ? strlen(rq->prefix) : 0,
+        .prefix = strlen(vg_host_prefix(rq)),
         .accept = rq->accept,
         .role = rq->role,
         .reading = *reading,
@@ -202,20 +200,13 @@ bool vg_inventory_find(struct vg_inventory *inv, const struct vg_request *rq,
 /* The request that a slot answers. */
 static struct vg_request *request_of(const struct slot *s)
 {
-    struct vg_request *rq = vg_request_new();
+    struct vg_request *rq = vg_request_inner(s->route, s->target, s->prefix);
 
     if (!rq)
         return NULL;
-    rq->method = VG_GET;
-    rq->method_name = "GET";
     rq->accept = s->accept;
     rq->role = s->role;
-    rq->route = s->route;
-    rq->first_segment = s->first_segment;
-    rq->prefix = s->prefix ? strndup(s->target, s->prefix) : NULL;
-    rq->path_length = strcspn(s->target, "?");
-    if (vg_request_parse_target(rq, s->target) == 0 && vg_request_common_args(rq) == 0 &&
-        (rq->prefix || !s->prefix))
+    if (vg_request_parse_target(rq, rq->target) == 0 && vg_request_common_args(rq) == 0)
         return rq;
     vg_request_unref(rq);
     return NULL;

@@ -245,23 +245,19 @@ static struct vg_request *copy_for(const struct vg_request *rq, struct vg_host *
     vg_autofree char *target = NULL;
     const char *rest = rq->target + strlen(vg_host_prefix(rq));
     vg_autofree char *name = vg_percent_encode(vg_host_get_name(host));
-    struct vg_request *copy = vg_request_new();
 
-    if (!copy || !name || asprintf(&target, "/hosts/%s%s", name, rest) < 0 ||
-        vg_request_parse_target(copy, target) < 0) {
+    if (!name || asprintf(&target, "/hosts/%s%s", name, rest) < 0)
+        return NULL;
+    struct vg_request *copy = vg_request_inner(rq->route, target, 7 + strlen(name));
+    if (!copy || vg_request_parse_target(copy, copy->target) < 0) {
         vg_request_unref(copy);
         return NULL;
     }
-    copy->method = rq->method;
-    copy->method_name = rq->method_name;
     copy->accept = rq->accept;
     copy->role = rq->role;
     copy->fresh = rq->fresh;
     copy->number_strings = rq->number_strings;
-    copy->route = rq->route;
     copy->host = host;
-    copy->first_segment = 2;
-    copy->prefix = strndup(target, 7 + strlen(name));
     snprintf(copy->id, sizeof(copy->id), "%s", rq->id);
     copy->start_ns = rq->start_ns;
     copy->deadline_ns = rq->deadline_ns - HEAD_START_NS;

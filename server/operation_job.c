@@ -289,17 +289,14 @@ static const struct vg_route ask_route = {VG_GET, "/operations/{operation}",
 static void ask(struct vg_operation *op, int64_t now)
 {
     vg_autofree char *target = NULL;
-    struct vg_request *rq = vg_request_new();
 
     if (asprintf(&target, "/operations/%s", op->id) < 0)
-        target = NULL;
-    if (!rq || !target || vg_request_parse_target(rq, target) < 0) {
-        vg_request_unref(rq);
         return; /* the next time */
+    struct vg_request *rq = vg_request_inner(&ask_route, target, 0);
+    if (!rq || vg_request_parse_target(rq, rq->target) < 0) {
+        vg_request_unref(rq);
+        return;
     }
-    rq->method = VG_GET;
-    rq->method_name = "GET";
-    rq->route = &ask_route;
     rq->host = op->host_ref;
     rq->watched = vg_operation_ref(op);
     rq->start_ns = now;

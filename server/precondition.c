@@ -36,25 +36,18 @@ static int fail(struct vg_request *rq, unsigned int n_tags)
 static struct vg_request *make_read(const struct vg_request *rq, const char *target,
                                     bool xml)
 {
-    struct vg_request *read = vg_request_new();
+    struct vg_request *read =
+        vg_request_inner(rq->read_route, target, strlen(vg_host_prefix(rq)));
     if (!read)
         return NULL;
-    read->method = VG_GET;
-    read->method_name = "GET";
-    read->first_segment = rq->first_segment;
     read->by = rq->by;
     read->role = rq->role;
     read->host = rq->host;
-    read->route = rq->read_route;
     read->lease = rq->lease;
     read->accept = xml ? VG_ACCEPT_XML : VG_ACCEPT_NOTHING_SAID;
     read->moved = true; /* it is read by a worker for changes */
     read->watched = rq->watched ? vg_operation_ref(rq->watched) : NULL;
-    read->prefix = rq->prefix ? strdup(rq->prefix) : NULL;
-    if ((read->prefix || !rq->prefix) && vg_request_set_target(read, target) == 0)
-        return read;
-    vg_request_unref(read);
-    return NULL;
+    return read;
 }
 
 static struct vg_reply run_read(struct vg_request *read)

@@ -23,6 +23,23 @@ struct vg_request *vg_request_new(void)
     return rq;
 }
 
+struct vg_request *vg_request_inner(const struct vg_route *route, const char *target,
+                                    size_t prefix)
+{
+    struct vg_request *rq = vg_request_new();
+    if (!rq)
+        return NULL;
+    rq->method = VG_GET;
+    rq->method_name = "GET";
+    rq->route = route;
+    rq->first_segment = prefix ? 2 : 0;
+    rq->prefix = prefix ? strndup(target, prefix) : NULL;
+    if ((rq->prefix || !prefix) && vg_request_set_target(rq, target) == 0)
+        return rq;
+    vg_request_unref(rq);
+    return NULL;
+}
+
 struct vg_request *vg_request_ref(struct vg_request *rq)
 {
     atomic_fetch_add_explicit(&rq->refs, 1, memory_order_relaxed);

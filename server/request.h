@@ -121,6 +121,12 @@ struct vg_request *vg_request_new(void);
 struct vg_request *vg_request_ref(struct vg_request *rq);
 void vg_request_unref(struct vg_request *rq);
 
+/* A GET of the gateway's own, on that route; its target is copied and yet to be parsed,
+ * the first `prefix` bytes of it are "/hosts/NAME" (0: there is none). One reference;
+ * NULL when out of memory. */
+struct vg_request *vg_request_inner(const struct vg_route *route, const char *target,
+                                    size_t prefix);
+
 /* Copies the target. -1: out of memory, the request's error is set. */
 int vg_request_set_target(struct vg_request *rq, const char *target);
 
