@@ -108,6 +108,8 @@ struct vg_request {
     bool again;                 /* its connection broke, or what it recalled was wrong */
     bool moved;                 /* off the lane for reads: see vg_move() */
     bool begun;                 /* a worker took it; guarded by the lane's lock */
+    /* Of vg_marks_now(), when the last came who waits for this answer; 0: not known. */
+    uint64_t marks_from;
     struct vg_error error;
     int64_t start_ns, deadline_ns; /* CLOCK_MONOTONIC */
 

@@ -6,6 +6,7 @@
 
 #include "server/digits.h"
 #include "server/request.h"
+#include "server/virt_marks.h"
 #include "server/virt_recall.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/host.h"
@@ -261,8 +262,10 @@ int vg_domain_write(struct vg_request *rq, struct vg_json *w, const char *key,
 {
     struct vg_view v = vg_view_of(dom);
     bool recalled = !vg_view_is_brief(fields) && vg_recall_view(rq, &v);
-    int rc = vg_view_read(&v, fields, vg_conn_in_process(rq));
 
+    if (fields & VG_INFO_FIELDS) /* the call that fails where the domain is gone */
+        vg_marks_read(rq, &v, fields);
+    int rc = vg_view_read(&v, fields, vg_conn_in_process(rq));
     if (rc < 0) {
         vg_error_set_virt(vg_request_error(rq));
     } else if (recalled && v.contradicted) {

@@ -3,6 +3,7 @@
  * Lists of domains. One costs virConnectGetAllDomainStats and a filtered
  * virConnectListAllDomains for each yes-or-no field: never a call for each domain.
  */
+#include "server/virt_domain_set.h"
 #include "server/virt_domain_view.h"
 #include "server/virt_recall.h"
 #include "virtgate/autoptr.h"
@@ -11,43 +12,6 @@
 #include <fnmatch.h>
 #include <libvirt/virterror.h>
 #include <string.h>
-
-/* ---- sets of domains, by UUID ------------------------------------------------------ */
-
-struct set {
-    unsigned char (*v)[VIR_UUID_BUFLEN];
-    size_t n, size;
-};
-
-static void free_set(struct set *set)
-{
-    free(set->v);
-}
-#define auto_set VG_CLEANUP(free_set) struct set
-
-static bool in_set(const struct set *set, const struct vg_view *v)
-{
-    return set->n && bsearch(v->uuid, set->v, set->n, VIR_UUID_BUFLEN, vg_compare_uuids);
-}
-
-/* Adds the domains that libvirt's filter gives, in one call. */
-static int add_to_set(virConnectPtr conn, unsigned int filter, struct set *set)
-{
-    vg_autolist(domain) list = {0};
-
-    list.n = virConnectListAllDomains(conn, &list.v, filter);
-    if (list.n <= 0)
-        return list.n;
-    size_t n = set->n + (size_t)list.n;
-    void *grown = realloc(set->v, n * VIR_UUID_BUFLEN);
-    if (!grown)
-        return -1;
-    set->v = grown;
-    for (int i = 0; i < list.n; i++)
-        virDomainGetUUID(list.v[i], set->v[set->n++]);
-    qsort(set->v, set->n, VIR_UUID_BUFLEN, vg_compare_uuids);
-    return 0;
-}
 
 /* ---- lists ------------------------------------------------------------------------- */
 
@@ -201,15 +165,15 @@ static int read_list(struct vg_request *rq, unsigned int filter, unsigned int fi
 static int read_yes_no(virConnectPtr conn, struct list *list, unsigned int fields,
                        enum vg_domain_field field, unsigned int filter)
 {
-    auto_set set = {0};
+    vg_auto_domain_set set = {0};
 
     if (!(fields & field))
         return 0;
-    if (add_to_set(conn, filter, &set) < 0)
+    if (vg_domain_set_add(&set, conn, filter) < 0)
         return vg_view_may_lack();
     for (size_t i = 0; i < list->n; i++) {
         struct vg_view *v = &list->v[i];
-        bool yes = in_set(&set, v);
+        bool yes = vg_domain_set_has(&set, v->uuid);
         if (field == VG_DOMAIN_AUTOSTART)
             v->autostart = yes;
         else
@@ -221,10 +185,10 @@ static int read_yes_no(virConnectPtr conn, struct list *list, unsigned int field
 
 /* Transient ones are asked for before and after the list, so that one which ended or
  * became persistent in between is not shown as what it never was. */
-static void set_persistent(struct list *list, const struct set *transient)
+static void set_persistent(struct list *list, const struct vg_domain_set *transient)
 {
     for (size_t i = 0; i < list->n; i++) {
-        list->v[i].persistent = !in_set(transient, &list->v[i]);
+        list->v[i].persistent = !vg_domain_set_has(transient, list->v[i].uuid);
         list->v[i].have |= VG_DOMAIN_PERSISTENT;
     }
 }
@@ -233,11 +197,11 @@ static int read_persistent(struct vg_request *rq, unsigned int filter,
                            unsigned int fields, struct list *list)
 {
     virConnectPtr conn = vg_conn(rq);
-    auto_set transient = {0};
+    vg_auto_domain_set transient = {0};
 
-    if (add_to_set(conn, VIR_CONNECT_LIST_DOMAINS_TRANSIENT, &transient) < 0 ||
+    if (vg_domain_set_add(&transient, conn, VIR_CONNECT_LIST_DOMAINS_TRANSIENT) < 0 ||
         read_list(rq, filter, fields, list) < 0 ||
-        add_to_set(conn, VIR_CONNECT_LIST_DOMAINS_TRANSIENT, &transient) < 0)
+        vg_domain_set_add(&transient, conn, VIR_CONNECT_LIST_DOMAINS_TRANSIENT) < 0)
         return -1;
     set_persistent(list, &transient);
     vg_recall_keep_persistent(rq, list->v, list->n);

@@ -8,8 +8,6 @@
 #include "virtgate/domain.h"
 #include "virtgate/xml.h"
 
-#include <string.h>
-
 /* The fields that one call tells. */
 #define VG_INFO_FIELDS                                                                   \
     (VG_DOMAIN_MAX_MEMORY | VG_DOMAIN_MEMORY | VG_DOMAIN_VCPUS | VG_DOMAIN_CPU_TIME)
@@ -41,12 +39,6 @@ struct vg_view {
  * accessors formats the UUID for a debug message, written or not. */
 struct vg_view vg_view_of(virDomainPtr dom);
 bool vg_view_is_active(const struct vg_view *view);
-
-/* For qsort(3) and bsearch(3): of UUIDs, or of what begins with one. */
-static inline int vg_compare_uuids(const void *a, const void *b)
-{
-    return memcmp(a, b, VIR_UUID_BUFLEN);
-}
 
 /* Asks libvirt for those of the fields that are not known. -1: libvirt's last error. */
 int vg_view_read(struct vg_view *view, unsigned int fields, bool in_process);

@@ -9,6 +9,7 @@
 #include "server/request.h"
 #include "server/virt_check.h"
 #include "server/virt_internal.h"
+#include "server/virt_marks.h"
 #include "server/virt_recall.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
@@ -197,6 +198,7 @@ void vg_host_submit(struct vg_host *host, struct vg_request *rq)
     unsigned int flags = rq->route->flags;
     if (flags & VG_LANE)
         rq->moved = atomic_load(moved_slot(host, rq)) == target_hash(rq);
+    rq->marks_from = vg_marks_now(host->marks);
     vg_lane_submit(flags & VG_LONG   ? &host->longs
                    : rq->moved       ? &host->scans
                    : flags & VG_LANE ? &host->reads
@@ -358,6 +360,7 @@ static int init_host(struct vg_host *host, const struct vg_host_config *from,
     host->lease = vg_lease_new();
     host->inventory = vg_inventory_new();
     host->check = vg_check_new(host);
+    host->marks = vg_marks_new(host);
     vg_lane_init(&host->calls, (unsigned int)config->pool_size,
                  (unsigned int)config->queue_size);
     vg_lane_init(&host->reads, LANE_THREADS, (unsigned int)config->queue_size);
@@ -366,7 +369,9 @@ static int init_host(struct vg_host *host, const struct vg_host_config *from,
     host->reads.wider = &host->scans;
     host->calls.run = host->reads.run = host->scans.run = host->longs.run = run_request;
     host->calls.data = host->reads.data = host->scans.data = host->longs.data = host;
-    return host->name && host->lease && host->inventory && host->check ? 0 : -1;
+    return host->name && host->lease && host->inventory && host->check && host->marks
+               ? 0
+               : -1;
 }
 
 int vg_hosts_start(const struct vg_config *config)
@@ -411,6 +416,7 @@ static void free_host(struct vg_host *host)
 {
     vg_lease_free(host->lease);
     vg_check_free(host->check);
+    vg_marks_free(host->marks);
     vg_inventory_free(host->inventory);
     vg_error_clear(&host->error);
     vg_host_facts_unref(host->facts);

@@ -10,6 +10,7 @@
  */
 #include "server/clock.h"
 #include "server/digits.h"
+#include "server/virt_domain_set.h"
 #include "server/virt_domain_view.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/host.h"

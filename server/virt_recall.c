@@ -5,6 +5,7 @@
 #include "server/virt_recall.h"
 
 #include "server/virt_conn.h"
+#include "server/virt_domain_set.h"
 #include "server/virt_internal.h"
 #include "virtgate/autoptr.h"
 

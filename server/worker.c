@@ -345,6 +345,8 @@ static const char *queue_request(struct vg_lane *lane, struct vg_request *rq,
     struct vg_job *job = find_equal(lane, rq);
 
     if (job && add_waiter(job, rq) == 0) {
+        if (job->leader->marks_from < rq->marks_from)
+            job->leader->marks_from = rq->marks_from;
         if (job->n_waiters == job->expected && lane->idle)
             pthread_cond_signal(&lane->wake);
         vg_count(VG_COALESCED_READS);

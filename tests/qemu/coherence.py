@@ -5,7 +5,9 @@
 1. Who writes and then reads sees its write: always, at concurrency, on both drivers.
 2. A change behind the gateway's back is seen when its event has come; how long that took is
    printed, p50 and p99.
-3. A history of concurrent operations on one domain is linearizable: there is an order of
+3. So is what many ask at once and lists answer for all of them; and a domain that libvirtd
+   holds locked, which holds up lists, holds up nobody else.
+4. A history of concurrent operations on one domain is linearizable: there is an order of
    them, within their times, that a single domain could have gone through.
 
 VG_PAIRS: write-read pairs for each client and driver.
@@ -199,6 +201,91 @@ def remembered_facts(uri, gateway):
     domain.undefine()
 
 
+# ---- asked together ------------------------------------------------------------------------
+
+
+def change_and_read(uri, port, name, wrong):
+    """What no event tells of, changed behind the gateway's back, and read at once."""
+    connection, client = libvirt.open(uri), Client(port)
+    for n in range(30):
+        domain = connection.defineXML(document("qemu", name).decode())
+        domain.setAutostart(n % 2)
+        body = client.get(f"/domains/{name}")[2]
+        wrong.append(body["autostart"] != bool(n % 2) or body["maxVcpus"] != 1)
+        domain.setVcpusFlags(2 + n % 2, libvirt.VIR_DOMAIN_VCPU_MAXIMUM |
+                             libvirt.VIR_DOMAIN_AFFECT_CONFIG)
+        wrong.append(client.get(f"/domains/{name}")[2]["maxVcpus"] != 2 + n % 2)
+        domain.undefine()
+        wrong.append(client.get(f"/domains/{name}")[0] != 404)
+
+
+def save_and_read(uri, port, name, wrong):
+    connection, client = libvirt.open(uri), Client(port)
+    domain = connection.defineXML(document("qemu", name).decode())
+    for _ in range(3):
+        domain.create()
+        wrong.append(client.get(f"/domains/{name}")[2]["managedSave"])
+        domain.managedSave()
+        wrong.append(not client.get(f"/domains/{name}")[2]["managedSave"])
+        domain.managedSaveRemove()
+        wrong.append(client.get(f"/domains/{name}")[2]["managedSave"])
+    domain.undefine()
+
+
+def listed_reads(port):
+    text = Client(port).send("GET", "/metrics")[2].decode()
+    return int(text.split("\nvirtgate_listed_reads_total ")[1].split()[0])
+
+
+def read_one(port, name, stop, times):
+    client = Client(port)
+    while not stop.is_set():
+        begun = time.monotonic()
+        status = client.get(f"/domains/{name}")[0]
+        times.append(time.monotonic() - begun if status == 200 else 1000)
+
+
+def together(uri):
+    """One worker, so that many wait for it."""
+    gateway, wrong = Gateway(uri, "--pool-size", "1"), []
+    threads = [threading.Thread(target=change_and_read,
+                                args=(uri, gateway.port, f"together{k}", wrong))
+               for k in range(12)]
+    threads.append(threading.Thread(target=save_and_read,
+                                    args=(uri, gateway.port, "saved", wrong)))
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    check(len(wrong) == 12 * 90 + 9, "every thread came to its end", len(wrong))
+    check(not any(wrong), "what lists answer is never older than the question", sum(wrong))
+    before = listed_reads(gateway.port)
+    check(before > 0, "lists answered some")
+
+    connection, stop, times = libvirt.open(uri), threading.Event(), []
+    names = [f"beside{k}" for k in range(12)]
+    for name in names + ["held"]:
+        connection.defineXML(document("qemu", name).decode())
+    threads = [threading.Thread(target=read_one, args=(gateway.port, n, stop, times))
+               for n in names]
+    for t in threads:
+        t.start()
+    time.sleep(0.5)
+    begun = time.monotonic()
+    connection.lookupByName("held").create()
+    took = time.monotonic() - begun
+    stop.set()
+    for t in threads:
+        t.join()
+    check(took > 3, "a domain was held", took)
+    check(max(times) < took / 2, "others are answered meanwhile", f"{max(times)} of {took}")
+    check(listed_reads(gateway.port) > before, "and lists answered some")
+    connection.lookupByName("held").destroy()
+    for name in names + ["held"]:
+        connection.lookupByName(name).undefine()
+    gateway.stop()
+
+
 # ---- linearizability -----------------------------------------------------------------------
 
 
@@ -283,6 +370,7 @@ def run(kind, uri, amount):
     if kind == "qemu":
         behind_its_back(uri, gateway)
         remembered_facts(uri, gateway)
+        together(uri)
     gateway.stop()
 
 

@@ -59,7 +59,7 @@ inside() {
 }
 
 write_config() {
-    mkdir -p "$D"/{etc/qemu,run,lib/qemu,cache,log/qemu,sock}
+    mkdir -p "$D"/{etc/qemu,etc/hooks,run,lib/qemu,cache,log/qemu,sock}
     chmod 755 "$D" "$D"/{etc,run,lib,cache,log,sock}
     cat >"$D/etc/libvirtd.conf" <<CONF
 host_uuid = "$(cat /proc/sys/kernel/random/uuid)"
@@ -80,6 +80,12 @@ cgroup_controllers = []
 max_core = 0
 ${VG_QEMU_CONF:-}
 CONF
+    # libvirtd keeps a domain locked while its hook runs: one named so for some seconds.
+    cat >"$D/etc/hooks/qemu" <<'HOOK'
+#!/bin/sh
+[ "$1 $2" != "held prepare" ] || exec sleep 4
+HOOK
+    chmod 755 "$D/etc/hooks/qemu"
     # Where /dev/kvm exists but the qemu user may not open it, libvirt's probe finds KVM, its
     # check of the probe does not, and every define and start probes QEMU anew (32 s each on a
     # machine without nested KVM). A plain file that nobody may open hides it.
