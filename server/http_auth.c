@@ -108,6 +108,17 @@ static void name_peer(gnutls_session_t session, char *ret, size_t size)
     gnutls_x509_crt_deinit(certificate);
 }
 
+/* Also that it is meant for clients, where it says what it is meant for (RFC 5280,
+ * 4.2.1.12): a server whose certificate is of the same CA is no client. */
+static bool is_good(gnutls_session_t session)
+{
+    unsigned char client[] = GNUTLS_KP_TLS_WWW_CLIENT;
+    gnutls_typed_vdata_st purpose = {.type = GNUTLS_DT_KEY_PURPOSE_OID, .data = client};
+    unsigned int status = 1;
+    return gnutls_certificate_verify_peers(session, &purpose, 1, &status) == 0 &&
+           status == 0;
+}
+
 /* libmicrohttpd only asks for a certificate; whether one came and is good, is for us to
  * see. */
 static bool is_certified(struct vg_http_call *call)
@@ -115,12 +126,9 @@ static bool is_certified(struct vg_http_call *call)
     struct vg_http_conn *conn = call->conn;
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(call->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-    unsigned int status = 1;
 
     if (!conn->checked && info) {
-        conn->certified =
-            gnutls_certificate_verify_peers2(info->tls_session, &status) == 0 &&
-            status == 0;
+        conn->certified = is_good(info->tls_session);
         if (conn->certified)
             name_peer(info->tls_session, conn->subject, sizeof(conn->subject));
     }

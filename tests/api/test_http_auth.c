@@ -235,10 +235,13 @@ static const char make_certificates[] =
     "leaf() { openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes "
     "-keyout $2.key -out $2.csr -subj \"$3\"\n"
     "printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\\n' >$2.ext\n"
+    "[ -z \"$4\" ] || echo extendedKeyUsage=$4 >>$2.ext\n"
     "openssl x509 -req -in $2.csr -CA $1.pem -CAkey $1.key -CAcreateserial -days 2 "
     "-extfile $2.ext -out $2.pem; }\n"
     "ca ca; ca other; leaf ca server /CN=server; leaf other stranger /CN=stranger\n"
     "leaf ca client \"/CN=a client\nlevel=error\"; leaf ca unnamed /O=unnamed\n"
+    "leaf ca purposed /CN=purposed clientAuth,serverAuth; leaf ca host /CN=host "
+    "serverAuth\n"
     "chmod 600 *.key";
 
 struct tls_case {
@@ -337,6 +340,9 @@ static void test_tls(const char *dir)
     static const struct tls_case mutual[] = {
         {"certificate", "client", CURL_SSLVERSION_DEFAULT, 200},
         {"no common name", "unnamed", CURL_SSLVERSION_DEFAULT, 200},
+        {"for clients, too", "purposed", CURL_SSLVERSION_DEFAULT, 200},
+        {"for servers alone", "host", CURL_SSLVERSION_DEFAULT, 401, NULL,
+         "WWW-Authenticate: ClientCertificate realm="},
         {"no certificate", NULL, CURL_SSLVERSION_DEFAULT, 401, NULL,
          "WWW-Authenticate: ClientCertificate realm="},
         {"another CA's certificate", "stranger", CURL_SSLVERSION_DEFAULT, 401, NULL,

@@ -207,7 +207,7 @@ def remembered_facts(uri, gateway):
 def change_and_read(uri, port, name, wrong):
     """What no event tells of, changed behind the gateway's back, and read at once."""
     connection, client = libvirt.open(uri), Client(port)
-    for n in range(30):
+    for n in range(20):
         domain = connection.defineXML(document("qemu", name).decode())
         domain.setAutostart(n % 2)
         body = client.get(f"/domains/{name}")[2]
@@ -257,7 +257,7 @@ def together(uri):
         t.start()
     for t in threads:
         t.join()
-    check(len(wrong) == 12 * 90 + 9, "every thread came to its end", len(wrong))
+    check(len(wrong) == 12 * 60 + 9, "every thread came to its end", len(wrong))
     check(not any(wrong), "what lists answer is never older than the question", sum(wrong))
     before = listed_reads(gateway.port)
     check(before > 0, "lists answered some")
