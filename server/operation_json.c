@@ -172,14 +172,16 @@ static int check_kind(struct vg_request *rq, const char *kind)
 {
     vg_autofree char *kinds = vg_router_operations(VG_LONG | VG_JOB);
 
-    for (const char *p = kinds; p && *p; p += strspn(p, ", ")) {
+    if (!kinds)
+        return vg_error_set_memory(&rq->error);
+    for (const char *p = kinds; *p; p += strspn(p, ", ")) {
         size_t n = strcspn(p, ",");
         if (n == strlen(kind) && memcmp(p, kind, n) == 0)
             return 0;
         p += n;
     }
     vg_error_set(&rq->error, VG_E_UNKNOWN_VALUE,
-                 "Query key 'kind' is '%s'; accepted are: %s", kind, kinds ? kinds : "");
+                 "Query key 'kind' is '%s'; accepted are: %s", kind, kinds);
     return -1;
 }
 
@@ -203,6 +205,8 @@ int vg_operations_list(struct vg_request *rq, struct vg_json *w,
             continue;
         if (filter->limit && n++ == filter->limit) {
             *ret_next = strdup(last->id);
+            if (!*ret_next)
+                return vg_error_set_memory(&rq->error);
             break;
         }
         write_operation(op, w, NULL, NULL);

@@ -347,7 +347,7 @@ if URI=$(tests/qemu/libvirtd.sh start); then
     figure "/domains/{name}, fields of lookup and info / libvirt C, 16" \
         "$(ratio names 16 -- native lookup 8)" at-least 0.60
     BENCH_QUERY=
-    figure "/domains/{name}, all fields (3 to 5 calls) / libvirt C (2 calls), 16" \
+    figure "/domains/{name}, all fields / libvirt C (2 calls), 16" \
         "$(ratio names 16 -- native lookup 8)" at-least 0.60
     figure "/domains/{name}, all fields / libvirt C making the calls for them, 16" \
         "$(ratio names 16 -- native show 8)" at-least 0.60
