@@ -419,7 +419,7 @@ static void test_difference(void **state)
 
 /* ---- threads ----------------------------------------------------------------------- */
 
-enum { READERS = 4, WRITES = 4000 };
+enum { READERS = 4, WRITES = 4000, MORE_WRITES = 10000 };
 
 struct stress {
     struct vg_inventory *inv;
@@ -428,15 +428,27 @@ struct stress {
     atomic_int hits, stale;
 };
 
-/* Changes, then touches, then answers: from then on nobody is to see what was before. */
+static void write_value(struct stress *s, int value)
+{
+    atomic_store(&s->value, value);
+    vg_inventory_touch(s->inv);
+}
+
+/* Changes, then touches, then answers: from then on nobody is to see what was before.
+ * Goes on, slower, where the readers never came between two changes. */
 static void *write_values(void *data)
 {
+    const struct timespec pause = {.tv_nsec = 1000000};
     struct stress *s = data;
-    for (int i = 1; i <= WRITES; i++) {
-        atomic_store(&s->value, i);
-        vg_inventory_touch(s->inv);
+    int i;
+    for (i = 1; i <= WRITES; i++) {
+        write_value(s, i);
         if (i % 4 == 0)
             sched_yield();
+    }
+    for (; i <= WRITES + MORE_WRITES && !atomic_load(&s->hits); i++) {
+        write_value(s, i);
+        nanosleep(&pause, NULL);
     }
     atomic_store(&s->stop, true);
     return NULL;
