@@ -54,20 +54,35 @@ static int read_stats(virDomainPtr dom, unsigned int flags, int *ret_type,
                : read_info(dom, ret_type, ret);
 }
 
-/* How much of the data is done; -1: the job does not tell. */
+/* False: the job does not tell, or tells nothing yet. */
+static bool find_number(const struct vg_params *params, const char *name,
+                        unsigned long long *ret)
+{
+    return virTypedParamsGetULLong(params->v, params->n, name, ret) == 1;
+}
+
+/* How much of the data is done; -1: the job does not tell. Backups tell it of disks only,
+ * dumps of memory only. */
 static int percent_of(const struct vg_params *params, int type)
 {
-    unsigned long long total = 0, remaining = 0;
+    static const char *const parts[][2] = {
+        {VIR_DOMAIN_JOB_DISK_TOTAL, VIR_DOMAIN_JOB_DISK_PROCESSED},
+        {VIR_DOMAIN_JOB_MEMORY_TOTAL, VIR_DOMAIN_JOB_MEMORY_PROCESSED},
+    };
+    unsigned long long total = 0, remaining = 0, done = 0;
 
     if (type == VIR_DOMAIN_JOB_COMPLETED)
         return 100;
-    if (virTypedParamsGetULLong(params->v, params->n, VIR_DOMAIN_JOB_DATA_TOTAL, &total) <
-            1 ||
-        virTypedParamsGetULLong(params->v, params->n, VIR_DOMAIN_JOB_DATA_REMAINING,
-                                &remaining) < 1 ||
-        total == 0 || remaining > total)
-        return -1;
-    return (int)((double)(total - remaining) * 100 / (double)total);
+    if (find_number(params, VIR_DOMAIN_JOB_DATA_TOTAL, &total) && total &&
+        find_number(params, VIR_DOMAIN_JOB_DATA_REMAINING, &remaining))
+        return remaining > total
+                   ? -1
+                   : (int)((double)(total - remaining) * 100 / (double)total);
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+        if (find_number(params, parts[i][0], &total) && total &&
+            find_number(params, parts[i][1], &done) && done <= total)
+            return (int)((double)done * 100 / (double)total);
+    return -1;
 }
 
 static json_t *name_of(const struct vg_enum *e, int value)
