@@ -164,6 +164,8 @@ static struct vg_reply list_checkpoint_children(struct vg_request *rq)
     vg_autoptr(virDomainCheckpoint) checkpoint = find_checkpoint(rq);
     if (!checkpoint)
         return vg_fail(rq);
+    if (how.tree)
+        how.flags |= VIR_DOMAIN_CHECKPOINT_LIST_DESCENDANTS;
     list.n = virDomainCheckpointListAllChildren(checkpoint, &list.v, how.flags);
     return reply_list(rq, &list, &how);
 }

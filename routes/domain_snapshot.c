@@ -152,10 +152,10 @@ static struct vg_reply create_snapshot(struct vg_request *rq)
     if (read_creation(rq, &c) < 0)
         return vg_fail(rq);
     vg_autofree char *made =
-        c.xml ? NULL : vg_point_to_xml("domainsnapshot", c.name, c.description);
+        c.xml ? NULL : vg_point_to_xml(rq, "domainsnapshot", c.name, c.description);
     const char *xml = c.xml ? c.xml : made;
     if (!xml)
-        return vg_fail_memory(rq);
+        return vg_fail(rq);
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
     if (!dom || vg_operation_begin(rq, dom, VIR_DOMAIN_JOB_OPERATION_SNAPSHOT) < 0)
         return vg_fail(rq);
@@ -236,6 +236,8 @@ static struct vg_reply list_snapshot_children(struct vg_request *rq)
     vg_autoptr(virDomainSnapshot) snapshot = find_snapshot(rq);
     if (!snapshot)
         return vg_fail(rq);
+    if (how.tree)
+        how.flags |= VIR_DOMAIN_SNAPSHOT_LIST_DESCENDANTS;
     list.n = virDomainSnapshotListAllChildren(snapshot, &list.v, how.flags);
     return list.n < 0 ? vg_fail_virt(rq) : reply_list(rq, &list, -1, &how);
 }

@@ -5,6 +5,7 @@
 #include "virtgate/point.h"
 
 #include "server/xml_tree.h"
+#include "virtgate/xml_json.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/json.h"
 #include "virtgate/xml.h"
@@ -149,26 +150,16 @@ json_t *vg_points_arrange(json_t *points_steal, const struct vg_points_args *how
 
 /* ---- in ---------------------------------------------------------------------------- */
 
-static int add_child(xmlNode *node, const char *name, const char *text)
+char *vg_point_to_xml(struct vg_request *rq, const char *root, const char *name,
+                      const char *description)
 {
-    return !text || xmlNewTextChild(node, NULL, VG_XML(name), VG_XML(text)) ? 0 : -1;
-}
-
-char *vg_point_to_xml(const char *root, const char *name, const char *description)
-{
-    vg_auto_doc doc = xmlNewDoc(VG_XML("1.0"));
-    xmlNode *node = doc ? xmlNewNode(NULL, VG_XML(root)) : NULL;
-    vg_auto_xml_text text = NULL;
-    int n = 0;
-
-    if (!node)
+    json_auto_t *document =
+        json_pack("{s:{s:s*, s:s*}}", root, "name", name, "description", description);
+    if (!document) {
+        vg_error_set_memory(vg_request_error(rq));
         return NULL;
-    xmlDocSetRootElement(doc, node);
-    if (add_child(node, "name", name) < 0 ||
-        add_child(node, "description", description) < 0)
-        return NULL;
-    xmlDocDumpMemory(doc, &text, &n);
-    return text ? strdup((const char *)text) : NULL;
+    }
+    return vg_xml_from_json(document, vg_request_error(rq));
 }
 
 bool vg_point_is_taken(const char *xml, bool (*has)(void *domain, const char *name),

@@ -39,5 +39,6 @@ bool vg_point_is_taken(const char *xml, bool (*has)(void *domain, const char *na
                        void *domain);
 
 /* A document <root> with a name and a description, each NULL for none. Owned by the
- * caller; NULL when out of memory. */
-char *vg_point_to_xml(const char *root, const char *name, const char *description);
+ * caller; NULL: the request's error is set, a 400 where one is no text of XML. */
+char *vg_point_to_xml(struct vg_request *rq, const char *root, const char *name,
+                      const char *description);

@@ -49,6 +49,8 @@ static const struct step snapshots[] = {
     {"GET", AT "/b/children", 200, "{'snapshots':[{'name':'$made'},{'name':'a /'}]}"},
     {"GET", AT "/b/children?flags=descendants&tree=true", 200,
      "{'snapshots':[{'name':'$made'},{'name':'a /','children':[{'name':'c'}]}]}"},
+    {"GET", AT "/b/children?tree=true", 200,
+     "{'snapshots':[{'name':'$made'},{'name':'a /','children':[{'name':'c'}]}]}"},
     {"GET", AT "/b/xml", 200, NULL, .wants = {"Content-Type: application/xml*"},
      .contains = "<domainsnapshot>*<name>b</name>*"},
     {"GET", AT "/b/xml?flags=secure", 200, NULL, .headers = {"Accept: application/json"},
@@ -58,6 +60,9 @@ static const struct step snapshots[] = {
 
 static const struct step refused[] = {
     {"POST", AT, 409, LIBVIRT("VIR_ERR_OPERATION_FAILED"), .json = "{'name':'b'}"},
+    {"POST", AT, 400, NULL, .json = "{'name':'x\\u0001y'}",
+     .contains = "*/domainsnapshot/name*character that XML does not have*"},
+    {"POST", AT, 400, NULL, .json = "{'name':'x','description':'\\u0008'}"},
     {"POST", AT, 400, GATEWAY("invalid-value"),
      .json = "{'name':'d','xml':'<domainsnapshot/>'}"},
     {"POST", AT, 422, GATEWAY("unsafe-xml"), .xml = "<!DOCTYPE d []><domainsnapshot/>"},
@@ -130,7 +135,8 @@ static const struct step backup[] = {
     {"POST", "/domains/test/backup", 501, NO_SUPPORT, .xml = "<domainbackup/>",
      .headers = {"Prefer: wait=5"}, .wants = {"!Location"}},
     {"GET", "/operations?kind=beginBackup", 200, "{'operations':[]}"},
-    {"POST", "/domains/test/backup", 400, GATEWAY("missing-key"), .json = "{}"},
+    {"POST", "/domains/test/backup", 400, GATEWAY("missing-key"), .json = "{}",
+     .contains = "*as application/xml, or as*<domainbackup>*"},
     {"POST", "/domains/test/backup", 422, GATEWAY("unsafe-xml"),
      .json = "{'backup':'<domainbackup/>','checkpoint':'<!DOCTYPE d []><d/>'}"},
     {"POST", "/domains/test/backup?flags=x", 400, GATEWAY("unknown-flag"),
