@@ -244,6 +244,8 @@ static struct vg_reply define_domain(struct vg_request *rq)
     if (!xml)
         return vg_fail(rq);
     if (dry_run) {
+        if (vg_xml_check_root(rq, xml, "domain") < 0)
+            return vg_fail(rq);
         char *shown = made ? vg_take(&made) : strdup(xml);
         return shown ? vg_reply_xml(rq, shown) : vg_ok(rq, NULL); /* out of memory */
     }

@@ -75,6 +75,20 @@ static char *text_of(const xmlNode *node)
     return copy;
 }
 
+int vg_xml_check_root(struct vg_request *rq, const char *xml, const char *root)
+{
+    vg_auto_doc doc = vg_xml_parse(xml);
+    const xmlNode *node = doc ? xmlDocGetRootElement(doc) : NULL;
+
+    if (node && strcmp((const char *)node->name, root) == 0)
+        return 0;
+    vg_error_set(&rq->error, VG_E_INVALID_VALUE,
+                 node ? "The XML's root element must be <%s>"
+                      : "The XML is not well-formed; libvirt's <%s> is accepted",
+                 root);
+    return -1;
+}
+
 int vg_xml_identity(const char *xml, char **ret_name, char **ret_uuid)
 {
     vg_auto_doc doc = vg_xml_parse(xml);

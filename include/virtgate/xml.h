@@ -21,6 +21,10 @@ int vg_xml_check(struct vg_request *rq, const char *xml);
 const char *vg_xml_and_flags(struct vg_request *rq, const struct vg_enum *names,
                              unsigned int *ret_flags);
 
+/* Whether it is well-formed and its root is that element; -1: the request's error, a 400,
+ * says which it is not. */
+int vg_xml_check_root(struct vg_request *rq, const char *xml, const char *root);
+
 /* The text of the root's child elements `name` and `uuid` (each NULL when absent), to
  * compare with an object. Owned by the caller; ret_uuid may be NULL. -1: not well-formed,
  * nothing is set. */

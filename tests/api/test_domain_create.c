@@ -44,6 +44,10 @@ static const struct step create[] = {
      .json = "{'name':'gone','memoryMiB':64}"},
     /* a dry run of documents */
     {"POST", "/domains?dryRun=true", 200, "{'xml':'~?domain/>'}", .xml = "<domain/>"},
+    {"POST", "/domains?dryRun=true", 400, GATEWAY("invalid-value"), .xml = "<dom",
+     .contains = "*not well-formed*<domain>*"},
+    {"POST", "/domains?dryRun=true", 400, GATEWAY("invalid-value"), .xml = "<network/>",
+     .contains = "*root element must be <domain>*"},
     {"POST", "/domains?dryRun=true", 200, "{'xml':'~<domain type=?test?/>*'}",
      .json = "{'domain':{'@type':'test'}}"},
 };
