@@ -31,7 +31,9 @@ static struct vg_reply set_memory(struct vg_request *rq)
     if ((memory < 0) == (maximum < 0)) {
         vg_error_set(vg_request_error(rq),
                      memory < 0 ? VG_E_MISSING_KEY : VG_E_INVALID_VALUE,
-                     "One of 'memoryKiB' and 'maxMemoryKiB' is accepted at a time");
+                     memory < 0 ? "'memoryKiB' or 'maxMemoryKiB' is needed"
+                                : "One of 'memoryKiB' and 'maxMemoryKiB' is accepted at "
+                                  "a time");
         return vg_fail(rq);
     }
     if (maximum >= 0)

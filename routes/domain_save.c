@@ -162,6 +162,11 @@ static struct vg_reply get_managed_save(struct vg_request *rq)
     int exists = virDomainHasManagedSaveImage(dom, 0);
     if (exists < 0)
         return vg_fail_virt(rq);
+    if (!exists && vg_is_head(rq)) {
+        vg_error_set(vg_request_error(rq), VG_E_NOT_FOUND,
+                     "The domain has no managed save image");
+        return vg_fail(rq);
+    }
     return vg_ok(rq, json_pack("{s:b}", "exists", exists));
 }
 
@@ -243,7 +248,7 @@ static struct vg_reply dump_domain(struct vg_request *rq)
 /* clang-format off */
 const struct vg_route vg_routes_domain_save[] = {
     {VG_POST, "/domains/{domain}/save", "saveDomain", VG_ADMIN | VG_LONG | VG_ARGS, save_domain},
-    {VG_GET, "/domains/{domain}/managed-save", "getManagedSave", VG_READ | VG_SHARED, get_managed_save},
+    {VG_GET, "/domains/{domain}/managed-save", "getManagedSave", VG_READ, get_managed_save},
     {VG_POST, "/domains/{domain}/managed-save", "managedSaveDomain", VG_OPERATE | VG_LONG | VG_ARGS, make_managed_save},
     {VG_DELETE, "/domains/{domain}/managed-save", "removeManagedSave", VG_OPERATE, remove_managed_save},
     {VG_GET, "/domains/{domain}/managed-save/xml", "getManagedSaveXml", VG_READ | VG_ARGS | VG_SHARED | VG_GIVES_XML | VG_ONLY_XML, get_managed_save_xml},

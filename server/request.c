@@ -119,6 +119,11 @@ const char *vg_wants_image(const struct vg_request *rq)
                                          : NULL;
 }
 
+bool vg_is_head(const struct vg_request *rq)
+{
+    return rq->method == VG_HEAD;
+}
+
 bool vg_wants_openmetrics(const struct vg_request *rq)
 {
     return rq->accept == VG_ACCEPT_OPENMETRICS;

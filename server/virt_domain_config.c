@@ -28,7 +28,7 @@ char *vg_domain_xml_of_json(struct vg_request *rq, const json_t *domain)
     if (!json_is_object(domain)) {
         vg_error_set(
             vg_request_error(rq), VG_E_INVALID_VALUE,
-            "'/domain' is an object, as GET /domains/{domain}?view=config gives it");
+            "'/domain' must be an object, as GET /domains/{domain}?view=config gives it");
         return NULL;
     }
     json_auto_t *document = json_pack("{s:O}", "domain", domain);

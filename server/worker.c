@@ -21,7 +21,10 @@
 #define STUCK_NS     VG_SECOND_NS
 #define PATIENCE_NS  (VG_SECOND_NS / 1000) /* of a read, at most */
 #define WORKER_STACK (512 * 1024)
-#define LATE_ANSWER  "The host did not answer in time; try again, or look at /health/ready"
+#define LATE_DOMAIN                                                                      \
+    "A call on this domain did not return in time: its guest or the host hangs; "        \
+    "/health/ready tells of the host"
+#define LATE_ANSWER "The host did not answer in time; try again, or look at /health/ready"
 
 struct vg_job {
     struct vg_job *next, **link;
@@ -420,7 +423,8 @@ void vg_lane_expire(struct vg_lane *lane, int64_t now_ns)
     for (unsigned int i = 0; i < late.n_waiters; i++) {
         struct vg_request *rq = late.waiters[i];
         struct vg_error e = {0};
-        vg_error_set(&e, VG_E_DEADLINE_EXCEEDED, LATE_ANSWER);
+        vg_error_set(&e, VG_E_DEADLINE_EXCEEDED,
+                     object_of(rq) ? LATE_DOMAIN : LATE_ANSWER);
         if (rq->begun && !(rq->route->flags & VG_READ))
             e.outcome = VG_OUTCOME_UNKNOWN;
         vg_request_answer(rq, vg_reply_problem(rq, &e));

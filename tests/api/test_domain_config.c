@@ -86,13 +86,14 @@ static const struct step refused[] = {
      .json = "{'domain':{'uuid':'00000000-0000-4000-8000-000000000001'}}"},
     /* an element of that name, but not a domain's document */
     {"PUT", "/domains/alpha", 400, GATEWAY("invalid-value"), .json = "{'domain':7}",
-     .contains = "*'/domain' is an object*"},
+     .contains = "*'/domain' must be an object*"},
     {"PATCH", "/domains/alpha", 400, GATEWAY("invalid-value"), .json = "{'domain':'x'}",
-     .contains = "*'/domain' is an object*"},
+     .contains = "*'/domain' must be an object*"},
     {"POST", "/domains", 400, GATEWAY("invalid-value"), .json = "{'domain':[]}",
-     .contains = "*'/domain' is an object*"},
+     .contains = "*'/domain' must be an object*"},
     {"POST", "/domains/convert", 400, GATEWAY("invalid-value"),
-     .json = "{'to':'qemu-argv','domain':true}", .contains = "*'/domain' is an object*"},
+     .json = "{'to':'qemu-argv','domain':true}",
+     .contains = "*'/domain' must be an object*"},
     /* what has no XML */
     {"PATCH", "/domains/alpha", 400, GATEWAY("invalid-value"),
      .json = "{'domain':{'devices':{'disk':[{'source':[null]}]}}}",

@@ -65,8 +65,10 @@ static const struct step save[] = {
 
 static const struct step managed[] = {
     {"GET", "/domains/test/managed-save", 200, "{'exists':false}"},
+    {"HEAD", "/domains/test/managed-save", 404, ""},
     {"POST", "/domains/test/managed-save", 204, "", .json = "{}"},
     {"GET", "/domains/test/managed-save", 200, "{'exists':true}"},
+    {"HEAD", "/domains/test/managed-save", 200, ""},
     {"GET", "/domains?managedSave=true", 200, "{'domains':[{'name':'test'}]}"},
     {"POST", "/domains/test/managed-save", 409, NULL},
     {"DELETE", "/domains/test/managed-save", 204, ""},
