@@ -226,6 +226,10 @@ MOVING = re.compile(r"time|delay|wait|rd\.|wr\.|fl\.|bytes|pkts|user|system|last
                     r"guest-mode|request-irq|blocking|haltpoll")
 
 
+VCPU_STATES = {libvirt.VIR_VCPU_OFFLINE: "offline", libvirt.VIR_VCPU_RUNNING: "running",
+               libvirt.VIR_VCPU_BLOCKED: "blocked"}
+
+
 def lookup(stats, dotted):
     """The value of a dotted name: vcpu.3.time is the entry of `vcpu.list` whose index is 3 (an
     offline one leaves a gap), other groups are plain arrays."""
@@ -261,6 +265,8 @@ def compare_stats(client, conn):
                 if key in ("state.state", "state.reason") and isinstance(found, str):
                     table = STATES if key == "state.state" else REASONS[stats["state.state"]]
                     same(f"stats {dom.name()} {key}", found, table[value])
+                elif re.fullmatch(r"vcpu\.\d+\.state", key):
+                    same(f"stats {dom.name()} {key}", found, VCPU_STATES[value])
                 elif MOVING.search(key):
                     check(isinstance(found, (int, str)), f"stats {dom.name()} {key} is {found!r}")
                 else:

@@ -45,7 +45,7 @@ static const struct step rows[] = {
      .json = "{'seconds':1,'mode':'page-sampling'}",
      .wants = {"Location: /domains/v1/stats[?]groups=dirtyrate"}},
     {"GET", "/domains/v1/stats?groups=dirtyrate", 200,
-     "{'stats':{'dirtyrate':{'calcPeriod':1}}}"},
+     "{'stats':{'dirtyrate':{'calcPeriod':1,'calcStatus':'~measur*'}}}"},
 };
 
 int main(void)

@@ -95,7 +95,7 @@ static const struct step running[] = {
     {"PATCH", "/domains/v2/memory-parameters?flags=config", 204, "",
      .json = "{'hardLimit':1048576}"},
     {"GET", "/domains/v2/memory-parameters?flags=config", 200, "{'hardLimit':1048576}"},
-    {"GET", "/domains/v2/numa-parameters", 200, "{'numaMode':'<int>'}"},
+    {"GET", "/domains/v2/numa-parameters", 200, "{'numaMode':'strict'}"},
     {"GET", "/domains/v2/perf-events", 200, "{'cpuClock':false}"},
     {"PATCH", "/domains/v2/perf-events", 204, "",
      .json = "{'cpuClock':true,'flags':['config']}"},

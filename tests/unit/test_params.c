@@ -216,6 +216,29 @@ static void test_current(void **state)
     read_text("{\"brandNew\": \"x\"}", &current, &none, "invalid-value", "a number");
 }
 
+/* Constants of enums go by their names, both ways. */
+static void test_enums(void **state)
+{
+    (void)state;
+    auto_list l = {0}, names = {0}, numbers = {0};
+    int mode = -1;
+    virTypedParamsAddInt(&l.v, &l.n, &l.max, "vcpu.0.state", VIR_VCPU_BLOCKED);
+    virTypedParamsAddInt(&l.v, &l.n, &l.max, "vcpu.1.state", 99);
+    virTypedParamsAddInt(&l.v, &l.n, &l.max, "dirtyrate.calc_status",
+                         VIR_DOMAIN_DIRTYRATE_MEASURED);
+    assert_shape(&l, "{\"vcpu\":[{\"index\":0,\"state\":\"blocked\"},"
+                     "{\"index\":1,\"state\":99}],"
+                     "\"dirtyrate\":{\"calcStatus\":\"measured\"}}");
+    read_text("{\"numaMode\": \"preferred\"}", NULL, &names, NULL, NULL);
+    assert_int_equal(virTypedParamsGetInt(names.v, names.n, "numa_mode", &mode), 1);
+    assert_int_equal(mode, VIR_DOMAIN_NUMATUNE_MEM_PREFERRED);
+    assert_shape(&names, "{\"numaMode\":\"preferred\"}");
+    read_text("{\"numaMode\": 2}", NULL, &numbers, NULL, NULL);
+    assert_shape(&numbers, "{\"numaMode\":\"interleave\"}");
+    refuse("{\"numaMode\": \"nosuch\"}", "unknown-value", "strict, preferred");
+    refuse("{\"numaMode\": true}", "unknown-value", "strict, preferred");
+}
+
 static void test_refusals(void **state)
 {
     (void)state;
@@ -322,6 +345,7 @@ int main(void)
         cmocka_unit_test(test_read),     cmocka_unit_test(test_current),
         cmocka_unit_test(test_refusals), cmocka_unit_test(test_limits),
         cmocka_unit_test(test_table),    cmocka_unit_test(test_real),
+        cmocka_unit_test(test_enums),
     };
     /* libvirt's thread-local error does not exist before. */
     if (virInitialize() < 0)
