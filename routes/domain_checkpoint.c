@@ -130,7 +130,11 @@ static virDomainCheckpointPtr find_checkpoint(struct vg_request *rq)
 static struct vg_reply get_checkpoint(struct vg_request *rq)
 {
     vg_autoptr(virDomainCheckpoint) checkpoint = find_checkpoint(rq);
-    return checkpoint ? reply_checkpoint(rq, checkpoint) : vg_fail(rq);
+    if (!checkpoint)
+        return vg_fail(rq);
+    return vg_wants_xml(rq)
+               ? vg_reply_xml(rq, virDomainCheckpointGetXMLDesc(checkpoint, 0))
+               : reply_checkpoint(rq, checkpoint);
 }
 
 static struct vg_reply get_checkpoint_xml(struct vg_request *rq)
@@ -188,7 +192,7 @@ static struct vg_reply delete_checkpoint(struct vg_request *rq)
 const struct vg_route vg_routes_domain_checkpoint[] = {
     {VG_GET, "/domains/{domain}/checkpoints", "listCheckpoints", VG_READ | VG_ARGS | VG_SHARED, list_checkpoints},
     {VG_POST, "/domains/{domain}/checkpoints", "createCheckpoint", VG_ADMIN | VG_ARGS | VG_XML, create_checkpoint},
-    {VG_GET, "/domains/{domain}/checkpoints/{checkpoint}", "getCheckpoint", VG_READ | VG_SHARED, get_checkpoint},
+    {VG_GET, "/domains/{domain}/checkpoints/{checkpoint}", "getCheckpoint", VG_READ | VG_SHARED | VG_GIVES_XML, get_checkpoint},
     {VG_DELETE, "/domains/{domain}/checkpoints/{checkpoint}", "deleteCheckpoint", VG_OPERATE | VG_ARGS, delete_checkpoint},
     {VG_GET, "/domains/{domain}/checkpoints/{checkpoint}/xml", "getCheckpointXml", VG_READ | VG_ARGS | VG_SHARED | VG_GIVES_XML | VG_ONLY_XML, get_checkpoint_xml},
     {VG_GET, "/domains/{domain}/checkpoints/{checkpoint}/parent", "getCheckpointParent", VG_READ | VG_SHARED, get_checkpoint_parent},

@@ -202,7 +202,10 @@ static virDomainSnapshotPtr find_snapshot(struct vg_request *rq)
 static struct vg_reply get_snapshot(struct vg_request *rq)
 {
     vg_autoptr(virDomainSnapshot) snapshot = find_snapshot(rq);
-    return snapshot ? reply_snapshot(rq, snapshot) : vg_fail(rq);
+    if (!snapshot)
+        return vg_fail(rq);
+    return vg_wants_xml(rq) ? vg_reply_xml(rq, virDomainSnapshotGetXMLDesc(snapshot, 0))
+                            : reply_snapshot(rq, snapshot);
 }
 
 static struct vg_reply get_snapshot_xml(struct vg_request *rq)
@@ -278,7 +281,7 @@ const struct vg_route vg_routes_domain_snapshot[] = {
     {VG_GET, "/domains/{domain}/snapshots", "listSnapshots", VG_READ | VG_ARGS | VG_SHARED, list_snapshots},
     {VG_POST, "/domains/{domain}/snapshots", "createSnapshot", VG_OPERATE | VG_LONG | VG_ARGS | VG_XML, create_snapshot},
     {VG_GET, "/domains/{domain}/snapshots/current", "getCurrentSnapshot", VG_READ | VG_SHARED, get_current},
-    {VG_GET, "/domains/{domain}/snapshots/{snapshot}", "getSnapshot", VG_READ | VG_SHARED, get_snapshot},
+    {VG_GET, "/domains/{domain}/snapshots/{snapshot}", "getSnapshot", VG_READ | VG_SHARED | VG_GIVES_XML, get_snapshot},
     {VG_DELETE, "/domains/{domain}/snapshots/{snapshot}", "deleteSnapshot", VG_OPERATE | VG_LONG | VG_ARGS, delete_snapshot},
     {VG_GET, "/domains/{domain}/snapshots/{snapshot}/xml", "getSnapshotXml", VG_READ | VG_ARGS | VG_SHARED | VG_GIVES_XML | VG_ONLY_XML, get_snapshot_xml},
     {VG_GET, "/domains/{domain}/snapshots/{snapshot}/parent", "getSnapshotParent", VG_READ | VG_SHARED, get_snapshot_parent},
