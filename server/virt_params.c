@@ -17,7 +17,6 @@
  */
 #include "virtgate/params.h"
 
-#include <fnmatch.h>
 #include <limits.h>
 #include <math.h>
 #include <stdint.h>
@@ -25,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/virt_param_enum.h"
 #include "server/virt_params.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/json.h"
@@ -75,43 +75,13 @@ static bool read_index(const char *key, unsigned int *ret_index)
     return true;
 }
 
-/* ---- fields whose number is an enum's ---------------------------------------------- */
-
-static const struct {
-    const char *pattern; /* of fnmatch(3) */
-    const struct vg_enum *names;
-} enum_fields[] = {
-    {"numa_mode", &vg_enum_virDomainNumatuneMemMode},
-    {"dirtyrate.calc_status", &vg_enum_virDomainDirtyRateStatus},
-    {"vcpu.*.state", &vg_enum_virVcpuState},
-};
-
-/* NULL: it is a plain number. */
-static const struct vg_enum *names_of(const char *field, int type)
-{
-    if (type != VIR_TYPED_PARAM_INT) /* as these are; few others */
-        return NULL;
-    for (size_t i = 0; i < sizeof(enum_fields) / sizeof(enum_fields[0]); i++)
-        if (fnmatch(enum_fields[i].pattern, field, 0) == 0)
-            return enum_fields[i].names;
-    return NULL;
-}
-
-/* The constant's name; the number of one that is newer than this build. */
-static json_t *int_to_json(const virTypedParameter *p)
-{
-    const struct vg_enum *names = names_of(p->field, p->type);
-    const struct vg_enum_value *value = names ? vg_enum_find(names, p->value.i) : NULL;
-    return value ? json_string(value->name) : json_integer(p->value.i);
-}
-
 /* ---- to JSON: the tree ------------------------------------------------------------- */
 
 static json_t *value_to_json(const virTypedParameter *p)
 {
     switch (p->type) {
     case VIR_TYPED_PARAM_INT:
-        return int_to_json(p);
+        return vg_param_int_to_json(p);
     case VIR_TYPED_PARAM_UINT:
         return json_integer(p->value.ui);
     case VIR_TYPED_PARAM_LLONG:
@@ -458,26 +428,22 @@ static int refuse_value(struct reader *r, const char *path, int type)
     return -1;
 }
 
-static int refuse_enum(struct reader *r, const char *path, const struct vg_enum *names)
-{
-    vg_autofree char *all = vg_enum_names(names);
-    vg_error_set(r->err, VG_E_UNKNOWN_VALUE, "\"%.100s\" must be one of: %s", path,
-                 all ? all : "");
-    return -1;
-}
-
 static int add_enum(struct reader *r, const struct known *k, const char *path,
                     const struct vg_enum *names, const json_t *name)
 {
+    const char *text = json_string_value(name);
     const struct vg_enum_value *value =
-        vg_enum_lookup(names, json_string_value(name), json_string_length(name));
+        text ? vg_enum_lookup(names, text, strlen(text)) : NULL;
+    vg_autofree char *all = value ? NULL : vg_enum_names(names);
 
     if (!value)
-        return refuse_enum(r, path, names);
-    if (virTypedParamsAddInt(&r->params, &r->nparams, &r->size, k->name,
-                             (int)value->value) == 0)
+        vg_error_set(r->err, VG_E_UNKNOWN_VALUE, "\"%.100s\" must be one of: %s", path,
+                     all ? all : "");
+    else if (virTypedParamsAddInt(&r->params, &r->nparams, &r->size, k->name,
+                                  (int)value->value) == 0)
         return 0;
-    vg_error_set_virt(r->err);
+    else
+        vg_error_set_virt(r->err);
     return -1;
 }
 
@@ -520,12 +486,11 @@ static bool read_signed(const json_t *value, long long *ret_value)
 static int add_value(struct reader *r, const struct known *k, const char *path,
                      const json_t *value)
 {
-    const struct vg_enum *names = names_of(k->name, k->type);
+    const struct vg_enum *names = vg_param_enum(k->name, k->type);
     virTypedParameterPtr *params = &r->params;
     int *n = &r->nparams, *size = &r->size;
     if (names && !json_is_integer(value))
-        return json_is_string(value) ? add_enum(r, k, path, names, value)
-                                     : refuse_enum(r, path, names);
+        return add_enum(r, k, path, names, value);
     json_int_t i = json_integer_value(value);
     long long l;
     uint64_t u;

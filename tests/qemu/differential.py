@@ -228,6 +228,9 @@ MOVING = re.compile(r"time|delay|wait|rd\.|wr\.|fl\.|bytes|pkts|user|system|last
 
 VCPU_STATES = {libvirt.VIR_VCPU_OFFLINE: "offline", libvirt.VIR_VCPU_RUNNING: "running",
                libvirt.VIR_VCPU_BLOCKED: "blocked"}
+DIRTY_RATE_STATUSES = {libvirt.VIR_DOMAIN_DIRTYRATE_UNSTARTED: "unstarted",
+                       libvirt.VIR_DOMAIN_DIRTYRATE_MEASURING: "measuring",
+                       libvirt.VIR_DOMAIN_DIRTYRATE_MEASURED: "measured"}
 
 
 def lookup(stats, dotted):
@@ -267,6 +270,8 @@ def compare_stats(client, conn):
                     same(f"stats {dom.name()} {key}", found, table[value])
                 elif re.fullmatch(r"vcpu\.\d+\.state", key):
                     same(f"stats {dom.name()} {key}", found, VCPU_STATES[value])
+                elif key == "dirtyrate.calc_status":
+                    same(f"stats {dom.name()} {key}", found, DIRTY_RATE_STATUSES[value])
                 elif MOVING.search(key):
                     check(isinstance(found, (int, str)), f"stats {dom.name()} {key} is {found!r}")
                 else:
