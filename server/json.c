@@ -296,6 +296,12 @@ json_t *vg_json_text(const char *s)
                          : json_loadb(w.text.data, w.text.len, JSON_DECODE_ANY, NULL);
 }
 
+json_t *vg_json_enum_value(const struct vg_enum *e, int64_t value)
+{
+    const struct vg_enum_value *known = e ? vg_enum_find(e, value) : NULL;
+    return known ? json_string(known->name) : json_integer(value);
+}
+
 static _Thread_local bool lost_memory;
 
 static void *watched_malloc(size_t n)

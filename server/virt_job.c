@@ -7,6 +7,7 @@
 #include "virtgate/autoptr.h"
 #include "virtgate/device.h"
 #include "virtgate/enum.h"
+#include "virtgate/json.h"
 #include "virtgate/params.h"
 
 #include <libvirt/virterror.h>
@@ -61,6 +62,12 @@ static bool find_number(const struct vg_params *params, const char *name,
     return virTypedParamsGetULLong(params->v, params->n, name, ret) == 1;
 }
 
+/* -1: these are not a part and its whole. */
+static int part_of(unsigned long long done, unsigned long long total)
+{
+    return total && done <= total ? (int)((double)done * 100 / (double)total) : -1;
+}
+
 /* How much of the data is done; -1: the job does not tell. Backups tell it of disks only,
  * dumps of memory only. */
 static int percent_of(const struct vg_params *params, int type)
@@ -75,20 +82,12 @@ static int percent_of(const struct vg_params *params, int type)
         return 100;
     if (find_number(params, VIR_DOMAIN_JOB_DATA_TOTAL, &total) && total &&
         find_number(params, VIR_DOMAIN_JOB_DATA_REMAINING, &remaining))
-        return remaining > total
-                   ? -1
-                   : (int)((double)(total - remaining) * 100 / (double)total);
+        return remaining > total ? -1 : part_of(total - remaining, total);
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
         if (find_number(params, parts[i][0], &total) && total &&
             find_number(params, parts[i][1], &done) && done <= total)
-            return (int)((double)done * 100 / (double)total);
+            return part_of(done, total);
     return -1;
-}
-
-static json_t *name_of(const struct vg_enum *e, int value)
-{
-    const struct vg_enum_value *v = vg_enum_find(e, value);
-    return v ? json_string(v->name) : json_integer(value);
 }
 
 int vg_job_read(virDomainPtr dom, unsigned int flags, json_t **ret, int *ret_operation,
@@ -102,10 +101,12 @@ int vg_job_read(virDomainPtr dom, unsigned int flags, json_t **ret, int *ret_ope
     virTypedParamsGetInt(params.v, params.n, VIR_DOMAIN_JOB_OPERATION, &operation);
     int percent = percent_of(&params, type);
     json_auto_t *job = vg_params_to_json(params.v, params.n);
-    int bad = json_object_set_new(job, "type", name_of(&vg_enum_virDomainJobType, type));
+    int bad = json_object_set_new(job, "type",
+                                  vg_json_enum_value(&vg_enum_virDomainJobType, type));
     if (operation >= 0)
-        bad |= json_object_set_new(job, "operation",
-                                   name_of(&vg_enum_virDomainJobOperation, operation));
+        bad |= json_object_set_new(
+            job, "operation",
+            vg_json_enum_value(&vg_enum_virDomainJobOperation, operation));
     if (type != VIR_DOMAIN_JOB_NONE)
         bad |= json_object_set_new(job, "percent",
                                    percent < 0 ? json_null() : json_integer(percent));
@@ -140,9 +141,8 @@ static json_t *read_ready(virDomainPtr dom, const char *name, struct vg_error *r
 
 static json_t *block_percent(const virDomainBlockJobInfo *info)
 {
-    if (!info->end || info->cur > info->end)
-        return json_null();
-    return json_integer((json_int_t)((double)info->cur * 100 / (double)info->end));
+    int done = part_of(info->cur, info->end);
+    return done < 0 ? json_null() : json_integer(done);
 }
 
 int vg_block_job_read(virDomainPtr dom, const char *disk, unsigned int flags,
@@ -156,8 +156,8 @@ int vg_block_job_read(virDomainPtr dom, const char *disk, unsigned int flags,
     json_auto_t *job = json_pack("{s:b}", "active", found > 0);
     int bad = !job;
     if (found > 0) {
-        bad |= json_object_set_new(job, "type",
-                                   name_of(&vg_enum_virDomainBlockJobType, info.type));
+        bad |= json_object_set_new(
+            job, "type", vg_json_enum_value(&vg_enum_virDomainBlockJobType, info.type));
         bad |= json_object_set_new(job, "bandwidth",
                                    json_integer((json_int_t)info.bandwidth));
         bad |= json_object_set_new(job, "current", json_integer((json_int_t)info.cur));

@@ -222,11 +222,10 @@ static bool is_worth(struct vg_marks *marks, unsigned int fields)
 {
     int64_t now = vg_now_ns();
     size_t listed = now < marks->listed_until ? marks->listed : 0;
-    unsigned int running, waiting, threads, calls = 0;
+    unsigned int calls = (unsigned int)__builtin_popcount(fields);
+    unsigned int running, waiting, threads;
 
     vg_lane_count(&marks->host->calls, &running, &waiting, &threads);
-    for (; fields; fields &= fields - 1)
-        calls++;
     return now >= marks->paused_until && waiting &&
            (running + waiting) * calls > ROUND_CALLS + listed / DOMAINS_A_CALL;
 }

@@ -5,6 +5,7 @@
 #include "server/virt_param_enum.h"
 
 #include <fnmatch.h>
+#include <libvirt/libvirt.h>
 
 static const struct {
     const char *pattern; /* of fnmatch(3) */
@@ -23,11 +24,4 @@ const struct vg_enum *vg_param_enum(const char *field, int type)
         if (fnmatch(enum_fields[i].pattern, field, 0) == 0)
             return enum_fields[i].names;
     return NULL;
-}
-
-json_t *vg_param_int_to_json(const virTypedParameter *p)
-{
-    const struct vg_enum *names = vg_param_enum(p->field, p->type);
-    const struct vg_enum_value *value = names ? vg_enum_find(names, p->value.i) : NULL;
-    return value ? json_string(value->name) : json_integer(p->value.i);
 }

@@ -81,7 +81,7 @@ static json_t *value_to_json(const virTypedParameter *p)
 {
     switch (p->type) {
     case VIR_TYPED_PARAM_INT:
-        return vg_param_int_to_json(p);
+        return vg_json_enum_value(vg_param_enum(p->field, p->type), p->value.i);
     case VIR_TYPED_PARAM_UINT:
         return json_integer(p->value.ui);
     case VIR_TYPED_PARAM_LLONG:

@@ -5,10 +5,10 @@
 #include "virtgate/point.h"
 
 #include "server/xml_tree.h"
-#include "virtgate/xml_json.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/json.h"
 #include "virtgate/xml.h"
+#include "virtgate/xml_json.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -60,3 +60,7 @@ bool vg_json_lost_memory(void);
 /* A new JSON string from text of unknown encoding, repaired to valid UTF-8; null for
  * NULL. (jansson's own json_string() returns NULL for invalid UTF-8.) */
 json_t *vg_json_text(const char *s);
+
+/* What vg_json_enum() writes, as a value; the number with `e` NULL. New reference; NULL
+ * when out of memory. */
+json_t *vg_json_enum_value(const struct vg_enum *e, int64_t value);

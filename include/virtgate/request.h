@@ -48,10 +48,11 @@ bool vg_wants_xml(const struct vg_request *rq);
 const char *vg_wants_image(const struct vg_request *rq);
 
 /* Whether the Accept header prefers OpenMetrics to Prometheus' own format. */
+bool vg_wants_openmetrics(const struct vg_request *rq);
+
 /* Whether it is a HEAD, where its status is to tell what GET's body does. Not on a row
  * with VG_SHARED: a GET would get its answer. */
 bool vg_is_head(const struct vg_request *rq);
-bool vg_wants_openmetrics(const struct vg_request *rq);
 
 /* The text of an application/xml body (NUL-terminated, not checked yet: xml.h), NULL when
  * the body is not XML. Borrowed. */
