@@ -152,7 +152,8 @@ static struct vg_reply get_domain(struct vg_request *rq)
         return vg_fail(rq);
     if (document) {
         char *xml = vg_domain_xml(rq, dom, flags);
-        return xml ? vg_reply_document(rq, xml) : vg_fail(rq);
+        return xml ? vg_domain_tagged(rq, dom, flags, vg_reply_document(rq, xml))
+                   : vg_fail(rq);
     }
     vg_auto_json w = vg_json_for(rq);
     if (vg_domain_write(rq, &w, NULL, dom, fields ? fields : VG_DOMAIN_EVERYTHING) < 0)

@@ -19,7 +19,7 @@ static struct vg_reply get_domain_xml(struct vg_request *rq)
 
     vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
     char *xml = dom ? vg_domain_xml(rq, dom, flags) : NULL;
-    return xml ? vg_reply_xml(rq, xml) : vg_fail(rq);
+    return xml ? vg_domain_tagged(rq, dom, flags, vg_reply_xml(rq, xml)) : vg_fail(rq);
 }
 
 static struct vg_reply redefine_domain(struct vg_request *rq)

@@ -409,6 +409,14 @@ void vg_reply_prepare(struct vg_reply *reply)
         body->hash = hash_of(body);
 }
 
+struct vg_reply vg_tagged_with(struct vg_reply reply, const char *also)
+{
+    vg_reply_prepare(&reply);
+    if (reply.body && reply.status == 200)
+        reply.body->hash = XXH3_64bits_withSeed(also, strlen(also), reply.body->hash);
+    return reply;
+}
+
 /* ---- kept answers ------------------------------------------------------------------ */
 
 static struct vg_body *kept_body(const struct vg_request *rq, const struct vg_kept *kept)

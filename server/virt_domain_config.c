@@ -4,6 +4,7 @@
  */
 #include "virtgate/domain_config.h"
 
+#include "server/request.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/conflict.h"
 #include "virtgate/domain.h"
@@ -21,6 +22,22 @@ char *vg_domain_xml(struct vg_request *rq, virDomainPtr dom, unsigned int flags)
     if (!xml)
         vg_error_set_virt(vg_request_error(rq));
     return xml;
+}
+
+struct vg_reply vg_domain_tagged(struct vg_request *rq, virDomainPtr dom,
+                                 unsigned int flags, struct vg_reply reply)
+{
+    bool runs = virDomainGetID(dom) != (unsigned int)-1; /* the handle's: costs no call */
+    bool shows_next = !runs || flags & VIR_DOMAIN_XML_INACTIVE;
+    unsigned int secure = flags & VIR_DOMAIN_XML_SECURE;
+
+    if (shows_next || reply.status != 200)
+        return reply;
+    vg_autofree char *next = vg_domain_xml(rq, dom, VIR_DOMAIN_XML_INACTIVE | secure);
+    if (next)
+        return vg_tagged_with(reply, next);
+    vg_reply_clear(&reply);
+    return vg_fail(rq);
 }
 
 char *vg_domain_xml_of_json(struct vg_request *rq, const json_t *domain)

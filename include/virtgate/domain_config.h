@@ -14,6 +14,12 @@
  * caller. NULL: the request's error is set. */
 char *vg_domain_xml(struct vg_request *rq, virDomainPtr dom, unsigned int flags);
 
+/* The answer that shows the document of these flags, with an entity tag for If-Match: of
+ * a running domain it depends on what it is started with next, too, which is what PUT and
+ * PATCH change. Takes the reply. */
+struct vg_reply vg_domain_tagged(struct vg_request *rq, virDomainPtr dom,
+                                 unsigned int flags, struct vg_reply reply) VG_MUST_USE;
+
 /* The XML of the JSON value that a client gave as `domain` (virtgate/xml_json.h). Owned
  * by the caller. NULL: the request's error names the JSON pointer. */
 char *vg_domain_xml_of_json(struct vg_request *rq, const json_t *domain);

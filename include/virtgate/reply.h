@@ -130,6 +130,10 @@ struct vg_reply vg_with_status(struct vg_reply reply, int status) VG_MUST_USE;
  * and given again until the next event or change. */
 struct vg_reply vg_covered(struct vg_reply reply) VG_MUST_USE;
 
+/* The 200 with an entity tag that also changes when `also` does, which it does not show:
+ * text that a change with If-Match depends on. */
+struct vg_reply vg_tagged_with(struct vg_reply reply, const char *also) VG_MUST_USE;
+
 /* Of a VG_LANE row: whether it is on that lane, where nothing waits for a single domain.
  * A handler that has to ask domains themselves then returns vg_move(), and is called
  * again on the lane for that, where this is false. */
