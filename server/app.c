@@ -71,7 +71,8 @@ static int fail_not_found(struct vg_request *rq)
 static int fail_method(struct vg_request *rq, const char *allow)
 {
     vg_error_set(&rq->error, VG_E_METHOD_NOT_ALLOWED,
-                 "%s is not allowed here; accepted: %s", rq->method_name, allow);
+                 "%s is not allowed here; accepted: %s",
+                 rq->method ? rq->method_name : "This method", allow);
     return -1;
 }
 
@@ -258,6 +259,11 @@ bool vg_app_host_is_here(const struct vg_request *rq, const char *name)
 {
     return rq->host && rq->prefix ? strcmp(vg_host_name(rq), name) == 0
                                   : vg_host_find(name) != NULL;
+}
+
+void vg_app_give_up(const struct vg_request *rq)
+{
+    vg_operation_give_up(rq);
 }
 
 bool vg_app_remember(const struct vg_request *rq, struct vg_reply *ret)

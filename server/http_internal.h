@@ -38,6 +38,8 @@ struct vg_http_conn {
     struct vg_http_sent sent;
     char host[64];               /* the Host header last accepted */
     _Atomic int64_t deadline_ns; /* when it is cut; 0: while its request is at work */
+    atomic_int reading;           /* http_conn.c's */
+    struct vg_http_call *waiting; /* whose client's end matters; http_conn.c's */
 };
 
 /* Header fields, as the client sent them; NULL when absent. */

@@ -175,6 +175,17 @@ __attribute__((format(printf, 2, 0))) static void log_library(void *data, const 
     vg_log(VG_LOG_DEBUG, "microhttpd", "%s", text);
 }
 
+/* The last resort: http_conn.c cuts who is late, and says so first. */
+static unsigned int longest_timeout(const struct vg_config *config)
+{
+    int64_t longest = config->idle_timeout;
+    if (config->header_timeout > longest)
+        longest = config->header_timeout;
+    if (config->body_timeout > longest)
+        longest = config->body_timeout;
+    return (unsigned int)longest + 5;
+}
+
 static struct MHD_Daemon *start_daemon(const struct vg_config *config, int fd)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -197,11 +208,10 @@ static struct MHD_Daemon *start_daemon(const struct vg_config *config, int fd)
         MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
         MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned int)config->max_connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned int)config->idle_timeout, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped,
-        NULL, MHD_OPTION_URI_LOG_CALLBACK, vg_http_on_target, NULL,
-        MHD_OPTION_NOTIFY_COMPLETED, vg_http_on_completed, NULL,
+        (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, longest_timeout(config),
+        MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
+        MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_URI_LOG_CALLBACK,
+        vg_http_on_target, NULL, MHD_OPTION_NOTIFY_COMPLETED, vg_http_on_completed, NULL,
         MHD_OPTION_NOTIFY_CONNECTION, vg_http_on_connection, NULL, MHD_OPTION_ARRAY, tls,
         MHD_OPTION_END);
 }

@@ -22,5 +22,6 @@ enum MHD_Result vg_http_on_request(void *data, struct MHD_Connection *connection
                                    size_t *upload_size, void **state);
 void vg_http_on_completed(void *data, struct MHD_Connection *connection, void **state,
                           enum MHD_RequestTerminationCode code);
+/* In http_conn.c. */
 void vg_http_on_connection(void *data, struct MHD_Connection *connection, void **state,
                            enum MHD_ConnectionNotificationCode code);

@@ -8,12 +8,11 @@
 
 #include "server/app.h"
 #include "server/event_reply.h"
+#include "server/http_conn.h"
 #include "server/http_internal.h"
-#include "server/http_linger.h"
 #include "server/http_listen.h"
 #include "server/http_route.h"
 #include "server/http_websocket.h"
-#include "server/list.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
 #include "virtgate/metrics.h"
@@ -33,83 +32,6 @@ static atomic_bool draining;
  * (which dies of suspended connections), when there are none and none may come. */
 static atomic_uint in_hand;
 static atomic_bool closed;
-
-/* ---- connections, for the watchdog ------------------------------------------------- */
-
-static pthread_mutex_t conns_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct vg_http_conn *conns;
-
-void vg_http_set_deadline(struct vg_http_conn *conn, int64_t seconds)
-{
-    atomic_store_explicit(&conn->deadline_ns,
-                          seconds ? vg_coarse_ns() + seconds * VG_SECOND_NS : 0,
-                          memory_order_relaxed);
-}
-
-static void *open_conn(struct MHD_Connection *connection)
-{
-    struct vg_http_conn *conn = calloc(1, sizeof(*conn));
-    const union MHD_ConnectionInfo *fd =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    const union MHD_ConnectionInfo *address =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-
-    if (!conn || !fd) {
-        free(conn);
-        return NULL;
-    }
-    conn->fd = fd->connect_fd;
-    conn->local = address && address->client_addr->sa_family == AF_UNIX;
-    vg_http_set_deadline(conn, config->header_timeout);
-    VG_LOCK(&conns_lock);
-    vg_list_insert(&conns, conn);
-    return conn;
-}
-
-static void close_conn(struct vg_http_conn *conn)
-{
-    if (!conn)
-        return;
-    {
-        VG_LOCK(&conns_lock);
-        vg_list_remove(conn);
-    }
-    if (conn->lingers && !conn->cut)
-        vg_http_linger(conn->fd); /* libmicrohttpd closes it next */
-    if (conn->sent.response)
-        MHD_destroy_response(conn->sent.response);
-    free(conn);
-}
-
-void vg_http_on_connection(void *data, struct MHD_Connection *connection, void **state,
-                           enum MHD_ConnectionNotificationCode code)
-{
-    (void)data;
-    if (code == MHD_CONNECTION_NOTIFY_STARTED)
-        *state = open_conn(connection);
-    else
-        close_conn(*state);
-}
-
-void vg_http_watch(int64_t now_ns)
-{
-    vg_http_linger_watch(now_ns);
-    VG_LOCK(&conns_lock);
-    for (struct vg_http_conn *c = conns; c; c = c->next) {
-        int64_t at = atomic_load_explicit(&c->deadline_ns, memory_order_relaxed);
-        if (at && at <= now_ns && !c->cut) {
-            c->cut = true;
-            shutdown(c->fd, SHUT_RDWR);
-        }
-    }
-}
-
-static struct vg_http_conn *conn_of(struct MHD_Connection *connection)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    return info ? info->socket_context : NULL;
-}
 
 /* ---- request ids ------------------------------------------------------------------- */
 
@@ -235,6 +157,7 @@ static enum MHD_Result poll_events(struct vg_http_call *call)
     if (vg_http_poll_ready(call, &reply))
         return answer_now(call, reply);
     atomic_fetch_add(&in_hand, 1);
+    vg_http_conn_waits(call->conn, call);
     MHD_suspend_connection(call->connection);
     vg_watch_on_wake(call->watching->watch, wake_poll, call);
     if (!vg_watch_sleep(call->watching->watch, call->watching->due_ns))
@@ -284,6 +207,8 @@ static enum MHD_Result dispatch(struct vg_http_call *call)
         return answer_now(call, known);
     atomic_fetch_add(&in_hand, 1);
     call->suspended = true;
+    if (rq->route->flags & VG_WATCH)
+        vg_http_conn_waits(call->conn, call);
     MHD_suspend_connection(call->connection);
     vg_app_dispatch(vg_request_ref(rq));
     return MHD_YES;
@@ -350,20 +275,15 @@ static int check_target(struct vg_request *rq)
                      "At most %d bytes of target are accepted", MAX_TARGET);
         return -1;
     }
-    if (!rq->method) {
-        vg_error_set(
-            &rq->error, VG_E_METHOD_NOT_ALLOWED,
-            "The method is none of GET, HEAD, PUT, PATCH, POST, DELETE, OPTIONS");
-        return -1;
-    }
     return 0;
 }
 
 /* A NUL byte in the target ends it for whoever reads a string: what would be carried out
- * is not what was asked. libmicrohttpd's strings lie side by side as they came. */
+ * is not what was asked. libmicrohttpd's strings lie side by side as they came. So it is
+ * with blanks, which others would read as the end (RFC 9112, 3). */
 static int check_whole(struct vg_http_call *call, const char *version)
 {
-    if (version == call->target_end)
+    if (version == call->target_end && !strpbrk(call->rq->target, " \t"))
         return 0;
     call->close = true;
     vg_error_set(&call->rq->error, VG_E_BAD_REQUEST,
@@ -406,7 +326,7 @@ static enum MHD_Result begin_call(struct vg_http_call *call, const char *method,
 
     if (rc < 0 && (body || call->close)) {
         call->conn->lingers = true;
-        return refuse(call, call->allow);
+        return vg_http_conn_claim(call->conn) ? refuse(call, call->allow) : MHD_NO;
     }
     if (body)
         vg_http_set_deadline(call->conn, config->body_timeout);
@@ -417,6 +337,8 @@ static enum MHD_Result complete_call(struct vg_http_call *call)
 {
     if (call->watching)
         return watch_events(call);
+    if (!vg_http_conn_claim(call->conn))
+        return MHD_NO;
     if (call->rq->error.status)
         return refuse(call, call->allow);
     if (call->rq->method == VG_OPTIONS)
@@ -490,7 +412,7 @@ void *vg_http_on_target(void *data, const char *target, struct MHD_Connection *c
     *call = (struct vg_http_call){
         .rq = vg_request_new(),
         .connection = connection,
-        .conn = conn_of(connection),
+        .conn = vg_http_conn_of(connection),
         .target_end = target + strlen(target) + 1,
     };
     if (!call->rq || vg_request_set_target(call->rq, target) < 0) {
@@ -502,7 +424,7 @@ void *vg_http_on_target(void *data, const char *target, struct MHD_Connection *c
     call->rq->done = finish_call;
     call->rq->done_data = call;
     if (call->conn)
-        vg_http_set_deadline(call->conn, config->header_timeout);
+        vg_http_conn_reads(call->conn, config->header_timeout);
     hide_query(target);
     atomic_fetch_add(&active, 1);
     return call;
@@ -519,6 +441,10 @@ void vg_http_on_completed(void *data, struct MHD_Connection *connection, void **
     if (!call)
         return;
     *state = NULL;
+    if (call->conn)
+        vg_http_conn_waited(call->conn);
+    if (call->conn && !call->status && vg_http_conn_is_late(call->conn))
+        call->status = 408;
     vg_http_log_access(call);
     if (call->status)
         vg_count_request(call->rq->route, call->rq->method, call->status,
@@ -546,6 +472,8 @@ int vg_http_start(const struct vg_config *cfg)
     config = cfg;
     if (config->token_file && vg_http_auth_load(config->token_file) < 0)
         return -1;
+    if (vg_http_conns_start(config) < 0)
+        return -1;
     return vg_http_listen(config);
 }
 
@@ -571,6 +499,6 @@ void vg_http_stop(void)
     vg_http_websockets_stop();
     vg_events_stop();
     vg_http_close();
-    vg_http_linger_end();
+    vg_http_conns_stop();
     vg_http_auth_free();
 }

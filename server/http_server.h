@@ -12,9 +12,6 @@
 /* Opens all listeners and starts the network threads. -1: said on the log. */
 int vg_http_start(const struct vg_config *config);
 
-/* Cuts connections that are past their time; every 50 ms or so. */
-void vg_http_watch(int64_t now_ns);
-
 /* Accepts no more connections and ends kept-alive ones after their next answer. */
 void vg_http_drain(void);
 

@@ -443,6 +443,14 @@ bool vg_operation_await(struct vg_request *rq)
     return false;
 }
 
+void vg_operation_give_up(const struct vg_request *rq)
+{
+    VG_LOCK(&vg_operations_lock);
+    for (struct waiter *w = rq->watched ? rq->watched->waiters : NULL; w; w = w->next)
+        if (w->rq == rq)
+            w->until_ns = 0; /* the watchdog's next turn answers it */
+}
+
 bool vg_operation_has_job(struct vg_operation *op)
 {
     VG_LOCK(&vg_operations_lock);

@@ -116,6 +116,9 @@ void vg_operation_attach(struct vg_request *rq);
  * is nothing to wait for. True: the reference is taken. */
 bool vg_operation_await(struct vg_request *rq);
 
+/* The read waits no longer. Any thread; nothing, where it does not wait. */
+void vg_operation_give_up(const struct vg_request *rq);
+
 /* Whether the operation's host has a job of it now. NULL is accepted. */
 bool vg_operation_has_job(struct vg_operation *op);
 

@@ -56,7 +56,8 @@ static const struct raw_case cases[] = {
     {"lower-case version", "GET /health/live http/1.1\r\n" H "\r\n", REFUSED, SHUT},
     {"HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", REFUSED, SHUT},
     {"TLS hello", "\x16\x03\x01\x02\x05\x01\xfc\x03\x03\r\n\r\n", REFUSED, SHUT},
-    {"unknown method", "FROB /health/live HTTP/1.1\r\n" H "\r\n", REFUSED, WHICHEVER},
+    {"unknown method", "FROB /health/live HTTP/1.1\r\n" H "\r\n", 405, WHICHEVER},
+    {"unknown method, no path", "FROB /nosuch HTTP/1.1\r\n" H "\r\n", 404, WHICHEVER},
     {"CONNECT", "CONNECT localhost:80 HTTP/1.1\r\n" H "\r\n", REFUSED, WHICHEVER},
     {"TRACE", "TRACE /version HTTP/1.1\r\n" H "\r\n", REFUSED, WHICHEVER},
     {"lower-case method", "get /health/live HTTP/1.1\r\n" H "\r\n", REFUSED, WHICHEVER},
@@ -265,6 +266,32 @@ static void test_many(int port)
     free(text);
 }
 
+/* What could be answered by libmicrohttpd is a problem of ours, and a method that nobody
+ * knows is told which ones there are (RFC 9110, 15.5.6). */
+static void test_problems(int port)
+{
+    static const struct {
+        const char *text, *allow;
+    } refused[] = {
+        {"GET /health/live HTTP/1.1\r\n\r\n", NULL},
+        {"GET /health /live HTTP/1.1\r\n" H "\r\n", NULL},
+        {"FROB /health/live HTTP/1.1\r\n" H "\r\n", "GET, HEAD, OPTIONS"},
+        {"TRACE /domains/test/start HTTP/1.1\r\n" H "\r\n", "POST, OPTIONS"},
+    };
+    for (size_t i = 0; i < COUNT(refused); i++) {
+        struct response *r =
+            raw_request(port, refused[i].text, strlen(refused[i].text), 5, NULL);
+        char *allow = response_header(r, "Allow");
+        check_response(refused[i].allow
+                           ? is_problem(r, 405, "method-not-allowed") && allow &&
+                                 strcmp(allow, refused[i].allow) == 0
+                           : is_problem(r, 400, "bad-request") && !allow,
+                       r, "a problem for %s", refused[i].text);
+        free(allow);
+        response_free(r);
+    }
+}
+
 /* Ten requests in one write: ten answers, in order, each to its own request. */
 static void test_pipelining(int port)
 {
@@ -406,6 +433,7 @@ int main(void)
         for (size_t i = 0; i < COUNT(cases); i++)
             run_case(port, &cases[i], cases[i].bytes, strlen(cases[i].bytes));
         test_nul(port);
+        test_problems(port);
         test_many(port);
         test_pipelining(port);
         test_expect(port);

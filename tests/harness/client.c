@@ -279,6 +279,24 @@ struct response *raw_read(int fd, bool head, struct raw_rest *rest)
     return r;
 }
 
+struct response *raw_hang_up(int port, const char *target)
+{
+    struct raw_rest *rest = must(calloc(1, sizeof(*rest)));
+    int fd = raw_connect(port, 10);
+    char text[512];
+    int n = snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                     target);
+    const struct timespec until_it_waits = {.tv_nsec = 300000000};
+
+    raw_send(fd, text, (size_t)n);
+    nanosleep(&until_it_waits, NULL);
+    shutdown(fd, SHUT_WR);
+    struct response *r = raw_read(fd, false, rest);
+    close(fd);
+    free(rest);
+    return r;
+}
+
 struct response *raw_request(int port, const char *bytes, size_t len,
                              double timeout_seconds, bool *ret_closed)
 {

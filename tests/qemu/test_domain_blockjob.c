@@ -188,6 +188,18 @@ static void test_pull(struct scenario *s)
     scenario_run(s, end, COUNT(end));
 }
 
+/* Whose client is gone does not wait for the operation's end. */
+static void test_abandoned_wait(struct scenario *s)
+{
+    char target[100];
+    snprintf(target, sizeof(target), "/operations/%s?wait=60",
+             json_string_value(json_object_get(s->captures, "active")));
+    struct response *r = raw_hang_up(s->server.port, target);
+    check_response(r->status == 200 && strstr(r->body, "\"running\""), r,
+                   "waiting for an operation, abandoned");
+    response_free(r);
+}
+
 static void test_commit(struct scenario *s)
 {
     scenario_run(s, begin, COUNT(begin));
@@ -195,6 +207,7 @@ static void test_commit(struct scenario *s)
     scenario_until(s, &idle, 30);
     scenario_run(s, active_commit, COUNT(active_commit));
     scenario_until(s, &ready, 30);
+    test_abandoned_wait(s);
     scenario_run(s, given_up, COUNT(given_up));
     scenario_until(s, &idle, 30);
     scenario_run(s, again, COUNT(again));

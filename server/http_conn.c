@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * See http_conn.h. The lock guards the list and what is waited for; the rest of a
+ * connection is its network thread's, but for two atomics.
+ */
+#include "server/http_conn.h"
+
+#include "server/app.h"
+#include "server/clock.h"
+#include "server/event_reply.h"
+#include "server/http_linger.h"
+#include "server/http_listen.h"
+#include "server/list.h"
+#include "virtgate/cleanup.h"
+#include "virtgate/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+/* How a request stands between its network thread and the watchdog. */
+enum {
+    NOT_READING,
+    READING,
+    LATE,
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct vg_http_conn *conns;
+static int gone_epoll = -1; /* the sockets of those that wait */
+static const struct vg_config *config;
+
+/* ---- the list ---------------------------------------------------------------------- */
+
+void vg_http_set_deadline(struct vg_http_conn *conn, int64_t seconds)
+{
+    atomic_store_explicit(&conn->deadline_ns,
+                          seconds ? vg_coarse_ns() + seconds * VG_SECOND_NS : 0,
+                          memory_order_relaxed);
+}
+
+static void *open_conn(struct MHD_Connection *connection)
+{
+    struct vg_http_conn *conn = calloc(1, sizeof(*conn));
+    const union MHD_ConnectionInfo *fd =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    const union MHD_ConnectionInfo *address =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+
+    if (!conn || !fd) {
+        free(conn);
+        return NULL;
+    }
+    conn->fd = fd->connect_fd;
+    conn->local = address && address->client_addr->sa_family == AF_UNIX;
+    vg_http_set_deadline(conn, config->header_timeout);
+    VG_LOCK(&lock);
+    vg_list_insert(&conns, conn);
+    return conn;
+}
+
+static void close_conn(struct vg_http_conn *conn)
+{
+    if (!conn)
+        return;
+    {
+        VG_LOCK(&lock);
+        vg_list_remove(conn);
+    }
+    if (conn->lingers && !conn->cut)
+        vg_http_linger(conn->fd); /* libmicrohttpd closes it next */
+    if (conn->sent.response)
+        MHD_destroy_response(conn->sent.response);
+    free(conn);
+}
+
+void vg_http_on_connection(void *data, struct MHD_Connection *connection, void **state,
+                           enum MHD_ConnectionNotificationCode code)
+{
+    (void)data;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED)
+        *state = open_conn(connection);
+    else
+        close_conn(*state);
+}
+
+struct vg_http_conn *vg_http_conn_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info ? info->socket_context : NULL;
+}
+
+/* ---- who is late ------------------------------------------------------------------- */
+
+void vg_http_conn_reads(struct vg_http_conn *conn, int64_t seconds)
+{
+    atomic_store(&conn->reading, READING);
+    vg_http_set_deadline(conn, seconds);
+}
+
+bool vg_http_conn_claim(struct vg_http_conn *conn)
+{
+    int was = READING;
+    return atomic_compare_exchange_strong(&conn->reading, &was, NOT_READING) ||
+           was == NOT_READING;
+}
+
+bool vg_http_conn_is_late(const struct vg_http_conn *conn)
+{
+    return atomic_load(&conn->reading) == LATE;
+}
+
+/* Made once, at the start: no memory is needed when there are many of them. NULL: they
+ * are closed without an answer. */
+static char *late_answer;
+
+static char *make_late_answer(void)
+{
+    struct vg_error e = {0};
+    char *answer = NULL;
+
+    vg_error_set(&e, VG_E_REQUEST_TIMEOUT,
+                 "The request did not come to its end within --header-timeout, its body "
+                 "within --body-timeout");
+    json_auto_t *problem = vg_error_to_json(&e);
+    vg_error_clear(&e);
+    vg_autofree char *body = problem ? json_dumps(problem, JSON_COMPACT) : NULL;
+    if (!body || asprintf(&answer,
+                          "HTTP/1.1 408 Request Timeout\r\n"
+                          "Content-Type: application/problem+json\r\n"
+                          "Content-Length: %zu\r\n"
+                          "Cache-Control: no-store\r\n"
+                          "Connection: close\r\n\r\n%s",
+                          strlen(body), body) < 0)
+        return NULL;
+    return answer;
+}
+
+/* While a request is read nobody else writes to the socket; under TLS only its session
+ * may. */
+static void say_late(int fd)
+{
+    if (late_answer && !config->tls_cert)
+        (void)send(fd, late_answer, strlen(late_answer), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void cut_conn(struct vg_http_conn *conn)
+{
+    int was = READING;
+
+    if (atomic_compare_exchange_strong(&conn->reading, &was, LATE))
+        say_late(conn->fd);
+    conn->cut = true;
+    shutdown(conn->fd, SHUT_RDWR);
+}
+
+/* ---- who has gone ------------------------------------------------------------------ */
+
+void vg_http_conn_waits(struct vg_http_conn *conn, struct vg_http_call *call)
+{
+    struct epoll_event event = {.events = EPOLLRDHUP | EPOLLONESHOT, .data.ptr = conn};
+
+    VG_LOCK(&lock);
+    conn->waiting = call;
+    if (epoll_ctl(gone_epoll, EPOLL_CTL_ADD, conn->fd, &event) < 0 && errno != EEXIST)
+        vg_log(VG_LOG_DEBUG, "http", "cannot watch a client: %s", strerror(errno));
+}
+
+void vg_http_conn_waited(struct vg_http_conn *conn)
+{
+    VG_LOCK(&lock);
+    if (!conn->waiting)
+        return;
+    conn->waiting = NULL;
+    epoll_ctl(gone_epoll, EPOLL_CTL_DEL, conn->fd, NULL);
+}
+
+/* What is in the set is in the list: it is taken out under the same lock. */
+static void give_up(struct vg_http_call *call)
+{
+    if (call->watching)
+        vg_watch_end(call->watching->watch);
+    else
+        vg_app_give_up(call->rq);
+}
+
+void vg_http_conns_watch(int64_t now_ns)
+{
+    struct epoll_event events[64];
+
+    vg_http_linger_watch(now_ns);
+    VG_LOCK(&lock);
+    int n = epoll_wait(gone_epoll, events, 64, 0);
+    for (int i = 0; i < n; i++)
+        give_up(((struct vg_http_conn *)events[i].data.ptr)->waiting);
+    for (struct vg_http_conn *c = conns; c; c = c->next) {
+        int64_t at = atomic_load_explicit(&c->deadline_ns, memory_order_relaxed);
+        if (at && at <= now_ns && !c->cut)
+            cut_conn(c);
+    }
+}
+
+/* ---- start and stop ---------------------------------------------------------------- */
+
+int vg_http_conns_start(const struct vg_config *cfg)
+{
+    config = cfg;
+    late_answer = make_late_answer();
+    gone_epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (gone_epoll < 0)
+        vg_log(VG_LOG_ERROR, "http", "epoll: %s", strerror(errno));
+    return gone_epoll < 0 ? -1 : 0;
+}
+
+void vg_http_conns_stop(void)
+{
+    vg_http_linger_end();
+    close(gone_epoll);
+    gone_epoll = -1;
+    free(late_answer);
+    late_answer = NULL;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Connections, as the watchdog sees them: libmicrohttpd knows inactivity only, and of a
+ * suspended one nothing at all. Here each has a time when it is cut, and a client that
+ * went away while it waited is noticed.
+ */
+#pragma once
+
+#include "server/http_internal.h"
+
+/* The connection's own, until libmicrohttpd closes it. */
+struct vg_http_conn *vg_http_conn_of(struct MHD_Connection *connection);
+
+/* From the first byte of its target known here until it is claimed, a request is cut with
+ * a 408 when it is late. */
+void vg_http_conn_reads(struct vg_http_conn *conn, int64_t seconds);
+
+/* The request is whole, or refused: it is answered from here on. False: the watchdog was
+ * faster, it has been answered 408. */
+bool vg_http_conn_claim(struct vg_http_conn *conn);
+
+/* Whether its request was late. */
+bool vg_http_conn_is_late(const struct vg_http_conn *conn);
+
+/* The call may wait for long: what its client's end is to end (vg_watch_end() of what it
+ * watches, else vg_app_give_up()). Before it is suspended; a failure to watch it only
+ * means that the wait takes its time. */
+void vg_http_conn_waits(struct vg_http_conn *conn, struct vg_http_call *call);
+
+/* The call waits no more: it may be freed after this. */
+void vg_http_conn_waited(struct vg_http_conn *conn);
+
+/* Cuts who is late, and finds who has gone. Then closes what lingers. */
+void vg_http_conns_watch(int64_t now_ns);
+
+int vg_http_conns_start(const struct vg_config *config);
+void vg_http_conns_stop(void);

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * server/http_conn.c: who is late is told so, and who has gone keeps no place.
+ */
+#include "tests/harness/steps.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define H      "Host: localhost\r\n"
+#define PLACES 16
+
+/* Sends a beginning, and no more: the answer, read to the connection's end. */
+static void expect_late(struct scenario *s, const char *beginning)
+{
+    struct raw_rest *rest = calloc(1, sizeof(*rest));
+    int fd = raw_connect(s->server.port, 8);
+    raw_send(fd, beginning, strlen(beginning));
+    struct response *r = raw_read(fd, false, rest);
+    check_response(is_problem(r, 408, "request-timeout"), r, "no end: %s", beginning);
+    char byte;
+    check_that(recv(fd, &byte, 1, 0) <= 0, "closed after the 408 of %s", beginning);
+    close(fd);
+    response_free(r);
+    free(rest);
+}
+
+static void expect_silence(struct scenario *s, const char *before)
+{
+    struct raw_rest *rest = calloc(1, sizeof(*rest));
+    int fd = raw_connect(s->server.port, 8);
+    raw_send(fd, before, strlen(before));
+    struct response *r = *before ? raw_read(fd, false, rest) : NULL;
+    char byte;
+    check_that(!r || r->status == 200, "the request before");
+    check_that(recv(fd, &byte, 1, 0) == 0, "an idle connection is closed without a word");
+    close(fd);
+    if (r)
+        response_free(r);
+    free(rest);
+}
+
+static const struct step not_done[] = {
+    {"GET", "/domains/test", 200, "{'state':'running'}"},
+    {"GET", "/metrics", 200, NULL,
+     .contains = "*virtgate_http_requests_total*code=\"408\"*"},
+};
+
+static void test_late(void)
+{
+    struct scenario s;
+    if (!scenario_begin(&s, "late",
+                        ARGS("-c", "test:///default", "--header-timeout", "1",
+                             "--body-timeout", "1", "--idle-timeout", "1")))
+        return;
+    expect_late(&s, "GET /version HTTP/1.1\r\n" H "X-A: a");
+    expect_late(&s, "POST /domains/test/destroy HTTP/1.1\r\n" H
+                    "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{");
+    expect_silence(&s, "");
+    expect_silence(&s, "GET /health/live HTTP/1.1\r\n" H "\r\n");
+    scenario_run(&s, not_done, COUNT(not_done));
+    scenario_end(&s);
+}
+
+/* As many polls as there may be, whose clients then go: others have their places long
+ * before `wait` is over. */
+static void test_gone(void)
+{
+    static const char poll[] = "GET /events?wait=60 HTTP/1.1\r\n" H "\r\n";
+    char places[8];
+    struct scenario s;
+    snprintf(places, sizeof(places), "%d", PLACES);
+    if (!scenario_begin(&s, "gone",
+                        ARGS("-c", "test:///default", "--max-connections", places)))
+        return;
+    for (int round = 0; round < 4; round++) {
+        int held[PLACES * 3 / 4];
+        for (size_t i = 0; i < COUNT(held); i++) {
+            held[i] = raw_connect(s.server.port, 1);
+            check_that(raw_send(held[i], poll, sizeof(poll) - 1), "a poll is sent");
+        }
+        for (size_t i = 0; i < COUNT(held); i++)
+            close(held[i]);
+        struct response *r = NULL;
+        for (int i = 0; i < 50 && (!r || r->status != 200); i++) {
+            if (r)
+                response_free(r);
+            sleep_seconds(0.1);
+            r = scenario_send(&s, "GET", "/events?wait=0", NULL, NULL);
+        }
+        check_response(r->status == 200, r, "a poll after those that went, round %d",
+                       round);
+        response_free(r);
+    }
+    scenario_end(&s);
+}
+
+/* Who only says that it sends no more has an answer at once. */
+static void test_half_closed(void)
+{
+    struct scenario s;
+    if (!scenario_begin(&s, "half closed", ARGS("-c", "test:///default")))
+        return;
+    struct response *r = raw_hang_up(s.server.port, "/events?wait=60");
+    check_response(r->status == 200, r, "a poll of a client that sends no more");
+    response_free(r);
+    scenario_end(&s);
+}
+
+int main(void)
+{
+    test_late();
+    test_gone();
+    test_half_closed();
+    return checks_report();
+}
