@@ -35,10 +35,17 @@ static const struct vg_enum_value view_names[] = {{"default", NULL, VIEW_DEFAULT
                                                   {"full", NULL, VIEW_FULL}};
 static const struct vg_enum views = {"views", view_names, 2};
 
-/* libvirt's filters come in pairs, yes and no; asked for neither, both pass. */
-static unsigned int pick(int wanted, unsigned int yes, unsigned int no)
+/* libvirt's filters come in pairs, yes and no; asked for neither, both pass. What `flags`
+ * say beside it holds, too. */
+static void narrow(struct vg_domain_filter *filter, int wanted, unsigned int yes,
+                   unsigned int no)
 {
-    return wanted < 0 ? 0 : wanted ? yes : no;
+    unsigned int given = filter->flags & (yes | no), one = wanted ? yes : no;
+
+    if (wanted < 0)
+        return;
+    filter->nothing = filter->nothing || (given && !(given & one));
+    filter->flags = (filter->flags & ~given) | one;
 }
 
 /* Autostart, managed save, snapshots and checkpoints change without an event. */
@@ -79,16 +86,16 @@ static struct vg_reply list_domains(struct vg_request *rq)
     if (vg_args(rq, args) < 0)
         return vg_fail(rq);
     filter.after = after;
-    filter.flags |= pick(persistent, VIR_CONNECT_LIST_DOMAINS_PERSISTENT,
-                         VIR_CONNECT_LIST_DOMAINS_TRANSIENT) |
-                    pick(autostart, VIR_CONNECT_LIST_DOMAINS_AUTOSTART,
-                         VIR_CONNECT_LIST_DOMAINS_NO_AUTOSTART) |
-                    pick(managed_save, VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE,
-                         VIR_CONNECT_LIST_DOMAINS_NO_MANAGEDSAVE) |
-                    pick(snapshots, VIR_CONNECT_LIST_DOMAINS_HAS_SNAPSHOT,
-                         VIR_CONNECT_LIST_DOMAINS_NO_SNAPSHOT) |
-                    pick(checkpoints, VIR_CONNECT_LIST_DOMAINS_HAS_CHECKPOINT,
-                         VIR_CONNECT_LIST_DOMAINS_NO_CHECKPOINT);
+    narrow(&filter, persistent, VIR_CONNECT_LIST_DOMAINS_PERSISTENT,
+           VIR_CONNECT_LIST_DOMAINS_TRANSIENT);
+    narrow(&filter, autostart, VIR_CONNECT_LIST_DOMAINS_AUTOSTART,
+           VIR_CONNECT_LIST_DOMAINS_NO_AUTOSTART);
+    narrow(&filter, managed_save, VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE,
+           VIR_CONNECT_LIST_DOMAINS_NO_MANAGEDSAVE);
+    narrow(&filter, snapshots, VIR_CONNECT_LIST_DOMAINS_HAS_SNAPSHOT,
+           VIR_CONNECT_LIST_DOMAINS_NO_SNAPSHOT);
+    narrow(&filter, checkpoints, VIR_CONNECT_LIST_DOMAINS_HAS_CHECKPOINT,
+           VIR_CONNECT_LIST_DOMAINS_NO_CHECKPOINT);
     if (!fields && view == VIEW_FULL)
         fields = vg_conn_in_process(rq) ? VG_DOMAIN_EVERYTHING : VG_DOMAIN_FULL;
     else if (!fields)

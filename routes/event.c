@@ -37,6 +37,17 @@ static struct vg_reply watch(struct vg_request *rq, const struct vg_event_filter
                          (unsigned int)m->limit);
 }
 
+/* All objects are those that the caller may see; one that is named is refused rather than
+ * waited for in vain. */
+static int check_objects(struct vg_request *rq, unsigned int objects)
+{
+    if (!(objects & VG_EVENT_QEMU_MONITOR) || vg_request_may(rq, VG_ADMIN))
+        return 0;
+    vg_error_set(vg_request_error(rq), VG_E_FORBIDDEN,
+                 "Events of 'qemu-monitor' need the role 'admin'");
+    return -1;
+}
+
 /* Of the path's host; on the bare path of the hosts that `host` names. */
 static struct vg_reply watch_events(struct vg_request *rq)
 {
@@ -51,7 +62,8 @@ static struct vg_reply watch_events(struct vg_request *rq)
         VG_END,
     };
 
-    if (vg_args(rq, args) < 0 || vg_event_check_hosts(rq, &filter.hosts) < 0)
+    if (vg_args(rq, args) < 0 || check_objects(rq, filter.objects) < 0 ||
+        vg_event_check_hosts(rq, &filter.hosts) < 0)
         return vg_fail(rq);
     return watch(rq, &filter, &m);
 }

@@ -13,39 +13,48 @@
 
 /* ---- Accept ------------------------------------------------------------------------ */
 
-/* Whether a media range matches type/subtype; "application/json; q=0.5" gives its q. */
-static double range_quality(const char *range, size_t n, const char *type)
+/* How exactly a media range matches type/subtype: 3 it is that, 2 type/star, 1 any; 0: it
+ * does not. */
+static int range_exactness(const char *range, size_t n, const char *type)
 {
-    size_t len = strcspn(range, ";, ");
-    if (len > n)
-        len = n;
-    const char *slash = strchr(type, '/');
-    size_t major = (size_t)(slash - type);
-    bool all = len == 3 && memcmp(range, "*/*", 3) == 0;
-    bool any_minor = len == major + 2 && strncasecmp(range, type, major + 1) == 0 &&
-                     range[major + 1] == '*';
-    bool exact = len == strlen(type) && strncasecmp(range, type, len) == 0;
-    if (!all && !any_minor && !exact)
-        return -1;
+    size_t major = (size_t)(strchr(type, '/') - type);
+
+    if (n == strlen(type) && strncasecmp(range, type, n) == 0)
+        return 3;
+    if (n == major + 2 && strncasecmp(range, type, major + 1) == 0 && range[n - 1] == '*')
+        return 2;
+    return n == 3 && memcmp(range, "*/*", 3) == 0;
+}
+
+/* "application/json; q=0.5" gives 0.5. */
+static double range_quality(const char *range, size_t n)
+{
     const char *q = memmem(range, n, ";q=", 3);
     if (!q)
         q = memmem(range, n, "; q=", 4);
-    double quality = q ? strtod(strchr(q, '=') + 1, NULL) : 1;
-    /* the more exact range wins among equals */
-    return quality <= 0 ? 0 : quality + (exact ? 0.0002 : any_minor ? 0.0001 : 0);
+    return q ? strtod(strchr(q, '=') + 1, NULL) : 1;
 }
 
+/* The quality of the range that matches most exactly (RFC 9110, 12.5.1); of types that
+ * are as welcome, the one that was named more exactly is a little more so. Negative: none
+ * matches. */
 static double accept_quality(const char *accept, const char *type)
 {
-    double best = -1;
+    double quality = -1;
+    int best = 0;
+
     for (const char *p = accept; *p;) {
         p += strspn(p, ", \t");
         size_t n = strcspn(p, ",");
-        double q = n ? range_quality(p, n, type) : -1;
-        best = q > best ? q : best;
+        int exactness = range_exactness(p, strcspn(p, ";, \t"), type);
+        double q = range_quality(p, n);
+        if (exactness > best || (exactness == best && exactness && q > quality)) {
+            best = exactness;
+            quality = q;
+        }
         p += n;
     }
-    return best;
+    return quality > 0 ? quality + best * 0.0001 : quality;
 }
 
 /* What a route may give beside JSON, or instead of it, by its flag; the first wins among
@@ -84,6 +93,15 @@ static double json_quality(const char *accept, unsigned int flags)
     if (json >= 0 || flags & VG_GIVES_XML)
         return json;
     return accept_quality(accept, "application/problem+json");
+}
+
+/* What is a choice of fields has no other form. */
+static bool only_json(const struct vg_request *rq)
+{
+    for (unsigned int i = 0; i < rq->n_query; i++)
+        if (strcmp(rq->query[i].key, "fields") == 0)
+            return true;
+    return false;
 }
 
 static enum vg_accept read_accept(const char *accept, unsigned int flags)
@@ -148,6 +166,9 @@ static int negotiate_accept(struct vg_http_call *call)
     struct vg_request *rq = call->rq;
 
     rq->accept = read_accept(call->headers.accept, rq->route->flags);
+    if (rq->accept == VG_ACCEPT_XML && only_json(rq) &&
+        json_quality(call->headers.accept, rq->route->flags) > 0)
+        rq->accept = VG_ACCEPT_JSON;
     if (rq->route->flags & VG_UPGRADES)
         return negotiate_upgrade(call);
     if (rq->route->flags & VG_STREAMS && negotiate_stream(call) < 0)

@@ -244,7 +244,7 @@ static bool passes(const struct vg_view *v, const struct vg_domain_filter *filte
 
     if (v->state >= 0 && v->state < 30)
         bit |= 1U << v->state;
-    if (filter->states && !(filter->states & bit))
+    if (filter->nothing || (filter->states && !(filter->states & bit)))
         return false;
     if (filter->name && fnmatch(filter->name, v->name, 0) != 0)
         return false;
@@ -263,8 +263,15 @@ static int complete(struct vg_request *rq, struct vg_view *v, unsigned int field
     return vg_view_read(v, missing, in_process) == 0 || is_gone() ? 0 : -1;
 }
 
+/* The host may leave out what `states` leave out; with flags of the same kind, which it
+ * would or, it must not be told. */
 static unsigned int pass_down(const struct vg_domain_filter *filter)
 {
+    const unsigned int told =
+        VIR_CONNECT_LIST_DOMAINS_ACTIVE | VIR_CONNECT_LIST_DOMAINS_INACTIVE;
+
+    if (filter->flags & told)
+        return filter->flags;
     if (filter->states == VG_DOMAIN_STATES_ACTIVE)
         return filter->flags | VIR_CONNECT_LIST_DOMAINS_ACTIVE;
     if (filter->states == VG_DOMAIN_STATES_INACTIVE)

@@ -150,11 +150,15 @@ void vg_error_clear(struct vg_error *e)
 }
 
 /* libvirt's text for the code alone: str1 is the format "Domain not found: %s". Where it
- * has none ("%s" for system errors, or NULL), the code's own name in words. */
+ * has none ("%s" for system errors, or NULL, or what is no format of the message but a
+ * function's name, as of invalid arguments), the code's own name in words. */
 static json_t *virt_title(json_t *virt, const struct vg_enum_value *code)
 {
     const char *format = json_string_value(json_object_get(virt, "str1"));
+    const char *message = json_string_value(json_object_get(virt, "message"));
     size_t len = format ? strcspn(format, "%") : 0;
+    if (message && format && strncmp(message, format, len) != 0)
+        len = 0;
     while (len > 0 && strchr(" :'\"(", format[len - 1]))
         len--;
     if (len > 0)

@@ -93,7 +93,12 @@ virDomainPtr vg_find_domain(struct vg_request *rq, const char *s)
         dom = virDomainLookupByID(conn, parse_id(s));
         break;
     }
-    if (!dom)
+    if (!dom && rq->by == VG_LOOKUP_UUID && virGetLastErrorCode() == VIR_ERR_INVALID_ARG)
+        vg_error_set(&rq->error, VG_E_INVALID_VALUE,
+                     "'%s' is not a UUID; with by=uuid, 32 hexadecimal digits are "
+                     "accepted, with or without dashes",
+                     s);
+    else if (!dom)
         vg_error_set_virt(&rq->error);
     return dom;
 }

@@ -69,6 +69,7 @@ struct vg_domain_filter {
     const char *name;    /* glob, or NULL */
     const char *after;   /* only names after this one, or NULL */
     int64_t limit;       /* 0: no limit */
+    bool nothing;        /* two of the filters exclude each other */
 };
 #define VG_DOMAIN_STATES_ACTIVE   (1U << 30)
 #define VG_DOMAIN_STATES_INACTIVE (1U << 31)

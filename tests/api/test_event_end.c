@@ -225,9 +225,11 @@ static const struct step access_rows[] = {
     {"GET", "/domains/test/events?wait=0", 401, NULL},
     {"GET", "/events?wait=0", 200, "{'events':[]}", .headers = {VIEWER}},
     {"GET", "/domains/test/events?wait=0", 200, NULL, .headers = {VIEWER}},
-    /* which a viewer may ask for, and never sees */
-    {"GET", "/events?wait=0&object=qemu-monitor&event=monitor", 200, "{'events':[]}",
-     .headers = {VIEWER}},
+    /* a viewer never sees them, and is told so where it names them */
+    {"GET", "/events?wait=0&object=domain,qemu-monitor", 403,
+     "{'type':'urn:virtgate:error:forbidden'}", .headers = {VIEWER}},
+    {"GET", "/events?wait=0&object=qemu-monitor", 200, "{'events':[]}",
+     .headers = {ADMIN}},
 };
 
 /* Whoever watches is asked again when the tokens are read again. */

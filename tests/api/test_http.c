@@ -23,6 +23,9 @@ static const struct step methods[] = {
     {"POST", "/version", 405, NO("method-not-allowed"), .wants = {"Allow: *GET*"}},
 };
 
+#define BROWSER                                                                          \
+    "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;q=0.8"
+
 static const struct step negotiation[] = {
     {"GET", "/version", 200, NULL, .headers = {"Accept: */*"}},
     {"GET", "/version", 200, NULL, .headers = {"Accept: application/*"}},
@@ -32,6 +35,18 @@ static const struct step negotiation[] = {
     {"GET", "/version", 406, NO("not-acceptable"),
      .headers = {"Accept: application/xml"}},
     {"GET", "/version", 406, NULL, .headers = {"Accept: application/json;q=0"}},
+    /* the range that matches most exactly counts (RFC 9110, 12.5.1) */
+    {"GET", "/version", 406, NULL, .headers = {"Accept: */*, application/json;q=0"}},
+    {"GET", "/domains/test", 200, NULL,
+     .headers = {"Accept: application/xml;q=0, application/*"},
+     .wants = {"Content-Type: application/json"}},
+    /* a browser's: XML it is where there is XML, but not of a choice of fields */
+    {"GET", "/domains/test", 200, NULL, .headers = {BROWSER},
+     .wants = {"Content-Type: application/xml"}},
+    {"GET", "/domains/test?fields=name", 200, "{'name':'test'}", .headers = {BROWSER},
+     .wants = {"Content-Type: application/json"}},
+    {"GET", "/domains/test?fields=name", 400, NO("invalid-value"),
+     .headers = {"Accept: application/xml"}},
     {"GET", "/domains/test", 200, NULL,
      .headers = {"Accept: application/json, application/xml;q=0.5"},
      .wants = {"Content-Type: application/json*", "Vary: *Accept*"}},

@@ -166,8 +166,12 @@ static void test_unknown(void **state)
 static void test_titles(void **state)
 {
     (void)state;
-    static const char *const rows[][2] = {
+    static const char *const rows[][3] = {
         {"operation failed: %s", "operation failed"},
+        {"operation failed: %s", "operation failed", "operation failed: no"},
+        /* as virRaiseErrorFull() of an invalid argument */
+        {"virDomainLookupByUUIDString", "system error",
+         "uuidstr in virDomainLookupByUUIDString must be a valid UUID"},
         {"An error occurred, but the cause is unknown",
          "An error occurred, but the cause is unknown"},
         {"got unknown HTTP error code %d", "got unknown HTTP error code"},
@@ -177,7 +181,8 @@ static void test_titles(void **state)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct vg_error e = {0};
         vg_autofree char *str1 = strdup(rows[i][0]);
-        make_error(&e, VIR_FROM_NONE, VIR_ERR_SYSTEM_ERROR, NULL, str1);
+        vg_autofree char *message = rows[i][2] ? strdup(rows[i][2]) : NULL;
+        make_error(&e, VIR_FROM_NONE, VIR_ERR_SYSTEM_ERROR, message, str1);
         json_auto_t *j = vg_error_to_json(&e);
         assert_text(j, "title", rows[i][1]);
         vg_error_clear(&e);
