@@ -296,16 +296,25 @@ static int read_command_line(struct vg_config_read *r, int argc, char **argv,
 
 /* ---- environment ------------------------------------------------------------------- */
 
+#define PREFIX "VIRTGATE_"
+
+/* VIRTGATE_POOL_SIZE of pool-size. Owned by the caller; NULL: out of memory. */
+static char *name_variable(const struct vg_config_option *o)
+{
+    char *name = NULL;
+    if (asprintf(&name, PREFIX "%s", o->name) < 0)
+        return NULL;
+    for (char *p = name; *p; p++)
+        *p = (char)(*p == '-' ? '_' : toupper((unsigned char)*p));
+    return name;
+}
+
 static int read_variable(struct vg_config_read *r, enum vg_config_index option)
 {
     const struct vg_config_option *o = &vg_config_options[option];
-    vg_autofree char *name = NULL;
-    if (asprintf(&name, "VIRTGATE_%s", o->name) < 0) {
-        name = NULL;
+    vg_autofree char *name = name_variable(o);
+    if (!name)
         return vg_config_fail(r, "out of memory");
-    }
-    for (char *p = name; *p; p++)
-        *p = (char)(*p == '-' ? '_' : toupper((unsigned char)*p));
     const char *value = getenv(name);
     if (!value)
         return 0;
@@ -331,6 +340,33 @@ static int read_environment(struct vg_config_read *r)
             return -1;
     }
     return 0;
+}
+
+/* Kubernetes and Docker tell of a service called virtgate in variables of its name. */
+static bool is_of_service(const char *rest)
+{
+    return strncmp(rest, "SERVICE_", 8) == 0 || strcmp(rest, "PORT") == 0 ||
+           strncmp(rest, "PORT_", 5) == 0;
+}
+
+static bool names_option(const char *name)
+{
+    for (size_t i = 0; i < VG_CONFIG_COUNT; i++) {
+        vg_autofree char *known = name_variable(&vg_config_options[i]);
+        if (!known || strcmp(known, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+void vg_config_find_strays(void (*say)(const char *name))
+{
+    for (char **at = environ; *at; at++) {
+        vg_autofree char *name = strndup(*at, strcspn(*at, "="));
+        if (name && strncmp(name, PREFIX, strlen(PREFIX)) == 0 &&
+            !is_of_service(name + strlen(PREFIX)) && !names_option(name))
+            say(name);
+    }
 }
 
 /* ---- all of it --------------------------------------------------------------------- */

@@ -122,6 +122,18 @@ static void drain(void)
     vg_log(VG_LOG_INFO, "main", "stopped");
 }
 
+#define STRAY "no option has the name of this variable; --help lists them"
+
+static void log_stray(const char *name)
+{
+    vg_log(VG_LOG_WARNING, "main", "%s: " STRAY, name);
+}
+
+static void print_stray(const char *name)
+{
+    fprintf(stderr, "virtgate: %s: " STRAY "\n", name);
+}
+
 static int run(const struct vg_config *config)
 {
     vg_autofree char *message = NULL;
@@ -137,6 +149,7 @@ static int run(const struct vg_config *config)
     }
     vg_xml_log_errors();
     vg_log(VG_LOG_INFO, "main", "virtgate " VG_VERSION);
+    vg_config_find_strays(log_stray);
     int rc = EXIT_FAILURE;
     vg_consoles_limit((unsigned int)config->consoles);
     if (vg_events_start((size_t)config->event_buffer * config->hosts.n) == 0 &&
@@ -174,6 +187,7 @@ int main(int argc, char **argv)
         puts("virtgate " VG_VERSION);
         break;
     case VG_CONFIG_CHECK:
+        vg_config_find_strays(print_stray);
         puts("configuration is valid");
         break;
     case VG_CONFIG_RUN:

@@ -96,6 +96,32 @@ static void test_command_line(void)
     test_output(ARGS("--config", "/nonexistent/virtgate.conf"), 2, "/nonexistent");
 }
 
+/* A variable that is no option's is said, but for those of a service of that name. */
+static void test_strays(void)
+{
+    char *output = NULL;
+    const char *const check[] = {"--check-config", "--connect", "test:///default", NULL};
+    setenv("VIRTGATE_POOL_SIZ", "3", 1);
+    setenv("VIRTGATE_SERVICE_HOST", "10.0.0.1", 1);
+    setenv("VIRTGATE_PORT_8080_TCP", "tcp://10.0.0.1:8080", 1);
+    int status = server_run(check, &output);
+    check_that(status == 0 && output && strstr(output, "VIRTGATE_POOL_SIZ:") &&
+                   !strstr(output, "SERVICE_HOST") && !strstr(output, "PORT_8080"),
+               "stray variables: status %d, prints %s", status, output ? output : "");
+    free(output);
+    struct scenario s;
+    if (scenario_begin(&s, "stray variables", ARGS("-c", "test:///default"))) {
+        char *log = read_whole(s.server.log);
+        check_that(log && strstr(log, "VIRTGATE_POOL_SIZ:"), "the log says so, too: %s",
+                   log ? log : "nothing");
+        free(log);
+        scenario_end(&s);
+    }
+    unsetenv("VIRTGATE_POOL_SIZ");
+    unsetenv("VIRTGATE_SERVICE_HOST");
+    unsetenv("VIRTGATE_PORT_8080_TCP");
+}
+
 static void test_config_file(void)
 {
     char path[] = "/tmp/vg-test-conf.XXXXXX";
@@ -132,6 +158,7 @@ int main(void)
     serve("all dead", ARGS("-c", "test+unix:///nosuch?socket=/nonexistent"), all_dead,
           COUNT(all_dead));
     test_command_line();
+    test_strays();
     test_config_file();
     return checks_report();
 }

@@ -81,6 +81,7 @@ __attribute__((noreturn)) static void exec_child(const char *const argv[], int o
     unsetenv("VIRTGATE_CONNECT");
     unsetenv("VIRTGATE_LISTEN");
     unsetenv("VIRTGATE_TOKEN_FILE");
+    unsetenv("VIRTGATE_BIN"); /* ours, and no option's */
     execvp(argv[0], (char *const *)(uintptr_t)argv);
     dprintf(STDERR_FILENO, "%s: %s\n", argv[0], strerror(errno));
     _exit(127);
