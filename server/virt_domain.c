@@ -136,6 +136,47 @@ void vg_view_write(struct vg_json *w, const char *key, const struct vg_view *v,
     vg_json_end_object(w);
 }
 
+/* ---- by statistics ----------------------------------------------------------------- */
+
+/* Whether the parameter is the one of that name, which then tells the field. */
+static bool tells(struct vg_view *v, const virTypedParameter *p, const char *name,
+                  enum vg_domain_field field)
+{
+    if (strcmp(p->field, name) != 0)
+        return false;
+    v->have |= field;
+    return true;
+}
+
+static void take_parameter(struct vg_view *v, const virTypedParameter *p)
+{
+    unsigned long long n = p->type == VIR_TYPED_PARAM_ULLONG ? p->value.ul
+                           : p->type == VIR_TYPED_PARAM_UINT
+                               ? p->value.ui
+                               : (unsigned long long)p->value.i;
+
+    if (tells(v, p, "state.state", VG_DOMAIN_STATE))
+        v->state = (int)n;
+    else if (tells(v, p, "state.reason", VG_DOMAIN_STATE_REASON))
+        v->reason = (int)n;
+    else if (tells(v, p, "balloon.current", VG_DOMAIN_MEMORY))
+        v->memory = n;
+    else if (tells(v, p, "balloon.maximum", VG_DOMAIN_MAX_MEMORY))
+        v->max_memory = n;
+    else if (tells(v, p, "vcpu.current", VG_DOMAIN_VCPUS))
+        v->vcpus = (unsigned int)n;
+    else if (tells(v, p, "vcpu.maximum", VG_DOMAIN_MAX_VCPUS))
+        v->xml.max_vcpus = (int64_t)n;
+    else if (tells(v, p, "cpu.time", VG_DOMAIN_CPU_TIME))
+        v->cpu_time = n;
+}
+
+void vg_view_take_stats(struct vg_view *v, const virDomainStatsRecord *record)
+{
+    for (int i = 0; i < record->nparams; i++)
+        take_parameter(v, &record->params[i]);
+}
+
 /* ---- one domain -------------------------------------------------------------------- */
 
 /* A field that the driver does not have is left out; any other failure is the request's.

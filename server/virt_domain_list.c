@@ -32,39 +32,6 @@ static void free_list(struct list *list)
 }
 #define auto_list VG_CLEANUP(free_list) struct list
 
-/* Whether the parameter is the one of that name, which then tells the field. */
-static bool tells(struct vg_view *v, const virTypedParameter *p, const char *name,
-                  enum vg_domain_field field)
-{
-    if (strcmp(p->field, name) != 0)
-        return false;
-    v->have |= field;
-    return true;
-}
-
-static void take_parameter(struct vg_view *v, const virTypedParameter *p)
-{
-    unsigned long long n = p->type == VIR_TYPED_PARAM_ULLONG ? p->value.ul
-                           : p->type == VIR_TYPED_PARAM_UINT
-                               ? p->value.ui
-                               : (unsigned long long)p->value.i;
-
-    if (tells(v, p, "state.state", VG_DOMAIN_STATE))
-        v->state = (int)n;
-    else if (tells(v, p, "state.reason", VG_DOMAIN_STATE_REASON))
-        v->reason = (int)n;
-    else if (tells(v, p, "balloon.current", VG_DOMAIN_MEMORY))
-        v->memory = n;
-    else if (tells(v, p, "balloon.maximum", VG_DOMAIN_MAX_MEMORY))
-        v->max_memory = n;
-    else if (tells(v, p, "vcpu.current", VG_DOMAIN_VCPUS))
-        v->vcpus = (unsigned int)n;
-    else if (tells(v, p, "vcpu.maximum", VG_DOMAIN_MAX_VCPUS))
-        v->xml.max_vcpus = (int64_t)n;
-    else if (tells(v, p, "cpu.time", VG_DOMAIN_CPU_TIME))
-        v->cpu_time = n;
-}
-
 #define FROM_EACH (VG_DOMAIN_OS_TYPE | VG_DOMAIN_TITLE | VG_DOMAIN_UPDATED)
 
 /* What libvirtd itself knows of all is what a filter or the state group tells. */
@@ -155,8 +122,7 @@ static int read_list(struct vg_request *rq, unsigned int filter, unsigned int fi
         const virDomainStatsRecord *record = list->records.v[list->n];
         struct vg_view *v = &list->v[list->n];
         *v = vg_view_of(record->dom);
-        for (int i = 0; i < record->nparams; i++)
-            take_parameter(v, &record->params[i]);
+        vg_view_take_stats(v, record);
     }
     return 0;
 }

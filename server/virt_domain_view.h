@@ -40,6 +40,9 @@ struct vg_view {
 struct vg_view vg_view_of(virDomainPtr dom);
 bool vg_view_is_active(const struct vg_view *view);
 
+/* Fills in what the statistics of the groups state, cpu-total, balloon and vcpu tell. */
+void vg_view_take_stats(struct vg_view *view, const virDomainStatsRecord *record);
+
 /* Asks libvirt for those of the fields that are not known. -1: libvirt's last error. */
 int vg_view_read(struct vg_view *view, unsigned int fields, bool in_process);
 

@@ -10,6 +10,8 @@
 #include "virtgate/autoptr.h"
 #include "virtgate/metrics.h"
 
+#include <string.h>
+
 #define PATIENCE_NS (VG_SECOND_NS / 50)
 #define LIMIT_NS    (5 * VG_SECOND_NS)
 /* How long it holds that lists are long, or do not come. */
@@ -19,10 +21,14 @@
 /* To list so many domains takes as long as such a call (measured). */
 #define DOMAINS_A_CALL 20
 
-/* Of an inactive domain; a running one's are fixed, and remembered (virt_recall.h). */
-struct vcpus {
+/* What an inactive domain is, of which libvirtd need not ask a monitor. */
+struct inactive {
     unsigned char uuid[VIR_UUID_BUFLEN]; /* first, for vg_compare_uuids() */
-    unsigned int max;
+    unsigned int have;                   /* fields */
+    int state, reason;
+    unsigned int vcpus;
+    int64_t max_vcpus;
+    unsigned long long memory, max_memory;
 };
 
 /* Guarded by the lock; what was read is read without it once the round has ended. */
@@ -30,9 +36,10 @@ struct round {
     unsigned int refs;
     uint64_t number; /* by when it began; 0: it is open */
     bool ended;
-    unsigned int told; /* fields; what the driver does not have is missing */
+    unsigned int wanted; /* fields */
+    unsigned int told;   /* of these; what the driver does not have is missing */
     struct vg_domain_set autostart, managed_save;
-    struct vcpus *inactive; /* sorted; owned */
+    struct inactive *inactive; /* sorted; owned */
     size_t n_inactive;
 };
 
@@ -89,25 +96,38 @@ void vg_marks_free(struct vg_marks *marks)
 
 /* ---- a round ----------------------------------------------------------------------- */
 
-static bool read_vcpus(virConnectPtr conn, struct round *round)
+static struct inactive inactive_of(const virDomainStatsRecord *record)
+{
+    struct vg_view v = vg_view_of(record->dom);
+
+    vg_view_take_stats(&v, record);
+    struct inactive ret = {.have = v.have,
+                           .state = v.state,
+                           .reason = v.reason,
+                           .vcpus = v.vcpus,
+                           .max_vcpus = v.xml.max_vcpus,
+                           .memory = v.memory,
+                           .max_memory = v.max_memory};
+    memcpy(ret.uuid, v.uuid, sizeof(ret.uuid));
+    return ret;
+}
+
+static bool read_inactive(virConnectPtr conn, struct round *round)
 {
     vg_autolist(stats) records = {0};
 
-    records.n = virConnectGetAllDomainStats(conn, VIR_DOMAIN_STATS_VCPU, &records.v,
-                                            VIR_CONNECT_GET_ALL_DOMAINS_STATS_INACTIVE |
-                                                VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT);
+    records.n = virConnectGetAllDomainStats(
+        conn, VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_BALLOON | VIR_DOMAIN_STATS_VCPU,
+        &records.v,
+        VIR_CONNECT_GET_ALL_DOMAINS_STATS_INACTIVE |
+            VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT);
     if (records.n < 0)
         return false;
     round->inactive = calloc((size_t)records.n + 1, sizeof(*round->inactive));
     if (!round->inactive)
         return false;
-    for (int i = 0; i < records.n; i++) {
-        const virDomainStatsRecord *record = records.v[i];
-        struct vcpus *vcpus = &round->inactive[round->n_inactive];
-        virDomainGetUUID(record->dom, vcpus->uuid);
-        round->n_inactive += virTypedParamsGetUInt(record->params, record->nparams,
-                                                   "vcpu.maximum", &vcpus->max) == 1;
-    }
+    for (; round->n_inactive < (size_t)records.n; round->n_inactive++)
+        round->inactive[round->n_inactive] = inactive_of(records.v[round->n_inactive]);
     qsort(round->inactive, round->n_inactive, sizeof(*round->inactive), vg_compare_uuids);
     return true;
 }
@@ -115,15 +135,17 @@ static bool read_vcpus(virConnectPtr conn, struct round *round)
 /* The fields that were told. */
 static unsigned int read_lists(virConnectPtr conn, struct round *round)
 {
-    unsigned int told = 0;
+    unsigned int wanted = round->wanted, told = 0; /* nobody wants more since it began */
 
-    if (vg_domain_set_add(&round->autostart, conn, VIR_CONNECT_LIST_DOMAINS_AUTOSTART) ==
-        0)
+    if (wanted & VG_DOMAIN_AUTOSTART &&
+        vg_domain_set_add(&round->autostart, conn, VIR_CONNECT_LIST_DOMAINS_AUTOSTART) ==
+            0)
         told |= VG_DOMAIN_AUTOSTART;
-    if (vg_domain_set_add(&round->managed_save, conn,
+    if (wanted & VG_DOMAIN_MANAGED_SAVE &&
+        vg_domain_set_add(&round->managed_save, conn,
                           VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE) == 0)
         told |= VG_DOMAIN_MANAGED_SAVE;
-    if (read_vcpus(conn, round))
+    if (wanted & VG_DOMAIN_MAX_VCPUS && read_inactive(conn, round))
         told |= VG_DOMAIN_MAX_VCPUS;
     return told;
 }
@@ -230,12 +252,14 @@ static bool is_worth(struct vg_marks *marks, unsigned int fields)
            (running + waiting) * calls > ROUND_CALLS + listed / DOMAINS_A_CALL;
 }
 
-/* Whether the round begins after everybody asked who waits for the request's answer. One
- * that is asked once more, or that made a change itself, asks now. */
-static bool is_after(const struct round *latest, const struct vg_request *rq)
+/* Whether the round tells the fields, and begins after everybody asked who waits for the
+ * request's answer. One that is asked once more, or that made a change itself, asks now.
+ */
+static bool will_do(const struct round *latest, const struct vg_request *rq,
+                    unsigned int fields)
 {
-    return latest && rq->marks_from && !rq->again && rq->route->flags & VG_READ &&
-           latest->number >= rq->marks_from;
+    return latest && !(fields & ~latest->wanted) && rq->marks_from && !rq->again &&
+           rq->route->flags & VG_READ && latest->number >= rq->marks_from;
 }
 
 /* The round that is to answer; counted. NULL: none. *ret_opened is to be submitted,
@@ -243,13 +267,16 @@ static bool is_after(const struct round *latest, const struct vg_request *rq)
 static struct round *choose_round(struct vg_marks *marks, const struct vg_request *rq,
                                   unsigned int fields, struct vg_request **ret_opened)
 {
-    if (is_after(marks->latest, rq))
+    if (will_do(marks->latest, rq, fields))
         return ref_round(marks->latest);
     if (!is_worth(marks, fields))
         return NULL;
     if (!marks->open)
         *ret_opened = open_round(marks);
-    return marks->open ? ref_round(marks->open) : NULL;
+    if (!marks->open)
+        return NULL;
+    marks->open->wanted |= fields;
+    return ref_round(marks->open);
 }
 
 /* Waits for the round's end, and a moment at most. Lock held. */
@@ -264,6 +291,22 @@ static void await_round(struct vg_marks *marks, const struct round *round)
         }
 }
 
+/* All that virDomainGetInfo() would tell, too: an inactive domain has used no time. (One
+ * without a balloon, but with less current memory than it has, is where libvirt's two
+ * calls differ: statistics count all of it, as a guest would get it.) */
+static void take_inactive(const struct inactive *is, struct vg_view *view)
+{
+    view->contradicted = view->have & VG_DOMAIN_STATE && view->state != is->state;
+    view->state = is->state;
+    view->reason = is->reason;
+    view->vcpus = is->vcpus;
+    view->xml.max_vcpus = is->max_vcpus;
+    view->memory = is->memory;
+    view->max_memory = is->max_memory;
+    view->cpu_time = 0;
+    view->have |= is->have | VG_DOMAIN_CPU_TIME;
+}
+
 static void take_marks(const struct round *round, struct vg_view *view)
 {
     view->autostart = vg_domain_set_has(&round->autostart, view->uuid);
@@ -271,12 +314,10 @@ static void take_marks(const struct round *round, struct vg_view *view)
     view->have |= round->told & (VG_DOMAIN_AUTOSTART | VG_DOMAIN_MANAGED_SAVE);
     if (!round->n_inactive || vg_view_is_active(view))
         return;
-    const struct vcpus *vcpus = bsearch(view->uuid, round->inactive, round->n_inactive,
-                                        sizeof(*vcpus), vg_compare_uuids);
-    if (vcpus) {
-        view->xml.max_vcpus = vcpus->max;
-        view->have |= VG_DOMAIN_MAX_VCPUS;
-    }
+    const struct inactive *is = bsearch(view->uuid, round->inactive, round->n_inactive,
+                                        sizeof(*is), vg_compare_uuids);
+    if (is)
+        take_inactive(is, view);
 }
 
 void vg_marks_read(struct vg_request *rq, struct vg_view *view, unsigned int fields)

@@ -215,7 +215,13 @@ def change_and_read(uri, port, name, wrong):
         wrong.append(body["autostart"] != bool(n % 2) or body["maxVcpus"] != 1)
         domain.setVcpusFlags(2 + n % 2, libvirt.VIR_DOMAIN_VCPU_MAXIMUM |
                              libvirt.VIR_DOMAIN_AFFECT_CONFIG)
-        wrong.append(client.get(f"/domains/{name}")[2]["maxVcpus"] != 2 + n % 2)
+        body = client.get(f"/domains/{name}")[2]
+        wrong.append(body["maxVcpus"] != 2 + n % 2 or body["vcpus"] != domain.info()[3])
+        domain.setMaxMemory((16 + n % 8) << 10)
+        domain.setMemoryFlags((8 + n % 8) << 10, libvirt.VIR_DOMAIN_AFFECT_CONFIG)
+        body, info = client.get(f"/domains/{name}")[2], domain.info()
+        wrong.append([body["maxMemoryKiB"], body["memoryKiB"], body["cpuTimeNs"]] !=
+                     [info[1], info[2], info[4]])
         domain.undefine()
         wrong.append(client.get(f"/domains/{name}")[0] != 404)
 
@@ -258,7 +264,7 @@ def together(uri):
         t.start()
     for t in threads:
         t.join()
-    check(len(wrong) == 12 * 3 * CHANGES + 9, "every thread came to its end", len(wrong))
+    check(len(wrong) == 12 * 4 * CHANGES + 9, "every thread came to its end", len(wrong))
     check(not any(wrong), "what lists answer is never older than the question", sum(wrong))
     before = listed_reads(gateway.port)
     check(before > 0, "lists answered some")
