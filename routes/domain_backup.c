@@ -25,13 +25,7 @@ static struct vg_reply begin_backup(struct vg_request *rq)
 
     if (vg_args(rq, args) < 0)
         return vg_fail(rq);
-    if (!backup && !vg_xml_body(rq)) {
-        vg_error_set(vg_request_error(rq), VG_E_MISSING_KEY,
-                     "Send libvirt's <domainbackup> as application/xml, or as "
-                     "{\"backup\": \"<domainbackup>...\"}");
-        return vg_fail(rq);
-    }
-    const char *xml = vg_xml_argument(rq, backup);
+    const char *xml = vg_xml_argument(rq, "backup", backup);
     if (!xml || (checkpoint && vg_xml_check(rq, checkpoint) < 0))
         return vg_fail(rq);
     vg_autoptr(virDomain) dom = vg_path_domain(rq);

@@ -112,11 +112,11 @@ static struct vg_reply commit_disk(struct vg_request *rq)
 /* {"dest": "<disk>...</disk>"}; libvirt's typed parameters are members beside it. */
 static struct vg_reply copy_disk(struct vg_request *rq)
 {
-    const char *given = NULL;
+    const char *dest = NULL;
     int64_t bandwidth = 0, granularity = 0, buffer = 0;
     unsigned int flags = 0;
     const struct vg_field args[] = {
-        VG_NEED_TEXT("dest", &given),
+        VG_NEED_TEXT("dest", &dest),
         VG_NUMBER("bandwidth", &bandwidth, 0, INT64_MAX),
         VG_NUMBER("granularity", &granularity, 0, UINT32_MAX),
         VG_NUMBER("bufSize", &buffer, 0, INT64_MAX),
@@ -131,8 +131,7 @@ static struct vg_reply copy_disk(struct vg_request *rq)
 
     if (vg_args(rq, args) < 0)
         return vg_fail(rq);
-    const char *dest = vg_xml_argument(rq, given);
-    vg_autoptr(virDomain) dom = dest ? vg_path_domain(rq) : NULL;
+    vg_autoptr(virDomain) dom = vg_xml_check(rq, dest) == 0 ? vg_path_domain(rq) : NULL;
     if (!dom || begin_job(rq, dom, VIR_DOMAIN_BLOCK_JOB_TYPE_COPY) < 0)
         return vg_fail(rq);
     params[0].value.ul = (unsigned long long)bandwidth;

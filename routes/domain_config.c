@@ -120,7 +120,7 @@ static struct vg_reply convert_domain(struct vg_request *rq)
         return vg_reply_xml(rq,
                             virConnectDomainXMLFromNative(vg_conn(rq), from, config, 0));
     vg_autofree char *made = domain ? vg_domain_xml_of_json(rq, domain) : NULL;
-    const char *xml = domain ? made : vg_xml_argument(rq, given);
+    const char *xml = domain ? made : vg_xml_argument(rq, "xml", given);
     if (!xml)
         return vg_fail(rq);
     vg_autofree char *native = virConnectDomainXMLToNative(vg_conn(rq), to, xml, 0);

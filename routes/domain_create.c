@@ -183,7 +183,7 @@ static const char *find_xml(struct vg_request *rq, struct form *f, char **ret_ma
     if (f->domain)
         return *ret_made = vg_domain_xml_of_json(rq, f->domain);
     if (!f->short_form)
-        return vg_xml_argument(rq, f->xml);
+        return vg_xml_argument(rq, "xml", f->xml);
     d->vcpus = d->vcpus ? d->vcpus : 1;
     d->graphics = d->graphics < 0 ? VG_NEW_NO_GRAPHICS : d->graphics;
     d->console = f->console != 0;

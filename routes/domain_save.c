@@ -144,7 +144,7 @@ static struct vg_reply set_image_xml(struct vg_request *rq)
 
     if (read_image(rq, &image) < 0)
         return vg_fail(rq);
-    const char *xml = vg_xml_argument(rq, image.xml);
+    const char *xml = vg_xml_argument(rq, "xml", image.xml);
     if (!xml)
         return vg_fail(rq);
     return done_file(

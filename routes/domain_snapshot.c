@@ -109,7 +109,7 @@ static int read_creation(struct vg_request *rq, struct creation *c)
                      "'description' do not");
         return -1;
     }
-    if (document && !(c->xml = vg_xml_argument(rq, c->xml)))
+    if (document && !(c->xml = vg_xml_argument(rq, "xml", c->xml)))
         return -1;
     return 0;
 }

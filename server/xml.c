@@ -35,14 +35,15 @@ const char *vg_xml_attribute(const xmlNode *node, const char *name)
     return NULL;
 }
 
-const char *vg_xml_argument(struct vg_request *rq, const char *given)
+const char *vg_xml_argument(struct vg_request *rq, const char *key, const char *given)
 {
     const char *body = vg_xml_body(rq);
     const char *xml = body ? body : given;
 
     if (!xml) {
         vg_error_set(&rq->error, VG_E_MISSING_KEY,
-                     "Send libvirt's XML as application/xml, or as {\"xml\": \"...\"}");
+                     "Send libvirt's XML as application/xml, or as {\"%s\": \"...\"}",
+                     key);
         return NULL;
     }
     size_t n = body ? rq->body_length : strlen(xml);
@@ -56,7 +57,7 @@ const char *vg_xml_and_flags(struct vg_request *rq, const struct vg_enum *names,
     const struct vg_field args[] = {VG_TEXT("xml", &given),
                                     VG_NAMES("flags", ret_flags, names), VG_END};
 
-    return vg_args(rq, args) < 0 ? NULL : vg_xml_argument(rq, given);
+    return vg_args(rq, args) < 0 ? NULL : vg_xml_argument(rq, "xml", given);
 }
 
 int vg_xml_check(struct vg_request *rq, const char *xml)

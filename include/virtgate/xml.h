@@ -7,10 +7,10 @@
 #include "virtgate/reply.h"
 #include "virtgate/request.h"
 
-/* The document of a request: its application/xml body, or the text of the JSON member
- * `xml`, `given` (may be NULL). Guarded either way: no DTD, no entity, bounded size and
- * depth. NULL: the request's error is set. Borrowed. */
-const char *vg_xml_argument(struct vg_request *rq, const char *given);
+/* The document of a request: its application/xml body, or `given` (may be NULL), the text
+ * of the JSON member `key`. Guarded either way: no DTD, no entity, bounded size and depth.
+ * NULL: the request's error is set. Borrowed. */
+const char *vg_xml_argument(struct vg_request *rq, const char *key, const char *given);
 
 /* The same guard for one more document. -1: the request's error is set. */
 int vg_xml_check(struct vg_request *rq, const char *xml);

@@ -277,19 +277,19 @@ static void test_argument(void **state)
 {
     (void)state;
     struct vg_request *rq = vg_request_new();
-    assert_null(vg_xml_argument(rq, NULL));
+    assert_null(vg_xml_argument(rq, "xml", NULL));
     assert_string_equal(rq->error.slug, "missing-key");
     vg_error_clear(&rq->error);
-    assert_null(vg_xml_argument(rq, "<!DOCTYPE d><d/>"));
+    assert_null(vg_xml_argument(rq, "xml", "<!DOCTYPE d><d/>"));
     assert_string_equal(rq->error.slug, "unsafe-xml");
     vg_error_clear(&rq->error);
-    assert_string_equal(vg_xml_argument(rq, "<d/>"), "<d/>");
+    assert_string_equal(vg_xml_argument(rq, "xml", "<d/>"), "<d/>");
     /* a NUL byte does not end the look at an XML body */
     rq->body_kind = VG_BODY_XML;
     rq->body = calloc(1, 32);
     memcpy(rq->body, "<d/>\0<!DOCTYPE d>", 17);
     rq->body_length = 17;
-    assert_null(vg_xml_argument(rq, NULL));
+    assert_null(vg_xml_argument(rq, "xml", NULL));
     assert_string_equal(rq->error.slug, "unsafe-xml");
     vg_request_unref(rq);
 }
