@@ -208,20 +208,43 @@ void vg_device_write(struct vg_json *w, const struct vg_device *device)
     write_xml(w, node);
 }
 
-static void write_index(struct vg_json *w, const xmlNode *node)
+/* A number of libvirt's; absent is absent. */
+static void write_number(struct vg_json *w, const char *key, const xmlNode *node)
 {
-    const char *index = vg_xml_attribute(node, "index");
-    size_t digits = index ? strspn(index, "0123456789") : 0;
-    if (digits && !index[digits])
-        vg_json_raw(w, "index", index, digits);
+    const char *value = vg_xml_attribute(node, key);
+    size_t digits = value ? strspn(value, "0123456789") : 0;
+    if (digits && !value[digits])
+        vg_json_raw(w, key, value, digits);
 }
 
-/* source, protocol, pool, index: of a disk, and of each image below it. */
+/* Who has the image of a network disk. */
+static void write_hosts(struct vg_json *w, const xmlNode *source)
+{
+    const xmlNode *host = vg_xml_child(source, "host");
+
+    if (!host)
+        return;
+    vg_json_begin_array(w, "hosts");
+    for (; host; host = host->next) {
+        if (host->type != XML_ELEMENT_NODE || !is_named(host, "host"))
+            continue;
+        vg_json_begin_object(w, NULL);
+        write_attribute(w, "name", host, "name");
+        write_number(w, "port", host);
+        write_attribute(w, "transport", host, "transport");
+        write_attribute(w, "socket", host, "socket");
+        vg_json_end_object(w);
+    }
+    vg_json_end_array(w);
+}
+
+/* source, protocol, hosts, pool: of a disk, and of each image below it. */
 static void write_source(struct vg_json *w, const xmlNode *source)
 {
     const char *image = image_of(source);
     vg_json_string(w, "source", image);
     write_attribute(w, "protocol", source, "protocol");
+    write_hosts(w, source);
     write_attribute(w, "pool", source, "pool");
 }
 
@@ -238,7 +261,7 @@ static void write_chain(struct vg_json *w, const xmlNode *disk)
         write_attribute(w, "type", image, "type");
         write_attribute(w, "format", vg_xml_child(image, "format"), "type");
         write_source(w, vg_xml_child(image, "source"));
-        write_index(w, image);
+        write_number(w, "index", image);
         vg_json_end_object(w);
     }
     vg_json_end_array(w);
@@ -256,7 +279,7 @@ void vg_disk_write(struct vg_json *w, const struct vg_device *disk)
     write_attribute(w, "type", node, "type");
     write_attribute(w, "format", vg_xml_child(node, "driver"), "type");
     write_source(w, source);
-    write_index(w, source);
+    write_number(w, "index", source);
     vg_json_bool(w, "readOnly", vg_xml_child(node, "readonly") != NULL);
     vg_json_bool(w, "shareable", vg_xml_child(node, "shareable") != NULL);
     write_or_null(w, "alias", vg_xml_child(node, "alias"), "name");

@@ -27,6 +27,13 @@
     "<interface type='user'><mac address='52:54:00:11:22:44'/></interface>"              \
     "<sound model='ac97'/></devices></domain>"
 
+#define NETWORK_DISK                                                                     \
+    "<domain type='test'><name>far</name><memory>65536</memory><os><type>hvm</type>"     \
+    "</os><devices><disk type='network' device='disk'>"                                  \
+    "<source protocol='rbd' name='pool/image'><host name='mon1' port='6789'/>"           \
+    "<host name='mon2'/></source><target dev='vda' bus='virtio'/></disk></devices>"      \
+    "</domain>"
+
 #define DISK                                                                             \
     "{'target':'vda','bus':'virtio','device':'disk','type':'file','format':'qcow2',"     \
     "'source':'/img/a & b.qcow2','readOnly':false,'shareable':true,'alias':'ua-data',"   \
@@ -60,7 +67,12 @@ static const struct step lists[] = {
     {"GET", "/domains/nosuch/devices/ua-data", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
     {"GET", "/domains/d/disks", 200,
      "{'disks':[" DISK ",{'target':'hdc','device':'cdrom','source':null,"
-     "'readOnly':true,'shareable':false,'alias':null}]}"},
+     "'readOnly':true,'shareable':false,'alias':null,'hosts':'<absent>'}]}"},
+    {"POST", "/domains", 201, NULL, .xml = NETWORK_DISK},
+    {"GET", "/domains/far/disks", 200,
+     "{'disks':[{'type':'network','protocol':'rbd','source':'pool/image',"
+     "'hosts':[{'name':'mon1','port':6789},{'name':'mon2','port':'<absent>'}]}]}"},
+    {"DELETE", "/domains/far", 204, ""},
     {"GET", "/domains/d/disks?flags=inactive", 200, "{'disks':[{},{}]}"},
     {"GET", "/domains/nosuch/disks", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
     {"GET", "/domains/d/interfaces", 200,
