@@ -79,6 +79,18 @@ static int read_disk(struct vg_request *rq, const char *where, json_t *item,
     return 0;
 }
 
+/* "52:54:00:1:2:3", as libvirt reads it. */
+static bool is_mac(const char *text)
+{
+    for (int i = 0; i < 6; i++) {
+        size_t digits = strspn(text, "0123456789abcdefABCDEF");
+        if (digits < 1 || digits > 2 || text[digits] != (i < 5 ? ':' : '\0'))
+            return false;
+        text += digits + 1;
+    }
+    return true;
+}
+
 static int read_interface(struct vg_request *rq, const char *where, json_t *item,
                           struct vg_new_interface *nic)
 {
@@ -90,6 +102,8 @@ static int read_interface(struct vg_request *rq, const char *where, json_t *item
         return -1;
     if (!nic->network == !nic->bridge)
         return fail_value(rq, where, "one of 'network' and 'bridge'");
+    if (nic->mac && !is_mac(nic->mac))
+        return fail_value(rq, where, "a 'mac' like 52:54:00:12:34:56");
     return 0;
 }
 
@@ -140,9 +154,26 @@ static int read_lists(struct vg_request *rq, struct form *f)
     }
     json_array_foreach (f->boot, i, item) {
         snprintf(where, sizeof(where), "boot/%zu", i);
-        if (read_boot(rq, where, item, &d->boot[d->n_boot++]) < 0)
+        if (read_boot(rq, where, item, &d->boot[d->n_boot]) < 0)
             return -1;
+        for (size_t k = 0; k < d->n_boot; k++)
+            if (d->boot[k] == d->boot[d->n_boot]) /* the table's own text */
+                return fail_value(rq, where, "each device once");
+        d->n_boot++;
     }
+    return 0;
+}
+
+/* What libvirt would refuse, said before anything is asked of it, and by ?dryRun= too. */
+static int check_texts(struct vg_request *rq, const struct vg_new_domain *d)
+{
+    if (!*d->name || strchr(d->name, '/') || strchr(d->name, '\n'))
+        return fail_value(rq, "name", "a name without '/' and line feed");
+    if (d->uuid && !vg_is_uuid(d->uuid))
+        return fail_value(rq, "uuid",
+                          "a UUID, 36 characters with dashes or 32 hexadecimal digits,");
+    if (d->title && strchr(d->title, '\n'))
+        return fail_value(rq, "title", "one line");
     return 0;
 }
 
@@ -187,6 +218,8 @@ static const char *find_xml(struct vg_request *rq, struct form *f, char **ret_ma
     d->vcpus = d->vcpus ? d->vcpus : 1;
     d->graphics = d->graphics < 0 ? VG_NEW_NO_GRAPHICS : d->graphics;
     d->console = f->console != 0;
+    if (check_texts(rq, d) < 0)
+        return NULL;
     return read_lists(rq, f) < 0 ? NULL : (*ret_made = vg_new_domain_xml(rq, d));
 }
 

@@ -17,10 +17,12 @@ static int complete_type(struct vg_request *rq, int *type, const char *uri)
 {
     if (*type == NO_TYPE && uri)
         *type = VIR_DOMAIN_METADATA_ELEMENT;
-    if (*type != NO_TYPE)
+    if (*type != NO_TYPE && (*type != VIR_DOMAIN_METADATA_ELEMENT || uri))
         return 0;
     vg_error_set(vg_request_error(rq), VG_E_MISSING_KEY,
-                 "'type' is missing: title, description, or element with its 'uri'");
+                 *type == NO_TYPE
+                     ? "'type' is missing: title, description, or element with its 'uri'"
+                     : "'uri' is missing: the namespace of the element");
     return -1;
 }
 

@@ -14,8 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* 36 characters with dashes, or 32 hexadecimal digits. */
-static bool is_uuid(const char *s)
+bool vg_is_uuid(const char *s)
 {
     size_t n = strlen(s);
     if (n != 36 && n != 32)
@@ -50,7 +49,7 @@ static virDomainPtr find_any(virConnectPtr conn, const char *s)
     virDomainPtr dom = NULL;
     int id = parse_id(s);
 
-    if (is_uuid(s))
+    if (vg_is_uuid(s))
         dom = virDomainLookupByUUIDString(conn, s);
     else if (id >= 0)
         dom = virDomainLookupByID(conn, id);
@@ -130,7 +129,7 @@ static bool is_plain(const char *name)
     const char *allow;
     const struct vg_route *row = vg_router_find(VG_GET, path, 2, &allow);
 
-    return row && strcmp(row->pattern, "/domains/{domain}") == 0 && !is_uuid(name) &&
+    return row && strcmp(row->pattern, "/domains/{domain}") == 0 && !vg_is_uuid(name) &&
            parse_id(name) < 0 && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
 }
 

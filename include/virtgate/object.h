@@ -12,6 +12,10 @@
  * ...ByName). NULL: the request's error is libvirt's own. The caller owns the object. */
 virDomainPtr vg_path_domain(struct vg_request *rq);
 
+/* Whether it is shaped like a UUID: 36 characters with dashes, or 32 hexadecimal digits.
+ */
+bool vg_is_uuid(const char *text);
+
 /* The domain that `name` means, by the same rules, of the request's host. */
 virDomainPtr vg_find_domain(struct vg_request *rq, const char *name);
 
