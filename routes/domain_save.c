@@ -117,7 +117,13 @@ static struct vg_reply restore_image(struct vg_request *rq)
 {
     struct image image = {0};
 
-    if (read_image(rq, &image) < 0 || vg_operation_begin(rq, NULL, VG_NO_JOB) < 0)
+    if (read_image(rq, &image) < 0)
+        return vg_fail(rq);
+    /* whose it is; and what is no image is refused before 202 is answered */
+    vg_autofree char *xml = virDomainSaveImageGetXMLDesc(vg_conn(rq), image.file, 0);
+    if (!xml && virGetLastErrorCode() != VIR_ERR_NO_SUPPORT)
+        return fail_file(rq, NULL);
+    if (vg_operation_begin_making(rq, xml) < 0)
         return vg_fail(rq);
     return done_file(rq, NULL, call_restore(vg_conn(rq), &image));
 }

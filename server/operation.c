@@ -454,7 +454,7 @@ void vg_operation_give_up(const struct vg_request *rq)
 bool vg_operation_has_job(struct vg_operation *op)
 {
     VG_LOCK(&vg_operations_lock);
-    return op && op->state == VG_OPERATION_RUNNING && op->uuid[0];
+    return op && op->state == VG_OPERATION_RUNNING && op->uuid[0] && op->job >= 0;
 }
 
 const char *vg_operation_object(const struct vg_operation *op)

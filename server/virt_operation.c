@@ -13,24 +13,40 @@
 #include "virtgate/device.h"
 #include "virtgate/host.h"
 #include "virtgate/job.h"
+#include "virtgate/xml.h"
 
 #include <libvirt/virterror.h>
 #include <string.h>
 
-int vg_operation_begin(struct vg_request *rq, virDomainPtr dom, int job)
-{
-    char uuid[VIR_UUID_STRING_BUFLEN] = "";
+#define NO_JOB (-1)
 
-    if (dom)
-        virDomainGetUUIDString(dom, uuid);
-    if (vg_operation_note_begun(rq->operation, dom ? virDomainGetName(dom) : NULL, uuid,
-                                job) < 0) {
+static int begin(struct vg_request *rq, const char *name, const char *uuid, int job)
+{
+    if (vg_operation_note_begun(rq->operation, name, uuid, job) < 0) {
         vg_error_set(&rq->error, VG_E_CONFLICT,
                      "The operation was cancelled before it began; nothing was done");
         return -1;
     }
     atomic_store(&rq->lease->cut_at_ns, rq->deadline_ns);
     return 0;
+}
+
+int vg_operation_begin(struct vg_request *rq, virDomainPtr dom, int job)
+{
+    char uuid[VIR_UUID_STRING_BUFLEN] = "";
+
+    virDomainGetUUIDString(dom, uuid);
+    return begin(rq, virDomainGetName(dom), uuid, job);
+}
+
+int vg_operation_begin_making(struct vg_request *rq, const char *xml)
+{
+    vg_autofree char *name = NULL;
+    vg_autofree char *uuid = NULL;
+
+    if (xml && vg_xml_identity(xml, &name, &uuid) < 0)
+        return begin(rq, NULL, NULL, NO_JOB);
+    return begin(rq, name, uuid, NO_JOB);
 }
 
 /* Events name disks by their target, a path may name them by their image, too. */
@@ -136,7 +152,7 @@ struct vg_reply vg_operation_reply(struct vg_request *rq)
         return vg_fail(rq);
     }
     vg_operation_get_job(rq->watched, &job);
-    if (vg_conn(rq) && job.state == VG_OPERATION_RUNNING && job.uuid[0])
+    if (vg_conn(rq) && vg_operation_has_job(rq->watched))
         progress = read_progress(rq, &job);
     vg_auto_json w = vg_json_for(rq);
     vg_operation_write(rq->watched, &w, NULL, progress);

@@ -12,14 +12,15 @@
 
 struct _virDomain; /* a virDomainPtr's */
 
-/* No job of libvirt's: neither progress nor cancelling. */
-#define VG_NO_JOB (-1)
-
 /* Once, before the call: from here on it may take as long as operation-deadline. While
- * the domain (may be NULL) shows the job `job`, virDomainJobOperation, that is the
- * operation's progress, and cancelling aborts it. -1: the operation was cancelled
- * meanwhile, the request's error says so. */
+ * the domain shows the job `job`, virDomainJobOperation, that is the operation's progress,
+ * and cancelling aborts it. -1: the operation was cancelled meanwhile, the request's error
+ * says so. */
 int vg_operation_begin(struct vg_request *rq, struct _virDomain *dom, int job);
+
+/* The same of work that makes a domain of this document (NULL: nobody knows which): with
+ * neither progress nor cancelling. */
+int vg_operation_begin_making(struct vg_request *rq, const char *xml);
 
 /* ---- jobs that go on ----------------------------------------------------------------
  */
