@@ -51,6 +51,7 @@ static ssize_t receive(wslay_event_context_ptr frames, uint8_t *buffer, size_t s
     }
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return not_now(frames);
+    s->dead = true; /* nobody is there to be told why */
     wslay_event_set_error(frames, WSLAY_ERR_CALLBACK_FAILURE);
     return -1;
 }

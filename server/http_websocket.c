@@ -240,9 +240,12 @@ static void attend(struct vg_http_websocket *s)
 
 static void read_from(struct vg_http_websocket *s)
 {
-    if (!s->dead && wslay_event_recv(s->frames) != 0)
+    int rc = s->dead ? 0 : wslay_event_recv(s->frames);
+
+    if (rc == WSLAY_ERR_NOMEM)
         s->dead = true;
-    if (!wslay_event_get_read_enabled(s->frames)) /* it closes, or made a fault */
+    /* of a fault in the frames themselves wslay has queued the close that says so */
+    if (rc || !wslay_event_get_read_enabled(s->frames)) /* it closes, or made a fault */
         s->ending = true;
 }
 

@@ -77,6 +77,21 @@ def test_frames(port):
         socket.close()
 
 
+def test_faults(port):
+    """Frames that RFC 6455, 5, does not allow end it with a close; wslay gives no code (1005)
+    where the fault is in the header of a control frame."""
+    mask = bytes(4)
+    for what, frame, code in (("a ping in pieces", b"\x09\x80" + mask, 1005),
+                              ("a ping of 126 bytes", b"\x89\xfe\x00\x7e" + mask, 1005),
+                              ("a reserved bit", b"\xc1\x80" + mask, 1002),
+                              ("a reserved opcode", b"\x83\x80" + mask, 1002),
+                              ("a piece of nothing", b"\x80\x80" + mask, 1002)):
+        socket = WebSocket(port, EVENTS)
+        socket.socket.sendall(frame)
+        check(socket.end() == code, f"{what} ends it with {code}", socket.code)
+        socket.close()
+
+
 PING = b"\x89\xfd" + bytes(4 + 125)  # masked by nothing
 EMPTY = b"\x82\x80" + bytes(4)
 
@@ -130,6 +145,7 @@ def main():
     test_handshake(gateway.port)
     test_events(gateway.port)
     test_frames(gateway.port)
+    test_faults(gateway.port)
     test_deaf(gateway.port)
     test_talker(gateway.port)
     test_lasting()
