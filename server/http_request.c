@@ -132,7 +132,8 @@ bool vg_http_has_body(const struct vg_http_headers *h)
 static const char *find_fault(const struct vg_http_headers *h, const char *version)
 {
     if (strcmp(version, "HTTP/1.1") != 0)
-        return "Only HTTP/1.1 is spoken here";
+        return "Only HTTP/1.1 is spoken here (nginx as a proxy speaks it with "
+               "'proxy_http_version 1.1')";
     if (h->fault)
         return h->fault;
     if (h->n_host != 1)
