@@ -36,8 +36,8 @@ struct vg_http_conn {
     bool cut;
     bool lingers; /* refused with bytes unread: see http_linger.h */
     struct vg_http_sent sent;
-    char host[64];               /* the Host header last accepted */
-    _Atomic int64_t deadline_ns; /* when it is cut; 0: while its request is at work */
+    char host[64];                /* the Host header last accepted */
+    _Atomic int64_t deadline_ns;  /* when it is cut; 0: while its request is at work */
     atomic_int reading;           /* http_conn.c's */
     struct vg_http_call *waiting; /* whose client's end matters; http_conn.c's */
 };

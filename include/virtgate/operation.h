@@ -13,9 +13,9 @@
 struct _virDomain; /* a virDomainPtr's */
 
 /* Once, before the call: from here on it may take as long as operation-deadline. While
- * the domain shows the job `job`, virDomainJobOperation, that is the operation's progress,
- * and cancelling aborts it. -1: the operation was cancelled meanwhile, the request's error
- * says so. */
+ * the domain shows the job `job`, virDomainJobOperation, that is the operation's
+ * progress, and cancelling aborts it. -1: the operation was cancelled meanwhile, the
+ * request's error says so. */
 int vg_operation_begin(struct vg_request *rq, struct _virDomain *dom, int job);
 
 /* The same of work that makes a domain of this document (NULL: nobody knows which): with

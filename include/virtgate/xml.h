@@ -8,8 +8,8 @@
 #include "virtgate/request.h"
 
 /* The document of a request: its application/xml body, or `given` (may be NULL), the text
- * of the JSON member `key`. Guarded either way: no DTD, no entity, bounded size and depth.
- * NULL: the request's error is set. Borrowed. */
+ * of the JSON member `key`. Guarded either way: no DTD, no entity, bounded size and
+ * depth. NULL: the request's error is set. Borrowed. */
 const char *vg_xml_argument(struct vg_request *rq, const char *key, const char *given);
 
 /* The same guard for one more document. -1: the request's error is set. */
