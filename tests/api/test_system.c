@@ -105,9 +105,10 @@ static void test_strays(void)
     setenv("VIRTGATE_SERVICE_HOST", "10.0.0.1", 1);
     setenv("VIRTGATE_PORT_8080_TCP", "tcp://10.0.0.1:8080", 1);
     int status = server_run(check, &output);
-    check_that(status == 0 && output && strstr(output, "VIRTGATE_POOL_SIZ:") &&
-                   !strstr(output, "SERVICE_HOST") && !strstr(output, "PORT_8080"),
-               "stray variables: status %d, prints %s", status, output ? output : "");
+    const char *said = output ? output : "";
+    check_that(status == 0 && strstr(said, "VIRTGATE_POOL_SIZ:") &&
+                   !strstr(said, "SERVICE_HOST") && !strstr(said, "PORT_8080"),
+               "stray variables: status %d, prints %s", status, said);
     free(output);
     struct scenario s;
     if (scenario_begin(&s, "stray variables", ARGS("-c", "test:///default"))) {
