@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * See inventory.h. The slots are a plain table by the hash of what was asked: two
- * questions in one slot displace each other, and no list has to be kept in order.
+ * See inventory.h. Answers are found by the target that was asked for.
  */
 #include "server/inventory.h"
 
+#include "server/slots.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/metrics.h"
 
 #include <string.h>
-#include <xxhash.h>
 
-#define SLOTS     256
 #define MAX_BYTES (64 * 1024 * 1024) /* of all bodies */
 
 /* libvirt may send an event before it is done with the change (a transient domain whose
@@ -19,8 +17,9 @@
  * read so soon after an event is read once more when it has settled. */
 #define SETTLE_NS (VG_SECOND_NS / 5)
 
-struct slot {
-    char *target; /* owned; NULL: empty */
+struct entry {
+    struct vg_slot slot;
+    char *target; /* owned */
     const struct vg_route *route;
     size_t prefix; /* bytes of target, "/hosts/NAME" */
     enum vg_accept accept;
@@ -35,7 +34,7 @@ struct vg_inventory {
     atomic_bool enabled;
     atomic_uint changing; /* changes by the gateway in progress */
     pthread_mutex_t lock;
-    struct slot slots[SLOTS];
+    struct vg_slots entries;
     size_t bytes, answers;
     unsigned int next_pick;
     atomic_uint_fast64_t hits, misses, differences;
@@ -51,29 +50,32 @@ struct vg_inventory *vg_inventory_new(void)
     return inv;
 }
 
-/* Lock held. */
-static void clear_slot(struct vg_inventory *inv, struct slot *s)
+/* Lock held. Empties the place. */
+static void drop(struct vg_inventory *inv, struct vg_slot **at)
 {
-    if (!s->target)
+    struct entry *e = (struct entry *)*at;
+
+    if (!e)
         return;
-    inv->bytes -= s->reply.body->length;
+    inv->bytes -= e->reply.body->length;
     inv->answers--;
-    free(s->target);
-    vg_reply_clear(&s->reply);
-    *s = (struct slot){0};
+    free(e->target);
+    vg_reply_clear(&e->reply);
+    free(e);
+    *at = NULL;
 }
 
-static void clear_all(struct vg_inventory *inv)
+static void drop_all(struct vg_inventory *inv)
 {
-    for (size_t i = 0; i < SLOTS; i++)
-        clear_slot(inv, &inv->slots[i]);
+    for (size_t i = 0; i < VG_SLOTS; i++)
+        drop(inv, &inv->entries.v[i]);
 }
 
 void vg_inventory_free(struct vg_inventory *inv)
 {
     if (!inv)
         return;
-    clear_all(inv);
+    drop_all(inv);
     pthread_mutex_destroy(&inv->lock);
     free(inv);
 }
@@ -119,17 +121,48 @@ bool vg_inventory_unchanged(struct vg_inventory *inv, const struct vg_reading *r
            atomic_load(&inv->enabled);
 }
 
-/* ---- slots ------------------------------------------------------------------------- */
+/* ---- entries ----------------------------------------------------------------------- */
 
-static struct slot *slot_of(struct vg_inventory *inv, const struct vg_request *rq)
+static bool is_answer_to(const struct entry *e, const struct vg_request *rq)
 {
-    return &inv->slots[XXH3_64bits(rq->target, strlen(rq->target)) % SLOTS];
+    return e->accept == rq->accept && e->role == rq->role &&
+           strcmp(e->target, rq->target) == 0;
 }
 
-static bool is_answer_to(const struct slot *s, const struct vg_request *rq)
+/* Where the answer to the request is; NULL: nowhere. Lock held. */
+static struct vg_slot **find(struct vg_inventory *inv, const struct vg_request *rq)
 {
-    return s->target && s->accept == rq->accept && s->role == rq->role &&
-           strcmp(s->target, rq->target) == 0;
+    uint64_t hash = vg_slot_hash(rq->target);
+    struct vg_slot **at = NULL;
+
+    while ((at = vg_slots_next(&inv->entries, hash, at)))
+        if (is_answer_to((const struct entry *)*at, rq))
+            return at;
+    return NULL;
+}
+
+/* NULL: out of memory. */
+static struct entry *make_entry(const struct vg_request *rq,
+                                const struct vg_reading *reading,
+                                const struct vg_reply *reply)
+{
+    struct entry *e = malloc(sizeof(*e));
+    char *target = e ? strdup(rq->target) : NULL;
+
+    if (!target) {
+        free(e);
+        return NULL;
+    }
+    *e = (struct entry){
+        .target = target,
+        .route = rq->route,
+        .prefix = strlen(vg_host_prefix(rq)),
+        .accept = rq->accept,
+        .role = rq->role,
+        .reading = *reading,
+        .reply = vg_reply_share(reply),
+    };
+    return e;
 }
 
 void vg_inventory_keep(struct vg_inventory *inv, const struct vg_request *rq,
@@ -141,24 +174,19 @@ void vg_inventory_keep(struct vg_inventory *inv, const struct vg_request *rq,
         size > MAX_BYTES / 4 || !vg_inventory_unchanged(inv, reading))
         return;
     VG_LOCK(&inv->lock);
-    struct slot *s = slot_of(inv, rq);
-    if (is_answer_to(s, rq) && s->reading.at_ns > reading->at_ns)
+    struct vg_slot **at = find(inv, rq);
+    if (at && ((const struct entry *)*at)->reading.at_ns > reading->at_ns)
         return; /* a later reading came first */
-    clear_slot(inv, s);
+    uint64_t hash = vg_slot_hash(rq->target);
+    if (!at)
+        at = vg_slots_place(&inv->entries, hash);
+    drop(inv, at);
     if (inv->bytes + size > MAX_BYTES)
-        clear_all(inv);
-    char *target = strdup(rq->target);
-    if (!target)
+        drop_all(inv);
+    struct entry *e = make_entry(rq, reading, reply);
+    if (!e)
         return;
-    *s = (struct slot){
-        .target = target,
-        .route = rq->route,
-        .prefix = strlen(vg_host_prefix(rq)),
-        .accept = rq->accept,
-        .role = rq->role,
-        .reading = *reading,
-        .reply = vg_reply_share(reply),
-    };
+    vg_slots_put(&inv->entries, at, &e->slot, hash);
     inv->bytes += size;
     inv->answers++;
 }
@@ -180,12 +208,14 @@ bool vg_inventory_find(struct vg_inventory *inv, const struct vg_request *rq,
     if (!atomic_load(&inv->enabled) || atomic_load(&inv->changing))
         return false;
     VG_LOCK(&inv->lock);
-    struct slot *s = slot_of(inv, rq);
-    if (is_answer_to(s, rq) && is_valid(inv, &s->reading)) {
-        *ret = vg_reply_share(&s->reply);
+    struct vg_slot **at = find(inv, rq);
+    struct entry *e = at ? (struct entry *)*at : NULL;
+    if (e && is_valid(inv, &e->reading)) {
+        vg_slots_use(&inv->entries, &e->slot);
+        *ret = vg_reply_share(&e->reply);
         ret->source = VG_SOURCE_INVENTORY;
         ret->age_seconds =
-            (unsigned int)((vg_now_ns() - s->reading.at_ns) / VG_SECOND_NS);
+            (unsigned int)((vg_now_ns() - e->reading.at_ns) / VG_SECOND_NS);
         atomic_fetch_add_explicit(&inv->hits, 1, memory_order_relaxed);
         vg_count(VG_INVENTORY_HITS);
         return true;
@@ -197,15 +227,15 @@ bool vg_inventory_find(struct vg_inventory *inv, const struct vg_request *rq,
 
 /* ---- comparing with libvirt -------------------------------------------------------- */
 
-/* The request that a slot answers. */
-static struct vg_request *request_of(const struct slot *s)
+/* The request that it answers. */
+static struct vg_request *request_of(const struct entry *e)
 {
-    struct vg_request *rq = vg_request_inner(s->route, s->target, s->prefix);
+    struct vg_request *rq = vg_request_inner(e->route, e->target, e->prefix);
 
     if (!rq)
         return NULL;
-    rq->accept = s->accept;
-    rq->role = s->role;
+    rq->accept = e->accept;
+    rq->role = e->role;
     if (vg_request_parse_target(rq, rq->target) == 0 && vg_request_common_args(rq) == 0)
         return rq;
     vg_request_unref(rq);
@@ -216,14 +246,15 @@ struct vg_request *vg_inventory_pick(struct vg_inventory *inv, struct vg_reply *
                                      struct vg_reading *ret_reading)
 {
     VG_LOCK(&inv->lock);
-    for (unsigned int i = 0; i < SLOTS; i++) {
-        const struct slot *s = &inv->slots[inv->next_pick++ % SLOTS];
-        if (!s->target || !is_valid(inv, &s->reading))
+    for (unsigned int i = 0; i < VG_SLOTS; i++) {
+        const struct entry *e =
+            (const struct entry *)inv->entries.v[inv->next_pick++ % VG_SLOTS];
+        if (!e || !is_valid(inv, &e->reading))
             continue;
-        *ret_reading = s->reading;
-        struct vg_request *rq = request_of(s);
+        *ret_reading = e->reading;
+        struct vg_request *rq = request_of(e);
         if (rq)
-            *ret_reply = vg_reply_share(&s->reply);
+            *ret_reply = vg_reply_share(&e->reply);
         return rq;
     }
     return NULL;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * See virt_recall.h. The slots are a plain table by the hash of the path's segment.
+ * See virt_recall.h. What is known of a domain is found by the path's segment.
  */
 #include "server/virt_recall.h"
 
+#include "server/slots.h"
 #include "server/virt_conn.h"
 #include "server/virt_domain_set.h"
 #include "server/virt_internal.h"
@@ -11,9 +12,6 @@
 
 #include <libvirt/virterror.h>
 #include <string.h>
-#include <xxhash.h>
-
-#define SLOTS 256
 
 /* What definitions and metadata change, which tell so. The most vCPUs are fixed while it
  * runs, and change without an event when it does not. */
@@ -21,8 +19,9 @@
     (VG_STATE_FIELDS | VG_DOMAIN_PERSISTENT | VG_DOMAIN_UPDATED | VG_DOMAIN_OS_TYPE |    \
      VG_DOMAIN_TITLE)
 
-struct slot {
-    char *segment; /* owned; NULL: empty */
+struct entry {
+    struct vg_slot slot;
+    char *segment; /* owned */
     enum vg_lookup by;
     struct vg_reading reading;
     struct vg_view view; /* what `have` says of it; its domain is counted */
@@ -35,27 +34,31 @@ struct known {
 };
 
 struct vg_recall {
-    struct slot slots[SLOTS];
+    struct vg_slots entries;
     struct known *known; /* sorted by UUID; owned */
     size_t n_known;
     struct vg_reading known_reading;
 };
 
-static void clear_slot(struct slot *s)
+static void free_entry(struct vg_slot *slot)
 {
-    free(s->segment);
-    if (s->view.dom)
-        virDomainFree(s->view.dom);
-    vg_xml_domain_clear(&s->view.xml);
-    *s = (struct slot){0};
+    struct entry *e = (struct entry *)slot;
+
+    if (!e)
+        return;
+    free(e->segment);
+    if (e->view.dom)
+        virDomainFree(e->view.dom);
+    vg_xml_domain_clear(&e->view.xml);
+    free(e);
 }
 
 void vg_recall_free(struct vg_recall *recall)
 {
     if (!recall)
         return;
-    for (size_t i = 0; i < SLOTS; i++)
-        clear_slot(&recall->slots[i]);
+    for (size_t i = 0; i < VG_SLOTS; i++)
+        free_entry(recall->entries.v[i]);
     free(recall->known);
     free(recall);
 }
@@ -79,47 +82,72 @@ static bool holds(const struct vg_request *rq, const struct vg_reading *reading)
 
 /* ---- one domain -------------------------------------------------------------------- */
 
-static struct slot *slot_of(struct vg_recall *recall, const char *segment)
+/* Where what the request's path says is; NULL: nowhere. */
+static struct vg_slot **find_place(struct vg_recall *recall, const struct vg_request *rq,
+                                   const char *segment)
 {
-    return &recall->slots[XXH3_64bits(segment, strlen(segment)) % SLOTS];
+    uint64_t hash = vg_slot_hash(segment);
+    struct vg_slot **at = NULL;
+
+    while ((at = vg_slots_next(&recall->entries, hash, at))) {
+        const struct entry *e = (const struct entry *)*at;
+        if (e->by == rq->by && strcmp(e->segment, segment) == 0)
+            return at;
+    }
+    return NULL;
+}
+
+static struct entry *find_entry(struct vg_recall *recall, const struct vg_request *rq,
+                                const char *segment)
+{
+    struct vg_slot **at = find_place(recall, rq, segment);
+    return at ? (struct entry *)*at : NULL;
 }
 
 virDomainPtr vg_recall_domain(struct vg_request *rq, const char *segment)
 {
     struct vg_recall *recall = recall_of(rq);
-    struct slot *s = recall ? slot_of(recall, segment) : NULL;
+    struct entry *e = recall ? find_entry(recall, rq, segment) : NULL;
 
-    if (!s || !s->segment || strcmp(s->segment, segment) != 0 || s->by != rq->by ||
-        !holds(rq, &s->reading))
+    if (!e || !holds(rq, &e->reading))
         return NULL;
+    vg_slots_use(&recall->entries, &e->slot);
     rq->recalled = true;
-    virDomainRef(s->view.dom);
-    return s->view.dom;
+    virDomainRef(e->view.dom);
+    return e->view.dom;
 }
 
 void vg_recall_keep_domain(struct vg_request *rq, const char *segment, virDomainPtr dom)
 {
     struct vg_recall *recall = recall_of(rq);
-    if (!recall)
+    struct entry *e = recall ? calloc(1, sizeof(*e)) : NULL;
+    uint64_t hash = vg_slot_hash(segment);
+
+    if (!e)
         return;
-    struct slot *s = slot_of(recall, segment);
-    clear_slot(s);
-    s->segment = strdup(segment);
-    if (!s->segment)
+    e->segment = strdup(segment);
+    if (!e->segment) {
+        free(e);
         return;
+    }
     virDomainRef(dom);
-    s->view.dom = dom;
-    s->by = rq->by;
-    s->reading = rq->reading;
+    e->view.dom = dom;
+    e->by = rq->by;
+    e->reading = rq->reading;
+    struct vg_slot **at = find_place(recall, rq, segment);
+    if (!at)
+        at = vg_slots_place(&recall->entries, hash);
+    free_entry(*at);
+    vg_slots_put(&recall->entries, at, &e->slot, hash);
 }
 
-/* The slot that the request's domain came from, or went to. */
-static struct slot *slot_with(struct vg_request *rq, virDomainPtr dom)
+/* What the request's domain came from, or went to. */
+static struct entry *entry_with(struct vg_request *rq, virDomainPtr dom)
 {
     const char *segment = vg_request_object(rq);
     struct vg_recall *recall = segment ? recall_of(rq) : NULL;
-    struct slot *s = recall ? slot_of(recall, segment) : NULL;
-    return s && s->view.dom == dom ? s : NULL;
+    struct entry *e = recall ? find_entry(recall, rq, segment) : NULL;
+    return e && e->view.dom == dom ? e : NULL;
 }
 
 /* *to keeps its domain, and is the owner of the strings. -1: out of memory. */
@@ -141,9 +169,9 @@ static int copy_view(struct vg_view *to, const struct vg_view *from)
 
 bool vg_recall_view(struct vg_request *rq, struct vg_view *view)
 {
-    struct slot *s = slot_with(rq, view->dom);
+    struct entry *e = entry_with(rq, view->dom);
 
-    if (!s || !s->view.have || !holds(rq, &s->reading) || copy_view(view, &s->view) < 0)
+    if (!e || !e->view.have || !holds(rq, &e->reading) || copy_view(view, &e->view) < 0)
         return false;
     rq->recalled = true;
     return true;
@@ -151,14 +179,14 @@ bool vg_recall_view(struct vg_request *rq, struct vg_view *view)
 
 void vg_recall_keep_view(struct vg_request *rq, const struct vg_view *view)
 {
-    struct slot *s = slot_with(rq, view->dom);
+    struct entry *e = entry_with(rq, view->dom);
     unsigned int while_active = vg_view_is_active(view) ? VG_DOMAIN_MAX_VCPUS : 0u;
     unsigned int have = view->have & (COVERED | while_active);
 
-    if (s && have & ~s->view.have &&
-        vg_inventory_unchanged(rq->host->inventory, &s->reading) &&
-        copy_view(&s->view, view) == 0)
-        s->view.have = have;
+    if (e && have & ~e->view.have &&
+        vg_inventory_unchanged(rq->host->inventory, &e->reading) &&
+        copy_view(&e->view, view) == 0)
+        e->view.have = have;
 }
 
 /* ---- lists ------------------------------------------------------------------------- */

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * See slots.h.
+ */
+#include "server/slots.h"
+
+#include <string.h>
+#include <xxhash.h>
+
+uint64_t vg_slot_hash(const char *text)
+{
+    return XXH3_64bits(text, strlen(text));
+}
+
+static struct vg_slot **set_of(struct vg_slots *slots, uint64_t hash)
+{
+    return &slots->v[hash % VG_SLOT_SETS * VG_SLOT_WAYS];
+}
+
+struct vg_slot **vg_slots_next(struct vg_slots *slots, uint64_t hash,
+                               struct vg_slot **last)
+{
+    struct vg_slot **set = set_of(slots, hash);
+
+    for (struct vg_slot **at = last ? last + 1 : set; at < set + VG_SLOT_WAYS; at++)
+        if (*at && (*at)->hash == hash)
+            return at;
+    return NULL;
+}
+
+void vg_slots_use(struct vg_slots *slots, struct vg_slot *slot)
+{
+    slot->used = ++slots->clock;
+}
+
+struct vg_slot **vg_slots_place(struct vg_slots *slots, uint64_t hash)
+{
+    struct vg_slot **set = set_of(slots, hash), **oldest = set;
+
+    for (struct vg_slot **at = set; at < set + VG_SLOT_WAYS; at++) {
+        if (!*at)
+            return at;
+        if ((*at)->used < (*oldest)->used)
+            oldest = at;
+    }
+    return oldest;
+}
+
+void vg_slots_put(struct vg_slots *slots, struct vg_slot **place, struct vg_slot *slot,
+                  uint64_t hash)
+{
+    slot->hash = hash;
+    vg_slots_use(slots, slot);
+    *place = slot;
+}
