@@ -10,6 +10,7 @@
 #include "server/event_reply.h"
 #include "server/http_linger.h"
 #include "server/http_listen.h"
+#include "server/http_server.h"
 #include "server/list.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
@@ -187,7 +188,7 @@ static void give_up(struct vg_http_call *call)
         vg_app_give_up(call->rq);
 }
 
-void vg_http_conns_watch(int64_t now_ns)
+void vg_http_watch(int64_t now_ns)
 {
     struct epoll_event events[64];
 

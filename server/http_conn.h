@@ -2,7 +2,7 @@
  *
  * Connections, as the watchdog sees them: libmicrohttpd knows inactivity only, and of a
  * suspended one nothing at all. Here each has a time when it is cut, and a client that
- * went away while it waited is noticed.
+ * went away while it waited is noticed (vg_http_watch() in http_server.h).
  */
 #pragma once
 
@@ -29,9 +29,6 @@ void vg_http_conn_waits(struct vg_http_conn *conn, struct vg_http_call *call);
 
 /* The call waits no more: it may be freed after this. */
 void vg_http_conn_waited(struct vg_http_conn *conn);
-
-/* Cuts who is late, and finds who has gone. Then closes what lingers. */
-void vg_http_conns_watch(int64_t now_ns);
 
 int vg_http_conns_start(const struct vg_config *config);
 void vg_http_conns_stop(void);

@@ -12,6 +12,10 @@
 /* Opens all listeners and starts the network threads. -1: said on the log. */
 int vg_http_start(const struct vg_config *config);
 
+/* Cuts connections that are past their time, and ends the waits of those whose clients
+ * have gone; every 50 ms or so. */
+void vg_http_watch(int64_t now_ns);
+
 /* Accepts no more connections and ends kept-alive ones after their next answer. */
 void vg_http_drain(void);
 

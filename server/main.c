@@ -5,7 +5,6 @@
  */
 #include "server/app.h"
 #include "server/event.h"
-#include "server/http_conn.h"
 #include "server/http_server.h"
 #include "server/idempotency.h"
 #include "server/operation.h"
@@ -57,7 +56,7 @@ static void raise_file_limit(void)
 static void watch(void)
 {
     int64_t now = vg_now_ns();
-    vg_http_conns_watch(now);
+    vg_http_watch(now);
     vg_hosts_watch(now);
     vg_operations_watch(now);
 }
