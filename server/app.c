@@ -116,7 +116,7 @@ int vg_app_route(struct vg_request *rq, const char **ret_allow)
     }
     if (!prefixed && !(rq->route->flags & VG_NO_HOST))
         rq->host = vg_host_find("default");
-    if (rq->if_match)
+    if (rq->if_match || rq->if_none_match)
         rq->read_route = find_read_route(rq);
     bool read = rq->route->flags & (VG_PUBLIC | VG_READ);
     rq->deadline_ns = rq->start_ns + (read ? read_deadline_ns : change_deadline_ns);
@@ -261,7 +261,7 @@ bool vg_app_host_is_here(const struct vg_request *rq, const char *name)
                                   : vg_host_find(name) != NULL;
 }
 
-void vg_app_give_up(const struct vg_request *rq)
+void vg_app_give_up(struct vg_request *rq)
 {
     vg_operation_give_up(rq);
 }

@@ -105,6 +105,7 @@ void vg_http_conn_reads(struct vg_http_conn *conn, int64_t seconds)
 bool vg_http_conn_claim(struct vg_http_conn *conn)
 {
     int was = READING;
+    atomic_store(&conn->deadline_ns, 0); /* first: see cut_conn() */
     return atomic_compare_exchange_strong(&conn->reading, &was, NOT_READING) ||
            was == NOT_READING;
 }
@@ -148,12 +149,14 @@ static void say_late(int fd)
         (void)send(fd, late_answer, strlen(late_answer), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-static void cut_conn(struct vg_http_conn *conn)
+static void cut_conn(struct vg_http_conn *conn, int64_t late_ns)
 {
     int was = READING;
 
     if (atomic_compare_exchange_strong(&conn->reading, &was, LATE))
         say_late(conn->fd);
+    else if (atomic_load(&conn->deadline_ns) != late_ns)
+        return; /* it was claimed meanwhile */
     conn->cut = true;
     shutdown(conn->fd, SHUT_RDWR);
 }
@@ -200,7 +203,7 @@ void vg_http_watch(int64_t now_ns)
     for (struct vg_http_conn *c = conns; c; c = c->next) {
         int64_t at = atomic_load_explicit(&c->deadline_ns, memory_order_relaxed);
         if (at && at <= now_ns && !c->cut)
-            cut_conn(c);
+            cut_conn(c, at);
     }
 }
 

@@ -52,6 +52,8 @@ struct vg_http_headers {
     unsigned int n_host, n_length, n_encoding, n_type, n_authorization, n_key;
     size_t n_fields, total; /* of all fields; total in bytes */
     const char *fault;      /* what is malformed */
+    char *joined[8];        /* lists that came in several lines; owned */
+    unsigned int n_joined;
     struct vg_prefer prefer;
 };
 
@@ -75,6 +77,9 @@ struct vg_http_call {
 
 /* Fills the header fields of a call; finds what libmicrohttpd lets through. */
 void vg_http_read_headers(struct vg_http_call *call);
+
+/* Frees what they own. */
+void vg_http_release_headers(struct vg_http_headers *headers);
 
 /* Checks version, framing, host, origin, sizes. -1: the request's error is set. */
 int vg_http_check(struct vg_http_call *call, const char *version,

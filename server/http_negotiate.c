@@ -29,10 +29,14 @@ static int range_exactness(const char *range, size_t n, const char *type)
 /* "application/json; q=0.5" gives 0.5. */
 static double range_quality(const char *range, size_t n)
 {
-    const char *q = memmem(range, n, ";q=", 3);
-    if (!q)
-        q = memmem(range, n, "; q=", 4);
-    return q ? strtod(strchr(q, '=') + 1, NULL) : 1;
+    const char *end = range + n, *p = range;
+
+    while ((p = memchr(p, ';', (size_t)(end - p)))) {
+        p += 1 + strspn(p + 1, " \t");
+        if (p < end && strncasecmp(p, "q=", 2) == 0)
+            return strtod(p + 2, NULL);
+    }
+    return 1;
 }
 
 /* The quality of the range that matches most exactly (RFC 9110, 12.5.1); of types that

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -41,45 +42,63 @@ static bool has_control(const char *s, size_t n)
     return false;
 }
 
-/* Where a field's value goes, by its name, and where it is counted, if anywhere: what
- * stands once. The shortest names first. */
+/* Where a field's value goes, by its name, and, of what stands once, where it is counted.
+ * A list may come in several lines (RFC 9110, 5.3). The shortest names first. */
 static const struct {
     const char *name;
     size_t length, slot;
-    ptrdiff_t count;
+    ptrdiff_t count; /* -1: not counted */
+    bool list;
 } known_fields[] = {
 #define SLOT(member) offsetof(struct vg_http_headers, member)
 #define FIELD(text, member)                                                              \
     {                                                                                    \
-        text, sizeof(text) - 1, SLOT(member), -1                                         \
+        text, sizeof(text) - 1, SLOT(member), -1, false                                  \
+    }
+#define LIST(text, member)                                                               \
+    {                                                                                    \
+        text, sizeof(text) - 1, SLOT(member), -1, true                                   \
     }
 #define SINGLE(text, member, counter)                                                    \
     {                                                                                    \
-        text, sizeof(text) - 1, SLOT(member), (ptrdiff_t)SLOT(counter)                   \
+        text, sizeof(text) - 1, SLOT(member), (ptrdiff_t)SLOT(counter), false            \
     }
     SINGLE("Host", host, n_host),
-    FIELD("Accept", accept),
+    LIST("Accept", accept),
     FIELD("Origin", origin),
-    FIELD("Upgrade", upgrade),
-    FIELD("If-Match", if_match),
-    FIELD("Connection", connection),
+    LIST("Upgrade", upgrade),
+    LIST("If-Match", if_match),
+    LIST("Connection", connection),
     FIELD("traceparent", traceparent),
     SINGLE("Content-Type", content_type, n_type),
     FIELD("X-Request-Id", request_id),
-    FIELD("Cache-Control", cache_control),
+    LIST("Cache-Control", cache_control),
     FIELD("Last-Event-ID", last_event_id),
     SINGLE("Authorization", authorization, n_authorization),
-    FIELD("If-None-Match", if_none_match),
+    LIST("If-None-Match", if_none_match),
     FIELD("Sec-Fetch-Site", fetch_site),
     SINGLE("Content-Length", content_length, n_length),
-    FIELD("Accept-Encoding", accept_encoding),
+    LIST("Accept-Encoding", accept_encoding),
     SINGLE("Idempotency-Key", idempotency_key, n_key),
-    FIELD("Content-Encoding", content_encoding),
+    LIST("Content-Encoding", content_encoding),
     FIELD("Sec-WebSocket-Key", websocket_key),
     SINGLE("Transfer-Encoding", transfer_encoding, n_encoding),
     FIELD("Sec-WebSocket-Version", websocket_version),
-    FIELD("Sec-WebSocket-Protocol", websocket_protocol),
+    LIST("Sec-WebSocket-Protocol", websocket_protocol),
 };
+
+static void add_line(struct vg_http_headers *h, const char **list, const char *line)
+{
+    char *joined = NULL;
+
+    if (h->n_joined == sizeof(h->joined) / sizeof(h->joined[0]) ||
+        asprintf(&joined, "%s, %s", *list, line) < 0) {
+        h->fault = "A list in the header comes in too many lines";
+        return;
+    }
+    h->joined[h->n_joined++] = joined;
+    *list = joined;
+}
 
 static void store_field(struct vg_http_headers *h, const char *name, size_t n,
                         const char *value)
@@ -90,7 +109,11 @@ static void store_field(struct vg_http_headers *h, const char *name, size_t n,
         if (known_fields[i].length != n ||
             strncasecmp(known_fields[i].name, name, n) != 0)
             continue;
-        *(const char **)((char *)h + known_fields[i].slot) = value;
+        const char **at = (const char **)((char *)h + known_fields[i].slot);
+        if (known_fields[i].list && *at)
+            add_line(h, at, value);
+        else
+            *at = value;
         if (known_fields[i].count >= 0)
             (*(unsigned int *)((char *)h + known_fields[i].count))++;
         return;
@@ -119,6 +142,12 @@ void vg_http_read_headers(struct vg_http_call *call)
 {
     MHD_get_connection_values_n(call->connection, MHD_HEADER_KIND, take_header,
                                 &call->headers);
+}
+
+void vg_http_release_headers(struct vg_http_headers *h)
+{
+    while (h->n_joined)
+        free(h->joined[--h->n_joined]);
 }
 
 bool vg_http_has_body(const struct vg_http_headers *h)

@@ -253,6 +253,9 @@ static int identify(struct vg_http_call *call, const char *method, const char *v
         make_request_id(rq->id);
     if (call->headers.if_match)
         rq->if_match = copy_condition(rq, call->headers.if_match);
+    bool read = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+    if (call->headers.if_none_match && !read)
+        rq->if_none_match = copy_condition(rq, call->headers.if_none_match);
     if (call->headers.idempotency_key && strcmp(method, "POST") == 0)
         rq->idempotency_key = copy_condition(rq, call->headers.idempotency_key);
     if (call->headers.last_event_id)
@@ -458,6 +461,7 @@ void vg_http_on_completed(void *data, struct MHD_Connection *connection, void **
     vg_watching_free(call->watching);
     vg_http_websocket_free(call->websocket);
     vg_http_release_body(call);
+    vg_http_release_headers(&call->headers);
     free(call->origin);
     free(call->traceparent);
     vg_request_unref(call->rq);

@@ -81,13 +81,29 @@ static void drop(struct vg_operation *op)
     vg_operation_unref(op); /* ended: it holds no request */
 }
 
-/* The oldest that has ended; of failures only if `failures`. */
-static struct vg_operation *oldest_ended(bool failures)
+/* The oldest that has ended of those that failed, or of the others; how many they are. */
+static unsigned int find_ended(bool failures, struct vg_operation **ret_oldest)
 {
-    for (struct vg_operation *op = oldest; op; op = op->newer)
-        if (op->ended_ns && (failures || !is_failure(op)))
-            return op;
-    return NULL;
+    unsigned int n = 0;
+
+    *ret_oldest = NULL;
+    for (struct vg_operation *op = oldest; op; op = op->newer) {
+        if (!op->ended_ns || is_failure(op) != failures)
+            continue;
+        if (n++ == 0)
+            *ret_oldest = op;
+    }
+    return n;
+}
+
+/* Each kind has half of the places for certain: what has just ended is not dropped. */
+static void drop_one(void)
+{
+    struct vg_operation *failure, *other;
+    bool many = find_ended(true, &failure) > VG_OPERATIONS_KEPT / 2;
+
+    (void)find_ended(false, &other);
+    drop(many || !other ? failure : other);
 }
 
 void vg_operations_drop_old(int64_t now)
@@ -99,10 +115,8 @@ void vg_operations_drop_old(int64_t now)
         if (op->ended_ns && op->ended_ns + keep < now)
             drop(op);
     }
-    while (n_ended > VG_OPERATIONS_KEPT) {
-        struct vg_operation *op = oldest_ended(false);
-        drop(op ? op : oldest_ended(true));
-    }
+    while (n_ended > VG_OPERATIONS_KEPT)
+        drop_one();
 }
 
 static struct vg_operation *find(const char *id)
@@ -237,10 +251,10 @@ static enum vg_operation_state end_state(const struct vg_operation *op,
         reply->body ? json_loadb(reply->body->data, reply->body->length, 0, NULL) : NULL;
     const char *code =
         json_string_value(json_object_get(json_object_get(problem, "error"), "codeName"));
-    if (op->cancel_requested || (code && strcmp(code, "VIR_ERR_OPERATION_ABORTED") == 0))
-        return VG_OPERATION_CANCELLED;
-    return json_object_get(problem, "outcome") ? VG_OPERATION_UNKNOWN
-                                               : VG_OPERATION_FAILED;
+    if (json_object_get(problem, "outcome")) /* even though it was to be cancelled */
+        return VG_OPERATION_UNKNOWN;
+    bool aborted = code && strcmp(code, "VIR_ERR_OPERATION_ABORTED") == 0;
+    return op->cancel_requested || aborted ? VG_OPERATION_CANCELLED : VG_OPERATION_FAILED;
 }
 
 void vg_operation_wake(struct waiter *waiters)
@@ -433,7 +447,7 @@ bool vg_operation_await(struct vg_request *rq)
     rq->deadline_ns += seconds * VG_SECOND_NS; /* what is left is for its host */
     {
         VG_LOCK(&vg_operations_lock);
-        if (!op->ended_ns && !vg_operations_draining) {
+        if (!op->ended_ns && !vg_operations_draining && !rq->abandoned) {
             w->next = op->waiters;
             op->waiters = w;
             return true;
@@ -443,9 +457,10 @@ bool vg_operation_await(struct vg_request *rq)
     return false;
 }
 
-void vg_operation_give_up(const struct vg_request *rq)
+void vg_operation_give_up(struct vg_request *rq)
 {
     VG_LOCK(&vg_operations_lock);
+    rq->abandoned = true; /* it may not wait yet */
     for (struct waiter *w = rq->watched ? rq->watched->waiters : NULL; w; w = w->next)
         if (w->rq == rq)
             w->until_ns = 0; /* the watchdog's next turn answers it */

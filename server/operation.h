@@ -117,7 +117,7 @@ void vg_operation_attach(struct vg_request *rq);
 bool vg_operation_await(struct vg_request *rq);
 
 /* The read waits no longer. Any thread; nothing, where it does not wait. */
-void vg_operation_give_up(const struct vg_request *rq);
+void vg_operation_give_up(struct vg_request *rq);
 
 /* Whether the operation's host has a job of it now. NULL is accepted. */
 bool vg_operation_has_job(struct vg_operation *op);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The representation that a tag of If-Match means is GET's at the same path, or, for an
- * action, at the object's, with the query that the tag names. It is read by the worker
+ * The representation that a tag of a condition means is GET's at the same path, or, for
+ * an action, at the object's, with the query that the tag names. It is read by the worker
  * that then makes the change.
  */
 #include "server/precondition.h"
@@ -57,9 +57,10 @@ static struct vg_reply run_read(struct vg_request *read)
     return fine ? read->route->handler(read) : vg_fail(read);
 }
 
-/* Whether what the tag is of is still as it was. 1: yes; 0: no; -1: not known, the
- * request's error is set. */
-static int matches(struct vg_request *rq, const struct vg_tag *tag)
+/* What GET with the tag's query answers, now. -1: not known, the request's error is set.
+ */
+static int read_now(struct vg_request *rq, const struct vg_tag *tag,
+                    struct vg_reply *ret_reply)
 {
     vg_autofree char *target = NULL;
     if (asprintf(&target, "%.*s%.*s", (int)rq->path_length, rq->target,
@@ -77,12 +78,37 @@ static int matches(struct vg_request *rq, const struct vg_tag *tag)
         return rq->error.status ? -1 : vg_error_set_memory(&rq->error);
     }
     vg_reply_prepare(&reply);
+    *ret_reply = reply;
+    return 0;
+}
+
+/* Whether what the tag is of is still as it was. 1: yes; 0: no; -1: not known, the
+ * request's error is set. */
+static int matches(struct vg_request *rq, const struct vg_tag *tag)
+{
+    struct vg_reply reply;
+
+    if (read_now(rq, tag, &reply) < 0)
+        return -1;
     bool same = reply.status == 200 && reply.body && reply.body->hash == tag->hash;
     vg_reply_clear(&reply);
     return same;
 }
 
-int vg_precondition_check(struct vg_request *rq)
+/* The same of whether there is anything. */
+static int exists(struct vg_request *rq, const struct vg_tag *tag)
+{
+    struct vg_reply reply;
+
+    if (read_now(rq, tag, &reply) < 0)
+        return -1;
+    bool there = reply.status != 404 && reply.status != 410;
+    vg_reply_clear(&reply);
+    return there;
+}
+
+/* If-Match: one of them is as it is. */
+static int check_match(struct vg_request *rq)
 {
     const char *list = rq->if_match;
     struct vg_tag tag;
@@ -98,4 +124,34 @@ int vg_precondition_check(struct vg_request *rq)
             return found < 0 ? -1 : 0;
     }
     return fail(rq, n);
+}
+
+static int fail_none_match(struct vg_request *rq)
+{
+    vg_error_set(&rq->error, VG_E_PRECONDITION_FAILED,
+                 "It is there, or as it was, which If-None-Match asks it not to be");
+    return -1;
+}
+
+/* If-None-Match: none of them is as it is; with * there is nothing. */
+static int check_none_match(struct vg_request *rq)
+{
+    const struct vg_tag any = {.query = ""};
+    const char *list = rq->if_none_match;
+    struct vg_tag tag;
+    int found = 0;
+
+    if (!list || !rq->read_route)
+        return 0;
+    if (strcmp(list, "*") == 0)
+        found = exists(rq, &any);
+    else
+        for (unsigned int n = 0; n < MAX_TAGS && !found && vg_tag_next(&list, &tag); n++)
+            found = matches(rq, &tag);
+    return found > 0 ? fail_none_match(rq) : found;
+}
+
+int vg_precondition_check(struct vg_request *rq)
+{
+    return check_match(rq) < 0 ? -1 : check_none_match(rq);
 }

@@ -163,7 +163,8 @@ struct vg_reply vg_covered(struct vg_reply reply)
 
 struct vg_reply vg_with_status(struct vg_reply reply, int status)
 {
-    reply.status = status;
+    if (reply.status < 300) /* or it is another answer */
+        reply.status = status;
     return reply;
 }
 

@@ -56,6 +56,7 @@ void vg_request_unref(struct vg_request *rq)
     free(rq->prefix);
     free(rq->idempotency_key);
     free(rq->if_match);
+    free(rq->if_none_match);
     free(rq->last_event);
     json_decref(rq->json);
     json_decref(rq->rest);

@@ -81,12 +81,12 @@ struct vg_request {
     char principal[64];     /* the name of the token or the client certificate */
     bool lacks_certificate; /* it is asked for, and none that is good was shown */
     char *idempotency_key;  /* owned */
-    char *if_match;         /* owned */
+    char *if_match, *if_none_match; /* of changes; owned */
     struct vg_prefer prefer;
 
     /* What it turned out to be. */
     const struct vg_route *route;
-    const struct vg_route *read_route; /* whose entity tag If-Match means */
+    const struct vg_route *read_route; /* whose entity tag the conditions mean */
     bool idempotent;                   /* the answer is to be kept */
     struct vg_host *host;
     char *prefix;      /* "/hosts/NAME", encoded; owned, NULL on bare paths */
@@ -105,6 +105,8 @@ struct vg_request {
     struct vg_reading reading;  /* when it began, to a host's inventory; of reads */
     bool recalled;              /* it uses what its connection remembers, */
     bool contradicted;          /* which libvirt contradicts */
+    int64_t call_until_ns;      /* its worker has this long, for all who joined it */
+    bool abandoned;             /* its client has gone; guarded by the operations' lock */
     bool again;                 /* its connection broke, or what it recalled was wrong */
     bool moved;                 /* off the lane for reads: see vg_move() */
     bool begun;                 /* a worker took it; guarded by the lane's lock */

@@ -132,7 +132,8 @@ int vg_error_set_virt(struct vg_error *e)
     virError err = {0};
     if (virCopyLastError(&err) <= 0) {
         vg_error_set(e, VG_E_INTERNAL,
-                     "a libvirt call failed without an error; please report this");
+                     "libvirt failed and does not say why: out of memory, or the "
+                     "connection ended");
         return -1;
     }
     vg_error_copy_virt(e, &err);

@@ -70,11 +70,11 @@ struct vg_patience vg_patience_begin(struct vg_request *rq, bool nowait)
     struct vg_patience patience = {0};
     int64_t now = vg_now_ns();
 
-    if (!nowait || rq->again || !rq->lease || rq->deadline_ns <= now)
+    if (!nowait || rq->again || !rq->lease || rq->call_until_ns <= now)
         return patience;
     patience.rq = rq;
     patience.cut_at_ns = atomic_load(&rq->lease->cut_at_ns);
-    atomic_store(&rq->lease->cut_at_ns, now + (rq->deadline_ns - now) / 3);
+    atomic_store(&rq->lease->cut_at_ns, now + (rq->call_until_ns - now) / 3);
     return patience;
 }
 
@@ -89,7 +89,7 @@ void vg_patience_end(struct vg_patience *patience)
 static bool may_retry(const struct vg_request *rq, const struct vg_reply *reply)
 {
     return (reply->transport_failed || vg_recall_failed(rq)) &&
-           (rq->route->flags & VG_READ) && vg_now_ns() < rq->deadline_ns;
+           (rq->route->flags & VG_READ) && vg_now_ns() < rq->call_until_ns;
 }
 
 static struct vg_reply run_once(struct vg_host *host, struct vg_lease *lease,

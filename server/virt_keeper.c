@@ -223,7 +223,11 @@ static int connect_host(struct vg_host *host, struct vg_error *reterr)
     atomic_store(&lease->cut_at_ns, vg_now_ns() + OPEN_LIMIT);
     int rc = vg_lease_open(lease, host->uri, host->read_only, host->name, reterr);
     if (rc == 0 && !(facts = read_facts(lease->conn, &lease->cut_at_ns))) {
-        vg_error_set_virt(reterr);
+        if (virGetLastErrorCode() == VIR_ERR_OK) /* virConnectIsAlive() sets none */
+            vg_error_set(reterr, VG_E_HOST_UNREACHABLE,
+                         "The connection broke while it was made");
+        else
+            vg_error_set_virt(reterr);
         vg_lease_close(lease);
         rc = -1;
     }

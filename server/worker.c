@@ -45,6 +45,7 @@ void vg_lane_init(struct vg_lane *lane, unsigned int threads, unsigned int max_w
     lane->last = &lane->first;
     lane->max_threads = threads;
     lane->max_waiting = max_waiting;
+    lane->idle_ns = IDLE_SECONDS * VG_SECOND_NS;
 }
 
 /* ---- jobs -------------------------------------------------------------------------- */
@@ -235,6 +236,7 @@ static void note_stuck(struct vg_lane *lane, const char *object)
 static void run_job(struct vg_lane *lane, struct vg_job *job, struct vg_lease *lease)
 {
     atomic_store(&lease->cut_at_ns, job->deadline_ns);
+    job->leader->call_until_ns = job->deadline_ns; /* others may wait longer than it */
     int64_t begun_ns = vg_now_ns();
     struct vg_reply reply = lane->run(lane->data, lease, job->leader);
     int64_t ended_ns = vg_now_ns();
@@ -262,14 +264,17 @@ static void run_job(struct vg_lane *lane, struct vg_job *job, struct vg_lease *l
 /* Waits for a job. NULL: the thread is to end. Called with the lock held. */
 static struct vg_job *wait_for_job(struct vg_lane *lane)
 {
-    const int64_t until_ns = vg_now_ns() + IDLE_SECONDS * VG_SECOND_NS;
+    int64_t until_ns = vg_now_ns() + lane->idle_ns;
 
     for (;;) {
-        int64_t next_ns = until_ns;
+        int64_t now = vg_now_ns(), next_ns;
+        if (lane->waiting) /* for its time, or for a call on the same domain */
+            until_ns = now + lane->idle_ns;
+        next_ns = until_ns;
         struct vg_job *job = choose(lane, &next_ns);
         if (job)
             return job;
-        if (vg_now_ns() >= until_ns || (lane->stopping && !lane->waiting))
+        if (now >= until_ns || (lane->stopping && !lane->waiting))
             return NULL;
         const struct timespec until = vg_timespec(next_ns);
         lane->idle++;
@@ -300,11 +305,14 @@ static void *worker_main(void *data)
         run_job(lane, job, lease);
         pthread_mutex_lock(&lane->lock);
     }
+    /* No job that comes from here on may count on this thread. */
+    lane->threads--;
+    lane->leaving++;
     pthread_mutex_unlock(&lane->lock);
 
     vg_lease_free(lease);
     pthread_mutex_lock(&lane->lock);
-    lane->threads--;
+    lane->leaving--;
     pthread_cond_broadcast(&lane->wake);
     pthread_mutex_unlock(&lane->lock);
     return NULL;
@@ -352,6 +360,8 @@ static const char *queue_request(struct vg_lane *lane, struct vg_request *rq,
             job->leader->marks_from = rq->marks_from;
         if (job->n_waiters == job->expected && lane->idle)
             pthread_cond_signal(&lane->wake);
+        if (!lane->threads) /* none could be started */
+            start_thread(lane);
         vg_count(VG_COALESCED_READS);
         return NULL;
     }
@@ -448,7 +458,7 @@ void vg_lane_stop(struct vg_lane *lane)
     pthread_mutex_lock(&lane->lock);
     lane->stopping = true;
     pthread_cond_broadcast(&lane->wake);
-    while (lane->threads)
+    while (lane->threads || lane->leaving)
         pthread_cond_wait(&lane->wake, &lane->lock);
     pthread_mutex_unlock(&lane->lock);
     /* what no thread could be started for */

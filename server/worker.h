@@ -22,6 +22,8 @@ struct vg_lane {
     struct vg_job *first, **last; /* waiting */
     struct vg_job *running;
     unsigned int waiting, in_flight, threads, idle; /* jobs, jobs, threads, threads */
+    unsigned int leaving; /* threads that close their connections; not in `threads` */
+    int64_t idle_ns;      /* how long a thread stays without work */
     unsigned int max_threads, max_waiting;
     bool stopping;
     /* Objects whose call was cut at its deadline, and until when they are left alone. */

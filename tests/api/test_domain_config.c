@@ -249,6 +249,41 @@ static void test_if_match_of_actions(struct scenario *s)
     }
 }
 
+/* What a change must not find; and lists of tags in two lines. */
+static void test_if_none_match(struct scenario *s)
+{
+    static const char path[] = "/domains/test/autostart";
+    struct response *seen = scenario_send(s, "GET", path, NULL, NULL);
+    char *tag = response_header(seen, "ETag");
+    char match[200], none_match[200];
+    snprintf(match, sizeof(match), "If-Match: %s", tag ? tag : "");
+    snprintf(none_match, sizeof(none_match), "If-None-Match: %s", tag ? tag : "");
+    const struct {
+        const char *headers[3];
+        long status;
+    } cases[] = {
+        {{"If-None-Match: *"}, 412},
+        {{none_match}, 412},
+        {{"If-None-Match: \"0123456789abcdef\"", none_match}, 412},
+        {{"If-None-Match: \"0123456789abcdef\""}, 200},
+        {{"If-Match: \"0123456789abcdef\"", match}, 200},
+        {{match, "If-Match: \"0123456789abcdef\""}, 200},
+        {{match, none_match}, 412},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct response *r = scenario_send(s, "PUT", path,
+                                           ARGS("Content-Type: application/json",
+                                                cases[i].headers[0], cases[i].headers[1]),
+                                           "{\"autostart\":false}");
+        check_response(
+            r->status == cases[i].status, r, "%s, %s: should be %ld", cases[i].headers[0],
+            cases[i].headers[1] ? cases[i].headers[1] : "nothing else", cases[i].status);
+        response_free(r);
+    }
+    free(tag);
+    response_free(seen);
+}
+
 /* All that the test driver's own domain has, unchanged by there and back. */
 static void test_put_back(struct scenario *s)
 {
@@ -277,6 +312,7 @@ int main(void)
         test_if_match_of_xml(&s);
         test_if_match_of_actions(&s);
         test_stale_action(&s);
+        test_if_none_match(&s);
         test_put_back(&s);
         scenario_end(&s);
     }

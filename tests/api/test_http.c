@@ -48,6 +48,12 @@ static const struct step negotiation[] = {
     {"GET", "/domains/test?fields=name", 400, NO("invalid-value"),
      .headers = {"Accept: application/xml"}},
     {"GET", "/domains/test", 200, NULL,
+     .headers = {"Accept: application/xml ;\t Q=0 , */*"},
+     .wants = {"Content-Type: application/json"}},
+    /* several lines are one list (RFC 9110, 5.3) */
+    {"GET", "/version", 200, NULL,
+     .headers = {"Accept: application/json", "Accept: text/html"}},
+    {"GET", "/domains/test", 200, NULL,
      .headers = {"Accept: application/json, application/xml;q=0.5"},
      .wants = {"Content-Type: application/json*", "Vary: *Accept*"}},
     {"GET", "/domains/test", 200, NULL,

@@ -14,8 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define H "Host: localhost\r\n"
-#define V " HTTP/1.1\r\n" H
+#define H    "Host: localhost\r\n"
+#define V    " HTTP/1.1\r\n" H
+#define LINE "Accept: application/json\r\n"
 
 enum after { OPEN, SHUT, WHICHEVER };
 
@@ -171,6 +172,10 @@ static const struct raw_case cases[] = {
     {"two Content-Types",
      "POST /domains/test/reset HTTP/1.1\r\n" H "Content-Length: 2\r\n"
      "Content-Type: application/json\r\nContent-Type: application/xml\r\n\r\n{}",
+     400, SHUT},
+    {"a list in ten lines",
+     "GET /version HTTP/1.1\r\n" H LINE LINE LINE LINE LINE LINE LINE LINE LINE LINE
+     "\r\n",
      400, SHUT},
     {"two Idempotency-Keys",
      "POST /domains/test/reset HTTP/1.1\r\n" H "Idempotency-Key: a\r\n"

@@ -58,6 +58,7 @@ static void check_call(struct vg_http_call *call, const struct vg_config *config
     if (rq->body_kind != VG_BODY_NONE)
         MUST(vg_http_take_body(call, "{}", 2) == 0 && rq->body_length == 2);
     vg_http_release_body(call);
+    vg_http_release_headers(&call->headers);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

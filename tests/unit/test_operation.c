@@ -127,6 +127,13 @@ static void test_unknown_outcome(void **state)
     note_begun(rq);
     end(rq, 503);
     assert_int_equal(count_states(VG_OPERATION_UNKNOWN), 1);
+    /* that it was to be cancelled does not make it known */
+    rq = begin(&c, NULL);
+    note_begun(rq);
+    assert_true(vg_operation_request_cancel(rq->operation));
+    end(rq, 503);
+    assert_int_equal(count_states(VG_OPERATION_UNKNOWN), 2);
+    assert_int_equal(count_states(VG_OPERATION_CANCELLED), 0);
 }
 
 /* ---- waiting for an operation ------------------------------------------------------ */
@@ -150,6 +157,33 @@ static void test_watchers(void **state)
     end(rq, 204);
     assert_int_equal(at_end.answers, 1);
     assert_non_null(strstr(at_end.body, "\"state\":\"succeeded\""));
+}
+
+/* The client may go before its read waits, or while it does. */
+static void test_abandoned(void **state)
+{
+    struct client c, watcher = {0};
+    char path[128];
+    (void)state;
+    struct vg_request *rq = begin(&c, "respond-async");
+    note_begun(rq);
+    snprintf(path, sizeof(path), "%s?wait=300", c.location);
+
+    struct vg_request *read = make_request(&show_route, path, &watcher, NULL);
+    vg_operation_give_up(read);
+    vg_operation_attach(read);
+    vg_operation_give_up(read);
+    assert_false(vg_operation_await(read));
+    vg_request_unref(read);
+
+    read = make_request(&show_route, path, &watcher, NULL);
+    vg_operation_attach(read);
+    assert_true(vg_operation_await(read));
+    assert_int_equal(watcher.answers, 0);
+    vg_operation_give_up(read);
+    vg_operations_watch(vg_now_ns());
+    assert_int_equal(watcher.answers, 1);
+    end(rq, 204);
 }
 
 static void test_drain(void **state)
@@ -202,6 +236,30 @@ static void test_kept(void **state)
     ask("/operations/17000000000-1", &c);
     assert_int_equal(c.status, 410);
     assert_non_null(strstr(c.body, "earlier run"));
+}
+
+/* However many failed, what has just succeeded is there; and the other way round. */
+static void test_kept_of_each(void **state)
+{
+    struct client c;
+    char path[sizeof(c.location)];
+    (void)state;
+    for (int i = 0; i < VG_OPERATIONS_KEPT + 10; i++) {
+        struct vg_request *rq = begin(&c, "respond-async");
+        note_begun(rq);
+        end(rq, 409);
+    }
+    assert_int_equal(count_states(VG_OPERATION_FAILED), VG_OPERATIONS_KEPT);
+    for (int i = 0; i < VG_OPERATIONS_KEPT; i++) {
+        struct vg_request *rq = begin(&c, "respond-async");
+        note_begun(rq);
+        end(rq, 204);
+        memcpy(path, c.location, sizeof(path));
+        ask(path, &c);
+        assert_int_equal(c.status, 200);
+    }
+    assert_int_equal(count_states(VG_OPERATION_FAILED), VG_OPERATIONS_KEPT / 2);
+    assert_int_equal(count_states(VG_OPERATION_SUCCEEDED), VG_OPERATIONS_KEPT / 2);
 }
 
 static void test_pages(void **state)
@@ -381,8 +439,10 @@ int main(void)
         TEST(test_refused_is_no_operation),
         TEST(test_unknown_outcome),
         TEST(test_watchers),
+        TEST(test_abandoned),
         TEST(test_drain),
         TEST(test_kept),
+        TEST(test_kept_of_each),
         TEST(test_pages),
         TEST(test_cancel),
         TEST(test_first),

@@ -213,6 +213,23 @@ static void test_threads(void **state)
     close_bench(b);
 }
 
+/* A request that comes while the last thread leaves has a thread all the same. */
+static void test_leaving(void **state)
+{
+    (void)state;
+    struct bench *b = open_bench(1, 20);
+    b->lane.idle_ns = SECOND_NS / 1000;
+    permit(b, 3000);
+    for (long i = 0; i < 3000; i++) {
+        struct asked *a = ask(b, &list_route, "/domains");
+        wait_answer(a, 200, "run");
+        vg_request_unref(a->rq);
+        b->n_asked = 0;
+        nanosleep(&(struct timespec){.tv_nsec = 900000 + i % 100 * 2000}, NULL);
+    }
+    close_bench(b);
+}
+
 /* ---- stopping ---- */
 
 struct stopper {
@@ -285,6 +302,7 @@ int main(void)
         cmocka_unit_test(test_share_of_queue),
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_leaving),
         cmocka_unit_test(test_stop),
         cmocka_unit_test(test_stop_idle),
     };
