@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdint.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -279,22 +280,21 @@ struct response *raw_read(int fd, bool head, struct raw_rest *rest)
     return r;
 }
 
-struct response *raw_hang_up(int port, const char *target)
+bool raw_hang_up(int port, const char *target)
 {
-    struct raw_rest *rest = must(calloc(1, sizeof(*rest)));
     int fd = raw_connect(port, 10);
-    char text[512];
+    char text[512], byte;
     int n = snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n",
                      target);
     const struct timespec until_it_waits = {.tv_nsec = 300000000};
 
-    raw_send(fd, text, (size_t)n);
+    bool sent = fd >= 0 && raw_send(fd, text, (size_t)n);
     nanosleep(&until_it_waits, NULL);
+    bool waits = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
     shutdown(fd, SHUT_WR);
-    struct response *r = raw_read(fd, false, rest);
+    bool over = recv(fd, &byte, 1, 0) >= 0 || errno != EAGAIN;
     close(fd);
-    free(rest);
-    return r;
+    return sent && waits && over;
 }
 
 struct response *raw_request(int port, const char *bytes, size_t len,

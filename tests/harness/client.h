@@ -53,9 +53,9 @@ struct raw_rest {
     size_t len;
 };
 struct response *raw_read(int fd, bool head, struct raw_rest *rest);
-/* GET by a client that, having asked, says that it sends no more: what waits is over
- * then. Status 0: no answer in 10 seconds. Never NULL. */
-struct response *raw_hang_up(int port, const char *target);
+/* GET by a client that, having asked, says that it sends no more: whether its wait is
+ * over within 10 seconds. libmicrohttpd answers it, or sees its end first and closes. */
+bool raw_hang_up(int port, const char *target);
 /* Connects, sends, reads one answer, closes. *ret_closed: the gateway closed after it. */
 struct response *raw_request(int port, const char *bytes, size_t len,
                              double timeout_seconds, bool *ret_closed);
