@@ -97,13 +97,16 @@ static unsigned int find_ended(bool failures, struct vg_operation **ret_oldest)
 }
 
 /* Each kind has half of the places for certain: what has just ended is not dropped. */
-static void drop_one(void)
+static bool drop_one(void)
 {
     struct vg_operation *failure, *other;
     bool many = find_ended(true, &failure) > VG_OPERATIONS_KEPT / 2;
 
     (void)find_ended(false, &other);
-    drop(many || !other ? failure : other);
+    struct vg_operation *op = many || !other ? failure : other;
+    if (op)
+        drop(op);
+    return op != NULL;
 }
 
 void vg_operations_drop_old(int64_t now)
@@ -115,8 +118,8 @@ void vg_operations_drop_old(int64_t now)
         if (op->ended_ns && op->ended_ns + keep < now)
             drop(op);
     }
-    while (n_ended > VG_OPERATIONS_KEPT)
-        drop_one();
+    while (n_ended > VG_OPERATIONS_KEPT && drop_one())
+        continue;
 }
 
 static struct vg_operation *find(const char *id)

@@ -86,7 +86,7 @@ static int read_now(struct vg_request *rq, const struct vg_tag *tag,
  * request's error is set. */
 static int matches(struct vg_request *rq, const struct vg_tag *tag)
 {
-    struct vg_reply reply;
+    struct vg_reply reply = {0};
 
     if (read_now(rq, tag, &reply) < 0)
         return -1;
@@ -98,7 +98,7 @@ static int matches(struct vg_request *rq, const struct vg_tag *tag)
 /* The same of whether there is anything. */
 static int exists(struct vg_request *rq, const struct vg_tag *tag)
 {
-    struct vg_reply reply;
+    struct vg_reply reply = {0};
 
     if (read_now(rq, tag, &reply) < 0)
         return -1;

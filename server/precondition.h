@@ -7,6 +7,6 @@
 #include "server/request.h"
 
 /* Reads what GET would answer now, on the request's own connection, and compares its
- * entity tag with the conditions. -1: they do not hold (or the read failed), the request's
- * error is set. */
+ * entity tag with the conditions. -1: they do not hold (or the read failed), the
+ * request's error is set. */
 int vg_precondition_check(struct vg_request *rq);
