@@ -5,6 +5,7 @@
  */
 #include "routes/routes.h"
 #include "virtgate/conflict.h"
+#include "virtgate/cpumap.h"
 #include "virtgate/object.h"
 #include "virtgate/params.h"
 #include "virtgate/qmp.h"
@@ -185,17 +186,20 @@ static struct vg_reply get_vcpus(struct vg_request *rq)
     return dom ? reply_vcpus(rq, dom) : vg_fail(rq);
 }
 
-/* {"cpus": "1-3,^2", "online": false} */
+/* {"cpus": "1-3,^2", "online": false}, or {"cpus": [1, 3], ...} */
 static struct vg_reply set_vcpus(struct vg_request *rq)
 {
-    const char *cpus = NULL;
+    struct vg_cpumap map;
     bool online = false;
-    const struct vg_field args[] = {VG_NEED_TEXT("cpus", &cpus),
+    const struct vg_field args[] = {VG_NEED_CPUS("cpus", &map),
                                     VG_NEED_BOOL("online", &online), VG_END};
 
     vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
     if (!dom)
         return vg_fail(rq);
+    vg_autofree char *cpus = vg_cpumap_text(&map);
+    if (!cpus)
+        return vg_fail_memory(rq);
     if (virDomainSetGuestVcpus(dom, cpus, online, 0) < 0)
         return fail_agent(rq, dom);
     return reply_vcpus(rq, dom);

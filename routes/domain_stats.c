@@ -50,19 +50,16 @@ static int write_record(struct vg_request *rq, struct vg_json *w, const char *ke
     return 0;
 }
 
-/* ?groups=state,balloon&nowait=true; `domains` only where a table may have it. */
+/* ?groups=state,balloon&nowait=true, and what one row has more: VG_END for nothing. */
 static int read_args(struct vg_request *rq, unsigned int *ret_groups,
-                     unsigned int *ret_flags, json_t **ret_domains)
+                     unsigned int *ret_flags, struct vg_field more)
 {
     bool nowait = false;
     const struct vg_field args[] = {
         VG_FLAGS("groups", ret_groups, virDomainStatsTypes),
         VG_FLAGS("flags", ret_flags, virConnectGetAllDomainStatsFlags),
         VG_BOOL("nowait", &nowait),
-        {.name = ret_domains ? "domains" : NULL,
-         .kind = ret_domains ? VG_FIELD_JSON : VG_FIELD_END,
-         .ret = ret_domains,
-         .required = true},
+        more,
         VG_END,
     };
 
@@ -93,13 +90,26 @@ static struct vg_reply reply_list(struct vg_request *rq, const struct vg_stats_l
     return vg_ok_written(rq, &w);
 }
 
+/* Those of the call's flags that say which domains, as the states of GET /domains. */
+#define STATE(name, flag)                                                                \
+    {                                                                                    \
+        name, NULL, VIR_CONNECT_GET_ALL_DOMAINS_STATS_##flag                             \
+    }
+static const struct vg_enum_value state_names[] = {
+    STATE("active", ACTIVE), STATE("inactive", INACTIVE), STATE("running", RUNNING),
+    STATE("paused", PAUSED), STATE("shutoff", SHUTOFF),   STATE("other", OTHER)};
+static const struct vg_enum states = {"states", state_names,
+                                      sizeof(state_names) / sizeof(state_names[0])};
+
 static struct vg_reply list_stats(struct vg_request *rq)
 {
-    unsigned int groups = 0, flags = 0;
+    unsigned int groups = 0, flags = 0, state = 0;
     vg_autolist(stats) list = {0};
 
-    if (read_args(rq, &groups, &flags, NULL) < 0)
+    if (read_args(rq, &groups, &flags,
+                  (struct vg_field)VG_NAMES("state", &state, &states)) < 0)
         return vg_fail(rq);
+    flags |= state;
     VG_PATIENCE(rq, flags & VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT);
     list.n = virConnectGetAllDomainStats(vg_conn(rq), groups, &list.v, flags);
     if (list.n < 0)
@@ -162,7 +172,11 @@ static struct vg_reply query_stats(struct vg_request *rq)
     vg_autolist(domain) chosen = {0};
     vg_autolist(stats) list = {0};
 
-    if (read_args(rq, &groups, &flags, &names) < 0 || find_chosen(rq, names, &chosen) < 0)
+    const struct vg_field domains = {
+        .name = "domains", .kind = VG_FIELD_JSON, .ret = &names, .required = true};
+
+    if (read_args(rq, &groups, &flags, domains) < 0 ||
+        find_chosen(rq, names, &chosen) < 0)
         return vg_fail(rq);
     list.n = virDomainListGetStats(chosen.v, groups, &list.v, flags);
     if (list.n < 0)
@@ -175,7 +189,7 @@ static struct vg_reply get_stats(struct vg_request *rq)
     unsigned int groups = 0, flags = 0;
     vg_autolist(stats) list = {0};
 
-    if (read_args(rq, &groups, &flags, NULL) < 0)
+    if (read_args(rq, &groups, &flags, (struct vg_field)VG_END) < 0)
         return vg_fail(rq);
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
     if (!dom)

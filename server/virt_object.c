@@ -85,8 +85,10 @@ virDomainPtr vg_find_domain(struct vg_request *rq, const char *s)
         break;
     case VG_LOOKUP_ID:
         if (parse_id(s) < 0) {
-            vg_error_set(&rq->error, VG_E_INVALID_VALUE,
-                         "'%s' is not a domain id; with by=id, digits are accepted", s);
+            vg_error_set(
+                &rq->error, VG_E_INVALID_VALUE,
+                "'%s' is not a domain id; with by=id, a number up to %d is accepted", s,
+                INT32_MAX);
             return NULL;
         }
         dom = virDomainLookupByID(conn, parse_id(s));

@@ -47,7 +47,7 @@ static const struct step change[] = {
      .json = "{'domain':{'title':'one'}}"},
     {"GET", "/domains/alpha?view=config", 200,
      "{'domain':{'title':'one','uuid':'${uuid}','devices':{}}}"},
-    {"PATCH", "/domains/alpha", 200, "{'title':'<absent>','maxVcpus':3}",
+    {"PATCH", "/domains/alpha", 200, "{'title':null,'maxVcpus':3}",
      .json = "{'domain':{'title':null,'vcpu':{'#text':3}}}"},
     /* arrays are replaced as a whole */
     {"PATCH", "/domains/alpha", 200, NULL,

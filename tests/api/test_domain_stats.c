@@ -27,6 +27,12 @@ static const struct step rows[] = {
     {"GET", "/domains/stats?flags=nosuch", 400,
      "{'type':'urn:virtgate:error:unknown-flag'}"},
     {"GET", "/domains/stats?numbers=string", 200, "{'domains':[{},{}]}"},
+    {"GET", "/domains/stats?state=active", 200, "{'domains':[{'name':'test'}]}"},
+    {"GET", "/domains/stats?state=shutoff,paused", 200, "{'domains':[{'name':'alpha'}]}"},
+    {"GET", "/domains/stats?state=running&flags=inactive", 200, "{'domains':[]}"},
+    {"GET", "/domains/stats?state=flying", 400, NULL, .contains = "*inactive*"},
+    {"GET", "/domains/test/stats?state=active", 400,
+     "{'type':'urn:virtgate:error:unknown-key'}"},
     /* of some, in their order */
     {"POST", "/domains/stats", 200,
      "{'domains':[{'name':'test','id':1,'stats':{'state':{'state':'running'}}},"
