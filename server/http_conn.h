@@ -15,8 +15,9 @@ struct vg_http_conn *vg_http_conn_of(struct MHD_Connection *connection);
  * a 408 when it is late. */
 void vg_http_conn_reads(struct vg_http_conn *conn, int64_t seconds);
 
-/* The request is whole, or refused: it is answered from here on. False: the watchdog was
- * faster, it has been answered 408. */
+/* The request is whole, or refused: it is answered from here on, and has its own deadline
+ * instead of the connection's. False: the watchdog was faster, it has been answered 408.
+ */
 bool vg_http_conn_claim(struct vg_http_conn *conn);
 
 /* Whether its request was late. */

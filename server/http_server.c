@@ -197,7 +197,6 @@ static enum MHD_Result dispatch(struct vg_http_call *call)
     struct vg_request *rq = call->rq;
 
     call->dispatched = true;
-    vg_http_set_deadline(call->conn, 0); /* the request has its own deadline now */
     if (rq->route->flags & VG_LOCAL) {
         vg_app_dispatch(vg_request_ref(rq));
         return call->watching ? watch_events(call) : send_response(call);
@@ -245,6 +244,8 @@ static int identify(struct vg_http_call *call, const char *method, const char *v
     const char *id;
 
     vg_http_read_headers(call);
+    rq->method = vg_method_parse(method);
+    rq->method_name = rq->method ? vg_method_name(rq->method) : "?";
     rq->prefer = call->headers.prefer;
     id = call->headers.request_id;
     if (id && is_request_id(id))
@@ -253,17 +254,15 @@ static int identify(struct vg_http_call *call, const char *method, const char *v
         make_request_id(rq->id);
     if (call->headers.if_match)
         rq->if_match = copy_condition(rq, call->headers.if_match);
-    bool read = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+    bool read = rq->method == VG_GET || rq->method == VG_HEAD;
     if (call->headers.if_none_match && !read)
         rq->if_none_match = copy_condition(rq, call->headers.if_none_match);
-    if (call->headers.idempotency_key && strcmp(method, "POST") == 0)
+    if (call->headers.idempotency_key && rq->method == VG_POST)
         rq->idempotency_key = copy_condition(rq, call->headers.idempotency_key);
     if (call->headers.last_event_id)
         rq->last_event = copy_condition(rq, call->headers.last_event_id);
     if (call->headers.traceparent)
         call->traceparent = strdup(call->headers.traceparent);
-    rq->method = vg_method_parse(method);
-    rq->method_name = rq->method ? vg_method_name(rq->method) : "?";
     int rc = vg_http_check(call, version, config);
     return rq->error.status ? -1 : rc;
 }
