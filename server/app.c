@@ -261,11 +261,6 @@ bool vg_app_host_is_here(const struct vg_request *rq, const char *name)
                                   : vg_host_find(name) != NULL;
 }
 
-void vg_app_give_up(struct vg_request *rq)
-{
-    vg_operation_give_up(rq);
-}
-
 bool vg_app_remember(const struct vg_request *rq, struct vg_reply *ret)
 {
     return rq->host && vg_host_remember(rq, ret);

@@ -28,9 +28,5 @@ bool vg_app_host_is_here(const struct vg_request *rq, const char *name);
 /* The answer to a request that is in memory already; false: it is to be dispatched. */
 bool vg_app_remember(const struct vg_request *rq, struct vg_reply *ret);
 
-/* Its client has gone, while it waits for an operation: it waits no longer. Any thread,
- * any number of times, until the request is freed. */
-void vg_app_give_up(struct vg_request *rq);
-
 /* Prints the route table, one JSON object a line, for the contract tests. */
 void vg_app_dump_routes(void);

@@ -5,13 +5,13 @@
  */
 #include "server/http_conn.h"
 
-#include "server/app.h"
 #include "server/clock.h"
 #include "server/event_reply.h"
 #include "server/http_linger.h"
 #include "server/http_listen.h"
 #include "server/http_server.h"
 #include "server/list.h"
+#include "server/operation.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
 
@@ -188,7 +188,7 @@ static void give_up(struct vg_http_call *call)
     if (call->watching)
         vg_watch_end(call->watching->watch);
     else
-        vg_app_give_up(call->rq);
+        vg_operation_give_up(call->rq);
 }
 
 void vg_http_watch(int64_t now_ns)

@@ -24,8 +24,8 @@ bool vg_http_conn_claim(struct vg_http_conn *conn);
 bool vg_http_conn_is_late(const struct vg_http_conn *conn);
 
 /* The call may wait for long: what its client's end is to end (vg_watch_end() of what it
- * watches, else vg_app_give_up()). Before it is suspended; a failure to watch it only
- * means that the wait takes its time. */
+ * watches, else vg_operation_give_up()). Before it is suspended; a failure to watch it
+ * only means that the wait takes its time. */
 void vg_http_conn_waits(struct vg_http_conn *conn, struct vg_http_call *call);
 
 /* The call waits no more: it may be freed after this. */

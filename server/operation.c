@@ -81,29 +81,23 @@ static void drop(struct vg_operation *op)
     vg_operation_unref(op); /* ended: it holds no request */
 }
 
-/* The oldest that has ended of those that failed, or of the others; how many they are. */
-static unsigned int find_ended(bool failures, struct vg_operation **ret_oldest)
-{
-    unsigned int n = 0;
-
-    *ret_oldest = NULL;
-    for (struct vg_operation *op = oldest; op; op = op->newer) {
-        if (!op->ended_ns || is_failure(op) != failures)
-            continue;
-        if (n++ == 0)
-            *ret_oldest = op;
-    }
-    return n;
-}
-
-/* Each kind has half of the places for certain: what has just ended is not dropped. */
+/* Each kind, what failed and what did not, has half of the places for certain: what has
+ * just ended is not dropped. */
 static bool drop_one(void)
 {
-    struct vg_operation *failure, *other;
-    bool many = find_ended(true, &failure) > VG_OPERATIONS_KEPT / 2;
+    struct vg_operation *failure = NULL, *other = NULL; /* the oldest of each */
+    unsigned int failures = 0;
 
-    (void)find_ended(false, &other);
-    struct vg_operation *op = many || !other ? failure : other;
+    for (struct vg_operation *op = oldest; op; op = op->newer) {
+        if (!op->ended_ns)
+            continue;
+        failures += is_failure(op);
+        struct vg_operation **first = is_failure(op) ? &failure : &other;
+        if (!*first)
+            *first = op;
+    }
+    struct vg_operation *op =
+        failures > VG_OPERATIONS_KEPT / 2 || !other ? failure : other;
     if (op)
         drop(op);
     return op != NULL;

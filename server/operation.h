@@ -116,7 +116,8 @@ void vg_operation_attach(struct vg_request *rq);
  * is nothing to wait for. True: the reference is taken. */
 bool vg_operation_await(struct vg_request *rq);
 
-/* The read waits no longer. Any thread; nothing, where it does not wait. */
+/* The read's client has gone: it waits no longer, and will not. Any thread, any number of
+ * times, until the request is freed. */
 void vg_operation_give_up(struct vg_request *rq);
 
 /* Whether the operation's host has a job of it now. NULL is accepted. */
