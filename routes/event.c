@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * GET /events and /domains/{domain}/events: what happens on hosts, as it happens
- * (virConnectDomainEventRegisterAny and its siblings).
+ * GET /events, /domains/{domain}/events and /domains/{domain}/qemu/events: what happens
+ * on hosts, as it happens (virConnectDomainEventRegisterAny and its siblings).
  */
 #include "virtgate/event.h"
 
 #include "routes/routes.h"
+#include "virtgate/host.h"
 #include "virtgate/object.h"
+
+#include <libvirt/libvirt-qemu.h>
 
 #define MAX_WAIT_SECONDS 300
 #define MAX_EVENTS       4096
@@ -88,10 +91,62 @@ static struct vg_reply watch_domain(struct vg_request *rq)
     return watch(rq, &filter, &m);
 }
 
+static void ignore_event(virConnectPtr conn, virDomainPtr dom, const char *event,
+                         long long seconds, unsigned int micros, const char *details,
+                         void *data)
+{
+    (void)conn;
+    (void)dom;
+    (void)event;
+    (void)seconds;
+    (void)micros;
+    (void)details;
+    (void)data;
+}
+
+/* The gateway listens to the monitors of all domains anyway, for whoever watches. Whether
+ * libvirt would tell this caller of this domain, only libvirt knows. */
+static int check_monitor(virConnectPtr conn, virDomainPtr dom)
+{
+    int callback = virConnectDomainQemuMonitorEventRegister(conn, dom, NULL, ignore_event,
+                                                            NULL, NULL, 0);
+    return callback < 0 ? -1 : virConnectDomainQemuMonitorEventDeregister(conn, callback);
+}
+
+/* Of one domain's QEMU, as QEMU tells them. `regex` is short for the flag. */
+static struct vg_reply watch_monitor(struct vg_request *rq)
+{
+    struct manner m = {.wait = -1, .limit = MAX_EVENTS};
+    char uuid[VIR_UUID_STRING_BUFLEN];
+    bool regex = false;
+    struct vg_event_filter filter = {
+        .objects = VG_EVENT_QEMU_MONITOR, .hosts = vg_host_name(rq), .uuid = uuid};
+    const struct vg_field args[] = {
+        VG_TEXT("event", &filter.monitor),
+        VG_BOOL("regex", &regex),
+        VG_FLAGS("flags", &filter.monitor_match,
+                 virConnectDomainQemuMonitorEventRegisterFlags),
+        MANNER_FIELDS(m),
+        VG_END,
+    };
+
+    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
+    if (!dom)
+        return vg_fail(rq);
+    if (regex)
+        filter.monitor_match |= VG_MATCH_REGEX;
+    if (vg_event_check_monitor(rq, &filter) < 0)
+        return vg_fail(rq);
+    if (check_monitor(vg_conn(rq), dom) < 0 || virDomainGetUUIDString(dom, uuid) < 0)
+        return vg_fail_virt(rq);
+    return watch(rq, &filter, &m);
+}
+
 /* clang-format off */
 const struct vg_route vg_routes_event[] = {
     {VG_GET, "/events", "watchEvents", VG_READ | VG_LOCAL | VG_ARGS | VG_ALL | VG_STREAMS, watch_events},
     {VG_GET, "/domains/{domain}/events", "watchDomainEvents", VG_READ | VG_LANE | VG_ARGS | VG_STREAMS, watch_domain},
+    {VG_GET, "/domains/{domain}/qemu/events", "watchMonitorEvents", VG_ADMIN | VG_ARGS | VG_STREAMS, watch_monitor},
     {0},
 };
 /* clang-format on */

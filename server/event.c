@@ -9,6 +9,7 @@
 #include "server/clock.h"
 #include "server/digits.h"
 #include "server/list.h"
+#include "server/pattern.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
 #include "virtgate/metrics.h"
@@ -17,7 +18,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/random.h>
 
 #define LONGEST_REST VG_SECOND_NS
@@ -25,7 +25,8 @@
 struct vg_watch {
     struct vg_watch *next, **link; /* of all */
     struct vg_watch *wake_next;
-    struct vg_event_filter filter; /* strings owned */
+    struct vg_event_filter filter; /* strings owned, but for `monitor` */
+    struct vg_pattern *monitor;    /* owned; NULL: no restriction */
     bool admin;
     uint64_t born; /* the newest event when it began */
     uint64_t seen; /* events up to this one are done with */
@@ -111,13 +112,27 @@ static void write_now(char *ret, size_t size)
     (sizeof("event: reset\nid: \ndata: {\"id\":\"\",\"revision\":\"\"") +                \
      3 * VG_REVISION_SIZE)
 
+/* Copies text behind what was copied before it; NULL stays NULL. */
+static const char *append_text(char **end, const char *text)
+{
+    char *copy = *end;
+    if (!text)
+        return NULL;
+    *end = mempcpy(copy, text, strlen(text) + 1);
+    return copy;
+}
+
+static size_t size_of(const char *text)
+{
+    return text ? strlen(text) + 1 : 0;
+}
+
 /* The event without its number; NULL: out of memory. */
 static struct vg_event *new_event(const struct vg_event_source *s, const char *json,
                                   size_t size)
 {
-    size_t domain = s->domain ? strlen(s->domain) + 1 : 0;
-    size_t uuid = s->uuid ? strlen(s->uuid) + 1 : 0;
-    struct vg_event *e = malloc(sizeof(*e) + PREFIX_SIZE + size + 2 + domain + uuid);
+    size_t names = size_of(s->domain) + size_of(s->uuid) + size_of(s->monitor);
+    struct vg_event *e = malloc(sizeof(*e) + PREFIX_SIZE + size + 2 + names);
     if (!e)
         return NULL;
     *e = (struct vg_event){.at_ns = vg_now_ns(),
@@ -127,11 +142,10 @@ static struct vg_event *new_event(const struct vg_event_source *s, const char *j
                            .id = s->id,
                            .json_size = size};
     atomic_init(&e->refs, 1);
-    char *names = e->text + PREFIX_SIZE + size + 2;
-    if (domain)
-        e->domain = memcpy(names, s->domain, domain);
-    if (uuid)
-        e->uuid = memcpy(names + domain, s->uuid, uuid);
+    char *end = e->text + PREFIX_SIZE + size + 2;
+    e->domain = append_text(&end, s->domain);
+    e->uuid = append_text(&end, s->uuid);
+    e->monitor = append_text(&end, s->monitor);
     memcpy(e->text + PREFIX_SIZE, json, size);
     return e;
 }
@@ -255,19 +269,6 @@ char *vg_event_make_reset(const char *reason, size_t *ret_size)
 
 /* ---- who wants what ---------------------------------------------------------------- */
 
-/* Whether `item` is in a list separated by commas. */
-static bool in_list(const char *list, const char *item)
-{
-    size_t n = strlen(item);
-    for (const char *p = list; *p; p += *p == ',') {
-        size_t length = strcspn(p, ",");
-        if (length == n && memcmp(p, item, n) == 0)
-            return true;
-        p += length;
-    }
-    return false;
-}
-
 static bool is_domain(const struct vg_event *e, const char *wanted)
 {
     char id[16];
@@ -285,14 +286,15 @@ static bool wants(const struct vg_watch *w, const struct vg_event *e)
 
     if (e->object == VG_EVENT_QEMU_MONITOR && !w->admin)
         return false;
-    if (f->hosts && !in_list(f->hosts, e->host))
+    if (f->hosts && !vg_list_has(f->hosts, e->host, false))
         return false;
     if (vg_event_is_reset(e))
         return true; /* whatever it watches may have changed */
     return (!f->objects || f->objects & e->object) &&
-           (!f->events || in_list(f->events, e->name)) &&
+           (!f->events || vg_list_has(f->events, e->name, false)) &&
            (!f->domain || is_domain(e, f->domain)) &&
-           (!f->uuid || (e->uuid && strcmp(e->uuid, f->uuid) == 0));
+           (!f->uuid || (e->uuid && strcmp(e->uuid, f->uuid) == 0)) &&
+           (!w->monitor || (e->monitor && vg_pattern_has(w->monitor, e->monitor)));
 }
 
 /* What it is to see next; *ret_event is borrowed. Lock held. */
@@ -331,6 +333,7 @@ static void free_watch(struct vg_watch *w)
     free((void *)(uintptr_t)w->filter.hosts);
     free((void *)(uintptr_t)w->filter.domain);
     free((void *)(uintptr_t)w->filter.uuid);
+    vg_pattern_free(w->monitor);
     free(w);
 }
 
@@ -349,6 +352,12 @@ struct vg_watch *vg_watch_new(const struct vg_event_filter *filter, uint64_t aft
         .domain = copy_text(filter->domain, &failed),
         .uuid = copy_text(filter->uuid, &failed),
     };
+    if (filter->monitor) {
+        char why[200];
+        w->monitor =
+            vg_pattern_new(filter->monitor, filter->monitor_match, why, sizeof(why));
+        failed = failed || !w->monitor;
+    }
     w->admin = admin;
     w->seen = after;
     if (failed) {

@@ -24,9 +24,10 @@ struct vg_event {
     const char *name; /* static */
     const char *host; /* lives as long as the program */
     const char *domain, *uuid;
-    int id;            /* of the domain; -1: inactive, or not about a domain */
-    size_t frame_size; /* of `text`: "id: REVISION\ndata: {...}\n\n" */
-    const char *json;  /* in it */
+    const char *monitor; /* QEMU's name of an event of its monitor; NULL: of no monitor */
+    int id;              /* of the domain; -1: inactive, or not about a domain */
+    size_t frame_size;   /* of `text`: "id: REVISION\ndata: {...}\n\n" */
+    const char *json;    /* in it */
     size_t json_size;
     char text[];
 };
@@ -48,6 +49,7 @@ struct vg_event_source {
     enum vg_event_object object;
     const char *name;          /* static: "lifecycle" */
     const char *domain, *uuid; /* NULL: not about a domain */
+    const char *monitor;       /* NULL: not of a monitor */
     int id;                    /* -1: none */
 };
 
@@ -87,7 +89,8 @@ enum vg_revision_state vg_event_read_revision(const char *text, uint64_t *ret_nu
  * waking thread, once for each successful vg_watch_sleep(), and must not block. */
 struct vg_watch;
 
-/* Watches the events after a number. `filter` is copied. NULL: out of memory. */
+/* Watches the events after a number. `filter` is copied. NULL: out of memory, or its
+ * expression is none. */
 struct vg_watch *vg_watch_new(const struct vg_event_filter *filter, uint64_t after,
                               bool admin);
 void vg_watch_on_wake(struct vg_watch *watch, void (*wake)(void *data), void *data);

@@ -6,6 +6,7 @@
 
 #include "server/app.h"
 #include "server/clock.h"
+#include "server/pattern.h"
 #include "server/request.h"
 #include "virtgate/cleanup.h"
 
@@ -67,6 +68,28 @@ int vg_event_check_names(struct vg_request *rq, const char *names)
         p += n;
     }
     return 0;
+}
+
+int vg_event_check_monitor(struct vg_request *rq, const struct vg_event_filter *filter)
+{
+    char why[200];
+
+    if (!filter->monitor)
+        return 0;
+    struct vg_pattern *p =
+        vg_pattern_new(filter->monitor, filter->monitor_match, why, sizeof(why));
+    if (p) {
+        vg_pattern_free(p);
+        return 0;
+    }
+    if (!why[0])
+        return vg_error_set_memory(&rq->error);
+    vg_error_set(
+        &rq->error, VG_E_INVALID_VALUE,
+        "Query key 'event' is '%.60s', which is no regular expression of Perl's: "
+        "%s",
+        filter->monitor, why);
+    return -1;
 }
 
 /* ---- hosts ------------------------------------------------------------------------- */

@@ -200,6 +200,7 @@ static void on_monitor(virConnectPtr conn, virDomainPtr dom, const char *event,
     (void)conn;
 
     vg_draft_domain(&d, host, dom, VG_EVENT_QEMU_MONITOR, "monitor");
+    d.source.monitor = event;
     vg_json_string(&d.w, "name", event);
     vg_json_int(&d.w, "seconds", seconds);
     vg_json_int(&d.w, "microseconds", micros);

@@ -23,18 +23,31 @@ enum vg_event_object {
 /* The names of the above. */
 extern const struct vg_enum vg_event_objects;
 
+/* How names of QEMU's own events are compared: the values of libvirt's
+ * virConnectDomainQemuMonitorEventRegisterFlags. */
+enum vg_match_flags {
+    VG_MATCH_REGEX = 1,  /* one regular expression, instead of a list */
+    VG_MATCH_NOCASE = 2, /* upper and lower case are the same */
+};
+
 /* What a watcher wants to see. Lists are separated by commas; NULL is no restriction. */
 struct vg_event_filter {
-    unsigned int objects; /* enum vg_event_object; 0: all */
-    const char *events;   /* "lifecycle,reboot" */
-    const char *hosts;    /* "default" */
-    const char *domain;   /* its name, UUID or id */
-    const char *uuid;     /* of the domain, exactly */
+    unsigned int objects;       /* enum vg_event_object; 0: all */
+    const char *events;         /* "lifecycle,reboot" */
+    const char *hosts;          /* "default" */
+    const char *domain;         /* its name, UUID or id */
+    const char *uuid;           /* of the domain, exactly */
+    const char *monitor;        /* events of QEMU's monitor: "STOP,RESUME" */
+    unsigned int monitor_match; /* enum vg_match_flags */
 };
 
 /* Whether each of the comma-separated event names exists. -1: the request's error lists
  * those that do. NULL passes. */
 int vg_event_check_names(struct vg_request *rq, const char *names);
+
+/* Whether a filter's `monitor` is understood. -1: the request's error says what is wrong
+ * with the expression. */
+int vg_event_check_monitor(struct vg_request *rq, const struct vg_event_filter *filter);
 
 /* Which hosts' events are meant: *hosts is the request's `host` list or NULL. Below
  * /hosts/NAME only that host's, below /hosts/- all or the listed ones, on the bare path

@@ -11,10 +11,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#define UUID     "6695eb01-f6a4-8304-79aa-97f2502e193f"
-#define NO(slug) "{'type':'urn:virtgate:error:" slug "'}"
-#define JSON     "Accept: application/json"
-#define STREAM   "Accept: text/event-stream"
+#define UUID       "6695eb01-f6a4-8304-79aa-97f2502e193f"
+#define NO(slug)   "{'type':'urn:virtgate:error:" slug "'}"
+#define VIRT(name) "{'type':'urn:libvirt:error:VIR_ERR_" name "'}"
+#define JSON       "Accept: application/json"
+#define STREAM     "Accept: text/event-stream"
 #define DOMAIN(name)                                                                     \
     "<domain type='test'><name>" name "</name><memory>65536</memory>"                    \
     "<os><type>hvm</type></os></domain>"
@@ -155,6 +156,19 @@ static const struct step refused[] = {
      "{'type':'urn:libvirt:error:VIR_ERR_NO_DOMAIN','error':{'code':42}}"},
     {"GET", "/domains/nosuch/events?wait=0", 404,
      "{'type':'urn:libvirt:error:VIR_ERR_NO_DOMAIN'}"},
+    {"GET", "/domains/test/qemu/events", 501, VIRT("NO_SUPPORT")},
+    {"GET", "/domains/test/qemu/events?event=STOP&wait=0", 501, VIRT("NO_SUPPORT")},
+    {"GET", "/domains/nosuch/qemu/events", 404, VIRT("NO_DOMAIN")},
+    {"GET", "/domains/test/qemu/events?event=ST(&regex=true", 400, NO("invalid-value"),
+     .contains = "*'event'*'ST('*missing closing parenthesis*"},
+    {"GET", "/domains/test/qemu/events?event=*&flags=regex", 400, NO("invalid-value")},
+    {"GET", "/domains/test/qemu/events?flags=nosuch", 400, NO("unknown-flag"),
+     .contains = "*regex, nocase*"},
+    {"GET", "/domains/test/qemu/events?regex=ST.*", 400, NULL, .contains = "*true*"},
+    {"GET", "/domains/test/qemu/events?object=domain", 400, NO("unknown-key")},
+    {"GET", "/domains/test/qemu/events", 406, NO("not-acceptable"),
+     .headers = {"Accept: application/xml"}},
+    {"POST", "/domains/test/qemu/events", 405, NULL, .wants = {"Allow: *GET*"}},
     {"GET", "/hosts/nosuch/events", 404, NO("not-found")},
     {"GET", "/hosts/-/domains/test/events", 404, NO("not-found")},
     {"GET", "/events", 406, NO("not-acceptable"), .headers = {"Accept: text/html"},

@@ -101,6 +101,8 @@ const struct row torture_rows[] = {
     {"POST", "/domains/test/agent/command", JSON_TYPE, "{\"execute\": \"guest-ping\", \"arguments\": {}}", 501},
     {"PATCH", "/domains/test/memory-parameters", JSON_TYPE, "{\"hardLimits\": 1}", 400},
     {"PUT", "/domains/test/vcpus/0/pin", JSON_TYPE, "{\"cpus\": []}", 400},
+    {"GET", "/domains/test/qemu/events?event=%5eST(O)P&regex=true", .status = 501},
+    {"GET", "/domains/test/qemu/events?event=ST(&regex=true", .status = 400},
     {"GET", "/nothing/here", .status = 404},
     {"GET", "/hosts/nosuch/domains", .status = 404},
     {"GET", "/domains/nosuch", .status = 404},

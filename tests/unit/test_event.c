@@ -17,21 +17,21 @@ static void publish(const struct vg_event_source *source)
 }
 
 static const struct vg_event_source started = {
-    "default", VG_EVENT_DOMAIN, "lifecycle", "web", UUID, 7};
+    "default", VG_EVENT_DOMAIN, "lifecycle", "web", UUID, NULL, 7};
 static const struct vg_event_source rebooted = {
-    "default", VG_EVENT_DOMAIN, "reboot", "web", UUID, 7};
-static const struct vg_event_source inactive = {"default", VG_EVENT_DOMAIN, "lifecycle",
-                                                "old",     OTHER_UUID,      -1};
+    "default", VG_EVENT_DOMAIN, "reboot", "web", UUID, NULL, 7};
+static const struct vg_event_source inactive = {
+    "default", VG_EVENT_DOMAIN, "lifecycle", "old", OTHER_UUID, NULL, -1};
 static const struct vg_event_source elsewhere = {
-    "rack2", VG_EVENT_DOMAIN, "lifecycle", "web", UUID, 7};
+    "rack2", VG_EVENT_DOMAIN, "lifecycle", "web", UUID, NULL, 7};
 static const struct vg_event_source network = {
-    "default", VG_EVENT_NETWORK, "lifecycle", NULL, NULL, -1};
+    "default", VG_EVENT_NETWORK, "lifecycle", NULL, NULL, NULL, -1};
 static const struct vg_event_source monitor = {
-    "default", VG_EVENT_QEMU_MONITOR, "monitor", "web", UUID, 7};
+    "default", VG_EVENT_QEMU_MONITOR, "monitor", "web", UUID, "STOP", 7};
 static const struct vg_event_source reset = {
-    "default", VG_EVENT_CONNECTION, VG_EVENT_RESET, NULL, NULL, -1};
+    "default", VG_EVENT_CONNECTION, VG_EVENT_RESET, NULL, NULL, NULL, -1};
 static const struct vg_event_source closed = {
-    "default", VG_EVENT_CONNECTION, "closed", NULL, NULL, -1};
+    "default", VG_EVENT_CONNECTION, "closed", NULL, NULL, NULL, -1};
 
 /* ---- watching ---------------------------------------------------------------------- */
 
@@ -250,13 +250,50 @@ static void test_monitor_is_for_admins(void **state)
     close_watcher(&admin);
 }
 
+/* Those that an admin wants of QEMU's own; a reset comes in any case. */
+static void test_monitor_names(void **state)
+{
+    (void)state;
+    static const struct {
+        struct vg_event_filter filter;
+        bool wanted;
+    } rows[] = {
+        {{.monitor = "STOP"}, true},
+        {{.monitor = "RESUME,STOP"}, true},
+        {{.monitor = "stop"}, false},
+        {{.monitor = "stop", .monitor_match = VG_MATCH_NOCASE}, true},
+        {{.monitor = "^S"}, false},
+        {{.monitor = "^S", .monitor_match = VG_MATCH_REGEX}, true},
+        {{.monitor = "^R", .monitor_match = VG_MATCH_REGEX}, false},
+        {{.monitor = "STOP", .uuid = OTHER_UUID}, false},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct watcher w;
+        open_watcher(&w, &rows[i].filter, true);
+        publish(&started);
+        publish(&monitor);
+        uint64_t number = next(&w);
+        if (number != (rows[i].wanted ? vg_event_head() : 0))
+            fail_msg("filter %zu is wrong", i);
+        publish(&reset);
+        assert_int_equal(next(&w), vg_event_head());
+        close_watcher(&w);
+    }
+    assert_null(vg_watch_new(
+        &(struct vg_event_filter){.monitor = "(", .monitor_match = VG_MATCH_REGEX}, 0,
+        true));
+}
+
 /* The filter is the watch's own copy. */
 static void test_filter_is_copied(void **state)
 {
     (void)state;
     char host[] = "default", event[] = "lifecycle", domain[] = "web", uuid[] = UUID;
     struct watcher w;
-    open_watcher(&w, &(struct vg_event_filter){0, event, host, domain, uuid}, false);
+    open_watcher(&w,
+                 &(struct vg_event_filter){
+                     .events = event, .hosts = host, .domain = domain, .uuid = uuid},
+                 false);
     host[0] = event[0] = domain[0] = uuid[0] = '?';
     publish(&started);
     assert_int_equal(next(&w), vg_event_head());
@@ -334,7 +371,7 @@ static void test_lost(void **state)
     assert_int_equal(after.watches, before.watches - 1);
     /* one that slept through what it did not want was kept up by the waking thread */
     publish(&(struct vg_event_source){"default", VG_EVENT_DOMAIN, "watchdog", "web", UUID,
-                                      7});
+                                      NULL, 7});
     assert_true(wait_wake(&sleeper, PATIENCE_S));
     close_watcher(&sleeper);
 }
@@ -388,8 +425,8 @@ static void test_ended(void **state)
     open_watcher(&asleep, &all, false);
     open_watcher(&awake, &all, false);
     assert_true(vg_watch_sleep(asleep.watch, NEVER));
-    publish(
-        &(struct vg_event_source){"x", VG_EVENT_NETWORK, "lifecycle", NULL, NULL, -1});
+    publish(&(struct vg_event_source){"x", VG_EVENT_NETWORK, "lifecycle", NULL, NULL,
+                                      NULL, -1});
     assert_true(wait_wake(&asleep, PATIENCE_S));
     assert_int_equal(next(&asleep), vg_event_head());
     assert_true(vg_watch_sleep(asleep.watch, NEVER));
@@ -432,6 +469,7 @@ int main(void)
         cmocka_unit_test(test_revisions),
         cmocka_unit_test(test_filters),
         cmocka_unit_test(test_monitor_is_for_admins),
+        cmocka_unit_test(test_monitor_names),
         cmocka_unit_test(test_filter_is_copied),
         cmocka_unit_test(test_sleep),
         cmocka_unit_test(test_due),
