@@ -176,13 +176,7 @@ static struct vg_reply rename_domain(struct vg_request *rq)
     const struct vg_field args[] = {VG_NEED_TEXT("name", &name), VG_END};
 
     vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
-    if (!dom)
-        return vg_fail(rq);
-    if (virDomainRename(dom, name, 0) < 0)
-        return vg_fail_virt(rq);
-    /* the handle keeps the old name */
-    vg_autoptr(virDomain) renamed = virDomainLookupByName(vg_conn(rq), name);
-    return renamed ? vg_domain_reply(rq, renamed) : vg_fail_virt(rq);
+    return dom ? vg_domain_rename(rq, dom, name) : vg_fail(rq);
 }
 
 static struct vg_reply get_state(struct vg_request *rq)

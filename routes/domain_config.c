@@ -7,6 +7,7 @@
 #include "virtgate/domain_config.h"
 #include "routes/routes.h"
 #include "virtgate/autoptr.h"
+#include "virtgate/domain.h"
 #include "virtgate/host.h"
 #include "virtgate/object.h"
 #include "virtgate/xml.h"
@@ -33,32 +34,23 @@ static struct vg_reply redefine_domain(struct vg_request *rq)
 
 /* ---- as JSON ----------------------------------------------------------------------- */
 
-/* {"domain": {...}, "flags": ["validate"]}. -1: the request's error is set. */
-static int read_document(struct vg_request *rq, json_t **ret_domain,
-                         unsigned int *ret_flags)
-{
-    const struct vg_field args[] = {VG_JSON("domain", ret_domain),
-                                    VG_FLAGS("flags", ret_flags, virDomainDefineFlags),
-                                    VG_END};
-
-    if (vg_args(rq, args) < 0)
-        return -1;
-    if (*ret_domain)
-        return 0;
-    vg_error_set(
-        vg_request_error(rq), VG_E_MISSING_KEY,
-        "'domain' is missing: send the document as GET ...?view=config gives it, "
-        "or what is to change of it");
-    return -1;
-}
-
+/* {"domain": {...}, "flags": ["validate"]} */
 static struct vg_reply replace_domain(struct vg_request *rq)
 {
     json_t *domain = NULL;
     unsigned int flags = 0;
+    const struct vg_field args[] = {VG_JSON("domain", &domain),
+                                    VG_FLAGS("flags", &flags, virDomainDefineFlags),
+                                    VG_END};
 
-    if (read_document(rq, &domain, &flags) < 0)
+    if (vg_args(rq, args) < 0)
         return vg_fail(rq);
+    if (!domain) {
+        vg_error_set(vg_request_error(rq), VG_E_MISSING_KEY,
+                     "'domain' is missing: send the document as GET ...?view=config "
+                     "gives it");
+        return vg_fail(rq);
+    }
     vg_autofree char *xml = vg_domain_xml_of_json(rq, domain);
     if (!xml)
         return vg_fail(rq);
@@ -75,16 +67,10 @@ static json_t *read_config(struct vg_request *rq, virDomainPtr dom)
     return xml ? vg_xml_to_json(xml, vg_request_error(rq)) : NULL;
 }
 
-/* RFC 7396: {"domain": {"title": "x", "description": null}} */
-static struct vg_reply patch_domain(struct vg_request *rq)
+static struct vg_reply patch_config(struct vg_request *rq, virDomainPtr dom,
+                                    json_t *domain, unsigned int flags)
 {
-    json_t *domain = NULL;
-    unsigned int flags = 0;
-
-    if (read_document(rq, &domain, &flags) < 0)
-        return vg_fail(rq);
-    vg_autoptr(virDomain) dom = vg_path_domain(rq);
-    json_auto_t *config = dom ? read_config(rq, dom) : NULL;
+    json_auto_t *config = read_config(rq, dom);
     if (!config)
         return vg_fail(rq);
     json_auto_t *merged =
@@ -93,6 +79,55 @@ static struct vg_reply patch_domain(struct vg_request *rq)
         return vg_fail_memory(rq);
     vg_autofree char *xml = vg_domain_xml_of_json(rq, merged);
     return xml ? vg_domain_redefine(rq, dom, xml, flags) : vg_fail(rq);
+}
+
+/* What of a domain can be patched; autostart -1: not given. */
+struct patch {
+    json_t *domain;
+    const char *name;
+    int autostart;
+    unsigned int flags; /* of `domain` */
+};
+
+/* One of them: two calls of libvirt could end half done. */
+static int check_patch(struct vg_request *rq, const struct patch *p)
+{
+    int n = !!p->domain + !!p->name + (p->autostart >= 0);
+
+    if (n == 1 && (p->domain || !p->flags))
+        return 0;
+    vg_error_set(vg_request_error(rq), n ? VG_E_INVALID_VALUE : VG_E_MISSING_KEY,
+                 "Either 'domain' (what is to change of the document that GET "
+                 "...?view=config gives, with 'flags'), 'name' or 'autostart' is "
+                 "accepted, one of them is required");
+    return -1;
+}
+
+/* RFC 7396: {"domain": {"title": "x", "description": null}}, {"name": "new"},
+ * {"autostart": true} */
+static struct vg_reply patch_domain(struct vg_request *rq)
+{
+    struct patch p = {.autostart = -1};
+    const struct vg_field args[] = {
+        VG_JSON("domain", &p.domain),
+        VG_TEXT("name", &p.name),
+        VG_MAYBE("autostart", &p.autostart),
+        VG_FLAGS("flags", &p.flags, virDomainDefineFlags),
+        VG_END,
+    };
+
+    if (vg_args(rq, args) < 0 || check_patch(rq, &p) < 0)
+        return vg_fail(rq);
+    vg_autoptr(virDomain) dom = vg_path_domain(rq);
+    if (!dom)
+        return vg_fail(rq);
+    if (p.domain)
+        return patch_config(rq, dom, p.domain, p.flags);
+    if (p.name)
+        return vg_domain_rename(rq, dom, p.name);
+    if (virDomainSetAutostart(dom, p.autostart) < 0)
+        return vg_fail_virt(rq);
+    return vg_domain_reply(rq, dom);
 }
 
 /* ---- other formats ----------------------------------------------------------------- */

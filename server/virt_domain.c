@@ -328,3 +328,13 @@ struct vg_reply vg_domain_reply(struct vg_request *rq, virDomainPtr dom)
         return vg_fail(rq);
     return vg_ok_written(rq, &w);
 }
+
+struct vg_reply vg_domain_rename(struct vg_request *rq, virDomainPtr dom,
+                                 const char *name)
+{
+    if (virDomainRename(dom, name, 0) < 0)
+        return vg_fail_virt(rq);
+    /* the handle keeps the old name */
+    vg_autoptr(virDomain) renamed = virDomainLookupByName(vg_conn(rq), name);
+    return renamed ? vg_domain_reply(rq, renamed) : vg_fail_virt(rq);
+}

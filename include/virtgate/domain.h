@@ -62,6 +62,10 @@ void vg_domain_write_identity(struct vg_json *w, virDomainPtr dom);
 /* The answer of a handler that made or changed a domain: all of it. */
 struct vg_reply vg_domain_reply(struct vg_request *rq, virDomainPtr dom);
 
+/* Renames it (virDomainRename) and answers with all of it. */
+struct vg_reply vg_domain_rename(struct vg_request *rq, virDomainPtr dom,
+                                 const char *name) VG_MUST_USE;
+
 /* Which domains a list is to have. */
 struct vg_domain_filter {
     unsigned int flags;  /* virConnectListAllDomainsFlags */
