@@ -34,11 +34,19 @@ static struct vg_reply start_domain(struct vg_request *rq)
     return act(rq, &start);
 }
 
+/* The guest shuts down when it likes, or not at all: 202, and its state tells. */
 static struct vg_reply shutdown_domain(struct vg_request *rq)
 {
-    static const struct action shut_down = {
-        virDomainShutdownFlags, &vg_enum_virDomainShutdownFlagValues, VG_NEEDS_ACTIVE};
-    return act(rq, &shut_down);
+    unsigned int flags = 0;
+    const struct vg_field args[] = {
+        VG_FLAGS("flags", &flags, virDomainShutdownFlagValues), VG_END};
+
+    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
+    if (!dom)
+        return vg_fail(rq);
+    if (virDomainShutdownFlags(dom, flags) < 0)
+        return vg_fail_in_state(rq, dom, VG_NEEDS_ACTIVE);
+    return vg_accepted(rq, vg_domain_child_href(rq, dom, "state", NULL, ""), NULL);
 }
 
 static struct vg_reply reboot_domain(struct vg_request *rq)

@@ -33,7 +33,8 @@ static const struct step rows[] = {
     {"POST", "/domains/test/start", 409,
      "{'status':409,'error':{'codeName':'<string>','message':'~*already*'},"
      "'retryable':false}"},
-    {"POST", "/domains/test/shutdown", 204, ""},
+    {"POST", "/domains/test/shutdown", 202, "",
+     .wants = {"Location: /domains/test/state"}},
     STATE("shutoff", "shutdown"),
     {"GET", "/domains/test", 200, "{'id':null,'active':false,'state':'shutoff'}"},
     {"GET", "/domains/1", 404, "{'type':'urn:libvirt:error:VIR_ERR_NO_DOMAIN'}"},
