@@ -26,14 +26,24 @@ static size_t measure_query(const char *query, size_t room)
     return *end == '\0' && n < room ? n : 0;
 }
 
+static char *put_hash(char *p, uint64_t hash)
+{
+    for (int shift = 60; shift >= 0; shift -= 4)
+        *p++ = digits[hash >> shift & 15];
+    return p;
+}
+
 void vg_tag_write(char ret[static VG_TAG_SIZE], const struct vg_request *rq,
-                  uint64_t hash, bool gzip)
+                  const struct vg_body *body, bool gzip)
 {
     char *p = ret;
 
     *p++ = '"';
-    for (int shift = 60; shift >= 0; shift -= 4)
-        *p++ = digits[hash >> shift & 15];
+    p = put_hash(p, body->hash);
+    if (body->passing_hash) {
+        *p++ = '.';
+        p = put_hash(p, body->passing_hash);
+    }
     if (is_xml_form(rq))
         p = stpcpy(p, "-xml");
     if (gzip)
@@ -68,8 +78,10 @@ static bool read_hash(const char **p, uint64_t *ret)
 /* What stands between the quotes. */
 static bool read_tag(const char *p, const char *end, struct vg_tag *ret)
 {
+    uint64_t passing;
+
     *ret = (struct vg_tag){0};
-    if (!read_hash(&p, &ret->hash))
+    if (!read_hash(&p, &ret->hash) || (skip(&p, ".") && !read_hash(&p, &passing)))
         return false;
     ret->xml = skip(&p, "-xml");
     (void)skip(&p, "-gz");

@@ -151,13 +151,13 @@ static struct form choose_form(const struct vg_http_call *call, struct vg_reply 
     struct form form = {.varies = packs};
 
     if (tagged)
-        vg_tag_write(form.etag, rq, reply->body->hash, packs && call->gzip);
+        vg_tag_write(form.etag, rq, reply->body, packs && call->gzip);
     form.known = is_known(call, &form);
     if (form.known || !packs || !call->gzip)
         return form;
     form.packed = vg_body_packed(reply->body);
     if (tagged && !form.packed) {
-        vg_tag_write(form.etag, rq, reply->body->hash, false);
+        vg_tag_write(form.etag, rq, reply->body, false);
         form.known = is_known(call, &form);
     }
     return form;

@@ -184,6 +184,17 @@ void vg_json_uint(struct vg_json *w, const char *key, uint64_t value)
                value > INT64_MAX || (w->number_strings && value > EXACT_IN_DOUBLE));
 }
 
+void vg_json_passing(struct vg_json *w, const char *key, uint64_t value)
+{
+    size_t begin = w->text.len;
+
+    vg_json_uint(w, key, value);
+    if (w->passing_end)
+        return;
+    w->passing = begin;
+    w->passing_end = w->text.len;
+}
+
 void vg_json_count(struct vg_json *w, const char *key, int64_t value)
 {
     if (value == -1)
@@ -273,12 +284,14 @@ void vg_json_value(struct vg_json *w, const char *key, const json_t *value)
 char *vg_json_finish(struct vg_json *w, size_t *ret_len)
 {
     w->comma = false;
+    w->passing = w->passing_end = 0;
     return vg_text_finish(&w->text, ret_len);
 }
 
 void vg_json_free(struct vg_json *w)
 {
     w->comma = false;
+    w->passing = w->passing_end = 0;
     vg_text_free(&w->text);
 }
 

@@ -47,9 +47,15 @@ static struct vg_reply make_reply(int status, const char *type, char *owned,
 
 static struct vg_reply make_written(int status, const char *type, struct vg_json *w)
 {
-    size_t n = 0;
+    size_t n = 0, passing = w->passing, passing_end = w->passing_end;
     char *text = vg_json_finish(w, &n);
-    return make_reply(status, type, text, text, n);
+    struct vg_reply reply = make_reply(status, type, text, text, n);
+
+    if (text && reply.body != &out_of_memory_body) {
+        reply.body->passing = passing;
+        reply.body->passing_end = passing_end;
+    }
+    return reply;
 }
 
 struct vg_reply vg_ok(struct vg_request *rq, json_t *json_steal)
@@ -395,11 +401,20 @@ const char *vg_body_plain(struct vg_body *body)
     return plain;
 }
 
-static uint64_t hash_of(const struct vg_body *body)
+static void hash_body(struct vg_body *body)
 {
     const struct vg_packed *packed = body->data ? NULL : atomic_load(&body->packed);
-    return packed ? XXH3_64bits(packed->data, packed->length)
-                  : XXH3_64bits(body->data, body->length);
+    size_t begin = body->passing, end = body->passing_end;
+
+    if (packed) {
+        body->hash = XXH3_64bits(packed->data, packed->length);
+    } else if (!end) {
+        body->hash = XXH3_64bits(body->data, body->length);
+    } else {
+        body->hash = XXH3_64bits_withSeed(body->data + end, body->length - end,
+                                          XXH3_64bits(body->data, begin));
+        body->passing_hash = XXH3_64bits(body->data + begin, end - begin);
+    }
 }
 
 void vg_reply_prepare(struct vg_reply *reply)
@@ -407,7 +422,7 @@ void vg_reply_prepare(struct vg_reply *reply)
     struct vg_body *body = reply->body;
 
     if (body && body != &out_of_memory_body && reply->status == 200 && !body->hash)
-        body->hash = hash_of(body);
+        hash_body(body);
 }
 
 struct vg_reply vg_tagged_with(struct vg_reply reply, const char *also)

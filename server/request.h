@@ -172,7 +172,9 @@ struct vg_body {
     const char *data; /* NULL: there is only `packed`; see vg_body_plain() */
     size_t length;
     const char *type;                   /* of kept ones */
-    uint64_t hash;                      /* 0: not computed yet */
+    size_t passing, passing_end;        /* a part that changes all the time */
+    uint64_t hash;                      /* without that part; 0: not computed yet */
+    uint64_t passing_hash;              /* of that part; 0: none */
     _Atomic(struct vg_packed *) packed; /* made by who needs it first; owned */
     _Atomic(char *) unpacked;           /* the same, where there is no `data` */
 };

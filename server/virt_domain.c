@@ -128,7 +128,7 @@ void vg_view_write(struct vg_json *w, const char *key, const struct vg_view *v,
     if (f & VG_DOMAIN_MAX_VCPUS)
         vg_json_int(w, "maxVcpus", v->xml.max_vcpus);
     if (f & VG_DOMAIN_CPU_TIME)
-        vg_json_uint(w, "cpuTimeNs", v->cpu_time);
+        vg_json_passing(w, "cpuTimeNs", v->cpu_time);
     if (f & VG_DOMAIN_TITLE)
         vg_json_string(w, "title", v->xml.title);
     if (f & VG_DOMAIN_UPDATED)

@@ -15,6 +15,8 @@
 
 #define HASH 0x0123456789abcdefULL
 
+static uint64_t passing; /* of what is written */
+
 static void check_written(const char *target, enum vg_accept accept, bool gzip,
                           const char *want)
 {
@@ -26,7 +28,7 @@ static void check_written(const char *target, enum vg_accept accept, bool gzip,
     assert_int_equal(vg_request_parse_target(rq, target), 0);
     rq->route = &route;
     rq->accept = accept;
-    vg_tag_write(tag, rq, HASH, gzip);
+    vg_tag_write(tag, rq, &(struct vg_body){.hash = HASH, .passing_hash = passing}, gzip);
     assert_string_equal(tag, want);
     vg_request_unref(rq);
 }
@@ -41,6 +43,10 @@ static void test_written(void **state)
                   "\"0123456789abcdef?fields=id,name\"");
     check_written("/domains/a?x=\"", VG_ACCEPT_JSON, false, "\"0123456789abcdef\"");
     check_written("/domains/a?x=\x80", VG_ACCEPT_JSON, false, "\"0123456789abcdef\"");
+    passing = 0xfedcULL;
+    check_written("/domains/a?by=name", VG_ACCEPT_JSON, true,
+                  "\"0123456789abcdef.000000000000fedc-gz?by=name\"");
+    passing = 0;
 }
 
 /* As long a query as there is room for, and one byte more. */
@@ -82,6 +88,9 @@ static void test_read(void **state)
     check_read("\"0123456789abcdef-xml-gz?a\" ,\t\"0000000000000001\"",
                "123456789abcdef+xml?a 1");
     check_read("\"0\", W/\"0000000000000001\", \"\", \"0000000000000002\"", "2");
+    check_read("\"0123456789abcdef.00000000000000ff\"", "123456789abcdef");
+    check_read("\"0123456789abcdef.00000000000000ff-xml-gz?a\"", "123456789abcdef+xml?a");
+    check_read("\"0123456789abcdef.\", \"0123456789abcdef.00\"", "");
     check_read("*", "");
     check_read("", "");
     check_read("\"0000000000000001", "");
