@@ -34,11 +34,12 @@ static struct vg_reply peek_disk(struct vg_request *rq)
 
 static struct vg_reply peek_memory(struct vg_request *rq)
 {
-    int64_t start = 0, size = 0;
+    uint64_t start = 0; /* of a kernel, in virtual addresses, mostly beyond 2^63 */
+    int64_t size = 0;
     int mode = 0;
     unsigned int flags = 0;
     const struct vg_field args[] = {
-        VG_NUMBER("start", &start, 0, INT64_MAX),
+        VG_UNSIGNED("start", &start),
         VG_NEED_NUMBER("size", &size, 1, MAX_PEEK),
         VG_ENUM("mode", &mode, virDomainMemoryFlags),
         VG_FLAGS("flags", &flags, virDomainMemoryFlags),
@@ -54,8 +55,7 @@ static struct vg_reply peek_memory(struct vg_request *rq)
     vg_autofree char *bytes = malloc((size_t)size);
     if (!bytes)
         return vg_fail_memory(rq);
-    if (virDomainMemoryPeek(dom, (unsigned long long)start, (size_t)size, bytes, flags) <
-        0)
+    if (virDomainMemoryPeek(dom, start, (size_t)size, bytes, flags) < 0)
         return vg_fail_virt(rq);
     return vg_ok_bytes(rq, "application/octet-stream", vg_take(&bytes), (size_t)size);
 }

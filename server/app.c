@@ -174,8 +174,10 @@ int vg_app_permit(struct vg_request *rq, enum vg_role role)
         return -1;
     }
     if (read_only && needed > VG_ROLE_VIEWER) {
-        vg_error_set(&rq->error, VG_E_READ_ONLY,
-                     "The gateway was started with --read-only; it changes nothing");
+        vg_error_set(
+            &rq->error, VG_E_READ_ONLY,
+            "The gateway was started with --read-only: it changes nothing, and tells "
+            "what the role 'viewer' may see");
         return -1;
     }
     return 0;

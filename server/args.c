@@ -8,6 +8,7 @@
 #include "virtgate/cleanup.h"
 #include "virtgate/cpumap.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -239,6 +240,41 @@ static int read_number(struct vg_request *rq, const struct vg_field *f, const ch
     return store_number(rq, f, IN_QUERY, value);
 }
 
+static int fail_unsigned(struct vg_request *rq, const struct vg_field *f,
+                         enum source source)
+{
+    return fail_value(rq, source, f->name,
+                      "an integer from 0 to 18446744073709551615, or hexadecimal as "
+                      "0x1000,");
+}
+
+static int read_unsigned(struct vg_request *rq, const struct vg_field *f,
+                         enum source source, const char *text)
+{
+    bool hex = text[0] == '0' && text[1] == 'x';
+    const char *first = text + (hex ? 2 : 0);
+    char *end;
+
+    errno = 0;
+    unsigned long long value = strtoull(text, &end, hex ? 16 : 10);
+    bool number = hex ? isxdigit((unsigned char)*first) : isdigit((unsigned char)*first);
+    if (errno || *end || !number)
+        return fail_unsigned(rq, f, source);
+    *(uint64_t *)f->ret = value;
+    return 0;
+}
+
+static int read_unsigned_json(struct vg_request *rq, const struct vg_field *f,
+                              const json_t *value)
+{
+    if (json_is_string(value))
+        return read_unsigned(rq, f, IN_BODY, json_string_value(value));
+    if (!json_is_integer(value) || json_integer_value(value) < 0)
+        return fail_unsigned(rq, f, IN_BODY);
+    *(uint64_t *)f->ret = (uint64_t)json_integer_value(value);
+    return 0;
+}
+
 static void store_bool(const struct vg_field *f, bool value)
 {
     if (f->kind == VG_FIELD_MAYBE)
@@ -293,6 +329,8 @@ static int read_query_value(struct vg_request *rq, const struct vg_field *f,
         return read_bool(rq, f, text);
     case VG_FIELD_NUMBER:
         return read_number(rq, f, text);
+    case VG_FIELD_UNSIGNED:
+        return read_unsigned(rq, f, IN_QUERY, text);
     case VG_FIELD_ENUM:
         if (read_name(rq, f, IN_QUERY, text, strlen(text), &number) < 0)
             return -1;
@@ -330,6 +368,8 @@ static int read_body_value(struct vg_request *rq, const struct vg_field *f, json
         if (!json_is_integer(value))
             return fail_number(rq, f, IN_BODY);
         return store_number(rq, f, IN_BODY, json_integer_value(value));
+    case VG_FIELD_UNSIGNED:
+        return read_unsigned_json(rq, f, value);
     case VG_FIELD_ENUM:
         if (!json_is_string(value))
             return fail_value(rq, IN_BODY, f->name, "a name");

@@ -67,17 +67,19 @@ const char *vg_xml_body(const struct vg_request *rq);
  */
 enum vg_field_kind {
     VG_FIELD_END,
-    VG_FIELD_TEXT,   /* const char *, borrowed from the request */
-    VG_FIELD_BOOL,   /* bool; in a query also true, false, 1, 0, yes, no */
-    VG_FIELD_MAYBE,  /* int: 1 or 0; what it was before (-1, say) when absent */
-    VG_FIELD_NUMBER, /* int64_t within [min, max] */
-    VG_FIELD_ENUM,   /* int: one name of `names` */
-    VG_FIELD_FLAGS,  /* unsigned int: JSON array of names; in a query separated by commas
-                      */
-    VG_FIELD_JSON,   /* json_t *, borrowed; body only */
-    VG_FIELD_CPUS,   /* struct vg_cpumap: "0-3,^2", in a body also [0, 1, 3] */
-    VG_FIELD_REST,   /* json_t *, borrowed: an object of the body's members that no other
-                      * field names, for merge patches of what libvirt names */
+    VG_FIELD_TEXT,     /* const char *, borrowed from the request */
+    VG_FIELD_BOOL,     /* bool; in a query also true, false, 1, 0, yes, no */
+    VG_FIELD_MAYBE,    /* int: 1 or 0; what it was before (-1, say) when absent */
+    VG_FIELD_NUMBER,   /* int64_t within [min, max] */
+    VG_FIELD_UNSIGNED, /* uint64_t, all of them, as addresses are; text, in a body also
+                        * a number: "4096", "0x1000" */
+    VG_FIELD_ENUM,     /* int: one name of `names` */
+    VG_FIELD_FLAGS, /* unsigned int: JSON array of names; in a query separated by commas
+                     */
+    VG_FIELD_JSON,  /* json_t *, borrowed; body only */
+    VG_FIELD_CPUS,  /* struct vg_cpumap: "0-3,^2", in a body also [0, 1, 3] */
+    VG_FIELD_REST,  /* json_t *, borrowed: an object of the body's members that no other
+                     * field names, for merge patches of what libvirt names */
 };
 
 struct vg_field {
@@ -97,6 +99,7 @@ struct vg_field {
 #define VG_NEED_BOOL(n, p)      {.name = (n), .kind = VG_FIELD_BOOL, .ret = (p), .required = true}
 #define VG_NUMBER(n, p, lo, hi) {.name = (n), .kind = VG_FIELD_NUMBER, .ret = (p), .min = (lo), .max = (hi)}
 #define VG_NEED_NUMBER(n, p, lo, hi) {.name = (n), .kind = VG_FIELD_NUMBER, .ret = (p), .min = (lo), .max = (hi), .required = true}
+#define VG_UNSIGNED(n, p)       {.name = (n), .kind = VG_FIELD_UNSIGNED, .ret = (p)}
 #define VG_ENUM(n, p, type)     {.name = (n), .kind = VG_FIELD_ENUM, .ret = (p), .names = &vg_enum_##type}
 #define VG_NEED_ENUM(n, p, type) {.name = (n), .kind = VG_FIELD_ENUM, .ret = (p), .names = &vg_enum_##type, .required = true}
 #define VG_FLAGS(n, p, type)    {.name = (n), .kind = VG_FIELD_FLAGS, .ret = (p), .names = &vg_enum_##type}

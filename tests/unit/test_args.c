@@ -32,6 +32,7 @@ struct values {
     bool yes;
     int maybe;
     int64_t number;
+    uint64_t address;
     int color;
     unsigned int flags;
     json_t *tree;
@@ -60,6 +61,7 @@ static int read_values(struct vg_request *rq, struct values *v)
         VG_BOOL("yes", &v->yes),
         VG_MAYBE("maybe", &v->maybe),
         VG_NUMBER("number", &v->number, -5, 1000),
+        VG_UNSIGNED("address", &v->address),
         VG_ONE_OF("color", &v->color, &colors),
         VG_NAMES("flags", &v->flags, &colors),
         VG_JSON("tree", &v->tree),
@@ -87,6 +89,8 @@ static void describe(const struct values *v, char *out, size_t size)
         SAY(" maybe=%d", v->maybe);
     if (v->number != unset.number)
         SAY(" number=%" PRId64, v->number);
+    if (v->address != unset.address)
+        SAY(" address=%" PRIu64, v->address);
     if (v->color != unset.color)
         SAY(" color=%d", v->color);
     if (v->flags != unset.flags)
@@ -201,6 +205,40 @@ static void test_number(void **state)
     };
     for (size_t i = 0; i < sizeof(not_numbers) / sizeof(not_numbers[0]); i++)
         check_bad(not_numbers[i], NULL, "invalid-value", "an integer");
+}
+
+static void test_unsigned(void **state)
+{
+    (void)state;
+    check_good("address=1", NULL, "address=1");
+    check_good("address=18446744073709551615", NULL, "address=18446744073709551615");
+    check_good("address=0xffffffff81000000", NULL, "address=18446744071578845184");
+    check_good("address=0xFf", NULL, "address=255");
+    check_good(NULL, "{\"address\": 4096}", "address=4096");
+    check_good(NULL, "{\"address\": \"18446744073709551615\"}",
+               "address=18446744073709551615");
+    check_bad(NULL, "{\"address\": -1}", "invalid-value", "18446744073709551615");
+    check_bad(NULL, "{\"address\": 1.5}", "invalid-value", "18446744073709551615");
+    check_bad(NULL, "{\"address\": null}", "invalid-value", "18446744073709551615");
+    const char *const bad[] = {"",
+                               "-1",
+                               "%2B1",
+                               "0x",
+                               "0x-1",
+                               "0xg",
+                               "1a",
+                               "%201",
+                               "1%20",
+                               "0X10",
+                               "1e3",
+                               "0x0x1",
+                               "18446744073709551616",
+                               "0x10000000000000000"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        char query[64];
+        snprintf(query, sizeof(query), "address=%s", bad[i]);
+        check_bad(query, NULL, "invalid-value", "0x1000");
+    }
 }
 
 static void test_enum(void **state)
@@ -511,13 +549,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing),     cmocka_unit_test(test_text),
         cmocka_unit_test(test_bool),        cmocka_unit_test(test_number),
-        cmocka_unit_test(test_enum),        cmocka_unit_test(test_flags),
-        cmocka_unit_test(test_tree),        cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_bodies),      cmocka_unit_test(test_nul_in_body),
-        cmocka_unit_test(test_required),    cmocka_unit_test(test_common),
-        cmocka_unit_test(test_refuse_body), cmocka_unit_test(test_peek),
-        cmocka_unit_test(test_rest),        cmocka_unit_test(test_cpus),
-        cmocka_unit_test(test_path_number),
+        cmocka_unit_test(test_unsigned),    cmocka_unit_test(test_enum),
+        cmocka_unit_test(test_flags),       cmocka_unit_test(test_tree),
+        cmocka_unit_test(test_keys),        cmocka_unit_test(test_bodies),
+        cmocka_unit_test(test_nul_in_body), cmocka_unit_test(test_required),
+        cmocka_unit_test(test_common),      cmocka_unit_test(test_refuse_body),
+        cmocka_unit_test(test_peek),        cmocka_unit_test(test_rest),
+        cmocka_unit_test(test_cpus),        cmocka_unit_test(test_path_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
