@@ -106,6 +106,8 @@ static const struct step numa[] = {
     {"GET", "/domains/test/numa-parameters", 200,
      "{'numaMode':'strict','numaNodeset':''}"},
     {"GET", "/domains/test/numa-parameters?flags=config", 200, "{}"},
+    /* what is not set may stay so */
+    {"PATCH", "/domains/test/numa-parameters", 204, "", .json = "{'numaNodeset':''}"},
     {"GET", "/domains/test/numa-parameters?flags=maximum", 400, GATEWAY("unknown-flag")},
     {"GET", "/domains/nosuch/numa-parameters", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
     {"PATCH", "/domains/test/numa-parameters", 204, "",
@@ -113,6 +115,8 @@ static const struct step numa[] = {
     {"GET", "/domains/test/numa-parameters", 200,
      "{'numaMode':'interleave','numaNodeset':'0-1'}"},
     {"PATCH", "/domains/test/numa-parameters", 204, "", .json = "{}"},
+    {"PATCH", "/domains/test/numa-parameters", 400, "{'error':{}}",
+     .json = "{'numaNodeset':''}"},
     {"PATCH", "/domains/test/numa-parameters", 400, GATEWAY("unknown-value"),
      .json = "{'numaMode':'nosuch'}", .contains = "*must be one of: strict, preferred*"},
     {"PATCH", "/domains/test/numa-parameters", 400, GATEWAY("unknown-value"),
@@ -184,6 +188,10 @@ int main(void)
 {
     struct scenario s;
     if (scenario_begin(&s, "tuning", ARGS("-c", "test:///default"))) {
+        scenario_put_back(&s, "/domains/test/scheduler");
+        scenario_put_back(&s, "/domains/test/memory-parameters");
+        scenario_put_back(&s, "/domains/test/blkio-parameters");
+        scenario_put_back(&s, "/domains/test/perf-events");
         scenario_run(&s, scheduler, COUNT(scheduler));
         scenario_run(&s, memory, COUNT(memory));
         scenario_run(&s, blkio, COUNT(blkio));

@@ -142,6 +142,18 @@ struct response *scenario_send(struct scenario *s, const char *method, const cha
     return r;
 }
 
+void scenario_put_back(struct scenario *s, const char *path)
+{
+    struct response *seen = scenario_send(s, "GET", path, NULL, NULL);
+    check_response(seen->status == 200, seen, "%s: GET %s", s->name, path);
+    struct response *r = scenario_send(
+        s, "PATCH", path, ARGS("Content-Type: application/json"), seen->body);
+    check_response(r->status == 200 || r->status == 204, r, "%s: PATCH %s with %s",
+                   s->name, path, seen->body);
+    response_free(seen);
+    response_free(r);
+}
+
 bool is_problem(const struct response *r, long status, const char *type)
 {
     char *media = response_header(r, "Content-Type");

@@ -53,6 +53,8 @@ void scenario_end(struct scenario *s);
 void scenario_run(struct scenario *s, const struct step *rows, size_t n);
 /* Runs one row until it passes, at most `seconds`; one check. */
 void scenario_until(struct scenario *s, const struct step *row, double seconds);
+/* PATCH takes what GET of the same path gives; two checks. */
+void scenario_put_back(struct scenario *s, const char *path);
 /* Sends one request and records it; free the response. */
 struct response *scenario_send(struct scenario *s, const char *method, const char *path,
                                const char *const headers[], const char *body);

@@ -201,6 +201,9 @@ static void test_devices(struct scenario *s)
 {
     scenario_run(s, defined, COUNT(defined));
     scenario_run(s, attached, COUNT(attached));
+    scenario_put_back(s, "/domains/dev/disks/vda/iotune");
+    scenario_put_back(s, "/domains/dev/disks/vda/iotune?flags=config");
+    scenario_put_back(s, "/domains/dev/interfaces/vgdevtest0/parameters");
     scenario_run(s, disk, COUNT(disk));
     scenario_run(s, peeks, COUNT(peeks));
     scenario_run(s, interfaces, COUNT(interfaces));

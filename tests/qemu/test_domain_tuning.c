@@ -112,7 +112,13 @@ int main(void)
     struct scenario s;
     if (scenario_begin(&s, "tuning", ARGS("-c", guest_uri()))) {
         scenario_run(&s, configured, COUNT(configured));
+        scenario_put_back(&s, "/domains/v1/scheduler");
+        scenario_put_back(&s, "/domains/v1/memory-parameters");
+        scenario_put_back(&s, "/domains/v1/blkio-parameters");
+        scenario_put_back(&s, "/domains/v1/numa-parameters");
+        scenario_put_back(&s, "/domains/v1/perf-events");
         scenario_run(&s, running, COUNT(running));
+        scenario_put_back(&s, "/domains/v2/perf-events");
         guests_remove(&s);
         scenario_end(&s);
     }
