@@ -28,13 +28,11 @@ static const struct step rows[] = {
      .headers = {"Accept: application/json"},
      .wants = {"Content-Type: application/json*"}},
     /* the test driver has none: tests/qemu/test_domain_config.c sees them */
-    {"GET", "/connection/domain-capabilities?arch=x86_64", 501,
-     "{'type':'urn:libvirt:error:VIR_ERR_NO_SUPPORT'}"},
-    {"GET", "/connection/domain-capabilities?cpu=x", 400,
-     "{'type':'urn:virtgate:error:unknown-key'}",
+    {"GET", "/connection/domain-capabilities?arch=x86_64", 501, LIBVIRT("NO_SUPPORT")},
+    {"GET", "/connection/domain-capabilities?cpu=x", 400, GATEWAY("unknown-key"),
      .contains = "*emulator, arch, machine, virttype*"},
-    {"GET", "/connection?x=1", 400, "{'type':'urn:virtgate:error:unknown-key'}"},
-    {"GET", "/version?flags=x", 400, "{'type':'urn:virtgate:error:unknown-key'}"},
+    {"GET", "/connection?x=1", 400, GATEWAY("unknown-key")},
+    {"GET", "/version?flags=x", 400, GATEWAY("unknown-key")},
     {"DELETE", "/connection", 405, NULL, .wants = {"Allow: *GET*"}},
 };
 

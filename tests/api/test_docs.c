@@ -20,9 +20,9 @@ static const struct step page[] = {
      .contains = "*<!DOCTYPE html>*docs/docs.js*"},
     {"GET", "/docs", 200, NULL, .headers = {"Accept: text/html"}},
     {"HEAD", "/docs", 200, "", .wants = {"Content-Type: text/html*", POLICY}},
-    {"GET", "/docs", 406, "{'type':'urn:virtgate:error:not-acceptable'}",
+    {"GET", "/docs", 406, GATEWAY("not-acceptable"),
      .headers = {"Accept: application/json"}},
-    {"GET", "/docs?x=1", 400, "{'type':'urn:virtgate:error:unknown-key'}"},
+    {"GET", "/docs?x=1", 400, GATEWAY("unknown-key")},
     {"GET", "/docs?url=http://elsewhere.example/", 400, NULL},
     {"POST", "/docs", 405, NULL, .wants = {"Allow: GET, HEAD, OPTIONS"}},
     {"GET", "/docs/", 404, NULL},
@@ -34,7 +34,7 @@ static const struct step without[] = {
     {"GET", "/docs", 200, NULL, .headers = {BROWSER},
      .wants = {"Content-Type: text/html; charset=utf-8", POLICY},
      .contains = "*<!DOCTYPE html>*built without*openapi.yaml*"},
-    {"GET", "/docs/docs.js", 404, "{'type':'urn:virtgate:error:not-found'}"},
+    {"GET", "/docs/docs.js", 404, GATEWAY("not-found")},
     {"GET", "/docs/swagger-ui-bundle.js", 404, NULL},
 };
 
@@ -56,7 +56,7 @@ static const struct step files[] = {
      "{'type':'urn:virtgate:error:not-found','detail':'~*nosuch*'}"},
     {"GET", "/docs/docs.js/x", 404, NULL},
     {"GET", "/docs/..%2fdocs.js", 404, NULL},
-    {"GET", "/docs/docs.js?v=1", 400, "{'type':'urn:virtgate:error:unknown-key'}"},
+    {"GET", "/docs/docs.js?v=1", 400, GATEWAY("unknown-key")},
     {"GET", "/docs/docs.js", 406, NULL, .headers = {"Accept: application/json"}},
 };
 

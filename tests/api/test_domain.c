@@ -15,8 +15,6 @@
 #define DOMAIN_UUID(name, uuid)                                                          \
     "<domain type='test'><name>" name "</name><uuid>" uuid "</uuid>"                     \
     "<memory>65536</memory><os><type>hvm</type></os></domain>"
-#define GATEWAY(slug) "{'type':'urn:virtgate:error:" slug "'}"
-#define LIBVIRT(name) "{'type':'urn:libvirt:error:" name "'}"
 
 static const struct step show[] = {
     {"GET", "/domains", 200,
@@ -38,11 +36,11 @@ static const struct step show[] = {
     {"GET", "/domains/test?by=name", 200, "{'name':'test'}"},
     {"GET", "/domains/1?by=id", 200, "{'name':'test'}"},
     {"GET", "/domains/" UUID "?by=uuid", 200, "{'name':'test'}"},
-    {"GET", "/domains/1?by=name", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
+    {"GET", "/domains/1?by=name", 404, LIBVIRT("NO_DOMAIN")},
     {"GET", "/domains/test?by=id", 400, NULL},
     {"GET", "/domains/test?by=uuid", 400, GATEWAY("invalid-value"),
      .contains = "*32 hexadecimal digits*"},
-    {"GET", "/domains/" UUID "?by=name", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
+    {"GET", "/domains/" UUID "?by=name", 404, LIBVIRT("NO_DOMAIN")},
     {"GET", "/domains/test?by=title", 400, GATEWAY("unknown-value"),
      .contains = "*id*name*uuid*"},
     {"GET", "/domains/nosuch", 404,
@@ -54,18 +52,16 @@ static const struct step show[] = {
      "'message':'Domain not found','str1':'Domain not found','str2':null,'str3':null,"
      "'int1':-1,'int2':-1}}",
      .wants = {"Content-Type: application/problem+json*"}},
-    {"GET", "/domains/7", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
-    {"GET", "/domains/99999999999999999999", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
-    {"GET", "/domains/00000000-0000-4000-8000-000000000000", 404,
-     LIBVIRT("VIR_ERR_NO_DOMAIN")},
+    {"GET", "/domains/7", 404, LIBVIRT("NO_DOMAIN")},
+    {"GET", "/domains/99999999999999999999", 404, LIBVIRT("NO_DOMAIN")},
+    {"GET", "/domains/00000000-0000-4000-8000-000000000000", 404, LIBVIRT("NO_DOMAIN")},
     {"GET", "/domains/test?x=1", 400, GATEWAY("unknown-key")},
     {"GET", "/domains/test/state", 200,
      "{'state':'running','stateReason':'<string>','stateCode':1,'stateReasonCode':'<int>'"
      "}"},
     {"GET", "/domains/test/autostart", 200, "{'autostart':false}"},
-    {"GET", "/domains/nosuch/xml", 404, "{'type':'urn:libvirt:error:VIR_ERR_NO_DOMAIN'}"},
-    {"GET", "/domains/nosuch/autostart", 404,
-     "{'type':'urn:libvirt:error:VIR_ERR_NO_DOMAIN'}"},
+    {"GET", "/domains/nosuch/xml", 404, LIBVIRT("NO_DOMAIN")},
+    {"GET", "/domains/nosuch/autostart", 404, LIBVIRT("NO_DOMAIN")},
     {"GET", "/domains/test/xml", 200, NULL, .wants = {"Content-Type: application/xml*"},
      .contains = "<domain *<name>test</name>*" UUID "*</domain>*"},
     {"GET", "/domains/test/xml?flags=inactive,secure", 200, NULL,
@@ -116,7 +112,7 @@ static const struct step define[] = {
      .xml = DOMAIN("delta")},
     {"POST", "/domains?flags=nosuch", 400, GATEWAY("unknown-flag"),
      .xml = DOMAIN("delta")},
-    {"GET", "/domains/delta", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
+    {"GET", "/domains/delta", 404, LIBVIRT("NO_DOMAIN")},
     /* a transient one is made persistent by defining it */
     {"GET", "/domains/gamma", 200, "{'uuid':'$gamma','persistent':false}"},
     {"POST", "/domains", 201,
@@ -213,11 +209,11 @@ static const struct step change[] = {
      .json = "{'autostart':false}"},
     {"PUT", "/domains/alpha/autostart", 400, GATEWAY("missing-key"), .json = "{}"},
     {"PUT", "/domains/alpha/autostart", 400, NULL, .json = "{'autostart':'yes'}"},
-    {"PUT", "/domains/nosuch/autostart", 404, LIBVIRT("VIR_ERR_NO_DOMAIN"),
+    {"PUT", "/domains/nosuch/autostart", 404, LIBVIRT("NO_DOMAIN"),
      .json = "{'autostart':true}"},
     {"POST", "/domains/alpha/rename", 200, "{'name':'a b%c','uuid':'$alpha'}",
      .json = "{'name':'a b%c'}"},
-    {"GET", "/domains/alpha", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
+    {"GET", "/domains/alpha", 404, LIBVIRT("NO_DOMAIN")},
     {"GET", "/domains/a%20b%25c", 200, "{'name':'a b%c','uuid':'$alpha'}"},
     {"GET", "/domains/%61%20b%25c/state", 200, "{'state':'shutoff'}"},
     {"GET", "/domains/a%20b/25c", 404, GATEWAY("not-found")},
@@ -234,13 +230,12 @@ static const struct step change[] = {
     {"PUT", "/domains/alpha/xml", 200, NULL, .xml = DOMAIN_UUID("alpha", "${alpha}")},
     {"PUT", "/domains/alpha/xml", 409, NULL, .xml = DOMAIN("beta")},
     {"PUT", "/domains/alpha/xml", 409, NULL, .xml = DOMAIN_UUID("alpha", UUID)},
-    {"PUT", "/domains/nosuch/xml", 404, LIBVIRT("VIR_ERR_NO_DOMAIN"),
-     .xml = DOMAIN("nosuch")},
+    {"PUT", "/domains/nosuch/xml", 404, LIBVIRT("NO_DOMAIN"), .xml = DOMAIN("nosuch")},
     {"PUT", "/domains/alpha/xml", 400, "{'type':'~urn:*:error:*'}", .xml = "<domain"},
     {"GET", "/domains/alpha", 200, "{'name':'alpha','uuid':'$alpha'}"},
     {"GET", "/domains/beta", 200, "{'name':'beta'}"},
     {"DELETE", "/domains/alpha", 204, ""},
-    {"DELETE", "/domains/alpha", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
+    {"DELETE", "/domains/alpha", 404, LIBVIRT("NO_DOMAIN")},
     {"DELETE", "/domains/beta?flags=nosuch", 400, GATEWAY("unknown-flag"),
      .contains = "*managed-save*"},
     {"DELETE", "/domains/beta?flags=managed-save", 204, ""},
@@ -251,7 +246,7 @@ static const struct step change[] = {
     {"GET", "/domains/test", 200, "{'active':true,'persistent':false}"},
     {"GET", "/domains?persistent=false", 200, "{'domains':[{'name':'test'}]}"},
     {"POST", "/domains/1/destroy", 204, ""},
-    {"GET", "/domains/test", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
+    {"GET", "/domains/test", 404, LIBVIRT("NO_DOMAIN")},
 };
 
 /* A name that is digits, and one that is another domain's UUID: which one is meant. */
@@ -264,12 +259,12 @@ static const struct step precedence[] = {
     {"GET", "/domains/1", 200, "{'name':'test'}"},
     {"GET", "/domains/1?by=name", 200, "{'uuid':'$digits'}"},
     {"GET", "/domains/42", 200, "{'uuid':'$other'}"},
-    {"GET", "/domains/42?by=id", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
+    {"GET", "/domains/42?by=id", 404, LIBVIRT("NO_DOMAIN")},
     {"GET", "/domains/" UUID, 200, "{'name':'test'}"},
     {"GET", "/domains/" UUID "?by=name", 200, "{'uuid':'$shape'}"},
     {"GET", "/domains/11111111-2222-4333-8444-555555555555", 200, "{'uuid':'$free'}"},
     {"GET", "/domains/11111111-2222-4333-8444-555555555555?by=uuid", 404,
-     LIBVIRT("VIR_ERR_NO_DOMAIN")},
+     LIBVIRT("NO_DOMAIN")},
     {"POST", "/domains/1/destroy?by=name", 409, NULL},
     {"GET", "/domains/test", 200, "{'active':true}"},
 };

@@ -8,20 +8,17 @@
     "<domain type='test'><name>" name "</name><memory>65536</memory>"                    \
     "<vcpu>2</vcpu><os><type>hvm</type></os></domain>"
 
-#define GATEWAY(slug) "{'type':'urn:virtgate:error:" slug "'}"
-#define LIBVIRT(name) "{'type':'urn:libvirt:error:" name "'}"
-
 static const struct step rows[] = {
     {"GET", "/domains/test/control", 200,
      "{'state':'ok','details':'none','stateTimeMs':0}"},
     {"GET", "/domains/test/control?x=1", 400, GATEWAY("unknown-key")},
-    {"GET", "/domains/nosuch/control", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
+    {"GET", "/domains/nosuch/control", 404, LIBVIRT("NO_DOMAIN")},
     {"GET", "/domains/test/messages", 200, "{'messages':[]}"},
     {"GET", "/domains/test/messages?types=tainting,deprecation", 200, "{'messages':[]}"},
     {"GET", "/domains/test/messages?flags=tainting", 200, "{'messages':[]}"},
     {"GET", "/domains/test/messages?types=gossip", 400, GATEWAY("unknown-flag"),
      .contains = "*tainting*"},
-    {"GET", "/domains/nosuch/messages", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
+    {"GET", "/domains/nosuch/messages", 404, LIBVIRT("NO_DOMAIN")},
     {"PUT", "/domains/test/lifecycle-actions/reboot", 204, "",
      .json = "{'action':'preserve'}"},
     {"GET", "/domains/test/xml", 200, NULL,
@@ -40,13 +37,12 @@ static const struct step rows[] = {
     {"PUT", "/domains/test/lifecycle-actions/reboot", 400, GATEWAY("missing-key"),
      .json = "{}"},
     {"PUT", "/domains/test/lifecycle-actions/poweroff", 422,
-     LIBVIRT("VIR_ERR_CONFIG_UNSUPPORTED"), .json = "{'action':'coredump-destroy'}"},
-    {"PUT", "/domains/nosuch/lifecycle-actions/reboot", 404, LIBVIRT("VIR_ERR_NO_DOMAIN"),
+     LIBVIRT("CONFIG_UNSUPPORTED"), .json = "{'action':'coredump-destroy'}"},
+    {"PUT", "/domains/nosuch/lifecycle-actions/reboot", 404, LIBVIRT("NO_DOMAIN"),
      .json = "{'action':'restart'}"},
     {"POST", "/domains", 201, NULL, .xml = DOMAIN("off")},
-    {"GET", "/domains/off/control", 409, LIBVIRT("VIR_ERR_OPERATION_INVALID")},
-    {"PUT", "/domains/off/lifecycle-actions/reboot", 409,
-     LIBVIRT("VIR_ERR_OPERATION_INVALID"),
+    {"GET", "/domains/off/control", 409, LIBVIRT("OPERATION_INVALID")},
+    {"PUT", "/domains/off/lifecycle-actions/reboot", 409, LIBVIRT("OPERATION_INVALID"),
      .json = "{'action':'restart','flags':['live']}"},
 };
 

@@ -8,9 +8,6 @@
     "<domain type='test'><name>" name "</name><memory>65536</memory>"                    \
     "<vcpu>2</vcpu><os><type>hvm</type></os></domain>"
 
-#define GATEWAY(slug) "{'type':'urn:virtgate:error:" slug "'}"
-#define LIBVIRT(name) "{'type':'urn:libvirt:error:" name "'}"
-
 static const struct step rows[] = {
     {"GET", "/domains/test/cpu-stats", 200,
      "{'total':{'cpuTime':'<int>','userTime':'<int>','systemTime':'<int>','number':'<"
@@ -28,9 +25,9 @@ static const struct step rows[] = {
     {"GET", "/domains/test/cpu-stats?count=0", 400, GATEWAY("invalid-value")},
     {"GET", "/domains/test/cpu-stats?total=some", 400, GATEWAY("invalid-value")},
     {"GET", "/domains/test/cpu-stats?cpu=1", 400, GATEWAY("unknown-key")},
-    {"GET", "/domains/nosuch/cpu-stats", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
+    {"GET", "/domains/nosuch/cpu-stats", 404, LIBVIRT("NO_DOMAIN")},
     {"POST", "/domains", 201, NULL, .xml = DOMAIN("off")},
-    {"GET", "/domains/off/cpu-stats", 409, LIBVIRT("VIR_ERR_OPERATION_INVALID")},
+    {"GET", "/domains/off/cpu-stats", 409, LIBVIRT("OPERATION_INVALID")},
 };
 
 int main(void)

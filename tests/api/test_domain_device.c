@@ -9,10 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define GATEWAY(slug) "{'type':'urn:virtgate:error:" slug "'}"
-#define LIBVIRT(name) "{'type':'urn:libvirt:error:" name "'}"
-#define NO_SUPPORT    LIBVIRT("VIR_ERR_NO_SUPPORT")
-#define NOT_RUNNING   LIBVIRT("VIR_ERR_OPERATION_INVALID")
+#define NO_SUPPORT  LIBVIRT("NO_SUPPORT")
+#define NOT_RUNNING LIBVIRT("OPERATION_INVALID")
 
 #define DOMAIN                                                                           \
     "<domain type='test'><name>d</name><memory>65536</memory><os><type>hvm</type></os>"  \
@@ -59,12 +57,12 @@ static const struct step lists[] = {
     {"GET", "/domains/d/devices?flags=secure", 400, GATEWAY("unknown-flag"),
      .contains = "*inactive*"},
     {"GET", "/domains/d/devices?x=1", 400, GATEWAY("unknown-key")},
-    {"GET", "/domains/nosuch/devices", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
+    {"GET", "/domains/nosuch/devices", 404, LIBVIRT("NO_DOMAIN")},
     {"GET", "/domains/d/devices/ua-data", 200,
      "{'type':'disk','alias':'ua-data','target':'vda'}"},
     {"GET", "/domains/d/devices/ua-data?flags=inactive", 200, "{'type':'disk'}"},
     {"GET", "/domains/d/devices/ua-nosuch", 404, GATEWAY("not-found")},
-    {"GET", "/domains/nosuch/devices/ua-data", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
+    {"GET", "/domains/nosuch/devices/ua-data", 404, LIBVIRT("NO_DOMAIN")},
     {"GET", "/domains/d/disks", 200,
      "{'disks':[" DISK ",{'target':'hdc','device':'cdrom','source':null,"
      "'readOnly':true,'shareable':false,'alias':null,'hosts':'<absent>'}]}"},
@@ -74,14 +72,14 @@ static const struct step lists[] = {
      "'hosts':[{'name':'mon1','port':6789},{'name':'mon2','port':'<absent>'}]}]}"},
     {"DELETE", "/domains/far", 204, ""},
     {"GET", "/domains/d/disks?flags=inactive", 200, "{'disks':[{},{}]}"},
-    {"GET", "/domains/nosuch/disks", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
+    {"GET", "/domains/nosuch/disks", 404, LIBVIRT("NO_DOMAIN")},
     {"GET", "/domains/d/interfaces", 200,
      "{'interfaces':[{'target':'net0','mac':'52:54:00:11:22:33','type':'network',"
      "'source':'default','model':'virtio','linkUp':false,'alias':null},"
      "{'target':'<any>','mac':'52:54:00:11:22:44','type':'user','source':null,"
      "'linkUp':true}]}"},
     {"GET", "/domains/d/interfaces?flags=live", 400, GATEWAY("unknown-flag")},
-    {"GET", "/domains/nosuch/interfaces", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
+    {"GET", "/domains/nosuch/interfaces", 404, LIBVIRT("NO_DOMAIN")},
 };
 
 static const struct step disks[] = {
@@ -92,20 +90,20 @@ static const struct step disks[] = {
     {"GET", "/domains/d/disks/hdc", 200,
      "{'target':'hdc','source':null,'capacityBytes':null,'allocationBytes':null,"
      "'physicalBytes':null}"},
-    {"GET", "/domains/d/disks/nosuch", 400, LIBVIRT("VIR_ERR_INVALID_ARG")},
-    {"GET", "/domains/nosuch/disks/vda", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
+    {"GET", "/domains/d/disks/nosuch", 400, LIBVIRT("INVALID_ARG")},
+    {"GET", "/domains/nosuch/disks/vda", 404, LIBVIRT("NO_DOMAIN")},
     {"GET", "/domains/d/disks/vda/stats", 409, NOT_RUNNING},
     {"GET", "/domains/d/disk-errors", 409, NOT_RUNNING},
     {"POST", "/domains/d/start", 204, ""},
     {"GET", "/domains/d/disks/vda/stats", 200,
      "{'rdOperations':'<int>','rdBytes':'<int>','wrOperations':'<int>',"
      "'wrBytes':'<int>','errs':'<int>'}"},
-    {"GET", "/domains/d/disks/nosuch/stats", 400, LIBVIRT("VIR_ERR_INVALID_ARG")},
+    {"GET", "/domains/d/disks/nosuch/stats", 400, LIBVIRT("INVALID_ARG")},
     {"GET", "/domains/d/disks/vda/stats?flags=x", 400, GATEWAY("unknown-key")},
     {"GET", "/domains/d/disk-errors", 200,
      "{'errors':[{'disk':'vda','error':'unspec'},"
      "{'disk':'hdc','error':'no-space'}]}"},
-    {"GET", "/domains/nosuch/disk-errors", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
+    {"GET", "/domains/nosuch/disk-errors", 404, LIBVIRT("NO_DOMAIN")},
 };
 
 static const struct step limits[] = {
@@ -123,13 +121,13 @@ static const struct step limits[] = {
     {"GET", "/domains/d/disks/vda/iotune?flags=config", 200,
      "{'totalBytesSecMax':0,'readIopsSecMax':88}"},
     /* QEMU takes both at once, this driver does not */
-    {"PATCH", "/domains/d/disks/vda/iotune", 400, LIBVIRT("VIR_ERR_INVALID_ARG"),
+    {"PATCH", "/domains/d/disks/vda/iotune", 400, LIBVIRT("INVALID_ARG"),
      .json = "{'readIopsSecMax':77,'flags':['live','config']}"},
     {"PATCH", "/domains/d/disks/vda/iotune?flags=config", 200, "{'sizeIopsSec':4096}",
      .json = "{'size_iops_sec':4096}"},
     {"PATCH", "/domains/d/disks/vda/iotune", 200, "{'readIopsSecMax':77}", .json = "{}"},
     /* more than the most: libvirt's own refusal */
-    {"PATCH", "/domains/d/disks/vda/iotune", 400, LIBVIRT("VIR_ERR_INVALID_ARG"),
+    {"PATCH", "/domains/d/disks/vda/iotune", 400, LIBVIRT("INVALID_ARG"),
      .json = "{'writeIopsSec':100}"},
     {"PATCH", "/domains/d/disks/vda/iotune", 400, GATEWAY("missing-key")},
     {"PATCH", "/domains/d/disks/vda/iotune", 400, GATEWAY("unknown-key"),
@@ -140,13 +138,12 @@ static const struct step limits[] = {
      .json = "{'totalBytesSec':null}"},
     {"PATCH", "/domains/d/disks/vda/iotune?flags=now", 400, GATEWAY("unknown-flag"),
      .json = "{'totalBytesSecMax':1}", .contains = "*live*config*"},
-    {"PATCH", "/domains/d/disks/nosuch/iotune", 400, LIBVIRT("VIR_ERR_INVALID_ARG"),
+    {"PATCH", "/domains/d/disks/nosuch/iotune", 400, LIBVIRT("INVALID_ARG"),
      .json = "{'totalBytesSecMax':1}"},
-    {"PATCH", "/domains/nosuch/disks/vda/iotune", 404, LIBVIRT("VIR_ERR_NO_DOMAIN"),
+    {"PATCH", "/domains/nosuch/disks/vda/iotune", 404, LIBVIRT("NO_DOMAIN"),
      .json = "{'totalBytesSecMax':1}"},
-    {"GET", "/domains/d/disks/nosuch/iotune", 400, LIBVIRT("VIR_ERR_INVALID_ARG")},
-    {"GET", "/domains/d/disks/vda/iotune?flags=live,config", 400,
-     LIBVIRT("VIR_ERR_INVALID_ARG")},
+    {"GET", "/domains/d/disks/nosuch/iotune", 400, LIBVIRT("INVALID_ARG")},
+    {"GET", "/domains/d/disks/vda/iotune?flags=live,config", 400, LIBVIRT("INVALID_ARG")},
     {"GET", "/domains/d/disks/vda/iotune", 200,
      "{'totalBytesSecMax':2000,'readIopsSecMax':77,'writeIopsSec':0}"},
 };
@@ -157,7 +154,7 @@ static const struct step interfaces[] = {
      "'txBytes':'<int>','txPackets':'<int>','txErrs':'<int>','txDrop':'<int>'}"},
     {"GET", "/domains/d/interfaces/52:54:00:11:22:33/stats", 200, "{'rxBytes':'<int>'}"},
     {"GET", "/domains/d/interfaces/52%3A54%3A00%3A11%3A22%3A33/stats", 200, "{}"},
-    {"GET", "/domains/d/interfaces/nosuch/stats", 400, LIBVIRT("VIR_ERR_INVALID_ARG")},
+    {"GET", "/domains/d/interfaces/nosuch/stats", 400, LIBVIRT("INVALID_ARG")},
     {"GET", "/domains/d/interfaces/net0/stats?x=1", 400, GATEWAY("unknown-key")},
     {"GET", "/domains/d/interfaces/net0/parameters", 200,
      "{'inbound':{'average':0,'peak':0,'burst':0,'floor':0},"
@@ -175,10 +172,9 @@ static const struct step interfaces[] = {
     {"PATCH", "/domains/d/interfaces/net0/parameters", 400, GATEWAY("invalid-value"),
      .json = "{'inbound':{'average':'1k'}}"},
     {"PATCH", "/domains/d/interfaces/net0/parameters", 400, GATEWAY("missing-key")},
-    {"PATCH", "/domains/d/interfaces/nosuch/parameters", 400,
-     LIBVIRT("VIR_ERR_INVALID_ARG"), .json = "{'inbound':{'average':1}}"},
-    {"GET", "/domains/d/interfaces/nosuch/parameters", 400,
-     LIBVIRT("VIR_ERR_INVALID_ARG")},
+    {"PATCH", "/domains/d/interfaces/nosuch/parameters", 400, LIBVIRT("INVALID_ARG"),
+     .json = "{'inbound':{'average':1}}"},
+    {"GET", "/domains/d/interfaces/nosuch/parameters", 400, LIBVIRT("INVALID_ARG")},
     {"GET", "/domains/d/interfaces/net0/parameters?flags=x", 400,
      GATEWAY("unknown-flag")},
 };
@@ -201,7 +197,7 @@ static const struct step peeks[] = {
     {"GET", "/domains/d/disks", 406, GATEWAY("not-acceptable"),
      .headers = {"Accept: application/octet-stream"}, .contains = "*application/json*"},
     {"GET", "/domains/d/memory/peek?size=1&flags=physical,virtual", 400,
-     LIBVIRT("VIR_ERR_INVALID_ARG")},
+     LIBVIRT("INVALID_ARG")},
     {"GET", "/domains/d/memory/peek", 400, GATEWAY("missing-key")},
     {"GET", "/domains/d/memory/peek?size=0", 400, GATEWAY("invalid-value")},
     {"GET", "/domains/d/memory/peek?size=4194305", 400, GATEWAY("invalid-value")},
@@ -213,7 +209,7 @@ static const struct step peeks[] = {
      GATEWAY("invalid-value")},
     {"GET", "/domains/d/memory/peek?size=1&mode=other", 400, GATEWAY("unknown-value"),
      .contains = "*virtual*physical*"},
-    {"GET", "/domains/nosuch/memory/peek?size=1", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
+    {"GET", "/domains/nosuch/memory/peek?size=1", 404, LIBVIRT("NO_DOMAIN")},
     {"GET", "/domains/d/disks/vda/peek?size=1", 501, NO_SUPPORT},
     {"GET", "/domains/d/disks/vda/peek", 400, GATEWAY("missing-key")},
     {"GET", "/domains/d/disks/vda/peek?size=99999999", 400, GATEWAY("invalid-value")},
@@ -260,14 +256,14 @@ static const struct step bad_input[] = {
      .contains = "*current*live*config*force*"},
     {"POST", "/domains/d/devices", 422, GATEWAY("unsafe-xml"),
      .xml = "<!DOCTYPE disk><disk/>"},
-    {"POST", "/domains/nosuch/devices", 404, LIBVIRT("VIR_ERR_NO_DOMAIN"), .xml = A_DISK},
+    {"POST", "/domains/nosuch/devices", 404, LIBVIRT("NO_DOMAIN"), .xml = A_DISK},
     {"PUT", "/domains/d/devices", 422, GATEWAY("unsafe-xml"),
      .json = "{'xml':'<!DOCTYPE disk><disk/>'}"},
     {"PUT", "/domains/d/devices", 415, NULL, .headers = {"Content-Type: text/plain"},
      .xml = A_DISK},
     {"POST", "/domains/d/devices/detach", 400, GATEWAY("missing-key")},
     {"DELETE", "/domains/d/devices/ua-data?flags=soon", 400, GATEWAY("unknown-flag")},
-    {"DELETE", "/domains/nosuch/devices/ua-data", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
+    {"DELETE", "/domains/nosuch/devices/ua-data", 404, LIBVIRT("NO_DOMAIN")},
     {"POST", "/domains/d/disks/vda/resize", 400, GATEWAY("missing-key")},
     {"POST", "/domains/d/disks/vda/resize", 400, GATEWAY("invalid-value"),
      .json = "{'size':'1G'}"},

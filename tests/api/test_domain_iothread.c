@@ -8,9 +8,6 @@
     "<domain type='test'><name>" name "</name><memory>65536</memory>"                    \
     "<vcpu>2</vcpu><os><type>hvm</type></os></domain>"
 
-#define GATEWAY(slug) "{'type':'urn:virtgate:error:" slug "'}"
-#define LIBVIRT(name) "{'type':'urn:libvirt:error:" name "'}"
-
 static const struct step rows[] = {
     {"GET", "/domains/test/iothreads", 200, "{'iothreads':[]}"},
     {"POST", "/domains/test/iothreads", 201, "{'id':1}", .json = "{'id':1}",
@@ -25,8 +22,8 @@ static const struct step rows[] = {
     {"GET", "/domains/test/iothreads/77", 404, GATEWAY("not-found")},
     {"GET", "/domains/test/iothreads/x", 400, GATEWAY("invalid-value")},
     {"GET", "/domains/test/iothreads?flags=nosuch", 400, GATEWAY("unknown-flag")},
-    {"POST", "/domains/test/iothreads", 400, LIBVIRT("VIR_ERR_INVALID_ARG"),
-     .json = "{'id':2}", .contains = "*already*"},
+    {"POST", "/domains/test/iothreads", 400, LIBVIRT("INVALID_ARG"), .json = "{'id':2}",
+     .contains = "*already*"},
     {"POST", "/domains/test/iothreads", 400, GATEWAY("invalid-value"),
      .json = "{'id':0}"},
     {"POST", "/domains/test/iothreads", 400, GATEWAY("missing-key"), .json = "{}"},
@@ -34,11 +31,11 @@ static const struct step rows[] = {
     {"GET", "/domains/test/iothreads/2", 200, "{'id':2,'cpus':[1,2,3]}"},
     {"PUT", "/domains/test/iothreads/2/pin", 400, GATEWAY("invalid-value"),
      .json = "{'cpus':[]}"},
-    {"PUT", "/domains/test/iothreads/77/pin", 400, LIBVIRT("VIR_ERR_INVALID_ARG"),
+    {"PUT", "/domains/test/iothreads/77/pin", 400, LIBVIRT("INVALID_ARG"),
      .json = "{'cpus':[1]}"},
     {"PUT", "/domains/test/iothreads/x/pin", 400, GATEWAY("invalid-value"),
      .json = "{'cpus':[1]}"},
-    {"PUT", "/domains/nosuch/iothreads/1/pin", 404, LIBVIRT("VIR_ERR_NO_DOMAIN"),
+    {"PUT", "/domains/nosuch/iothreads/1/pin", 404, LIBVIRT("NO_DOMAIN"),
      .json = "{'cpus':[1]}"},
     {"PATCH", "/domains/test/iothreads/2", 204, "",
      .json = "{'pollMaxNs':4096,'pollGrow':2}"},
@@ -52,27 +49,25 @@ static const struct step rows[] = {
     {"PATCH", "/domains/test/iothreads/2", 400, GATEWAY("invalid-value"),
      .json = "{'pollMaxNs':-1}"},
     {"PATCH", "/domains/test/iothreads/2?pollMaxNs=1", 400, GATEWAY("unknown-key")},
-    {"PATCH", "/domains/test/iothreads/77", 400, LIBVIRT("VIR_ERR_INVALID_ARG"),
+    {"PATCH", "/domains/test/iothreads/77", 400, LIBVIRT("INVALID_ARG"),
      .json = "{'pollMaxNs':1}"},
     {"PATCH", "/domains/test/iothreads/x", 400, GATEWAY("invalid-value"),
      .json = "{'pollMaxNs':1}"},
-    {"PATCH", "/domains/nosuch/iothreads/1", 404, LIBVIRT("VIR_ERR_NO_DOMAIN"),
+    {"PATCH", "/domains/nosuch/iothreads/1", 404, LIBVIRT("NO_DOMAIN"),
      .json = "{'pollGrow':1}"},
     {"DELETE", "/domains/test/iothreads/2", 204, ""},
-    {"DELETE", "/domains/test/iothreads/2", 400, LIBVIRT("VIR_ERR_INVALID_ARG")},
+    {"DELETE", "/domains/test/iothreads/2", 400, LIBVIRT("INVALID_ARG")},
     {"DELETE", "/domains/test/iothreads/x", 400, GATEWAY("invalid-value")},
-    {"DELETE", "/domains/nosuch/iothreads/1", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
+    {"DELETE", "/domains/nosuch/iothreads/1", 404, LIBVIRT("NO_DOMAIN")},
     {"DELETE", "/domains/test/iothreads/3?flags=config", 204, ""},
     {"GET", "/domains/test/iothreads/2", 404, GATEWAY("not-found")},
-    {"GET", "/domains/nosuch/iothreads", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
-    {"POST", "/domains/nosuch/iothreads", 404, LIBVIRT("VIR_ERR_NO_DOMAIN"),
-     .json = "{'id':1}"},
-    {"GET", "/domains/nosuch/iothreads/1", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
+    {"GET", "/domains/nosuch/iothreads", 404, LIBVIRT("NO_DOMAIN")},
+    {"POST", "/domains/nosuch/iothreads", 404, LIBVIRT("NO_DOMAIN"), .json = "{'id':1}"},
+    {"GET", "/domains/nosuch/iothreads/1", 404, LIBVIRT("NO_DOMAIN")},
     {"POST", "/domains", 201, NULL, .xml = DOMAIN("off")},
-    {"POST", "/domains/off/iothreads", 409, LIBVIRT("VIR_ERR_OPERATION_INVALID"),
+    {"POST", "/domains/off/iothreads", 409, LIBVIRT("OPERATION_INVALID"),
      .json = "{'id':1,'flags':['live']}"},
-    {"GET", "/domains/off/iothreads?flags=live", 409,
-     LIBVIRT("VIR_ERR_OPERATION_INVALID")},
+    {"GET", "/domains/off/iothreads?flags=live", 409, LIBVIRT("OPERATION_INVALID")},
 };
 
 int main(void)

@@ -8,16 +8,12 @@
     "<domain type='test'><name>" name "</name><memory>65536</memory>"                    \
     "<vcpu>2</vcpu><os><type>hvm</type></os></domain>"
 
-#define GATEWAY(slug) "{'type':'urn:virtgate:error:" slug "'}"
-#define LIBVIRT(name) "{'type':'urn:libvirt:error:" name "'}"
-
 static const struct step rows[] = {
     {"GET", "/domains/test/metadata", 200,
      "{'title':null,'description':null,'element':'<absent>'}"},
-    {"GET", "/domains/test/metadata?type=title", 404,
-     LIBVIRT("VIR_ERR_NO_DOMAIN_METADATA")},
+    {"GET", "/domains/test/metadata?type=title", 404, LIBVIRT("NO_DOMAIN_METADATA")},
     {"GET", "/domains/test/metadata?uri=http://virtgate.example/a", 404,
-     LIBVIRT("VIR_ERR_NO_DOMAIN_METADATA")},
+     LIBVIRT("NO_DOMAIN_METADATA")},
     {"PUT", "/domains/test/metadata", 204, "", .json = "{'type':'title','value':'Mail'}"},
     {"PUT", "/domains/test/metadata?type=description&value=Two+lines%0Aof+text", 204, ""},
     {"GET", "/domains/test/metadata", 200,
@@ -26,7 +22,7 @@ static const struct step rows[] = {
      "{'title':'Mail','description':'<absent>'}"},
     {"GET", "/domains/test", 200, "{'title':'Mail'}"},
     {"GET", "/domains/test/metadata?type=title&flags=config", 404,
-     LIBVIRT("VIR_ERR_NO_DOMAIN_METADATA")},
+     LIBVIRT("NO_DOMAIN_METADATA")},
     {"PUT", "/domains/test/metadata", 204, "",
      .json = "{'type':'title','value':'Post','flags':['live','config']}"},
     {"GET", "/domains/test/metadata?type=title&flags=config", 200, "{'title':'Post'}"},
@@ -37,13 +33,13 @@ static const struct step rows[] = {
      "{'element':'~<keep days=*/>','title':'<absent>'}"},
     {"GET", "/domains/test/metadata?type=element&uri=http://virtgate.example/a", 200,
      "{'element':'~<keep*'}"},
-    {"PUT", "/domains/test/metadata", 400, LIBVIRT("VIR_ERR_XML_DETAIL"),
+    {"PUT", "/domains/test/metadata", 400, LIBVIRT("XML_DETAIL"),
      .json = "{'uri':'http://virtgate.example/a','key':'a','value':'<keep'}"},
     {"PUT", "/domains/test/metadata", 422, GATEWAY("unsafe-xml"),
      .json = "{'uri':'http://virtgate.example/a','key':'a','value':'<!DOCTYPE a><a/>'}"},
     {"PUT", "/domains/test/metadata", 400, GATEWAY("missing-key"),
      .json = "{'type':'element','value':'<a/>'}", .contains = "*'uri'*"},
-    {"PUT", "/domains/test/metadata", 400, LIBVIRT("VIR_ERR_INVALID_ARG"),
+    {"PUT", "/domains/test/metadata", 400, LIBVIRT("INVALID_ARG"),
      .json = "{'type':'title','value':'two\\nlines'}"},
     {"PUT", "/domains/test/metadata", 400, GATEWAY("missing-key"),
      .json = "{'value':'x'}"},
@@ -57,21 +53,21 @@ static const struct step rows[] = {
      .contains = "*'uri'*"},
     {"GET", "/domains/test/metadata?type=title&flags=nosuch", 400,
      GATEWAY("unknown-flag")},
-    {"GET", "/domains/nosuch/metadata", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
+    {"GET", "/domains/nosuch/metadata", 404, LIBVIRT("NO_DOMAIN")},
     {"DELETE", "/domains/test/metadata?uri=http://virtgate.example/a", 204, ""},
     {"GET", "/domains/test/metadata?uri=http://virtgate.example/a", 404,
-     LIBVIRT("VIR_ERR_NO_DOMAIN_METADATA")},
+     LIBVIRT("NO_DOMAIN_METADATA")},
     {"DELETE", "/domains/test/metadata?type=title", 204, ""},
     {"GET", "/domains/test/metadata", 200, "{'title':null}"},
     {"DELETE", "/domains/test/metadata", 400, GATEWAY("missing-key")},
-    {"DELETE", "/domains/nosuch/metadata?type=title", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
-    {"PUT", "/domains/nosuch/metadata", 404, LIBVIRT("VIR_ERR_NO_DOMAIN"),
+    {"DELETE", "/domains/nosuch/metadata?type=title", 404, LIBVIRT("NO_DOMAIN")},
+    {"PUT", "/domains/nosuch/metadata", 404, LIBVIRT("NO_DOMAIN"),
      .json = "{'type':'title','value':'x'}"},
     {"POST", "/domains", 201, NULL, .xml = DOMAIN("off")},
-    {"PUT", "/domains/off/metadata", 409, LIBVIRT("VIR_ERR_OPERATION_INVALID"),
+    {"PUT", "/domains/off/metadata", 409, LIBVIRT("OPERATION_INVALID"),
      .json = "{'type':'title','value':'x','flags':['live']}"},
     {"DELETE", "/domains/off/metadata?type=title&flags=live", 409,
-     LIBVIRT("VIR_ERR_OPERATION_INVALID")},
+     LIBVIRT("OPERATION_INVALID")},
 };
 
 int main(void)

@@ -15,7 +15,6 @@
     {                                                                                    \
         "POST", "/domains/test/" verb, status, NULL                                      \
     }
-#define NO(slug) "{'type':'urn:virtgate:error:" slug "'}"
 
 static const struct step rows[] = {
     {"POST", "/domains/test/suspend", 204, ""},
@@ -37,7 +36,7 @@ static const struct step rows[] = {
      .wants = {"Location: /domains/test/state"}},
     STATE("shutoff", "shutdown"),
     {"GET", "/domains/test", 200, "{'id':null,'active':false,'state':'shutoff'}"},
-    {"GET", "/domains/1", 404, "{'type':'urn:libvirt:error:VIR_ERR_NO_DOMAIN'}"},
+    {"GET", "/domains/1", 404, LIBVIRT("NO_DOMAIN")},
     ACT("shutdown", 409),
     ACT("destroy", 409),
     ACT("suspend", 409),
@@ -45,38 +44,36 @@ static const struct step rows[] = {
     ACT("reboot", 409),
     ACT("reset", 409),
     /* the test driver starts no domain paused; libvirt's own error says so */
-    {"POST", "/domains/test/start", 400,
-     "{'type':'urn:libvirt:error:VIR_ERR_INVALID_ARG'}", .json = "{'flags':['paused']}"},
-    {"POST", "/domains/test/start?flags=paused,force-boot", 400,
-     "{'type':'urn:libvirt:error:VIR_ERR_INVALID_ARG'}"},
+    {"POST", "/domains/test/start", 400, LIBVIRT("INVALID_ARG"),
+     .json = "{'flags':['paused']}"},
+    {"POST", "/domains/test/start?flags=paused,force-boot", 400, LIBVIRT("INVALID_ARG")},
     {"POST", "/domains/test/start", 204, "", .json = "{}"},
     {"POST", "/domains/test/destroy", 204, "", .json = "{'flags':['graceful']}"},
     STATE("shutoff", "destroyed"),
     {"POST", "/domains/test/start", 204, ""},
     {"POST", "/domains/test/destroy?flags=graceful", 204, ""},
     /* arguments */
-    {"POST", "/domains/test/start", 400, NO("unknown-flag"), .json = "{'flags':['fast']}",
-     .contains = "*paused*autodestroy*"},
-    {"POST", "/domains/test/start?flags=fast", 400, NO("unknown-flag")},
+    {"POST", "/domains/test/start", 400, GATEWAY("unknown-flag"),
+     .json = "{'flags':['fast']}", .contains = "*paused*autodestroy*"},
+    {"POST", "/domains/test/start?flags=fast", 400, GATEWAY("unknown-flag")},
     {"POST", "/domains/test/start", 400, NULL, .json = "{'flags':'paused'}"},
     {"POST", "/domains/test/start", 400, NULL, .json = "{'flags':[1]}"},
     {"POST", "/domains/test/start", 400, NULL, .json = "{'flags':1}"},
-    {"POST", "/domains/test/start", 400, NO("unknown-key"), .json = "{'flag':[]}",
+    {"POST", "/domains/test/start", 400, GATEWAY("unknown-key"), .json = "{'flag':[]}",
      .contains = "*flags*"},
-    {"POST", "/domains/test/start?flags=paused", 400, NO("duplicate-key"),
+    {"POST", "/domains/test/start?flags=paused", 400, GATEWAY("duplicate-key"),
      .json = "{'flags':['paused']}"},
     {"POST", "/domains/test/start", 400, NULL, .json = "[]"},
-    {"POST", "/domains/test/start", 400, NO("invalid-json"), .json = "{"},
+    {"POST", "/domains/test/start", 400, GATEWAY("invalid-json"), .json = "{"},
     {"GET", "/domains/test/state", 200, "{'state':'shutoff'}"},
     {"POST", "/domains/test/start", 204, "", .json = "{'flags':[]}"},
     STATE("running", "*"),
     /* who and how */
-    {"POST", "/domains/nosuch/start", 404,
-     "{'type':'urn:libvirt:error:VIR_ERR_NO_DOMAIN'}"},
-    {"GET", "/domains/test/start", 405, NO("method-not-allowed"),
+    {"POST", "/domains/nosuch/start", 404, LIBVIRT("NO_DOMAIN")},
+    {"GET", "/domains/test/start", 405, GATEWAY("method-not-allowed"),
      .wants = {"Allow: *POST*"}},
     {"PUT", "/domains/test/destroy", 405, NULL, .wants = {"Allow: *POST*"}},
-    {"POST", "/domains/test/fly", 404, NO("not-found")},
+    {"POST", "/domains/test/fly", 404, GATEWAY("not-found")},
 };
 
 int main(void)

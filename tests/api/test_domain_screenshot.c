@@ -7,10 +7,9 @@
 
 #include <string.h>
 
-#define NO(slug) "{'type':'urn:virtgate:error:" slug "'}"
-#define SHOT     "/domains/test/screenshot"
-#define PNG      "Content-Type: image/png"
-#define PPM      "Content-Type: image/x-portable-pixmap"
+#define SHOT "/domains/test/screenshot"
+#define PNG  "Content-Type: image/png"
+#define PPM  "Content-Type: image/x-portable-pixmap"
 
 static const struct step rows[] = {
     {"GET", SHOT, 200, NULL, .wants = {PNG, "ETag: *", "Vary: *Accept*"}},
@@ -24,15 +23,14 @@ static const struct step rows[] = {
      .wants = {PNG}},
     {"GET", SHOT, 200, NULL,
      .headers = {"Accept: image/png;q=0.5, image/x-portable-pixmap"}, .wants = {PPM}},
-    {"GET", SHOT, 406, NO("not-acceptable"), .headers = {"Accept: application/json"},
+    {"GET", SHOT, 406, GATEWAY("not-acceptable"), .headers = {"Accept: application/json"},
      .contains = "*image/png*"},
-    {"GET", SHOT, 406, NO("not-acceptable"), .headers = {"Accept: image/png;q=0"}},
-    {"GET", SHOT "?screen=-1", 400, NO("invalid-value")},
-    {"GET", SHOT "?screen=one", 400, NO("invalid-value")},
-    {"GET", SHOT "?head=1", 400, NO("unknown-key"), .contains = "*screen*"},
-    {"GET", "/domains/nosuch/screenshot", 404,
-     "{'type':'urn:libvirt:error:VIR_ERR_NO_DOMAIN'}"},
-    {"POST", SHOT, 405, NO("method-not-allowed")},
+    {"GET", SHOT, 406, GATEWAY("not-acceptable"), .headers = {"Accept: image/png;q=0"}},
+    {"GET", SHOT "?screen=-1", 400, GATEWAY("invalid-value")},
+    {"GET", SHOT "?screen=one", 400, GATEWAY("invalid-value")},
+    {"GET", SHOT "?head=1", 400, GATEWAY("unknown-key"), .contains = "*screen*"},
+    {"GET", "/domains/nosuch/screenshot", 404, LIBVIRT("NO_DOMAIN")},
+    {"POST", SHOT, 405, GATEWAY("method-not-allowed")},
 };
 
 /* The two forms hold the same picture: what a viewer would show. */

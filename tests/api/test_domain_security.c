@@ -5,25 +5,21 @@
  */
 #include "tests/harness/steps.h"
 
-#define GATEWAY(slug) "{'type':'urn:virtgate:error:" slug "'}"
-#define LIBVIRT(name) "{'type':'urn:libvirt:error:" name "'}"
-
 static const struct step rows[] = {
     {"GET", "/domains/test/security-labels", 200,
      "{'labels':[{'label':'libvirt-test','enforcing':true}]}"},
     {"GET", "/domains/test/security-labels?x=1", 400, GATEWAY("unknown-key")},
-    {"GET", "/domains/nosuch/security-labels", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
-    {"GET", "/domains/test/launch-security", 400, LIBVIRT("VIR_ERR_INVALID_ARG")},
-    {"GET", "/domains/nosuch/launch-security", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
-    {"PUT", "/domains/test/launch-security", 501, LIBVIRT("VIR_ERR_NO_SUPPORT"),
+    {"GET", "/domains/nosuch/security-labels", 404, LIBVIRT("NO_DOMAIN")},
+    {"GET", "/domains/test/launch-security", 400, LIBVIRT("INVALID_ARG")},
+    {"GET", "/domains/nosuch/launch-security", 404, LIBVIRT("NO_DOMAIN")},
+    {"PUT", "/domains/test/launch-security", 501, LIBVIRT("NO_SUPPORT"),
      .json = "{'sevSecretHeader':'aGVhZGVy','sevSecret':'c2VjcmV0'}"},
-    {"PUT", "/domains/test/launch-security", 400, LIBVIRT("VIR_ERR_INVALID_ARG"),
-     .json = "{}"},
+    {"PUT", "/domains/test/launch-security", 400, LIBVIRT("INVALID_ARG"), .json = "{}"},
     {"PUT", "/domains/test/launch-security", 400, GATEWAY("unknown-key"),
      .json = "{'sevSecrets':'x'}", .contains = "*sevSecret*"},
     {"PUT", "/domains/test/launch-security", 400, GATEWAY("invalid-value"),
      .json = "{'sevSecret':1}"},
-    {"PUT", "/domains/nosuch/launch-security", 404, LIBVIRT("VIR_ERR_NO_DOMAIN"),
+    {"PUT", "/domains/nosuch/launch-security", 404, LIBVIRT("NO_DOMAIN"),
      .json = "{'sevSecret':'x'}"},
 };
 

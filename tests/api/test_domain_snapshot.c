@@ -8,11 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define GATEWAY(slug) "{'type':'urn:virtgate:error:" slug "'}"
-#define LIBVIRT(name) "{'type':'urn:libvirt:error:" name "'}"
-#define NO_SNAPSHOT   LIBVIRT("VIR_ERR_NO_DOMAIN_SNAPSHOT")
-#define NO_CHECKPOINT LIBVIRT("VIR_ERR_NO_DOMAIN_CHECKPOINT")
-#define NO_SUPPORT    LIBVIRT("VIR_ERR_NO_SUPPORT")
+#define NO_SNAPSHOT   LIBVIRT("NO_DOMAIN_SNAPSHOT")
+#define NO_CHECKPOINT LIBVIRT("NO_DOMAIN_CHECKPOINT")
+#define NO_SUPPORT    LIBVIRT("NO_SUPPORT")
 #define AT            "/domains/test/snapshots"
 #define CHECKPOINTS   "/domains/test/checkpoints"
 
@@ -62,7 +60,7 @@ static const struct step snapshots[] = {
 };
 
 static const struct step refused[] = {
-    {"POST", AT, 409, LIBVIRT("VIR_ERR_OPERATION_FAILED"), .json = "{'name':'b'}"},
+    {"POST", AT, 409, LIBVIRT("OPERATION_FAILED"), .json = "{'name':'b'}"},
     {"POST", AT, 400, NULL, .json = "{'name':'x\\u0001y'}",
      .contains = "*/domainsnapshot/name*character that XML does not have*"},
     {"POST", AT, 400, NULL, .json = "{'name':'x','description':'\\u0008'}"},
@@ -72,8 +70,8 @@ static const struct step refused[] = {
     {"POST", AT, 400, NULL, .xml = "<domainsnapshot"},
     {"POST", AT, 400, GATEWAY("unknown-flag"), .json = "{'flags':['x']}",
      .contains = "*disk-only*"},
-    {"POST", "/domains/nosuch/snapshots", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
-    {"GET", "/domains/nosuch/snapshots", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
+    {"POST", "/domains/nosuch/snapshots", 404, LIBVIRT("NO_DOMAIN")},
+    {"GET", "/domains/nosuch/snapshots", 404, LIBVIRT("NO_DOMAIN")},
     {"GET", AT "?flags=x", 400, GATEWAY("unknown-flag")},
     {"GET", AT "?tree=x", 400, GATEWAY("invalid-value")},
     {"GET", AT "/x", 404, NO_SNAPSHOT},
@@ -116,12 +114,12 @@ static const struct step checkpoints[] = {
     {"GET", CHECKPOINTS "/two/xml?flags=no-domain", 200, NULL,
      .contains = "<domaincheckpoint>*<name>two</name>*"},
     {"GET", "/domains?checkpoints=true", 200, "{'domains':[{'name':'test'}]}"},
-    {"POST", CHECKPOINTS, 409, LIBVIRT("VIR_ERR_OPERATION_FAILED"),
+    {"POST", CHECKPOINTS, 409, LIBVIRT("OPERATION_FAILED"),
      .json = "{'xml':'<domaincheckpoint><name>one</name></domaincheckpoint>'}"},
     {"POST", CHECKPOINTS, 400, GATEWAY("missing-key"), .json = "{}"},
     {"POST", CHECKPOINTS, 400, GATEWAY("unknown-flag"),
      .json = "{'xml':'<domaincheckpoint/>','flags':['x']}", .contains = "*quiesce*"},
-    {"GET", "/domains/nosuch/checkpoints", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
+    {"GET", "/domains/nosuch/checkpoints", 404, LIBVIRT("NO_DOMAIN")},
     {"POST", "/domains/nosuch/checkpoints", 404, NULL, .xml = "<domaincheckpoint/>"},
     {"GET", CHECKPOINTS "?flags=x", 400, GATEWAY("unknown-flag")},
     {"GET", CHECKPOINTS "/x", 404, NO_CHECKPOINT},
@@ -146,7 +144,7 @@ static const struct step backup[] = {
      .json = "{'backup':'<domainbackup/>','checkpoint':'<!DOCTYPE d []><d/>'}"},
     {"POST", "/domains/test/backup?flags=x", 400, GATEWAY("unknown-flag"),
      .xml = "<domainbackup/>", .contains = "*reuse-external*"},
-    {"GET", "/domains/nosuch/backup", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
+    {"GET", "/domains/nosuch/backup", 404, LIBVIRT("NO_DOMAIN")},
 };
 
 /* libvirt names them by the second: what comes too soon is a conflict. */

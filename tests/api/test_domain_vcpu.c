@@ -8,9 +8,6 @@
     "<domain type='test'><name>" name "</name><memory>65536</memory>"                    \
     "<vcpu>2</vcpu><os><type>hvm</type></os></domain>"
 
-#define GATEWAY(slug) "{'type':'urn:virtgate:error:" slug "'}"
-#define LIBVIRT(name) "{'type':'urn:libvirt:error:" name "'}"
-
 static const struct step show[] = {
     {"GET", "/domains/test/vcpus", 200,
      "{'vcpus':[{'number':0,'state':'running','cpuTimeNs':'<int>','cpu':'<int>','cpus':["
@@ -20,16 +17,15 @@ static const struct step show[] = {
     {"GET", "/domains/test/vcpu-count?maximum=true", 200, "{'count':2}"},
     {"GET", "/domains/test/vcpu-count?flags=nosuch", 400, GATEWAY("unknown-flag"),
      .contains = "*hotpluggable*"},
-    {"GET", "/domains/test/vcpu-count?flags=live,config", 400,
-     LIBVIRT("VIR_ERR_INVALID_ARG")},
+    {"GET", "/domains/test/vcpu-count?flags=live,config", 400, LIBVIRT("INVALID_ARG")},
     {"GET", "/domains/test/vcpu-pins", 200,
      "{'vcpus':[{'number':0,'cpus':[0,1,2,3,4,5,6,7]},{'number':1}]}"},
     {"GET", "/domains/test/vcpu-pins?flags=config", 200, "{'vcpus':[{},{}]}"},
     {"GET", "/domains/test/emulator-pin", 200, "{'cpus':[0,1,2,3,4,5,6,7]}"},
-    {"GET", "/domains/nosuch/vcpus", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
-    {"GET", "/domains/nosuch/vcpu-pins", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
-    {"GET", "/domains/nosuch/emulator-pin", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
-    {"GET", "/domains/nosuch/vcpu-count", 404, LIBVIRT("VIR_ERR_NO_DOMAIN")},
+    {"GET", "/domains/nosuch/vcpus", 404, LIBVIRT("NO_DOMAIN")},
+    {"GET", "/domains/nosuch/vcpu-pins", 404, LIBVIRT("NO_DOMAIN")},
+    {"GET", "/domains/nosuch/emulator-pin", 404, LIBVIRT("NO_DOMAIN")},
+    {"GET", "/domains/nosuch/vcpu-count", 404, LIBVIRT("NO_DOMAIN")},
 };
 
 static const struct step count[] = {
@@ -42,7 +38,7 @@ static const struct step count[] = {
      .json = "{'count':4,'maximum':true,'flags':['config']}"},
     {"GET", "/domains/test/vcpu-count?flags=config,maximum", 200, "{'count':4}"},
     {"GET", "/domains/test/vcpu-count?flags=live&maximum=true", 200, "{'count':2}"},
-    {"PUT", "/domains/test/vcpu-count", 400, LIBVIRT("VIR_ERR_INVALID_ARG"),
+    {"PUT", "/domains/test/vcpu-count", 400, LIBVIRT("INVALID_ARG"),
      .json = "{'count':3}", .contains = "*exceeds maximum*"},
     {"PUT", "/domains/test/vcpu-count", 400, GATEWAY("invalid-value"),
      .json = "{'count':0}"},
@@ -51,7 +47,7 @@ static const struct step count[] = {
     {"PUT", "/domains/test/vcpu-count", 400, GATEWAY("invalid-value"),
      .json = "{'count':'2'}"},
     {"PUT", "/domains/test/vcpu-count", 400, GATEWAY("missing-key"), .json = "{}"},
-    {"PUT", "/domains/nosuch/vcpu-count", 404, LIBVIRT("VIR_ERR_NO_DOMAIN"),
+    {"PUT", "/domains/nosuch/vcpu-count", 404, LIBVIRT("NO_DOMAIN"),
      .json = "{'count':1}"},
     {"PUT", "/domains/test/vcpu-count", 412, NULL, .json = "{'count':1}",
      .headers = {"If-Match: \"0000000000000000\""}},
@@ -66,10 +62,10 @@ static const struct step pins[] = {
     {"PUT", "/domains/test/vcpus/1/pin", 204, "", .json = "{'cpus':[7,0]}"},
     {"PUT", "/domains/test/vcpus/1/pin?cpus=5", 204, ""},
     {"GET", "/domains/test/vcpu-pins", 200, "{'vcpus':[{},{'cpus':[5]}]}"},
-    {"PUT", "/domains/test/vcpus/1/pin", 400, LIBVIRT("VIR_ERR_INVALID_ARG"),
+    {"PUT", "/domains/test/vcpus/1/pin", 400, LIBVIRT("INVALID_ARG"),
      .json = "{'cpus':[2],'flags':['config']}"},
     {"GET", "/domains/test/vcpu-pins?flags=live", 200, "{'vcpus':[{},{'cpus':[5]}]}"},
-    {"PUT", "/domains/test/vcpus/9/pin", 400, LIBVIRT("VIR_ERR_INVALID_ARG"),
+    {"PUT", "/domains/test/vcpus/9/pin", 400, LIBVIRT("INVALID_ARG"),
      .json = "{'cpus':[0]}"},
     {"PUT", "/domains/test/vcpus/x/pin", 400, GATEWAY("invalid-value"),
      .json = "{'cpus':[0]}"},
@@ -89,7 +85,7 @@ static const struct step pins[] = {
      .json = "{'cpus':'0-16384'}"},
     {"PUT", "/domains/test/vcpus/0/pin?cpus=^1", 400, GATEWAY("invalid-value")},
     {"PUT", "/domains/test/vcpus/0/pin", 400, GATEWAY("missing-key"), .json = "{}"},
-    {"PUT", "/domains/nosuch/vcpus/0/pin", 404, LIBVIRT("VIR_ERR_NO_DOMAIN"),
+    {"PUT", "/domains/nosuch/vcpus/0/pin", 404, LIBVIRT("NO_DOMAIN"),
      .json = "{'cpus':[0]}"},
     {"PUT", "/domains/test/vcpus/0/pin", 412, NULL, .json = "{'cpus':[0]}",
      .headers = {"If-Match: \"0000000000000000\""}},
@@ -102,36 +98,33 @@ static const struct step pins[] = {
      .json = "{'cpus':''}"},
     {"PUT", "/domains/test/emulator-pin", 400, GATEWAY("unknown-key"),
      .json = "{'cpu':'1'}"},
-    {"PUT", "/domains/nosuch/emulator-pin", 404, LIBVIRT("VIR_ERR_NO_DOMAIN"),
+    {"PUT", "/domains/nosuch/emulator-pin", 404, LIBVIRT("NO_DOMAIN"),
      .json = "{'cpus':[0]}"},
 };
 
 static const struct step switched[] = {
-    {"PATCH", "/domains/test/vcpus", 501, LIBVIRT("VIR_ERR_NO_SUPPORT"),
+    {"PATCH", "/domains/test/vcpus", 501, LIBVIRT("NO_SUPPORT"),
      .json = "{'map':'0,1','enabled':true}"},
     {"PATCH", "/domains/test/vcpus", 400, GATEWAY("missing-key"), .json = "{'map':'0'}"},
     {"PATCH", "/domains/test/vcpus", 400, GATEWAY("invalid-value"),
      .json = "{'map':'a','enabled':true}"},
-    {"PATCH", "/domains/nosuch/vcpus", 404, LIBVIRT("VIR_ERR_NO_DOMAIN"),
+    {"PATCH", "/domains/nosuch/vcpus", 404, LIBVIRT("NO_DOMAIN"),
      .json = "{'map':[1],'enabled':false}"},
 };
 
 static const struct step inactive[] = {
     {"POST", "/domains", 201, NULL, .xml = DOMAIN("off")},
-    {"GET", "/domains/off/vcpus", 409, LIBVIRT("VIR_ERR_OPERATION_INVALID")},
+    {"GET", "/domains/off/vcpus", 409, LIBVIRT("OPERATION_INVALID")},
     {"GET", "/domains/off/vcpu-count", 200, "{'count':2}"},
-    {"GET", "/domains/off/vcpu-count?flags=live", 409,
-     LIBVIRT("VIR_ERR_OPERATION_INVALID")},
+    {"GET", "/domains/off/vcpu-count?flags=live", 409, LIBVIRT("OPERATION_INVALID")},
     {"GET", "/domains/off/vcpu-pins", 200, "{'vcpus':[{},{}]}"},
-    {"GET", "/domains/off/vcpu-pins?flags=live", 409,
-     LIBVIRT("VIR_ERR_OPERATION_INVALID")},
-    {"GET", "/domains/off/emulator-pin?flags=live", 409,
-     LIBVIRT("VIR_ERR_OPERATION_INVALID")},
-    {"PUT", "/domains/off/vcpus/0/pin", 409, LIBVIRT("VIR_ERR_OPERATION_INVALID"),
+    {"GET", "/domains/off/vcpu-pins?flags=live", 409, LIBVIRT("OPERATION_INVALID")},
+    {"GET", "/domains/off/emulator-pin?flags=live", 409, LIBVIRT("OPERATION_INVALID")},
+    {"PUT", "/domains/off/vcpus/0/pin", 409, LIBVIRT("OPERATION_INVALID"),
      .json = "{'cpus':[0]}"},
-    {"PUT", "/domains/off/emulator-pin", 409, LIBVIRT("VIR_ERR_OPERATION_INVALID"),
+    {"PUT", "/domains/off/emulator-pin", 409, LIBVIRT("OPERATION_INVALID"),
      .json = "{'cpus':[0],'flags':['live']}"},
-    {"PUT", "/domains/off/vcpu-count", 409, LIBVIRT("VIR_ERR_OPERATION_INVALID"),
+    {"PUT", "/domains/off/vcpu-count", 409, LIBVIRT("OPERATION_INVALID"),
      .json = "{'count':1,'flags':['live']}"},
     {"PUT", "/domains/off/vcpu-count", 204, "", .json = "{'count':1,'flags':['config']}"},
     {"GET", "/domains/off/vcpu-count", 200, "{'count':1}"},

@@ -11,11 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define UUID       "6695eb01-f6a4-8304-79aa-97f2502e193f"
-#define NO(slug)   "{'type':'urn:virtgate:error:" slug "'}"
-#define VIRT(name) "{'type':'urn:libvirt:error:VIR_ERR_" name "'}"
-#define JSON       "Accept: application/json"
-#define STREAM     "Accept: text/event-stream"
+#define UUID   "6695eb01-f6a4-8304-79aa-97f2502e193f"
+#define JSON   "Accept: application/json"
+#define STREAM "Accept: text/event-stream"
 #define DOMAIN(name)                                                                     \
     "<domain type='test'><name>" name "</name><memory>65536</memory>"                    \
     "<os><type>hvm</type></os></domain>"
@@ -133,47 +131,49 @@ static const struct step polls[] = {
 };
 
 static const struct step refused[] = {
-    {"GET", "/events?since=x", 400, NO("invalid-value"), .contains = "*revision*"},
-    {"GET", "/events?since=", 400, NO("invalid-value")},
-    {"GET", "/events?since=0-1", 410, NO("gone"), .contains = "*list again*"},
-    {"GET", "/events?since=0-1&wait=0", 410, NO("gone")},
-    {"GET", "/domains/test/events?since=0-1", 410, NO("gone")},
-    {"GET", "/events", 400, NO("invalid-value"), .headers = {"Last-Event-ID: x", STREAM}},
-    {"GET", "/events?wait=301", 400, NO("invalid-value"), .contains = "*wait*300*"},
-    {"GET", "/events?wait=-1", 400, NO("invalid-value")},
-    {"GET", "/events?wait=x", 400, NO("invalid-value")},
-    {"GET", "/events?limit=0&wait=0", 400, NO("invalid-value")},
-    {"GET", "/events?limit=4097&wait=0", 400, NO("invalid-value")},
+    {"GET", "/events?since=x", 400, GATEWAY("invalid-value"), .contains = "*revision*"},
+    {"GET", "/events?since=", 400, GATEWAY("invalid-value")},
+    {"GET", "/events?since=0-1", 410, GATEWAY("gone"), .contains = "*list again*"},
+    {"GET", "/events?since=0-1&wait=0", 410, GATEWAY("gone")},
+    {"GET", "/domains/test/events?since=0-1", 410, GATEWAY("gone")},
+    {"GET", "/events", 400, GATEWAY("invalid-value"),
+     .headers = {"Last-Event-ID: x", STREAM}},
+    {"GET", "/events?wait=301", 400, GATEWAY("invalid-value"), .contains = "*wait*300*"},
+    {"GET", "/events?wait=-1", 400, GATEWAY("invalid-value")},
+    {"GET", "/events?wait=x", 400, GATEWAY("invalid-value")},
+    {"GET", "/events?limit=0&wait=0", 400, GATEWAY("invalid-value")},
+    {"GET", "/events?limit=4097&wait=0", 400, GATEWAY("invalid-value")},
     {"GET", "/events?object=nosuch", 400, NULL, .contains = "*storage-pool*"},
-    {"GET", "/events?event=nosuch", 400, NO("unknown-value"), .contains = "*lifecycle*"},
-    {"GET", "/events?event=reboot,nosuch", 400, NO("unknown-value")},
-    {"GET", "/events?event=,reboot", 400, NO("unknown-value")},
-    {"GET", "/events?host=nosuch", 400, NO("unknown-value"), .contains = "*nosuch*"},
-    {"GET", "/hosts/default/events?host=other", 400, NO("unknown-value")},
-    {"GET", "/events?nosuch=1", 400, NO("unknown-key"), .contains = "*since*"},
-    {"GET", "/domains/test/events?object=domain", 400, NO("unknown-key")},
+    {"GET", "/events?event=nosuch", 400, GATEWAY("unknown-value"),
+     .contains = "*lifecycle*"},
+    {"GET", "/events?event=reboot,nosuch", 400, GATEWAY("unknown-value")},
+    {"GET", "/events?event=,reboot", 400, GATEWAY("unknown-value")},
+    {"GET", "/events?host=nosuch", 400, GATEWAY("unknown-value"), .contains = "*nosuch*"},
+    {"GET", "/hosts/default/events?host=other", 400, GATEWAY("unknown-value")},
+    {"GET", "/events?nosuch=1", 400, GATEWAY("unknown-key"), .contains = "*since*"},
+    {"GET", "/domains/test/events?object=domain", 400, GATEWAY("unknown-key")},
     {"GET", "/domains/nosuch/events", 404,
      "{'type':'urn:libvirt:error:VIR_ERR_NO_DOMAIN','error':{'code':42}}"},
-    {"GET", "/domains/nosuch/events?wait=0", 404,
-     "{'type':'urn:libvirt:error:VIR_ERR_NO_DOMAIN'}"},
-    {"GET", "/domains/test/qemu/events", 501, VIRT("NO_SUPPORT")},
-    {"GET", "/domains/test/qemu/events?event=STOP&wait=0", 501, VIRT("NO_SUPPORT")},
-    {"GET", "/domains/nosuch/qemu/events", 404, VIRT("NO_DOMAIN")},
-    {"GET", "/domains/test/qemu/events?event=ST(&regex=true", 400, NO("invalid-value"),
-     .contains = "*'event'*'ST('*missing closing parenthesis*"},
-    {"GET", "/domains/test/qemu/events?event=*&flags=regex", 400, NO("invalid-value")},
-    {"GET", "/domains/test/qemu/events?flags=nosuch", 400, NO("unknown-flag"),
+    {"GET", "/domains/nosuch/events?wait=0", 404, LIBVIRT("NO_DOMAIN")},
+    {"GET", "/domains/test/qemu/events", 501, LIBVIRT("NO_SUPPORT")},
+    {"GET", "/domains/test/qemu/events?event=STOP&wait=0", 501, LIBVIRT("NO_SUPPORT")},
+    {"GET", "/domains/nosuch/qemu/events", 404, LIBVIRT("NO_DOMAIN")},
+    {"GET", "/domains/test/qemu/events?event=ST(&regex=true", 400,
+     GATEWAY("invalid-value"), .contains = "*'event'*'ST('*missing closing parenthesis*"},
+    {"GET", "/domains/test/qemu/events?event=*&flags=regex", 400,
+     GATEWAY("invalid-value")},
+    {"GET", "/domains/test/qemu/events?flags=nosuch", 400, GATEWAY("unknown-flag"),
      .contains = "*regex, nocase*"},
     {"GET", "/domains/test/qemu/events?regex=ST.*", 400, NULL, .contains = "*true*"},
-    {"GET", "/domains/test/qemu/events?object=domain", 400, NO("unknown-key")},
-    {"GET", "/domains/test/qemu/events", 406, NO("not-acceptable"),
+    {"GET", "/domains/test/qemu/events?object=domain", 400, GATEWAY("unknown-key")},
+    {"GET", "/domains/test/qemu/events", 406, GATEWAY("not-acceptable"),
      .headers = {"Accept: application/xml"}},
     {"POST", "/domains/test/qemu/events", 405, NULL, .wants = {"Allow: *GET*"}},
-    {"GET", "/hosts/nosuch/events", 404, NO("not-found")},
-    {"GET", "/hosts/-/domains/test/events", 404, NO("not-found")},
-    {"GET", "/events", 406, NO("not-acceptable"), .headers = {"Accept: text/html"},
+    {"GET", "/hosts/nosuch/events", 404, GATEWAY("not-found")},
+    {"GET", "/hosts/-/domains/test/events", 404, GATEWAY("not-found")},
+    {"GET", "/events", 406, GATEWAY("not-acceptable"), .headers = {"Accept: text/html"},
      .contains = "*text/event-stream*"},
-    {"GET", "/domains/test/events", 406, NO("not-acceptable"),
+    {"GET", "/domains/test/events", 406, GATEWAY("not-acceptable"),
      .headers = {"Accept: application/xml"}},
     {"POST", "/events", 405, NULL, .wants = {"Allow: *GET*"}},
     {"HEAD", "/events", 200, "",

@@ -141,7 +141,7 @@ static void test_past_the_end(void)
         {"GET", "/events?wait=0", 200, "{'revision':'$old'}"},
     };
     static const struct step end[] = {
-        {"GET", "/events?since=${old}&wait=0", 410, "{'type':'urn:virtgate:error:gone'}"},
+        {"GET", "/events?since=${old}&wait=0", 410, GATEWAY("gone")},
         {"GET", "/events?since=${old}", 410, NULL},
         {"GET", "/domains/test/events?since=${old}&event=reboot&wait=9", 410, NULL},
         {"GET", "/domains", 200, NULL},
@@ -226,8 +226,8 @@ static const struct step access_rows[] = {
     {"GET", "/events?wait=0", 200, "{'events':[]}", .headers = {VIEWER}},
     {"GET", "/domains/test/events?wait=0", 200, NULL, .headers = {VIEWER}},
     /* a viewer never sees them, and is told so where it names them */
-    {"GET", "/events?wait=0&object=domain,qemu-monitor", 403,
-     "{'type':'urn:virtgate:error:forbidden'}", .headers = {VIEWER}},
+    {"GET", "/events?wait=0&object=domain,qemu-monitor", 403, GATEWAY("forbidden"),
+     .headers = {VIEWER}},
     {"GET", "/events?wait=0&object=qemu-monitor", 200, "{'events':[]}",
      .headers = {ADMIN}},
 };

@@ -11,10 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define UUID          "6695eb01-f6a4-8304-79aa-97f2502e193f"
-#define GATEWAY(slug) "{'type':'urn:virtgate:error:" slug "'}"
-#define LIBVIRT(name) "{'type':'urn:libvirt:error:" name "'}"
-#define ASYNC         "Prefer: respond-async"
+#define UUID  "6695eb01-f6a4-8304-79aa-97f2502e193f"
+#define ASYNC "Prefer: respond-async"
 
 static const struct step rule[] = {
     {"GET", "/operations", 200, "{'operations':[],'next':'<absent>'}"},
@@ -54,7 +52,7 @@ static const struct step rule[] = {
     /* bad arguments are answered at once, and are no operation */
     {"POST", "/domains/test/managed-save", 400, GATEWAY("unknown-flag"),
      .json = "{'flags':['nosuch']}", .headers = {ASYNC}},
-    {"POST", "/domains/nosuch/managed-save", 404, LIBVIRT("VIR_ERR_NO_DOMAIN"),
+    {"POST", "/domains/nosuch/managed-save", 404, LIBVIRT("NO_DOMAIN"),
      .headers = {ASYNC}, .wants = {"!Location"}},
     {"GET", "/operations", 200,
      "{'operations':[{'state':'succeeded'},{'state':'succeeded'},{'state':'succeeded'},"
@@ -75,11 +73,10 @@ static const struct step asking[] = {
     {"GET", "/operations?domain=" UUID, 200, "{'operations':[{},{},{},{},{},{}]}"},
     {"GET", "/operations?kind=saveDomain", 200, "{'operations':[]}",
      .wants = {"X-Virtgate-Revision: *-*"}},
-    {"GET", "/operations?kind=zzz", 400, "{'type':'urn:virtgate:error:unknown-value'}",
+    {"GET", "/operations?kind=zzz", 400, GATEWAY("unknown-value"),
      .contains = "*saveDomain, *"},
     {"GET", "/operations?kind=getVersion", 400, NULL},
-    {"GET", "/operations?host=nosuch", 400,
-     "{'type':'urn:virtgate:error:unknown-value'}"},
+    {"GET", "/operations?host=nosuch", 400, GATEWAY("unknown-value")},
     {"GET", "/operations?domain=6695EB01-F6A4-8304-79AA-97F2502E193F", 200,
      "{'operations':[{},{},{},{},{},{}]}"},
     {"GET", "/operations?domain=6695eb01f6a4830479aa97f2502e193f", 200,

@@ -35,10 +35,10 @@ static const struct step served[] = {
      "'retryable':false}",
      .wants = {"Content-Type: application/problem+json*"}},
     {"GET", "/health", 404, NULL},
-    {"GET", "/domains/test/nosuch", 404, "{'type':'urn:virtgate:error:not-found'}"},
-    {"POST", "/health/live", 405, "{'type':'urn:virtgate:error:method-not-allowed'}",
+    {"GET", "/domains/test/nosuch", 404, GATEWAY("not-found")},
+    {"POST", "/health/live", 405, GATEWAY("method-not-allowed"),
      .wants = {"Allow: *GET*"}},
-    {"GET", "/health/live?verbose=1", 400, "{'type':'urn:virtgate:error:unknown-key'}"},
+    {"GET", "/health/live?verbose=1", 400, GATEWAY("unknown-key")},
 };
 
 /* One live host and one that cannot be reached. */

@@ -30,6 +30,11 @@ struct step {
     const char *contains;   /* of the answer, as text: glob */
 };
 
+/* Patterns of problems: the gateway's own, and libvirt's by its virErrorNumber:
+ * GATEWAY("not-found"), LIBVIRT("NO_DOMAIN"). */
+#define GATEWAY(slug) "{'type':'urn:virtgate:error:" slug "','detail':'<string>'}"
+#define LIBVIRT(code) "{'type':'urn:libvirt:error:VIR_ERR_" code "','detail':'<string>'}"
+
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 #define ARGS(...)   ((const char *const[]){__VA_ARGS__, NULL})
 

@@ -11,10 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VIRT(code) "{'type':'urn:libvirt:error:VIR_ERR_" code "'}"
-#define ALIVE      "/domains/alive"
-#define AGENT      ALIVE "/agent"
-#define ALICE      AGENT "/users/alice"
+#define ALIVE "/domains/alive"
+#define AGENT ALIVE "/agent"
+#define ALICE AGENT "/users/alice"
 #define CHANNEL                                                                          \
     "<channel type='unix'><target type='virtio' "                                        \
     "name='org.qemu.guest_agent.0'/></channel>"
@@ -42,10 +41,11 @@
 
 static const struct step begin[] = {
     {"POST", "/domains", 201, NULL, .xml = ALIVE_XML},
-    {"GET", AGENT "/time", 409, VIRT("OPERATION_INVALID")},
-    {"GET", ALIVE "/screenshot", 409, VIRT("OPERATION_INVALID")},
+    {"GET", AGENT "/time", 409, LIBVIRT("OPERATION_INVALID")},
+    {"GET", ALIVE "/screenshot", 409, LIBVIRT("OPERATION_INVALID")},
     {"POST", ALIVE "/start", 204, ""},
-    {"GET", AGENT "/time", 504, VIRT("AGENT_UNRESPONSIVE"), .wants = {"Retry-After: *"}},
+    {"GET", AGENT "/time", 504, LIBVIRT("AGENT_UNRESPONSIVE"),
+     .wants = {"Retry-After: *"}},
     {"POST", "/domains?transient=true", 201, NULL, .xml = MUTE_XML},
     {"POST", "/domains?transient=true", 201, NULL, .xml = GUEST("plain")},
 };
@@ -77,13 +77,13 @@ static void test_absent(struct scenario *s)
 {
     for (size_t i = 0; i < COUNT(agent_calls); i++) {
         char path[128];
-        struct step row = {agent_calls[i].method, path, 504, VIRT("AGENT_UNRESPONSIVE"),
-                           .json = agent_calls[i].json};
+        struct step row = {agent_calls[i].method, path, 504,
+                           LIBVIRT("AGENT_UNRESPONSIVE"), .json = agent_calls[i].json};
         snprintf(path, sizeof(path), "/domains/mute/agent/%s", agent_calls[i].path);
         scenario_run(s, &row, 1);
         snprintf(path, sizeof(path), "/domains/plain/agent/%s", agent_calls[i].path);
         row.status = 422;
-        row.want = VIRT("ARGUMENT_UNSUPPORTED");
+        row.want = LIBVIRT("ARGUMENT_UNSUPPORTED");
         scenario_run(s, &row, 1);
     }
 }
@@ -109,7 +109,7 @@ static const struct step reads[] = {
      "{'hostname':'tiny'}"},
     {"POST", AGENT "/command", 200, "{'return':{'version':'<string>'}}",
      .json = "{'execute':'guest-info'}"},
-    {"POST", AGENT "/command", 502, VIRT("INTERNAL_ERROR"),
+    {"POST", AGENT "/command", 502, LIBVIRT("INTERNAL_ERROR"),
      .json = "{'execute':'nosuch'}", .contains = "*nosuch has not been found*"},
 };
 
@@ -123,23 +123,23 @@ static const struct step changes[] = {
      .json = "{'cpus':'1','online':false}"},
     {"PATCH", AGENT "/vcpus", 200, "{'online':'0-1'}",
      .json = "{'cpus':'1','online':true}"},
-    {"PATCH", AGENT "/vcpus", 501, VIRT("OPERATION_UNSUPPORTED"),
+    {"PATCH", AGENT "/vcpus", 501, LIBVIRT("OPERATION_UNSUPPORTED"),
      .json = "{'cpus':'0','online':false}"},
-    {"PATCH", AGENT "/vcpus", 400, VIRT("INVALID_ARG"),
+    {"PATCH", AGENT "/vcpus", 400, LIBVIRT("INVALID_ARG"),
      .json = "{'cpus':'9','online':true}"},
     {"PATCH", AGENT "/vcpus", 200, "{'online':'0-1'}",
      .json = "{'cpus':[1],'online':true}"},
-    {"PATCH", AGENT "/vcpus", 400, "{'type':'urn:virtgate:error:invalid-value'}",
+    {"PATCH", AGENT "/vcpus", 400, GATEWAY("invalid-value"),
      .json = "{'cpus':'some','online':true}"},
     {"POST", AGENT "/fs-freeze", 200, "{'filesystems':1}"},
-    {"POST", AGENT "/fs-freeze", 502, VIRT("INTERNAL_ERROR"), .contains = "*frozen*"},
+    {"POST", AGENT "/fs-freeze", 502, LIBVIRT("INTERNAL_ERROR"), .contains = "*frozen*"},
     {"POST", AGENT "/fs-thaw", 200, "{'filesystems':1}"},
     {"POST", AGENT "/fs-freeze", 200, "{'filesystems':1}",
      .json = "{'mountpoints':['/mnt']}"},
     {"POST", AGENT "/fs-thaw", 200, "{'filesystems':1}"},
     {"POST", AGENT "/fs-trim", 204, ""},
     {"POST", AGENT "/fs-trim", 204, "", .json = "{'minimumBytes':65536}"},
-    {"POST", AGENT "/fs-trim", 422, VIRT("ARGUMENT_UNSUPPORTED"),
+    {"POST", AGENT "/fs-trim", 422, LIBVIRT("ARGUMENT_UNSUPPORTED"),
      .json = "{'mountpoint':'/mnt'}"},
 };
 
@@ -162,9 +162,9 @@ static const struct step users[] = {
      "{'return':{'buf-b64':"
      "'cm9vdDoqOjE6Ojo6OjoKYWxpY2U6JDYkc2FsdCRoYXNoOjE6Ojo6OjoK'}}",
      .json = "{'execute':'guest-file-read','arguments':{'handle':${file}}}"},
-    {"PUT", AGENT "/users/nobody/password", 502, VIRT("INTERNAL_ERROR"),
+    {"PUT", AGENT "/users/nobody/password", 502, LIBVIRT("INTERNAL_ERROR"),
      .json = "{'password':'s3cret word'}"},
-    {"GET", ALICE "/authorized-keys", 502, VIRT("INTERNAL_ERROR"),
+    {"GET", ALICE "/authorized-keys", 502, LIBVIRT("INTERNAL_ERROR"),
      .contains = "*No such file*"},
     {"PUT", ALICE "/authorized-keys", 200, "{'keys':['ssh-ed25519 AAAA a']}",
      .json = "{'keys':['ssh-ed25519 AAAA a']}"},
@@ -176,8 +176,9 @@ static const struct step users[] = {
     {"DELETE", ALICE "/authorized-keys", 200, "{'keys':['ssh-ed25519 BBBB b']}",
      .json = "{'keys':['ssh-ed25519 AAAA a']}"},
     {"PUT", ALICE "/authorized-keys", 200, "{'keys':[]}", .json = "{'keys':[]}"},
-    {"POST", ALICE "/authorized-keys", 400, VIRT("INVALID_ARG"), .json = "{'keys':[]}"},
-    {"GET", AGENT "/users/nobody/authorized-keys", 502, VIRT("INTERNAL_ERROR")},
+    {"POST", ALICE "/authorized-keys", 400, LIBVIRT("INVALID_ARG"),
+     .json = "{'keys':[]}"},
+    {"GET", AGENT "/users/nobody/authorized-keys", 502, LIBVIRT("INTERNAL_ERROR")},
 };
 
 static const struct step checked = {
@@ -196,7 +197,7 @@ static const struct step typing[] = {
     PRESS("'h'"),
     PRESS("23"),
     {"POST", ALIVE "/send-key", 204, "", .json = "{'codeset':'usb','keycodes':[40]}"},
-    {"POST", ALIVE "/send-key", 502, VIRT("INTERNAL_ERROR"),
+    {"POST", ALIVE "/send-key", 502, LIBVIRT("INTERNAL_ERROR"),
      .json = "{'keycodes':[9999]}"},
     {"POST", AGENT "/command", 200, "{'return':'$typed'}",
      .json = "{'execute':'guest-file-open','arguments':{'path':'/run/typed'}}"},
@@ -211,15 +212,15 @@ static const struct step typed = {
 
 static const struct step outside[] = {
     {"POST", ALIVE "/nmi", 204, ""},
-    {"POST", ALIVE "/processes/1/signal", 501, VIRT("NO_SUPPORT"),
+    {"POST", ALIVE "/processes/1/signal", 501, LIBVIRT("NO_SUPPORT"),
      .json = "{'signal':'hup'}"},
     {"GET", ALIVE "/screenshot", 200, NULL, .wants = {"Content-Type: image/*"}},
     {"GET", ALIVE "/screenshot", 200, NULL, .headers = {"Accept: image/png"},
      .wants = {PNG}},
     {"GET", ALIVE "/screenshot", 200, NULL,
      .headers = {"Accept: image/x-portable-pixmap"}, .wants = {PPM}, .contains = "P6*"},
-    {"GET", ALIVE "/screenshot?screen=7", 409, VIRT("OPERATION_INVALID")},
-    {"GET", "/domains/plain/screenshot", 409, VIRT("OPERATION_INVALID"),
+    {"GET", ALIVE "/screenshot?screen=7", 409, LIBVIRT("OPERATION_INVALID")},
+    {"GET", "/domains/plain/screenshot", 409, LIBVIRT("OPERATION_INVALID"),
      .contains = "*no screens*"},
     {"POST", ALIVE "/qemu/monitor", 200,
      "{'return':{'status':'running','running':true},'id':'~libvirt-*','error':'<absent>'"
@@ -234,22 +235,22 @@ static const struct step outside[] = {
      .json = "{'hmp':'info status'}"},
     {"POST", ALIVE "/qemu/monitor", 200, "{'text':'~VM status: running*'}",
      .json = "{'execute':'info status','flags':['hmp']}"},
-    {"POST", ALIVE "/pm-wakeup", 409, VIRT("INTERNAL_ERROR")},
-    {"POST", ALIVE "/pm-suspend", 422, VIRT("ARGUMENT_UNSUPPORTED"),
+    {"POST", ALIVE "/pm-wakeup", 409, LIBVIRT("INTERNAL_ERROR")},
+    {"POST", ALIVE "/pm-suspend", 422, LIBVIRT("ARGUMENT_UNSUPPORTED"),
      .json = "{'durationSeconds':5}"},
     {"POST", ALIVE "/pm-suspend", 204, "", .json = "{'target':'mem'}"},
 };
 static const struct step asleep = {"GET", ALIVE "/state", 200, "{'state':'pmsuspended'}"};
 static const struct step wake[] = {
-    {"GET", AGENT "/time", 409, VIRT("OPERATION_INVALID")},
+    {"GET", AGENT "/time", 409, LIBVIRT("OPERATION_INVALID")},
     {"POST", ALIVE "/pm-wakeup", 204, ""},
 };
 static const struct step awake = {"GET", AGENT "/time", 200, "{'seconds':'<int>'}"};
 
 static const struct step paused[] = {
     {"POST", ALIVE "/suspend", 204, ""},
-    {"GET", AGENT "/time", 409, VIRT("OPERATION_INVALID")},
-    {"POST", AGENT "/fs-freeze", 409, VIRT("OPERATION_INVALID")},
+    {"GET", AGENT "/time", 409, LIBVIRT("OPERATION_INVALID")},
+    {"POST", AGENT "/fs-freeze", 409, LIBVIRT("OPERATION_INVALID")},
     {"GET", ALIVE "/screenshot", 200, NULL},
     {"POST", ALIVE "/resume", 204, ""},
 };

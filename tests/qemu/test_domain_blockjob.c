@@ -9,9 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LIBVIRT(name) "{'type':'urn:libvirt:error:" name "'}"
-#define INVALID_ARG   LIBVIRT("VIR_ERR_INVALID_ARG")
-#define NOT_RUNNING   LIBVIRT("VIR_ERR_OPERATION_INVALID")
+#define INVALID_ARG LIBVIRT("INVALID_ARG")
+#define NOT_RUNNING LIBVIRT("OPERATION_INVALID")
 
 #define MACHINE GUEST_WITH_DISK("job", "top.qcow2")
 
@@ -142,13 +141,12 @@ static const struct step slow_copy[] = {
     {"GET", "/operations/${slow}", 200,
      "{'state':'running','progress':{'active':true,'type':'copy','bandwidth':'<int>',"
      "'current':'<int>','end':'<int>','percent':'<any>','ready':false}}"},
-    {"DELETE", JOB "?flags=pivot", 409, LIBVIRT("VIR_ERR_BLOCK_COPY_ACTIVE")},
-    {"DELETE", "/operations/${slow}?flags=postcopy", 400,
-     "{'type':'urn:virtgate:error:invalid-value'}"},
+    {"DELETE", JOB "?flags=pivot", 409, LIBVIRT("BLOCK_COPY_ACTIVE")},
+    {"DELETE", "/operations/${slow}?flags=postcopy", 400, GATEWAY("invalid-value")},
     {"DELETE", "/operations/${slow}", 202, "{'cancelRequested':true}"},
     {"GET", "/operations/${slow}?wait=10", 200,
      "{'state':'cancelled','cancellable':false,'progress':'<absent>'}"},
-    {"DELETE", "/operations/${slow}", 409, "{'type':'urn:virtgate:error:conflict'}"},
+    {"DELETE", "/operations/${slow}", 409, GATEWAY("conflict")},
     {"GET", DISK, 200, "{'source':'${dir}/top.qcow2'}"},
 };
 static const struct step copy[] = {{"POST", DISK "/copy?flags=transient-job,reuse-ext",

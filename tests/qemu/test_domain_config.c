@@ -12,8 +12,6 @@
 
 #include <libvirt/libvirt.h>
 
-#define GATEWAY(slug) "{'type':'urn:virtgate:error:" slug "'}"
-
 static const struct step capabilities[] = {
     {"GET", "/connection/domain-capabilities", 200, NULL,
      .wants = {"Content-Type: application/xml*"},

@@ -8,9 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define LIBVIRT(name) "{'type':'urn:libvirt:error:" name "'}"
-#define INVALID_ARG   LIBVIRT("VIR_ERR_INVALID_ARG")
-#define NOT_RUNNING   LIBVIRT("VIR_ERR_OPERATION_INVALID")
+#define INVALID_ARG LIBVIRT("INVALID_ARG")
+#define NOT_RUNNING LIBVIRT("OPERATION_INVALID")
 
 /* With ACPI, for hot-plugging; ${dir} is where the images are. */
 #define MACHINE                                                                          \
@@ -35,7 +34,7 @@
     "<interface type='ethernet'><mac address='52:54:00:aa:bb:02'/>"                      \
     "<target dev='vgdevtest0'/><model type='virtio'/>" link                              \
     "<alias name='ua-tap'/></interface>"
-#define DISK_MISSING LIBVIRT("VIR_ERR_DEVICE_MISSING")
+#define DISK_MISSING LIBVIRT("DEVICE_MISSING")
 
 static const struct step defined[] = {
     {"POST", "/domains", 201, NULL, .xml = MACHINE},
@@ -47,12 +46,12 @@ static const struct step defined[] = {
     /* a definition changes at once */
     {"POST", "/domains/dev/devices", 204, "", .xml = HOT("sda", "ua-hot")},
     {"GET", "/domains/dev/devices/ua-hot", 200, "{'target':'sda','bus':'scsi'}"},
-    {"POST", "/domains/dev/devices", 409, LIBVIRT("VIR_ERR_CONFIG_UNSUPPORTED"),
+    {"POST", "/domains/dev/devices", 409, LIBVIRT("CONFIG_UNSUPPORTED"),
      .xml = HOT("sdb", "ua-hot")},
     {"POST", "/domains/dev/devices", 409, NULL, .xml = HOT("sda", "ua-other")},
     {"POST", "/domains/dev/devices?flags=live", 409, NOT_RUNNING,
      .xml = HOT("sdb", "ua-b")},
-    {"POST", "/domains/dev/devices", 400, LIBVIRT("VIR_ERR_XML_DETAIL"), .xml = "<disk"},
+    {"POST", "/domains/dev/devices", 400, LIBVIRT("XML_DETAIL"), .xml = "<disk"},
     {"POST", "/domains/dev/devices", 422, "{'error':{}}", .xml = "<nosuch/>"},
     {"POST", "/domains/dev/devices?flags=force", 400, INVALID_ARG,
      .xml = HOT("sdb", "ua-b")},
@@ -87,8 +86,7 @@ static const struct step attached[] = {
     {"POST", "/domains/dev/start", 204, ""},
     {"POST", "/domains/dev/devices?flags=live", 204, "", .xml = HOT("sda", "ua-hot")},
     {"GET", "/domains/dev/devices/ua-hot", 200, "{'type':'disk','target':'sda'}"},
-    {"GET", "/domains/dev/devices/ua-hot?flags=inactive", 404,
-     "{'type':'urn:virtgate:error:not-found'}"},
+    {"GET", "/domains/dev/devices/ua-hot?flags=inactive", 404, GATEWAY("not-found")},
     {"GET", "/domains/dev/devices", 200,
      "{'devices':['...',{'type':'disk','alias':'virtio-disk0'},'...']}"},
     {"POST", "/domains/dev/devices?flags=live", 409, NULL, .xml = HOT("sda", "ua-two")},
@@ -148,8 +146,7 @@ static const struct step peeks[] = {
     {"GET", "/domains/dev/disks/sda/peek?size=4&offset=4", 200, NULL, .contains = "GATE"},
     {"GET", "/domains/dev/disks/%2Fnosuch/peek?size=4", 400, INVALID_ARG},
     {"GET", "/domains/dev/disks/sda/peek?size=4&offset=1048575", 400, INVALID_ARG},
-    {"GET", "/domains/dev/disks/vda/peek?size=4", 501,
-     LIBVIRT("VIR_ERR_OPERATION_UNSUPPORTED")},
+    {"GET", "/domains/dev/disks/vda/peek?size=4", 501, LIBVIRT("OPERATION_UNSUPPORTED")},
     /* the date of the firmware */
     {"GET", "/domains/dev/memory/peek?start=1048565&size=8", 200, NULL,
      .contains = "[0-9][0-9]/[0-9][0-9]/[0-9][0-9]"},

@@ -13,18 +13,16 @@
     "<controller type='usb' model='none'/><memballoon "                                  \
     "model='virtio'/></devices></domain>"
 
-#define LIBVIRT(name) "{'type':'urn:libvirt:error:" name "'}"
-
 static const struct step rows[] = {
     {"POST", "/domains", 201, NULL, .xml = TWO_VCPUS("v1")},
     {"PUT", "/domains/v1/memory", 204, "", .json = "{'maxMemoryKiB':49152}"},
     {"PUT", "/domains/v1/memory", 204, "",
      .json = "{'memoryKiB':40960,'flags':['config']}"},
     {"GET", "/domains/v1", 200, "{'maxMemoryKiB':49152,'memoryKiB':40960}"},
-    {"GET", "/domains/v1/memory-stats", 409, LIBVIRT("VIR_ERR_OPERATION_INVALID")},
-    {"POST", "/domains/v1/dirty-rate", 409, LIBVIRT("VIR_ERR_OPERATION_INVALID"),
+    {"GET", "/domains/v1/memory-stats", 409, LIBVIRT("OPERATION_INVALID")},
+    {"POST", "/domains/v1/dirty-rate", 409, LIBVIRT("OPERATION_INVALID"),
      .json = "{'seconds':1}"},
-    {"PUT", "/domains/v1/memory", 409, LIBVIRT("VIR_ERR_OPERATION_INVALID"),
+    {"PUT", "/domains/v1/memory", 409, LIBVIRT("OPERATION_INVALID"),
      .json = "{'memoryKiB':32768,'flags':['live']}"},
     {"PUT", "/domains/v1/memory-stats/period", 204, "", .json = "{'seconds':7}"},
     {"GET", "/domains/v1/xml", 200, NULL, .contains = "*<stats period='7'/>*"},
@@ -33,13 +31,13 @@ static const struct step rows[] = {
      "{'actualBalloonKiB':'<int>','rssKiB':'<int>','lastUpdateSeconds':'<int>'}"},
     {"PUT", "/domains/v1/memory", 204, "",
      .json = "{'memoryKiB':32768,'flags':['live']}"},
-    {"PUT", "/domains/v1/memory", 400, LIBVIRT("VIR_ERR_INVALID_ARG"),
+    {"PUT", "/domains/v1/memory", 400, LIBVIRT("INVALID_ARG"),
      .json = "{'memoryKiB':65536}"},
-    {"PUT", "/domains/v1/memory", 409, LIBVIRT("VIR_ERR_OPERATION_INVALID"),
+    {"PUT", "/domains/v1/memory", 409, LIBVIRT("OPERATION_INVALID"),
      .json = "{'maxMemoryKiB':65536,'flags':['live']}"},
     {"PUT", "/domains/v1/memory-stats/period", 204, "",
      .json = "{'seconds':3,'flags':['live']}"},
-    {"POST", "/domains/v1/dirty-rate", 422, LIBVIRT("VIR_ERR_CONFIG_UNSUPPORTED"),
+    {"POST", "/domains/v1/dirty-rate", 422, LIBVIRT("CONFIG_UNSUPPORTED"),
      .json = "{'seconds':61}"},
     {"POST", "/domains/v1/dirty-rate", 202, "{'seconds':1}",
      .json = "{'seconds':1,'mode':'page-sampling'}",

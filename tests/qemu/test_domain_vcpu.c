@@ -14,12 +14,9 @@
     "<controller type='usb' model='none'/><memballoon "                                  \
     "model='virtio'/></devices></domain>"
 
-#define GATEWAY(slug) "{'type':'urn:virtgate:error:" slug "'}"
-#define LIBVIRT(name) "{'type':'urn:libvirt:error:" name "'}"
-
 static const struct step configured[] = {
     {"POST", "/domains", 201, NULL, .xml = TWO_VCPUS("v1")},
-    {"GET", "/domains/v1/vcpus", 409, LIBVIRT("VIR_ERR_OPERATION_INVALID")},
+    {"GET", "/domains/v1/vcpus", 409, LIBVIRT("OPERATION_INVALID")},
     {"GET", "/domains/v1/vcpu-count", 200, "{'count':1}"},
     {"GET", "/domains/v1/vcpu-count?flags=maximum", 200, "{'count':2}"},
     {"PATCH", "/domains/v1/vcpus", 204, "", .json = "{'map':'1','enabled':true}"},
@@ -27,21 +24,20 @@ static const struct step configured[] = {
     {"PATCH", "/domains/v1/vcpus", 204, "",
      .json = "{'map':[1],'enabled':false,'flags':['config']}"},
     {"GET", "/domains/v1/vcpu-count?flags=config", 200, "{'count':1}"},
-    {"PATCH", "/domains/v1/vcpus", 400, LIBVIRT("VIR_ERR_INVALID_ARG"),
+    {"PATCH", "/domains/v1/vcpus", 400, LIBVIRT("INVALID_ARG"),
      .json = "{'map':[7],'enabled':true}"},
-    {"PATCH", "/domains/v1/vcpus", 409, LIBVIRT("VIR_ERR_OPERATION_INVALID"),
+    {"PATCH", "/domains/v1/vcpus", 409, LIBVIRT("OPERATION_INVALID"),
      .json = "{'map':[1],'enabled':true,'flags':['live']}"},
     {"PUT", "/domains/v1/vcpus/0/pin", 204, "", .json = "{'cpus':[0]}"},
     {"GET", "/domains/v1/vcpu-pins", 200,
      "{'vcpus':['...',{'number':0,'cpus':[0]},'...']}"},
-    {"PUT", "/domains/v1/vcpus/0/pin", 409, LIBVIRT("VIR_ERR_OPERATION_INVALID"),
+    {"PUT", "/domains/v1/vcpus/0/pin", 409, LIBVIRT("OPERATION_INVALID"),
      .json = "{'cpus':[0],'flags':['live']}"},
     {"PUT", "/domains/v1/emulator-pin", 204, "", .json = "{'cpus':'0'}"},
     {"GET", "/domains/v1/emulator-pin", 200, "{'cpus':[0]}"},
-    {"PUT", "/domains/v1/emulator-pin", 409, LIBVIRT("VIR_ERR_OPERATION_INVALID"),
+    {"PUT", "/domains/v1/emulator-pin", 409, LIBVIRT("OPERATION_INVALID"),
      .json = "{'cpus':[0],'flags':['live']}"},
-    {"GET", "/domains/v1/emulator-pin?flags=live", 409,
-     LIBVIRT("VIR_ERR_OPERATION_INVALID")},
+    {"GET", "/domains/v1/emulator-pin?flags=live", 409, LIBVIRT("OPERATION_INVALID")},
     {"GET", "/domains/v1/iothreads", 200, "{'iothreads':[{'id':1,'cpus':'<array>'}]}"},
     {"POST", "/domains/v1/iothreads", 201, "{'id':2}", .json = "{'id':2}",
      .wants = {"Location: /domains/v1/iothreads/2"}},
@@ -49,7 +45,7 @@ static const struct step configured[] = {
     {"PATCH", "/domains/v1/iothreads/2", 501, NULL, .json = "{'pollMaxNs':5}"},
     {"DELETE", "/domains/v1/iothreads/2", 204, ""},
     {"GET", "/domains/v1/iothreads/2", 404, GATEWAY("not-found")},
-    {"GET", "/domains/v1/cpu-stats", 409, LIBVIRT("VIR_ERR_OPERATION_INVALID")},
+    {"GET", "/domains/v1/cpu-stats", 409, LIBVIRT("OPERATION_INVALID")},
 };
 
 static const struct step running[] = {
@@ -63,9 +59,8 @@ static const struct step running[] = {
      "{'vcpus':['...',{'number':0,'cpus':[0]},'...']}"},
     {"PUT", "/domains/v1/emulator-pin", 204, "", .json = "{'cpus':[0],'flags':['live']}"},
     {"GET", "/domains/v1/emulator-pin?flags=live", 200, "{'cpus':[0]}"},
-    {"GET", "/domains/v1/vcpu-count?guest=true", 422,
-     LIBVIRT("VIR_ERR_ARGUMENT_UNSUPPORTED")},
-    {"PUT", "/domains/v1/vcpu-count", 422, LIBVIRT("VIR_ERR_ARGUMENT_UNSUPPORTED"),
+    {"GET", "/domains/v1/vcpu-count?guest=true", 422, LIBVIRT("ARGUMENT_UNSUPPORTED")},
+    {"PUT", "/domains/v1/vcpu-count", 422, LIBVIRT("ARGUMENT_UNSUPPORTED"),
      .json = "{'count':1,'guest':true}"},
     {"PUT", "/domains/v1/vcpu-count", 204, "", .json = "{'count':2,'flags':['live']}"},
     {"GET", "/domains/v1/vcpu-count?flags=live", 200, "{'count':2}"},
@@ -84,9 +79,9 @@ static const struct step running[] = {
     {"GET", "/domains/v1/iothreads/6", 404, GATEWAY("not-found")},
     {"GET", "/domains/v1/iothreads/6?flags=config", 200, "{'id':6}"},
     {"DELETE", "/domains/v1/iothreads/5", 204, ""},
-    {"DELETE", "/domains/v1/iothreads/5", 400, LIBVIRT("VIR_ERR_INVALID_ARG")},
+    {"DELETE", "/domains/v1/iothreads/5", 400, LIBVIRT("INVALID_ARG")},
     /* the private libvirtd has no cgroups */
-    {"GET", "/domains/v1/cpu-stats", 409, LIBVIRT("VIR_ERR_OPERATION_INVALID"),
+    {"GET", "/domains/v1/cpu-stats", 409, LIBVIRT("OPERATION_INVALID"),
      .contains = "*CPUACCT*"},
     {"POST", "/domains/v1/destroy", 204, ""},
 };

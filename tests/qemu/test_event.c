@@ -14,8 +14,7 @@ static const struct step begin[] = {
     {"POST", "/domains", 201, NULL, .xml = GUEST("e2")},
     {"POST", "/domains/e2/start", 204, ""},
     {"GET", "/events?wait=0", 200, "{'events':[],'revision':'$begin'}"},
-    {"GET", "/domains/nosuch/qemu/events", 404,
-     "{'type':'urn:libvirt:error:VIR_ERR_NO_DOMAIN'}"},
+    {"GET", "/domains/nosuch/qemu/events", 404, LIBVIRT("NO_DOMAIN")},
 };
 
 /* A domain that is not running is watched, too. */

@@ -11,10 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define GATEWAY(slug) "{'type':'urn:virtgate:error:" slug "'}"
-#define LIBVIRT(name) "{'type':'urn:libvirt:error:" name "'}"
-#define INVALID       LIBVIRT("VIR_ERR_OPERATION_INVALID")
-#define ASYNC         "Prefer: respond-async"
+#define INVALID LIBVIRT("OPERATION_INVALID")
+#define ASYNC   "Prefer: respond-async"
 
 /* 24 MiB that do not compress away: at 1 MiB a second, time enough to do things. */
 #define HEAVY_GUEST(name)                                                                \
@@ -49,11 +47,11 @@ static const struct step save[] = {
     {"GET", "/domains/s1", 200,
      "{'state':'paused','stateReason':'<string>','title':'changed'}"},
     {"POST", "/save-images/restore", 409, NULL, .json = "{'file':'${dir}/image'}"},
-    {"POST", "/save-images/restore", 404, LIBVIRT("VIR_ERR_SYSTEM_ERROR"),
+    {"POST", "/save-images/restore", 404, LIBVIRT("SYSTEM_ERROR"),
      .json = "{'file':'${dir}/none'}"},
-    {"POST", "/save-images/restore", 404, LIBVIRT("VIR_ERR_SYSTEM_ERROR"),
+    {"POST", "/save-images/restore", 404, LIBVIRT("SYSTEM_ERROR"),
      .json = "{'file':'${dir}/none'}", .headers = {ASYNC}},
-    {"POST", "/domains/s1/save", 404, LIBVIRT("VIR_ERR_SYSTEM_ERROR"),
+    {"POST", "/domains/s1/save", 404, LIBVIRT("SYSTEM_ERROR"),
      .json = "{'file':'${dir}/none/image'}"},
     {"GET", "/domains/s1/state", 200, "{'state':'paused'}"},
     {"POST", "/domains/s1/dump", 204, "",
@@ -77,7 +75,7 @@ static const struct step save[] = {
     {"GET", "/domains/s1", 200, "{'managedSave':false,'title':'twice'}"},
     {"POST", "/domains/s1/managed-save", 204, ""},
     {"DELETE", "/domains/s1/managed-save", 204, ""},
-    {"DELETE", "/domains/s1/managed-save", 404, LIBVIRT("VIR_ERR_SYSTEM_ERROR")},
+    {"DELETE", "/domains/s1/managed-save", 404, LIBVIRT("SYSTEM_ERROR")},
     {"POST", "/domains/s1/migration/postcopy", 409, INVALID},
     {"GET", "/domains/s1/migration", 200, "{'maxSpeedMiBps':'<int>'}"},
     {"DELETE", "/domains/s1", 204, ""},
@@ -173,7 +171,7 @@ static const struct step fast[] = {
      "{'type':'~urn:libvirt:error:*',"
      "'outcome':'<absent>'}",
      .json = "{'destinationUri':'qemu+unix:///system?socket=/nonexistent'}"},
-    {"POST", "/domains/m1/migrate", 422, LIBVIRT("VIR_ERR_ARGUMENT_UNSUPPORTED"),
+    {"POST", "/domains/m1/migrate", 422, LIBVIRT("ARGUMENT_UNSUPPORTED"),
      .json = "{'mode':'direct','destinationUri':'tcp://127.0.0.1'}"},
     {"GET", "/domains/m1/state", 200, "{'state':'running'}"},
 };

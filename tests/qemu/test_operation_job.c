@@ -11,8 +11,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#define GATEWAY(slug) "{'type':'urn:virtgate:error:" slug "'}"
-#define MACHINE       GUEST_WITH_DISK("job", "disk.qcow2")
+#define MACHINE GUEST_WITH_DISK("job", "disk.qcow2")
 
 #define DISK   "/domains/job/disks/vda"
 #define OP(id) "/operations/${" id "}"
@@ -107,8 +106,8 @@ static const struct step no_room_to_back_up[] = {
 };
 /* Who waits for it is answered with the problem. */
 static const struct step no_room_waiting[] = {
-    {"POST", DISK "/copy", 502, "{'type':'urn:virtgate:error:job-failed'}",
-     .json = "{" TO("full/copy") "}", .headers = {"Prefer: wait=20"}},
+    {"POST", DISK "/copy", 502, GATEWAY("job-failed"), .json = "{" TO("full/copy") "}",
+     .headers = {"Prefer: wait=20"}},
 };
 
 static void run_without_room(struct scenario *s, const char *path,

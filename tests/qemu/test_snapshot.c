@@ -8,8 +8,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#define LIBVIRT(name) "{'type':'urn:libvirt:error:" name "'}"
-#define DISK_GUEST    GUEST_WITH_DISK("d1", "disk.qcow2")
+#define DISK_GUEST GUEST_WITH_DISK("d1", "disk.qcow2")
 #define CHECKPOINT(name)                                                                 \
     "<domaincheckpoint><name>" name "</name><disks><disk name='vda'/></disks>"           \
     "</domaincheckpoint>"
@@ -28,7 +27,7 @@ static const struct step snapshots[] = {
     {"GET", "/domains/d1/snapshots?flags=internal,active", 200,
      "{'hasCurrent':true,'snapshots':[{'name':'s1','current':true,'hasMetadata':true}]}"},
     {"DELETE", "/domains/d1/snapshots/s1", 204, ""},
-    {"GET", "/domains/d1/snapshots/s1", 404, LIBVIRT("VIR_ERR_NO_DOMAIN_SNAPSHOT")},
+    {"GET", "/domains/d1/snapshots/s1", 404, LIBVIRT("NO_DOMAIN_SNAPSHOT")},
 };
 
 static const struct step backup[] = {
