@@ -123,10 +123,9 @@ static struct vg_reply list_domains(struct vg_request *rq)
 static struct vg_reply undefine_domain(struct vg_request *rq)
 {
     unsigned int flags = 0;
-    const struct vg_field args[] = {
-        VG_FLAGS("flags", &flags, virDomainUndefineFlagsValues), VG_END};
 
-    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
+    vg_autoptr(virDomain) dom =
+        vg_flags_domain(rq, &vg_enum_virDomainUndefineFlagsValues, &flags);
     if (!dom)
         return vg_fail(rq);
     return vg_done(rq, virDomainUndefineFlags(dom, flags));

@@ -157,10 +157,9 @@ static struct vg_reply reply_job(struct vg_request *rq, virDomainPtr dom,
 static struct vg_reply get_job(struct vg_request *rq)
 {
     unsigned int flags = 0;
-    const struct vg_field args[] = {VG_FLAGS("flags", &flags, virDomainBlockJobInfoFlags),
-                                    VG_END};
 
-    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
+    vg_autoptr(virDomain) dom =
+        vg_flags_domain(rq, &vg_enum_virDomainBlockJobInfoFlags, &flags);
     return dom ? reply_job(rq, dom, flags) : vg_fail(rq);
 }
 

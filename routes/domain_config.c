@@ -16,9 +16,8 @@
 static struct vg_reply get_domain_xml(struct vg_request *rq)
 {
     unsigned int flags = 0;
-    const struct vg_field args[] = {VG_FLAGS("flags", &flags, virDomainXMLFlags), VG_END};
 
-    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
+    vg_autoptr(virDomain) dom = vg_flags_domain(rq, &vg_enum_virDomainXMLFlags, &flags);
     char *xml = dom ? vg_domain_xml(rq, dom, flags) : NULL;
     return xml ? vg_domain_tagged(rq, dom, flags, vg_reply_xml(rq, xml)) : vg_fail(rq);
 }

@@ -166,10 +166,9 @@ static struct vg_reply detach_alias(struct vg_request *rq)
 {
     const char *alias = vg_path(rq, "alias");
     unsigned int flags = 0;
-    const struct vg_field args[] = {VG_FLAGS("flags", &flags, virDomainDeviceModifyFlags),
-                                    VG_END};
 
-    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
+    vg_autoptr(virDomain) dom =
+        vg_flags_domain(rq, &vg_enum_virDomainDeviceModifyFlags, &flags);
     if (!dom)
         return vg_fail(rq);
     bool live = is_live(dom, flags);

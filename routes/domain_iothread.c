@@ -34,10 +34,9 @@ static struct vg_reply list_iothreads(struct vg_request *rq)
 {
     unsigned int flags = 0;
     vg_autolist(iothread) list = {0};
-    const struct vg_field args[] = {
-        VG_FLAGS("flags", &flags, virDomainModificationImpact), VG_END};
 
-    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
+    vg_autoptr(virDomain) dom =
+        vg_flags_domain(rq, &vg_enum_virDomainModificationImpact, &flags);
     if (!dom)
         return vg_fail(rq);
     list.n = virDomainGetIOThreadInfo(dom, &list.v, flags);

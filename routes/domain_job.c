@@ -29,10 +29,9 @@ static struct vg_reply get_job(struct vg_request *rq)
 static struct vg_reply abort_job(struct vg_request *rq)
 {
     unsigned int flags = 0;
-    const struct vg_field args[] = {
-        VG_FLAGS("flags", &flags, virDomainAbortJobFlagsValues), VG_END};
 
-    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
+    vg_autoptr(virDomain) dom =
+        vg_flags_domain(rq, &vg_enum_virDomainAbortJobFlagsValues, &flags);
     if (!dom)
         return vg_fail(rq);
     return vg_done_in_state(rq, dom, VG_NEEDS_ACTIVE, vg_job_abort(dom, flags));

@@ -18,10 +18,9 @@ struct action {
 static struct vg_reply act(struct vg_request *rq, const struct action *action)
 {
     unsigned int flags = 0;
-    const struct vg_field args[] = {VG_NAMES("flags", &flags, action->flags), VG_END};
 
     vg_autoptr(virDomain) dom =
-        action->flags ? vg_args_domain(rq, args) : vg_path_domain(rq);
+        action->flags ? vg_flags_domain(rq, action->flags, &flags) : vg_path_domain(rq);
     if (!dom)
         return vg_fail(rq);
     return vg_done_in_state(rq, dom, action->needs, action->call(dom, flags));
@@ -38,10 +37,9 @@ static struct vg_reply start_domain(struct vg_request *rq)
 static struct vg_reply shutdown_domain(struct vg_request *rq)
 {
     unsigned int flags = 0;
-    const struct vg_field args[] = {
-        VG_FLAGS("flags", &flags, virDomainShutdownFlagValues), VG_END};
 
-    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
+    vg_autoptr(virDomain) dom =
+        vg_flags_domain(rq, &vg_enum_virDomainShutdownFlagValues, &flags);
     if (!dom)
         return vg_fail(rq);
     if (virDomainShutdownFlags(dom, flags) < 0)

@@ -179,10 +179,9 @@ static struct vg_reply get_managed_save(struct vg_request *rq)
 static struct vg_reply make_managed_save(struct vg_request *rq)
 {
     unsigned int flags = 0;
-    const struct vg_field args[] = {VG_FLAGS("flags", &flags, virDomainSaveRestoreFlags),
-                                    VG_END};
 
-    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
+    vg_autoptr(virDomain) dom =
+        vg_flags_domain(rq, &vg_enum_virDomainSaveRestoreFlags, &flags);
     if (!dom || vg_operation_begin(rq, dom, VIR_DOMAIN_JOB_OPERATION_SAVE) < 0)
         return vg_fail(rq);
     return vg_done_in_state(rq, dom, VG_NEEDS_ACTIVE, virDomainManagedSave(dom, flags));

@@ -54,10 +54,9 @@ static const struct vg_domain_params perf = {
 static struct vg_reply get_scheduler(struct vg_request *rq)
 {
     unsigned int flags = 0;
-    const struct vg_field args[] = {
-        VG_FLAGS("flags", &flags, virDomainModificationImpact), VG_END};
 
-    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
+    vg_autoptr(virDomain) dom =
+        vg_flags_domain(rq, &vg_enum_virDomainModificationImpact, &flags);
     if (!dom)
         return vg_fail(rq);
     json_auto_t *object = vg_domain_params_json(rq, dom, &scheduler, flags);

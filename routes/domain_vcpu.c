@@ -142,10 +142,9 @@ static struct vg_reply set_vcpu_count(struct vg_request *rq)
 static struct vg_reply list_pins(struct vg_request *rq)
 {
     unsigned int flags = 0;
-    const struct vg_field args[] = {
-        VG_FLAGS("flags", &flags, virDomainModificationImpact), VG_END};
 
-    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
+    vg_autoptr(virDomain) dom =
+        vg_flags_domain(rq, &vg_enum_virDomainModificationImpact, &flags);
     if (!dom)
         return vg_fail(rq);
     int bytes = vg_host_cpumap_bytes(rq);
@@ -198,10 +197,9 @@ static struct vg_reply pin_vcpu(struct vg_request *rq)
 static struct vg_reply get_emulator_pin(struct vg_request *rq)
 {
     unsigned int flags = 0;
-    const struct vg_field args[] = {
-        VG_FLAGS("flags", &flags, virDomainModificationImpact), VG_END};
 
-    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
+    vg_autoptr(virDomain) dom =
+        vg_flags_domain(rq, &vg_enum_virDomainModificationImpact, &flags);
     if (!dom)
         return vg_fail(rq);
     int bytes = vg_host_cpumap_bytes(rq);

@@ -80,10 +80,9 @@ struct vg_reply vg_domain_params_get(struct vg_request *rq,
                                      const struct vg_domain_params *family)
 {
     unsigned int flags = 0;
-    const struct vg_field args[] = {
-        VG_FLAGS("flags", &flags, virDomainModificationImpact), VG_END};
 
-    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
+    vg_autoptr(virDomain) dom =
+        vg_flags_domain(rq, &vg_enum_virDomainModificationImpact, &flags);
     return dom ? reply_params(rq, dom, family, flags) : vg_fail(rq);
 }
 
@@ -107,10 +106,11 @@ static int leave_unset(struct vg_request *rq, const struct vg_params *current,
 
     if (!shown)
         return vg_error_set_memory(vg_request_error(rq));
-    json_object_foreach_safe (object, next, key, value)
-        if (json_string_length(value) == 0 && json_is_string(value) &&
-            json_equal(value, json_object_get(shown, key)))
-            json_object_del(object, key);
+    json_object_foreach_safe(object, next, key,
+                             value) if (json_string_length(value) == 0 &&
+                                        json_is_string(value) &&
+                                        json_equal(value, json_object_get(shown, key)))
+        json_object_del(object, key);
     return 0;
 }
 
@@ -145,18 +145,24 @@ struct vg_reply vg_domain_params_set(struct vg_request *rq, virDomainPtr dom,
                                                           : vg_no_content(rq);
 }
 
+/* What of a PATCH are flags, and what parameters. */
+static virDomainPtr read_patch(struct vg_request *rq, json_t **ret_object,
+                               unsigned int *ret_flags)
+{
+    const struct vg_field args[] = {
+        VG_FLAGS("flags", ret_flags, virDomainModificationImpact), VG_REST(ret_object),
+        VG_END};
+    return vg_args_domain(rq, args);
+}
+
 struct vg_reply vg_domain_params_patch(struct vg_request *rq,
                                        const struct vg_domain_params *family)
 {
     unsigned int flags = 0;
     json_t *object = NULL;
-    const struct vg_field args[] = {
-        VG_FLAGS("flags", &flags, virDomainModificationImpact), VG_REST(&object), VG_END};
 
-    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
-    if (!dom)
-        return vg_fail(rq);
-    return vg_domain_params_set(rq, dom, family, object, flags);
+    vg_autoptr(virDomain) dom = read_patch(rq, &object, &flags);
+    return dom ? vg_domain_params_set(rq, dom, family, object, flags) : vg_fail(rq);
 }
 
 struct vg_reply vg_domain_params_patch_part(struct vg_request *rq,
@@ -164,10 +170,8 @@ struct vg_reply vg_domain_params_patch_part(struct vg_request *rq,
 {
     unsigned int flags = 0;
     json_t *object = NULL;
-    const struct vg_field args[] = {
-        VG_FLAGS("flags", &flags, virDomainModificationImpact), VG_REST(&object), VG_END};
 
-    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
+    vg_autoptr(virDomain) dom = read_patch(rq, &object, &flags);
     if (!dom)
         return vg_fail(rq);
     if (!rq->json) {

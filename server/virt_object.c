@@ -109,6 +109,13 @@ virDomainPtr vg_args_domain(struct vg_request *rq, const struct vg_field *fields
     return vg_args(rq, fields) < 0 ? NULL : vg_path_domain(rq);
 }
 
+virDomainPtr vg_flags_domain(struct vg_request *rq, const struct vg_enum *names,
+                             unsigned int *ret_flags)
+{
+    const struct vg_field args[] = {VG_NAMES("flags", ret_flags, names), VG_END};
+    return vg_args_domain(rq, args);
+}
+
 char *vg_domain_child_href(const struct vg_request *rq, virDomainPtr dom,
                            const char *collection, const char *name, const char *tail)
 {

@@ -23,6 +23,11 @@ virDomainPtr vg_find_domain(struct vg_request *rq, const char *name);
  * says which failed. */
 virDomainPtr vg_args_domain(struct vg_request *rq, const struct vg_field *fields);
 
+/* The same of a handler whose only argument is `flags`, by these names: a list of them in
+ * the body or the query. Without it *ret_flags keeps its value. */
+virDomainPtr vg_flags_domain(struct vg_request *rq, const struct vg_enum *names,
+                             unsigned int *ret_flags);
+
 /* Path of a domain for Location and links: its name, percent-encoded, or its UUID where
  * the name would lead elsewhere (a domain called "7" or "stats"). Owned by the caller. */
 char *vg_domain_href(const struct vg_request *rq, virDomainPtr dom);
