@@ -162,7 +162,8 @@ static struct vg_reply get_domain(struct vg_request *rq)
                    : vg_fail(rq);
     }
     vg_auto_json w = vg_json_for(rq);
-    if (vg_domain_write(rq, &w, NULL, dom, fields ? fields : VG_DOMAIN_EVERYTHING) < 0)
+    unsigned int all = VG_DOMAIN_EVERYTHING | VG_DOMAIN_DEFINITION;
+    if (vg_domain_write(rq, &w, NULL, dom, fields ? fields : all) < 0)
         return vg_fail(rq);
     struct vg_reply reply = vg_ok_written(rq, &w);
     bool brief = fields && !(fields & ~(unsigned int)VG_DOMAIN_BRIEF);

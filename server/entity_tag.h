@@ -3,8 +3,8 @@
  * Entity tags (RFC 9110, 8.8.3): "HASH", then ".HASH" of what passes by itself (the CPU
  * time of a domain), "-xml" and "-gz" where the representation is that, then the query it
  * was read with. So a tag says by itself what a change that shows it in If-Match depends
- * on: GET ?fields=state, or ?view=config, or all of it, but for what passes, or no change
- * to a running domain could ever be made so.
+ * on: GET ?fields=state, or ?view=config, or all of it and the definition. What passes is
+ * left out of that, or no change to a running domain could ever be made so.
  */
 #pragma once
 

@@ -184,6 +184,11 @@ void vg_json_uint(struct vg_json *w, const char *key, uint64_t value)
                value > INT64_MAX || (w->number_strings && value > EXACT_IN_DOUBLE));
 }
 
+void vg_json_depends(struct vg_json *w, uint64_t hash)
+{
+    w->depends = hash;
+}
+
 void vg_json_passing(struct vg_json *w, const char *key, uint64_t value)
 {
     size_t begin = w->text.len;
@@ -285,6 +290,7 @@ char *vg_json_finish(struct vg_json *w, size_t *ret_len)
 {
     w->comma = false;
     w->passing = w->passing_end = 0;
+    w->depends = 0;
     return vg_text_finish(&w->text, ret_len);
 }
 
@@ -292,6 +298,7 @@ void vg_json_free(struct vg_json *w)
 {
     w->comma = false;
     w->passing = w->passing_end = 0;
+    w->depends = 0;
     vg_text_free(&w->text);
 }
 

@@ -48,12 +48,14 @@ static struct vg_reply make_reply(int status, const char *type, char *owned,
 static struct vg_reply make_written(int status, const char *type, struct vg_json *w)
 {
     size_t n = 0, passing = w->passing, passing_end = w->passing_end;
+    uint64_t depends = w->depends;
     char *text = vg_json_finish(w, &n);
     struct vg_reply reply = make_reply(status, type, text, text, n);
 
     if (text && reply.body != &out_of_memory_body) {
         reply.body->passing = passing;
         reply.body->passing_end = passing_end;
+        reply.body->depends = depends;
     }
     return reply;
 }
@@ -415,6 +417,9 @@ static void hash_body(struct vg_body *body)
                                           XXH3_64bits(body->data, begin));
         body->passing_hash = XXH3_64bits(body->data + begin, end - begin);
     }
+    if (body->depends)
+        body->hash =
+            XXH3_64bits_withSeed(&body->depends, sizeof(body->depends), body->hash);
 }
 
 void vg_reply_prepare(struct vg_reply *reply)

@@ -173,6 +173,7 @@ struct vg_body {
     size_t length;
     const char *type;                   /* of kept ones */
     size_t passing, passing_end;        /* a part that changes all the time */
+    uint64_t depends;                   /* what the tag depends on besides; 0: nothing */
     uint64_t hash;                      /* without that part; 0: not computed yet */
     uint64_t passing_hash;              /* of that part; 0: none */
     _Atomic(struct vg_packed *) packed; /* made by who needs it first; owned */

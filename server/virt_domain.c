@@ -13,6 +13,7 @@
 
 #include <libvirt/virterror.h>
 #include <string.h>
+#include <xxhash.h>
 
 static const struct vg_enum_value field_names[] = {
     {"id", NULL, VG_DOMAIN_ID},
@@ -262,12 +263,31 @@ static int read_max_vcpus(struct vg_view *v)
     return 0;
 }
 
+static void take_definition(struct vg_view *v, const char *xml)
+{
+    v->definition = XXH3_64bits(xml, strlen(xml));
+    v->have |= VG_DOMAIN_DEFINITION;
+}
+
+static int read_definition(struct vg_view *v)
+{
+    vg_autofree char *xml =
+        virDomainGetXMLDesc(v->dom, vg_view_is_active(v) ? VIR_DOMAIN_XML_INACTIVE : 0U);
+
+    if (!xml)
+        return vg_view_may_lack();
+    take_definition(v, xml);
+    return 0;
+}
+
 static int read_xml(struct vg_view *v)
 {
     vg_autofree char *xml = virDomainGetXMLDesc(v->dom, 0);
 
     if (!xml)
         return vg_view_may_lack();
+    if (!vg_view_is_active(v)) /* costs no call */
+        take_definition(v, xml);
     vg_xml_domain_clear(&v->xml);
     if (vg_xml_read_domain(xml, &v->xml) == 0)
         v->have |= VG_XML_FIELDS;
@@ -289,13 +309,14 @@ int vg_view_read(struct vg_view *v, unsigned int fields, bool in_process)
         return -1;
     if (missing & VG_DOMAIN_UPDATED && read_updated(v) < 0)
         return -1;
-    if ((missing & VG_XML_FIELDS) == VG_DOMAIN_MAX_VCPUS)
-        return read_max_vcpus(v);
-    if (missing & VG_XML_FIELDS && read_xml(v) < 0)
+    bool only_vcpus = (missing & VG_XML_FIELDS) == VG_DOMAIN_MAX_VCPUS;
+    if (only_vcpus && read_max_vcpus(v) < 0)
+        return -1;
+    if (!only_vcpus && missing & VG_XML_FIELDS && read_xml(v) < 0)
         return -1;
     if (missing & VG_DOMAIN_OS_TYPE && in_process)
         correct_os_type(v);
-    return 0;
+    return missing & VG_DOMAIN_DEFINITION & ~v->have ? read_definition(v) : 0;
 }
 
 int vg_domain_write(struct vg_request *rq, struct vg_json *w, const char *key,
@@ -315,6 +336,8 @@ int vg_domain_write(struct vg_request *rq, struct vg_json *w, const char *key,
         rc = -1;
     } else {
         vg_view_write(w, key, &v, fields);
+        if (fields & VG_DOMAIN_DEFINITION)
+            vg_json_depends(w, v.definition);
         vg_recall_keep_view(rq, &v);
     }
     vg_xml_domain_clear(&v.xml);

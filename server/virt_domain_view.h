@@ -32,6 +32,7 @@ struct vg_view {
     unsigned long long max_memory, memory, cpu_time;
     unsigned int vcpus;
     struct vg_xml_domain xml; /* owned */
+    uint64_t definition;      /* hash of what it is started with next */
     bool contradicted;        /* libvirt's state is another than the one that was known */
 };
 

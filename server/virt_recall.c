@@ -14,10 +14,12 @@
 #include <string.h>
 
 /* What definitions and metadata change, which tell so. The most vCPUs are fixed while it
- * runs, and change without an event when it does not. */
+ * runs, and change without an event when it does not. Some changes of a definition tell
+ * nothing (a device attached to it): a condition then fails, because it is never checked
+ * from memory, and that attempt of a change makes memory forget. */
 #define COVERED                                                                          \
     (VG_STATE_FIELDS | VG_DOMAIN_PERSISTENT | VG_DOMAIN_UPDATED | VG_DOMAIN_OS_TYPE |    \
-     VG_DOMAIN_TITLE)
+     VG_DOMAIN_TITLE | VG_DOMAIN_DEFINITION)
 
 struct entry {
     struct vg_slot slot;

@@ -29,6 +29,9 @@ enum vg_domain_field {
     VG_DOMAIN_CPU_TIME = 1 << 14,
     VG_DOMAIN_TITLE = 1 << 15,
     VG_DOMAIN_UPDATED = 1 << 16,
+    /* Not shown: the entity tag depends on what it is started with next, so that If-Match
+     * guards what PUT and PATCH change. */
+    VG_DOMAIN_DEFINITION = 1 << 17,
 };
 
 /* What libvirt's events cover. */
@@ -47,8 +50,8 @@ extern const struct vg_enum vg_domain_fields;
 /* Writes one domain. Asks libvirt only for what the fields need: nothing for id, name,
  * uuid, active; virDomainGetState; virDomainGetInfo for memory, vcpus and CPU time; one
  * call each for persistent, autostart, managedSave, updated; virDomainGetXMLDesc for
- * osType, title, maxVcpus. What the driver does not support is left out. -1: the
- * request's error is libvirt's. */
+ * osType, title, maxVcpus; of a running one, another for its definition. What the driver
+ * does not support is left out. -1: the request's error is libvirt's. */
 int vg_domain_write(struct vg_request *rq, struct vg_json *w, const char *key,
                     virDomainPtr dom, unsigned int fields);
 

@@ -195,6 +195,19 @@ static void test_if_match(struct scenario *s, const char *path)
     }
 }
 
+/* The tag of the default answer guards what that does not show, too. */
+static void test_if_match_of_default(struct scenario *s, const char *path)
+{
+    for (int i = 0; i < 2; i++) {
+        char *match = scenario_if_match(s, path);
+        long first = scenario_patch_title(s, path, i ? "two" : "one", match);
+        long second = scenario_patch_title(s, path, "three", match);
+        check_that(first == 200 && second == 412, "PATCH %s, %s: %ld, again %ld", path,
+                   match, first, second);
+        free(match);
+    }
+}
+
 /* As XML, the same. */
 static void test_if_match_of_xml(struct scenario *s)
 {
@@ -351,6 +364,8 @@ int main(void)
         scenario_run(&s, refused, COUNT(refused));
         test_if_match(&s, "/domains/alpha");
         test_if_match(&s, "/domains/test");
+        test_if_match_of_default(&s, "/domains/alpha");
+        test_if_match_of_default(&s, "/domains/test");
         test_if_match_of_xml(&s);
         test_if_match_of_actions(&s);
         test_stale_action(&s, "/domains/test?fields=state");

@@ -154,6 +154,29 @@ void scenario_put_back(struct scenario *s, const char *path)
     response_free(r);
 }
 
+char *scenario_if_match(struct scenario *s, const char *shown)
+{
+    struct response *seen = scenario_send(s, "GET", shown, NULL, NULL);
+    char *tag = response_header(seen, "ETag"), *header = NULL;
+    check_response(tag && asprintf(&header, "If-Match: %s", tag) > 0, seen,
+                   "%s: %s has a tag", s->name, shown);
+    free(tag);
+    response_free(seen);
+    return header;
+}
+
+long scenario_patch_title(struct scenario *s, const char *path, const char *title,
+                          const char *if_match)
+{
+    char body[200];
+    snprintf(body, sizeof(body), "{\"domain\":{\"title\":\"%s\"}}", title);
+    struct response *r = scenario_send(
+        s, "PATCH", path, ARGS("Content-Type: application/json", if_match), body);
+    long status = r->status;
+    response_free(r);
+    return status;
+}
+
 bool is_problem(const struct response *r, long status, const char *type)
 {
     char *media = response_header(r, "Content-Type");

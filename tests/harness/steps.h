@@ -60,6 +60,11 @@ void scenario_run(struct scenario *s, const struct step *rows, size_t n);
 void scenario_until(struct scenario *s, const struct step *row, double seconds);
 /* PATCH takes what GET of the same path gives; two checks. */
 void scenario_put_back(struct scenario *s, const char *path);
+/* PATCHes a domain's title with that If-Match; the status. */
+long scenario_patch_title(struct scenario *s, const char *path, const char *title,
+                          const char *if_match);
+/* "If-Match: " and the tag of what GET gives; owned by the caller. */
+char *scenario_if_match(struct scenario *s, const char *shown);
 /* Sends one request and records it; free the response. */
 struct response *scenario_send(struct scenario *s, const char *method, const char *path,
                                const char *const headers[], const char *body);

@@ -128,6 +128,38 @@ static void test_put_back(struct scenario *s)
     response_free(after);
 }
 
+static const struct step running[] = {
+    {"POST", "/domains", 201, NULL, .xml = GUEST("n2")},
+    {"POST", "/domains/n2/start", 204, ""},
+};
+
+/* A device attached behind the gateway's back, which no event tells: the tag of what is
+ * in memory may be refused once for it, and then no more. */
+static void test_silent_change(struct scenario *s, virConnectPtr conn)
+{
+    static const char path[] = "/domains/n2";
+    virDomainPtr dom = virDomainLookupByName(conn, "n2");
+    char *before = scenario_if_match(s, path);
+    check_that(dom && virDomainAttachDeviceFlags(
+                          dom, "<watchdog model='i6300esb' action='none'/>",
+                          VIR_DOMAIN_AFFECT_CONFIG) == 0,
+               "attach a device");
+    long stale = scenario_patch_title(s, path, "stale", before);
+    check_that(stale == 412, "what was seen before it lets a change through: %ld", stale);
+    char *after = scenario_if_match(s, path);
+    long fresh = scenario_patch_title(s, path, "fresh", after);
+    long again = scenario_patch_title(s, path, "again", after);
+    check_that(fresh == 200 && again == 412, "the next one: %ld, %ld", fresh, again);
+    free(before);
+    free(after);
+    if (dom)
+        virDomainFree(dom);
+}
+static const struct step kept[] = {
+    {"GET", "/domains/n2?view=config&flags=inactive", 200,
+     "{'domain':{'title':'fresh','devices':{'watchdog':{'@model':'i6300esb'}}}}"},
+};
+
 /* ---- a pool with two volumes ------------------------------------------------------- */
 
 static virStoragePoolPtr make_pool(virConnectPtr conn)
@@ -178,6 +210,9 @@ int main(void)
     if (pool && scenario_begin(&s, "domain_config", ARGS("-c", guest_uri()))) {
         scenario_run(&s, capabilities, COUNT(capabilities));
         scenario_run(&s, create, COUNT(create));
+        scenario_run(&s, running, COUNT(running));
+        test_silent_change(&s, conn);
+        scenario_run(&s, kept, COUNT(kept));
         scenario_run(&s, rich, COUNT(rich));
         test_put_back(&s);
         scenario_run(&s, no_rich, COUNT(no_rich));
