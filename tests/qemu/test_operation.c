@@ -166,6 +166,22 @@ static const struct step fast[] = {
     {"GET", "/hosts/b/domains/m1", 200, "{'uuid':'$uuid','state':'running'}"},
     {"POST", "/hosts/b/domains/m1/destroy", 204, ""},
     {"POST", "/domains/m1/start", 204, ""},
+    /* through the daemons' own connection; and with less to send */
+    {"POST", "/domains/m1/migrate", 204, "",
+     .json = "{'mode':'peer2peer','destinationUri':'${other}',"
+             "'flags':['live','tunnelled'],'params':{'bandwidth':1000}}"},
+    {"GET", "/hosts/b/domains/m1", 200, "{'uuid':'$uuid','state':'running'}"},
+    {"POST", "/hosts/b/domains/m1/destroy", 204, ""},
+    {"POST", "/domains/m1/start", 204, ""},
+    {"PATCH", "/domains/m1/migration", 200, "{'compressionCacheBytes':16777216}",
+     .json = "{'compressionCacheBytes':16777216}"},
+    {"POST", "/domains/m1/migrate", 204, "",
+     .json = "{'destinationHost':'b','flags':['live','compressed'],"
+             "'params':{'migrateUri':'unix://${dir}/m','bandwidth':1000,"
+             "'compression':{'value':'xbzrle','xbzrle':{'cache':33554432}}}}"},
+    {"GET", "/hosts/b/domains/m1", 200, "{'uuid':'$uuid','state':'running'}"},
+    {"POST", "/hosts/b/domains/m1/destroy", 204, ""},
+    {"POST", "/domains/m1/start", 204, ""},
     /* nobody listens there, which says nothing of the gateway's own connections */
     {"POST", "/domains/m1/migrate", 502,
      "{'type':'~urn:libvirt:error:*',"
