@@ -2,7 +2,7 @@
  *
  * The configuration of a domain, as libvirt's XML (/domains/{domain}/xml) and as the same
  * document in JSON (PUT and PATCH /domains/{domain}; GET ?view=config is in domain.c),
- * and POST /domains/convert, which defines nothing.
+ * and its conversion from and to other formats, which defines nothing.
  */
 #include "virtgate/domain_config.h"
 #include "routes/routes.h"
@@ -131,33 +131,40 @@ static struct vg_reply patch_domain(struct vg_request *rq)
 
 /* ---- other formats ----------------------------------------------------------------- */
 
-/* {"from": "vmware-vmx", "config": "..."} gives XML, {"to": "qemu-argv", "xml": "..."}
- * or {"to": ..., "domain": {...}} the other. */
-static struct vg_reply convert_domain(struct vg_request *rq)
+/* {"format": "vmware-vmx", "config": "..."} */
+static struct vg_reply convert_from_native(struct vg_request *rq)
 {
-    const char *from = NULL, *to = NULL, *config = NULL, *given = NULL;
-    json_t *domain = NULL;
-    const struct vg_field args[] = {
-        VG_TEXT("from", &from), VG_TEXT("config", &config), VG_TEXT("to", &to),
-        VG_TEXT("xml", &given), VG_JSON("domain", &domain), VG_END};
+    const char *format = NULL, *config = NULL;
+    const struct vg_field args[] = {VG_NEED_TEXT("format", &format),
+                                    VG_NEED_TEXT("config", &config), VG_END};
 
     if (vg_args(rq, args) < 0)
         return vg_fail(rq);
-    bool reads = from && config && !to && !given && !domain;
-    bool writes = to && (!given != !domain) && !from && !config;
-    if (!reads && !writes) {
+    return vg_reply_xml(rq,
+                        virConnectDomainXMLFromNative(vg_conn(rq), format, config, 0));
+}
+
+/* {"format": "qemu-argv", "xml": "..."} or {"format": ..., "domain": {...}} */
+static struct vg_reply convert_to_native(struct vg_request *rq)
+{
+    const char *format = NULL, *given = NULL;
+    json_t *domain = NULL;
+    const struct vg_field args[] = {VG_NEED_TEXT("format", &format),
+                                    VG_TEXT("xml", &given), VG_JSON("domain", &domain),
+                                    VG_END};
+
+    if (vg_args(rq, args) < 0)
+        return vg_fail(rq);
+    if (!given == !domain) {
         vg_error_set(vg_request_error(rq), VG_E_MISSING_KEY,
-                     "Send 'from' and 'config', or 'to' and one of 'xml' and 'domain'");
+                     "Send the domain's document as 'xml' or as 'domain', one of them");
         return vg_fail(rq);
     }
-    if (reads)
-        return vg_reply_xml(rq,
-                            virConnectDomainXMLFromNative(vg_conn(rq), from, config, 0));
     vg_autofree char *made = domain ? vg_domain_xml_of_json(rq, domain) : NULL;
     const char *xml = domain ? made : vg_xml_argument(rq, "xml", given);
     if (!xml)
         return vg_fail(rq);
-    vg_autofree char *native = virConnectDomainXMLToNative(vg_conn(rq), to, xml, 0);
+    vg_autofree char *native = virConnectDomainXMLToNative(vg_conn(rq), format, xml, 0);
     return native ? vg_ok(rq, json_pack("{s:o}", "config", vg_json_text(native)))
                   : vg_fail_virt(rq);
 }
@@ -168,7 +175,8 @@ const struct vg_route vg_routes_domain_config[] = {
     {VG_PATCH, "/domains/{domain}", "patchDomain", VG_ADMIN | VG_ARGS, patch_domain},
     {VG_GET, "/domains/{domain}/xml", "getDomainXml", VG_READ | VG_ARGS | VG_SHARED | VG_GIVES_XML | VG_ONLY_XML, get_domain_xml},
     {VG_PUT, "/domains/{domain}/xml", "redefineDomain", VG_ADMIN | VG_ARGS | VG_XML, redefine_domain},
-    {VG_POST, "/domains/convert", "convertDomainXml", VG_ADMIN | VG_ARGS, convert_domain},
+    {VG_POST, "/connection/domain-xml-from-native", "convertNativeConfig", VG_ADMIN | VG_ARGS, convert_from_native},
+    {VG_POST, "/connection/domain-xml-to-native", "convertDomainXml", VG_ADMIN | VG_ARGS, convert_to_native},
     {0},
 };
 /* clang-format on */

@@ -184,7 +184,8 @@ const struct vg_route vg_routes_domain_device[] = {
     {VG_GET, "/domains/{domain}/devices", "listDomainDevices", VG_READ | VG_ARGS | VG_SHARED, list_devices},
     {VG_POST, "/domains/{domain}/devices", "attachDomainDevice", VG_ADMIN | VG_ARGS | VG_XML, attach_device},
     {VG_PUT, "/domains/{domain}/devices", "updateDomainDevice", VG_ADMIN | VG_ARGS | VG_XML, update_device},
-    {VG_POST, "/domains/{domain}/devices/detach", "detachDomainDevice", VG_ADMIN | VG_ARGS | VG_XML, detach_device},
+    /* no alias: a user's begin with "ua-", libvirt's own with the kind of device */
+    {VG_POST, "/domains/{domain}/devices/detach", "detachDomainDevice", VG_ADMIN | VG_ARGS | VG_XML | VG_LITERAL, detach_device},
     {VG_GET, "/domains/{domain}/devices/{alias}", "getDomainDevice", VG_READ | VG_ARGS | VG_SHARED, get_device},
     {VG_DELETE, "/domains/{domain}/devices/{alias}", "detachDomainDeviceAlias", VG_ADMIN | VG_ARGS, detach_alias},
     {0},

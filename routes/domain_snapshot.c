@@ -280,7 +280,7 @@ static struct vg_reply delete_snapshot(struct vg_request *rq)
 const struct vg_route vg_routes_domain_snapshot[] = {
     {VG_GET, "/domains/{domain}/snapshots", "listSnapshots", VG_READ | VG_ARGS | VG_SHARED, list_snapshots},
     {VG_POST, "/domains/{domain}/snapshots", "createSnapshot", VG_OPERATE | VG_LONG | VG_ARGS | VG_XML, create_snapshot},
-    {VG_GET, "/domains/{domain}/snapshots/current", "getCurrentSnapshot", VG_READ | VG_SHARED, get_current},
+    {VG_GET, "/domains/{domain}/current-snapshot", "getCurrentSnapshot", VG_READ | VG_SHARED, get_current},
     {VG_GET, "/domains/{domain}/snapshots/{snapshot}", "getSnapshot", VG_READ | VG_SHARED | VG_GIVES_XML, get_snapshot},
     {VG_DELETE, "/domains/{domain}/snapshots/{snapshot}", "deleteSnapshot", VG_OPERATE | VG_LONG | VG_ARGS, delete_snapshot},
     {VG_GET, "/domains/{domain}/snapshots/{snapshot}/xml", "getSnapshotXml", VG_READ | VG_ARGS | VG_SHARED | VG_GIVES_XML | VG_ONLY_XML, get_snapshot_xml},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * GET /domains/stats (one virConnectGetAllDomainStats for all), POST /domains/stats and
+ * GET /domain-stats (one virConnectGetAllDomainStats for all), POST /domain-stats and
  * GET /domains/{domain}/stats (virDomainListGetStats): libvirt's typed parameters as
  * JSON.
  */
@@ -212,8 +212,8 @@ static struct vg_reply get_stats(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_domain_stats[] = {
-    {VG_GET, "/domains/stats", "listDomainStats", VG_READ | VG_ARGS | VG_SHARED, list_stats},
-    {VG_POST, "/domains/stats", "queryDomainStats", VG_READ | VG_ARGS, query_stats},
+    {VG_GET, "/domain-stats", "listDomainStats", VG_READ | VG_ARGS | VG_SHARED, list_stats},
+    {VG_POST, "/domain-stats", "queryDomainStats", VG_READ | VG_ARGS, query_stats},
     {VG_GET, "/domains/{domain}/stats", "getDomainStats", VG_READ | VG_ARGS | VG_SHARED, get_stats},
     {0},
 };

@@ -62,7 +62,7 @@ static struct vg_reply get_host(struct vg_request *rq)
     write_link(&w, "version", status.name, "/version");
     write_link(&w, "connection", status.name, "/connection");
     write_link(&w, "domains", status.name, "/domains");
-    write_link(&w, "domainStats", status.name, "/domains/stats");
+    write_link(&w, "domainStats", status.name, "/domain-stats");
     vg_json_end_object(&w);
     vg_json_end_object(&w);
     return vg_ok_written(rq, &w);

@@ -18,7 +18,7 @@ static struct vg_reply get_index(struct vg_request *rq)
         "{s:s, s:s, s:s, s:{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}}",
         "name", "virtgate", "version", VG_VERSION, "description",
         "HTTP/JSON gateway to libvirt", "links", "version", "/version", "connection",
-        "/connection", "domains", "/domains", "domainStats", "/domains/stats", "events",
+        "/connection", "domains", "/domains", "domainStats", "/domain-stats", "events",
         "/events", "operations", "/operations", "hosts", "/hosts", "metrics", "/metrics",
         "live", "/health/live", "ready", "/health/ready", "openapi", "/openapi.yaml",
         "docs", "/docs");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Matching: a tree of path segments. A literal segment is preferred to a {variable}.
+ * Matching: a tree of path segments. A literal segment is preferred to a {variable}, so a
+ * table where a literal could be somebody's name is refused.
  */
 #include "server/http_route.h"
 
@@ -40,7 +41,7 @@ const char *vg_method_name(enum vg_method method)
     return method_names[method];
 }
 
-static struct node *find_child(struct node *node, const char *name, size_t length)
+static struct node *find_child(const struct node *node, const char *name, size_t length)
 {
     for (struct node *c = node->children; c; c = c->next)
         if (name ? c->name && c->length == length && memcmp(c->name, name, length) == 0
@@ -101,6 +102,41 @@ static void write_allow(struct node *node)
         write_allow(c);
 }
 
+/* Every row at or below `node` says that its literal is nobody's name. */
+static int check_said(const struct node *node, const char *literal, int length)
+{
+    for (enum vg_method m = VG_GET; m <= VG_DELETE; m++) {
+        const struct vg_route *row = node->rows[m];
+        if (row && !(row->flags & VG_LITERAL)) {
+            fprintf(stderr,
+                    "virtgate: the route %s %s takes the name '%.*s' from the objects at "
+                    "that place; it needs another path, or VG_LITERAL where nothing can "
+                    "have that name\n",
+                    method_names[row->method], row->pattern, length, literal);
+            return -1;
+        }
+    }
+    for (const struct node *c = node->children; c; c = c->next)
+        if (check_said(c, literal, length) < 0)
+            return -1;
+    return 0;
+}
+
+/* No literal stands where a name can stand: what a user may call an object leads to it.
+ */
+static int check_literals(const struct node *node)
+{
+    bool named = find_child(node, NULL, 0) != NULL;
+
+    for (const struct node *c = node->children; c; c = c->next) {
+        if (named && c->name && check_said(c, c->name, (int)c->length) < 0)
+            return -1;
+        if (check_literals(c) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 int vg_router_build(const struct vg_route *const *tables)
 {
     all_tables = tables;
@@ -108,6 +144,8 @@ int vg_router_build(const struct vg_route *const *tables)
         for (const struct vg_route *row = *tables; row->pattern; row++)
             if (add_row(row) < 0)
                 return -1;
+    if (check_literals(&root) < 0)
+        return -1;
     write_allow(&root);
     return 0;
 }
@@ -128,7 +166,8 @@ void vg_router_free(void)
     root = (struct node){0};
 }
 
-/* Literal names first, so that /domains/stats is not the domain "stats". */
+/* Literal names first: those beside a {variable} are no names of objects; see
+ * check_literals(). */
 static const struct node *match(const struct node *node, const char *const *segments,
                                 unsigned int n)
 {

@@ -8,7 +8,8 @@
 
 #include <stdbool.h>
 
-/* Builds the tree from the tables. -1: two rows clash; said on stderr. */
+/* Builds the tree from the tables. -1, said on stderr: two rows clash, or a literal
+ * stands where a name can stand and its row is not VG_LITERAL. */
 int vg_router_build(const struct vg_route *const *tables);
 void vg_router_free(void);
 

@@ -302,10 +302,11 @@ char *vg_percent_encode(const char *s)
     char *text = malloc(3 * strlen(s) + 1), *p = text;
     if (!text)
         return NULL;
+    bool dots = strcmp(s, ".") == 0 || strcmp(s, "..") == 0; /* clients resolve those */
     for (; *s; s++) {
         unsigned char c = (unsigned char)*s;
         bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                     (c >= '0' && c <= '9') || (c != 0 && strchr("-._~", c));
+                     (c >= '0' && c <= '9') || (strchr("-._~", c) && !dots);
         if (plain) {
             *p++ = (char)c;
         } else {

@@ -4,7 +4,6 @@
  */
 #include "virtgate/object.h"
 
-#include "server/http_route.h"
 #include "server/request.h"
 #include "server/virt_recall.h"
 #include "virtgate/host.h"
@@ -131,15 +130,11 @@ char *vg_domain_child_href(const struct vg_request *rq, virDomainPtr dom,
 }
 
 /* Whether a path with this name leads to the domain of this name: not where it may be
- * taken for an id, a UUID or a word of the route table, nor where clients resolve it. */
+ * taken for an id or a UUID, nor where clients resolve it. */
 static bool is_plain(const char *name)
 {
-    const char *const path[] = {"domains", name};
-    const char *allow;
-    const struct vg_route *row = vg_router_find(VG_GET, path, 2, &allow);
-
-    return row && strcmp(row->pattern, "/domains/{domain}") == 0 && !vg_is_uuid(name) &&
-           parse_id(name) < 0 && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+    return !vg_is_uuid(name) && parse_id(name) < 0 && strcmp(name, ".") != 0 &&
+           strcmp(name, "..") != 0;
 }
 
 char *vg_domain_href(const struct vg_request *rq, virDomainPtr dom)

@@ -29,7 +29,7 @@ virDomainPtr vg_flags_domain(struct vg_request *rq, const struct vg_enum *names,
                              unsigned int *ret_flags);
 
 /* Path of a domain for Location and links: its name, percent-encoded, or its UUID where
- * the name would lead elsewhere (a domain called "7" or "stats"). Owned by the caller. */
+ * the name would lead elsewhere (a domain called "7" or ".."). Owned by the caller. */
 char *vg_domain_href(const struct vg_request *rq, virDomainPtr dom);
 /* The same of what is below it: ".../snapshots/before%20upgrade", or ".../job" when
  * `name` is NULL; `tail`, "/job" or a query, follows as it is. */

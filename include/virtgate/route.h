@@ -33,6 +33,10 @@ enum vg_route_flag {
     VG_LOCAL = 0x10, /* on the network thread, no host: must not block */
     VG_LANE = 0x20,  /* on the host's lane for reads that cannot block */
 
+    /* A literal of the pattern stands where another row has a {variable}, which no object
+     * can be called: why, the row says. Without it the router refuses such a table. */
+    VG_LITERAL = 0x40,
+
     VG_ARGS = 0x100, /* takes arguments: the handler calls vg_args(); others refuse any */
     VG_XML = 0x200,  /* takes an application/xml body beside JSON */
     VG_SHARED = 0x400,        /* a read: equal ones that wait together share one call */

@@ -138,14 +138,43 @@ static const struct step define[] = {
     }
 static const struct step odd_names[] = {
     ODD("17"),
-    ODD("stats"),
-    ODD("convert"),
     ODD("0d0d0d0d-0000-4000-8000-00000000000e"),
     ODD(".."),
     ODD("."),
     {"POST", "/domains", 201, NULL, .xml = DOMAIN_UUID("..a %", ODD_UUID),
      .wants = {"Location: /domains/..a%20%25"}},
     {"DELETE", "/domains/..a%20%25", 204, ""},
+};
+
+/* Whatever it is called, its name leads to it: words of the API, too. */
+#define NAMED(name)                                                                      \
+    {"POST",                                                                             \
+     "/domains",                                                                         \
+     201,                                                                                \
+     "{'name':'" name "'}",                                                              \
+     .xml = DOMAIN(name),                                                                \
+     .wants = {"Location: /domains/" name}},                                             \
+        {"GET", "/domains/" name, 200, "{'name':'" name "'}"},                           \
+        {"GET", "/hosts/default/domains/" name "/state", 200, "{'state':'shutoff'}"},    \
+        {"GET", "/domains/" name "/stats", 200, "{'name':'" name "'}"},                  \
+        {"POST", "/domains/" name "/start", 204, ""},                                    \
+        {"POST", "/domains/" name "/destroy", 204, ""},                                  \
+    {                                                                                    \
+        "DELETE", "/domains/" name, 204, ""                                              \
+    }
+static const struct step named[] = {
+    NAMED("stats"),
+    NAMED("convert"),
+    NAMED("current"),
+    NAMED("detach"),
+    NAMED("hosts"),
+    NAMED("xml"),
+    NAMED("-"),
+    NAMED("domains"),
+    /* nothing else is left at the old places */
+    {"GET", "/domains/stats", 404, LIBVIRT("NO_DOMAIN")},
+    {"POST", "/domains/stats", 405, GATEWAY("method-not-allowed"), .json = "{}"},
+    {"POST", "/domains/convert", 405, GATEWAY("method-not-allowed"), .json = "{}"},
 };
 
 static const struct step filters[] = {
@@ -314,6 +343,7 @@ int main(void)
         scenario_run(&s, filters, COUNT(filters));
         scenario_run(&s, change, COUNT(change));
         scenario_run(&s, odd_names, COUNT(odd_names));
+        scenario_run(&s, named, COUNT(named));
         scenario_end(&s);
     }
     if (scenario_begin(&s, "precedence", ARGS("-c", "test:///default"))) {

@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MERGE "Content-Type: application/merge-patch+json"
+#define FROM_NATIVE "/connection/domain-xml-from-native"
+#define TO_NATIVE   "/connection/domain-xml-to-native"
+#define MERGE       "Content-Type: application/merge-patch+json"
 
 static const struct step show[] = {
     {"GET", "/domains/test?view=config", 200,
@@ -99,8 +101,8 @@ static const struct step refused[] = {
      .contains = "*'/domain' must be an object*"},
     {"POST", "/domains", 400, GATEWAY("invalid-value"), .json = "{'domain':[]}",
      .contains = "*'/domain' must be an object*"},
-    {"POST", "/domains/convert", 400, GATEWAY("invalid-value"),
-     .json = "{'to':'qemu-argv','domain':true}",
+    {"POST", TO_NATIVE, 400, GATEWAY("invalid-value"),
+     .json = "{'format':'qemu-argv','domain':true}",
      .contains = "*'/domain' must be an object*"},
     /* what has no XML */
     {"PATCH", "/domains/alpha", 400, GATEWAY("invalid-value"),
@@ -145,19 +147,23 @@ static const struct step refused[] = {
      .json = "{'domain':{" ALPHA "}}"},
     {"GET", "/domains/alpha", 200,
      "{'uuid':'${uuid}','maxVcpus':1,'maxMemoryKiB':65536}"},
-    {"POST", "/domains/convert", 501, LIBVIRT("NO_SUPPORT"),
-     .json = "{'from':'qemu-argv','config':'x'}"},
-    {"POST", "/domains/convert", 501, LIBVIRT("NO_SUPPORT"),
-     .json = "{'to':'qemu-argv','xml':'<domain/>'}"},
-    {"POST", "/domains/convert", 400, GATEWAY("missing-key"), .json = "{}"},
-    {"POST", "/domains/convert", 400, GATEWAY("missing-key"),
-     .json = "{'from':'x','config':'x','to':'x'}"},
-    {"POST", "/domains/convert", 400, GATEWAY("missing-key"),
-     .json = "{'to':'x','xml':'<domain/>','domain':{}}"},
-    {"POST", "/domains/convert", 400, GATEWAY("invalid-value"),
-     .json = "{'to':'x','domain':true}", .contains = "*'/domain'*"},
-    {"POST", "/domains/convert", 422, GATEWAY("unsafe-xml"),
-     .json = "{'to':'x','xml':'<!DOCTYPE a><a/>'}"},
+    {"POST", FROM_NATIVE, 501, LIBVIRT("NO_SUPPORT"),
+     .json = "{'format':'qemu-argv','config':'x'}"},
+    {"POST", TO_NATIVE, 501, LIBVIRT("NO_SUPPORT"),
+     .json = "{'format':'qemu-argv','xml':'<domain/>'}"},
+    {"POST", FROM_NATIVE, 400, GATEWAY("missing-key"), .json = "{}"},
+    {"POST", FROM_NATIVE, 400, GATEWAY("missing-key"), .json = "{'format':'x'}"},
+    {"POST", FROM_NATIVE, 400, GATEWAY("unknown-key"),
+     .json = "{'format':'x','config':'x','xml':'x'}"},
+    {"POST", TO_NATIVE, 400, GATEWAY("missing-key"), .json = "{}"},
+    {"POST", TO_NATIVE, 400, GATEWAY("missing-key"), .json = "{'format':'x'}",
+     .contains = "*'xml'*'domain'*"},
+    {"POST", TO_NATIVE, 400, GATEWAY("missing-key"),
+     .json = "{'format':'x','xml':'<domain/>','domain':{}}"},
+    {"POST", TO_NATIVE, 400, GATEWAY("invalid-value"),
+     .json = "{'format':'x','domain':true}", .contains = "*'/domain'*"},
+    {"POST", TO_NATIVE, 422, GATEWAY("unsafe-xml"),
+     .json = "{'format':'x','xml':'<!DOCTYPE a><a/>'}"},
 };
 
 /* The tag of what was shown lets one change through, not a second: of a running domain,

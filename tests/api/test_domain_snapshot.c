@@ -12,10 +12,13 @@
 #define NO_CHECKPOINT LIBVIRT("NO_DOMAIN_CHECKPOINT")
 #define NO_SUPPORT    LIBVIRT("NO_SUPPORT")
 #define AT            "/domains/test/snapshots"
+#define CURRENT       "/domains/test/current-snapshot"
 #define CHECKPOINTS   "/domains/test/checkpoints"
 
 static const struct step snapshots[] = {
     {"GET", AT, 200, "{'hasCurrent':false,'snapshots':[]}"},
+    {"GET", CURRENT, 404, NO_SNAPSHOT},
+    {"HEAD", CURRENT, 404, NULL},
     {"GET", AT "/current", 404, NO_SNAPSHOT},
     {"POST", AT, 201,
      "{'name':'b','parent':null,'description':'one & <two>','state':'running',"
@@ -32,7 +35,7 @@ static const struct step snapshots[] = {
     {"POST", AT "/b/revert", 204, "", .json = "{}"},
     {"GET", "/domains/test/state", 200, "{'state':'running'}"},
     {"POST", AT, 201, "{'parent':'b','name':'~[0-9]*'}"},
-    {"GET", AT "/current", 200, "{'current':true,'name':'$made','parent':'b'}"},
+    {"GET", CURRENT, 200, "{'current':true,'name':'$made','parent':'b'}"},
     {"GET", AT, 200,
      "{'hasCurrent':true,'snapshots':[{'name':'$made'},{'name':'a /'},"
      "{'name':'b','children':'<absent>'},{'name':'c'}]}"},
@@ -57,6 +60,27 @@ static const struct step snapshots[] = {
     {"GET", AT "/b/xml?flags=secure", 200, NULL, .headers = {"Accept: application/json"},
      .contains = "*{\"xml\":*"},
     {"GET", "/domains?snapshots=true", 200, "{'domains':[{'name':'test'}]}"},
+};
+
+/* Words of the API are names like any other. */
+static const struct step named[] = {
+    {"POST", AT, 201, "{'name':'current'}", .json = "{'name':'current'}",
+     .wants = {"Location: " AT "/current"}},
+    {"POST", AT, 201, "{'name':'revert'}", .json = "{'name':'revert'}"},
+    {"GET", AT "/current", 200, "{'name':'current','current':false}"},
+    {"GET", AT "/current/xml", 200, NULL, .contains = "*<name>current</name>*"},
+    {"GET", CURRENT, 200, "{'name':'revert','current':true,'parent':'current'}"},
+    {"POST", AT "/current/revert", 204, ""},
+    {"GET", CURRENT, 200, "{'name':'current'}"},
+    {"POST", AT "/revert/revert", 204, ""},
+    {"DELETE", AT "/current", 204, ""},
+    {"GET", AT "/current", 404, NO_SNAPSHOT},
+    {"GET", CURRENT, 200, "{'name':'revert'}"},
+    {"DELETE", AT "/revert", 204, ""},
+    {"POST", AT, 201, "{'name':'..'}", .json = "{'name':'..'}",
+     .wants = {"Location: " AT "/%2E%2E"}},
+    {"GET", AT "/%2e%2E", 200, "{'name':'..'}"},
+    {"DELETE", AT "/..", 204, ""},
 };
 
 static const struct step refused[] = {
@@ -177,6 +201,7 @@ int main(void)
     if (!scenario_begin(&s, "snapshots", ARGS("--connect", "test:///default")))
         return checks_report();
     scenario_run(&s, snapshots, COUNT(snapshots));
+    scenario_run(&s, named, COUNT(named));
     scenario_run(&s, refused, COUNT(refused));
     test_unnamed(&s);
     scenario_run(&s, checkpoints, COUNT(checkpoints));

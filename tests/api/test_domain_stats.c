@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * routes/domain_stats.c: /domains/{domain}/stats and /domains/stats, of all and of some.
+ * routes/domain_stats.c: /domains/{domain}/stats and /domain-stats, of all and of some.
  */
 #include "tests/harness/steps.h"
 
@@ -10,51 +10,51 @@ static const struct step rows[] = {
     {"GET", "/domains/test/stats", 200,
      "{'id':1,'name':'test','uuid':'" UUID "','stats':{'state':{'state':'<any>',"
      "'reason':'<any>'}}}"},
-    {"GET", "/domains/stats", 200,
+    {"GET", "/domain-stats", 200,
      "{'domains':[{'id':1,'name':'test','uuid':'" UUID "','stats':{'state':{}}}]}"},
     {"POST", "/domains", 201, "{'name':'alpha'}",
      .xml = "<domain type='test'><name>alpha</name><memory>65536</memory>"
             "<os><type>hvm</type></os></domain>"},
-    {"GET", "/domains/stats", 200,
+    {"GET", "/domain-stats", 200,
      "{'domains':[{'name':'alpha','id':null,'stats':{'state':{}}},{'name':'test'}]}"},
     {"GET", "/domains/alpha/stats", 200,
      "{'id':null,'name':'alpha','stats':{'state':{}}}"},
     {"GET", "/domains/nosuch/stats", 404, LIBVIRT("NO_DOMAIN")},
-    {"GET", "/domains/stats?groups=dirtyrate&flags=enforce-stats", 422,
+    {"GET", "/domain-stats?groups=dirtyrate&flags=enforce-stats", 422,
      LIBVIRT("ARGUMENT_UNSUPPORTED")},
-    {"GET", "/domains/stats?nosuch=1", 400, GATEWAY("unknown-key")},
-    {"GET", "/domains/stats?flags=nosuch", 400, GATEWAY("unknown-flag")},
-    {"GET", "/domains/stats?numbers=string", 200, "{'domains':[{},{}]}"},
-    {"GET", "/domains/stats?state=active", 200, "{'domains':[{'name':'test'}]}"},
-    {"GET", "/domains/stats?state=shutoff,paused", 200, "{'domains':[{'name':'alpha'}]}"},
-    {"GET", "/domains/stats?state=running&flags=inactive", 200, "{'domains':[]}"},
-    {"GET", "/domains/stats?state=flying", 400, NULL, .contains = "*inactive*"},
+    {"GET", "/domain-stats?nosuch=1", 400, GATEWAY("unknown-key")},
+    {"GET", "/domain-stats?flags=nosuch", 400, GATEWAY("unknown-flag")},
+    {"GET", "/domain-stats?numbers=string", 200, "{'domains':[{},{}]}"},
+    {"GET", "/domain-stats?state=active", 200, "{'domains':[{'name':'test'}]}"},
+    {"GET", "/domain-stats?state=shutoff,paused", 200, "{'domains':[{'name':'alpha'}]}"},
+    {"GET", "/domain-stats?state=running&flags=inactive", 200, "{'domains':[]}"},
+    {"GET", "/domain-stats?state=flying", 400, NULL, .contains = "*inactive*"},
     {"GET", "/domains/test/stats?state=active", 400, GATEWAY("unknown-key")},
     /* of some, in their order */
-    {"POST", "/domains/stats", 200,
+    {"POST", "/domain-stats", 200,
      "{'domains':[{'name':'test','id':1,'stats':{'state':{'state':'running'}}},"
      "{'name':'alpha','id':null}]}",
      .json = "{'domains':[1,'alpha'],'groups':['state']}"},
-    {"POST", "/domains/stats?groups=state&nowait=true", 200,
+    {"POST", "/domain-stats?groups=state&nowait=true", 200,
      "{'domains':[{'name':'test'}]}", .json = "{'domains':['" UUID "']}"},
-    {"POST", "/domains/stats?flags=inactive", 200, "{'domains':[]}",
+    {"POST", "/domain-stats?flags=inactive", 200, "{'domains':[]}",
      .json = "{'domains':['test']}"},
-    {"POST", "/domains/stats", 404, LIBVIRT("NO_DOMAIN"),
+    {"POST", "/domain-stats", 404, LIBVIRT("NO_DOMAIN"),
      .json = "{'domains':['test','nosuch']}"},
-    {"POST", "/domains/stats", 400, GATEWAY("invalid-value"), .json = "{'domains':[]}"},
-    {"POST", "/domains/stats", 400, GATEWAY("invalid-value"),
+    {"POST", "/domain-stats", 400, GATEWAY("invalid-value"), .json = "{'domains':[]}"},
+    {"POST", "/domain-stats", 400, GATEWAY("invalid-value"),
      .json = "{'domains':[true]}"},
-    {"POST", "/domains/stats", 400, GATEWAY("invalid-value"),
+    {"POST", "/domain-stats", 400, GATEWAY("invalid-value"),
      .json = "{'domains':'test'}"},
-    {"POST", "/domains/stats", 400, GATEWAY("missing-key"), .json = "{}"},
-    {"POST", "/domains/stats", 400, GATEWAY("unknown-flag"),
+    {"POST", "/domain-stats", 400, GATEWAY("missing-key"), .json = "{}"},
+    {"POST", "/domain-stats", 400, GATEWAY("unknown-flag"),
      .json = "{'domains':['test'],'groups':['nosuch']}", .contains = "*balloon*"},
     {"POST", "/domains/test/stats", 405, NULL, .wants = {"Allow: *GET*"}},
 };
 
 /* It asks, whatever its method. */
 static const struct step read_only[] = {
-    {"POST", "/domains/stats", 200, "{'domains':[{'name':'test'}]}",
+    {"POST", "/domain-stats", 200, "{'domains':[{'name':'test'}]}",
      .json = "{'domains':['test']}"},
     {"PUT", "/domains/test/vcpu-count", 403, GATEWAY("read-only"), .json = "{'count':1}"},
 };

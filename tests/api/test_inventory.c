@@ -73,7 +73,7 @@ static const char *const never[] = {
     "/domains/test/xml",
     "/domains/test/autostart",
     "/domains/test/stats",
-    "/domains/stats",
+    "/domain-stats",
     "/hosts/-/domains",
 };
 

@@ -94,9 +94,9 @@ stats_figures() {
     # shellcheck disable=SC2046
     row "libvirt C: all statistics of 1,000, as JSON, 1" $(native encoded 1) -
     # shellcheck disable=SC2046
-    row "/domains/stats, 1,000 QEMU, 1" $(load "$BASE/domains/stats" 1)
-    figure "time of /domains/stats of 1,000 / of the call and its encoding, 1" \
-        "$(ratio native encoded 1 -- load "$BASE/domains/stats" 1)" at-most 1.3
+    row "/domain-stats, 1,000 QEMU, 1" $(load "$BASE/domain-stats" 1)
+    figure "time of /domain-stats of 1,000 / of the call and its encoding, 1" \
+        "$(ratio native encoded 1 -- load "$BASE/domain-stats" 1)" at-most 1.3
 }
 
 qemu_domains() { # from to

@@ -254,7 +254,7 @@ def lookup(stats, dotted):
 
 
 def compare_stats(client, conn):
-    got = {d["name"]: d for d in read(client, "/domains/stats").get("domains", [])}
+    got = {d["name"]: d for d in read(client, "/domain-stats").get("domains", [])}
     want = conn.getAllDomainStats()
     same("stats: names", sorted(got), sorted(d.name() for d, _ in want))
     for dom, stats in want:

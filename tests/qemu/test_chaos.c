@@ -48,7 +48,7 @@ static const struct {
     {"/domains/c1/xml", 200, "<name>c1</name>"},
     {"/domains/nosuch", 404, "VIR_ERR_NO_DOMAIN"},
     {"/version", 200, "\"QEMU\""},
-    {"/domains/stats", 200, "\"c1\""},
+    {"/domain-stats", 200, "\"c1\""},
     {"/health/live", 200, "live"},
 };
 

@@ -29,16 +29,20 @@ static const struct step capabilities[] = {
     {"GET", "/connection/capabilities", 200,
      "{'capabilities':{'guest':[{'os_type':'hvm'},'...']}}",
      .headers = {"Accept: application/json"}},
-    {"POST", "/domains/convert", 200, "{'config':'~*qemu-system-x86_64 -name guest=c1*'}",
-     .json = "{'to':'qemu-argv','domain':{'@type':'qemu','name':'c1','memory':16384,"
+    {"POST", "/connection/domain-xml-to-native", 200,
+     "{'config':'~*qemu-system-x86_64 -name guest=c1*'}",
+     .json = "{'format':'qemu-argv','domain':{'@type':'qemu','name':'c1','memory':16384,"
              "'os':{'type':{'@arch':'x86_64','@machine':'pc','#text':'hvm'}}}}"},
-    {"POST", "/domains/convert", 200, "{'config':'~*guest=c2*'}",
-     .json = "{'to':'qemu-argv','xml':'<domain type=\\u0027qemu\\u0027><name>c2</name>"
-             "<memory>16384</memory><os><type>hvm</type></os></domain>'}"},
-    {"POST", "/domains/convert", 400, "{'error':{'codeName':'VIR_ERR_INVALID_ARG'}}",
-     .json = "{'to':'nosuch','domain':{}}"},
-    {"POST", "/domains/convert", 501, "{'error':{'codeName':'VIR_ERR_NO_SUPPORT'}}",
-     .json = "{'from':'qemu-argv','config':'qemu'}"},
+    {"POST", "/connection/domain-xml-to-native", 200, "{'config':'~*guest=c2*'}",
+     .json =
+         "{'format':'qemu-argv','xml':'<domain type=\\u0027qemu\\u0027><name>c2</name>"
+         "<memory>16384</memory><os><type>hvm</type></os></domain>'}"},
+    {"POST", "/connection/domain-xml-to-native", 400,
+     "{'error':{'codeName':'VIR_ERR_INVALID_ARG'}}",
+     .json = "{'format':'nosuch','domain':{}}"},
+    {"POST", "/connection/domain-xml-from-native", 501,
+     "{'error':{'codeName':'VIR_ERR_NO_SUPPORT'}}",
+     .json = "{'format':'qemu-argv','config':'qemu'}"},
 };
 
 static const struct step create[] = {

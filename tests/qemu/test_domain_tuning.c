@@ -92,7 +92,7 @@ static const struct step running[] = {
     {"PATCH", "/domains/v2/perf-events", 204, "",
      .json = "{'cpuClock':true,'flags':['config']}"},
     {"GET", "/domains/v2/perf-events?flags=config", 200, "{'cpuClock':true}"},
-    {"POST", "/domains/stats", 200,
+    {"POST", "/domain-stats", 200,
      "{'domains':[{'name':'v2','stats':{'cpu':{'time':'<int>'}}},{'name':'v1','id':null}]"
      "}",
      .json = "{'domains':['v2','v1'],'groups':['cpu-total','state']}"},

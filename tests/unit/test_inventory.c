@@ -20,7 +20,7 @@
 
 static const struct vg_route list_route = {VG_GET, "/domains", "list",
                                            VG_READ | VG_SHARED, NULL};
-static const struct vg_route stats_route = {VG_GET, "/domains/stats", "stats", VG_READ,
+static const struct vg_route stats_route = {VG_GET, "/domain-stats", "stats", VG_READ,
                                             NULL};
 
 static struct vg_request *ask(const char *target)

@@ -176,6 +176,10 @@ static void test_encoding(void **state)
     check_encoded("AZaz09-._~", "AZaz09-._~");
     check_encoded("a b/c%d?e", "a%20b%2Fc%25d%3Fe");
     check_encoded("\xC3\xBC\x01\xFF", "%C3%BC%01%FF");
+    /* what clients resolve where it stands as it is */
+    check_encoded(".", "%2E");
+    check_encoded("..", "%2E%2E");
+    check_encoded("...", "...");
 }
 
 /* Whatever bytes a name has, its link leads back to it. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * The router: literal segments before variables, backtracking, HEAD, the Allow header,
- * clashes; and that every row of the real tables is found where its pattern says.
+ * clashes, literals that take a name away; and that every row of the real tables is found
+ * where its pattern says, whatever its objects are called.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,17 +21,17 @@ static const struct vg_route domains[] = {
     {VG_GET, "/", "root", VG_PUBLIC, NULL},
     {VG_GET, "/domains", "list", VG_READ, NULL},
     {VG_POST, "/domains", "define", VG_ADMIN, NULL},
-    {VG_GET, "/domains/stats", "stats", VG_READ, NULL},
+    {VG_GET, "/domains/stats", "stats", VG_READ | VG_LITERAL, NULL},
     {VG_GET, "/domains/{domain}", "get", VG_READ, NULL},
     {VG_DELETE, "/domains/{domain}", "undefine", VG_ADMIN, NULL},
-    {VG_PUT, "/domains/{domain}/xml", "redefine", VG_ADMIN, NULL},
-    {VG_POST, "/domains/{domain}/start", "start", VG_OPERATE, NULL},
+    {VG_PUT, "/domains/{domain}/xml", "redefine", VG_ADMIN | VG_LITERAL, NULL},
+    {VG_POST, "/domains/{domain}/start", "start", VG_OPERATE | VG_LITERAL, NULL},
     {0},
 };
 static const struct vg_route more[] = {
-    {VG_GET, "/domains/{domain}/xml", "getXml", VG_READ, NULL},
+    {VG_GET, "/domains/{domain}/xml", "getXml", VG_READ | VG_LITERAL, NULL},
     {VG_GET, "/domains/{domain}/{a}/{b}", "deep", VG_READ, NULL},
-    {VG_GET, "/domains/stats/all/now", "now", VG_READ, NULL},
+    {VG_GET, "/domains/stats/all/now", "now", VG_READ | VG_LITERAL, NULL},
     {0},
 };
 static const struct vg_route *const tables[] = {domains, more, NULL};
@@ -152,6 +153,38 @@ static void test_clash(void **state)
     assert_int_equal(vg_router_build(clash), -1);
 }
 
+/* What a literal of the table could take away from an object of that name. */
+static void test_literal_names(void **state)
+{
+    (void)state;
+    static const struct vg_route tables_of[][3] = {
+        {{VG_GET, "/a/{x}", "", VG_READ, NULL}, {VG_GET, "/a/b", "", VG_READ, NULL}},
+        {{VG_POST, "/a/b", "", VG_READ, NULL}, {VG_GET, "/a/{x}", "", VG_READ, NULL}},
+        {{VG_GET, "/a/{x}/c", "", VG_READ, NULL}, {VG_GET, "/a/b/d", "", VG_READ, NULL}},
+        {{VG_GET, "/{x}", "", VG_READ, NULL}, {VG_DELETE, "/b/c/d", "", VG_READ, NULL}},
+        {{VG_GET, "/a/{x}/{y}", "", VG_READ, NULL},
+         {VG_PUT, "/a/{x}/b/{z}", "", VG_READ, NULL}},
+        /* the row that says it does not say it for another */
+        {{VG_GET, "/a/{x}", "", VG_READ | VG_LITERAL, NULL},
+         {VG_GET, "/a/b", "", VG_READ, NULL}},
+    };
+    static const struct vg_route beside[] = {
+        {VG_GET, "/a/{x}", "", VG_READ, NULL},
+        {VG_GET, "/a-b", "", VG_READ, NULL},
+        {VG_GET, "/a/{x}/b", "", VG_READ, NULL},
+        {VG_GET, "/a/b/c", "", VG_READ | VG_LITERAL, NULL},
+        {0},
+    };
+    for (size_t i = 0; i < sizeof(tables_of) / sizeof(tables_of[0]); i++) {
+        const struct vg_route *const bad[] = {tables_of[i], NULL};
+        if (vg_router_build(bad) == 0)
+            fail_msg("table %zu takes a name away", i);
+        vg_router_free();
+    }
+    const struct vg_route *const good[] = {beside, NULL};
+    assert_int_equal(vg_router_build(good), 0);
+}
+
 static void test_empty(void **state)
 {
     (void)state;
@@ -162,14 +195,39 @@ static void test_empty(void **state)
 }
 
 /* "/domains/{domain}/xml" becomes "/domains/some-name/xml". */
-static void fill_pattern(const char *pattern, char *out, size_t size)
+static void fill_pattern(const char *pattern, const char *name, int length, char *out,
+                         size_t size)
 {
     size_t n = 0;
     for (const char *p = pattern; *p;) {
         size_t skip = *p == '{' ? strcspn(p, "}") + 1 : 1;
-        n += (size_t)snprintf(out + n, size - n, "%.*s", *p == '{' ? 9 : 1,
-                              *p == '{' ? "some-name" : p);
+        n += (size_t)snprintf(out + n, size - n, "%.*s", *p == '{' ? length : 1,
+                              *p == '{' ? name : p);
         p += skip;
+    }
+}
+
+/* Objects that are called like this segment are found as any other. */
+static void check_name(const char *name, int length)
+{
+    char path[256];
+
+    for (const struct vg_route *const *table = vg_route_tables; *table; table++) {
+        for (const struct vg_route *row = *table; row->pattern; row++) {
+            fill_pattern(row->pattern, name, length, path, sizeof(path));
+            check_find(row->method, path, row->operation_id);
+        }
+    }
+}
+
+static void check_names(const struct vg_route *row)
+{
+    for (const char *p = row->pattern; *p == '/';) {
+        int length = (int)strcspn(++p, "/");
+        bool last = p[length] == '\0';
+        if (length && *p != '{' && !(last && row->flags & VG_LITERAL))
+            check_name(p, length);
+        p += length;
     }
 }
 
@@ -177,8 +235,9 @@ static void check_row(const struct vg_route *row)
 {
     char path[256];
     unsigned int role = row->flags & (VG_PUBLIC | VG_READ | VG_OPERATE | VG_ADMIN);
-    fill_pattern(row->pattern, path, sizeof(path));
+    fill_pattern(row->pattern, "some-name", 9, path, sizeof(path));
     check_find(row->method, path, row->operation_id);
+    check_names(row);
     assert_non_null(row->handler);
     if (role == 0 || (role & (role - 1)) != 0)
         fail_msg("%s: exactly one right is needed", row->operation_id);
@@ -210,6 +269,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_methods, build, clear),
         cmocka_unit_test(test_method_names),
         cmocka_unit_test_teardown(test_clash, clear),
+        cmocka_unit_test_teardown(test_literal_names, clear),
         cmocka_unit_test_teardown(test_empty, clear),
         cmocka_unit_test_teardown(test_real_tables, clear),
     };
