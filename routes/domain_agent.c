@@ -260,7 +260,7 @@ static struct vg_reply run_command(struct vg_request *rq)
     json_t *arguments = NULL;
     struct timeout given = NO_TIMEOUT;
     const struct vg_field args[] = {
-        VG_NEED_TEXT("execute", &execute), VG_JSON("arguments", &arguments),
+        VG_NEED_TEXT("execute", &execute), VG_COMMAND("arguments", &arguments),
         VG_NUMBER("timeoutSeconds", &given.seconds, 1, INT32_MAX),
         VG_ENUM("timeout", &given.named, virDomainQemuAgentCommandTimeoutValues), VG_END};
     int timeout;

@@ -26,12 +26,13 @@ static struct vg_reply set_password(struct vg_request *rq)
                      "Body member 'password' is required, a string");
         return vg_fail(rq);
     }
-    vg_autoptr(virDomain) dom = vg_path_domain(rq);
+    const char *user = vg_path_text(rq, "user");
+    vg_autoptr(virDomain) dom = user ? vg_path_domain(rq) : NULL;
     if (!dom)
         return vg_fail(rq);
-    return vg_done_in_state(rq, dom, VG_NEEDS_RUNNING,
-                            virDomainSetUserPassword(dom, vg_path(rq, "user"),
-                                                     json_string_value(password), flags));
+    return vg_done_in_state(
+        rq, dom, VG_NEEDS_RUNNING,
+        virDomainSetUserPassword(dom, user, json_string_value(password), flags));
 }
 
 /* ---- SSH keys ---------------------------------------------------------------------- */
@@ -75,11 +76,11 @@ static struct vg_reply change_keys(struct vg_request *rq, unsigned int flags)
     }
     if (vg_text_list_read(rq, "keys", given, &keys) < 0)
         return vg_fail(rq);
-    vg_autoptr(virDomain) dom = vg_path_domain(rq);
+    const char *user = vg_path_text(rq, "user");
+    vg_autoptr(virDomain) dom = user ? vg_path_domain(rq) : NULL;
     if (!dom)
         return vg_fail(rq);
-    if (virDomainAuthorizedSSHKeysSet(dom, vg_path(rq, "user"), keys.v, keys.n, flags) <
-        0)
+    if (virDomainAuthorizedSSHKeysSet(dom, user, keys.v, keys.n, flags) < 0)
         return vg_fail_in_state(rq, dom, VG_NEEDS_RUNNING);
     return reply_keys(rq, dom);
 }

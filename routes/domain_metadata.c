@@ -92,7 +92,8 @@ static struct vg_reply set_metadata(struct vg_request *rq)
 
     if (vg_args(rq, args) < 0 || complete_type(rq, &type, uri) < 0)
         return vg_fail(rq);
-    if (type == VIR_DOMAIN_METADATA_ELEMENT && vg_xml_check(rq, value) < 0)
+    if (type == VIR_DOMAIN_METADATA_ELEMENT &&
+        (vg_xml_check_namespace(rq, key, uri) < 0 || vg_xml_check(rq, value) < 0))
         return vg_fail(rq);
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
     if (!dom)

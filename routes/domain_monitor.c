@@ -17,7 +17,7 @@ static struct vg_reply run_monitor_command(struct vg_request *rq)
     json_t *arguments = NULL;
     unsigned int flags = 0;
     const struct vg_field args[] = {
-        VG_TEXT("execute", &execute), VG_JSON("arguments", &arguments),
+        VG_TEXT("execute", &execute), VG_COMMAND("arguments", &arguments),
         VG_TEXT("hmp", &hmp), VG_FLAGS("flags", &flags, virDomainQemuMonitorCommandFlags),
         VG_END};
 

@@ -5,6 +5,7 @@
  */
 #include "server/request.h"
 
+#include "server/args_text.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/cpumap.h"
 
@@ -55,6 +56,8 @@ static int read_numbers(struct vg_request *rq, const char *value)
 
 int vg_request_common_args(struct vg_request *rq)
 {
+    if (vg_args_check_query(rq) < 0)
+        return -1;
     for (unsigned int i = 0; i < rq->n_query; i++) {
         const struct vg_pair *pair = &rq->query[i];
         if (strcmp(pair->key, "numbers") == 0 && read_numbers(rq, pair->value) < 0)
@@ -130,7 +133,8 @@ static int fail_value(struct vg_request *rq, enum source source, const char *key
 
 static bool is_body_only(const struct vg_field *f)
 {
-    return f->kind == VG_FIELD_JSON || f->kind == VG_FIELD_REST;
+    return f->kind == VG_FIELD_JSON || f->kind == VG_FIELD_COMMAND ||
+           f->kind == VG_FIELD_REST;
 }
 
 static int fail_unknown(struct vg_request *rq, const struct vg_field *fields,
@@ -341,6 +345,7 @@ static int read_query_value(struct vg_request *rq, const struct vg_field *f,
     case VG_FIELD_CPUS:
         return vg_cpumap_parse(text, f->ret) == 0 ? 0 : fail_cpus(rq, f, IN_QUERY);
     case VG_FIELD_JSON:
+    case VG_FIELD_COMMAND:
     case VG_FIELD_REST:
     case VG_FIELD_END:
         break;
@@ -357,7 +362,7 @@ static int read_body_value(struct vg_request *rq, const struct vg_field *f, json
         if (!json_is_string(value))
             return fail_value(rq, IN_BODY, f->name, "a string");
         *(const char **)f->ret = json_string_value(value);
-        return 0;
+        return vg_args_check_json(rq, f->name, value);
     case VG_FIELD_BOOL:
     case VG_FIELD_MAYBE:
         if (!json_is_boolean(value))
@@ -381,6 +386,9 @@ static int read_body_value(struct vg_request *rq, const struct vg_field *f, json
     case VG_FIELD_FLAGS:
         return read_flags_json(rq, f, value, f->ret);
     case VG_FIELD_JSON:
+        *(json_t **)f->ret = value;
+        return vg_args_check_json(rq, f->name, value);
+    case VG_FIELD_COMMAND:
         *(json_t **)f->ret = value;
         return 0;
     case VG_FIELD_CPUS:
@@ -447,6 +455,8 @@ static int read_members(struct vg_request *rq, json_t *object,
     json_object_foreach (object, key, value) {
         const struct vg_field *f = find_field(fields, key);
         if (!f && rest) {
+            if (vg_args_check_json(rq, key, value) < 0)
+                return -1;
             if (json_object_set(rq->rest, key, value) < 0)
                 return vg_error_set_memory(&rq->error);
             continue;

@@ -244,21 +244,28 @@ static int refuse_encoding(struct vg_http_call *call)
     return -1;
 }
 
+/* Whether the route takes XML, and the header says that it is. */
+static bool is_xml(const struct vg_request *rq, const char *type)
+{
+    return rq->route->flags & VG_XML && type &&
+           (is_media(type, "application/xml") || is_media(type, "text/xml"));
+}
+
 static int negotiate_content(struct vg_http_call *call, const struct vg_config *config)
 {
     struct vg_request *rq = call->rq;
     const struct vg_http_headers *h = &call->headers;
-    bool takes_xml = rq->route->flags & VG_XML;
 
-    if (!vg_http_has_body(h))
+    if (!vg_http_has_body(h)) {
+        if (is_xml(rq, h->content_type))
+            rq->body_kind = VG_BODY_XML; /* a document was meant: an empty one is none */
         return 0;
+    }
     if (refuse_encoding(call) < 0)
         return -1;
     if (h->content_type && is_json(rq, h->content_type)) {
         rq->body_kind = VG_BODY_JSON;
-    } else if (takes_xml && h->content_type &&
-               (is_media(h->content_type, "application/xml") ||
-                is_media(h->content_type, "text/xml"))) {
+    } else if (is_xml(rq, h->content_type)) {
         rq->body_kind = VG_BODY_XML;
     } else {
         vg_error_set(&rq->error, VG_E_UNSUPPORTED_MEDIA_TYPE,

@@ -132,7 +132,7 @@ bool vg_wants_openmetrics(const struct vg_request *rq)
 
 const char *vg_xml_body(const struct vg_request *rq)
 {
-    return rq->body_kind == VG_BODY_XML ? rq->body : NULL;
+    return rq->body_kind != VG_BODY_XML ? NULL : rq->body ? rq->body : "";
 }
 
 /* Position of {name} in the route's pattern is its position in the path. */

@@ -6,6 +6,7 @@
 
 #include "server/request.h"
 #include "server/xml_guard.h"
+#include "server/xml_text.h"
 #include "server/xml_tree.h"
 
 #include <errno.h>
@@ -63,6 +64,20 @@ const char *vg_xml_and_flags(struct vg_request *rq, const struct vg_enum *names,
 int vg_xml_check(struct vg_request *rq, const char *xml)
 {
     return vg_xml_guard(xml, strlen(xml), &rq->error);
+}
+
+int vg_xml_check_namespace(struct vg_request *rq, const char *key, const char *uri)
+{
+    const char *fault = vg_xml_namespace_fault(key, uri);
+
+    if (!fault && key && strncasecmp(key, "xml", 3) == 0)
+        fault = "XML keeps names that begin with 'xml' for itself";
+    if (!fault && !*uri)
+        fault = "the URI of a namespace is not empty";
+    if (!fault)
+        return 0;
+    vg_error_set(&rq->error, VG_E_INVALID_VALUE, "'key' or 'uri': %s", fault);
+    return -1;
 }
 
 /* The element's text, for free(3); NULL when there is no element. */

@@ -6,6 +6,7 @@
 #include "virtgate/xml_json.h"
 
 #include "server/xml_guard.h"
+#include "server/xml_text.h"
 #include "server/xml_tree.h"
 
 #include <stdarg.h>
@@ -69,20 +70,14 @@ static int fail(struct build *b, const struct place *at, const char *fmt, ...)
     return -1;
 }
 
-/* ---- characters -------------------------------------------------------------------- */
-
-/* Whether XML 1.0 has all its characters; jansson took care that it is UTF-8. */
-static bool is_xml_text(const char *s)
+/* Its size is nobody's fault but the whole document's: no pointer is blamed. */
+static int fail_size(struct build *b, const char *what)
 {
-    for (; *s; s++) {
-        unsigned char c = (unsigned char)*s;
-        if (c < ' ' && c != '\t' && c != '\n' && c != '\r')
-            return false;
-        if (c == 0xEF && (unsigned char)s[1] == 0xBF && (unsigned char)s[2] >= 0xBE)
-            return false; /* U+FFFE, U+FFFF */
-    }
-    return true;
+    vg_error_set(b->error, VG_E_PAYLOAD_TOO_LARGE, "The document has more than %s", what);
+    return -1;
 }
+
+/* ---- characters -------------------------------------------------------------------- */
 
 /* A value's text: a string, or an integer's digits in `room`. NULL: refused. */
 static const char *text_of(struct build *b, const struct place *at, const json_t *value,
@@ -95,44 +90,11 @@ static const char *text_of(struct build *b, const struct place *at, const json_t
     const char *text = json_string_value(value);
     if (!text)
         fail(b, at, "a string or an integer is accepted");
-    else if (!is_xml_text(text))
+    else if (vg_xml_bad_character(text, json_string_length(value)))
         fail(b, at, "it holds a character that XML does not have");
     else
         return text;
     return NULL;
-}
-
-/* Whether one of `n` ranges has the character. */
-static bool in_ranges(int c, const int (*ranges)[2], size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (c >= ranges[i][0] && c <= ranges[i][1])
-            return true;
-    return false;
-}
-
-/* Whether it is a name without a colon, by XML 1.0's fifth edition, as libxml2 parses;
- * its own xmlValidateNCName() goes by the fourth. */
-static bool is_name(const char *s, size_t n)
-{
-    static const int first[][2] = {
-        {'A', 'Z'},       {'_', '_'},       {'a', 'z'},         {0xC0, 0xD6},
-        {0xD8, 0xF6},     {0xF8, 0x2FF},    {0x370, 0x37D},     {0x37F, 0x1FFF},
-        {0x200C, 0x200D}, {0x2070, 0x218F}, {0x2C00, 0x2FEF},   {0x3001, 0xD7FF},
-        {0xF900, 0xFDCF}, {0xFDF0, 0xFFFD}, {0x10000, 0xEFFFF},
-    };
-    static const int more[][2] = {
-        {'-', '.'}, {'0', '9'}, {0xB7, 0xB7}, {0x300, 0x36F}, {0x203F, 0x2040}};
-
-    for (size_t at = 0; at < n;) {
-        int len = 4; /* at most; what is there is valid UTF-8 */
-        int c = xmlGetUTF8Char(VG_XML(s + at), &len);
-        if (c < 0 || (!in_ranges(c, first, sizeof(first) / sizeof(first[0])) &&
-                      (at == 0 || !in_ranges(c, more, sizeof(more) / sizeof(more[0])))))
-            return false;
-        at += (size_t)len;
-    }
-    return n > 0;
 }
 
 /* A qualified name, split; *ret_prefix is owned by the caller, NULL for none. */
@@ -141,8 +103,8 @@ static const char *split_name(struct build *b, const struct place *at, const cha
 {
     const char *colon = strchr(name, ':');
     const char *local = colon ? colon + 1 : name;
-    if (!is_name(local, strlen(local)) ||
-        (colon && !is_name(name, (size_t)(colon - name)))) {
+    if (!vg_xml_is_name(local, strlen(local)) ||
+        (colon && !vg_xml_is_name(name, (size_t)(colon - name)))) {
         fail(b, at, "'%.100s' is not a name of XML", name);
         return NULL;
     }
@@ -180,14 +142,9 @@ static int add_declaration(struct build *b, const struct place *at, xmlNodePtr e
 
     if (!uri)
         return -1;
-    if (prefix &&
-        (!is_name(prefix, strlen(prefix)) || !*uri || strncmp(prefix, "xml", 3) == 0))
-        return fail(b, at, "it is no declaration of a namespace");
-    if (strpbrk(uri, "&<\t\n\r")) /* libxml2 writes these as they are; libvirt, too */
-        return fail(b, at, "the URI of a namespace holds no '&', '<', tab or line end");
-    if (strcmp(uri, "http://www.w3.org/2000/xmlns/") == 0 ||
-        strcmp(uri, (const char *)XML_XML_NAMESPACE) == 0)
-        return fail(b, at, "XML keeps this namespace for itself");
+    const char *fault = vg_xml_namespace_fault(prefix, uri);
+    if (fault)
+        return fail(b, at, "%s", fault);
     return xmlNewNs(e, VG_XML(uri), VG_XML(prefix)) ? 0 : vg_error_set_memory(b->error);
 }
 
@@ -218,9 +175,13 @@ static int add_attributes(struct build *b, const struct place *at, xmlNodePtr e,
 {
     const char *key;
     json_t *value;
+    unsigned int n = 0;
 
     json_object_foreach (object, key, value) {
         const struct place here = {at, key, 0, at->depth};
+        n += key[0] == '@';
+        if (n > VG_XML_MAX_ATTRIBUTES)
+            return fail_size(b, "64 attributes in one element");
         if (key[0] != '@' || is_declaration(key) != declarations)
             continue;
         if ((declarations ? add_declaration(b, &here, e, value)
@@ -263,7 +224,7 @@ static int add_instruction(struct build *b, const struct place *at, xmlNodePtr p
 
     if (!target)
         return vg_error_set_memory(b->error);
-    if (!is_name(target, n) || strcasecmp(target, "xml") == 0 || strstr(data, "?>"))
+    if (!vg_xml_is_name(target, n) || strcasecmp(target, "xml") == 0 || strstr(data, "?>"))
         return fail(b, at, "'TARGET DATA' is accepted, without '?>'");
     return add_node(b, parent,
                     xmlNewDocPI(b->doc, VG_XML(target), *data ? VG_XML(data) : NULL));
@@ -415,9 +376,11 @@ static int add_element(struct build *b, const struct place *at, const char *name
 
     if (!object && !json_is_string(value) && !json_is_integer(value))
         return fail(b, at, "a string, an integer or an object is accepted");
-    if (++b->elements > VG_XML_MAX_ELEMENTS || here.depth > VG_XML_MAX_DEPTH)
-        return fail(b, at, "at most %d elements, %d deep, are accepted",
-                    VG_XML_MAX_ELEMENTS, VG_XML_MAX_DEPTH);
+    if (++b->elements > VG_XML_MAX_ELEMENTS)
+        return fail_size(b, "65536 elements");
+    if (here.depth > VG_XML_MAX_DEPTH)
+        return fail(b, at, "at most %d elements in each other are accepted",
+                    VG_XML_MAX_DEPTH);
     const char *local = split_name(b, at, name, &prefix);
     const char *text = local && !object ? text_of(b, at, value, room) : "";
     if (!local || !text)
@@ -455,19 +418,34 @@ static int check_document(struct build *b, const struct place *at, json_t *docum
     return roots == 1 ? 0 : fail(b, at, "a document has exactly one root element");
 }
 
-static char *print_document(struct build *b)
+static char *print_as(struct build *b, bool laid_out)
 {
     vg_auto_xml_buffer out = xmlBufferCreate();
     bool good = out;
 
     for (xmlNodePtr n = b->doc->children; n && good; n = n->next)
-        good = xmlNodeDump(out, b->doc, n, 0, !b->spaced) >= 0 &&
+        good = xmlNodeDump(out, b->doc, n, 0, laid_out) >= 0 &&
                xmlBufferCat(out, VG_XML("\n")) == 0;
     good = good && !vg_xml_lost_memory();
     char *text = good ? strdup((const char *)xmlBufferContent(out)) : NULL;
     if (!text)
         vg_error_set_memory(b->error);
     return text;
+}
+
+/* What is too long goes without its layout. */
+static char *print_document(struct build *b)
+{
+    vg_autofree char *text = print_as(b, !b->spaced);
+
+    if (text && strlen(text) > VG_XML_MAX_BYTES && !b->spaced) {
+        free(text);
+        text = print_as(b, false);
+    }
+    if (!text || strlen(text) <= VG_XML_MAX_BYTES)
+        return vg_take(&text);
+    fail_size(b, "4194304 bytes as XML, libvirt's own limit");
+    return NULL;
 }
 
 char *vg_xml_from_json(const json_t *document, struct vg_error *reterr)

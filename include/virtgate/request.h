@@ -21,6 +21,11 @@ struct vg_request;
  * stands in the route's pattern. */
 const char *vg_path(const struct vg_request *rq, const char *name);
 
+/* The same where it is no name of something that is there, which libvirt looks up, but one
+ * that it keeps, or gives to the guest: XML has all its characters. NULL: the request's
+ * error is set. */
+const char *vg_path_text(struct vg_request *rq, const char *name);
+
 /* The request's own error, to be filled before vg_fail(). */
 struct vg_error *vg_request_error(struct vg_request *rq);
 
@@ -64,6 +69,10 @@ const char *vg_xml_body(const struct vg_request *rq);
  * query's keys and, when a JSON body was sent, its members by the same names. An unknown
  * key, a key given twice (also: in both), a wrong type, an unknown flag is a 400 that
  * names what is accepted. Outputs of absent fields keep their value.
+ *
+ * Texts, in queries and bodies, keys of objects included, hold only characters that XML
+ * has: what libvirt keeps of them it keeps as XML, and a guest whose XML cannot be read
+ * again is lost when libvirtd restarts.
  */
 enum vg_field_kind {
     VG_FIELD_END,
@@ -77,6 +86,8 @@ enum vg_field_kind {
     VG_FIELD_FLAGS, /* unsigned int: JSON array of names; in a query separated by commas
                      */
     VG_FIELD_JSON,  /* json_t *, borrowed; body only */
+    VG_FIELD_COMMAND, /* the same for what no document and no name is made of, a command's
+                       * arguments: it may hold any character */
     VG_FIELD_CPUS,  /* struct vg_cpumap: "0-3,^2", in a body also [0, 1, 3] */
     VG_FIELD_REST,  /* json_t *, borrowed: an object of the body's members that no other
                      * field names, for merge patches of what libvirt names */
@@ -106,6 +117,7 @@ struct vg_field {
 #define VG_NAMES(n, p, table)   {.name = (n), .kind = VG_FIELD_FLAGS, .ret = (p), .names = (table)}
 #define VG_ONE_OF(n, p, table)  {.name = (n), .kind = VG_FIELD_ENUM, .ret = (p), .names = (table)}
 #define VG_JSON(n, p)           {.name = (n), .kind = VG_FIELD_JSON, .ret = (p)}
+#define VG_COMMAND(n, p)        {.name = (n), .kind = VG_FIELD_COMMAND, .ret = (p)}
 #define VG_CPUS(n, p)           {.name = (n), .kind = VG_FIELD_CPUS, .ret = (p)}
 #define VG_NEED_CPUS(n, p)      {.name = (n), .kind = VG_FIELD_CPUS, .ret = (p), .required = true}
 #define VG_REST(p)              {.name = "...", .kind = VG_FIELD_REST, .ret = (p)}

@@ -8,12 +8,17 @@
 #include "virtgate/request.h"
 
 /* The document of a request: its application/xml body, or `given` (may be NULL), the text
- * of the JSON member `key`. Guarded either way: no DTD, no entity, bounded size and
- * depth. NULL: the request's error is set. Borrowed. */
+ * of the JSON member `key`. Guarded either way: not empty, no DTD, no entity, bounded
+ * size and depth. NULL: the request's error is set. Borrowed. */
 const char *vg_xml_argument(struct vg_request *rq, const char *key, const char *given);
 
 /* The same guard for one more document. -1: the request's error is set. */
 int vg_xml_check(struct vg_request *rq, const char *xml);
+
+/* Whether libvirt can write elements of this namespace and read them again: `key` (NULL:
+ * whether it is needed is libvirt's to say) becomes its prefix. -1: the request's error
+ * is set. */
+int vg_xml_check_namespace(struct vg_request *rq, const char *key, const char *uri);
 
 /* The arguments of a route that takes a document and nothing else but ?flags=, names of
  * `names`; the document as vg_xml_argument() gives it. NULL: the request's error is set.

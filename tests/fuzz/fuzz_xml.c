@@ -61,7 +61,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_passed(xml, size);
         (void)vg_xml_identity(xml, &name, &uuid);
     }
-    MUST(!e.status || ((e.status == 400 || e.status == 422) && e.detail));
+    MUST(!e.status ||
+         ((e.status == 400 || e.status == 413 || e.status == 422) && e.detail));
     vg_error_clear(&e);
     /* what libvirt itself answers is not guarded */
     (void)vg_xml_read_domain(xml, &domain);

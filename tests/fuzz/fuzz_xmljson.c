@@ -65,7 +65,8 @@ static void check_json(const char *text, size_t size)
     if (!json)
         return;
     vg_autofree char *xml = vg_xml_from_json(json, &e);
-    MUST(xml || (e.status == 400 && e.detail && e.detail[0] == '\''));
+    MUST(xml || (e.status == 400 && e.detail && e.detail[0] == '\'') ||
+         (e.status == 413 && e.detail));
     vg_error_clear(&e);
     if (xml) {
         MUST(vg_xml_guard(xml, strlen(xml), &e) == 0);

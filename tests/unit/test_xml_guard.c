@@ -43,7 +43,7 @@ static void repeat(struct doc *d, const char *text, unsigned int times)
 }
 
 /* Checks the document and frees it. `words`: what the refusal says; NULL: it passes. */
-static void check_doc(struct doc *d, const char *words)
+static void check_status(struct doc *d, int status, const char *words)
 {
     struct vg_error e = {0};
     fclose(d->out);
@@ -52,19 +52,29 @@ static void check_doc(struct doc *d, const char *words)
     long ms = (long)(clock() - start) * 1000 / CLOCKS_PER_SEC;
     if (rc != (words ? -1 : 0) || (words && !strstr(e.detail, words)))
         fail_msg("%.60s...: %d, %s", d->data, rc, e.detail ? e.detail : "accepted");
-    assert_int_equal(e.status, words ? 422 : 0);
+    assert_int_equal(e.status, words ? status : 0);
     if (ms >= MAX_MS)
         fail_msg("%.60s...: %ld ms", d->data, ms);
     vg_error_clear(&e);
     free(d->data);
 }
 
-static void check_text(const char *xml, const char *words)
+static void check_doc(struct doc *d, const char *words)
+{
+    check_status(d, 422, words);
+}
+
+static void check_refused(const char *xml, int status, const char *words)
 {
     struct doc d;
     open_doc(&d);
     fputs(xml, d.out);
-    check_doc(&d, words);
+    check_status(&d, status, words);
+}
+
+static void check_text(const char *xml, const char *words)
+{
+    check_refused(xml, 422, words);
 }
 
 /* ---- bombs ---- */
@@ -133,9 +143,9 @@ static void test_many(void **state)
     struct doc d;
     open_doc(&d);
     fputs("<domain><devices>", d.out);
-    repeat(&d, "<disk type='file' device='disk'><target dev='sda'/></disk>", 20000);
+    repeat(&d, "<disk><target dev='sda'/></disk>", 40000);
     fputs("</devices></domain>", d.out);
-    check_doc(&d, "5000 elements");
+    check_status(&d, 413, "65536 elements");
 }
 
 /* UTF-16 and UTF-32 with and without a mark, whatever they hold. */
@@ -214,7 +224,7 @@ static void check_elements(unsigned int n, const char *element, const char *word
     fputs("<a>", d.out);
     repeat(&d, element, n - 1);
     fputs("</a>", d.out);
-    check_doc(&d, words);
+    check_status(&d, 413, words);
 }
 
 static void test_element_limit(void **state)
@@ -222,10 +232,79 @@ static void test_element_limit(void **state)
     (void)state;
     const char *const elements[] = {"<b/>", "<b></b>", "<b c='/>'/>", "<b />x"};
     for (size_t i = 0; i < sizeof(elements) / sizeof(elements[0]); i++) {
-        check_elements(4999, elements[i], NULL);
-        check_elements(5000, elements[i], NULL);
-        check_elements(5001, elements[i], "5000 elements");
+        check_elements(65535, elements[i], NULL);
+        check_elements(65536, elements[i], NULL);
+        check_elements(65537, elements[i], "65536 elements");
     }
+}
+
+static void check_attributes(unsigned int n, const char *attribute, const char *words)
+{
+    struct doc d;
+    open_doc(&d);
+    fputs("<a>", d.out);
+    repeat(&d, "<b c=''/>", 100); /* the limit is that of one element */
+    fputs("<b", d.out);
+    repeat(&d, attribute, n);
+    fputs("/></a>", d.out);
+    check_status(&d, 413, words);
+}
+
+static void test_attribute_limit(void **state)
+{
+    (void)state;
+    const char *const attributes[] = {" c='='", " c=\">\"", "\nc\t=\r'\"='", " xmlns:c='u'"};
+    for (size_t i = 0; i < sizeof(attributes) / sizeof(attributes[0]); i++) {
+        check_attributes(63, attributes[i], NULL);
+        check_attributes(64, attributes[i], NULL);
+        check_attributes(65, attributes[i], "64 attributes");
+        check_attributes(40000, attributes[i], "64 attributes");
+    }
+}
+
+static void test_size_limit(void **state)
+{
+    (void)state;
+    for (int more = -1; more <= 1; more++) {
+        struct doc d;
+        open_doc(&d);
+        fprintf(d.out, "<a>%*s</a>", VG_XML_MAX_BYTES + more - 7, "");
+        check_status(&d, 413, more > 0 ? "4194304 bytes" : NULL);
+    }
+}
+
+/* What libvirt would keep and could not read again. */
+static void test_unwritable(void **state)
+{
+    (void)state;
+    const char *const namespaces[] = {
+        "<a xmlns='u?a=1&amp;b=2'/>",
+        "<a><b xmlns:p='u&#38;'></b></a>",
+        "<a xmlns:p\n=\t\"u&lt;\"/>",
+        "<a b=' xmlns=' xmlns:p-q='&#9;'/>",
+    };
+    for (size_t i = 0; i < sizeof(namespaces) / sizeof(namespaces[0]); i++)
+        check_refused(namespaces[i], 400, "namespace");
+    const char *const texts[] = {
+        "<a>\x01</a>",         "<a b='\x1B'/>",       "<a>\xEF\xBF\xBE</a>",
+        "<a>\xEF\xBF\xBF</a>", "<a>\xED\xA0\x80</a>", "<a>\xFF</a>",
+        "<a>\xC3</a>",
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        check_refused(texts[i], 400, "character");
+    const char *const empty[] = {"", " ", "\n\t\r ", "\xEF\xBB\xBF"};
+    for (size_t i = 0; i < sizeof(empty) / sizeof(empty[0]); i++)
+        check_refused(empty[i], 400, "empty");
+    const char *const fine[] = {
+        "<a b='xmlns=&amp;'>xmlns='&amp;'</a>",
+        "<a axmlns='&amp;' xmlnsb='&amp;' p:xmlns='&amp;'/>",
+        "<a xmlns='u' b='&amp;'/>",
+        "<a>\xF0\x9F\xBF\xBF\x7F\xC2\x85</a>",
+        "<?xml version='1.0' encoding='utf8'?><d/>",
+        "<?xml version='1.0' encoding=\"UTF8\" ?><d/>",
+    };
+    for (size_t i = 0; i < sizeof(fine) / sizeof(fine[0]); i++)
+        check_text(fine[i], NULL);
 }
 
 /* ---- what passes ---- */
@@ -307,6 +386,9 @@ int main(void)
         cmocka_unit_test(test_hidden),
         cmocka_unit_test(test_depth_limit),
         cmocka_unit_test(test_element_limit),
+        cmocka_unit_test(test_attribute_limit),
+        cmocka_unit_test(test_size_limit),
+        cmocka_unit_test(test_unwritable),
         cmocka_unit_test(test_harmless),
         cmocka_unit_test(test_cut),
         cmocka_unit_test(test_argument),

@@ -274,15 +274,55 @@ static void test_limits(void **state)
     assert_null(vg_xml_from_json(deep, &e));
     assert_int_equal(e.status, 400);
     json_auto_t *many = json_array();
-    for (int i = 0; i < 5000; i++)
+    for (int i = 0; i < 65536; i++)
         json_array_append_new(many, json_object());
     json_auto_t *wide = json_pack("{s:{s:O}}", "a", "b", many);
     assert_null(vg_xml_from_json(wide, &e));
-    assert_non_null(strstr(e.detail, "/a/b/4999"));
+    assert_int_equal(e.status, 413);
+    assert_non_null(strstr(e.detail, "65536 elements"));
+    assert_null(strstr(e.detail, "/a/b")); /* the last is no worse than the others */
     json_array_remove(many, 0);
     vg_autofree char *fits = vg_xml_from_json(wide, &e);
     assert_non_null(fits);
     vg_error_clear(&e);
+}
+
+static void test_attribute_limit(void **state)
+{
+    (void)state;
+    struct vg_error e = {0};
+    json_auto_t *element = json_object();
+    for (int i = 0; i < 65; i++) {
+        char key[16];
+        snprintf(key, sizeof(key), i % 2 ? "@a%d" : "@xmlns:a%d", i);
+        json_object_set_new(element, key, json_string("u"));
+    }
+    json_auto_t *document = json_pack("{s:O}", "a", element);
+    assert_null(vg_xml_from_json(document, &e));
+    assert_int_equal(e.status, 413);
+    json_object_del(element, "@a1");
+    vg_autofree char *fits = vg_xml_from_json(document, &e);
+    assert_non_null(fits);
+    vg_error_clear(&e);
+}
+
+/* Just too long with its layout, it goes without; longer is too long. */
+static void test_size_limit(void **state)
+{
+    (void)state;
+    struct vg_error e = {0};
+    char *text = calloc(1, 4194304);
+    memset(text, 'x', 4194304 - 15);
+    json_auto_t *document = json_pack("{s:{s:s}}", "a", "b", text);
+    vg_autofree char *fits = vg_xml_from_json(document, &e);
+    assert_non_null(fits);
+    assert_null(strstr(fits, "\n  "));
+    text[4194304 - 15] = 'x';
+    json_auto_t *longer = json_pack("{s:{s:s}}", "a", "b", text);
+    assert_null(vg_xml_from_json(longer, &e));
+    assert_int_equal(e.status, 413);
+    vg_error_clear(&e);
+    free(text);
 }
 
 static void test_unsafe(void **state)
@@ -435,6 +475,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rules),   cmocka_unit_test(test_liberties),
         cmocka_unit_test(test_refused), cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_attribute_limit), cmocka_unit_test(test_size_limit),
         cmocka_unit_test(test_unsafe),  cmocka_unit_test(test_merge),
         cmocka_unit_test(test_table),   cmocka_unit_test(test_installed),
         cmocka_unit_test(test_answers),
