@@ -37,11 +37,12 @@ static struct vg_reply set_password(struct vg_request *rq)
 
 /* ---- SSH keys ---------------------------------------------------------------------- */
 
-static struct vg_reply reply_keys(struct vg_request *rq, virDomainPtr dom)
+static struct vg_reply reply_keys(struct vg_request *rq, virDomainPtr dom,
+                                  const char *user)
 {
     vg_autolist(string) keys = {0};
 
-    keys.n = virDomainAuthorizedSSHKeysGet(dom, vg_path(rq, "user"), &keys.v, 0);
+    keys.n = virDomainAuthorizedSSHKeysGet(dom, user, &keys.v, 0);
     if (keys.n < 0)
         return vg_fail_in_state(rq, dom, VG_NEEDS_RUNNING);
     vg_auto_json w = vg_json_for(rq);
@@ -56,8 +57,9 @@ static struct vg_reply reply_keys(struct vg_request *rq, virDomainPtr dom)
 
 static struct vg_reply get_keys(struct vg_request *rq)
 {
-    vg_autoptr(virDomain) dom = vg_path_domain(rq);
-    return dom ? reply_keys(rq, dom) : vg_fail(rq);
+    const char *user = vg_path_text(rq, "user");
+    vg_autoptr(virDomain) dom = user ? vg_path_domain(rq) : NULL;
+    return dom ? reply_keys(rq, dom, user) : vg_fail(rq);
 }
 
 /* {"keys": ["ssh-ed25519 AAAA... alice"]} */
@@ -82,7 +84,7 @@ static struct vg_reply change_keys(struct vg_request *rq, unsigned int flags)
         return vg_fail(rq);
     if (virDomainAuthorizedSSHKeysSet(dom, user, keys.v, keys.n, flags) < 0)
         return vg_fail_in_state(rq, dom, VG_NEEDS_RUNNING);
-    return reply_keys(rq, dom);
+    return reply_keys(rq, dom, user);
 }
 
 static struct vg_reply replace_keys(struct vg_request *rq)

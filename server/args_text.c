@@ -26,10 +26,11 @@ static int refuse(struct vg_request *rq, const char *source, const char *where, 
         snprintf(which, sizeof(which), " (it is not UTF-8)");
     else if (!(rq->route->flags & VG_SECRET)) /* it is a part of the secret */
         snprintf(which, sizeof(which), " (U+%04X)", (unsigned int)c);
-    vg_error_set(&rq->error, VG_E_INVALID_VALUE,
-                 "%s%s%.200s%s holds a character that XML does not have%s; tab, line feed, "
-                 "carriage return and all from U+0020 on but U+FFFE and U+FFFF are accepted",
-                 source, *where ? " '" : "", where, *where ? "'" : "", which);
+    vg_error_set(
+        &rq->error, VG_E_INVALID_VALUE,
+        "%s%s%.200s%s holds a character that XML does not have%s; tab, line feed, "
+        "carriage return and all from U+0020 on but U+FFFE and U+FFFF are accepted",
+        source, *where ? " '" : "", where, *where ? "'" : "", which);
     return -1;
 }
 

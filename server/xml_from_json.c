@@ -224,7 +224,8 @@ static int add_instruction(struct build *b, const struct place *at, xmlNodePtr p
 
     if (!target)
         return vg_error_set_memory(b->error);
-    if (!vg_xml_is_name(target, n) || strcasecmp(target, "xml") == 0 || strstr(data, "?>"))
+    if (!vg_xml_is_name(target, n) || strcasecmp(target, "xml") == 0 ||
+        strstr(data, "?>"))
         return fail(b, at, "'TARGET DATA' is accepted, without '?>'");
     return add_node(b, parent,
                     xmlNewDocPI(b->doc, VG_XML(target), *data ? VG_XML(data) : NULL));

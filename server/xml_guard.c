@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * One entity of 50 kB, used 50,000 times, takes libvirtd to 4.9 GB; the same with 20,000
- * devices, to minutes; 40,000 attributes of one element, to 20 s. libvirt's documents need
- * no DTD at all, so none is let through.
+ * devices, to minutes; 40,000 attributes of one element, to 20 s. libvirt's documents
+ * need no DTD at all, so none is let through.
  */
 #include "server/xml_guard.h"
 
@@ -128,17 +128,17 @@ static int check_element(const struct tag *tag, struct count *count, struct vg_e
 {
     count->depth += !tag->empty;
     if (++count->elements > VG_XML_MAX_ELEMENTS)
-        return fail(e, VG_E_PAYLOAD_TOO_LARGE,
-                    "The XML has more than 65536 elements");
+        return fail(e, VG_E_PAYLOAD_TOO_LARGE, "The XML has more than 65536 elements");
     if (tag->attributes > VG_XML_MAX_ATTRIBUTES)
         return fail(e, VG_E_PAYLOAD_TOO_LARGE,
                     "An element of the XML has more than 64 attributes");
     if (count->depth > VG_XML_MAX_DEPTH)
         return fail(e, VG_E_UNSAFE_XML, "The XML is more than 64 elements deep");
     if (tag->bad_namespace)
-        return fail(e, VG_E_INVALID_VALUE,
-                    "The URI of a namespace holds no '&': libvirt writes it as it is, and "
-                    "cannot read it again");
+        return fail(
+            e, VG_E_INVALID_VALUE,
+            "The URI of a namespace holds no '&': libvirt writes it as it is, and "
+            "cannot read it again");
     return 0;
 }
 

@@ -21,9 +21,9 @@ struct vg_request;
  * stands in the route's pattern. */
 const char *vg_path(const struct vg_request *rq, const char *name);
 
-/* The same where it is no name of something that is there, which libvirt looks up, but one
- * that it keeps, or gives to the guest: XML has all its characters. NULL: the request's
- * error is set. */
+/* The same where it is no name of something that is there, which libvirt looks up, but
+ * one that it keeps, or gives to the guest: XML has all its characters. NULL: the
+ * request's error is set. */
 const char *vg_path_text(struct vg_request *rq, const char *name);
 
 /* The request's own error, to be filled before vg_fail(). */
@@ -83,14 +83,14 @@ enum vg_field_kind {
     VG_FIELD_UNSIGNED, /* uint64_t, all of them, as addresses are; text, in a body also
                         * a number: "4096", "0x1000" */
     VG_FIELD_ENUM,     /* int: one name of `names` */
-    VG_FIELD_FLAGS, /* unsigned int: JSON array of names; in a query separated by commas
-                     */
-    VG_FIELD_JSON,  /* json_t *, borrowed; body only */
+    VG_FIELD_FLAGS,   /* unsigned int: JSON array of names; in a query separated by commas
+                       */
+    VG_FIELD_JSON,    /* json_t *, borrowed; body only */
     VG_FIELD_COMMAND, /* the same for what no document and no name is made of, a command's
                        * arguments: it may hold any character */
-    VG_FIELD_CPUS,  /* struct vg_cpumap: "0-3,^2", in a body also [0, 1, 3] */
-    VG_FIELD_REST,  /* json_t *, borrowed: an object of the body's members that no other
-                     * field names, for merge patches of what libvirt names */
+    VG_FIELD_CPUS,    /* struct vg_cpumap: "0-3,^2", in a body also [0, 1, 3] */
+    VG_FIELD_REST,    /* json_t *, borrowed: an object of the body's members that no other
+                       * field names, for merge patches of what libvirt names */
 };
 
 struct vg_field {

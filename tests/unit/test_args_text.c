@@ -42,8 +42,8 @@ static int read_values(struct vg_request *rq)
     const char *text = NULL, *other = NULL;
     json_t *tree = NULL, *command = NULL, *rest = NULL;
     const struct vg_field fields[] = {
-        VG_TEXT("text", &text), VG_TEXT("other", &other), VG_JSON("tree", &tree),
-        VG_COMMAND("command", &command), VG_REST(&rest), VG_END};
+        VG_TEXT("text", &text),          VG_TEXT("other", &other), VG_JSON("tree", &tree),
+        VG_COMMAND("command", &command), VG_REST(&rest),           VG_END};
 
     if (vg_request_common_args(rq) < 0 || vg_request_parse_body(rq) < 0)
         return -1;
@@ -158,7 +158,11 @@ static void test_namespaces(void **state)
     const char *const keys[] = {"", "1", "-a", "a b", "a:b", "xml", "xmlns", "<", "a/"};
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
         assert_non_null(vg_xml_namespace_fault(keys[i], "u"));
-    const char *const uris[] = {"", "a&b", "a<b", "a\tb", "a\nb",
+    const char *const uris[] = {"",
+                                "a&b",
+                                "a<b",
+                                "a\tb",
+                                "a\nb",
                                 "http://www.w3.org/2000/xmlns/",
                                 "http://www.w3.org/XML/1998/namespace"};
     for (size_t i = 0; i < sizeof(uris) / sizeof(uris[0]); i++)

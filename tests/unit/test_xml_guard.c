@@ -253,7 +253,8 @@ static void check_attributes(unsigned int n, const char *attribute, const char *
 static void test_attribute_limit(void **state)
 {
     (void)state;
-    const char *const attributes[] = {" c='='", " c=\">\"", "\nc\t=\r'\"='", " xmlns:c='u'"};
+    const char *const attributes[] = {" c='='", " c=\">\"", "\nc\t=\r'\"='",
+                                      " xmlns:c='u'"};
     for (size_t i = 0; i < sizeof(attributes) / sizeof(attributes[0]); i++) {
         check_attributes(63, attributes[i], NULL);
         check_attributes(64, attributes[i], NULL);

@@ -473,11 +473,11 @@ static void test_table(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rules),   cmocka_unit_test(test_liberties),
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_rules),           cmocka_unit_test(test_liberties),
+        cmocka_unit_test(test_refused),         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_attribute_limit), cmocka_unit_test(test_size_limit),
-        cmocka_unit_test(test_unsafe),  cmocka_unit_test(test_merge),
-        cmocka_unit_test(test_table),   cmocka_unit_test(test_installed),
+        cmocka_unit_test(test_unsafe),          cmocka_unit_test(test_merge),
+        cmocka_unit_test(test_table),           cmocka_unit_test(test_installed),
         cmocka_unit_test(test_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
