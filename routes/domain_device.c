@@ -131,15 +131,24 @@ static struct vg_reply attach_device(struct vg_request *rq)
     return rc < 0 ? fail_attach(rq, dom, xml, flags) : vg_no_content(rq);
 }
 
+/* The password of a display that is updated is not seen by whoever read it. */
 static struct vg_reply update_device(struct vg_request *rq)
 {
     const char *xml = NULL;
     unsigned int flags = 0;
+    vg_autofree char *made = NULL;
 
     vg_autoptr(virDomain) dom = read_change(rq, &xml, &flags);
     if (!dom)
         return vg_fail(rq);
-    return vg_done(rq, virDomainUpdateDeviceFlags(dom, xml, flags));
+    unsigned int which =
+        flags & VIR_DOMAIN_AFFECT_CONFIG && !(flags & VIR_DOMAIN_AFFECT_LIVE)
+            ? VIR_DOMAIN_XML_INACTIVE
+            : 0;
+    char *plain = virDomainGetXMLDesc(dom, which);
+    char *full = plain ? virDomainGetXMLDesc(dom, which | VIR_DOMAIN_XML_SECURE) : NULL;
+    const char *kept = vg_xml_keep_secrets(rq, xml, plain, full, &made);
+    return kept ? vg_done(rq, virDomainUpdateDeviceFlags(dom, kept, flags)) : vg_fail(rq);
 }
 
 /* A guest lets go of a device when it likes: 202. A definition changes at once: 204. */

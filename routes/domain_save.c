@@ -153,8 +153,18 @@ static struct vg_reply set_image_xml(struct vg_request *rq)
     const char *xml = vg_xml_argument(rq, "xml", image.xml);
     if (!xml)
         return vg_fail(rq);
-    return done_file(
-        rq, NULL, virDomainSaveImageDefineXML(vg_conn(rq), image.file, xml, image.flags));
+    virConnectPtr conn = vg_conn(rq);
+    vg_autofree char *made = NULL;
+    char *plain = virDomainSaveImageGetXMLDesc(conn, image.file, 0);
+    if (!plain)
+        return fail_file(rq, NULL);
+    char *full =
+        virDomainSaveImageGetXMLDesc(conn, image.file, VIR_DOMAIN_SAVE_IMAGE_XML_SECURE);
+    xml = vg_xml_keep_secrets(rq, xml, plain, full, &made);
+    if (!xml)
+        return vg_fail(rq);
+    return done_file(rq, NULL,
+                     virDomainSaveImageDefineXML(conn, image.file, xml, image.flags));
 }
 
 /* ---- managed save ------------------------------------------------------------------ */
@@ -216,7 +226,13 @@ static struct vg_reply set_managed_save_xml(struct vg_request *rq)
     vg_autoptr(virDomain) dom = xml ? vg_path_domain(rq) : NULL;
     if (!dom)
         return vg_fail(rq);
-    return vg_done(rq, virDomainManagedSaveDefineXML(dom, xml, flags));
+    const unsigned int secure = VIR_DOMAIN_SAVE_IMAGE_XML_SECURE;
+    vg_autofree char *made = NULL;
+    char *plain = virDomainManagedSaveGetXMLDesc(dom, 0);
+    char *full = plain ? virDomainManagedSaveGetXMLDesc(dom, secure) : NULL;
+    xml = vg_xml_keep_secrets(rq, xml, plain, full, &made);
+    return xml ? vg_done(rq, virDomainManagedSaveDefineXML(dom, xml, flags))
+               : vg_fail(rq);
 }
 
 /* ---- core dump --------------------------------------------------------------------- */

@@ -81,10 +81,18 @@ static bool is_same(struct vg_request *rq, virDomainPtr dom, const char *xml)
 struct vg_reply vg_domain_redefine(struct vg_request *rq, virDomainPtr dom,
                                    const char *xml, unsigned int flags)
 {
+    const unsigned int next = VIR_DOMAIN_XML_INACTIVE;
+    vg_autofree char *made = NULL;
+
     if (!is_same(rq, dom, xml))
         return vg_fail(rq);
-    vg_autoptr(virDomain) defined = virDomainDefineXMLFlags(vg_conn(rq), xml, flags);
+    char *plain = virDomainGetXMLDesc(dom, next);
+    char *full = plain ? virDomainGetXMLDesc(dom, next | VIR_DOMAIN_XML_SECURE) : NULL;
+    const char *kept = vg_xml_keep_secrets(rq, xml, plain, full, &made);
+    if (!kept)
+        return vg_fail(rq);
+    vg_autoptr(virDomain) defined = virDomainDefineXMLFlags(vg_conn(rq), kept, flags);
     if (!defined)
-        return vg_fail_define(rq, xml);
+        return vg_fail_define(rq, kept);
     return vg_domain_reply(rq, defined);
 }

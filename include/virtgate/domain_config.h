@@ -25,6 +25,7 @@ struct vg_reply vg_domain_tagged(struct vg_request *rq, virDomainPtr dom,
 char *vg_domain_xml_of_json(struct vg_request *rq, const json_t *domain);
 
 /* Defines the domain anew (virDomainDefineXMLFlags) and answers with it: 409 when name or
- * UUID of the document are another domain's. */
+ * UUID of the document are another domain's. Secrets that the document does not have are
+ * kept (vg_xml_keep_secrets). */
 struct vg_reply vg_domain_redefine(struct vg_request *rq, virDomainPtr dom,
                                    const char *xml, unsigned int flags) VG_MUST_USE;

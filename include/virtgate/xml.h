@@ -26,6 +26,15 @@ int vg_xml_check_namespace(struct vg_request *rq, const char *key, const char *u
 const char *vg_xml_and_flags(struct vg_request *rq, const struct vg_enum *names,
                              unsigned int *ret_flags);
 
+/* The document that replaces one which libvirt gives as `plain` to those who may not see
+ * its secrets, and as `full` with them: those that the client's does not have are added.
+ * Said to be empty (passwd='', <cookies/>), they go. `xml` may be of one device of that
+ * domain. Takes the malloc'd texts of two libvirt calls; NULL, a call failed, is the
+ * thread's last libvirt error. Borrowed from `xml`, or from *ret_made, which is owned by
+ * the caller. NULL: the request's error is set. */
+const char *vg_xml_keep_secrets(struct vg_request *rq, const char *xml, char *plain_steal,
+                                char *full_steal, char **ret_made);
+
 /* Whether it is well-formed and its root is that element; -1: the request's error, a 400,
  * says which it is not. */
 int vg_xml_check_root(struct vg_request *rq, const char *xml, const char *root);
