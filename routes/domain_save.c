@@ -15,16 +15,6 @@
 #include <errno.h>
 #include <libvirt/virterror.h>
 
-/* A path on the host's disk: nothing that depends on the daemon's folder. */
-static int check_file(struct vg_request *rq, const char *key, const char *file)
-{
-    if (file && file[0] == '/')
-        return 0;
-    vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
-                 "'%s' is '%.200s'; an absolute path on the host is accepted", key, file);
-    return -1;
-}
-
 /* libvirt's error of a call with a file that the client named: that it, or its folder, is
  * not there is no failure of the host. Else as of a call that needs a running guest. */
 static struct vg_reply fail_file(struct vg_request *rq, virDomainPtr dom)
@@ -61,7 +51,7 @@ static int read_image(struct vg_request *rq, struct image *ret)
         VG_END,
     };
 
-    if (vg_args(rq, args) < 0 || check_file(rq, "file", ret->file) < 0)
+    if (vg_args(rq, args) < 0 || vg_host_file_check(rq, "file", ret->file) < 0)
         return -1;
     return ret->xml ? vg_xml_check(rq, ret->xml) : 0;
 }
@@ -138,7 +128,7 @@ static struct vg_reply get_image_xml(struct vg_request *rq)
         VG_END,
     };
 
-    if (vg_args(rq, args) < 0 || check_file(rq, "file", file) < 0)
+    if (vg_args(rq, args) < 0 || vg_host_file_check(rq, "file", file) < 0)
         return vg_fail(rq);
     char *xml = virDomainSaveImageGetXMLDesc(vg_conn(rq), file, flags);
     return xml ? vg_reply_xml(rq, xml) : fail_file(rq, NULL);
@@ -258,7 +248,7 @@ static struct vg_reply dump_domain(struct vg_request *rq)
         VG_END,
     };
 
-    if (vg_args(rq, args) < 0 || check_file(rq, "to", to) < 0)
+    if (vg_args(rq, args) < 0 || vg_host_file_check(rq, "to", to) < 0)
         return vg_fail(rq);
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
     if (!dom || vg_operation_begin(rq, dom, VIR_DOMAIN_JOB_OPERATION_DUMP) < 0)

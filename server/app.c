@@ -9,6 +9,7 @@
 #include "server/http_route.h"
 #include "server/idempotency.h"
 #include "server/join.h"
+#include "server/local_path.h"
 #include "server/operation.h"
 #include "server/precondition.h"
 #include "server/virt_host.h"
@@ -29,6 +30,7 @@ int vg_app_start(const struct vg_config *config)
     read_deadline_ns = config->read_deadline * VG_SECOND_NS;
     change_deadline_ns = config->change_deadline * VG_SECOND_NS;
     operation_deadline_ns = config->operation_deadline * VG_SECOND_NS;
+    vg_local_dir_set(config->local_dir);
     vg_json_watch_memory();
     vg_operations_start(watch_operation);
     if (vg_metrics_start(vg_route_tables) < 0) {

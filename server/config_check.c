@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include "virtgate/cleanup.h"
@@ -206,6 +207,8 @@ static int check_text(struct vg_config_read *r, enum vg_config_index option,
         accepted = "ADDR:PORT, [IPV6]:PORT or unix:PATH, PORT being 0 to 65535";
     else if (option == VG_CONFIG_I_cors_origins && !vg_config_is_origin(value))
         accepted = "SCHEME://HOST or SCHEME://HOST:PORT, without a path; `*` is not one";
+    else if (option == VG_CONFIG_I_local_dir && value[0] != '/')
+        accepted = "an absolute path";
     else if (option == VG_CONFIG_I_log_format && strcmp(value, "logfmt") != 0 &&
              strcmp(value, "json") != 0)
         accepted = "logfmt or json";
@@ -346,6 +349,16 @@ static int check_files(struct vg_config_read *r)
                      vg_http_tls_check_certificates);
 }
 
+static int check_folder(struct vg_config_read *r)
+{
+    const char *dir = r->config.local_dir;
+    struct stat st;
+    if (!dir || (stat(dir, &st) == 0 && S_ISDIR(st.st_mode)))
+        return 0;
+    return vg_config_fail(r, "%s: `%.200s` is no folder",
+                          r->where[VG_CONFIG_I_local_dir].v[0], dir);
+}
+
 static int check_tls(struct vg_config_read *r)
 {
     const struct vg_config *c = &r->config;
@@ -393,5 +406,5 @@ int vg_config_check_all(struct vg_config_read *r)
 {
     if (check_hosts(r) < 0 || check_uris(r) < 0 || check_tls(r) < 0 || check_reach(r) < 0)
         return -1;
-    return check_files(r) < 0 ? -1 : check_outputs(r);
+    return check_files(r) < 0 || check_folder(r) < 0 ? -1 : check_outputs(r);
 }

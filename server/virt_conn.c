@@ -162,6 +162,7 @@ int vg_lease_open(struct vg_lease *lease, const char *uri, bool read_only,
     virConnSetErrorFunc(lease->conn, (void *)(uintptr_t)tag, log_host_error);
     vg_autofree char *real = virConnectGetURI(lease->conn);
     set_in_process(lease, real && strncmp(real, "test:", 5) == 0);
+    lease->embedded = real && strstr(real, ":///embed");
     if (!lease->in_process)
         virConnectSetKeepAlive(lease->conn, KEEPALIVE_SECONDS, KEEPALIVE_COUNT);
     return 0;

@@ -19,6 +19,7 @@ struct vg_recall;
 struct vg_lease {
     virConnectPtr conn; /* NULL: closed */
     bool in_process; /* a driver inside this process: no socket, shared by all workers */
+    bool embedded;   /* likewise inside it, qemu:///embed, but not shared */
     unsigned int epoch;        /* the host's epoch when it was opened */
     atomic_bool cut;           /* shut down from outside: to be closed, not used */
     _Atomic int64_t cut_at_ns; /* when the watchdog cuts it; 0: never */

@@ -5,6 +5,7 @@
  */
 #include "server/virt_host.h"
 
+#include "server/local_path.h"
 #include "server/precondition.h"
 #include "server/request.h"
 #include "server/virt_check.h"
@@ -305,6 +306,17 @@ void vg_host_set_unreachable(struct vg_request *rq, const struct vg_host_status 
 virConnectPtr vg_conn(const struct vg_request *rq)
 {
     return rq->lease ? rq->lease->conn : NULL;
+}
+
+int vg_host_file_check(struct vg_request *rq, const char *key, const char *path)
+{
+    if (path[0] == '/')
+        return rq->lease->in_process || rq->lease->embedded
+                   ? vg_local_path_check(key, path, &rq->error)
+                   : 0;
+    vg_error_set(&rq->error, VG_E_INVALID_VALUE,
+                 "'%s' is '%.200s'; an absolute path on the host is accepted", key, path);
+    return -1;
 }
 
 bool vg_conn_in_process(const struct vg_request *rq)

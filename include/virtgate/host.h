@@ -19,6 +19,15 @@ virConnectPtr vg_conn(const struct vg_request *rq);
  */
 bool vg_conn_in_process(const struct vg_request *rq);
 
+/* Whether the request's driver may open the file that a client named by the argument
+ * `key`. The path is absolute; where the driver runs in this process, it is one that
+ * --local-dir allows. -1: the request's error is set. */
+int vg_host_file_check(struct vg_request *rq, const char *key, const char *path);
+
+/* Whether the host's capabilities name this emulator; another would be run by the host to
+ * see what it is. -1: the request's error is set. */
+int vg_emulator_check(struct vg_request *rq, const char *emulator);
+
 /* A connection of the handler's own to another host, for a call between two; like the
  * request's own it is cut at the deadline. NULL: the request's error is set. Close it
  * before the handler returns. */

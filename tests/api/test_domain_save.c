@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define NO_SUPPORT LIBVIRT("NO_SUPPORT")
@@ -39,7 +40,7 @@ static const struct step save[] = {
     {"POST", "/domains/test/save", 400, GATEWAY("unknown-flag"),
      .json = "{'file':'/a','flags':['fast']}", .contains = "*bypass-cache*"},
     {"POST", "/domains/test/save", 422, GATEWAY("unsafe-xml"),
-     .json = "{'file':'/a','xml':'<!DOCTYPE d []><domain/>'}"},
+     .json = "{'file':'${dir}/a','xml':'<!DOCTYPE d []><domain/>'}"},
     {"POST", "/domains/nosuch/save", 404, LIBVIRT("NO_DOMAIN"),
      .json = "{'file':'${dir}/c'}"},
     {"POST", "/domains/test/save", 415, NULL, .xml = "<domain/>"},
@@ -96,8 +97,77 @@ static const struct step dump[] = {
      .json = "{'to':'core'}"},
     {"POST", "/domains/test/dump", 400, GATEWAY("unknown-value"),
      .json = "{'to':'/a','format':'elf'}", .contains = "*kdump-zlib*"},
-    {"POST", "/domains/nosuch/dump", 404, LIBVIRT("NO_DOMAIN"), .json = "{'to':'/a'}"},
+    {"POST", "/domains/nosuch/dump", 404, LIBVIRT("NO_DOMAIN"),
+     .json = "{'to':'${dir}/a'}"},
 };
+
+/* Every argument that names a file of a host whose driver is in the gateway, with every
+ * way out of the folder: a file beside it, "..", links to files, folders and nothing,
+ * what is no regular file, the folder itself, a folder whose name begins like it. */
+static void test_outside(struct scenario *s, const char *const files[])
+{
+    static const struct step rows[] = {
+        {"POST", "/domains/test/save", 403, GATEWAY("local-path"),
+         .json = "{'file':'${file}'}", .contains = "*--local-dir*"},
+        {"POST", "/domains/test/save?file=${file}", 403, GATEWAY("local-path")},
+        {"POST", "/domains/test/dump", 403, GATEWAY("local-path"),
+         .json = "{'to':'${file}'}"},
+        {"POST", "/hosts/b/domains/test/dump?to=${file}", 403, GATEWAY("local-path")},
+        {"POST", "/domains/test/dump", 403, GATEWAY("local-path"),
+         .json = "{'to':'${file}'}", .headers = {"Prefer: respond-async"}},
+        {"POST", "/save-images/restore", 403, GATEWAY("local-path"),
+         .json = "{'file':'${file}'}"},
+        {"GET", "/save-images/xml?file=${file}", 403, GATEWAY("local-path")},
+        {"PUT", "/save-images/xml?file=${file}", 403, GATEWAY("local-path"),
+         .xml = "<domain/>"},
+        {"GET", "/domains/test/state", 200, "{'state':'running'}"},
+    };
+    for (size_t i = 0; files[i]; i++) {
+        json_object_set_new(s->captures, "file", json_string(files[i]));
+        scenario_run(s, rows, COUNT(rows));
+    }
+}
+
+static const char make_ways_out[] =
+    "cd \"$1\"; mkdir beside in/sub in2; echo own >beside/own; ln -s ../beside/own "
+    "in/file; "
+    "ln -s ../beside in/folder; ln -s ../beside/new in/nothing; ln -s . in/here; "
+    "ln -s ../../in2 in/sub/up; mkfifo in/fifo; ln -s loop in/loop";
+
+/* Nothing outside was made or changed, and what leads to inside is good. */
+static void test_inside(struct scenario *s, const char *dir)
+{
+    static const struct step rows[] = {
+        {"POST", "/domains/test/dump", 204, "", .json = "{'to':'${dir}/sub/core'}"},
+        {"POST", "/domains/test/dump", 204, "", .json = "{'to':'${dir}/here/sub/core'}"},
+        {"POST", "/domains/test/dump", 204, "", .json = "{'to':'${dir}/..name'}"},
+    };
+    scenario_run(s, rows, COUNT(rows));
+    check_that(run_program(ARGS("sh", "-c",
+                                "cd \"$1\" && [ \"$(cat beside/own)\" = own ] && "
+                                "[ \"$(ls beside in2 | tr '\\n' ' ')\" = "
+                                "'beside: own  in2: ' ]",
+                                "sh", dir)) == 0,
+               "files outside of --local-dir are as they were");
+}
+
+static void test_local_dir(struct scenario *s, const char *dir)
+{
+    static const char *const ways[] = {"beside/own", "in/../beside/own", "in/sub/../a",
+                                       "in/file",    "in/folder/own",    "in/folder/new",
+                                       "in/nothing", "in/sub/up/new",    "in/fifo",
+                                       "in/loop",    "in/sub",           "in2/new",
+                                       "in",         "in/a/x",           "in/none/.."};
+    char texts[COUNT(ways)][80];
+    const char *files[COUNT(ways) + 2] = {"/dev/null"};
+    for (size_t i = 0; i < COUNT(ways); i++) {
+        snprintf(texts[i], sizeof(texts[i]), "%s/%s", dir, ways[i]);
+        files[i + 1] = texts[i];
+    }
+    run_program(ARGS("sh", "-ec", make_ways_out, "sh", dir));
+    test_outside(s, files);
+    test_inside(s, dir);
+}
 
 /* The test driver has no jobs and does not migrate; it is asked and says so. */
 static const struct step without[] = {
@@ -150,20 +220,32 @@ static const struct step without[] = {
 
 int main(void)
 {
-    char dir[] = "/tmp/vg-save-XXXXXX";
+    char dir[] = "/tmp/vg-save-XXXXXX", in[32];
     struct scenario s;
-    if (!mkdtemp(dir) ||
-        !scenario_begin(&s, "save",
-                        ARGS("--connect", "test:///default", "--host",
-                             "b=test:///default", "--host",
-                             "c=qemu+unix:///system?socket=/nonexistent")))
+    if (!mkdtemp(dir))
         return checks_report();
-    json_object_set_new(s.captures, "dir", json_string(dir));
+    snprintf(in, sizeof(in), "%s/in", dir);
+    mkdir(in, 0700);
+    if (!scenario_begin(
+            &s, "save",
+            ARGS("--connect", "test:///default", "--host", "b=test:///default", "--host",
+                 "c=qemu+unix:///system?socket=/nonexistent", "--local-dir", in)))
+        return checks_report();
+    json_object_set_new(s.captures, "dir", json_string(in));
     scenario_run(&s, save, COUNT(save));
     scenario_run(&s, managed, COUNT(managed));
     scenario_run(&s, dump, COUNT(dump));
     scenario_run(&s, without, COUNT(without));
+    test_local_dir(&s, dir);
     scenario_end(&s);
+    /* without the option there is no folder */
+    snprintf(in, sizeof(in), "%s/new", dir);
+    if (scenario_begin(
+            &s, "no --local-dir",
+            ARGS("--connect", "test:///default", "--host", "b=test:///default"))) {
+        test_outside(&s, ARGS(in, "/dev/null"));
+        scenario_end(&s);
+    }
     run_program(ARGS("rm", "-r", dir));
     return checks_report();
 }

@@ -16,6 +16,7 @@ static void sample_number(char *out, size_t size, const struct vg_config_option 
 static void sample(enum vg_config_index i, int k, char *out, size_t size)
 {
     static const char *const formats[] = {"logfmt", "json", "logfmt"};
+    static const char *const folders[] = {"/", "/tmp", "/dev"};
     const struct vg_config_option *o = &vg_config_options[i];
     if (o->kind == VG_CONFIG_K_NUMBER)
         sample_number(out, size, o, k);
@@ -35,6 +36,8 @@ static void sample(enum vg_config_index i, int k, char *out, size_t size)
         (void)snprintf(out, size, "%s", formats[k]);
     else if (i == VG_CONFIG_I_token_file)
         (void)snprintf(out, size, "%s", token_files[k]);
+    else if (i == VG_CONFIG_I_local_dir)
+        (void)snprintf(out, size, "%s", folders[k]);
     else
         (void)snprintf(out, size, "%s", key_files[k]);
 }

@@ -6,8 +6,9 @@
 #include "tests/unit/config_fixture.h"
 
 #define KEYS                                                                             \
-    "connect, host, listen, read-only, token-file, tls-cert, tls-key, tls-client-ca, "   \
-    "cors-origin, allowed-host, allow-insecure, allow-unsafe-uri, log-level, "           \
+    "connect, host, listen, read-only, local-dir, token-file, tls-cert, tls-key, "       \
+    "tls-client-ca, cors-origin, allowed-host, allow-insecure, allow-unsafe-uri, "       \
+    "log-level, "                                                                        \
     "log-filters, log-outputs, log-format, http-threads, max-connections, "              \
     "max-json-bytes, max-xml-bytes, header-timeout, body-timeout, idle-timeout, "        \
     "pool-size, queue-size, event-buffer, operations, operation-deadline, consoles, "    \
@@ -232,6 +233,9 @@ static void test_rule_messages(void **state)
         {{.args = {"--token-file=none"}},
          "--token-file: cannot read `none`: No such file or directory"},
         {{.args = {"--token-file=/"}}, "--token-file: `/` is a directory"},
+        {{.args = {"--local-dir=a"}}, "--local-dir: expected an absolute path, not `a`"},
+        {{.args = {"--local-dir=/dev/null"}}, "--local-dir: `/dev/null` is no folder"},
+        {{.args = {"--local-dir=/nosuch"}}, "--local-dir: `/nosuch` is no folder"},
         {{.args = {"--token-file=bad.tokens"}},
          "--token-file: bad.tokens:3: the role is none of viewer, operator, admin"},
         {{.file = "token-file = empty.tokens\n"},
