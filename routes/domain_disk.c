@@ -144,19 +144,39 @@ static struct vg_reply set_io_tune(struct vg_request *rq)
     return vg_domain_params_patch_part(rq, &io_tune);
 }
 
-/* {"size": BYTES}; libvirt counts in KiB unless told. */
+/* What lies beyond the new end is lost: libvirt and QEMU cut a disk without a question.
+ */
+static int check_shrink(struct vg_request *rq, virDomainPtr dom, int64_t size)
+{
+    virDomainBlockInfo info;
+
+    if (virDomainGetBlockInfo(dom, vg_path(rq, "disk"), &info, 0) < 0)
+        return vg_error_set_virt(vg_request_error(rq));
+    if ((unsigned long long)size >= info.capacity)
+        return 0;
+    vg_error_set(
+        vg_request_error(rq), VG_E_INVALID_VALUE,
+        "The disk has %llu bytes; with 'size' %lld what is beyond is lost, which "
+        "needs \"shrink\": true",
+        info.capacity, (long long)size);
+    return -1;
+}
+
+/* {"size": BYTES, "shrink": true}; libvirt counts in KiB unless told. */
 static struct vg_reply resize_disk(struct vg_request *rq)
 {
     int64_t size = 0;
+    bool shrink = false;
     unsigned int flags = 0;
     const struct vg_field args[] = {
         VG_NEED_NUMBER("size", &size, 1, INT64_MAX),
+        VG_BOOL("shrink", &shrink),
         VG_FLAGS("flags", &flags, virDomainBlockResizeFlags),
         VG_END,
     };
 
     vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
-    if (!dom)
+    if (!dom || (!shrink && check_shrink(rq, dom, size) < 0))
         return vg_fail(rq);
     return vg_done(rq, virDomainBlockResize(dom, vg_path(rq, "disk"),
                                             (unsigned long long)size,
