@@ -94,12 +94,11 @@ static struct vg_reply get_domain_capabilities(struct vg_request *rq)
 
     if (vg_args(rq, args) < 0)
         return vg_fail(rq);
-    if (emulator && !vg_request_may(rq, VG_ADMIN)) {
-        vg_error_set(vg_request_error(rq), VG_E_FORBIDDEN,
-                     "'emulator' is a program that the host then runs; it needs the role "
-                     "'admin'");
+    if (emulator &&
+        (vg_request_ask(rq, VG_ADMIN, "'emulator' is a program that the host then runs") <
+             0 ||
+         vg_emulator_check(rq, emulator) < 0))
         return vg_fail(rq);
-    }
     char *xml = virConnectGetDomainCapabilities(vg_conn(rq), emulator, arch, machine,
                                                 virttype, 0);
     return xml ? vg_reply_document(rq, xml) : vg_fail_virt(rq);
@@ -110,7 +109,7 @@ const struct vg_route vg_routes_connection[] = {
     {VG_GET, "/version", "getVersion", VG_READ | VG_LOCAL, get_version},
     {VG_GET, "/connection", "getConnection", VG_READ | VG_LOCAL, get_connection},
     {VG_GET, "/connection/capabilities", "getCapabilities", VG_READ | VG_SHARED | VG_GIVES_XML | VG_ONLY_XML, get_capabilities},
-    {VG_GET, "/connection/domain-capabilities", "getDomainCapabilities", VG_READ | VG_ARGS | VG_SHARED | VG_GIVES_XML | VG_ONLY_XML, get_domain_capabilities},
+    {VG_GET, "/connection/domain-capabilities", "getDomainCapabilities", VG_OPERATE | VG_ARGS | VG_SHARED | VG_GIVES_XML | VG_ONLY_XML, get_domain_capabilities},
     {0},
 };
 /* clang-format on */

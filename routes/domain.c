@@ -229,7 +229,7 @@ const struct vg_route vg_routes_domain[] = {
     {VG_GET, "/domains", "listDomains", VG_READ | VG_LANE | VG_ARGS | VG_SHARED | VG_ALL, list_domains},
     {VG_GET, "/domains/{domain}", "getDomain", VG_READ | VG_ARGS | VG_SHARED | VG_GIVES_XML, get_domain},
     {VG_DELETE, "/domains/{domain}", "undefineDomain", VG_ADMIN | VG_ARGS, undefine_domain},
-    {VG_POST, "/domains/{domain}/rename", "renameDomain", VG_ADMIN | VG_ARGS, rename_domain},
+    {VG_POST, "/domains/{domain}/rename", "renameDomain", VG_OPERATE | VG_ARGS, rename_domain},
     {VG_GET, "/domains/{domain}/state", "getDomainState", VG_READ | VG_SHARED, get_state},
     {VG_GET, "/domains/{domain}/autostart", "getDomainAutostart", VG_READ | VG_SHARED, get_autostart},
     {VG_PUT, "/domains/{domain}/autostart", "setDomainAutostart", VG_OPERATE | VG_ARGS, set_autostart},

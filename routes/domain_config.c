@@ -117,6 +117,8 @@ static struct vg_reply patch_domain(struct vg_request *rq)
 
     if (vg_args(rq, args) < 0 || check_patch(rq, &p) < 0)
         return vg_fail(rq);
+    if (p.domain && vg_request_ask(rq, VG_ADMIN, "'domain' is a document") < 0)
+        return vg_fail(rq);
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
     if (!dom)
         return vg_fail(rq);
@@ -172,7 +174,7 @@ static struct vg_reply convert_to_native(struct vg_request *rq)
 /* clang-format off */
 const struct vg_route vg_routes_domain_config[] = {
     {VG_PUT, "/domains/{domain}", "replaceDomain", VG_ADMIN | VG_ARGS, replace_domain},
-    {VG_PATCH, "/domains/{domain}", "patchDomain", VG_ADMIN | VG_ARGS, patch_domain},
+    {VG_PATCH, "/domains/{domain}", "patchDomain", VG_OPERATE | VG_ARGS, patch_domain},
     {VG_GET, "/domains/{domain}/xml", "getDomainXml", VG_READ | VG_ARGS | VG_SHARED | VG_GIVES_XML | VG_ONLY_XML, get_domain_xml},
     {VG_PUT, "/domains/{domain}/xml", "redefineDomain", VG_ADMIN | VG_ARGS | VG_XML, redefine_domain},
     {VG_POST, "/connection/domain-xml-from-native", "convertNativeConfig", VG_ADMIN | VG_ARGS, convert_from_native},

@@ -196,7 +196,7 @@ const struct vg_route vg_routes_domain_device[] = {
     /* no alias: a user's begin with "ua-", libvirt's own with the kind of device */
     {VG_POST, "/domains/{domain}/devices/detach", "detachDomainDevice", VG_ADMIN | VG_ARGS | VG_XML | VG_LITERAL, detach_device},
     {VG_GET, "/domains/{domain}/devices/{alias}", "getDomainDevice", VG_READ | VG_ARGS | VG_SHARED, get_device},
-    {VG_DELETE, "/domains/{domain}/devices/{alias}", "detachDomainDeviceAlias", VG_ADMIN | VG_ARGS, detach_alias},
+    {VG_DELETE, "/domains/{domain}/devices/{alias}", "detachDomainDeviceAlias", VG_OPERATE | VG_ARGS, detach_alias},
     {0},
 };
 /* clang-format on */

@@ -203,7 +203,7 @@ const struct vg_route vg_routes_domain_disk[] = {
     {VG_GET, "/domains/{domain}/disks/{disk}/stats", "getDomainDiskStats", VG_READ | VG_SHARED, get_stats},
     {VG_GET, "/domains/{domain}/disks/{disk}/iotune", "getDomainDiskIoTune", VG_READ | VG_ARGS | VG_SHARED, get_io_tune},
     {VG_PATCH, "/domains/{domain}/disks/{disk}/iotune", "setDomainDiskIoTune", VG_OPERATE | VG_ARGS, set_io_tune},
-    {VG_POST, "/domains/{domain}/disks/{disk}/resize", "resizeDomainDisk", VG_OPERATE | VG_ARGS, resize_disk},
+    {VG_POST, "/domains/{domain}/disks/{disk}/resize", "resizeDomainDisk", VG_ADMIN | VG_ARGS, resize_disk},
     {VG_PUT, "/domains/{domain}/disks/{disk}/threshold", "setDomainDiskThreshold", VG_OPERATE | VG_ARGS, set_threshold},
     {VG_GET, "/domains/{domain}/disk-errors", "listDomainDiskErrors", VG_READ | VG_SHARED, get_disk_errors},
     {0},

@@ -53,7 +53,12 @@ static struct vg_reply list_addresses(struct vg_request *rq)
     const struct vg_field args[] = {
         VG_ENUM("source", &source, virDomainInterfaceAddressesSource), VG_END};
 
-    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
+    if (vg_args(rq, args) < 0)
+        return vg_fail(rq);
+    if (source == VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT &&
+        vg_request_ask(rq, VG_OPERATE, "This asks the guest's agent") < 0)
+        return vg_fail(rq);
+    vg_autoptr(virDomain) dom = vg_path_domain(rq);
     if (!dom)
         return vg_fail(rq);
     list.n = virDomainInterfaceAddresses(dom, &list.v, (unsigned int)source, 0);
@@ -71,7 +76,7 @@ static struct vg_reply list_addresses(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_domain_guest_info[] = {
-    {VG_GET, "/domains/{domain}/hostname", "getDomainHostname", VG_READ | VG_ARGS | VG_SHARED, get_hostname},
+    {VG_GET, "/domains/{domain}/hostname", "getDomainHostname", VG_OPERATE | VG_ARGS | VG_SHARED, get_hostname},
     {VG_GET, "/domains/{domain}/addresses", "listDomainAddresses", VG_READ | VG_ARGS | VG_SHARED, list_addresses},
     {0},
 };

@@ -7,6 +7,7 @@
 #include "virtgate/conflict.h"
 #include "virtgate/job.h"
 #include "virtgate/object.h"
+#include "virtgate/operation.h"
 
 static struct vg_reply get_job(struct vg_request *rq)
 {
@@ -32,7 +33,7 @@ static struct vg_reply abort_job(struct vg_request *rq)
 
     vg_autoptr(virDomain) dom =
         vg_flags_domain(rq, &vg_enum_virDomainAbortJobFlagsValues, &flags);
-    if (!dom)
+    if (!dom || vg_operation_ask_abort(rq, dom) < 0)
         return vg_fail(rq);
     return vg_done_in_state(rq, dom, VG_NEEDS_ACTIVE, vg_job_abort(dom, flags));
 }

@@ -117,7 +117,7 @@ static struct vg_reply get_screenshot(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_domain_screenshot[] = {
-    {VG_GET, "/domains/{domain}/screenshot", "getDomainScreenshot", VG_READ | VG_ARGS | VG_SHARED | VG_GIVES_IMAGE, get_screenshot},
+    {VG_GET, "/domains/{domain}/screenshot", "getDomainScreenshot", VG_OPERATE | VG_ARGS | VG_SHARED | VG_GIVES_IMAGE, get_screenshot},
     {0},
 };
 /* clang-format on */

@@ -86,7 +86,7 @@ static struct vg_reply set_launch_security(struct vg_request *rq)
 /* clang-format off */
 const struct vg_route vg_routes_domain_security[] = {
     {VG_GET, "/domains/{domain}/security-labels", "listDomainSecurityLabels", VG_READ | VG_SHARED, list_security_labels},
-    {VG_GET, "/domains/{domain}/launch-security", "getDomainLaunchSecurity", VG_READ | VG_SHARED, get_launch_security},
+    {VG_GET, "/domains/{domain}/launch-security", "getDomainLaunchSecurity", VG_ADMIN | VG_SHARED, get_launch_security},
     {VG_PUT, "/domains/{domain}/launch-security", "setDomainLaunchSecurity", VG_ADMIN | VG_ARGS, set_launch_security},
     {0},
 };

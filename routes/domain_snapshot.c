@@ -79,6 +79,11 @@ static struct vg_reply list_snapshots(struct vg_request *rq)
     return current < 0 ? vg_fail_virt(rq) : reply_list(rq, &list, current, &how);
 }
 
+/* Flags that make snapshots of files beside the disks', new ones or those that are there.
+ */
+#define EXTERNAL                                                                         \
+    (VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY | VIR_DOMAIN_SNAPSHOT_CREATE_REUSE_EXT)
+
 /* {"name", "description"}, or with an admin's rights libvirt's own document. */
 struct creation {
     const char *xml, *name, *description;
@@ -103,12 +108,12 @@ static int read_creation(struct vg_request *rq, struct creation *c)
                      "'xml' says it all; 'name' and 'description' go without it");
         return -1;
     }
-    if (document && !vg_request_may(rq, VG_ADMIN)) {
-        vg_error_set(vg_request_error(rq), VG_E_FORBIDDEN,
-                     "A document may name files; it needs the role 'admin'. 'name' and "
-                     "'description' do not");
+    if (document && vg_request_ask(rq, VG_ADMIN, "A document may name files") < 0)
         return -1;
-    }
+    if (c->flags & EXTERNAL &&
+        vg_request_ask(rq, VG_ADMIN,
+                       "'disk-only' and 'reuse-ext' write files of the host") < 0)
+        return -1;
     if (document && !(c->xml = vg_xml_argument(rq, "xml", c->xml)))
         return -1;
     return 0;

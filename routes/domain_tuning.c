@@ -39,6 +39,7 @@ static const struct vg_domain_params memory = {
 static const struct vg_domain_params blkio = {
     .get = virDomainGetBlkioParameters,
     .set = virDomainSetBlkioParameters,
+    .paths = "device",
 };
 static const struct vg_domain_params numa = {
     .get = virDomainGetNumaParameters,
@@ -155,7 +156,7 @@ const struct vg_route vg_routes_domain_tuning[] = {
     {VG_GET, "/domains/{domain}/memory-parameters", "getDomainMemoryParameters", VG_READ | VG_ARGS | VG_SHARED, get_memory_parameters},
     {VG_PATCH, "/domains/{domain}/memory-parameters", "setDomainMemoryParameters", VG_OPERATE | VG_ARGS, patch_memory_parameters},
     {VG_GET, "/domains/{domain}/blkio-parameters", "getDomainBlkioParameters", VG_READ | VG_ARGS | VG_SHARED, get_blkio_parameters},
-    {VG_PATCH, "/domains/{domain}/blkio-parameters", "setDomainBlkioParameters", VG_ADMIN | VG_ARGS, patch_blkio_parameters},
+    {VG_PATCH, "/domains/{domain}/blkio-parameters", "setDomainBlkioParameters", VG_OPERATE | VG_ARGS, patch_blkio_parameters},
     {VG_GET, "/domains/{domain}/numa-parameters", "getDomainNumaParameters", VG_READ | VG_ARGS | VG_SHARED, get_numa_parameters},
     {VG_PATCH, "/domains/{domain}/numa-parameters", "setDomainNumaParameters", VG_OPERATE | VG_ARGS, patch_numa_parameters},
     {VG_GET, "/domains/{domain}/perf-events", "getDomainPerfEvents", VG_READ | VG_ARGS | VG_SHARED, get_perf_events},

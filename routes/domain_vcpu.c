@@ -107,10 +107,16 @@ static struct vg_reply get_vcpu_count(struct vg_request *rq)
         VG_END,
     };
 
-    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
+    if (vg_args(rq, args) < 0)
+        return vg_fail(rq);
+    flags |= count_flags(&keys);
+    if (flags & VIR_DOMAIN_VCPU_GUEST &&
+        vg_request_ask(rq, VG_OPERATE, "This asks the guest's agent") < 0)
+        return vg_fail(rq);
+    vg_autoptr(virDomain) dom = vg_path_domain(rq);
     if (!dom)
         return vg_fail(rq);
-    int count = virDomainGetVcpusFlags(dom, flags | count_flags(&keys));
+    int count = virDomainGetVcpusFlags(dom, flags);
     if (count < 0)
         return vg_fail_virt(rq);
     return vg_ok(rq, json_pack("{s:i}", "count", count));

@@ -44,11 +44,9 @@ static struct vg_reply watch(struct vg_request *rq, const struct vg_event_filter
  * waited for in vain. */
 static int check_objects(struct vg_request *rq, unsigned int objects)
 {
-    if (!(objects & VG_EVENT_QEMU_MONITOR) || vg_request_may(rq, VG_ADMIN))
-        return 0;
-    vg_error_set(vg_request_error(rq), VG_E_FORBIDDEN,
-                 "Events of 'qemu-monitor' need the role 'admin'");
-    return -1;
+    return objects & VG_EVENT_QEMU_MONITOR
+               ? vg_request_ask(rq, VG_ADMIN, "Events of 'qemu-monitor' are QEMU's own")
+               : 0;
 }
 
 /* Of the path's host; on the bare path of the hosts that `host` names. */

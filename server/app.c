@@ -120,7 +120,7 @@ int vg_app_route(struct vg_request *rq, const char **ret_allow)
         rq->host = vg_host_find("default");
     if (rq->if_match || rq->if_none_match)
         rq->read_route = find_read_route(rq);
-    bool read = rq->route->flags & (VG_PUBLIC | VG_READ);
+    bool read = vg_route_is_read(rq->route);
     rq->deadline_ns = rq->start_ns + (read ? read_deadline_ns : change_deadline_ns);
     return 0;
 }
@@ -142,13 +142,23 @@ bool vg_request_may(const struct vg_request *rq, unsigned int access)
     return rq->role >= needed_role(access);
 }
 
-int vg_request_may_see(struct vg_request *rq, bool secrets)
+int vg_request_ask(struct vg_request *rq, unsigned int access, const char *why)
 {
-    if (!secrets || vg_request_may(rq, VG_OPERATE))
+    if (vg_request_may(rq, access)) {
+        rq->asked |= access;
+        if (rq->operation)
+            vg_operation_raise_access(rq->operation, access);
         return 0;
-    vg_error_set(&rq->error, VG_E_FORBIDDEN,
-                 "The flag 'secure' shows passwords; it needs the role 'operator'");
+    }
+    vg_error_set(&rq->error, VG_E_FORBIDDEN, "%s; it needs the role '%s', yours is '%s'",
+                 why, role_names[needed_role(access)], role_names[rq->role]);
     return -1;
+}
+
+int vg_request_ask_secrets(struct vg_request *rq, bool shown)
+{
+    return shown ? vg_request_ask(rq, VG_ADMIN, "With these 'flags' passwords are shown")
+                 : 0;
 }
 
 int vg_app_permit(struct vg_request *rq, enum vg_role role)
@@ -240,7 +250,7 @@ void vg_app_dispatch(struct vg_request *rq)
     if (check_input(rq) < 0) {
         vg_request_answer(rq, vg_fail(rq));
         vg_request_unref(rq);
-    } else if (rq->idempotency_key && !(rq->route->flags & VG_READ) &&
+    } else if (rq->idempotency_key && !vg_route_is_read(rq->route) &&
                !vg_idempotency_begin(rq, &known)) {
         vg_request_answer(rq, known);
         vg_request_unref(rq);

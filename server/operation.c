@@ -151,7 +151,7 @@ struct vg_operation *vg_operation_make(struct vg_request *rq)
     op->kind = rq->route->operation_id;
     op->host = vg_host_name(rq);
     op->host_ref = rq->host;
-    op->access = rq->route->flags & (VG_READ | VG_OPERATE | VG_ADMIN);
+    op->access = (rq->route->flags | rq->asked) & (VG_READ | VG_OPERATE | VG_ADMIN);
     op->path = strndup(rq->target, rq->path_length);
     op->prefix = rq->prefix ? strdup(rq->prefix) : NULL;
     op->object = vg_request_object(rq) ? strdup(vg_request_object(rq)) : NULL;
@@ -215,6 +215,12 @@ void vg_operation_tell_client(struct vg_operation *op, struct vg_request *rq, in
 {
     vg_request_answer_early(rq, reply_operation(rq, op, status));
     vg_request_unref(rq);
+}
+
+void vg_operation_raise_access(struct vg_operation *op, unsigned int access)
+{
+    VG_LOCK(&vg_operations_lock);
+    op->access |= access;
 }
 
 int vg_operation_note_begun(struct vg_operation *op, const char *domain, const char *uuid,
@@ -472,6 +478,18 @@ bool vg_operation_has_job(struct vg_operation *op)
 const char *vg_operation_object(const struct vg_operation *op)
 {
     return op ? op->object : NULL;
+}
+
+unsigned int vg_operations_access(const struct vg_host *host, const char *uuid)
+{
+    unsigned int access = 0;
+
+    VG_LOCK(&vg_operations_lock);
+    for (const struct vg_operation *op = vg_operations_newest; op; op = op->older)
+        if (op->state == VG_OPERATION_RUNNING && op->host_ref == host && op->job >= 0 &&
+            !op->host_job.disk && strcmp(op->uuid, uuid) == 0)
+            access |= op->access;
+    return access;
 }
 
 void vg_operation_get_job(struct vg_operation *op, struct vg_operation_job *ret)

@@ -47,6 +47,9 @@ int vg_operation_new(struct vg_request *rq, int64_t limit_ns);
 struct vg_operation *vg_operation_ref(struct vg_operation *op);
 void vg_operation_unref(struct vg_operation *op);
 
+/* Who cancels it needs this role, too: VG_OPERATE, VG_ADMIN. */
+void vg_operation_raise_access(struct vg_operation *op, unsigned int access);
+
 /* The arguments were good, the call is about to be made: on this domain (NULL: none), and
  * as what `job`, virDomainJobOperation, the domain shows it. A client that does not wait
  * is answered now. -1: it was cancelled meanwhile. */
@@ -126,10 +129,14 @@ bool vg_operation_has_job(struct vg_operation *op);
 /* The domain of the operation's path; NULL: none, or no operation. Borrowed. */
 const char *vg_operation_object(const struct vg_operation *op);
 
+/* What it needs to begin what is at work as the domain's own job: VG_OPERATE and
+ * VG_ADMIN, or-ed; 0: nothing that the gateway knows of. */
+unsigned int vg_operations_access(const struct vg_host *host, const char *uuid);
+
 /* What cancelling and progress need. */
 struct vg_operation_job {
     enum vg_operation_state state;
-    unsigned int access; /* of the row that began it */
+    unsigned int access; /* what its beginning needed */
     int job;             /* virDomainJobOperation, -1: none */
     char uuid[40];       /* of its domain; "": none */
     bool first;          /* no older operation does the same job on this domain */

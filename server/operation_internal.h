@@ -41,7 +41,6 @@ struct vg_operation {
     const char *kind; /* operationId of its row */
     const char *host; /* lives as long as the program */
     struct vg_host *host_ref;
-    unsigned int access;
     char *path,
         *prefix;  /* of the request; path without query; prefix NULL on bare paths */
     char *object; /* the domain, as the path names it; NULL: none */
@@ -54,7 +53,8 @@ struct vg_operation {
     struct vg_request *rq; /* whose client waits for the work; NULL: answered */
     int64_t answer_ns;     /* when it is answered 202 */
     bool async, accepted, cancel_requested;
-    char *domain; /* its name; NULL: none or not known yet */
+    unsigned int access; /* VG_OPERATE, VG_ADMIN: what its beginning needed */
+    char *domain;        /* its name; NULL: none or not known yet */
     char uuid[40];
     int job;
     struct job_state host_job; /* of one whose job outlives the call */

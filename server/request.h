@@ -89,8 +89,9 @@ struct vg_request {
     const struct vg_route *read_route; /* whose entity tag the conditions mean */
     bool idempotent;                   /* the answer is to be kept */
     struct vg_host *host;
-    char *prefix;      /* "/hosts/NAME", encoded; owned, NULL on bare paths */
-    enum vg_role role; /* the caller's */
+    char *prefix;       /* "/hosts/NAME", encoded; owned, NULL on bare paths */
+    enum vg_role role;  /* the caller's */
+    unsigned int asked; /* VG_OPERATE, VG_ADMIN: what its arguments need beside the row */
     bool number_strings;
     bool fresh;       /* Cache-Control: no-cache */
     char *last_event; /* Last-Event-ID; owned */

@@ -16,7 +16,9 @@
 
 char *vg_domain_xml(struct vg_request *rq, virDomainPtr dom, unsigned int flags)
 {
-    if (vg_request_may_see(rq, flags & VIR_DOMAIN_XML_SECURE) < 0)
+    /* libvirt counts the second among those, too */
+    if (vg_request_ask_secrets(
+            rq, flags & (VIR_DOMAIN_XML_SECURE | VIR_DOMAIN_XML_MIGRATABLE)) < 0)
         return NULL;
     char *xml = virDomainGetXMLDesc(dom, flags);
     if (!xml)

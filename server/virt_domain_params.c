@@ -8,6 +8,8 @@
 #include "virtgate/object.h"
 #include "virtgate/params.h"
 
+#include <string.h>
+
 /* More than any family has: a daemon that says so is not believed. */
 #define MAX_PARAMS 4096
 
@@ -115,6 +117,22 @@ static int leave_unset(struct vg_request *rq, const struct vg_params *current,
 }
 
 /* -1: the request's error is set. */
+static int ask_for_paths(struct vg_request *rq, const struct vg_domain_params *family,
+                         const json_t *object)
+{
+    const char *key;
+    json_t *value;
+
+    if (!family->paths)
+        return 0;
+    json_object_foreach ((json_t *)(uintptr_t)object, key, value)
+        if (strncmp(key, family->paths, strlen(family->paths)) == 0 &&
+            vg_request_ask(rq, VG_ADMIN, "This names devices of the host") < 0)
+            return -1;
+    return 0;
+}
+
+/* -1: the request's error is set. */
 static int set_params(struct vg_request *rq, virDomainPtr dom,
                       const struct vg_domain_params *family, json_t *object,
                       unsigned int flags)
@@ -129,7 +147,8 @@ static int set_params(struct vg_request *rq, virDomainPtr dom,
         return -1;
     if (json_object_size(object) == 0)
         return 0;
-    if (vg_params_from_json(object, current.v, current.n, &wanted.v, &wanted.n,
+    if (ask_for_paths(rq, family, object) < 0 ||
+        vg_params_from_json(object, current.v, current.n, &wanted.v, &wanted.n,
                             vg_request_error(rq)) < 0)
         return -1;
     return call_set(rq, dom, family, &wanted, flags) < 0

@@ -90,7 +90,7 @@ void vg_patience_end(struct vg_patience *patience)
 static bool may_retry(const struct vg_request *rq, const struct vg_reply *reply)
 {
     return (reply->transport_failed || vg_recall_failed(rq)) &&
-           (rq->route->flags & VG_READ) && vg_now_ns() < rq->call_until_ns;
+           vg_route_is_read(rq->route) && vg_now_ns() < rq->call_until_ns;
 }
 
 static struct vg_reply run_once(struct vg_host *host, struct vg_lease *lease,
@@ -140,7 +140,7 @@ static struct vg_reply run_request(void *data, struct vg_lease *lease,
 {
     struct vg_host *host = data;
     uint64_t revision = vg_event_head();
-    bool read = rq->route->flags & (VG_PUBLIC | VG_READ);
+    bool read = vg_route_is_read(rq->route);
     if (read)
         rq->reading = vg_inventory_begin(host->inventory);
     else

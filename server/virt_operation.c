@@ -161,6 +161,39 @@ struct vg_reply vg_operation_reply(struct vg_request *rq)
 
 /* ---- cancelling -------------------------------------------------------------------- */
 
+/* Of the domain's job, whoever began it: what it needs to begin one. */
+static unsigned int job_access(int job)
+{
+    switch (job) {
+    case VIR_DOMAIN_JOB_OPERATION_UNKNOWN:
+    case VIR_DOMAIN_JOB_OPERATION_START:
+    case VIR_DOMAIN_JOB_OPERATION_SAVE:
+    case VIR_DOMAIN_JOB_OPERATION_SNAPSHOT:
+    case VIR_DOMAIN_JOB_OPERATION_SNAPSHOT_REVERT:
+    case VIR_DOMAIN_JOB_OPERATION_SNAPSHOT_DELETE:
+        return VG_OPERATE;
+    default: /* migration, backup, dump, and what a newer libvirt has */
+        return job < 0 ? VG_OPERATE : VG_ADMIN;
+    }
+}
+
+int vg_operation_ask_abort(struct vg_request *rq, virDomainPtr dom)
+{
+    char uuid[VIR_UUID_STRING_BUFLEN] = "";
+    struct vg_error untold = {0};
+    json_auto_t *job = NULL;
+    int operation = -1;
+
+    if (vg_request_may(rq, VG_ADMIN))
+        return 0;
+    virDomainGetUUIDString(dom, uuid);
+    if (vg_job_read(dom, 0, &job, &operation, &untold) < 0)
+        vg_error_clear(&untold); /* the call itself says what is wrong */
+    return vg_request_ask(
+        rq, VG_OPERATE | job_access(operation) | vg_operations_access(rq->host, uuid),
+        "To abort a job needs what it needs to begin it");
+}
+
 static int fail_conflict(struct vg_request *rq, const char *why)
 {
     vg_error_set(&rq->error, VG_E_CONFLICT, "%s", why);
@@ -245,11 +278,9 @@ int vg_operation_cancel(struct vg_request *rq, unsigned int flags)
         return -1;
     }
     vg_operation_get_job(rq->watched, &job);
-    if (!vg_request_may(rq, job.access)) {
-        vg_error_set(&rq->error, VG_E_FORBIDDEN,
-                     "To cancel an operation needs the role that began it");
+    if (vg_request_ask(rq, job.access,
+                       "To cancel an operation needs what it needs to begin it") < 0)
         return -1;
-    }
     if (job.state == VG_OPERATION_PENDING)
         return vg_operation_cancel_pending(rq->watched)
                    ? 0

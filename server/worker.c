@@ -435,7 +435,7 @@ void vg_lane_expire(struct vg_lane *lane, int64_t now_ns)
         struct vg_error e = {0};
         vg_error_set(&e, VG_E_DEADLINE_EXCEEDED,
                      object_of(rq) ? LATE_DOMAIN : LATE_ANSWER);
-        if (rq->begun && !(rq->route->flags & VG_READ))
+        if (rq->begun && !vg_route_is_read(rq->route))
             e.outcome = VG_OUTCOME_UNKNOWN;
         vg_request_answer(rq, vg_reply_problem(rq, &e));
         vg_error_clear(&e);

@@ -122,7 +122,7 @@ int vg_xml_flags(struct vg_request *rq, const struct vg_enum *names, unsigned in
 {
     const struct vg_field args[] = {VG_NAMES("flags", ret_flags, names), VG_END};
 
-    return vg_args(rq, args) < 0 ? -1 : vg_request_may_see(rq, *ret_flags & secure);
+    return vg_args(rq, args) < 0 ? -1 : vg_request_ask_secrets(rq, *ret_flags & secure);
 }
 
 struct vg_reply vg_reply_xml(struct vg_request *rq, char *xml_steal)

@@ -10,8 +10,8 @@
 
 #include <libvirt/libvirt.h>
 
-/* The domain's XML by virDomainXMLFlags; `secure` needs the role operator. Owned by the
- * caller. NULL: the request's error is set. */
+/* The domain's XML by virDomainXMLFlags; `secure` and `migratable` show secrets and need
+ * the role admin. Owned by the caller. NULL: the request's error is set. */
 char *vg_domain_xml(struct vg_request *rq, virDomainPtr dom, unsigned int flags);
 
 /* The answer that shows the document of these flags, with an entity tag for If-Match: of

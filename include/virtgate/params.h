@@ -58,6 +58,9 @@ struct vg_domain_params {
                    unsigned int flags);
     int (*set)(virDomainPtr dom, virTypedParameterPtr params, int nparams,
                unsigned int flags);
+    /* What JSON names begin with whose values name devices of the host: changing those
+     * needs the role admin. NULL: none do. */
+    const char *paths;
 };
 
 /* What holds for `flags` (virDomainModificationImpact), as a JSON object. New reference;

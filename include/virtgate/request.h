@@ -37,13 +37,17 @@ const char *vg_host_name(const struct vg_request *rq);
 const char *vg_host_prefix(const struct vg_request *rq);
 
 /* Whether the caller's role is enough for what needs `access`, one of VG_READ,
- * VG_OPERATE, VG_ADMIN: for single arguments; the route's own right was checked before.
- */
+ * VG_OPERATE, VG_ADMIN: for what is left out of an answer where it is not. */
 bool vg_request_may(const struct vg_request *rq, unsigned int access);
 
-/* Whether the caller may see the secrets in a document, as its flag `secure` asks; not
- * asked for (false) is always right. -1: the request's error is set. */
-int vg_request_may_see(struct vg_request *rq, bool secrets);
+/* An argument that was given needs `access`, more than its row does. Ask before anything
+ * is done: whoever cancels the operation that the request may begin needs it, too. `why`
+ * begins the error's text: "'emulator' is a program that the host then runs". -1: the
+ * caller's role is not enough, the request's error is set. */
+int vg_request_ask(struct vg_request *rq, unsigned int access, const char *why);
+
+/* The same where the flags of a document may show its passwords: `shown` says whether. */
+int vg_request_ask_secrets(struct vg_request *rq, bool shown);
 
 /* Whether the Accept header prefers application/xml to JSON. */
 bool vg_wants_xml(const struct vg_request *rq);

@@ -76,5 +76,13 @@ struct vg_route {
     struct vg_reply (*handler)(struct vg_request *rq);
 };
 
+/* Whether calls of this row change nothing, whatever right they need: their answers may
+ * be shared, and a call whose connection broke is made again. */
+static inline bool vg_route_is_read(const struct vg_route *route)
+{
+    return route->flags & (VG_PUBLIC | VG_READ) ||
+           (route->method == VG_GET && !(route->flags & VG_UPGRADES));
+}
+
 /* All tables, each ended by a row without a pattern; the list ends with NULL. */
 extern const struct vg_route *const vg_route_tables[];

@@ -45,8 +45,7 @@ int vg_xml_check_root(struct vg_request *rq, const char *xml, const char *root);
 int vg_xml_identity(const char *xml, char **ret_name, char **ret_uuid);
 
 /* The arguments of a route that gives a document: ?flags=, names of `names`. Those in
- * `secure` show secrets, which needs the operator's role. -1: the request's error is set.
- */
+ * `secure` show secrets, which needs the role admin. -1: the request's error is set. */
 int vg_xml_flags(struct vg_request *rq, const struct vg_enum *names, unsigned int secure,
                  unsigned int *ret_flags);
 

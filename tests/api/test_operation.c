@@ -147,7 +147,8 @@ static void test_down(struct scenario *s)
 
 static const char make_tokens[] =
     "umask 077; h() { printf %s \"$1\" | sha256sum | cut -d' ' -f1; }; "
-    "{ echo \"vera viewer $(h viewer)\"; echo \"oskar operator $(h operator)\"; } "
+    "{ echo \"vera viewer $(h viewer)\"; echo \"oskar operator $(h operator)\"; "
+    "echo \"anna admin $(h admin)\"; } "
     ">\"$1\"";
 
 /* A viewer sees operations; who cancels needs what the beginning needed. */
@@ -163,6 +164,22 @@ static void test_rights(void)
          .headers = {"Authorization: Bearer viewer"}},
         {"DELETE", "/operations/${id}", 403, GATEWAY("forbidden"),
          .headers = {"Authorization: Bearer viewer"}},
+        /* what the row's role began, and what an argument of it needed more for */
+        {"POST", "/domains/test/snapshots?name=own", 202, "{'id':'$own'}",
+         .headers = {"Authorization: Bearer operator", ASYNC}},
+        {"GET", "/operations/${own}?wait=10", 200, "{'state':'succeeded'}",
+         .headers = {"Authorization: Bearer viewer"}},
+        {"DELETE", "/operations/${own}", 409, GATEWAY("conflict"),
+         .headers = {"Authorization: Bearer operator"}},
+        {"POST", "/domains/test/snapshots", 202, "{'id':'$document'}",
+         .xml = "<domainsnapshot><name>document</name></domainsnapshot>",
+         .headers = {"Authorization: Bearer admin", ASYNC}},
+        {"DELETE", "/operations/${document}", 403, GATEWAY("forbidden"),
+         .headers = {"Authorization: Bearer operator"}, .contains = "*admin*"},
+        {"GET", "/operations/${document}?wait=10", 200, "{'state':'succeeded'}",
+         .headers = {"Authorization: Bearer viewer"}},
+        {"DELETE", "/operations/${document}", 409, GATEWAY("conflict"),
+         .headers = {"Authorization: Bearer admin"}},
         {"GET", "/operations", 401, GATEWAY("unauthorized")},
         {"GET", "/save-images/xml?file=/tmp/vg-rights.save", 403, GATEWAY("forbidden"),
          .headers = {"Authorization: Bearer operator"}},

@@ -241,7 +241,7 @@ static void check_row(const struct vg_route *row)
     assert_non_null(row->handler);
     if (role == 0 || (role & (role - 1)) != 0)
         fail_msg("%s: exactly one right is needed", row->operation_id);
-    if (row->flags & VG_SHARED && !(row->flags & VG_READ))
+    if (row->flags & VG_SHARED && !vg_route_is_read(row))
         fail_msg("%s: only reads are shared", row->operation_id);
     if (row->flags & VG_ALL && row->method != VG_GET)
         fail_msg("%s: only GET is asked of every host", row->operation_id);
