@@ -6,7 +6,8 @@
 #
 # Inside a container loopback is of no use, so it listens on every address of the container and
 # says in its log that it does so without tokens and TLS. Publish the port on loopback only, or
-# give it both: --token-file, --tls-cert, --tls-key, and VIRTGATE_ALLOW_INSECURE=no.
+# give it both: --token-file, --tls-cert, --tls-key, and VIRTGATE_ALLOW_INSECURE=no. Clients that
+# use a name for it (a service's, a proxy's) need VIRTGATE_ALLOWED_HOST=NAME; addresses do not.
 FROM debian:12-slim AS build
 COPY tests/setup.sh /src/tests/setup.sh
 RUN /src/tests/setup.sh build

@@ -49,7 +49,8 @@ struct vg_http_headers {
         *request_id, *if_none_match, *if_match, *idempotency_key, *fetch_site,
         *traceparent, *cache_control, *last_event_id, *connection, *upgrade,
         *websocket_key, *websocket_version, *websocket_protocol;
-    unsigned int n_host, n_length, n_encoding, n_type, n_authorization, n_key;
+    unsigned int n_host, n_length, n_encoding, n_type, n_authorization, n_key, n_origin,
+        n_fetch_site;
     size_t n_fields, total; /* of all fields; total in bytes */
     const char *fault;      /* what is malformed */
     char *joined[8];        /* lists that came in several lines; owned */
@@ -84,6 +85,11 @@ void vg_http_release_headers(struct vg_http_headers *headers);
 /* Checks version, framing, host, origin, sizes. -1: the request's error is set. */
 int vg_http_check(struct vg_http_call *call, const char *version,
                   const struct vg_config *config);
+
+/* Whether the name in Host is one of the gateway's, and the page that makes the request
+ * (Origin, Sec-Fetch-Site) may: names an allowed origin in call->origin. -1: the
+ * request's error is set. */
+int vg_http_check_sender(struct vg_http_call *call, const struct vg_config *config);
 
 /* Content-Type and Accept against the route. -1: the request's error is set. */
 int vg_http_negotiate(struct vg_http_call *call, const struct vg_config *config);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * From the wire to a request: what libmicrohttpd 0.9.75 lets through and a server must
- * not (RFC 9112 framing, section 11.2 smuggling), who may call from a browser, body
- * limits.
+ * not (RFC 9112 framing, section 11.2 smuggling), body limits.
  */
 #include "server/http_internal.h"
 
@@ -65,7 +64,7 @@ static const struct {
     }
     SINGLE("Host", host, n_host),
     LIST("Accept", accept),
-    FIELD("Origin", origin),
+    SINGLE("Origin", origin, n_origin),
     LIST("Upgrade", upgrade),
     LIST("If-Match", if_match),
     LIST("Connection", connection),
@@ -76,7 +75,7 @@ static const struct {
     FIELD("Last-Event-ID", last_event_id),
     SINGLE("Authorization", authorization, n_authorization),
     LIST("If-None-Match", if_none_match),
-    FIELD("Sec-Fetch-Site", fetch_site),
+    SINGLE("Sec-Fetch-Site", fetch_site, n_fetch_site),
     SINGLE("Content-Length", content_length, n_length),
     LIST("Accept-Encoding", accept_encoding),
     SINGLE("Idempotency-Key", idempotency_key, n_key),
@@ -171,6 +170,8 @@ static const char *find_fault(const struct vg_http_headers *h, const char *versi
         return "The length of the body is given twice";
     if (h->n_authorization > 1 || h->n_type > 1 || h->n_key > 1)
         return "Authorization, Content-Type and Idempotency-Key are given once at most";
+    if (h->n_origin > 1 || h->n_fetch_site > 1)
+        return "Origin and Sec-Fetch-Site are given once at most";
     if (h->transfer_encoding && strcasecmp(h->transfer_encoding, "chunked") != 0)
         return "The only Transfer-Encoding accepted is chunked";
     if (h->content_length &&
@@ -179,82 +180,7 @@ static const char *find_fault(const struct vg_http_headers *h, const char *versi
     return NULL;
 }
 
-/* ---- Host and Origin --------------------------------------------------------------- */
-
-/* Whether `host` (maybe with a port) is `name`. */
-static bool is_host(const char *host, const char *name)
-{
-    size_t n = strlen(name);
-    return strncasecmp(host, name, n) == 0 && (host[n] == '\0' || host[n] == ':');
-}
-
-/* Against DNS rebinding: a web page that got its own name to point here. Where callers
- * show tokens this is no danger, and any name (of a proxy, say) will do. */
-static bool knows_host(const char *host, const struct vg_config *config)
-{
-    static const char *const own[] = {"localhost", "127.0.0.1", "[::1]"};
-    char hostname[256];
-
-    if (config->token_file || config->tls_client_ca || config->allow_insecure)
-        return true;
-    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
-        if (is_host(host, own[i]))
-            return true;
-    for (size_t i = 0; i < config->allowed_hosts.n; i++)
-        if (is_host(host, config->allowed_hosts.v[i]))
-            return true;
-    for (size_t i = 0; i < config->listen.n; i++) {
-        const char *at = config->listen.v[i], *colon = strrchr(at, ':');
-        size_t n = colon ? (size_t)(colon - at) : 0;
-        if (n && strncasecmp(host, at, n) == 0 && (host[n] == ':' || host[n] == '\0'))
-            return true;
-    }
-    return gethostname(hostname, sizeof(hostname)) == 0 && is_host(host, hostname);
-}
-
-/* Asked once for what a connection always says. */
-static bool accepts_host(struct vg_http_conn *conn, const char *host,
-                         const struct vg_config *config)
-{
-    size_t size = strlen(host) + 1;
-
-    if (strcmp(conn->host, host) == 0 && *host)
-        return true;
-    if (!knows_host(host, config))
-        return false;
-    if (size <= sizeof(conn->host))
-        memcpy(conn->host, host, size);
-    return true;
-}
-
-static bool same_origin(const char *origin, const char *host)
-{
-    const char *authority = strstr(origin, "://");
-    return authority && strcasecmp(authority + 3, host) == 0;
-}
-
-/* A browser names the page's origin: listed ones may call, others may not change
- * anything. */
-static int check_origin(struct vg_http_call *call, const struct vg_config *config)
-{
-    const struct vg_http_headers *h = &call->headers;
-    if (!h->origin)
-        return 0;
-    for (size_t i = 0; i < config->cors_origins.n; i++) {
-        if (strcmp(config->cors_origins.v[i], h->origin) == 0) {
-            call->origin = strdup(h->origin);
-            return 0;
-        }
-    }
-    if (same_origin(h->origin, h->host))
-        return 0;
-    vg_error_set(
-        &call->rq->error, VG_E_FORBIDDEN,
-        "Pages of the origin '%.200s' may not call this gateway; --cors-origin allows "
-        "them",
-        h->origin);
-    return -1;
-}
+/* ---- the header as a whole --------------------------------------------------------- */
 
 int vg_http_check(struct vg_http_call *call, const char *version,
                   const struct vg_config *config)
@@ -275,19 +201,7 @@ int vg_http_check(struct vg_http_call *call, const char *version,
                      MAX_HEADER_FIELDS, MAX_HEADER_BYTES);
         return -1;
     }
-    if (!call->conn->local && !accepts_host(call->conn, h->host, config)) {
-        vg_error_set(e, VG_E_MISDIRECTED,
-                     "This gateway is not known as '%.200s'; --allowed-host makes it so",
-                     h->host);
-        return -1;
-    }
-    if (h->fetch_site && strcmp(h->fetch_site, "cross-site") == 0 && !h->origin &&
-        call->rq->method != VG_GET && call->rq->method != VG_HEAD) {
-        vg_error_set(e, VG_E_FORBIDDEN,
-                     "Requests from other sites may not change anything");
-        return -1;
-    }
-    return check_origin(call, config);
+    return vg_http_check_sender(call, config);
 }
 
 /* ---- the body ---------------------------------------------------------------------- */

@@ -116,6 +116,10 @@ static const struct step origins[] = {
     {"OPTIONS", "/domains/test/start", 403, NULL,
      .headers = {"Origin: https://evil.example", "Access-Control-Request-Method: POST"},
      .wants = {"!Access-Control-Allow-Origin"}},
+    {"GET", "/domains", 403, NULL, .headers = {"Sec-Fetch-Site: cross-site"}},
+    {"GET", "/connection/domain-capabilities?emulator=/bin/sh", 403, GATEWAY("forbidden"),
+     .headers = {"Sec-Fetch-Site: cross-site"}, .contains = "*--cors-origin*"},
+    {"GET", "/health/live", 200, NULL, .headers = {"Sec-Fetch-Site: cross-site"}},
     {"GET", "/domains/test", 200, "{'state':'running'}",
      .wants = {"!Access-Control-Allow-Origin"}},
 };

@@ -79,6 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct vg_http_call call = {.conn = &conn, .rq = vg_request_new()};
         call.rq->route = &routes[i];
         call.rq->method = routes[i].method;
+        MUST(vg_request_parse_target(call.rq, routes[i].pattern) == 0);
         check_call(&call, &config, text);
         free(call.origin);
         vg_request_unref(call.rq);
