@@ -6,6 +6,7 @@
 #pragma once
 
 #include "server/entity_tag.h"
+#include "server/http_mhd_compat.h"
 #include "server/request.h"
 #include "virtgate/config.h"
 
@@ -59,15 +60,17 @@ struct vg_http_headers {
 };
 
 struct vg_http_call {
+    struct vg_http_call *next, **link; /* while its header is read; http_mhd_compat.c's */
     struct vg_request *rq;
     struct MHD_Connection *connection;
     struct vg_http_conn *conn;
     bool begun, dispatched, suspended, close, gzip;
+    bool old; /* HTTP/1.0 */
     struct vg_http_headers headers;
-    const char *target_end; /* in libmicrohttpd's buffer: where HTTP/1.1 stands */
-    const char *allow;      /* for 405 and OPTIONS; borrowed from the router */
-    char *origin;           /* allowed origin to name in the answer; owned */
-    char *traceparent;      /* for the log; owned */
+    struct vg_mhd_target at; /* in libmicrohttpd's buffer */
+    const char *allow;       /* for 405 and OPTIONS; borrowed from the router */
+    char *origin;            /* allowed origin to name in the answer; owned */
+    char *traceparent;       /* for the log; owned */
     size_t body_size, body_limit;
     int status; /* of the answer */
     struct MHD_Response *response;
@@ -81,6 +84,10 @@ void vg_http_read_headers(struct vg_http_call *call);
 
 /* Frees what they own. */
 void vg_http_release_headers(struct vg_http_headers *headers);
+
+/* Checks that the fields agree on where the request ends. -1: the request's error is set,
+ * the connection is to be closed. */
+int vg_http_check_framing(struct vg_http_call *call);
 
 /* Checks version, framing, host, origin, sizes. -1: the request's error is set. */
 int vg_http_check(struct vg_http_call *call, const char *version,

@@ -4,6 +4,7 @@
  * every failure says which address it was.
  */
 #include "server/http_listen.h"
+#include "server/http_mhd_compat.h"
 #include "server/private_file.h"
 
 #include "virtgate/cleanup.h"
@@ -169,6 +170,7 @@ __attribute__((format(printf, 2, 0))) static void log_library(void *data, const 
 {
     vg_autofree char *text = NULL;
     (void)data;
+    vg_http_on_library_log();
     if (vasprintf(&text, fmt, args) < 0)
         return;
     text[strcspn(text, "\n")] = '\0';
@@ -209,9 +211,9 @@ static struct MHD_Daemon *start_daemon(const struct vg_config *config, int fd)
         MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned int)config->max_connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, longest_timeout(config),
-        MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
-        MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_URI_LOG_CALLBACK,
-        vg_http_on_target, NULL, MHD_OPTION_NOTIFY_COMPLETED, vg_http_on_completed, NULL,
+        VG_MHD_STRICT, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_UNESCAPE_CALLBACK,
+        leave_escaped, NULL, MHD_OPTION_URI_LOG_CALLBACK, vg_http_on_target, NULL,
+        MHD_OPTION_NOTIFY_COMPLETED, vg_http_on_completed, NULL,
         MHD_OPTION_NOTIFY_CONNECTION, vg_http_on_connection, NULL, MHD_OPTION_ARRAY, tls,
         MHD_OPTION_END);
 }

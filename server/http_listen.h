@@ -22,6 +22,8 @@ enum MHD_Result vg_http_on_request(void *data, struct MHD_Connection *connection
                                    size_t *upload_size, void **state);
 void vg_http_on_completed(void *data, struct MHD_Connection *connection, void **state,
                           enum MHD_RequestTerminationCode code);
+/* Whatever libmicrohttpd logs, before it goes on. */
+void vg_http_on_library_log(void);
 /* In http_conn.c. */
 void vg_http_on_connection(void *data, struct MHD_Connection *connection, void **state,
                            enum MHD_ConnectionNotificationCode code);

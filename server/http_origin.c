@@ -28,7 +28,7 @@ static size_t host_length(const char *host)
         return 0;
     const char *port = host[n] == ':' ? host + n + 1 : "";
     size_t digits = strspn(port, "0123456789");
-    bool is_port = port[digits] == '\0' && digits <= 5;
+    bool is_port = digits <= 5 && port[digits] == '\0';
     return is_port && strcspn(host, " \t,/?#@\\\"<>") == strlen(host) ? n : 0;
 }
 

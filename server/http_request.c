@@ -157,14 +157,12 @@ bool vg_http_has_body(const struct vg_http_headers *h)
 
 /* ---- framing ----------------------------------------------------------------------- */
 
-static const char *find_fault(const struct vg_http_headers *h, const char *version)
+/* Of a header in HTTP/1.0 there may be no Host, and no chunks (RFC 9112, 6.1). */
+static const char *find_fault(const struct vg_http_headers *h, bool old)
 {
-    if (strcmp(version, "HTTP/1.1") != 0)
-        return "Only HTTP/1.1 is spoken here (nginx as a proxy speaks it with "
-               "'proxy_http_version 1.1')";
     if (h->fault)
         return h->fault;
-    if (h->n_host != 1)
+    if (h->n_host > 1 || (h->n_host == 0 && !old))
         return "Exactly one Host header field is needed";
     if (h->n_length > 1 || h->n_encoding > 1 || (h->n_length && h->n_encoding))
         return "The length of the body is given twice";
@@ -172,12 +170,62 @@ static const char *find_fault(const struct vg_http_headers *h, const char *versi
         return "Authorization, Content-Type and Idempotency-Key are given once at most";
     if (h->n_origin > 1 || h->n_fetch_site > 1)
         return "Origin and Sec-Fetch-Site are given once at most";
+    if (h->transfer_encoding && old)
+        return "HTTP/1.0 has no Transfer-Encoding";
     if (h->transfer_encoding && strcasecmp(h->transfer_encoding, "chunked") != 0)
         return "The only Transfer-Encoding accepted is chunked";
     if (h->content_length &&
-        h->content_length[strspn(h->content_length, "0123456789")] != '\0')
+        (!*h->content_length ||
+         h->content_length[strspn(h->content_length, "0123456789")] != '\0'))
         return "Content-Length is not a number";
     return NULL;
+}
+
+/* Health checks of HAProxy and others speak HTTP/1.0. */
+static const char *find_version_fault(const struct vg_http_call *call,
+                                      const char *version)
+{
+    enum vg_method method = call->rq->method;
+
+    if (strcmp(version, "HTTP/1.1") == 0)
+        return NULL;
+    if (!call->old)
+        return "HTTP/1.1 is spoken here, and HTTP/1.0 for GET, HEAD and OPTIONS";
+    return method == VG_GET || method == VG_HEAD || method == VG_OPTIONS
+               ? NULL
+               : "Only GET, HEAD and OPTIONS are answered in HTTP/1.0 (nginx as a proxy "
+                 "speaks HTTP/1.1 with 'proxy_http_version 1.1')";
+}
+
+static int refuse_framing(struct vg_http_call *call, const char *fault)
+{
+    call->close = true;
+    vg_error_set(&call->rq->error, VG_E_BAD_REQUEST, "%s", fault);
+    return -1;
+}
+
+/* Past this libmicrohttpd counts no bytes. */
+static int check_length(struct vg_http_call *call)
+{
+    const char *length = call->headers.content_length;
+    uint64_t bytes = 0;
+
+    for (; length && *length; length++) {
+        bytes = bytes * 10 + (uint64_t)(*length - '0');
+        if (bytes <= INT64_MAX / 10)
+            continue;
+        call->close = true;
+        vg_error_set(&call->rq->error, VG_E_PAYLOAD_TOO_LARGE,
+                     "Nobody sends as many bytes as Content-Length says");
+        return -1;
+    }
+    return 0;
+}
+
+int vg_http_check_framing(struct vg_http_call *call)
+{
+    const char *fault = find_fault(&call->headers, call->old);
+    return fault ? refuse_framing(call, fault) : check_length(call);
 }
 
 /* ---- the header as a whole --------------------------------------------------------- */
@@ -187,13 +235,13 @@ int vg_http_check(struct vg_http_call *call, const char *version,
 {
     struct vg_http_headers *h = &call->headers;
     struct vg_error *e = &call->rq->error;
-    const char *fault = find_fault(h, version);
-
-    if (fault) {
-        call->close = true;
-        vg_error_set(e, VG_E_BAD_REQUEST, "%s", fault);
+    call->old = strcmp(version, "HTTP/1.0") == 0;
+    call->close = call->old; /* without keep-alive */
+    const char *fault = find_version_fault(call, version);
+    if (fault)
+        return refuse_framing(call, fault);
+    if (vg_http_check_framing(call) < 0)
         return -1;
-    }
     if (h->total > MAX_HEADER_BYTES || h->n_fields > MAX_HEADER_FIELDS) {
         call->close = true;
         vg_error_set(e, VG_E_HEADERS_TOO_LARGE,

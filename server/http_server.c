@@ -11,6 +11,7 @@
 #include "server/http_conn.h"
 #include "server/http_internal.h"
 #include "server/http_listen.h"
+#include "server/http_mhd_compat.h"
 #include "server/http_route.h"
 #include "server/http_websocket.h"
 #include "virtgate/cleanup.h"
@@ -280,17 +281,18 @@ static int check_target(struct vg_request *rq)
     return 0;
 }
 
-/* A NUL byte in the target ends it for whoever reads a string: what would be carried out
- * is not what was asked. libmicrohttpd's strings lie side by side as they came. So it is
- * with blanks, which others would read as the end (RFC 9112, 3). */
-static int check_whole(struct vg_http_call *call, const char *version)
+/* What libmicrohttpd let through, and what others on the way would read otherwise (RFC
+ * 9112, 3). */
+static int check_whole(struct vg_http_call *call, const char *method, const char *version)
 {
-    if (version == call->target_end && !strpbrk(call->rq->target, " \t"))
+    const char *fault = vg_mhd_find_fault(call->connection, method, &call->at, version);
+
+    if (!fault && strpbrk(call->rq->target, " \t"))
+        fault = "The request target holds a blank; %20 stands for one";
+    if (!fault)
         return 0;
     call->close = true;
-    vg_error_set(&call->rq->error, VG_E_BAD_REQUEST,
-                 "The request line is malformed; a method, a target without blanks or "
-                 "NUL bytes, and HTTP/1.1 are accepted, parted by single blanks");
+    vg_error_set(&call->rq->error, VG_E_BAD_REQUEST, "%s", fault);
     return -1;
 }
 
@@ -301,7 +303,7 @@ static int judge_header(struct vg_http_call *call, const char *method,
     struct vg_request *rq = call->rq;
 
     rq->path_length = strcspn(rq->target, "?");
-    if (identify(call, method, version) < 0 || check_whole(call, version) < 0 ||
+    if (identify(call, method, version) < 0 || check_whole(call, method, version) < 0 ||
         check_target(rq) < 0)
         return -1;
     if (rq->method == VG_OPTIONS && strcmp(rq->target, "*") == 0)
@@ -323,6 +325,7 @@ static enum MHD_Result begin_call(struct vg_http_call *call, const char *method,
                                   const char *version)
 {
     call->begun = true;
+    vg_mhd_has_read(call);
     int rc = judge_header(call, method, version);
     bool body = vg_http_has_body(&call->headers);
 
@@ -335,12 +338,24 @@ static enum MHD_Result begin_call(struct vg_http_call *call, const char *method,
     return MHD_YES;
 }
 
+/* Of a chunked body, what libmicrohttpd let through. */
+static int check_chunk(struct vg_http_call *call, const char *fault)
+{
+    if (!call->headers.transfer_encoding || !fault)
+        return 0;
+    call->close = true;
+    vg_error_set(&call->rq->error, VG_E_BAD_REQUEST, "%s", fault);
+    return -1;
+}
+
 static enum MHD_Result complete_call(struct vg_http_call *call)
 {
     if (call->watching)
         return watch_events(call);
     if (!vg_http_conn_claim(call->conn))
         return MHD_NO;
+    if (!call->rq->error.status)
+        (void)check_chunk(call, vg_mhd_find_trailer_fault(call->connection));
     if (call->rq->error.status)
         return refuse(call, call->allow);
     if (call->rq->method == VG_OPTIONS)
@@ -367,7 +382,8 @@ static enum MHD_Result take_body(struct vg_http_call *call, const char *data,
     *size = 0;
     if (call->rq->error.status)
         return MHD_YES; /* too large: the rest is not kept */
-    (void)vg_http_take_body(call, data, n);
+    if (check_chunk(call, vg_mhd_find_chunk_fault(data)) == 0)
+        (void)vg_http_take_body(call, data, n);
     return MHD_YES;
 }
 
@@ -381,8 +397,8 @@ enum MHD_Result vg_http_on_request(void *data, struct MHD_Connection *connection
     (void)connection;
     (void)url;
 
-    if (!call)
-        return MHD_NO;
+    if (!call || (call->begun && call->status && !call->response))
+        return MHD_NO; /* out of memory, or answered by vg_http_on_library_log() */
     if (!call->begun)
         return call->conn ? behind_door(call, method, version) : MHD_NO;
     if (call->response)
@@ -392,16 +408,33 @@ enum MHD_Result vg_http_on_request(void *data, struct MHD_Connection *connection
     return behind_door(call, method, version);
 }
 
-/* ---- begin and end of a request on the wire ---------------------------------------- */
-
-/* libmicrohttpd takes the query apart once more, key by key into the memory it has for a
- * connection, and where that is full it gives no answer. Nobody asks it for the keys. */
-static void hide_query(const char *target)
+/* libmicrohttpd is about to refuse a request whose header is whole. Its own answer is no
+ * problem+json, and 0.9.75 sends it twice, so ours goes first and nothing after it. */
+void vg_http_on_library_log(void)
 {
-    char *query = strchr((char *)(uintptr_t)target, '?');
-    if (query && query[1])
-        query[1] = '\0';
+    struct vg_http_call *call = vg_mhd_call_in_doubt();
+
+    if (!call || !call->conn)
+        return;
+    vg_http_read_headers(call);
+    if (vg_http_check_framing(call) == 0) {
+        vg_http_release_headers(&call->headers); /* said of something else */
+        call->headers = (struct vg_http_headers){0};
+        return;
+    }
+    vg_mhd_has_read(call);
+    call->begun = call->close = call->conn->lingers = true;
+    make_request_id(call->rq->id);
+    call->rq->method_name = "?";
+    if (!vg_http_conn_claim(call->conn))
+        return;
+    struct vg_reply reply = vg_fail(call->rq);
+    call->status = reply.status;
+    vg_mhd_answer_first(call, &reply);
+    vg_reply_clear(&reply);
 }
+
+/* ---- begin and end of a request on the wire ---------------------------------------- */
 
 /* The whole target as received; libmicrohttpd itself takes it apart, and too early. */
 void *vg_http_on_target(void *data, const char *target, struct MHD_Connection *connection)
@@ -415,7 +448,6 @@ void *vg_http_on_target(void *data, const char *target, struct MHD_Connection *c
         .rq = vg_request_new(),
         .connection = connection,
         .conn = vg_http_conn_of(connection),
-        .target_end = target + strlen(target) + 1,
     };
     if (!call->rq || vg_request_set_target(call->rq, target) < 0) {
         vg_request_unref(call->rq);
@@ -427,7 +459,8 @@ void *vg_http_on_target(void *data, const char *target, struct MHD_Connection *c
     call->rq->done_data = call;
     if (call->conn)
         vg_http_conn_reads(call->conn, config->header_timeout);
-    hide_query(target);
+    call->at = vg_mhd_take_target(target);
+    vg_mhd_reads(call);
     atomic_fetch_add(&active, 1);
     return call;
 }
@@ -443,6 +476,7 @@ void vg_http_on_completed(void *data, struct MHD_Connection *connection, void **
     if (!call)
         return;
     *state = NULL;
+    vg_mhd_has_read(call);
     if (call->conn)
         vg_http_conn_waited(call->conn);
     if (call->conn && !call->status && vg_http_conn_is_late(call->conn))
@@ -473,6 +507,8 @@ void vg_http_on_completed(void *data, struct MHD_Connection *connection, void **
 int vg_http_start(const struct vg_config *cfg)
 {
     config = cfg;
+    if (vg_mhd_self_test() < 0)
+        return -1;
     if (config->token_file && vg_http_auth_load(config->token_file) < 0)
         return -1;
     if (vg_http_conns_start(config) < 0)

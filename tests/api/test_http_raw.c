@@ -49,7 +49,7 @@ static const struct raw_case cases[] = {
      OPEN},
     {"Host IPv6", "GET /health/live HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", 200, OPEN},
     {"Host empty", "GET /health/live HTTP/1.1\r\nHost: \r\n\r\n", REFUSED, WHICHEVER},
-    {"HTTP/1.0", "GET /health/live HTTP/1.0\r\n" H "\r\n", REFUSED, WHICHEVER},
+    {"HTTP/1.0", "GET /health/live HTTP/1.0\r\n" H "\r\n", 200, SHUT},
     {"HTTP/1.9", "GET /health/live HTTP/1.9\r\n" H "\r\n", REFUSED, SHUT},
     {"HTTP/2.0", "GET /health/live HTTP/2.0\r\n" H "\r\n", REFUSED, SHUT},
     {"HTTP/0.9", "GET /health/live\r\n\r\n", REFUSED, WHICHEVER},
@@ -114,22 +114,12 @@ static const struct raw_case cases[] = {
      "POST /domains/test/reset HTTP/1.1\r\n" H "Content-Type: application/json\r\n"
      "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n1\r\n}\r\n0\r\n\r\n",
      204, OPEN},
-    /* libmicrohttpd 0.9.75 joins folded lines (and, worse, puts them into the name of the
-     * field), drops fields without a name and cuts values at NUL before anybody can look:
-     * what is proved here is only that the gateway lives on. 0.9.77 refuses folding. */
-    {"obs-fold", "GET /health/live HTTP/1.1\r\n" H "X-A: b\r\n c\r\n\r\n", ANY,
-     WHICHEVER},
-    {"folded smuggling",
-     "POST /domains/test/reset HTTP/1.1\r\n" H "Content-Lengt: 5\r\n h\r\n\r\nabcde", ANY,
-     WHICHEVER},
     {"space before colon", "GET /health/live HTTP/1.1\r\n" H "X-A : b\r\n\r\n", REFUSED,
      SHUT},
     {"Transfer-Encoding with a space",
      "POST /domains/test/reset HTTP/1.1\r\n" H "Transfer-Encoding : chunked\r\n\r\n"
      "2\r\n{}\r\n0\r\n\r\n",
      REFUSED, SHUT},
-    {"empty header name", "GET /health/live HTTP/1.1\r\n" H ": b\r\n\r\n", ANY,
-     WHICHEVER},
     {"no colon", "GET /health/live HTTP/1.1\r\n" H "nonsense\r\n\r\n", REFUSED, SHUT},
     {"control character in a value",
      "GET /health/live HTTP/1.1\r\n" H "X-A: \x01\r\n\r\n", REFUSED, WHICHEVER},
@@ -231,12 +221,9 @@ static void test_nul(int port)
         PATH("DELETE /domains/test\0/snapshots/s"),
         PATH("POST /domains/test/suspend?\0x"),
     };
-    static const char value[] = "GET /health/live HTTP/1.1\r\n" H "X-A: a\0b\r\n\r\n";
     static const struct raw_case refused = {"NUL in the target", NULL, 400, SHUT};
-    static const struct raw_case cut = {"NUL in a value", NULL, ANY, WHICHEVER};
     for (size_t i = 0; i < COUNT(paths); i++)
         run_case(port, &refused, paths[i].text, paths[i].size);
-    run_case(port, &cut, value, sizeof(value) - 1);
 }
 
 /* Many arguments, many headers, long ones: an answer, never silence. */
