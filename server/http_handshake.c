@@ -29,7 +29,7 @@ int vg_http_websocket_asked(struct vg_http_call *call)
 {
     const struct vg_http_headers *h = &call->headers;
 
-    if (!has_token(h->upgrade, "websocket") || call->rq->method != VG_GET)
+    if (!has_token(h->upgrade, "websocket") || call->rq->method != VG_GET || call->old)
         return 0;
     if (!h->websocket_version || strcmp(h->websocket_version, "13") != 0) {
         vg_error_set(&call->rq->error, VG_E_UPGRADE_REQUIRED,

@@ -54,6 +54,7 @@ struct vg_http_headers {
         n_fetch_site;
     size_t n_fields, total; /* of all fields; total in bytes */
     const char *fault;      /* what is malformed */
+    char *authority;        /* of an absolute target, instead of Host; owned */
     char *joined[8];        /* lists that came in several lines; owned */
     unsigned int n_joined;
     struct vg_prefer prefer;
@@ -98,8 +99,16 @@ int vg_http_check(struct vg_http_call *call, const char *version,
  * request's error is set. */
 int vg_http_check_sender(struct vg_http_call *call, const struct vg_config *config);
 
-/* Content-Type and Accept against the route. -1: the request's error is set. */
+/* Accept against the route, and Content-Type where a body's length is known. -1: the
+ * request's error is set. */
 int vg_http_negotiate(struct vg_http_call *call, const struct vg_config *config);
+
+/* Content-Type and length of a body that is there. -1: the request's error is set. */
+int vg_http_negotiate_body(struct vg_http_call *call, const struct vg_config *config);
+
+/* Of a target in absolute form (RFC 9112, 3.2.2) makes the path, and its authority the
+ * Host. -1: the request's error is set. */
+int vg_http_take_authority(struct vg_http_call *call);
 
 /* Appends a piece of the body. -1: too large or out of memory, the request's error is
  * set. */
@@ -108,7 +117,7 @@ int vg_http_take_body(struct vg_http_call *call, const char *data, size_t n);
 /* Gives the share of the memory for bodies back. */
 void vg_http_release_body(struct vg_http_call *call);
 
-/* Whether a body is announced. */
+/* Whether a body is announced; one in chunks may be empty. */
 bool vg_http_has_body(const struct vg_http_headers *headers);
 
 /* Makes the call's response of a reply, which is taken. `allow` may be NULL. */

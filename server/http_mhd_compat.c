@@ -117,6 +117,15 @@ const char *vg_mhd_find_trailer_fault(struct MHD_Connection *connection)
     return w.whole ? NULL : "A line after the last chunk is malformed";
 }
 
+void vg_mhd_end_with_header(struct MHD_Response *response)
+{
+#if MHD_VERSION >= 0x01000000
+    MHD_set_response_options(response, MHD_RF_HEAD_ONLY_RESPONSE, MHD_RO_END);
+#else /* without chunks, and so with the connection's end */
+    MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
+#endif
+}
+
 /* ---- refused by libmicrohttpd -------------------------------------------------------
  */
 

@@ -45,6 +45,10 @@ const char *vg_mhd_find_chunk_fault(const char *data);
 /* The same of the fields after a chunked body. */
 const char *vg_mhd_find_trailer_fault(struct MHD_Connection *connection);
 
+/* Nothing follows the header of this answer to a HEAD, whose body has no end: 0.9.75
+ * would send the last chunk. */
+void vg_mhd_end_with_header(struct MHD_Response *response);
+
 /* ---- what libmicrohttpd refuses itself ----------------------------------------------
  *
  * A Content-Length that is no number it answers in its own words, 0.9.75 twice, and the

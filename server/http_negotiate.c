@@ -251,16 +251,11 @@ static bool is_xml(const struct vg_request *rq, const char *type)
            (is_media(type, "application/xml") || is_media(type, "text/xml"));
 }
 
-static int negotiate_content(struct vg_http_call *call, const struct vg_config *config)
+int vg_http_negotiate_body(struct vg_http_call *call, const struct vg_config *config)
 {
     struct vg_request *rq = call->rq;
     const struct vg_http_headers *h = &call->headers;
 
-    if (!vg_http_has_body(h)) {
-        if (is_xml(rq, h->content_type))
-            rq->body_kind = VG_BODY_XML; /* a document was meant: an empty one is none */
-        return 0;
-    }
     if (refuse_encoding(call) < 0)
         return -1;
     if (h->content_type && is_json(rq, h->content_type)) {
@@ -307,5 +302,11 @@ int vg_http_negotiate(struct vg_http_call *call, const struct vg_config *config)
     call->rq->fresh = wants_fresh(call->headers.cache_control);
     if (negotiate_accept(call) < 0)
         return -1;
-    return negotiate_content(call, config);
+    /* in chunks, whether there is a body is not known before its first byte */
+    const struct vg_http_headers *h = &call->headers;
+    if (!h->transfer_encoding && vg_http_has_body(h))
+        return vg_http_negotiate_body(call, config);
+    if (is_xml(call->rq, h->content_type)) /* a document is meant: an empty one is none */
+        call->rq->body_kind = VG_BODY_XML;
+    return 0;
 }

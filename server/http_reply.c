@@ -295,14 +295,14 @@ void vg_http_build_response(struct vg_http_call *call, struct vg_reply *reply,
         reply->status = 304;
         reply->type = NULL;
     }
-    /* after the header alone libmicrohttpd 0.9.75 sends the last chunk all the same */
-    bool excess = reply->watching && call->rq->method == VG_HEAD;
+    bool head_only = reply->watching && call->rq->method == VG_HEAD;
     const struct vg_body *body = reply->body;
     if (memorable && is_remembered(sent, call, reply, &form)) {
         send_again(sent, call);
     } else {
-        call->response =
-            make_response(call, reply, &form, allow, closing || call->close || excess);
+        call->response = make_response(call, reply, &form, allow, closing || call->close);
+        if (head_only && call->response)
+            vg_mhd_end_with_header(call->response);
         if (memorable && call->response)
             remember(sent, call, body, reply, &form);
     }

@@ -147,12 +147,13 @@ void vg_http_release_headers(struct vg_http_headers *h)
 {
     while (h->n_joined)
         free(h->joined[--h->n_joined]);
+    free(vg_take(&h->authority));
 }
 
 bool vg_http_has_body(const struct vg_http_headers *h)
 {
     return h->transfer_encoding ||
-           (h->content_length && strcmp(h->content_length, "0") != 0);
+           (h->content_length && h->content_length[strspn(h->content_length, "0")]);
 }
 
 /* ---- framing ----------------------------------------------------------------------- */

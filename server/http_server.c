@@ -264,8 +264,9 @@ static int identify(struct vg_http_call *call, const char *method, const char *v
         rq->last_event = copy_condition(rq, call->headers.last_event_id);
     if (call->headers.traceparent)
         call->traceparent = strdup(call->headers.traceparent);
-    int rc = vg_http_check(call, version, config);
-    return rq->error.status ? -1 : rc;
+    if (rq->error.status || vg_http_take_authority(call) < 0)
+        return -1;
+    return vg_http_check(call, version, config);
 }
 
 static int check_target(struct vg_request *rq)
@@ -382,7 +383,10 @@ static enum MHD_Result take_body(struct vg_http_call *call, const char *data,
     *size = 0;
     if (call->rq->error.status)
         return MHD_YES; /* too large: the rest is not kept */
-    if (check_chunk(call, vg_mhd_find_chunk_fault(data)) == 0)
+    if (check_chunk(call, vg_mhd_find_chunk_fault(data)) < 0)
+        return MHD_YES;
+    bool begins = call->headers.transfer_encoding && !call->rq->body_length;
+    if (!begins || vg_http_negotiate_body(call, config) == 0)
         (void)vg_http_take_body(call, data, n);
     return MHD_YES;
 }

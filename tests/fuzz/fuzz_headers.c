@@ -54,6 +54,10 @@ static void check_call(struct vg_http_call *call, const struct vg_config *config
     MUST((rq->accept != VG_ACCEPT_PNG && rq->accept != VG_ACCEPT_PPM) ||
          (rq->route->flags & VG_GIVES_IMAGE));
     MUST(rq->body_kind != VG_BODY_XML || (rq->route->flags & VG_XML));
+    if (call->headers.transfer_encoding && vg_http_negotiate_body(call, config) < 0) {
+        fuzz_check_error(rq);
+        return;
+    }
     MUST((rq->body_kind != VG_BODY_NONE) == vg_http_has_body(&call->headers));
     if (rq->body_kind != VG_BODY_NONE)
         MUST(vg_http_take_body(call, "{}", 2) == 0 && rq->body_length == 2);
