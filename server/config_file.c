@@ -4,10 +4,12 @@
  * is wrong ends it, with FILE:LINE and what is accepted there.
  */
 #include "config_internal.h"
+#include "server/private_file.h"
 
 #include <errno.h>
 #include <ini.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "virtgate/cleanup.h"
 
@@ -86,6 +88,17 @@ static char *read_line(char *buffer, int size, void *data)
     return buffer;
 }
 
+/* Of a URI: a file that others may read is no place for a password. */
+static int check_secret(struct vg_config_read *r, const char *where, const char *uri)
+{
+    if (!r->is_readable || !vg_config_has_password(uri))
+        return 0;
+    return vg_config_fail(r,
+                          "%s: the URI has a password, and `%s` is world-readable; run: "
+                          "chmod o-r '%s'",
+                          where, r->path, r->path);
+}
+
 static int set_host_key(struct vg_config_read *r, const char *key, const char *value)
 {
     vg_autofree char *where = NULL, *host = NULL;
@@ -104,6 +117,8 @@ static int set_host_key(struct vg_config_read *r, const char *key, const char *v
         where = NULL;
         return vg_config_fail(r, "out of memory");
     }
+    if (check_secret(r, where, value) < 0)
+        return -1;
     return vg_config_set(r, VG_CONFIG_I_hosts, VG_CONFIG_FILE, where, host);
 }
 
@@ -148,6 +163,9 @@ static int set_key(struct vg_config_read *r, const char *key, const char *value)
         where = NULL;
         return vg_config_fail(r, "out of memory");
     }
+    bool uri = i == VG_CONFIG_I_connect || i == VG_CONFIG_I_hosts;
+    if (uri && check_secret(r, where, value) < 0)
+        return -1;
     return vg_config_set(r, i, VG_CONFIG_FILE, where, value);
 }
 
@@ -160,16 +178,28 @@ static int take_key(void *data, const char *section, const char *key, const char
     return !r->message;
 }
 
+static int open_file(struct vg_config_read *r, const char *where)
+{
+    vg_autofree char *why = NULL;
+    int fd = vg_private_open(r->path, false, &why);
+    if (fd < 0)
+        return vg_config_fail(r, "%s: %s", where, why ? why : "out of memory");
+    r->is_readable = vg_private_is_readable(fd);
+    r->stream = fdopen(fd, "r");
+    if (r->stream)
+        return 0;
+    close(fd);
+    return vg_config_fail(r, "out of memory");
+}
+
 int vg_config_read_file(struct vg_config_read *r)
 {
     r->path = r->config.config_file;
     if (!r->path)
         return 0;
     const char *where = r->where[VG_CONFIG_I_config_file].v[0];
-    r->stream = fopen(r->path, "re");
-    if (!r->stream)
-        return vg_config_fail(r, "%s: cannot read `%s`: %s", where, r->path,
-                              strerror(errno));
+    if (open_file(r, where) < 0)
+        return -1;
     int line = ini_parse_stream(read_line, r, take_key, r);
     if (ferror(r->stream))
         return vg_config_fail(r, "%s: cannot read `%s`: %s", where, r->path,

@@ -53,6 +53,7 @@ struct vg_config_read {
     FILE *stream;
     const char *path;
     int line, failed_line;
+    bool is_readable; /* by others */
     bool in_host, has_uri;
     char host[65]; /* of the section [host NAME] being read */
     int host_line;
@@ -79,6 +80,9 @@ int vg_config_parse_number(const char *text, int64_t *ret);
 int vg_config_parse_bool(const char *text, bool *ret);
 bool vg_config_is_host_name(const char *name, size_t n);
 bool vg_config_is_port(const char *text);
+
+/* Whether a libvirt URI holds a password, of its user or in its query. */
+bool vg_config_has_password(const char *uri);
 
 /* Why a text cannot be a libvirt URI, NULL when it can. Static. */
 const char *vg_config_find_no_uri(const char *text);

@@ -54,6 +54,32 @@ static const char *find_unsafe_parameter(const char *item, size_t n)
     return NULL;
 }
 
+/* Whether the query has a parameter of that name. */
+static bool any_parameter(const char *uri, const char *name)
+{
+    const char *query = uri + strcspn(uri, "?#");
+    const char *end = query + strcspn(query, "#");
+    while (query < end) {
+        query++;
+        size_t n = strcspn(query, "&;#");
+        const char *equals = memchr(query, '=', n);
+        if (is_decoded(query, equals ? (size_t)(equals - query) : n, name))
+            return true;
+        query += n;
+    }
+    return false;
+}
+
+bool vg_config_has_password(const char *uri)
+{
+    const char *authority = strstr(uri, "://");
+    size_t n = authority ? strcspn(authority + 3, "/?#") : 0;
+    const char *at = n ? memrchr(authority + 3, '@', n) : NULL;
+    if (at && memchr(authority + 3, ':', (size_t)(at - authority - 3)))
+        return true;
+    return any_parameter(uri, "password");
+}
+
 const char *vg_config_find_unsafe(const char *uri)
 {
     if (!*uri)

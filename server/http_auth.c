@@ -153,6 +153,7 @@ enum vg_role vg_http_auth(struct vg_http_call *call, const struct vg_config *con
         return VG_ROLE_ADMIN;
     if (!header || strncasecmp(header, "Bearer ", 7) != 0)
         return VG_ROLE_NONE;
-    return find_token(header + 7 + strspn(header + 7, " "), rq->principal,
-                      sizeof(rq->principal));
+    const char *token = header + 7 + strspn(header + 7, " ");
+    return *token ? find_token(token, rq->principal, sizeof(rq->principal))
+                  : VG_ROLE_NONE;
 }

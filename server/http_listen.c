@@ -134,10 +134,10 @@ static void say_listening(const char *where, int fd)
 
 /* ---- TLS --------------------------------------------------------------------------- */
 
-static char *read_pem(const char *path, mode_t refused)
+static char *read_pem(const char *path, bool secret)
 {
     vg_autofree char *message = NULL;
-    char *text = vg_private_read(path, refused, &message);
+    char *text = vg_private_read(path, secret, &message);
 
     if (!text)
         vg_log(VG_LOG_ERROR, "http", "%s", message ? message : "out of memory");
@@ -148,10 +148,10 @@ static int load_tls(const struct vg_config *config)
 {
     if (!config->tls_cert)
         return 0;
-    tls_cert = read_pem(config->tls_cert, 0);
-    tls_key = read_pem(config->tls_key, S_IROTH);
+    tls_cert = read_pem(config->tls_cert, false);
+    tls_key = read_pem(config->tls_key, true);
     if (config->tls_client_ca)
-        tls_client_ca = read_pem(config->tls_client_ca, 0);
+        tls_client_ca = read_pem(config->tls_client_ca, false);
     return tls_cert && tls_key && (!config->tls_client_ca || tls_client_ca) ? 0 : -1;
 }
 

@@ -7,7 +7,6 @@
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
 #include <string.h>
-#include <sys/stat.h>
 
 static gnutls_datum_t datum_of(char *text)
 {
@@ -17,7 +16,7 @@ static gnutls_datum_t datum_of(char *text)
 
 int vg_http_tls_check_certificates(const char *path, char **reterr)
 {
-    vg_autofree char *text = vg_private_read(path, 0, reterr);
+    vg_autofree char *text = vg_private_read(path, false, reterr);
     gnutls_x509_crt_t *list = NULL;
     unsigned int n = 0;
 
@@ -38,7 +37,7 @@ int vg_http_tls_check_certificates(const char *path, char **reterr)
 
 int vg_http_tls_check_key(const char *path, char **reterr)
 {
-    vg_autofree char *text = vg_private_read(path, S_IROTH, reterr);
+    vg_autofree char *text = vg_private_read(path, true, reterr);
     gnutls_x509_privkey_t key = NULL;
 
     if (!text)

@@ -23,28 +23,59 @@ int vg_private_fail(char **reterr, const char *format, ...)
     return -1;
 }
 
-int vg_private_open(const char *path, mode_t refused, char **reterr)
+static int check_mode(const char *path, mode_t mode, bool secret, char **reterr)
+{
+    const mode_t group = mode & S_IWGRP;
+    const mode_t others = mode & (secret ? S_IWOTH | S_IROTH : S_IWOTH);
+    const char *others_fix = secret ? "o-rw" : "o-w";
+
+    if (!group && !others)
+        return 0;
+    return vg_private_fail(reterr, "`%s` is %s; run: chmod %s%s%s '%s'", path,
+                           others & S_IWOTH ? "world-writable"
+                           : group          ? "group-writable"
+                                            : "world-readable",
+                           group ? "g-w" : "", group && others ? "," : "",
+                           others ? others_fix : "", path);
+}
+
+static int check_owner(const char *path, uid_t owner, char **reterr)
+{
+    if (owner == 0 || owner == geteuid())
+        return 0;
+    return vg_private_fail(reterr,
+                           "`%s` belongs to user %u; only root and the gateway's own "
+                           "user %u may own it; run: chown %u '%s'",
+                           path, owner, geteuid(), geteuid(), path);
+}
+
+int vg_private_open(const char *path, bool secret, char **reterr)
 {
     /* Without O_NONBLOCK a FIFO would hang the start. */
     vg_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat st;
 
-    if (fd < 0 || fstat(fd, &st) < 0)
+    if (fd < 0 || fstat(fd, &st) < 0 || fcntl(fd, F_SETFL, 0) < 0)
         return vg_private_fail(reterr, "cannot read `%s`: %s", path, strerror(errno));
     if (S_ISDIR(st.st_mode))
         return vg_private_fail(reterr, "`%s` is a directory", path);
-    if (st.st_mode & refused)
-        return vg_private_fail(reterr, "`%s` is world-%s; run: chmod %s '%s'", path,
-                               st.st_mode & refused & S_IWOTH ? "writable" : "readable",
-                               refused & S_IWOTH ? "o-rw" : "o-r", path);
+    if (check_owner(path, st.st_uid, reterr) < 0 ||
+        check_mode(path, st.st_mode, secret, reterr) < 0)
+        return -1;
     int result = fd;
     fd = -1;
     return result;
 }
 
-char *vg_private_read(const char *path, mode_t refused, char **reterr)
+bool vg_private_is_readable(int fd)
 {
-    vg_autofd int fd = vg_private_open(path, refused, reterr);
+    struct stat st;
+    return fstat(fd, &st) < 0 || st.st_mode & S_IROTH;
+}
+
+char *vg_private_read(const char *path, bool secret, char **reterr)
+{
+    vg_autofd int fd = vg_private_open(path, secret, reterr);
     if (fd < 0)
         return NULL;
     vg_autofree char *text = malloc(MAX_SIZE + 1);

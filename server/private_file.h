@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Files that the configuration names, some of which others may not read.
+ * Files that decide who may do what. Whoever can write one of them can do anything, so
+ * they belong to root or to the gateway's own user, and only the owner may write them.
  */
 #pragma once
 
-#include <sys/types.h>
+#include <stdbool.h>
 
-/* Opens a file to read. `refused` are permission bits that it must not have. On failure
- * -1, and *reterr (owned; NULL: out of memory) names the file and says what is wrong. */
-int vg_private_open(const char *path, mode_t refused, char **reterr);
+/* Opens such a file to read. Others may not read a `secret` one either. On failure -1,
+ * and *reterr (owned; NULL: out of memory) names the file and says what is wrong and what
+ * mends it. */
+int vg_private_open(const char *path, bool secret, char **reterr);
 
 /* The whole of such a file, ended by a NUL byte; owned. NULL: as above. */
-char *vg_private_read(const char *path, mode_t refused, char **reterr);
+char *vg_private_read(const char *path, bool secret, char **reterr);
+
+/* Whether others may read an open file. */
+bool vg_private_is_readable(int fd);
 
 /* Sets *reterr; returns -1. */
 __attribute__((format(printf, 2, 3))) int vg_private_fail(char **reterr,

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define LINE_FORM "NAME ROLE SHA256 [EXPIRES]"
 
@@ -47,6 +46,12 @@ static int parse_expiry(const char *text, time_t *ret)
     return 0;
 }
 
+/* What sha256sum makes of a token that was not there: a variable without a value, say. */
+static const unsigned char hash_of_nothing[VG_TOKEN_HASH_SIZE] = {
+    0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4,
+    0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b,
+    0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55};
+
 /* NULL when the line is right, else what is wrong with it. */
 static const char *parse_line(char *line, struct vg_token *ret)
 {
@@ -65,6 +70,8 @@ static const char *parse_line(char *line, struct vg_token *ret)
         return "the role is none of viewer, operator, admin";
     if (parse_hash(words[2], ret->hash) < 0)
         return "the hash is not 64 hexadecimal digits";
+    if (memcmp(ret->hash, hash_of_nothing, sizeof(hash_of_nothing)) == 0)
+        return "the hash is that of an empty token";
     if (n == 4 && parse_expiry(words[3], &ret->expires) < 0)
         return "the expiry is not like 2027-01-31T00:00:00Z";
     return NULL;
@@ -109,7 +116,7 @@ static int read_lines(FILE *file, const char *path, struct vg_tokens *ret, char 
 
 int vg_tokens_read(const char *path, struct vg_tokens *ret, char **reterr)
 {
-    int fd = vg_private_open(path, S_IROTH | S_IWOTH, reterr);
+    int fd = vg_private_open(path, true, reterr);
     FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
 
     *ret = (struct vg_tokens){0};

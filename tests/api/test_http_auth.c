@@ -30,6 +30,8 @@ static const struct step roles[] = {
      .wants = {"WWW-Authenticate: Bearer*"}},
     {"GET", "/domains", 401, NULL, .headers = {"Authorization: Bearer nonsense"}},
     {"GET", "/domains", 401, NULL, .headers = {"Authorization: Bearer "}},
+    {"GET", "/domains", 401, NULL, .headers = {"Authorization: Bearer"}},
+    {"GET", "/domains", 401, NULL, .headers = {"Authorization: Bearer   \t "}},
     {"GET", "/domains", 401, NULL, .headers = {"Authorization: Basic dmlld2VyLXRva2Vu"}},
     {"GET", "/domains", 401, NULL, .headers = {EXPIRED}},
     {"GET", "/domains?token=admin-token", 401, NULL},
@@ -179,6 +181,10 @@ static void test_bad_reloads(struct scenario *s, const char *dir)
         {"echo nonsense >\"$1\"/tokens", "tokens:1: expected NAME ROLE SHA256 [EXPIRES]"},
         {"echo '#' >\"$1\"/tokens", "holds no token"},
         {"chmod 604 \"$1\"/tokens", "is world-readable; run: chmod o-rw"},
+        {"chmod 620 \"$1\"/tokens", "is group-writable; run: chmod g-w"},
+        {"umask 077; echo \"e admin $(sha256sum </dev/null | cut -d' ' -f1)\" "
+         ">\"$1\"/tokens; chmod 600 \"$1\"/tokens",
+         "tokens:1: the hash is that of an empty token"},
         {"rm \"$1\"/tokens", "No such file or directory"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {

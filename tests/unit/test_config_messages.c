@@ -115,8 +115,7 @@ static void test_environment_messages(void **state)
          "--token-file, --tls-cert and --tls-key" OR_ELSE},
         {{.environment = "VIRTGATE_CONFIG=none.conf"},
          "VIRTGATE_CONFIG: cannot read `none.conf`: No such file or directory"},
-        {{.environment = "VIRTGATE_CONFIG=/"},
-         "VIRTGATE_CONFIG: cannot read `/`: Is a directory"},
+        {{.environment = "VIRTGATE_CONFIG=/"}, "VIRTGATE_CONFIG: `/` is a directory"},
         {{.environment = "VIRTGATE_CONNECT="},
          "VIRTGATE_CONNECT: this libvirt URI is unsafe: it is empty, so libvirt would "
          "choose the hypervisor; to accept it, give --allow-unsafe-uri"},
@@ -245,7 +244,7 @@ static void test_rule_messages(void **state)
         {{.args = {"--token-file=open.pem"}},
          "--token-file: `open.pem` is world-writable; run: chmod o-rw 'open.pem'"},
         {{.args = {"--tls-cert=a.pem", "--tls-key=open.pem"}},
-         "--tls-key: `open.pem` is world-readable; run: chmod o-r 'open.pem'"},
+         "--tls-key: `open.pem` is world-writable; run: chmod o-rw 'open.pem'"},
         {{.args = {"--tls-cert=a.pem", "--tls-key=a.pem", "--tls-client-ca=none"}},
          "--tls-client-ca: cannot read `none`: No such file or directory"},
         {{.args = {"--tls-cert=a.tokens", "--tls-key=a.pem"}},
@@ -265,6 +264,45 @@ static void test_rule_messages(void **state)
     check_messages(rows, sizeof(rows) / sizeof(rows[0]));
 }
 
+/* Who can write the file can do anything; who can read it, may not read a password. */
+static void test_file_modes(void **state)
+{
+    static const struct {
+        const char *text;
+        mode_t mode;
+        const char *message; /* NULL: it is read */
+    } rows[] = {
+#define PASSWORD                                                                         \
+    "the URI has a password, and `open.conf` is world-readable; run: chmod o-r "         \
+    "'open.conf'"
+        {"pool-size = 3\n", 0644, NULL},
+        {"pool-size = 3\n", 0664,
+         "--config: `open.conf` is group-writable; run: chmod g-w 'open.conf'"},
+        {"pool-size = 3\n", 0646,
+         "--config: `open.conf` is world-writable; run: chmod o-w 'open.conf'"},
+        {"connect = esx://u@h/?x=1\n", 0644, NULL},
+        {"connect = esx://u:p@h/\n", 0640, NULL},
+        {"connect = esx://u:p@h/\n", 0644, "open.conf:1: connect: " PASSWORD},
+        {"connect = esx://u@h/?x=1&Pass%77ord=p\n", 0644,
+         "open.conf:1: connect: " PASSWORD},
+        {"\nhost = a=esx://u:p@h/\n", 0604, "open.conf:2: host: " PASSWORD},
+        {"[host a]\nuri = esx://u@h/?password=p\n", 0644, "open.conf:2: uri: " PASSWORD},
+        {"connect = esx://h/?passwords=p#?password=p\n", 0644, NULL},
+        {"connect = esx://h/a:b@c\n", 0644, NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct input in = {.args = {"-f", "open.conf"}};
+        write_file("open.conf", rows[i].text, rows[i].mode);
+        if (rows[i].message) {
+            expect_message(&in, rows[i].message);
+        } else {
+            struct result r = read_good(&in);
+            clear_result(&r);
+        }
+    }
+}
+
 /* A lower level's bad value is found even where a higher level sets the option. */
 static void test_lower_checked(void **state)
 {
@@ -279,6 +317,7 @@ int main(void)
         cmocka_unit_test(test_command_line_messages),
         cmocka_unit_test(test_environment_messages),
         cmocka_unit_test(test_file_messages),
+        cmocka_unit_test(test_file_modes),
         cmocka_unit_test(test_long_line),
         cmocka_unit_test(test_rule_messages),
         cmocka_unit_test(test_lower_checked),
