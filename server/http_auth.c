@@ -44,24 +44,45 @@ void vg_http_auth_free(void)
 
 /* ---- a call ------------------------------------------------------------------------ */
 
-static enum vg_role find_token(const char *text, char *ret_name, size_t size)
+/* The token of that hash, unless it has expired. Lock held. */
+static const struct vg_token *find_token(const unsigned char hash[VG_TOKEN_HASH_SIZE])
 {
-    unsigned char hash[VG_TOKEN_HASH_SIZE];
-    enum vg_role role = VG_ROLE_NONE;
+    const struct vg_token *found = NULL;
+    time_t now = time(NULL);
 
-    if (gnutls_hash_fast(GNUTLS_DIG_SHA256, text, strlen(text), hash) < 0)
-        return VG_ROLE_NONE;
-    VG_LOCK(&lock);
     /* all of them, in the same time whichever it is */
     for (size_t i = 0; i < tokens.n; i++) {
         const struct vg_token *t = &tokens.v[i];
-        bool same = gnutls_memcmp(hash, t->hash, sizeof(hash)) == 0;
-        if (same && (!t->expires || t->expires > time(NULL))) {
-            role = t->role;
-            snprintf(ret_name, size, "%s", t->name);
-        }
+        bool same = gnutls_memcmp(hash, t->hash, sizeof(t->hash)) == 0;
+        if (same && (!t->expires || t->expires > now))
+            found = t;
     }
-    return role;
+    return found;
+}
+
+static enum vg_role take_token(struct vg_request *rq,
+                               const unsigned char hash[VG_TOKEN_HASH_SIZE])
+{
+    VG_LOCK(&lock);
+    const struct vg_token *t = find_token(hash);
+    if (!t)
+        return VG_ROLE_NONE;
+    memcpy(rq->principal, t->name, sizeof(rq->principal));
+    memcpy(rq->caller, t->hash, sizeof(rq->caller));
+    return t->role;
+}
+
+/* One that is empty is none, whatever the file has. */
+static enum vg_role check_bearer(struct vg_request *rq, const char *header)
+{
+    unsigned char hash[VG_TOKEN_HASH_SIZE];
+
+    if (strncasecmp(header, "Bearer ", 7) != 0)
+        return VG_ROLE_NONE;
+    const char *token = header + 7 + strspn(header + 7, " ");
+    if (!*token || gnutls_hash_fast(GNUTLS_DIG_SHA256, token, strlen(token), hash) < 0)
+        return VG_ROLE_NONE;
+    return take_token(rq, hash);
 }
 
 /* As much of a text as there is room for, without a part of a character. */
@@ -95,17 +116,36 @@ static void name_subject(gnutls_x509_crt_t certificate, char *ret, size_t size)
     }
 }
 
-static void name_peer(gnutls_session_t session, char *ret, size_t size)
+/* Who it is of: a name may be cut, or stand in several subjects. 0, or -1. */
+static int hash_subject(gnutls_x509_crt_t certificate, unsigned char *ret)
+{
+    gnutls_datum_t subject = {0};
+
+    if (gnutls_x509_crt_get_raw_dn(certificate, &subject) < 0)
+        return -1;
+    int rc = gnutls_hash_fast(GNUTLS_DIG_SHA256, subject.data, subject.size, ret);
+    gnutls_free(subject.data);
+    return rc < 0 ? -1 : 0;
+}
+
+/* False: there is no memory for it, so that nobody is known to call. */
+static bool know_peer(gnutls_session_t session, struct vg_http_conn *conn)
 {
     unsigned int n = 0;
     const gnutls_datum_t *peers = gnutls_certificate_get_peers(session, &n);
     gnutls_x509_crt_t certificate = NULL;
 
     if (!peers || !n || gnutls_x509_crt_init(&certificate) < 0)
-        return;
-    if (gnutls_x509_crt_import(certificate, &peers[0], GNUTLS_X509_FMT_DER) == 0)
-        name_subject(certificate, ret, size);
+        return false;
+    bool good =
+        gnutls_x509_crt_import(certificate, &peers[0], GNUTLS_X509_FMT_DER) == 0 &&
+        hash_subject(certificate, conn->subject_hash) == 0;
+    if (good) {
+        name_subject(certificate, conn->subject, sizeof(conn->subject));
+        conn->certified_until = gnutls_x509_crt_get_expiration_time(certificate);
+    }
     gnutls_x509_crt_deinit(certificate);
+    return good;
 }
 
 /* Also that it is meant for clients, where it says what it is meant for (RFC 5280,
@@ -127,13 +167,11 @@ static bool is_certified(struct vg_http_call *call)
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(call->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
 
-    if (!conn->checked && info) {
-        conn->certified = is_good(info->tls_session);
-        if (conn->certified)
-            name_peer(info->tls_session, conn->subject, sizeof(conn->subject));
-    }
+    if (!conn->checked && info)
+        conn->certified =
+            is_good(info->tls_session) && know_peer(info->tls_session, conn);
     conn->checked = true;
-    return conn->certified;
+    return conn->certified && conn->certified_until > time(NULL);
 }
 
 /* A certificate where --tls-client-ca asks for it, and then a token where --token-file
@@ -148,12 +186,9 @@ enum vg_role vg_http_auth(struct vg_http_call *call, const struct vg_config *con
         if (rq->lacks_certificate)
             return VG_ROLE_NONE;
         memcpy(rq->principal, call->conn->subject, sizeof(rq->principal));
+        memcpy(rq->caller, call->conn->subject_hash, sizeof(rq->caller));
     }
     if (!config->token_file)
         return VG_ROLE_ADMIN;
-    if (!header || strncasecmp(header, "Bearer ", 7) != 0)
-        return VG_ROLE_NONE;
-    const char *token = header + 7 + strspn(header + 7, " ");
-    return *token ? find_token(token, rq->principal, sizeof(rq->principal))
-                  : VG_ROLE_NONE;
+    return header ? check_bearer(rq, header) : VG_ROLE_NONE;
 }

@@ -34,6 +34,8 @@ struct vg_http_conn {
     bool local;              /* unix socket */
     bool checked, certified; /* whether it showed a valid client certificate */
     char subject[sizeof(((struct vg_request *)0)->principal)]; /* that one's */
+    unsigned char subject_hash[VG_CALLER_SIZE];
+    time_t certified_until;
     bool cut;
     bool lingers; /* refused with bytes unread: see http_linger.h */
     struct vg_http_sent sent;

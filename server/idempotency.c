@@ -18,7 +18,7 @@
 
 struct entry {
     struct entry *next;         /* in the bucket */
-    XXH128_hash_t key, request; /* of key and caller; of method, target and body */
+    XXH128_hash_t key, request; /* of caller and key; of method, target and body */
     bool done;
     struct entry *newer, *older; /* of those that are done */
     int64_t done_ns;
@@ -29,14 +29,6 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct entry *buckets[BUCKETS];
 static struct entry *newest, *oldest; /* of those that are done */
 static size_t n_done, n_bytes;
-
-static XXH128_hash_t hash_parts(const char *a, const char *b, const char *c,
-                                size_t c_length)
-{
-    XXH64_hash_t seed = XXH3_64bits(a, strlen(a));
-    seed = XXH3_64bits_withSeed(b, strlen(b), seed);
-    return XXH3_128bits_withSeed(c, c_length, seed);
-}
 
 static struct entry **find(XXH128_hash_t key)
 {
@@ -101,13 +93,20 @@ static struct entry *add(XXH128_hash_t key, XXH128_hash_t request)
 static XXH128_hash_t key_of(const struct vg_request *rq)
 {
     const char *key = rq->idempotency_key;
-    return hash_parts(rq->principal, "", key, strlen(key));
+    XXH64_hash_t caller = XXH3_64bits(rq->caller, sizeof(rq->caller));
+    return XXH3_128bits_withSeed(key, strlen(key), caller);
+}
+
+static XXH128_hash_t hash_request(const struct vg_request *rq)
+{
+    XXH64_hash_t seed = XXH3_64bits(rq->method_name, strlen(rq->method_name));
+    seed = XXH3_64bits_withSeed(rq->target, strlen(rq->target), seed);
+    return XXH3_128bits_withSeed(rq->body ? rq->body : "", rq->body_length, seed);
 }
 
 bool vg_idempotency_begin(struct vg_request *rq, struct vg_reply *ret_reply)
 {
-    XXH128_hash_t request = hash_parts(rq->method_name, rq->target,
-                                       rq->body ? rq->body : "", rq->body_length);
+    XXH128_hash_t request = hash_request(rq);
     VG_LOCK(&lock);
     struct entry *e = *find(key_of(rq));
 
@@ -147,6 +146,12 @@ void vg_idempotency_end(struct vg_request *rq, const struct vg_reply *reply)
     e->reply = vg_reply_share(reply);
     put_newest(e);
     drop_old(e->done_ns);
+}
+
+void vg_idempotency_watch(int64_t now_ns)
+{
+    VG_LOCK(&lock);
+    drop_old(now_ns);
 }
 
 void vg_idempotency_clear(void)

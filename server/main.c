@@ -59,6 +59,7 @@ static void watch(void)
     vg_http_watch(now);
     vg_hosts_watch(now);
     vg_operations_watch(now);
+    vg_idempotency_watch(now);
 }
 
 static void reload(const struct vg_config *config)

@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 
 #define VG_MAX_SEGMENTS 12
+#define VG_CALLER_SIZE  32
 
 enum vg_role {
     VG_ROLE_NONE,
@@ -83,6 +84,9 @@ struct vg_request {
     char *idempotency_key;  /* owned */
     char *if_match, *if_none_match; /* of changes; owned */
     struct vg_prefer prefer;
+    /* Whose it is, whatever the principal's name: the SHA-256 of the token, or of the
+     * certificate's subject; zeros: nobody's in particular. */
+    unsigned char caller[VG_CALLER_SIZE];
 
     /* What it turned out to be. */
     const struct vg_route *route;

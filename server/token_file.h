@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <time.h>
 
-#define VG_TOKEN_HASH_SIZE 32
+#define VG_TOKEN_HASH_SIZE VG_CALLER_SIZE
 
 struct vg_token {
     char name[sizeof(((struct vg_request *)0)->principal)];

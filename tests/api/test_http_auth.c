@@ -233,6 +233,38 @@ static void test_roles(const char *dir)
     free(output);
 }
 
+/* Two tokens of one name, as when one takes the other's place: what one of them did is no
+ * answer for the other. */
+static void test_one_name(const char *dir)
+{
+#define ONE "Authorization: Bearer one-token"
+#define TWO "Authorization: Bearer two-token"
+#define KEY "Idempotency-Key: k1"
+    static const struct step rows[] = {
+        {"POST", "/domains/test/suspend", 204, "", .headers = {ONE, KEY}},
+        {"POST", "/domains/test/suspend", 204, "", .headers = {ONE, KEY}},
+        {"POST", "/domains/test/suspend", 409, NULL, .headers = {TWO, KEY}},
+        {"POST", "/domains/test/resume", 422, GATEWAY("idempotency-mismatch"),
+         .headers = {ONE, KEY}},
+        {"POST", "/domains/test/resume", 204, "",
+         .headers = {TWO, "Idempotency-Key: k2"}},
+        {"POST", "/domains/test/suspend", 422, GATEWAY("idempotency-mismatch"),
+         .json = "{}", .headers = {ONE, KEY}},
+        {"GET", "/domains/test", 200, "{'state':'running'}", .headers = {ONE}},
+    };
+    char file[128];
+    struct scenario s;
+    snprintf(file, sizeof(file), "%s/one-name", dir);
+    run_shell("umask 077; cd \"$1\"; for t in one two; do echo \"ci operator $(printf "
+              "%s $t-token | sha256sum | cut -d' ' -f1)\"; done >one-name",
+              dir);
+    if (!scenario_begin(&s, "one name",
+                        ARGS("-c", "test:///default", "--token-file", file)))
+        return;
+    scenario_run(&s, rows, COUNT(rows));
+    scenario_end(&s);
+}
+
 /* ---- TLS --------------------------------------------------------------------------- */
 
 static void wait_for_log(const struct scenario *s, const char *text)
@@ -447,6 +479,7 @@ int main(void)
     if (!mkdtemp(dir))
         abort();
     test_roles(dir);
+    test_one_name(dir);
     run_rows("read-only", ARGS("-c", "test:///default", "--read-only"), read_only,
              COUNT(read_only));
     run_rows("origins", ARGS("-c", "test:///default", "--cors-origin", PAGE), origins,

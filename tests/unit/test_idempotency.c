@@ -19,34 +19,64 @@
 #define PIECE    ((size_t)1 << 20) /* and an answer of which */
 #define PIECES   33                /* so many are too much */
 
-static struct vg_request *request_with(const char *key)
+/* A request as the table sees it. */
+struct sent {
+    const char *key, *method, *target, *body;
+    unsigned char caller;
+};
+#define USUAL(text)                                                                      \
+    &(struct sent)                                                                       \
+    {                                                                                    \
+        .key = (text), .method = "POST", .target = "/domains/test/start"                 \
+    }
+
+static struct vg_request *make_request(const struct sent *sent)
 {
     struct vg_request *rq = vg_request_new();
     assert_non_null(rq);
-    rq->method_name = "POST";
-    rq->target = strdup("/domains/test/start");
-    rq->idempotency_key = strdup(key);
+    rq->method_name = sent->method;
+    rq->target = strdup(sent->target);
+    rq->idempotency_key = strdup(sent->key);
+    rq->body = sent->body ? strdup(sent->body) : NULL;
+    rq->body_length = sent->body ? strlen(sent->body) : 0;
+    rq->caller[VG_CALLER_SIZE - 1] = sent->caller;
+    snprintf(rq->principal, sizeof(rq->principal), "one name for all");
     rq->begun = true;
     return rq;
 }
 
 /* 0: the request is to run; else the status of what it is answered instead. */
-static int begin(const char *key)
+static int begin_sent(const struct sent *sent)
 {
-    struct vg_request *rq = request_with(key);
+    struct vg_request *rq = make_request(sent);
     struct vg_reply reply = {0};
     int status = vg_idempotency_begin(rq, &reply) ? 0 : reply.status;
+    assert_int_equal(rq->idempotent, status == 0);
     vg_reply_clear(&reply);
     vg_request_unref(rq);
     return status;
 }
 
+static int begin(const char *key)
+{
+    return begin_sent(USUAL(key));
+}
+
 static void end(const char *key, size_t length)
 {
-    struct vg_request *rq = request_with(key);
+    struct vg_request *rq = make_request(USUAL(key));
     struct vg_reply reply = vg_ok_bytes(rq, "text/plain", calloc(1, length), length);
     vg_idempotency_end(rq, &reply);
     vg_reply_clear(&reply);
+    vg_request_unref(rq);
+}
+
+static void end_with(const char *key, int status, bool begun, bool unasked)
+{
+    struct vg_request *rq = make_request(USUAL(key));
+    struct vg_reply reply = {.status = status, .unasked = unasked};
+    rq->begun = begun;
+    vg_idempotency_end(rq, &reply);
     vg_request_unref(rq);
 }
 
@@ -73,6 +103,85 @@ static void test_repeated(void **state)
     end("a", 1);
     assert_int_equal(begin("a"), 200);
     assert_int_equal(begin("b"), 0);
+}
+
+/* Two callers of one name share nothing. */
+static void test_callers(void **state)
+{
+    struct sent a = *USUAL("k"), b = a;
+    (void)state;
+    a.caller = 1;
+    b.caller = 2;
+    assert_int_equal(begin_sent(&a), 0);
+    assert_int_equal(begin_sent(&b), 0);
+    assert_int_equal(begin("k"), 0);
+    assert_int_equal(begin_sent(&a), 409);
+    assert_int_equal(begin_sent(&b), 409);
+    end("k", 1); /* of nobody in particular */
+    assert_int_equal(begin("k"), 200);
+    assert_int_equal(begin_sent(&a), 409);
+}
+
+/* One key is for one request. */
+static void test_other_request(void **state)
+{
+    struct sent other[] = {*USUAL("k"), *USUAL("k"), *USUAL("k"), *USUAL("k")};
+    (void)state;
+    other[0].method = "PUT";
+    other[1].target = "/domains/test/start?force=true";
+    other[2].body = "{}";
+    other[3].body = "{\"paused\":true}";
+    for (int done = 0; done < 2; done++) {
+        assert_int_equal(begin("k"), done ? 200 : 0);
+        for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++)
+            assert_int_equal(begin_sent(&other[i]), 422);
+        assert_int_equal(begin("k"), done ? 200 : 409);
+        if (!done)
+            end("k", 1);
+    }
+    other[2].key = other[3].key = "of another body";
+    assert_int_equal(begin_sent(&other[2]), 0);
+    assert_int_equal(begin_sent(&other[3]), 422);
+    assert_int_equal(begin_sent(&other[2]), 409);
+}
+
+/* What may have been done is not done again, whatever the answer was; what was not begun
+ * may be tried again. */
+static void test_failures(void **state)
+{
+    static const struct {
+        int status;
+        bool begun, unasked, kept;
+    } rows[] = {
+        {204, true, false, true},   {400, false, false, true},
+        {409, true, false, true},   {500, true, false, true},
+        {502, true, false, true},   {504, true, false, true},
+        {500, false, false, false}, {503, false, false, false},
+        {504, false, false, false}, {500, true, true, false},
+        {503, true, true, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char key[16];
+        snprintf(key, sizeof(key), "%zu", i);
+        assert_int_equal(begin(key), 0);
+        end_with(key, rows[i].status, rows[i].begun, rows[i].unasked);
+        assert_int_equal(begin(key), rows[i].kept ? rows[i].status : 0);
+    }
+}
+
+/* After a day the key is free; what is at work stays. */
+static void test_age(void **state)
+{
+    const int64_t day = 24 * 3600 * VG_SECOND_NS;
+    (void)state;
+    assert_int_equal(begin("at work"), 0);
+    run(1, 1);
+    vg_idempotency_watch(vg_now_ns() + day - VG_SECOND_NS);
+    assert_int_equal(begin("1"), 200);
+    vg_idempotency_watch(vg_now_ns() + day + VG_SECOND_NS);
+    assert_int_equal(begin("1"), 0);
+    assert_int_equal(begin("at work"), 409);
 }
 
 static void test_bytes(void **state)
@@ -103,6 +212,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_repeated, clear),
+        cmocka_unit_test_teardown(test_callers, clear),
+        cmocka_unit_test_teardown(test_other_request, clear),
+        cmocka_unit_test_teardown(test_failures, clear),
+        cmocka_unit_test_teardown(test_age, clear),
         cmocka_unit_test_teardown(test_bytes, clear),
         cmocka_unit_test_teardown(test_number, clear),
     };
