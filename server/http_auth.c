@@ -13,18 +13,46 @@
 #include <gnutls/x509.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct vg_tokens tokens;
+static atomic_uint generation;
 
 /* ---- the file ---------------------------------------------------------------------- */
+
+/* What tells one state of a file from another; zeros: there is none. */
+struct look {
+    dev_t device;
+    ino_t inode;
+    off_t size;
+    struct timespec modified, changed;
+};
+static struct look read_as, last_seen; /* main's alone */
+
+static struct look look_at(const char *path)
+{
+    struct look look;
+    struct stat st;
+
+    memset(&look, 0, sizeof(look)); /* they are compared as bytes */
+    if (stat(path, &st) < 0)
+        return look;
+    look.device = st.st_dev;
+    look.inode = st.st_ino;
+    look.size = st.st_size;
+    look.modified = st.st_mtim;
+    look.changed = st.st_ctim;
+    return look;
+}
 
 int vg_http_auth_load(const char *path)
 {
     struct vg_tokens read;
     vg_autofree char *message = NULL;
 
+    read_as = look_at(path); /* first: what changes from here on is seen as a change */
     if (vg_tokens_read(path, &read, &message) < 0) {
         vg_log(VG_LOG_ERROR, "auth", "%s%s",
                tokens.n ? "the old tokens stay in force: " : "",
@@ -34,7 +62,25 @@ int vg_http_auth_load(const char *path)
     VG_LOCK(&lock);
     vg_tokens_clear(&tokens);
     tokens = read;
+    atomic_fetch_add(&generation, 1);
     return 0;
+}
+
+/* Two looks that see the same: it is not half written, as far as that can be seen. */
+void vg_http_auth_watch(const char *path)
+{
+    struct look look = look_at(path);
+    bool settled = memcmp(&look, &last_seen, sizeof(look)) == 0;
+
+    last_seen = look;
+    if (settled && memcmp(&look, &read_as, sizeof(look)) != 0 &&
+        vg_http_auth_load(path) == 0)
+        vg_log(VG_LOG_INFO, "auth", "`%s` has changed and was read again", path);
+}
+
+unsigned int vg_http_auth_generation(void)
+{
+    return atomic_load(&generation);
 }
 
 void vg_http_auth_free(void)
@@ -58,6 +104,15 @@ static const struct vg_token *find_token(const unsigned char hash[VG_TOKEN_HASH_
             found = t;
     }
     return found;
+}
+
+bool vg_http_auth_holds(const unsigned char caller[VG_CALLER_SIZE], enum vg_role role,
+                        time_t *ret_until)
+{
+    VG_LOCK(&lock);
+    const struct vg_token *t = tokens.n ? find_token(caller) : NULL;
+    *ret_until = t ? t->expires : 0;
+    return t ? t->role == role : !tokens.n;
 }
 
 static enum vg_role take_token(struct vg_request *rq,

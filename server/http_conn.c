@@ -10,6 +10,7 @@
 #include "server/http_linger.h"
 #include "server/http_listen.h"
 #include "server/http_server.h"
+#include "server/http_session.h"
 #include "server/list.h"
 #include "server/operation.h"
 #include "virtgate/cleanup.h"
@@ -196,6 +197,7 @@ void vg_http_watch(int64_t now_ns)
     struct epoll_event events[64];
 
     vg_http_linger_watch(now_ns);
+    vg_http_sessions_watch(now_ns, config->token_file);
     VG_LOCK(&lock);
     int n = epoll_wait(gone_epoll, events, 64, 0);
     for (int i = 0; i < n; i++)

@@ -6,7 +6,7 @@
  */
 #include "server/clock.h"
 #include "server/event_reply.h"
-#include "server/http_internal.h"
+#include "server/http_session.h"
 #include "virtgate/cleanup.h"
 
 #include <stdio.h>
@@ -18,6 +18,7 @@
 #define HEARTBEAT     ":\n\n"
 
 struct stream {
+    struct vg_http_session session;
     struct vg_http_call *call;
     struct vg_watch *watch; /* owned */
     struct vg_event *event; /* counted; what `rest` points into */
@@ -137,9 +138,16 @@ static ssize_t read_stream(void *data, uint64_t position, char *buffer, size_t s
     return 0;
 }
 
+static void end_stream(void *data)
+{
+    struct stream *s = data;
+    vg_watch_end(s->watch);
+}
+
 static void close_stream(void *data)
 {
     struct stream *s = data;
+    vg_http_session_end(&s->session);
     vg_watch_free(s->watch);
     vg_event_unref(s->event);
     free(s->own);
@@ -157,6 +165,7 @@ struct MHD_Response *vg_http_event_stream(struct vg_http_call *call,
         s->watch = vg_take(&watching->watch);
         s->heartbeat_ns = vg_now_ns() + HEARTBEAT_NS;
         vg_watch_on_wake(s->watch, wake_stream, s);
+        vg_http_session_begin(&s->session, call, end_stream, s);
         say_start(s, watching);
         /* the size of a buffer that chunked answers do not use */
         response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 1, read_stream, s,
@@ -205,6 +214,10 @@ bool vg_http_poll_ready(struct vg_http_call *call, struct vg_reply *ret)
     vg_auto_json w = vg_json_for(call->rq);
     bool ended;
 
+    if (vg_http_session_is_over(&call->session)) {
+        *ret = vg_reply_error(call->rq, VG_E_UNAUTHORIZED, VG_SESSION_OVER);
+        return true;
+    }
     vg_json_begin_object(&w, NULL);
     vg_json_begin_array(&w, "events");
     int n = write_events(&w, p->watch, p->limit, &ended);

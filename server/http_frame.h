@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "server/http_session.h"
 #include "server/http_websocket.h"
 
 #include <sys/epoll.h>
@@ -19,6 +20,7 @@ struct side {
 struct vg_http_websocket {
     struct vg_http_websocket *next, **link;
     struct vg_http_websocket *woken_next;
+    struct vg_http_session session; /* while the connection is there */
     int fd;
     struct MHD_UpgradeResponseHandle *handle;
     wslay_event_context_ptr frames;

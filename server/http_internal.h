@@ -62,6 +62,22 @@ struct vg_http_headers {
     struct vg_prefer prefer;
 };
 
+/* See http_session.h, whose file alone touches the members. */
+struct vg_http_session {
+    struct vg_http_session *next, **link;
+    bool begun;
+    unsigned char caller[VG_CALLER_SIZE];
+    enum vg_role role;
+    time_t until, certified_until; /* 0: for ever */
+    unsigned int generation;       /* of the tokens that it was held against */
+    bool revoked;
+    atomic_bool over;
+    int64_t cut_ns;
+    struct vg_http_conn *conn;
+    void (*end)(void *data);
+    void *data;
+};
+
 struct vg_http_call {
     struct vg_http_call *next, **link; /* while its header is read; http_mhd_compat.c's */
     struct vg_request *rq;
@@ -78,6 +94,7 @@ struct vg_http_call {
     int status; /* of the answer */
     struct MHD_Response *response;
     struct vg_watching *watching;        /* of a poll that waits; owned */
+    struct vg_http_session session;      /* of a poll, or a wait */
     bool wants_websocket, admitted;      /* admitted: it may watch */
     struct vg_http_websocket *websocket; /* answered, not handed over yet; owned */
 };
@@ -133,6 +150,18 @@ void vg_http_release_response(struct vg_http_call *call);
 /* Tokens: reads the file (again). -1: said on the log, the old ones are kept. */
 int vg_http_auth_load(const char *path);
 void vg_http_auth_free(void);
+
+/* The file has been changed, and its writer seems to be done: it is read again. Now and
+ * then. */
+void vg_http_auth_watch(const char *path);
+
+/* Another number whenever there are other tokens. */
+unsigned int vg_http_auth_generation(void);
+
+/* Whether a caller still has that role, and until when (0: for ever). Without a token file
+ * everybody does. */
+bool vg_http_auth_holds(const unsigned char caller[VG_CALLER_SIZE], enum vg_role role,
+                        time_t *ret_until);
 
 /* Who is calling: role, and the name of the token, else of the certificate, into the
  * request's principal. */

@@ -13,7 +13,9 @@
 #include "server/http_listen.h"
 #include "server/http_mhd_compat.h"
 #include "server/http_route.h"
+#include "server/http_session.h"
 #include "server/http_websocket.h"
+#include "server/operation.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
 #include "virtgate/metrics.h"
@@ -150,6 +152,12 @@ static void wake_poll(void *data)
     leave();
 }
 
+static void end_poll(void *data)
+{
+    struct vg_http_call *call = data;
+    vg_watch_end(call->watching->watch);
+}
+
 /* A poll: until there is something to say the connection is suspended. */
 static enum MHD_Result poll_events(struct vg_http_call *call)
 {
@@ -157,6 +165,8 @@ static enum MHD_Result poll_events(struct vg_http_call *call)
 
     if (vg_http_poll_ready(call, &reply))
         return answer_now(call, reply);
+    if (!call->session.begun)
+        vg_http_session_begin(&call->session, call, end_poll, call);
     atomic_fetch_add(&in_hand, 1);
     vg_http_conn_waits(call->conn, call);
     MHD_suspend_connection(call->connection);
@@ -193,6 +203,15 @@ static enum MHD_Result watch_events(struct vg_http_call *call)
     return answer_now(call, reply);
 }
 
+/* The wait for an operation's end. */
+static void end_wait(void *data)
+{
+    struct vg_http_call *call = data;
+    vg_operation_give_up(call->rq);
+    vg_request_answer(call->rq,
+                      vg_reply_error(call->rq, VG_E_UNAUTHORIZED, VG_SESSION_OVER));
+}
+
 static enum MHD_Result dispatch(struct vg_http_call *call)
 {
     struct vg_request *rq = call->rq;
@@ -209,6 +228,8 @@ static enum MHD_Result dispatch(struct vg_http_call *call)
     call->suspended = true;
     if (rq->route->flags & VG_WATCH)
         vg_http_conn_waits(call->conn, call);
+    if (rq->route->flags & VG_WATCH && rq->route->method == VG_GET)
+        vg_http_session_begin(&call->session, call, end_wait, call);
     MHD_suspend_connection(call->connection);
     vg_app_dispatch(vg_request_ref(rq));
     return MHD_YES;
@@ -481,6 +502,7 @@ void vg_http_on_completed(void *data, struct MHD_Connection *connection, void **
         return;
     *state = NULL;
     vg_mhd_has_read(call);
+    vg_http_session_end(&call->session);
     if (call->conn)
         vg_http_conn_waited(call->conn);
     if (call->conn && !call->status && vg_http_conn_is_late(call->conn))

@@ -28,7 +28,7 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of `arriving` and `woken` */
 static struct vg_http_websocket *arriving, *woken;
-static bool running, stopping, channels_end;
+static bool running, stopping, channels_end, sessions_over;
 static pthread_t thread;
 static int epoll_fd = -1, wake_fd = -1;
 static struct vg_http_websocket *sockets; /* the thread's alone */
@@ -188,6 +188,7 @@ void vg_http_websocket_free(struct vg_http_websocket *s)
 {
     if (!s)
         return;
+    vg_http_session_end(&s->session);
     vg_watch_free(s->watch);
     if (s->channel)
         s->channel->close(s->channel);
@@ -209,6 +210,7 @@ static void end_socket(struct vg_http_websocket *s)
         return;
     }
     vg_list_remove(s);
+    vg_http_session_end(&s->session);
     MHD_upgrade_action(s->handle, MHD_UPGRADE_ACTION_CLOSE);
     s->near.of = s->far.of = NULL;
     s->next = buried;
@@ -300,6 +302,24 @@ static bool must_end_channels(void)
     return channels_end;
 }
 
+/* On the watchdog: this thread looks which it is. */
+static void end_session(void *data)
+{
+    (void)data;
+    VG_LOCK(&lock);
+    sessions_over = true;
+    if (running)
+        ring_bell();
+}
+
+static bool must_end_sessions(void)
+{
+    VG_LOCK(&lock);
+    bool over = sessions_over;
+    sessions_over = false;
+    return over;
+}
+
 static void attend_all(bool kill)
 {
     int64_t now = vg_now_ns();
@@ -309,6 +329,8 @@ static void attend_all(bool kill)
         check_time(s, now);
         if (end && s->channel && !s->ending)
             vg_http_frame_close(s, WSLAY_CODE_GOING_AWAY, "the gateway stops");
+        if (vg_http_session_is_over(&s->session) && !s->ending)
+            vg_http_frame_close(s, WSLAY_CODE_POLICY_VIOLATION, VG_SESSION_OVER);
         s->dead = s->dead || kill;
         attend(s);
     }
@@ -355,7 +377,7 @@ static void *serve(void *data)
         int64_t now = vg_now_ns();
         if (is_stopping() && give_up == INT64_MAX)
             give_up = now + VG_SECOND_NS / 2;
-        if (now >= tick || hurry) {
+        if (must_end_sessions() || now >= tick || hurry) {
             attend_all(now >= give_up);
             tick = now + TICK_MS * (VG_SECOND_NS / 1000);
         }
@@ -444,6 +466,7 @@ static void take_socket(void *data, struct MHD_Connection *connection, void *sta
         ring_bell();
         return;
     }
+    vg_http_session_end(&s->session);
     MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
     vg_http_websocket_free(s);
 }
@@ -466,6 +489,7 @@ static struct MHD_Response *begin(struct vg_http_call *call, uint64_t max_input,
         return NULL;
     }
     s->near.of = s->far.of = s;
+    vg_http_session_begin(&s->session, call, end_session, s);
     call->websocket = s;
     MHD_add_response_header(response, "Upgrade", "websocket");
     MHD_add_response_header(response, "Sec-WebSocket-Accept", accept);
