@@ -46,6 +46,7 @@ const struct vg_route *const vg_route_tables[] = {
     vg_routes_domain_checkpoint,
     vg_routes_domain_backup,
     vg_routes_operation,
+    vg_routes_ticket,
     NULL,
 };
 /* clang-format on */

@@ -35,6 +35,7 @@ extern const struct vg_route vg_routes_domain_snapshot[];
 extern const struct vg_route vg_routes_domain_checkpoint[];
 extern const struct vg_route vg_routes_domain_backup[];
 extern const struct vg_route vg_routes_operation[];
+extern const struct vg_route vg_routes_ticket[];
 extern const struct vg_route vg_routes_domain_vcpu[];
 extern const struct vg_route vg_routes_domain_cpu_stats[];
 extern const struct vg_route vg_routes_domain_iothread[];

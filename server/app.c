@@ -12,6 +12,7 @@
 #include "server/local_path.h"
 #include "server/operation.h"
 #include "server/precondition.h"
+#include "server/ticket.h"
 #include "server/virt_host.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/metrics.h"
@@ -171,6 +172,14 @@ int vg_app_permit(struct vg_request *rq, enum vg_role role)
             &rq->error, VG_E_UNAUTHORIZED,
             "Show a client certificate in the TLS handshake, valid and signed by "
             "a CA that the gateway knows (--tls-client-ca)");
+        return -1;
+    }
+    if (needed > role && rq->bad_ticket) {
+        vg_error_set(&rq->error, VG_E_UNAUTHORIZED,
+                     "The ticket is not good here: it is unknown or was used, is older "
+                     "than %d s, is of another path or page, or its token has gone; "
+                     "POST /tickets gives a new one",
+                     VG_TICKET_SECONDS);
         return -1;
     }
     if (needed > role && role == VG_ROLE_NONE) {

@@ -23,9 +23,16 @@ static bool takes_by(const struct vg_request *rq)
     return strstr(rq->route->pattern, "/domains/{") != NULL;
 }
 
+/* Of a browser, that was looked at before. */
+static bool takes_ticket(const struct vg_request *rq)
+{
+    return rq->route->flags & (VG_STREAMS | VG_UPGRADES);
+}
+
 static bool is_common_key(const struct vg_request *rq, const char *key)
 {
-    return strcmp(key, "numbers") == 0 || (strcmp(key, "by") == 0 && takes_by(rq));
+    return strcmp(key, "numbers") == 0 || (strcmp(key, "by") == 0 && takes_by(rq)) ||
+           (strcmp(key, "ticket") == 0 && takes_ticket(rq));
 }
 
 static int read_by(struct vg_request *rq, const char *value)
@@ -148,7 +155,8 @@ static int fail_unknown(struct vg_request *rq, const struct vg_field *fields,
         if (!is_body_only(f) || source == IN_BODY)
             fprintf(list, "%s, ", f->name);
     if (list && source == IN_QUERY)
-        fputs(takes_by(rq) ? "numbers, by, " : "numbers, ", list);
+        fprintf(list, "numbers, %s%s", takes_by(rq) ? "by, " : "",
+                takes_ticket(rq) ? "ticket, " : "");
     if (list)
         fclose(list);
     vg_error_set(&rq->error, VG_E_UNKNOWN_KEY,

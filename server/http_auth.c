@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Who calls: bearer tokens (RFC 6750) and client certificates.
+ * Who calls: bearer tokens (RFC 6750), tickets, and client certificates.
  */
-#include "server/http_internal.h"
+#include "server/http_ticket.h"
+#include "server/ticket.h"
 #include "server/token_file.h"
 
 #include "virtgate/cleanup.h"
@@ -229,6 +230,23 @@ static bool is_certified(struct vg_http_call *call)
     return conn->certified && conn->certified_until > time(NULL);
 }
 
+/* It speaks for the token that it was made with, as that is by now. */
+static enum vg_role check_ticket(struct vg_request *rq, const char *ticket,
+                                 bool has_tokens)
+{
+    unsigned char caller[VG_CALLER_SIZE];
+    enum vg_role role = VG_ROLE_NONE;
+
+    if (vg_ticket_take(ticket, rq, vg_now_ns(), caller)) {
+        if (has_tokens)
+            role = take_token(rq, caller);
+        else if (memcmp(caller, rq->caller, sizeof(caller)) == 0)
+            role = VG_ROLE_ADMIN;
+    }
+    rq->bad_ticket = role == VG_ROLE_NONE;
+    return role;
+}
+
 /* A certificate where --tls-client-ca asks for it, and then a token where --token-file
  * does: who sends one of two has no role. */
 enum vg_role vg_http_auth(struct vg_http_call *call, const struct vg_config *config)
@@ -243,6 +261,10 @@ enum vg_role vg_http_auth(struct vg_http_call *call, const struct vg_config *con
         memcpy(rq->principal, call->conn->subject, sizeof(rq->principal));
         memcpy(rq->caller, call->conn->subject_hash, sizeof(rq->caller));
     }
+    vg_http_note_page(call, config);
+    const char *ticket = vg_http_ticket_of(call);
+    if (ticket && !header)
+        return check_ticket(rq, ticket, config->token_file != NULL);
     if (!config->token_file)
         return VG_ROLE_ADMIN;
     return header ? check_bearer(rq, header) : VG_ROLE_NONE;

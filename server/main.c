@@ -9,6 +9,7 @@
 #include "server/idempotency.h"
 #include "server/operation.h"
 #include "server/request.h"
+#include "server/ticket.h"
 #include "server/virt_console.h"
 #include "server/virt_host.h"
 #include "server/virt_loop.h"
@@ -119,6 +120,7 @@ static void drain(void)
     vg_operations_clear();
     vg_hosts_free();
     vg_idempotency_clear();
+    vg_tickets_clear();
     vg_log(VG_LOG_INFO, "main", "stopped");
 }
 

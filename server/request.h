@@ -87,6 +87,10 @@ struct vg_request {
     /* Whose it is, whatever the principal's name: the SHA-256 of the token, or of the
      * certificate's subject; zeros: nobody's in particular. */
     unsigned char caller[VG_CALLER_SIZE];
+    /* The origin of the page that sends it: "" the gateway's own, else one that it knows,
+     * which lives as long as the program; NULL: no page is known to. */
+    const char *page;
+    bool bad_ticket; /* it shows a ticket that is good for nothing here */
 
     /* What it turned out to be. */
     const struct vg_route *route;

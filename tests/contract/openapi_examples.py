@@ -25,6 +25,7 @@ CHANGING = ("listDomainVcpus",)
 # A domain's life: operation, which example of its body, the domain's name. Those of a media
 # type are named by it. defineDomain's examples are called web1, renameDomain's leads to web2.
 LIFE = [
+    ("createTicket", "application/json", ""),
     ("defineDomain", "application/xml", ""),
     ("defineDomain", "xml", ""),  # again: the same domain
     ("defineDomain", "document", ""),
