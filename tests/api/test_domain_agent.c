@@ -47,6 +47,7 @@ static const struct step filesystems[] = {
     {"POST", AGENT "/fs-trim", 400, GATEWAY("invalid-value"),
      .json = "{'minimumBytes':'much'}"},
     {"POST", "/domains/nosuch/agent/fs-freeze", 404, LIBVIRT("NO_DOMAIN")},
+    {"POST", "/domains/nosuch/agent/fs-thaw", 404, LIBVIRT("NO_DOMAIN")},
 };
 
 static const struct step times[] = {

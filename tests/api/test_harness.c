@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The tests' own pattern language: a checker that never fails would prove nothing.
+ * The tests' own pattern language and rows: a checker that never fails would prove
+ * nothing.
  */
 #include "tests/harness/steps.h"
 
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static const struct {
     const char *pattern, *value;
@@ -70,8 +78,89 @@ static void test_substitute(void)
     json_decref(captures);
 }
 
+/* ---- rows -------------------------------------------------------------------------- */
+
+#define SLOW_SECONDS 0.3
+
+/* A server that gives everybody the same answer, late. */
+struct answerer {
+    int fd;
+    const char *answer;
+};
+
+static void *answer_all(void *data)
+{
+    const struct answerer *a = data;
+    for (int fd; (fd = accept(a->fd, NULL, NULL)) >= 0; close(fd)) {
+        char request[4096];
+        (void)!recv(fd, request, sizeof(request), 0);
+        sleep_seconds(SLOW_SECONDS);
+        raw_send(fd, a->answer, strlen(a->answer));
+    }
+    return NULL;
+}
+
+/* The exit status of a test program whose only check is this row, run by `run`. */
+static int run_apart(const char *answer, const struct step *row,
+                     void (*run)(struct scenario *s, const struct step *row))
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct sockaddr_in a = {.sin_family = AF_INET};
+        socklen_t size = sizeof(a);
+        char base[64];
+        struct answerer server = {socket(AF_INET, SOCK_STREAM, 0), answer};
+        pthread_t thread;
+        a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDOUT_FILENO);
+        bind(server.fd, (struct sockaddr *)&a, sizeof(a));
+        listen(server.fd, 8);
+        getsockname(server.fd, (struct sockaddr *)&a, &size);
+        pthread_create(&thread, NULL, answer_all, &server);
+        snprintf(base, sizeof(base), "http://127.0.0.1:%d", ntohs(a.sin_port));
+        struct scenario s = {.name = "apart", .client = client_new(base)};
+        s.captures = json_object();
+        run(&s, row);
+        _exit(checks_report());
+    }
+    int status = -1;
+    waitpid(pid, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void run_once(struct scenario *s, const struct step *row)
+{
+    scenario_run(s, row, 1);
+}
+
+/* The last try begins before the limit and fails after it. */
+static void run_past_limit(struct scenario *s, const struct step *row)
+{
+    check_that(true, "there is another check");
+    scenario_until(s, row, SLOW_SECONDS / 2);
+}
+
+#define ANSWER(header) "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n" header "\r\n"
+
+static void test_rows(void)
+{
+    static const struct step good = {"GET", "/", 200, NULL, .wants = {"X-A: 1"}};
+    static const struct step bad = {"GET", "/", 204, NULL};
+    static const char one[] = ANSWER("X-A: 1\r\n");
+    static const char two[] = ANSWER("X-A: 1\r\nX-A: 2\r\n");
+    static const char other[] = ANSWER("X-A: 1\r\nX-B: 1\r\nx-b: 1\r\n");
+
+    check_that(run_apart(one, &good, run_once) == 0, "a row that passes");
+    check_that(run_apart(one, &bad, run_once) == 1, "another status");
+    check_that(run_apart(two, &good, run_once) == 1, "a header hides behind another");
+    check_that(run_apart(other, &good, run_once) == 1, "a header that comes twice");
+    check_that(run_apart(one, &good, run_past_limit) == 0, "until: it came, if late");
+    check_that(run_apart(one, &bad, run_past_limit) == 1, "until: it never came");
+}
+
 int main(void)
 {
+    test_rows();
     for (size_t i = 0; i < COUNT(cases); i++)
         test_case(cases[i].pattern, cases[i].value, cases[i].matches);
     test_substitute();

@@ -143,16 +143,19 @@ void response_free(struct response *r)
 
 char *response_header(const struct response *r, const char *name)
 {
-    size_t n = strlen(name);
+    size_t n = strlen(name), len = 0;
+    char *all = NULL;
     for (const char *line = strchr(r->head, '\n'); line; line = strchr(line, '\n')) {
         line++;
         if (strncasecmp(line, name, n) != 0 || line[n] != ':')
             continue;
         const char *value = line + n + 1;
         value += strspn(value, " \t");
-        return strndup(value, strcspn(value, "\r\n"));
+        if (all)
+            grow(&all, &len, ", ", 2);
+        grow(&all, &len, value, strcspn(value, "\r\n"));
     }
-    return NULL;
+    return all;
 }
 
 int raw_connect(int port, double timeout_seconds)

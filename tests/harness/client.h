@@ -37,7 +37,8 @@ struct response *client_send(struct client *c, const char *method, const char *p
 struct response *client_get(struct client *c, const char *path);
 void response_free(struct response *r);
 
-/* The value of a header, without blanks around it; NULL when absent. Owned by the caller.
+/* The value of a header, without blanks around it; of several by one name all, with ", "
+ * between them, so that none hides behind another. NULL when absent. Owned by the caller.
  */
 char *response_header(const struct response *r, const char *name);
 
