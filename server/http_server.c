@@ -385,12 +385,22 @@ static enum MHD_Result complete_call(struct vg_http_call *call)
     return call->dispatched ? MHD_NO : dispatch(call);
 }
 
-/* Runs one step of a call; past vg_http_shut() the connection is closed instead. */
+/* Past vg_http_shut(): what is wrong with it, or that nobody can carry it out. */
+static enum MHD_Result turn_away(struct vg_http_call *call)
+{
+    vg_watching_free(vg_take(&call->watching));
+    if (!call->rq->error.status)
+        vg_error_set(&call->rq->error, VG_E_DRAINING,
+                     "The gateway is stopping; ask its successor");
+    return vg_http_conn_claim(call->conn) ? refuse(call, call->allow) : MHD_NO;
+}
+
+/* Runs one step of a call. */
 static enum MHD_Result behind_door(struct vg_http_call *call, const char *method,
                                    const char *version)
 {
     if (!enter())
-        return MHD_NO;
+        return call->begun ? turn_away(call) : begin_call(call, method, version);
     enum MHD_Result rc =
         call->begun ? complete_call(call) : begin_call(call, method, version);
     leave();

@@ -22,8 +22,7 @@ void vg_http_drain(void);
 /* Requests not answered yet. */
 unsigned int vg_http_active(void);
 
-/* From here on no request reaches the application; connections that bring one are
- * closed. */
+/* From here on no request reaches the application: who brings one is told so. */
 void vg_http_shut(void);
 
 /* Requests that the application has in hand. Once shut and 0, it stays 0. */

@@ -20,6 +20,7 @@
 
 #define BUFFER_SIZE (4 * 1024 * 1024)
 #define FLUSH_NS    20000000
+#define LAST_NS     VG_SECOND_NS /* the outputs have this long for the last lines */
 
 struct record {
     unsigned int level;
@@ -27,7 +28,7 @@ struct record {
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t wake;
+static pthread_cond_t wake, gone;
 static pthread_t writer;
 static bool running, stopping, reopen, urgent;
 static char *buffer, *spare;
@@ -278,10 +279,10 @@ static void flush(char *scratch)
     dropped = 0;
     urgent = false;
     bool reopened = reopen;
-    if (reopened)
-        vg_log_setup_reopen(&setup);
     reopen = false;
     pthread_mutex_unlock(&lock);
+    if (reopened) /* it may block: on a pipe that nobody has open */
+        vg_log_setup_reopen(&setup);
     for (size_t i = 0; i < setup.n_outputs; i++)
         write_records(data, n, &setup.outputs[i], scratch);
     note_dropped(lost);
@@ -308,6 +309,7 @@ static void *writer_main(void *data)
             flush(scratch);
     }
     running = false; /* from here on lines go to stderr: none is left in the buffer */
+    pthread_cond_broadcast(&gone);
     pthread_mutex_unlock(&lock);
     free(scratch);
     return NULL;
@@ -325,6 +327,7 @@ int vg_log_start(const struct vg_config *config, char **reterr)
         return -1;
     }
     vg_cond_init(&wake);
+    vg_cond_init(&gone);
     buffer = malloc(BUFFER_SIZE);
     spare = malloc(BUFFER_SIZE);
     scratch = malloc(BUFFER_SIZE);
@@ -344,15 +347,29 @@ int vg_log_start(const struct vg_config *config, char **reterr)
     return 0;
 }
 
+/* False: it is not, an output blocks. */
+static bool await_writer(void)
+{
+    const struct timespec until = vg_from_now(LAST_NS);
+    int rc = 0;
+
+    VG_LOCK(&lock);
+    stopping = true;
+    pthread_cond_signal(&wake);
+    while (running && rc == 0)
+        rc = pthread_cond_timedwait(&gone, &lock, &until);
+    return !running;
+}
+
 void vg_log_stop(void)
 {
     {
         VG_LOCK(&lock);
         if (!running)
             return;
-        stopping = true;
-        pthread_cond_signal(&wake);
     }
+    if (!await_writer())
+        return; /* it goes with the process, and so do its buffers */
     pthread_join(writer, NULL);
     VG_LOCK(&lock);
     /* a thread that outlives its deadline may still ask for level, filters and format */

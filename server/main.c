@@ -23,12 +23,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
+#include <unistd.h>
 
-#define WATCH_NS      50000000
-#define DRAIN_SECONDS 5
-#define EXIT_USAGE    2
+#define WATCH_NS   50000000
+#define EXIT_USAGE 2
 
 static void block_signals(sigset_t *ret)
 {
@@ -84,12 +85,48 @@ static void serve(const struct vg_config *config, const sigset_t *signals)
     }
 }
 
-/* Requests in flight are answered, new connections are not accepted. */
-static void drain(void)
+static void exit_now(int sig)
+{
+    (void)sig;
+    _exit(EXIT_SUCCESS);
+}
+
+/* Whatever does not end by then (a log that nobody reads, a call that cannot be cut) goes
+ * with the process: the rest of stopping is tidiness. */
+static void exit_after(int64_t seconds)
+{
+    const struct itimerval timer = {.it_value.tv_sec = seconds};
+    signal(SIGALRM, exit_now);
+    setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+/* Until there are no requests, or it is time. */
+static void finish_requests(int64_t end_ns)
 {
     const struct timespec pause = {.tv_nsec = WATCH_NS / 5};
-    int64_t end = vg_now_ns() + DRAIN_SECONDS * VG_SECOND_NS;
+    while (vg_http_active() && vg_now_ns() < end_ns) {
+        nanosleep(&pause, NULL);
+        watch();
+    }
+}
 
+/* Until their answers are on the wire, or it is time. */
+static void flush_answers(int64_t end_ns)
+{
+    const struct timespec pause = {.tv_nsec = WATCH_NS / 5};
+    while ((vg_http_active() || vg_http_in_hand()) && vg_now_ns() < end_ns)
+        nanosleep(&pause, NULL);
+}
+
+/* New connections are not accepted, requests in flight are answered: by their hosts as
+ * long as there is time, else with 503. The last quarter of the time, two seconds at
+ * most, is for their answers and for what comes after. */
+static void drain(int64_t seconds)
+{
+    int64_t reserve = seconds < 8 ? seconds * VG_SECOND_NS / 4 : 2 * VG_SECOND_NS;
+    int64_t end = vg_now_ns() + seconds * VG_SECOND_NS;
+
+    exit_after(seconds);
     sd_notify(0, "STOPPING=1");
     vg_log(VG_LOG_INFO, "main", "stopping: %u requests in flight", vg_http_active());
     vg_events_end_all(true);
@@ -97,15 +134,10 @@ static void drain(void)
     unsigned int at_work = vg_operations_drain();
     if (at_work)
         vg_log(VG_LOG_WARNING, "main", "%u operations are left to their hosts", at_work);
-    while (vg_http_active() && vg_now_ns() < end) {
-        nanosleep(&pause, NULL);
-        watch();
-    }
+    finish_requests(end - reserve);
     vg_http_shut();
     vg_hosts_stop();
-    end = vg_now_ns() + VG_SECOND_NS;
-    while (vg_http_in_hand() && vg_now_ns() < end)
-        nanosleep(&pause, NULL);
+    flush_answers(end - reserve / 2);
     if (vg_http_in_hand()) {
         vg_log(VG_LOG_ERROR, "main", "stopped, %u requests not answered",
                vg_http_in_hand());
@@ -159,7 +191,7 @@ static int run(const struct vg_config *config)
         vg_http_start(config) == 0) {
         sd_notify(0, "READY=1");
         serve(config, &signals);
-        drain();
+        drain(config->drain_seconds);
         rc = EXIT_SUCCESS;
     }
     vg_log_stop();

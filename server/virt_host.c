@@ -406,8 +406,19 @@ int vg_hosts_start(const struct vg_config *config)
     return 0;
 }
 
+/* Before anything is waited for: what cannot be cut holds up nobody's answer. */
+static void close_lanes(struct vg_host *host)
+{
+    vg_lane_close(&host->calls);
+    vg_lane_close(&host->reads);
+    vg_lane_close(&host->scans);
+    vg_lane_close(&host->longs);
+}
+
 void vg_hosts_stop(void)
 {
+    for (size_t i = 0; i < n_hosts; i++)
+        close_lanes(&hosts[i]);
     for (size_t i = 0; i < n_hosts; i++) {
         VG_LOCK(&hosts[i].lock);
         hosts[i].stopping = true;

@@ -24,6 +24,7 @@
 #define LATE_DOMAIN                                                                      \
     "A call on this domain did not return in time: its guest or the host hangs; "        \
     "/health/ready tells of the host"
+#define STOPPING    "The gateway is stopping; ask its successor"
 #define LATE_ANSWER "The host did not answer in time; try again, or look at /health/ready"
 
 struct vg_job {
@@ -367,7 +368,7 @@ static const char *queue_request(struct vg_lane *lane, struct vg_request *rq,
     }
     *ret_id = VG_E_DRAINING;
     if (lane->stopping)
-        return "The gateway is stopping; ask its successor";
+        return STOPPING;
     *ret_id = VG_E_DOMAIN_BUSY;
     if (object && (is_stuck(lane, object) || crowds_out(lane, object)))
         return "Earlier calls on this domain do not return; try again shortly";
@@ -413,7 +414,19 @@ static void take_late(struct vg_job *job, int64_t now, struct vg_job *late)
     job->n_waiters = kept;
 }
 
-void vg_lane_expire(struct vg_lane *lane, int64_t now_ns)
+/* What to tell those that are taken: that they are late, or that the gateway stops. */
+static void set_taken(struct vg_error *e, const struct vg_request *rq, bool stopping)
+{
+    if (stopping)
+        vg_error_set(e, VG_E_DRAINING, "%s", STOPPING);
+    else
+        vg_error_set(e, VG_E_DEADLINE_EXCEEDED, "%s",
+                     object_of(rq) ? LATE_DOMAIN : LATE_ANSWER);
+    if (rq->begun && !vg_route_is_read(rq->route))
+        e->outcome = VG_OUTCOME_UNKNOWN;
+}
+
+static void answer_late(struct vg_lane *lane, int64_t now_ns, bool stopping)
 {
     struct vg_job late = {0};
 
@@ -433,15 +446,17 @@ void vg_lane_expire(struct vg_lane *lane, int64_t now_ns)
     for (unsigned int i = 0; i < late.n_waiters; i++) {
         struct vg_request *rq = late.waiters[i];
         struct vg_error e = {0};
-        vg_error_set(&e, VG_E_DEADLINE_EXCEEDED,
-                     object_of(rq) ? LATE_DOMAIN : LATE_ANSWER);
-        if (rq->begun && !vg_route_is_read(rq->route))
-            e.outcome = VG_OUTCOME_UNKNOWN;
+        set_taken(&e, rq, stopping);
         vg_request_answer(rq, vg_reply_problem(rq, &e));
         vg_error_clear(&e);
         vg_request_unref(rq);
     }
     free(late.waiters);
+}
+
+void vg_lane_expire(struct vg_lane *lane, int64_t now_ns)
+{
+    answer_late(lane, now_ns, false);
 }
 
 void vg_lane_count(struct vg_lane *lane, unsigned int *ret_in_flight,
@@ -453,14 +468,28 @@ void vg_lane_count(struct vg_lane *lane, unsigned int *ret_in_flight,
     *ret_threads = lane->threads;
 }
 
+/* Lock held. */
+static void begin_stop(struct vg_lane *lane)
+{
+    lane->stopping = true;
+    pthread_cond_broadcast(&lane->wake);
+}
+
+void vg_lane_close(struct vg_lane *lane)
+{
+    pthread_mutex_lock(&lane->lock);
+    begin_stop(lane);
+    pthread_mutex_unlock(&lane->lock);
+    answer_late(lane, INT64_MAX, true);
+}
+
 void vg_lane_stop(struct vg_lane *lane)
 {
     pthread_mutex_lock(&lane->lock);
-    lane->stopping = true;
-    pthread_cond_broadcast(&lane->wake);
+    begin_stop(lane);
     while (lane->threads || lane->leaving)
         pthread_cond_wait(&lane->wake, &lane->lock);
     pthread_mutex_unlock(&lane->lock);
     /* what no thread could be started for */
-    vg_lane_expire(lane, INT64_MAX);
+    answer_late(lane, INT64_MAX, true);
 }

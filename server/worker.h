@@ -60,5 +60,9 @@ void vg_lane_expire(struct vg_lane *lane, int64_t now_ns);
 void vg_lane_count(struct vg_lane *lane, unsigned int *ret_in_flight,
                    unsigned int *ret_waiting, unsigned int *ret_threads);
 
+/* Refuses new work, and answers all that is there, at work or waiting: 503. What a thread
+ * still does is for nobody. */
+void vg_lane_close(struct vg_lane *lane);
+
 /* Refuses new work and waits until the threads are gone. */
 void vg_lane_stop(struct vg_lane *lane);

@@ -11,7 +11,8 @@
     "log-level, "                                                                        \
     "log-filters, log-outputs, log-format, http-threads, max-connections, "              \
     "max-json-bytes, max-xml-bytes, header-timeout, body-timeout, idle-timeout, "        \
-    "pool-size, queue-size, event-buffer, operations, operation-deadline, consoles, "    \
+    "drain-seconds, pool-size, queue-size, event-buffer, operations, "                   \
+    "operation-deadline, consoles, "                                                     \
     "read-deadline, change-deadline"
 #define HOST_FORM                                                                        \
     "expected NAME=URI, NAME being 1 to 64 of A-Z a-z 0-9 . _ - and not `-` alone"
