@@ -142,7 +142,7 @@ static struct vg_reply watch_monitor(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_event[] = {
-    {VG_GET, "/events", "watchEvents", VG_READ | VG_LOCAL | VG_ARGS | VG_ALL | VG_STREAMS, watch_events},
+    {VG_GET, "/events", "watchEvents", VG_READ | VG_LOCAL | VG_ANY_HOST | VG_ARGS | VG_ALL | VG_STREAMS, watch_events},
     {VG_GET, "/domains/{domain}/events", "watchDomainEvents", VG_READ | VG_LANE | VG_ARGS | VG_STREAMS, watch_domain},
     {VG_GET, "/domains/{domain}/qemu/events", "watchMonitorEvents", VG_ADMIN | VG_ARGS | VG_STREAMS, watch_monitor},
     {0},

@@ -60,9 +60,9 @@ static struct vg_reply cancel_operation(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_operation[] = {
-    {VG_GET, "/operations", "listOperations", VG_READ | VG_LOCAL | VG_ARGS, list_operations},
-    {VG_GET, "/operations/{operation}", "getOperation", VG_READ | VG_WATCH | VG_ARGS | VG_SHARED, get_operation},
-    {VG_DELETE, "/operations/{operation}", "cancelOperation", VG_OPERATE | VG_WATCH | VG_ARGS, cancel_operation},
+    {VG_GET, "/operations", "listOperations", VG_READ | VG_LOCAL | VG_ANY_HOST | VG_ARGS, list_operations},
+    {VG_GET, "/operations/{operation}", "getOperation", VG_READ | VG_WATCH | VG_ANY_HOST | VG_ARGS | VG_SHARED, get_operation},
+    {VG_DELETE, "/operations/{operation}", "cancelOperation", VG_OPERATE | VG_WATCH | VG_ANY_HOST | VG_ARGS, cancel_operation},
     {0},
 };
 /* clang-format on */

@@ -7,6 +7,16 @@
 #include "virtgate/host.h"
 #include "virtgate/openapi.h"
 
+/* Without a host `default` the paths of one are nowhere; /hosts tells of the others. */
+static void drop_host_links(json_t *index)
+{
+    static const char *const of_a_host[] = {"version", "connection", "domains",
+                                            "domainStats", "events"};
+    json_t *links = json_object_get(index, "links");
+    for (size_t i = 0; i < sizeof(of_a_host) / sizeof(of_a_host[0]); i++)
+        json_object_del(links, of_a_host[i]);
+}
+
 static struct vg_reply get_index(struct vg_request *rq)
 {
     static struct vg_kept kept;
@@ -22,6 +32,9 @@ static struct vg_reply get_index(struct vg_request *rq)
         "/events", "operations", "/operations", "hosts", "/hosts", "metrics", "/metrics",
         "live", "/health/live", "ready", "/health/ready", "openapi", "/openapi.yaml",
         "docs", "/docs");
+    vg_auto_host_status status;
+    if (!vg_host_status_of("default", &status))
+        drop_host_links(index);
     return vg_keep(rq, &kept, vg_ok(rq, index));
 }
 

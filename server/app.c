@@ -71,12 +71,38 @@ static int fail_not_found(struct vg_request *rq)
     return -1;
 }
 
+/* --host without --connect: nobody said which host the bare paths mean. */
+static int fail_no_default(struct vg_request *rq)
+{
+    vg_error_set(&rq->error, VG_E_NOT_FOUND,
+                 "There is no host 'default' here, so this path needs its host: "
+                 "/hosts/{host}%.*s; /hosts lists them (--connect names a default one)",
+                 (int)(rq->path_length < 200 ? rq->path_length : 200), rq->target);
+    return -1;
+}
+
 static int fail_method(struct vg_request *rq, const char *allow)
 {
     vg_error_set(&rq->error, VG_E_METHOD_NOT_ALLOWED,
                  "%s is not allowed here; accepted: %s",
                  rq->method ? rq->method_name : "This method", allow);
     return -1;
+}
+
+/* Whether the path means a host and none is named. OPTIONS, and a method that the path
+ * lacks, have no row of their own: any of the path's tells. */
+static bool lacks_host(const struct vg_request *rq)
+{
+    static const enum vg_method methods[] = {VG_GET, VG_POST, VG_PUT, VG_PATCH,
+                                             VG_DELETE};
+    const struct vg_route *row = rq->route;
+    const char *allow;
+
+    if (rq->prefix || vg_host_find("default"))
+        return false;
+    for (size_t i = 0; !row && i < sizeof(methods) / sizeof(methods[0]); i++)
+        row = vg_router_find(methods[i], rq->segments, rq->n_segments, &allow);
+    return row && !(row->flags & (VG_NO_HOST | VG_ANY_HOST));
 }
 
 /* GET's row at the same path, or at what it is a part or an action of. */
@@ -109,6 +135,10 @@ int vg_app_route(struct vg_request *rq, const char **ret_allow)
         *ret_allow = list && list->flags & VG_ALL ? "GET, HEAD, OPTIONS" : NULL;
         if (rq->route != list)
             rq->route = NULL;
+    }
+    if (*ret_allow && lacks_host(rq)) {
+        *ret_allow = NULL;
+        return fail_no_default(rq);
     }
     if (!rq->route && *ret_allow)
         return fail_method(rq, *ret_allow);

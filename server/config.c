@@ -371,13 +371,16 @@ void vg_config_find_strays(void (*say)(const char *name))
 
 /* ---- all of it --------------------------------------------------------------------- */
 
-/* The host `default` goes first: from --host, else what `connect` says. */
+/* The host `default` goes first: from --host, else what `connect` says. Where other hosts
+ * are named and it is not, there is none: nobody meant this machine's own libvirt. */
 static int set_default_host(struct vg_config *c)
 {
     struct vg_host_configs *h = &c->hosts;
     size_t at = 0;
     while (at < h->n && strcmp(h->v[at].name, "default") != 0)
         at++;
+    if (at == h->n && h->n && !c->connect)
+        return 0;
     if (at == h->n && add_host(h, "default", 7, c->connect) < 0)
         return -1;
     struct vg_host_config host = h->v[at];

@@ -108,6 +108,12 @@ int vg_event_check_hosts(struct vg_request *rq, const char **hosts)
 {
     const char *given = *hosts;
 
+    if (!given && !rq->host && !rq->prefix) {
+        vg_error_set(&rq->error, VG_E_NOT_FOUND,
+                     "There is no host 'default' here: watch /hosts/{host}/events, or "
+                     "/events?host=NAME,... or ?host=- for all; /hosts lists them");
+        return -1;
+    }
     if (!given) {
         *hosts = rq->host ? vg_host_name(rq) : NULL;
         return 0;

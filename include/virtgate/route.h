@@ -32,6 +32,9 @@ enum vg_route_flag {
     /* Where it runs: on a host's call connection unless one of these says otherwise. */
     VG_LOCAL = 0x10, /* on the network thread, no host: must not block */
     VG_LANE = 0x20,  /* on the host's lane for reads that cannot block */
+    /* On the bare path it may be about any host: it works without a host 'default', too.
+     */
+    VG_ANY_HOST = 0x40,
 
     /* A literal of the pattern stands where another row has a {variable}, which no object
      * can be called: why, the row says. Without it the router refuses such a table. */

@@ -82,6 +82,60 @@ static void test_dead_is_fast(struct scenario *s)
     }
 }
 
+/* ---- no host `default` ------------------------------------------------------------- */
+
+#define NO_DEFAULT                                                                       \
+    "{'type':'urn:virtgate:error:not-found','detail':'~*/hosts*','host':'<absent>'}"
+
+/* Nobody said which host the bare paths mean, so they mean none, by whatever method. */
+static const struct step without[] = {
+    {"GET", "/hosts", 200, "{'hosts':[{'host':'a','state':'up'}]}"},
+    {"GET", "/health/ready", 200, "{'status':'ready','hosts':[{'host':'a'}]}"},
+    {"GET", "/hosts/default", 404, GATEWAY("not-found")},
+    {"GET", "/hosts/default/domains", 404, GATEWAY("not-found")},
+    {"GET", "/version", 404, NO_DEFAULT},
+    {"GET", "/connection", 404, NO_DEFAULT},
+    {"GET", "/connection/capabilities", 404, NO_DEFAULT},
+    {"GET", "/domains", 404, "{'detail':'~*/hosts/{host}/domains;*'}"},
+    {"HEAD", "/domains", 404, ""},
+    {"OPTIONS", "/domains", 404, NULL},
+    {"GET", "/domains?view=full", 404, NO_DEFAULT},
+    {"GET", "/domains/test", 404, NO_DEFAULT},
+    {"GET", "/domains/test/events", 404, NO_DEFAULT},
+    {"POST", "/domains/test/destroy", 404, NO_DEFAULT},
+    {"POST", "/domains", 404, NO_DEFAULT, .xml = "<domain/>"},
+    {"DELETE", "/domains/test", 404, NO_DEFAULT},
+    {"GET", "/events", 404, NO_DEFAULT},
+    {"GET", "/events?wait=0", 404, NO_DEFAULT},
+    {"GET", "/events?wait=0&host=a", 200, "{'events':[]}"},
+    {"GET", "/events?wait=0&host=-", 200, "{'events':[]}"},
+    {"GET", "/events?wait=0&host=default", 400, GATEWAY("unknown-value")},
+    {"GET", "/hosts/-/events?wait=0", 200, "{'events':[]}"},
+    {"GET", "/hosts/a/events?wait=0", 200, "{'events':[]}"},
+    {"GET", "/operations", 200, "{'operations':[]}"},
+    {"GET", "/operations/nosuch", 404, GATEWAY("not-found")},
+    {"GET", "/hosts/a/domains", 200, "{'domains':[{'name':'test'}]}"},
+    {"GET", "/hosts/-/domains", 200,
+     "{'domains':[{'name':'test','host':'a'}],'unreachable':[]}"},
+    {"GET", "/metrics", 200, NULL, .contains = "*libvirt_up{host=\"a\"} 1\n*"},
+    {"GET", "/metrics?host=default", 404, GATEWAY("not-found")},
+    {"GET", "/", 200,
+     "{'links':{'hosts':'/hosts','domains':'<absent>','version':'<absent>'}}"},
+};
+
+static void test_without_default(void)
+{
+    struct scenario s;
+    if (!scenario_begin(&s, "no default", ARGS("--host", "a=test:///default")))
+        return;
+    scenario_run(&s, without, COUNT(without));
+    struct response *r = scenario_send(&s, "GET", "/metrics", NULL, NULL);
+    check_response(!strstr(r->body, "host=\"default\""), r,
+                   "no metric of a default host");
+    response_free(r);
+    scenario_end(&s);
+}
+
 /* ---- a host that takes connections and never says a word --------------------------- */
 
 static int listen_mutely(const char *path)
@@ -153,6 +207,7 @@ int main(void)
         test_dead_is_fast(&s);
         scenario_end(&s);
     }
+    test_without_default();
     test_hung();
     return checks_report();
 }

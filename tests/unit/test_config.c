@@ -64,9 +64,9 @@ static void assert_value(const struct vg_config *c, enum vg_config_index i,
         assert_string_equal(texts->v[0], text);
         break;
     case VG_CONFIG_K_HOSTS:
-        assert_int_equal(c->hosts.n, 2);
-        assert_int_equal(strncmp(text, c->hosts.v[1].name, 2), 0);
-        assert_string_equal(c->hosts.v[1].uri, text + 3);
+        assert_int_equal(c->hosts.n, 1);
+        assert_int_equal(strncmp(text, c->hosts.v[0].name, 2), 0);
+        assert_string_equal(c->hosts.v[0].uri, text + 3);
         break;
     }
 }
@@ -174,10 +174,10 @@ static void test_config_file(void **state)
     assert_true(r.config.read_only);
     assert_int_equal(r.config.listen.n, 2);
     assert_string_equal(r.config.listen.v[1], "[::1]:2");
-    assert_int_equal(r.config.hosts.n, 3);
-    assert_int_equal(strlen(r.config.hosts.v[1].name), 64);
-    assert_string_equal(r.config.hosts.v[2].name, "b");
-    assert_string_equal(r.config.hosts.v[2].uri, "qemu+ssh://u@b/system?x=1&y=2;z=3");
+    assert_int_equal(r.config.hosts.n, 2);
+    assert_int_equal(strlen(r.config.hosts.v[0].name), 64);
+    assert_string_equal(r.config.hosts.v[1].name, "b");
+    assert_string_equal(r.config.hosts.v[1].uri, "qemu+ssh://u@b/system?x=1&y=2;z=3");
     clear_result(&r);
 }
 
@@ -201,9 +201,9 @@ static void test_lists(void **state)
     r = read_good(
         &(struct input){.file = "[host a]\nuri = test:///a\n",
                         .environment = "VIRTGATE_HOST=b=test:///b c=test:///c"});
-    assert_int_equal(r.config.hosts.n, 3);
-    assert_string_equal(r.config.hosts.v[1].name, "b");
-    assert_string_equal(r.config.hosts.v[2].uri, "test:///c");
+    assert_int_equal(r.config.hosts.n, 2);
+    assert_string_equal(r.config.hosts.v[0].name, "b");
+    assert_string_equal(r.config.hosts.v[1].uri, "test:///c");
     clear_result(&r);
 }
 
@@ -226,6 +226,39 @@ static void test_default_host(void **state)
     assert_string_equal(r.config.hosts.v[1].name, "a");
     assert_string_equal(r.config.hosts.v[2].name, "-b");
     clear_result(&r);
+}
+
+/* Whoever names hosts and none `default` has none: wherever they are named, and wherever
+ * `connect` is. */
+static void test_no_default_host(void **state)
+{
+    (void)state;
+    static const struct {
+        struct input input;
+        size_t n;
+        const char *first;
+    } rows[] = {
+        {{.args = {"--host", "a=test:///a", "--host", "b=test:///b"}}, 2, "a"},
+        {{.environment = "VIRTGATE_HOST=a=test:///a"}, 1, "a"},
+        {{.file = "[host a]\nuri = test:///a\n"}, 1, "a"},
+        {{.file = "[host a]\nuri = test:///a\n", .args = {"-c", "test:///c"}},
+         2,
+         "default"},
+        {{.environment = "VIRTGATE_CONNECT=test:///c", .args = {"--host", "a=test:///a"}},
+         2,
+         "default"},
+        {{.file = "connect = test:///c\n[host a]\nuri = test:///a\n"}, 2, "default"},
+        {{.args = {"--host", "a=test:///a", "--host", "default=test:///d"}},
+         2,
+         "default"},
+        {{.args = {NULL}}, 1, "default"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct result r = read_good(&rows[i].input);
+        assert_int_equal(r.config.hosts.n, rows[i].n);
+        assert_string_equal(r.config.hosts.v[0].name, rows[i].first);
+        clear_result(&r);
+    }
 }
 
 static void test_bool_words(void **state)
@@ -423,7 +456,7 @@ static void test_unsafe_uris(void **state)
             clear_result(&r);
             in.args[2] = "--allow-unsafe-uri";
             r = read_good(&in);
-            assert_string_equal(r.config.hosts.v[k].uri, unsafe[i]);
+            assert_string_equal(r.config.hosts.v[0].uri, unsafe[i]);
             clear_result(&r);
         }
     }
@@ -462,10 +495,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),     cmocka_unit_test(test_levels),
         cmocka_unit_test(test_config_file),  cmocka_unit_test(test_lists),
-        cmocka_unit_test(test_default_host), cmocka_unit_test(test_bool_words),
-        cmocka_unit_test(test_actions),      cmocka_unit_test(test_grammars),
-        cmocka_unit_test(test_listen_reach), cmocka_unit_test(test_unsafe_uris),
-        cmocka_unit_test(test_help),
+        cmocka_unit_test(test_default_host), cmocka_unit_test(test_no_default_host),
+        cmocka_unit_test(test_bool_words),   cmocka_unit_test(test_actions),
+        cmocka_unit_test(test_grammars),     cmocka_unit_test(test_listen_reach),
+        cmocka_unit_test(test_unsafe_uris),  cmocka_unit_test(test_help),
     };
     return cmocka_run_group_tests(tests, enter_directory, leave_directory);
 }
