@@ -12,6 +12,8 @@ static void write_host(struct vg_json *w, const struct vg_host_status *status)
     vg_json_string(w, "uri", status->uri);
     vg_json_string(w, "state", vg_host_state_name(status->state));
     vg_json_bool(w, "readOnly", status->read_only);
+    if (status->reason)
+        vg_json_string(w, "reason", status->reason);
     if (status->state == VG_HOST_DOWN) {
         json_auto_t *problem = vg_host_problem(status);
         vg_json_value(w, "error", problem);

@@ -48,13 +48,14 @@ static struct vg_reply get_live(struct vg_request *rq)
     return vg_keep(rq, &kept, vg_ok(rq, json_pack("{s:s}", "status", "live")));
 }
 
+/* Anybody may read it: a reason in a word, not libvirt's text, which has paths. */
 static void write_readiness(struct vg_json *w, const struct vg_host_status *status)
 {
     vg_json_begin_object(w, NULL);
     vg_json_string(w, "host", status->name);
     vg_json_string(w, "state", vg_host_state_name(status->state));
-    if (status->state == VG_HOST_DOWN)
-        vg_json_string(w, "error", status->error.detail);
+    if (status->reason)
+        vg_json_string(w, "reason", status->reason);
     vg_json_end_object(w);
 }
 

@@ -5,6 +5,7 @@
 #include "server/virt_conn.h"
 
 #include "server/list.h"
+#include "server/redact.h"
 #include "server/request.h"
 #include "server/virt_recall.h"
 #include "virtgate/autoptr.h"
@@ -129,8 +130,9 @@ static void set_in_process(struct vg_lease *lease, bool in_process)
 /* What libvirt says of a host goes to the log, tagged with the host's name. */
 static void log_host_error(void *data, virErrorPtr e)
 {
+    vg_autofree char *text = vg_redact(e->message);
     vg_log(e->level == VIR_ERR_WARNING ? VG_LOG_INFO : VG_LOG_DEBUG, "libvirt", "%s: %s",
-           (const char *)data, e->message ? e->message : "?");
+           (const char *)data, text ? text : "?");
 }
 
 /* No terminal to ask: credentials come from libvirt's auth.conf, or the open fails. */

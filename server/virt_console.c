@@ -7,6 +7,7 @@
 #include "virtgate/console.h"
 
 #include "server/list.h"
+#include "server/redact.h"
 #include "server/request.h"
 #include "server/thread.h"
 #include "server/virt_console.h"
@@ -157,8 +158,10 @@ static void console_unref(struct console *c)
     give_place_back();
 }
 
-static void end_console(struct console *c, enum vg_channel_end end, const char *why)
+static void end_console(struct console *c, enum vg_channel_end end, const char *text)
 {
+    vg_autofree char *shown = vg_redact(text);
+    const char *why = shown ? shown : "";
     VG_LOCK(&c->lock);
     c->over = true;
     c->end = end;

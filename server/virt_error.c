@@ -14,8 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/redact.h"
 #include "server/virt_error.h"
 #include "virtgate/autoptr.h"
+#include "virtgate/cleanup.h"
 #include "virtgate/enum.h"
 #include "virtgate/json.h"
 #include "virtgate/metrics.h"
@@ -45,12 +47,13 @@ static bool worth_retrying(int status)
 void vg_error_set(struct vg_error *e, enum vg_error_id id, const char *fmt, ...)
 {
     /* The new text may quote the old one: format before clearing. */
-    char *detail = NULL;
+    vg_autofree char *text = NULL;
     va_list ap;
     va_start(ap, fmt);
-    if (vasprintf(&detail, fmt, ap) < 0)
-        detail = NULL;
+    if (vasprintf(&text, fmt, ap) < 0)
+        text = NULL;
     va_end(ap);
+    char *detail = vg_redact(text); /* it may quote a URI */
 
     vg_error_clear(e);
     const struct own_error *own = &own_errors[id];
@@ -97,6 +100,13 @@ static json_t *symbol_to_json(const struct vg_enum *e, int value)
     return v ? json_string(v->symbol) : json_null();
 }
 
+/* A text of libvirt's, which may quote a URI. */
+static json_t *text_to_json(const char *text)
+{
+    vg_autofree char *shown = vg_redact(text);
+    return vg_json_text(shown);
+}
+
 static json_t *virt_to_json(const virError *err)
 {
     return json_pack(
@@ -105,8 +115,8 @@ static json_t *virt_to_json(const virError *err)
         err->domain, "domainName", symbol_to_json(&vg_enum_virErrorDomain, err->domain),
         "level", (int)err->level, "levelName",
         symbol_to_json(&vg_enum_virErrorLevel, (int)err->level), "message",
-        vg_json_text(err->message), "str1", vg_json_text(err->str1), "str2",
-        vg_json_text(err->str2), "str3", vg_json_text(err->str3), "int1", err->int1,
+        text_to_json(err->message), "str1", text_to_json(err->str1), "str2",
+        text_to_json(err->str2), "str3", text_to_json(err->str3), "int1", err->int1,
         "int2", err->int2);
 }
 
@@ -115,7 +125,7 @@ void vg_error_copy_virt(struct vg_error *e, const virError *err)
     vg_count_virt_error(err->code);
     vg_error_clear(e);
     e->status = find_status(err);
-    e->detail = strdup(err->message ? err->message : "libvirt gave no message");
+    e->detail = vg_redact(err->message ? err->message : "libvirt gave no message");
     e->virt = virt_to_json(err);
     if (!e->virt) {
         vg_error_set_memory(e);

@@ -7,6 +7,7 @@
 
 #include "server/local_path.h"
 #include "server/precondition.h"
+#include "server/redact.h"
 #include "server/request.h"
 #include "server/virt_check.h"
 #include "server/virt_internal.h"
@@ -242,6 +243,7 @@ static void get_status(struct vg_host *host, struct vg_host_status *ret)
     ret->state = host->state;
     ret->alive = host->state == VG_HOST_UP && !host->lost;
     vg_error_copy(&ret->error, &host->error);
+    ret->reason = host->state == VG_HOST_DOWN ? host->reason : NULL;
     ret->facts = vg_host_facts_ref(host->facts);
 }
 
@@ -367,7 +369,7 @@ static int init_host(struct vg_host *host, const struct vg_host_config *from,
 
     host->name = strdup(from->name);
     host->uri = from->uri ? strdup(from->uri) : NULL;
-    host->shown_uri = vg_uri_redact(from->uri);
+    host->shown_uri = vg_redact(from->uri);
     host->read_only = config->read_only;
     host->lease = vg_lease_new();
     host->inventory = vg_inventory_new();

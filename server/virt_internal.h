@@ -35,6 +35,7 @@ struct vg_host {
     unsigned int failures;       /* in a row */
     unsigned int epoch;          /* of the event connection */
     struct vg_error error;       /* why it is down */
+    const char *reason;          /* the same in a word, for everybody; static */
     atomic_uint_fast64_t events; /* received */
     struct vg_host_facts *facts; /* counted; NULL before the first connection */
     struct vg_lease *lease; /* the event connection; the keeper's alone but for sharing */
@@ -66,9 +67,6 @@ int vg_host_prepare_lease(struct vg_host *host, struct vg_lease *lease,
 
 /* A copy that shares nothing: the two may be used by two threads. */
 void vg_error_copy(struct vg_error *to, const struct vg_error *from);
-
-/* A copy of a URI without the password of its userinfo. Owned by the caller. */
-char *vg_uri_redact(const char *uri);
 
 /* Accepts NULL. */
 struct vg_host_facts *vg_host_facts_ref(struct vg_host_facts *facts);

@@ -3,6 +3,7 @@
  * Keepers. A keeper is the only thread that opens, probes and closes its host's event
  * connection; those calls block on a hung daemon, so nothing else ever makes them.
  */
+#include "server/redact.h"
 #include "server/request.h"
 #include "server/virt_internal.h"
 #include "virtgate/cleanup.h"
@@ -27,23 +28,6 @@ static pthread_mutex_t tried_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t tried_wake = PTHREAD_COND_INITIALIZER;
 
 /* ---- small things ------------------------------------------------------------------ */
-
-/* A copy without the password of its userinfo. */
-char *vg_uri_redact(const char *uri)
-{
-    if (!uri)
-        return NULL;
-    char *copy = strdup(uri);
-    if (!copy)
-        return NULL;
-    char *authority = strstr(copy, "://");
-    char *at = authority ? strchr(authority + 3, '@') : NULL;
-    char *slash = authority ? strchr(authority + 3, '/') : NULL;
-    char *colon = at && (!slash || at < slash) ? strchr(authority + 3, ':') : NULL;
-    if (colon && colon < at)
-        memmove(colon, at, strlen(at) + 1);
-    return copy;
-}
 
 struct vg_host_facts *vg_host_facts_ref(struct vg_host_facts *facts)
 {
@@ -144,7 +128,7 @@ static struct vg_host_facts *read_facts(virConnectPtr conn, _Atomic int64_t *cut
     if (!facts)
         return NULL;
     atomic_init(&facts->refs, 1);
-    facts->uri = vg_uri_redact(uri);
+    facts->uri = vg_redact(uri);
     facts->type = type ? strdup(type) : NULL;
     facts->encrypted = encrypted > 0;
     facts->secure = secure > 0;
@@ -212,8 +196,9 @@ static void note_new_attempt(struct vg_host *host)
     host->lost = host->suspect = false;
 }
 
-/* Opens the event connection and learns the host's facts. -1: *reterr. */
-static int connect_host(struct vg_host *host, struct vg_error *reterr)
+/* Opens the event connection and learns the host's facts. -1: *reterr, and whether the
+ * host let the time pass without an answer. */
+static int connect_host(struct vg_host *host, struct vg_error *reterr, bool *ret_silent)
 {
     struct vg_lease *lease = host->lease;
     struct vg_host_facts *facts = NULL;
@@ -228,9 +213,11 @@ static int connect_host(struct vg_host *host, struct vg_error *reterr)
                          "The connection broke while it was made");
         else
             vg_error_set_virt(reterr);
-        vg_lease_close(lease);
         rc = -1;
     }
+    *ret_silent = atomic_load(&lease->cut);
+    if (rc < 0)
+        vg_lease_close(lease);
     if (rc == 0 && !lease->in_process)
         virConnectRegisterCloseCallback(lease->conn, note_closed, host, NULL);
     atomic_store(&lease->cut_at_ns, vg_now_ns() + OPEN_LIMIT);
@@ -319,10 +306,22 @@ static void note_tried(struct vg_host *host)
     pthread_cond_broadcast(&tried_wake);
 }
 
-static void mark_down(struct vg_host *host, const struct vg_error *error)
+/* Why a host is down, in a word that anybody may read: libvirt's text has paths. */
+static const char *reason_of(const struct vg_error *error, bool silent)
+{
+    static const int refusals[] = {VIR_ERR_AUTH_FAILED, VIR_ERR_AUTH_CANCELLED,
+                                   VIR_ERR_AUTH_UNAVAILABLE};
+    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
+        if (vg_error_is_virt(error, refusals[i]))
+            return "authentication-failed";
+    return silent ? "no-answer" : "unreachable";
+}
+
+static void mark_down(struct vg_host *host, const struct vg_error *error, bool silent)
 {
     VG_LOCK(&host->lock);
     vg_error_copy(&host->error, error);
+    host->reason = reason_of(error, silent);
     host->failures++;
     set_state(host, VG_HOST_DOWN);
 }
@@ -341,7 +340,7 @@ static void mark_silent(struct vg_host *host)
     struct vg_error error = {0};
 
     vg_error_set(&error, VG_E_HOST_UNREACHABLE, "libvirt does not answer");
-    mark_down(host, &error);
+    mark_down(host, &error, true);
     vg_error_clear(&error);
 }
 
@@ -372,13 +371,14 @@ void *vg_keeper_main(void *data)
 
     while (go_on) {
         struct vg_error error = {0};
-        if (connect_host(host, &error) == 0) {
+        bool silent;
+        if (connect_host(host, &error, &silent) == 0) {
             note_tried(host);
             backoff = BACKOFF_FIRST;
             go_on = keep_connection(host);
             disconnect_host(host);
         } else {
-            mark_down(host, &error);
+            mark_down(host, &error, silent);
             note_tried(host);
             /* jitter: hosts that died together are not asked together */
             go_on = rest(host, backoff - backoff / 4 * (vg_now_ns() / 1000 % 100) / 100,
@@ -396,6 +396,7 @@ void vg_keeper_note_failure(struct vg_host *host, const struct vg_error *error)
     host->suspect = true;
     if (++host->failures >= FAILURES_TO_OPEN && host->state != VG_HOST_DOWN) {
         vg_error_copy(&host->error, error);
+        host->reason = reason_of(error, false);
         set_state(host, VG_HOST_DOWN);
     }
     pthread_cond_broadcast(&host->wake);

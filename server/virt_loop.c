@@ -4,7 +4,9 @@
  */
 #include "server/virt_loop.h"
 
+#include "server/redact.h"
 #include "server/virt_epoll.h"
+#include "virtgate/cleanup.h"
 #include "virtgate/log.h"
 
 #include <errno.h>
@@ -24,7 +26,8 @@ static atomic_bool stopping;
 static void log_error(void *data, virErrorPtr e)
 {
     (void)data;
-    vg_log(VG_LOG_DEBUG, "libvirt", "%s", e->message ? e->message : "?");
+    vg_autofree char *text = vg_redact(e->message);
+    vg_log(VG_LOG_DEBUG, "libvirt", "%s", text ? text : "?");
 }
 
 static void *run_loop(void *data)

@@ -47,7 +47,7 @@ struct vg_version {
  * never changed, so what is answered with them alone can be kept here. */
 struct vg_host_facts {
     atomic_uint refs;
-    char *uri;      /* without password */
+    char *uri;      /* redacted: redact.h */
     char *hostname; /* NULL when the driver cannot tell */
     char *type;
     bool encrypted, secure;
@@ -66,11 +66,12 @@ const char *vg_host_state_name(enum vg_host_state state);
 
 struct vg_host_status {
     const char *name; /* borrowed, lives as long as the program */
-    const char *uri;  /* as configured, without password; NULL: libvirt's own choice */
+    const char *uri;  /* as configured, redacted; NULL: libvirt's own choice */
     enum vg_host_state state;
     bool alive;
     bool read_only;
-    struct vg_error error;       /* why it is down; owned */
+    struct vg_error error; /* why it is down; owned */
+    const char *reason;    /* the same in a word, without secrets; static, or NULL */
     struct vg_host_facts *facts; /* counted; NULL before the first connection */
     unsigned int pool_size, in_use, idle, waiting, queue_size;
     uint64_t events; /* received from it, ever */

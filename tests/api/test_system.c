@@ -45,12 +45,15 @@ static const struct step served[] = {
 static const struct step half_dead[] = {
     {"GET", "/health/live", 200, "{'status':'live'}"},
     {"GET", "/health/ready", 200,
-     "{'status':'degraded','hosts':['...',{'host':'b'},'...']}"},
+     "{'status':'degraded','hosts':['...',{'host':'b','state':'down',"
+     "'reason':'unreachable','error':'<absent>'},'...']}"},
 };
 
 static const struct step all_dead[] = {
     {"GET", "/health/live", 200, "{'status':'live'}"},
-    {"GET", "/health/ready", 503, "{'status':'unavailable','hosts':['...',{}]}"},
+    {"GET", "/health/ready", 503,
+     "{'status':'unavailable','hosts':['...',{'host':'default','state':'down',"
+     "'reason':'unreachable','error':'<absent>'}]}"},
     {"GET", "/domains", 503,
      "{'type':'~urn:*','status':503,'retryable':true,'host':'default'}",
      .wants = {"Retry-After: [0-9]*"}},
