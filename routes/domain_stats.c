@@ -7,6 +7,7 @@
 #include "routes/routes.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/domain.h"
+#include "virtgate/domain_stats.h"
 #include "virtgate/host.h"
 #include "virtgate/object.h"
 #include "virtgate/params.h"
@@ -50,23 +51,36 @@ static int write_record(struct vg_request *rq, struct vg_json *w, const char *ke
     return 0;
 }
 
-/* ?groups=state,balloon&nowait=true, and what one row has more: VG_END for nothing. */
-static int read_args(struct vg_request *rq, unsigned int *ret_groups,
-                     unsigned int *ret_flags, struct vg_field more)
+#define WAIT   vg_enum_virConnectGetAllDomainStatsFlags_wait
+#define NOWAIT VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
+
+/* What is asked for. Of many domains nobody waits for one unless `wait` says so. */
+struct query {
+    unsigned int groups, flags;
+    bool nowait; /* unless a flag says it */
+};
+
+/* ?groups=state,balloon&flags=wait, and what one row has more: VG_END for nothing. */
+static int read_args(struct vg_request *rq, struct query *q, struct vg_field more)
 {
-    bool nowait = false;
     const struct vg_field args[] = {
-        VG_FLAGS("groups", ret_groups, virDomainStatsTypes),
-        VG_FLAGS("flags", ret_flags, virConnectGetAllDomainStatsFlags),
-        VG_BOOL("nowait", &nowait),
+        VG_FLAGS("groups", &q->groups, virDomainStatsTypes),
+        VG_FLAGS("flags", &q->flags, virConnectGetAllDomainStatsFlags),
+        VG_BOOL("nowait", &q->nowait),
         more,
         VG_END,
     };
 
     if (vg_args(rq, args) < 0)
         return -1;
-    if (nowait)
-        *ret_flags |= VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT;
+    if (q->flags & WAIT && q->flags & NOWAIT) {
+        vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
+                     "The flags 'wait' and 'nowait' exclude each other");
+        return -1;
+    }
+    if (q->nowait && !(q->flags & WAIT))
+        q->flags |= NOWAIT;
+    q->flags &= ~(unsigned int)WAIT;
     return 0;
 }
 
@@ -103,16 +117,13 @@ static const struct vg_enum states = {"states", state_names,
 
 static struct vg_reply list_stats(struct vg_request *rq)
 {
-    unsigned int groups = 0, flags = 0, state = 0;
+    struct query q = {.nowait = true};
+    unsigned int state = 0;
     vg_autolist(stats) list = {0};
 
-    if (read_args(rq, &groups, &flags,
-                  (struct vg_field)VG_NAMES("state", &state, &states)) < 0)
+    if (read_args(rq, &q, (struct vg_field)VG_NAMES("state", &state, &states)) < 0)
         return vg_fail(rq);
-    flags |= state;
-    VG_PATIENCE(rq, flags & VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT);
-    list.n = virConnectGetAllDomainStats(vg_conn(rq), groups, &list.v, flags);
-    if (list.n < 0)
+    if (vg_domain_stats_read(rq, NULL, q.groups, q.flags | state, &list) < 0)
         return vg_fail_virt(rq);
     if (list.n > 1)
         qsort(list.v, (size_t)list.n, sizeof(virDomainStatsRecordPtr), compare_names);
@@ -167,7 +178,7 @@ static int find_chosen(struct vg_request *rq, const json_t *names,
 /* {"domains": ["web1", 7], "groups": ["balloon"]}: a list too long for a query. */
 static struct vg_reply query_stats(struct vg_request *rq)
 {
-    unsigned int groups = 0, flags = 0;
+    struct query q = {.nowait = true};
     json_t *names = NULL;
     vg_autolist(domain) chosen = {0};
     vg_autolist(stats) list = {0};
@@ -175,27 +186,26 @@ static struct vg_reply query_stats(struct vg_request *rq)
     const struct vg_field domains = {
         .name = "domains", .kind = VG_FIELD_JSON, .ret = &names, .required = true};
 
-    if (read_args(rq, &groups, &flags, domains) < 0 ||
-        find_chosen(rq, names, &chosen) < 0)
+    if (read_args(rq, &q, domains) < 0 || find_chosen(rq, names, &chosen) < 0)
         return vg_fail(rq);
-    list.n = virDomainListGetStats(chosen.v, groups, &list.v, flags);
-    if (list.n < 0)
+    if (vg_domain_stats_read(rq, chosen.v, q.groups, q.flags, &list) < 0)
         return vg_fail_virt(rq);
     return reply_list(rq, &list);
 }
 
+/* Of one: it is waited for, as nobody else is held up. */
 static struct vg_reply get_stats(struct vg_request *rq)
 {
-    unsigned int groups = 0, flags = 0;
+    struct query q = {0};
     vg_autolist(stats) list = {0};
 
-    if (read_args(rq, &groups, &flags, (struct vg_field)VG_END) < 0)
+    if (read_args(rq, &q, (struct vg_field)VG_END) < 0)
         return vg_fail(rq);
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
     if (!dom)
         return vg_fail(rq);
     virDomainPtr one[] = {dom, NULL};
-    list.n = virDomainListGetStats(one, groups, &list.v, flags);
+    list.n = virDomainListGetStats(one, q.groups, &list.v, q.flags);
     if (list.n < 0)
         return vg_fail_virt(rq);
     vg_auto_json w = vg_json_for(rq);

@@ -7,6 +7,7 @@
 #include "server/virt_domain_view.h"
 #include "server/virt_recall.h"
 #include "virtgate/autoptr.h"
+#include "virtgate/domain_stats.h"
 #include "virtgate/host.h"
 
 #include <fnmatch.h>
@@ -68,18 +69,12 @@ static int read_records(struct vg_request *rq, unsigned int filter, unsigned int
     unsigned int nowait = VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT;
     unsigned int groups = groups_for(fields);
 
-    VG_PATIENCE(rq, true);
-    if ((filter & ~known) == 0) {
-        list->records.n =
-            virConnectGetAllDomainStats(conn, groups, &list->records.v, filter | nowait);
-        return list->records.n < 0 ? -1 : 0;
-    }
+    if ((filter & ~known) == 0)
+        return vg_domain_stats_read(rq, NULL, groups, filter | nowait, &list->records);
     list->handles.n = virConnectListAllDomains(conn, &list->handles.v, filter);
     if (list->handles.n <= 0)
         return list->handles.n;
-    list->records.n =
-        virDomainListGetStats(list->handles.v, groups, &list->records.v, nowait);
-    return list->records.n < 0 ? -1 : 0;
+    return vg_domain_stats_read(rq, list->handles.v, groups, nowait, &list->records);
 }
 
 /* Whether libvirt's last error is that of a domain that ended since it was listed. */
@@ -217,8 +212,17 @@ static bool passes(const struct vg_view *v, const struct vg_domain_filter *filte
     return !filter->after || strcmp(v->name, filter->after) > 0;
 }
 
+/* Whether libvirt's last error is about the domain that was asked, and not about the
+ * connection. */
+static bool is_its_own(void)
+{
+    const virError *e = virGetLastError();
+    return e && e->domain != VIR_FROM_RPC;
+}
+
 /* Fields the list calls did not give: from the domain itself where that costs no RPC, or
- * where there is no other way. A domain that is gone meanwhile keeps what is known. */
+ * where there is no other way. A domain that cannot tell, because it is gone meanwhile or
+ * for a reason of its own, is shown with what is known. */
 static int complete(struct vg_request *rq, struct vg_view *v, unsigned int fields)
 {
     unsigned int missing = fields & ~v->have;
@@ -226,7 +230,7 @@ static int complete(struct vg_request *rq, struct vg_view *v, unsigned int field
 
     if (!in_process && !(missing & FROM_EACH))
         return 0;
-    return vg_view_read(v, missing, in_process) == 0 || is_gone() ? 0 : -1;
+    return vg_view_read(v, missing, in_process) == 0 || is_its_own() ? 0 : -1;
 }
 
 /* The host may leave out what `states` leave out; with flags of the same kind, which it

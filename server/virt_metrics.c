@@ -13,6 +13,7 @@
 #include "server/virt_domain_set.h"
 #include "server/virt_domain_view.h"
 #include "virtgate/autoptr.h"
+#include "virtgate/domain_stats.h"
 #include "virtgate/host.h"
 #include "virtgate/metrics.h"
 
@@ -385,10 +386,8 @@ struct vg_reply vg_metrics_of_host(struct vg_request *rq)
     vg_autolist(stats) list = {0};
     vg_auto_exposition all = {0};
 
-    VG_PATIENCE(rq, true);
-    list.n = virConnectGetAllDomainStats(vg_conn(rq), GROUPS, &list.v,
-                                         VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT);
-    if (list.n < 0)
+    if (vg_domain_stats_read(rq, NULL, GROUPS, VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT,
+                             &list) < 0)
         return vg_fail_virt(rq);
     write_domains(&part, &list, vg_host_name(rq));
     for (size_t i = 0; i < N_FAMILIES; i++) {

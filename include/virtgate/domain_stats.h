@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Statistics of many domains, of which one may hang or die meanwhile: that harms the
+ * others nowhere, because whatever asks for them asks here.
+ */
+#pragma once
+
+#include "virtgate/autoptr.h"
+#include "virtgate/reply.h"
+
+/* Statistics of all domains that the flags let through (virConnectGetAllDomainStats), or
+ * of those `chosen`, which end with NULL (virDomainListGetStats). With the flag NOWAIT a
+ * guest that does not answer is passed over. A guest that dies during the call fails
+ * libvirt's call: it is asked once more, and then of each domain alone; one that cannot
+ * be asked is left out. -1: libvirt's last error. */
+int vg_domain_stats_read(struct vg_request *rq, virDomainPtr *chosen, unsigned int groups,
+                         unsigned int flags, struct vg_stats_list *ret) VG_MUST_USE;

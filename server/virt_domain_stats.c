@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * See virtgate/domain_stats.h.
+ */
+#include "virtgate/domain_stats.h"
+
+#include "virtgate/host.h"
+
+#include <libvirt/virterror.h>
+
+static int read_once(virConnectPtr conn, virDomainPtr *chosen, unsigned int groups,
+                     unsigned int flags, struct vg_stats_list *ret)
+{
+    ret->n = chosen ? virDomainListGetStats(chosen, groups, &ret->v, flags)
+                    : virConnectGetAllDomainStats(conn, groups, &ret->v, flags);
+    return ret->n;
+}
+
+/* Whether libvirt's last error may be one guest's: not where the connection broke, or the
+ * driver would say the same again. */
+static bool may_be_one(void)
+{
+    const virError *e = virGetLastError();
+    return e && e->domain != VIR_FROM_RPC && e->code != VIR_ERR_NO_SUPPORT &&
+           e->code != VIR_ERR_ARGUMENT_UNSUPPORTED && e->code != VIR_ERR_INVALID_ARG;
+}
+
+/* Those flags that say which domains mean the same to virConnectListAllDomains(). */
+#define FILTER                                                                           \
+    (VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE |                                          \
+     VIR_CONNECT_GET_ALL_DOMAINS_STATS_INACTIVE |                                        \
+     VIR_CONNECT_GET_ALL_DOMAINS_STATS_PERSISTENT |                                      \
+     VIR_CONNECT_GET_ALL_DOMAINS_STATS_TRANSIENT |                                       \
+     VIR_CONNECT_GET_ALL_DOMAINS_STATS_RUNNING |                                         \
+     VIR_CONNECT_GET_ALL_DOMAINS_STATS_PAUSED |                                          \
+     VIR_CONNECT_GET_ALL_DOMAINS_STATS_SHUTOFF |                                         \
+     VIR_CONNECT_GET_ALL_DOMAINS_STATS_OTHER)
+
+/* Adds the record of one domain, if it has one. -1: the connection broke. */
+static int add_one(virDomainPtr dom, unsigned int groups, unsigned int flags,
+                   struct vg_stats_list *all)
+{
+    virDomainPtr one[] = {dom, NULL};
+    virDomainStatsRecordPtr *v = NULL;
+    int n = virDomainListGetStats(one, groups, &v, flags);
+
+    if (n < 0)
+        return may_be_one() ? 0 : -1;
+    if (n == 0) {
+        virDomainStatsRecordListFree(v);
+        return 0;
+    }
+    all->v[all->n++] = v[0];
+    free(v); /* the array alone: what it holds has moved */
+    return 0;
+}
+
+/* Each alone. -1: the connection broke. No memory, and no domain, are an empty list. */
+static int read_each(virDomainPtr *doms, int n, unsigned int groups, unsigned int flags,
+                     struct vg_stats_list *ret)
+{
+    ret->n = 0;
+    ret->v = calloc((size_t)n + 1, sizeof(*ret->v)); /* it ends with NULL */
+    for (int i = 0; ret->v && i < n; i++)
+        if (add_one(doms[i], groups, flags, ret) < 0)
+            return -1;
+    return 0;
+}
+
+static int count(virDomainPtr *doms)
+{
+    int n = 0;
+    while (doms[n])
+        n++;
+    return n;
+}
+
+static int read_one_by_one(virConnectPtr conn, virDomainPtr *chosen, unsigned int groups,
+                           unsigned int flags, struct vg_stats_list *ret)
+{
+    if (chosen)
+        return read_each(chosen, count(chosen), groups, flags, ret);
+    vg_autolist(domain) all = {0};
+    all.n = virConnectListAllDomains(conn, &all.v, flags & FILTER);
+    return all.n < 0
+               ? -1
+               : read_each(all.v, all.n, groups, flags & ~(unsigned int)FILTER, ret);
+}
+
+int vg_domain_stats_read(struct vg_request *rq, virDomainPtr *chosen, unsigned int groups,
+                         unsigned int flags, struct vg_stats_list *ret)
+{
+    virConnectPtr conn = vg_conn(rq);
+
+    VG_PATIENCE(rq, flags & VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT);
+    for (int i = 0; i < 2; i++)
+        if (read_once(conn, chosen, groups, flags, ret) >= 0 || !may_be_one())
+            return ret->n;
+    if (read_one_by_one(conn, chosen, groups, flags, ret) == 0 && ret->n)
+        return ret->n;
+    vg_stats_list_clean(ret);
+    *ret = (struct vg_stats_list){0};
+    return read_once(conn, chosen, groups, flags,
+                     ret); /* with its error, if it has one */
+}
