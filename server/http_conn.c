@@ -43,20 +43,30 @@ void vg_http_set_deadline(struct vg_http_conn *conn, int64_t seconds)
                           memory_order_relaxed);
 }
 
+/* One question at a time: libmicrohttpd 1.0 answers all of them in the same memory. */
+static int conn_fd(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    return info ? info->connect_fd : -1;
+}
+
+static bool conn_is_local(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    return info && info->client_addr->sa_family == AF_UNIX;
+}
+
 static void *open_conn(struct MHD_Connection *connection)
 {
-    struct vg_http_conn *conn = calloc(1, sizeof(*conn));
-    const union MHD_ConnectionInfo *fd =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    const union MHD_ConnectionInfo *address =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    int fd = conn_fd(connection);
+    struct vg_http_conn *conn = fd < 0 ? NULL : calloc(1, sizeof(*conn));
 
-    if (!conn || !fd) {
-        free(conn);
+    if (!conn)
         return NULL;
-    }
-    conn->fd = fd->connect_fd;
-    conn->local = address && address->client_addr->sa_family == AF_UNIX;
+    conn->fd = fd;
+    conn->local = conn_is_local(connection);
     vg_http_set_deadline(conn, config->header_timeout);
     VG_LOCK(&lock);
     vg_list_insert(&conns, conn);
