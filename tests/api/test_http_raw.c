@@ -7,6 +7,7 @@
  */
 #include "tests/harness/steps.h"
 
+#include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,10 @@ struct raw_case {
 };
 #define ANY     0 /* any answer */
 #define REFUSED 1 /* 4xx or 5xx, or closed without an answer */
+
+/* libmicrohttpd 1.0 refuses more before the gateway sees it: by a 400 of its own, or it
+ * just closes the connection. */
+enum { LIBRARY_IS_STRICT = MHD_VERSION >= 0x00097701 };
 
 static const struct raw_case cases[] = {
     {"plain", "GET /health/live HTTP/1.1\r\n" H "\r\n", 200, OPEN},
@@ -217,7 +222,8 @@ static void test_nul(int port)
         PATH("DELETE /domains/test\0/snapshots/s"),
         PATH("POST /domains/test/suspend?\0x"),
     };
-    static const struct raw_case refused = {"NUL in the target", NULL, 400, SHUT};
+    const struct raw_case refused = {"NUL in the target", NULL,
+                                     LIBRARY_IS_STRICT ? REFUSED : 400, SHUT};
     for (size_t i = 0; i < COUNT(paths); i++)
         run_case(port, &refused, paths[i].text, paths[i].size);
 }
@@ -260,9 +266,10 @@ static void test_problems(int port)
 {
     static const struct {
         const char *text, *allow;
+        bool by_library;
     } refused[] = {
-        {"GET /health/live HTTP/1.1\r\n\r\n", NULL},
-        {"GET /health /live HTTP/1.1\r\n" H "\r\n", NULL},
+        {"GET /health/live HTTP/1.1\r\n\r\n", NULL, LIBRARY_IS_STRICT},
+        {"GET /health /live HTTP/1.1\r\n" H "\r\n", NULL, LIBRARY_IS_STRICT},
         {"FROB /health/live HTTP/1.1\r\n" H "\r\n", "GET, HEAD, OPTIONS"},
         {"TRACE /domains/test/start HTTP/1.1\r\n" H "\r\n", "POST, OPTIONS"},
     };
@@ -270,11 +277,12 @@ static void test_problems(int port)
         struct response *r =
             raw_request(port, refused[i].text, strlen(refused[i].text), 5, NULL);
         char *allow = response_header(r, "Allow");
-        check_response(refused[i].allow
-                           ? is_problem(r, 405, "method-not-allowed") && allow &&
-                                 strcmp(allow, refused[i].allow) == 0
-                           : is_problem(r, 400, "bad-request") && !allow,
-                       r, "a problem for %s", refused[i].text);
+        check_response(
+            refused[i].allow ? is_problem(r, 405, "method-not-allowed") && allow &&
+                                   strcmp(allow, refused[i].allow) == 0
+            : refused[i].by_library ? r->status == 400
+                                    : is_problem(r, 400, "bad-request") && !allow,
+            r, "a problem for %s", refused[i].text);
         free(allow);
         response_free(r);
     }

@@ -24,10 +24,10 @@ static const struct step guests[] = {
 static const struct ask {
     const char *method, *path, *body;
 } asks[] = {
-    {"GET", "/domains/stats", NULL},
-    {"GET", "/domains/stats?groups=balloon,vcpu,block", NULL},
-    {"GET", "/domains/stats?state=running&nowait=true", NULL},
-    {"POST", "/domains/stats", "{\"domains\":[\"g0\",\"g1\",\"g2\",\"g3\"]}"},
+    {"GET", "/domain-stats", NULL},
+    {"GET", "/domain-stats?groups=balloon,vcpu,block", NULL},
+    {"GET", "/domain-stats?state=running&nowait=true", NULL},
+    {"POST", "/domain-stats", "{\"domains\":[\"g0\",\"g1\",\"g2\",\"g3\"]}"},
     {"GET", "/domains?view=full", NULL},
     {"GET", "/domains?fields=name,title,osType,vcpus,memoryKiB,cpuTimeNs,updated", NULL},
     {"GET", "/domains?view=full&flags=autostart,no-autostart", NULL},
@@ -117,7 +117,7 @@ static void test_frozen(struct scenario *s)
         response_free(call.answer);
     }
     /* who asks to wait does */
-    const struct step wait = {"GET", "/domains/stats?flags=wait", 504,
+    const struct step wait = {"GET", "/domain-stats?flags=wait", 504,
                               GATEWAY("deadline-exceeded")};
     scenario_run(s, &wait, 1);
     kill(pid, SIGKILL);
@@ -126,7 +126,7 @@ static void test_frozen(struct scenario *s)
 
 int main(void)
 {
-    static const struct ask waiting = {"GET", "/domains/stats?flags=wait", NULL};
+    static const struct ask waiting = {"GET", "/domain-stats?flags=wait", NULL};
     struct scenario s;
     if (scenario_begin(&s, "guest faults",
                        ARGS("-c", guest_uri(), "--read-deadline", "6"))) {
