@@ -69,6 +69,8 @@ GEN     := enum_tables.c error_table.c linux_keys.c param_types.c xml_repeats.c 
 LIB_OBJ := $(patsubst %.c,$(O)/%.o,$(filter-out server/main.c,$(SERVER)) $(ROUTES)) $(GEN:%.c=$(O)/gen/%.o)
 GEN_H   := $(O)/gen/enum_tables.h
 LIBVIRT_API = $(shell pkg-config --variable=libvirt_api libvirt)
+# What generators find unknown fails the build, where this version is known to them.
+LIBVIRT = --libvirt $(shell pkg-config --modversion libvirt) $(LIBVIRT_API)
 LIBVIRT_SCHEMAS ?= $(dir $(LIBVIRT_API))../schemas
 
 all: $(O)/virtgate ## build the gateway
@@ -86,20 +88,20 @@ $(O)/gen/%.o: $(O)/gen/%.c | $(GEN_H)
 	@echo "  CC    $<"
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(O)/gen/enum_tables.c $(O)/gen/enum_tables.h &: server/gen/enums.py server/gen/enum_overrides.txt
+$(O)/gen/enum_tables.c $(O)/gen/enum_tables.h &: server/gen/enums.py server/gen/findings.py server/gen/enum_overrides.txt
 	@mkdir -p $(@D)
 	@echo "  GEN   $(O)/gen/enum_tables.c"
-	$(Q)$(PYTHON) server/gen/enums.py --overrides server/gen/enum_overrides.txt --out $(O)/gen $(LIBVIRT_API)
+	$(Q)$(PYTHON) server/gen/enums.py --overrides server/gen/enum_overrides.txt --out $(O)/gen $(LIBVIRT)
 
-$(O)/gen/param_types.c: server/gen/params.py server/gen/param_overrides.txt
+$(O)/gen/param_types.c: server/gen/params.py server/gen/findings.py server/gen/param_overrides.txt
 	@mkdir -p $(@D)
 	@echo "  GEN   $@"
-	$(Q)$(PYTHON) server/gen/params.py --out $@ $(LIBVIRT_API)
+	$(Q)$(PYTHON) server/gen/params.py --out $@ $(LIBVIRT)
 
-$(O)/gen/error_table.c: server/gen/errors.py server/gen/error-status.tsv
+$(O)/gen/error_table.c: server/gen/errors.py server/gen/findings.py server/gen/error-status.tsv
 	@mkdir -p $(@D)
 	@echo "  GEN   $@"
-	$(Q)$(PYTHON) server/gen/errors.py --table server/gen/error-status.tsv --out $@ $(LIBVIRT_API)
+	$(Q)$(PYTHON) server/gen/errors.py --table server/gen/error-status.tsv --out $@ $(LIBVIRT)
 
 $(O)/gen/linux_keys.c: server/gen/keys.py
 	@mkdir -p $(@D)

@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/edit_distance.h"
 #include "server/virt_param_enum.h"
 #include "server/virt_params.h"
 #include "virtgate/autoptr.h"
@@ -277,7 +278,7 @@ json_t *vg_params_to_json(const virTypedParameter *params, int nparams)
 
 struct known {
     const char *name;
-    int type;
+    int type, wider; /* see struct vg_param_type */
     bool multiple;
 };
 
@@ -303,14 +304,14 @@ static bool get_known(const struct reader *r, size_t i, struct known *ret)
     if (i < r->ncurrent) {
         const struct vg_param_type *type = find_type(r->current[i].field);
         *ret = (struct known){r->current[i].field, r->current[i].type,
-                              type && type->multiple};
+                              type ? type->wider : 0, type && type->multiple};
         return true;
     }
     i -= r->ncurrent;
     if (i >= vg_param_types_count)
         return false;
     const struct vg_param_type *type = &vg_param_types[i];
-    *ret = (struct known){type->name, type->type, type->multiple};
+    *ret = (struct known){type->name, type->type, type->wider, type->multiple};
     return true;
 }
 
@@ -345,25 +346,6 @@ static bool is_branch(const struct reader *r, const char *path)
     return false;
 }
 
-/* Edit distance of two names, both shorter than FIELD_SIZE. */
-static size_t distance(const char *a, const char *b)
-{
-    size_t row[FIELD_SIZE], lb = strlen(b);
-    for (size_t j = 0; j <= lb; j++)
-        row[j] = j;
-    for (size_t i = 1; a[i - 1]; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= lb; j++) {
-            size_t change = diagonal + (a[i - 1] != b[j - 1]);
-            size_t other = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-            diagonal = row[j];
-            row[j] = change < other ? change : other;
-        }
-    }
-    return row[lb];
-}
-
 /* The known name most like `path`, as its JSON path; empty when none is near. */
 static void find_near(const struct reader *r, const char *path,
                       char out[static FIELD_SIZE])
@@ -376,7 +358,7 @@ static void find_near(const struct reader *r, const char *path,
     for (size_t i = 0; get_known(r, i, &k); i++) {
         char camel[FIELD_SIZE] = "";
         camel_case(k.name, camel);
-        size_t d = distance(path, camel);
+        size_t d = vg_edit_distance(path, camel);
         if (d < best) {
             best = d;
             memcpy(out, camel, sizeof(camel));
@@ -482,37 +464,46 @@ static bool read_signed(const json_t *value, long long *ret_value)
     return true;
 }
 
+/* The narrower one of two types wherever it will do: older releases and some drivers take
+ * no other. */
+static int type_for(const struct known *k, const json_t *value)
+{
+    json_int_t i = json_integer_value(value);
+    bool narrow = json_is_integer(value) && i >= 0 && i <= UINT_MAX;
+    return k->wider && !narrow ? k->wider : k->type;
+}
+
 /* Adds one value under libvirt's name; the C type decides what JSON is accepted. */
 static int add_value(struct reader *r, const struct known *k, const char *path,
                      const json_t *value)
 {
     const struct vg_enum *names = vg_param_enum(k->name, k->type);
     virTypedParameterPtr *params = &r->params;
-    int *n = &r->nparams, *size = &r->size;
+    int *n = &r->nparams, *size = &r->size, type = type_for(k, value);
     if (names && !json_is_integer(value))
         return add_enum(r, k, path, names, value);
     json_int_t i = json_integer_value(value);
     long long l;
     uint64_t u;
     int rc;
-    if (k->type == VIR_TYPED_PARAM_INT && json_is_integer(value) && i >= INT_MIN &&
+    if (type == VIR_TYPED_PARAM_INT && json_is_integer(value) && i >= INT_MIN &&
         i <= INT_MAX)
         rc = virTypedParamsAddInt(params, n, size, k->name, (int)i);
-    else if (k->type == VIR_TYPED_PARAM_UINT && json_is_integer(value) && i >= 0 &&
+    else if (type == VIR_TYPED_PARAM_UINT && json_is_integer(value) && i >= 0 &&
              i <= UINT_MAX)
         rc = virTypedParamsAddUInt(params, n, size, k->name, (unsigned int)i);
-    else if (k->type == VIR_TYPED_PARAM_LLONG && read_signed(value, &l))
+    else if (type == VIR_TYPED_PARAM_LLONG && read_signed(value, &l))
         rc = virTypedParamsAddLLong(params, n, size, k->name, l);
-    else if (k->type == VIR_TYPED_PARAM_ULLONG && read_unsigned(value, &u))
+    else if (type == VIR_TYPED_PARAM_ULLONG && read_unsigned(value, &u))
         rc = virTypedParamsAddULLong(params, n, size, k->name, u);
-    else if (k->type == VIR_TYPED_PARAM_DOUBLE && json_is_number(value))
+    else if (type == VIR_TYPED_PARAM_DOUBLE && json_is_number(value))
         rc = virTypedParamsAddDouble(params, n, size, k->name, json_number_value(value));
-    else if (k->type == VIR_TYPED_PARAM_BOOLEAN && json_is_boolean(value))
+    else if (type == VIR_TYPED_PARAM_BOOLEAN && json_is_boolean(value))
         rc = virTypedParamsAddBoolean(params, n, size, k->name, json_is_true(value));
-    else if (k->type == VIR_TYPED_PARAM_STRING && json_is_string(value))
+    else if (type == VIR_TYPED_PARAM_STRING && json_is_string(value))
         rc = virTypedParamsAddString(params, n, size, k->name, json_string_value(value));
     else
-        return refuse_value(r, path, k->type);
+        return refuse_value(r, path, type);
     if (rc < 0)
         vg_error_set_virt(r->err);
     return rc;

@@ -10,7 +10,8 @@
 
 struct vg_param_type {
     const char *name; /* "read_bytes_sec" */
-    int type;         /* virTypedParameterType */
+    int type;         /* virTypedParameterType that every release takes */
+    int wider;        /* what later ones take as well, for larger values; 0: none */
     bool multiple;    /* may be given several times, as a list */
 };
 

@@ -9,10 +9,11 @@ build. A type or constant unknown to this script just appears under the general 
 import argparse
 import os
 import re
-import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import NamedTuple, Optional
+
+from findings import Findings
 
 # Read where they stand beside libvirt-api.xml, each with its header.
 SIBLINGS = {
@@ -92,7 +93,8 @@ def common_prefix(kind: str, names: list[str]) -> str:
     return prefix[: prefix.rfind("_") + 1]
 
 
-def json_names(kind: str, names: list[str], override: Optional[Override]) -> list[str]:
+def json_names(kind: str, names: list[str], override: Optional[Override],
+               findings: Findings) -> list[str]:
     """One unique JSON name for each constant."""
     general = common_prefix(kind, names)
     prefixes = override.prefixes if override and override.prefixes else [general]
@@ -103,24 +105,24 @@ def json_names(kind: str, names: list[str], override: Optional[Override]) -> lis
 
     result = [cut(n) for n in names]
     if len(set(result)) < len(result) or "" in result:
-        print(f"enums.py: {kind}: the override makes equal names, using the general rule",
-              file=sys.stderr)
+        findings.add(f"{kind}: the override makes equal names, using the general rule")
         result = [n[len(general):].lower().replace("_", "-") for n in names]
     return result
 
 
-def rows_of(kind: str, names: list[str], enums: Enums,
-            override: Optional[Override]) -> list[tuple[str, str, str]]:
+def rows_of(kind: str, names: list[str], enums: Enums, override: Optional[Override],
+            findings: Findings) -> list[tuple[str, str, str]]:
     """JSON name, name of the constant or NULL, and value: in the order of the values."""
     rows = [(name, f'"{constant}"', constant)
-            for constant, name in zip(names, json_names(kind, names, override))]
+            for constant, name in zip(names, json_names(kind, names, override, findings))]
     for name, bit in override.added.items() if override else ():
         rows.append((name, "NULL", bit))
         rows.sort(key=lambda row: resolve(row[2], {**enums.raw, bit: bit}))
     return rows
 
 
-def write_tables(out: Path, enums: Enums, overrides: dict[str, Override]) -> None:
+def write_tables(out: Path, enums: Enums, overrides: dict[str, Override],
+                 findings: Findings) -> None:
     source = [BANNER, '#include "virtgate/enum.h"\n']
     source += [f"#include <{h}>" for h in enums.headers]
     source += ["#include <libvirt/virterror.h>", ""]
@@ -133,7 +135,7 @@ def write_tables(out: Path, enums: Enums, overrides: dict[str, Override]) -> Non
             continue
         kinds.append(kind)
         source.append(f"static const struct vg_enum_value values_{kind}[] = {{")
-        rows = rows_of(kind, names, enums, override)
+        rows = rows_of(kind, names, enums, override, findings)
         for name, symbol, value in rows:
             source.append(f'    {{"{name}", {symbol}, (int64_t){value}}},')
         source += ["};", f"const struct vg_enum vg_enum_{kind} = "
@@ -157,9 +159,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--overrides", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="folder of the two files")
+    findings = Findings(parser)
     parser.add_argument("api", type=Path, help="libvirt-api.xml")
     args = parser.parse_args()
-    write_tables(args.out, read_enums(args.api), read_overrides(args.overrides))
+    write_tables(args.out, read_enums(args.api), read_overrides(args.overrides), findings)
+    findings.report(args)
 
 
 if __name__ == "__main__":

@@ -41,6 +41,12 @@ static const struct step rows[] = {
      .json = "{'pollMaxNs':4096,'pollGrow':2}"},
     {"GET", "/domains/test/stats?groups=iothread", 200,
      "{'stats':{'iothread':'<array>'}}", .contains = "*\"pollMaxNs\":4096*"},
+    /* of a thread that runs, and of one that is only configured: nothing is shown of it
+     */
+    {"PATCH", "/domains/test/iothreads/2", 204, "", .json = "{'pollShrink':3}"},
+    {"GET", "/domains/test/stats?groups=iothread", 200, NULL,
+     .contains = "*\"pollShrink\":3*"},
+    {"PATCH", "/domains/test/iothreads/2", 400, NULL, .json = "{'pollGrow':4294967296}"},
     {"PATCH", "/domains/test/iothreads/2", 204, "", .json = "{}"},
     {"PATCH", "/domains/test/iothreads/2", 400, GATEWAY("unknown-key"),
      .json = "{'pollMax':1}", .contains = "*pollMaxNs*"},

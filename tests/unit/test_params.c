@@ -216,6 +216,33 @@ static void test_current(void **state)
     read_text("{\"brandNew\": \"x\"}", &current, &none, "invalid-value", "a number");
 }
 
+static const struct vg_param_type *table_row(const char *name)
+{
+    for (size_t i = 0; i < vg_param_types_count; i++)
+        if (strcmp(vg_param_types[i].name, name) == 0)
+            return &vg_param_types[i];
+    return NULL;
+}
+
+/* A type that later releases widened is the older one, which all take, while that will
+ * do. */
+static void test_wider(void **state)
+{
+    (void)state;
+    auto_list l = {0}, large = {0};
+    const struct vg_param_type *row = table_row("poll_grow");
+    assert_non_null(row);
+    assert_int_equal(row->type, VIR_TYPED_PARAM_UINT);
+    read_text("{\"pollGrow\": 4294967295}", NULL, &l, NULL, NULL);
+    assert_int_equal(l.v[0].type, VIR_TYPED_PARAM_UINT);
+    if (row->wider) { /* libvirt 9.3 and later */
+        read_text("{\"pollGrow\": 4294967296}", &l, &large, NULL, NULL);
+        assert_int_equal(large.v[0].type, row->wider);
+    } else {
+        refuse("{\"pollGrow\": 4294967296}", "invalid-value", "4294967295");
+    }
+}
+
 /* Constants of enums go by their names, both ways. */
 static void test_enums(void **state)
 {
@@ -340,12 +367,12 @@ static void test_real(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),    cmocka_unit_test(test_groups),
-        cmocka_unit_test(test_hostile),  cmocka_unit_test(test_types),
-        cmocka_unit_test(test_read),     cmocka_unit_test(test_current),
-        cmocka_unit_test(test_refusals), cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_table),    cmocka_unit_test(test_real),
-        cmocka_unit_test(test_enums),
+        cmocka_unit_test(test_names),   cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_hostile), cmocka_unit_test(test_types),
+        cmocka_unit_test(test_read),    cmocka_unit_test(test_current),
+        cmocka_unit_test(test_wider),   cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_limits),  cmocka_unit_test(test_table),
+        cmocka_unit_test(test_real),    cmocka_unit_test(test_enums),
     };
     /* libvirt's thread-local error does not exist before. */
     if (virInitialize() < 0)
