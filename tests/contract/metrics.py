@@ -218,7 +218,7 @@ def check_prometheus(report, gateway):
                      [line for line in log.splitlines()
                       if re.search(r"level=(warn|error)|[Dd]uplicate|out-of-order|"
                                    r"msg=\"Append failed\"|scrape failed", line)
-                      and "GOMAXPROCS" not in line and "Received SIGTERM" not in line])
+                      and not re.search("GOMAXPROCS|Received (SIGTERM|an OS signal)", line)])
 
 
 def main():

@@ -108,12 +108,17 @@ class Operation:
 class Spec:
     def __init__(self, path: Path) -> None:
         self.document: Json = yaml.safe_load(path.read_text())
-        self.resolver = jsonschema.RefResolver("", self.document)
         self.operations = list(self._read_operations())
         self._validators: dict[str, jsonschema.Draft202012Validator] = {}
 
     def resolve(self, node: Json) -> Json:
-        return self.resolver.resolve(node["$ref"])[1] if "$ref" in node else node
+        """What a node refers to, all within the document: "#/components/schemas/Event"."""
+        if "$ref" not in node:
+            return node
+        target = self.document
+        for name in node["$ref"].removeprefix("#/").split("/"):
+            target = target[name]
+        return target
 
     def _read_operations(self) -> Iterator[Operation]:
         for path, item in self.document["paths"].items():
@@ -160,7 +165,7 @@ class Spec:
         key = repr(schema)
         if key not in self._validators:
             self._validators[key] = jsonschema.Draft202012Validator(
-                schema, resolver=self.resolver)
+                {**schema, "components": self.document["components"]})
         return [f"{error.json_path}: {error.message[:300]}"
                 for error in self._validators[key].iter_errors(value)]
 
