@@ -89,7 +89,7 @@ static const char *pick_bus(const struct vg_offer *o, int device)
     static const char *const cdrom[] = {"sata", "scsi", "ide", "usb", "xen", NULL};
     const char *const *buses = device == VG_NEW_CDROM ? cdrom : disk;
 
-    if (!o->caps)
+    if (!vg_offer_tells(o, "devices", "disk"))
         return device == VG_NEW_CDROM ? "ide" : "virtio";
     for (size_t i = 0; buses[i]; i++)
         if (vg_offers(o, "devices", "disk", "bus", buses[i]))
@@ -294,12 +294,13 @@ static int check_wishes(struct vg_request *rq, const struct vg_new_domain *d,
                      (long long)d->vcpus, (long long)o->max_vcpus);
         return -1;
     }
-    if (d->graphics != VG_NEW_NO_GRAPHICS &&
+    if (d->graphics != VG_NEW_NO_GRAPHICS && vg_offer_tells(o, "devices", "graphics") &&
         !vg_offers(o, "devices", "graphics", "type", screen)) {
         vg_autofree char *names = vg_offer_names(o, "devices", "graphics", "type");
         return refuse(rq, "graphics", screen, names);
     }
-    if (d->firmware == VG_NEW_EFI && !vg_offers(o, "os", NULL, "firmware", "efi")) {
+    if (d->firmware == VG_NEW_EFI && vg_offer_tells(o, "os", NULL) &&
+        !vg_offers(o, "os", NULL, "firmware", "efi")) {
         vg_autofree char *names = vg_offer_names(o, "os", NULL, "firmware");
         return refuse(rq, "firmware", "efi", names && *names ? names : "bios");
     }

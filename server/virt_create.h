@@ -21,6 +21,10 @@ int vg_offer_read(struct vg_request *rq, const struct vg_new_domain *d,
                   struct vg_offer *ret);
 void vg_offer_clear(struct vg_offer *o);
 
+/* Whether the capabilities say anything of an element ("devices", "graphics", or "os",
+ * NULL): what is absent is not known to be missing (the test driver of libvirt 11 names
+ * none). */
+bool vg_offer_tells(const struct vg_offer *o, const char *group, const char *device);
 /* Whether <enum name=...> of an element ("devices", "disk", or "os", NULL) has a value.
  * Without capabilities: no. */
 bool vg_offers(const struct vg_offer *o, const char *group, const char *device,

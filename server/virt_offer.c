@@ -43,6 +43,12 @@ static const json_t *find_enum(const struct vg_offer *o, const char *group,
     return NULL;
 }
 
+bool vg_offer_tells(const struct vg_offer *o, const char *group, const char *device)
+{
+    const json_t *at = json_object_get(o->caps, group);
+    return device ? json_object_get(at, device) : at;
+}
+
 bool vg_offers(const struct vg_offer *o, const char *group, const char *device,
                const char *what, const char *value)
 {

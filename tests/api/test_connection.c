@@ -27,8 +27,14 @@ static const struct step rows[] = {
      "}",
      .headers = {"Accept: application/json"},
      .wants = {"Content-Type: application/json*"}},
-    /* the test driver has none: tests/qemu/test_domain_config.c sees them */
-    {"GET", "/connection/domain-capabilities?arch=x86_64", 501, LIBVIRT("NO_SUPPORT")},
+    /* the test driver has none, or few: tests/qemu/test_domain_config.c sees them */
+    {"GET", "/connection/domain-capabilities?arch=x86_64", 501, LIBVIRT("NO_SUPPORT"),
+     .lacks = "tell-domain-capabilities"},
+    {"GET", "/connection/domain-capabilities?arch=x86_64", 200, NULL,
+     .contains = "<domainCapabilities>*<arch>x86_64</arch>*",
+     .needs = "tell-domain-capabilities"},
+    {"GET", "/connection/domain-capabilities?arch=vax", 400, LIBVIRT("INVALID_ARG"),
+     .needs = "tell-domain-capabilities"},
     {"GET", "/connection/domain-capabilities?cpu=x", 400, GATEWAY("unknown-key"),
      .contains = "*emulator, arch, machine, virttype*"},
     {"GET", "/connection?x=1", 400, GATEWAY("unknown-key")},

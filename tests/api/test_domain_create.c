@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * routes/domain_create.c: the short form and its checks, on a driver without domain
- * capabilities; XML and JSON documents are in test_domain.c and test_domain_config.c.
+ * capabilities, or with some that say nothing of devices; XML and JSON documents are in
+ * test_domain.c and test_domain_config.c.
  */
 #include "tests/harness/steps.h"
 
@@ -119,8 +120,10 @@ static const struct step refused[] = {
      .contains = "*interfaces/0*'mac'*"},
     {"POST", "/domains?dryRun=true", 200, "{'xml':'~*52:54:0:1:2:a*'}",
      .json = "{" BASE ",'interfaces':[{'network':'default','mac':'52:54:0:1:2:a'}]}"},
-    {"POST", "/domains", 400, GATEWAY("invalid-value"),
-     .json = "{" BASE ",'arch':'vax'}"},
+    {"POST", "/domains", 400, GATEWAY("invalid-value"), .json = "{" BASE ",'arch':'vax'}",
+     .lacks = "tell-domain-capabilities"},
+    {"POST", "/domains", 400, LIBVIRT("INVALID_ARG"), .json = "{" BASE ",'arch':'vax'}",
+     .contains = "*vax*", .needs = "tell-domain-capabilities"},
     {"POST", "/domains", 404, LIBVIRT("NO_STORAGE_POOL"),
      .json = "{" BASE ",'disks':[{'volume':'nosuch/v'}]}"},
     {"POST", "/domains", 404, LIBVIRT("NO_STORAGE_VOL"),

@@ -218,15 +218,18 @@ static const struct step peeks[] = {
 
 #define A_DISK "<disk type='file'><source file='/x'/><target dev='vdb'/></disk>"
 
-/* The test driver has none of these. */
+/* The test driver of libvirt 9 has none of these. */
 static const struct step changes[] = {
-    {"POST", "/domains/d/devices", 501, NO_SUPPORT, .xml = A_DISK},
-    {"POST", "/domains/d/devices?flags=live,config", 501, NO_SUPPORT, .xml = A_DISK},
-    {"PUT", "/domains/d/devices", 501, NO_SUPPORT, .xml = A_DISK},
+    {"POST", "/domains/d/devices", 501, NO_SUPPORT, .xml = A_DISK,
+     .lacks = "attach-device"},
+    {"POST", "/domains/d/devices?flags=live,config", 501, NO_SUPPORT, .xml = A_DISK,
+     .lacks = "attach-device"},
+    {"PUT", "/domains/d/devices", 501, NO_SUPPORT, .xml = A_DISK,
+     .lacks = "update-device"},
     {"POST", "/domains/d/devices/detach", 501, NO_SUPPORT, .xml = A_DISK},
     {"POST", "/domains/d/devices/detach", 501, NO_SUPPORT,
      .json = "{'xml':'<disk/>','flags':['config']}"},
-    {"DELETE", "/domains/d/devices/ua-data", 501, NO_SUPPORT},
+    {"DELETE", "/domains/d/devices/ua-data", 501, NO_SUPPORT, .lacks = "detach-by-alias"},
     {"POST", "/domains/d/disks/vda/resize", 501, NO_SUPPORT,
      .json = "{'size':1048576,'shrink':true}"},
     {"POST", "/domains/d/disks/vda/resize", 400, GATEWAY("invalid-value"),
@@ -303,6 +306,18 @@ static const struct step bad_input[] = {
     {"DELETE", "/domains/d/disks/vda", 405, NULL, .wants = {"Allow: *GET*"}},
 };
 
+/* Those that libvirt 11's has: tests/qemu/test_domain_device.c sees all. */
+static const struct step done[] = {
+    {"POST", "/domains/d/devices", 204, "", .xml = A_DISK, .needs = "attach-device"},
+    {"GET", "/domains/d/disks", 200, NULL, .contains = "*\"vdb\"*\"/x\"*",
+     .needs = "attach-device"},
+    {"POST", "/domains/d/devices?flags=live,config", 400, LIBVIRT("INVALID_ARG"),
+     .xml = A_DISK, .needs = "attach-device"},
+    {"PUT", "/domains/d/devices", 204, "", .xml = A_DISK, .needs = "update-device"},
+    {"DELETE", "/domains/d/devices/ua-data", 202, "",
+     .wants = {"Location: /domains/d/devices/ua-data"}, .needs = "detach-by-alias"},
+};
+
 /* What a guest holds may be secret. */
 static const struct step read_only[] = {
     {"GET", "/domains/test/disks", 200, "{'disks':[{}]}"},
@@ -347,6 +362,7 @@ int main(void)
         scenario_run(&s, changes, COUNT(changes));
         scenario_run(&s, bad_input, COUNT(bad_input));
         test_if_match(&s);
+        scenario_run(&s, done, COUNT(done));
         scenario_end(&s);
     }
     if (scenario_begin(&s, "read-only", ARGS("-c", "test:///default", "--read-only"))) {

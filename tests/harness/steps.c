@@ -5,6 +5,8 @@
  */
 #include "steps.h"
 
+#include "driver.h"
+
 #include <ctype.h>
 #include <fcntl.h>
 #include <fnmatch.h>
@@ -336,10 +338,18 @@ static bool run_row(struct scenario *s, const struct step *row, bool last_try)
     return ok;
 }
 
+/* Whether a row is for the driver of this scenario. */
+static bool is_for(const struct scenario *s, const struct step *row)
+{
+    return (!row->needs || driver_can(s->uri, row->needs)) &&
+           (!row->lacks || !driver_can(s->uri, row->lacks));
+}
+
 void scenario_run(struct scenario *s, const struct step *rows, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        run_row(s, &rows[i], true);
+        if (is_for(s, &rows[i]))
+            run_row(s, &rows[i], true);
 }
 
 void scenario_until(struct scenario *s, const struct step *row, double seconds)
@@ -361,6 +371,9 @@ bool scenario_begin_unready(struct scenario *s, const char *name,
                             const char *const args[])
 {
     *s = (struct scenario){.name = name};
+    for (size_t i = 0; args[i] && args[i + 1]; i++)
+        if (strcmp(args[i], "-c") == 0)
+            s->uri = args[i + 1];
     if (server_start(&s->server, args) < 0) {
         check_that(false, "%s: the gateway does not start", name);
         return false;

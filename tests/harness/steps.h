@@ -28,6 +28,8 @@ struct step {
     const char *headers[6]; /* of the request, "Name: value" */
     const char *wants[6];   /* of the answer: "Name: glob", "!Name" for absent */
     const char *contains;   /* of the answer, as text: glob */
+    /* Left out where the driver cannot, or can, do this (driver.h). */
+    const char *needs, *lacks;
 };
 
 /* Patterns of problems: the gateway's own, and libvirt's by its virErrorNumber:
@@ -43,6 +45,7 @@ struct scenario {
     struct client *client;
     json_t *captures;
     const char *name;
+    const char *uri; /* of the gateway's -c */
 };
 
 /* Starts a gateway with these arguments and waits until it is ready; counts a failure and
