@@ -108,7 +108,7 @@ $(O)/gen/linux_keys.c: server/gen/keys.py
 	@echo "  GEN   $@"
 	$(Q)echo '#include <linux/input-event-codes.h>' | $(CC) -E -dM -x c - | $(PYTHON) server/gen/keys.py --out $@
 
-$(O)/gen/xml_repeats.c: server/gen/repeats.py
+$(O)/gen/xml_repeats.c: server/gen/repeats.py server/gen/repeat_overrides.txt
 	@mkdir -p $(@D)
 	@echo "  GEN   $@"
 	$(Q)$(PYTHON) server/gen/repeats.py --out $@ $(LIBVIRT_SCHEMAS)

@@ -4,7 +4,8 @@
 schemas that libvirt installs. Writes xml_repeats.c: a sorted table of (parent, child) names, each
 with the documents that it holds for: `graphics` may repeat in the `devices` of a domain, but not in
 those of domainCapabilities. And a list of the elements that never hold text, so that white space in
-them is layout. What a newer libvirt adds just appears.
+them is layout. What a newer libvirt adds just appears; repeat_overrides.txt beside this file has
+what it changed.
 """
 import argparse
 import xml.etree.ElementTree as ElementTree
@@ -146,9 +147,19 @@ def names_of(element: Pattern) -> list[str]:
     return [name.split(":")[-1] for name in names]
 
 
+def read_overrides(path: Path) -> Iterator[tuple[tuple[str, str], set[str]]]:
+    """Lines `PARENT CHILD DOCUMENT...`, see the head of the file."""
+    for line in path.read_text().splitlines():
+        words = line.split("#")[0].split()
+        if words:
+            yield (words[0], words[1]), set(words[2:])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--overrides", type=Path,
+                        default=Path(__file__).with_name("repeat_overrides.txt"))
     parser.add_argument("schemas", type=Path, help="folder of libvirt's *.rng")
     args = parser.parse_args()
     roots_of: dict[tuple[str, str], set[str]] = {}
@@ -167,6 +178,8 @@ def main() -> None:
     if not roots_of:
         parser.error(f"{args.schemas} has no schemas: libvirt installs them with its client "
                      "library; LIBVIRT_SCHEMAS says where they are")
+    for pair, roots in read_overrides(args.overrides):
+        roots_of.setdefault(pair, set()).update(roots & known)
     lines = [BANNER, '#include "server/xml_repeats.h"\n',
              "const struct vg_xml_repeat vg_xml_repeats[] = {"]
     lines += [f'    {{"{parent}", "{child}", " {" ".join(sorted(roots))} "}},'

@@ -161,7 +161,7 @@ static void test_silent_change(struct scenario *s, virConnectPtr conn)
 }
 static const struct step kept[] = {
     {"GET", "/domains/n2?view=config&flags=inactive", 200,
-     "{'domain':{'title':'fresh','devices':{'watchdog':{'@model':'i6300esb'}}}}"},
+     "{'domain':{'title':'fresh','devices':{'watchdog':[{'@model':'i6300esb'}]}}}"},
 };
 
 /* ---- a pool with two volumes ------------------------------------------------------- */
