@@ -4,8 +4,6 @@
  */
 #include "server/local_path.h"
 
-#include "virtgate/cleanup.h"
-
 #include <errno.h>
 #include <limits.h>
 #include <stdbool.h>
@@ -28,36 +26,34 @@ static bool has_dots(const char *path)
     return false;
 }
 
-/* What of the path is there, without links; the rest is cut off. Owned by the caller.
- * NULL: nobody can tell, or it ends in a link to nothing, which a write would follow. */
-static char *find_real(char *path)
+/* Cuts off what of the path is not there; the rest without links is in ret[PATH_MAX].
+ * False: nobody can tell, or it ends in a link to nothing, which a write would follow. */
+static bool find_real(char *path, char *ret)
 {
     struct stat st;
 
-    for (;;) {
-        char *real = realpath(path, NULL);
-        if (real)
-            return real;
-        if (errno != ENOENT || lstat(path, &st) == 0)
-            return NULL;
+    while (!realpath(path, ret)) {
         char *slash = strrchr(path, '/');
-        if (!slash || slash == path)
-            return NULL;
+        if (errno != ENOENT || lstat(path, &st) == 0 || !slash || slash == path)
+            return false;
         *slash = '\0';
     }
+    return true;
 }
 
 static bool is_allowed(const char *path)
 {
-    vg_autofree char *folder = local_dir ? realpath(local_dir, NULL) : NULL;
-    vg_autofree char *given = strdup(path);
-    vg_autofree char *real = folder && given ? find_real(given) : NULL;
+    char folder[PATH_MAX], given[PATH_MAX], real[PATH_MAX];
+    size_t length = strlen(path);
     struct stat st;
 
-    if (!real || stat(real, &st) < 0)
+    if (!local_dir || !realpath(local_dir, folder) || length >= sizeof(given))
+        return false;
+    memcpy(given, path, length + 1);
+    if (!find_real(given, real) || stat(real, &st) < 0)
         return false;
     size_t n = strlen(folder);
-    bool whole = strlen(given) == strlen(path);
+    bool whole = strlen(given) == length;
     bool below =
         strncmp(real, folder, n) == 0 && (real[n] == '/' || folder[n - 1] == '/');
     return whole ? below && S_ISREG(st.st_mode)

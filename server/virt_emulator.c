@@ -63,8 +63,10 @@ int vg_emulator_check(struct vg_request *rq, const char *emulator)
     if (json_object_get(found, emulator))
         return 0;
     vg_autofree char *names = list_names(found);
+    if (!names || vg_json_lost_memory())
+        return vg_error_set_memory(e);
     vg_error_set(e, VG_E_INVALID_VALUE,
                  "'emulator' is '%.200s', which this host does not name; accepted: %s",
-                 emulator, names && *names ? names : "none, it names no emulator");
+                 emulator, *names ? names : "none, it names no emulator");
     return -1;
 }
