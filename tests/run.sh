@@ -5,7 +5,7 @@
 # "N passed, N failed". A test program that fails without saying what, a suite without any
 # check, and a test that could not run here count as failed.
 #
-#   tests/run.sh SUITE...     suites: unit api qemu contract
+#   tests/run.sh SUITE...     suites: unit api qemu contract browser
 #
 # O is the build folder, VG_TEST a glob of the tests to run (default: all), VG_TIMEOUT the
 # seconds one of them may take.
@@ -132,20 +132,46 @@ run_scripts() { # suite
 }
 
 # One libvirtd for the whole suite; tests may kill and restart it, and clean up after them.
-run_qemu() {
-    local output=$work/libvirtd.out
+with_libvirtd() { # suite command...
+    local suite=$1 output=$work/libvirtd.out
+    shift
     VG_LIBVIRTD_DIR=${VG_LIBVIRTD_DIR:-$(mktemp -u /tmp/vg-qemu.XXXXXX)}
     export VG_LIBVIRTD_DIR
     if ! VG_QEMU_URI=$(tests/qemu/libvirtd.sh start 2>"$output"); then
-        count qemu/libvirtd.sh 1 "$output" 0
+        count "$suite/libvirtd.sh" 1 "$output" 0
         return
     fi
     export VG_QEMU_URI
     libvirtd=started
-    run_programs qemu
-    run_scripts qemu
+    "$@"
     tests/qemu/libvirtd.sh stop
     libvirtd=
+}
+
+run_qemu() {
+    run_programs qemu
+    run_scripts qemu
+}
+
+# What npm fetches is kept in the build folder. No script of a package runs.
+fetch_packages() { # folder of package.json, folder
+    mkdir -p "$2" && cp -u "$1"/package*.json "$2/" || return 1
+    [ "$2/node_modules" -nt "$2/package-lock.json" ] ||
+        { (cd "$2" && npm ci --loglevel=error --no-audit --no-fund --ignore-scripts) &&
+            touch "$2/node_modules"; }
+}
+
+run_browser() {
+    local script output=$work/npm.out
+    if ! fetch_packages tests/browser "$O/browser" >"$output" 2>&1; then
+        count browser/npm 1 "$output" 0
+        return
+    fi
+    export VG_NODE_MODULES
+    VG_NODE_MODULES=$(realpath "$O/browser/node_modules")
+    for script in tests/browser/test_*.mjs; do
+        if chosen "$(basename "$script")"; then run_one "browser/$(basename "$script")" "$script"; fi
+    done
 }
 
 for suite in "$@"; do
@@ -157,7 +183,8 @@ for suite in "$@"; do
         run_side_by_side api
         run_scripts api
         ;;
-    qemu) run_qemu ;;
+    qemu) with_libvirtd qemu run_qemu ;;
+    browser) with_libvirtd browser run_browser ;;
     contract) run_scripts contract ;;
     *)
         echo "no suite $suite" >&2

@@ -4,7 +4,7 @@
 # Installs what is missing of the Debian packages of some groups; says so and changes nothing
 # when nothing is missing. Elsewhere it says what to install.
 #
-#   tests/setup.sh [--print] GROUP...      groups: build test lint bench all
+#   tests/setup.sh [--print] GROUP...      groups: build test browser lint bench all
 #
 # With DOCS=no in the environment building needs no npm.
 set -euo pipefail
@@ -19,6 +19,8 @@ test=(libcmocka-dev libcurl4-gnutls-dev libvirt-daemon libvirt-daemon-system
     libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 qemu-utils python3-libvirt
     python3-jsonschema python3-prometheus-client curl jq openssl iproute2 util-linux procps
     prometheus)
+# A real browser, for what no other client shows.
+browser=(chromium)
 lint=(clang clang-format clang-tidy libclang-rt-dev cppcheck shellcheck valgrind jq)
 bench=(wrk prometheus-libvirt-exporter "${test[@]}")
 # Node may have come from elsewhere, with its npm.
@@ -37,9 +39,10 @@ for group in "${@:-build}"; do
     case $group in
     build) wanted+=("${build[@]}") ;;
     test) wanted+=("${test[@]}") ;;
+    browser) wanted+=("${browser[@]}" "${npm[@]}") ;;
     lint) wanted+=("${lint[@]}" "${npm[@]}") ;;
     bench) wanted+=("${bench[@]}") ;;
-    all) wanted+=("${build[@]}" "${test[@]}" "${lint[@]}" "${npm[@]}" "${bench[@]}") ;;
+    all) wanted+=("${build[@]}" "${test[@]}" "${browser[@]}" "${lint[@]}" "${npm[@]}" "${bench[@]}") ;;
     *)
         sed -n '4,10s/^# \{0,1\}//p' "$0" >&2
         exit 2
