@@ -67,7 +67,8 @@ static void *open_conn(struct MHD_Connection *connection)
         return NULL;
     conn->fd = fd;
     conn->local = conn_is_local(connection);
-    vg_http_set_deadline(conn, config->header_timeout);
+    vg_http_limit_open(conn);
+    vg_http_set_deadline(conn, vg_http_limit_patience(conn, config->header_timeout));
     VG_LOCK(&lock);
     vg_list_insert(&conns, conn);
     return conn;
@@ -77,6 +78,7 @@ static void close_conn(struct vg_http_conn *conn)
 {
     if (!conn)
         return;
+    vg_http_limit_close(conn);
     {
         VG_LOCK(&lock);
         vg_list_remove(conn);

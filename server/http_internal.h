@@ -6,6 +6,7 @@
 #pragma once
 
 #include "server/entity_tag.h"
+#include "server/http_limit.h"
 #include "server/http_mhd_compat.h"
 #include "server/request.h"
 #include "virtgate/config.h"
@@ -38,6 +39,7 @@ struct vg_http_conn {
     time_t certified_until;
     bool cut;
     bool lingers; /* refused with bytes unread: see http_linger.h */
+    struct vg_http_slot slot;
     struct vg_http_sent sent;
     char host[64];                /* the Host header last accepted */
     _Atomic int64_t deadline_ns;  /* when it is cut; 0: while its request is at work */
@@ -91,7 +93,8 @@ struct vg_http_call {
     char *origin;            /* allowed origin to name in the answer; owned */
     char *traceparent;       /* for the log; owned */
     size_t body_size, body_limit;
-    int status; /* of the answer */
+    uint64_t payer; /* whose budget the body is of: http_limit.c's */
+    int status;     /* of the answer */
     struct MHD_Response *response;
     struct vg_watching *watching;        /* of a poll that waits; owned */
     struct vg_http_session session;      /* of a poll, or a wait */

@@ -4,13 +4,15 @@
  * every failure says which address it was.
  */
 #include "server/http_listen.h"
+
+#include "server/http_accept.h"
 #include "server/http_mhd_compat.h"
 #include "server/private_file.h"
-
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <microhttpd.h>
 #include <netdb.h>
 #include <stdbool.h>
@@ -26,15 +28,16 @@
 #define CONNECTION_MEMORY (20 * 1024)
 #define TLS_PRIORITIES    "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:%SERVER_PRECEDENCE"
 
-struct listener {
-    struct MHD_Daemon *daemon;
-    int fd;     /* listening; libmicrohttpd closes it */
-    char *path; /* of a unix socket, to remove */
-};
-
-static struct listener *listeners;
-static size_t n_listeners;
+static struct MHD_Daemon *daemon_;
+static int *listening; /* http_accept.c's, once it has begun */
+static size_t n_listening;
+static const struct vg_texts *listens_on;
 static char *tls_cert, *tls_key, *tls_client_ca;
+
+static bool is_unix(const char *where)
+{
+    return strncmp(where, "unix:", 5) == 0;
+}
 
 /* ---- sockets ----------------------------------------------------------------------- */
 
@@ -121,8 +124,7 @@ static void say_listening(const char *where, int fd)
     socklen_t size = sizeof(address);
     char host[NI_MAXHOST], port[NI_MAXSERV], text[NI_MAXHOST + NI_MAXSERV + 4];
 
-    if (strncmp(where, "unix:", 5) == 0 ||
-        getsockname(fd, (struct sockaddr *)&address, &size) < 0 ||
+    if (is_unix(where) || getsockname(fd, (struct sockaddr *)&address, &size) < 0 ||
         getnameinfo((struct sockaddr *)&address, size, host, sizeof(host), port,
                     sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV))
         snprintf(text, sizeof(text), "%s", where);
@@ -155,7 +157,7 @@ static int load_tls(const struct vg_config *config)
     return tls_cert && tls_key && (!config->tls_client_ca || tls_client_ca) ? 0 : -1;
 }
 
-/* ---- daemons ----------------------------------------------------------------------- */
+/* ---- the daemon -------------------------------------------------------------------- */
 
 /* The path and the query are decoded by request.c, once. */
 static size_t leave_escaped(void *data, struct MHD_Connection *connection, char *text)
@@ -188,14 +190,15 @@ static unsigned int longest_timeout(const struct vg_config *config)
     return (unsigned int)longest + 5;
 }
 
-static struct MHD_Daemon *start_daemon(const struct vg_config *config, int fd)
+/* Without a listener of its own; how many connections there may be, http_limit.c says. */
+static struct MHD_Daemon *start_daemon(const struct vg_config *config)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     unsigned int threads =
         config->http_threads ? (unsigned int)config->http_threads : (unsigned int)cores;
     unsigned int flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_UPGRADE |
                          MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG |
-                         (tls_cert ? MHD_USE_TLS : 0);
+                         MHD_USE_NO_LISTEN_SOCKET | (tls_cert ? MHD_USE_TLS : 0);
     struct MHD_OptionItem tls[] = {
         {MHD_OPTION_HTTPS_MEM_CERT, 0, tls_cert},
         {MHD_OPTION_HTTPS_MEM_KEY, 0, tls_key},
@@ -207,76 +210,70 @@ static struct MHD_Daemon *start_daemon(const struct vg_config *config, int fd)
         tls[0].option = MHD_OPTION_END;
     return MHD_start_daemon(
         flags, 0, NULL, NULL, vg_http_on_request, NULL, /* the logger goes first */
-        MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
-        MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned int)config->max_connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, longest_timeout(config),
-        VG_MHD_STRICT, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_UNESCAPE_CALLBACK,
-        leave_escaped, NULL, MHD_OPTION_URI_LOG_CALLBACK, vg_http_on_target, NULL,
+        MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_THREAD_POOL_SIZE,
+        threads, MHD_OPTION_CONNECTION_LIMIT, UINT_MAX,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+        MHD_OPTION_CONNECTION_TIMEOUT, longest_timeout(config), VG_MHD_STRICT,
+        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped,
+        NULL, MHD_OPTION_URI_LOG_CALLBACK, vg_http_on_target, NULL,
         MHD_OPTION_NOTIFY_COMPLETED, vg_http_on_completed, NULL,
         MHD_OPTION_NOTIFY_CONNECTION, vg_http_on_connection, NULL, MHD_OPTION_ARRAY, tls,
         MHD_OPTION_END);
 }
 
-static int add_listener(const struct vg_config *config, const char *where)
+static int add_listener(const char *where)
 {
-    bool local = strncmp(where, "unix:", 5) == 0;
-    vg_autofd int fd = local ? open_unix(where + 5) : open_tcp(where);
+    int fd = is_unix(where) ? open_unix(where + 5) : open_tcp(where);
 
     if (fd < 0) {
         vg_log(VG_LOG_ERROR, "http", "cannot listen on %s: %s", where, strerror(errno));
         return -1;
     }
-    struct MHD_Daemon *daemon = start_daemon(config, fd);
-    if (!daemon) {
-        vg_log(VG_LOG_ERROR, "http", "cannot serve on %s: are the TLS files right?",
-               where);
-        return -1;
-    }
-    listeners[n_listeners++] = (struct listener){
-        .daemon = daemon, .fd = fd, .path = local ? strdup(where + 5) : NULL};
-    say_listening(where, fd);
-    fd = -1; /* the daemon's now */
+    listening[n_listening++] = fd;
     return 0;
 }
 
 int vg_http_listen(const struct vg_config *config)
 {
-    listeners = calloc(config->listen.n, sizeof(*listeners));
-    if (!listeners || load_tls(config) < 0)
+    listening = calloc(config->listen.n, sizeof(*listening));
+    listens_on = &config->listen;
+    if (!listening || load_tls(config) < 0)
         return -1;
     if (config->allow_insecure && !config->token_file && !config->tls_client_ca)
         vg_log(VG_LOG_WARNING, "http",
                "anybody who reaches the listeners is root on the hosts: there is neither "
                "--token-file nor --tls-client-ca");
     for (size_t i = 0; i < config->listen.n; i++)
-        if (add_listener(config, config->listen.v[i]) < 0)
+        if (add_listener(config->listen.v[i]) < 0)
             return -1;
+    daemon_ = start_daemon(config);
+    if (!daemon_) {
+        vg_log(VG_LOG_ERROR, "http", "cannot serve: are the TLS files right?");
+        return -1;
+    }
+    if (vg_http_accept_start(daemon_, listening, n_listening) < 0)
+        return -1;
+    for (size_t i = 0; i < n_listening; i++)
+        say_listening(config->listen.v[i], listening[i]);
     return 0;
 }
 
-/* Not MHD_quiesce_daemon: in 0.9.75 it and a network thread may both take the socket out
- * of the same epoll set, and the second one ends the process. */
 void vg_http_quiesce(void)
 {
-    for (size_t i = 0; i < n_listeners; i++)
-        shutdown(listeners[i].fd, SHUT_RD);
+    vg_http_accept_stop();
 }
 
 void vg_http_close(void)
 {
-    for (size_t i = 0; i < n_listeners; i++) {
-        struct listener *l = &listeners[i];
-        MHD_stop_daemon(l->daemon);
-        if (l->path)
-            unlink(l->path);
-        free(l->path);
-    }
-    free(listeners);
+    MHD_stop_daemon(daemon_);
+    for (size_t i = 0; i < n_listening; i++)
+        if (is_unix(listens_on->v[i]))
+            unlink(listens_on->v[i] + 5);
+    free(listening);
     free(tls_cert);
     free(tls_key);
     free(tls_client_ca);
-    listeners = NULL;
-    n_listeners = 0;
+    listening = NULL;
+    n_listening = 0;
     tls_cert = tls_key = tls_client_ca = NULL;
 }

@@ -41,28 +41,10 @@ static void free_body(void *data)
     vg_body_unref(data);
 }
 
-/* The bytes to send: plain, compressed, or none. Takes the reply's body. */
-static struct MHD_Response *make_entity(struct vg_http_call *call, struct vg_reply *reply,
-                                        const struct vg_packed *packed)
+static void free_counted(void *data)
 {
-    struct vg_body *body = vg_take(&reply->body);
-    if (reply->channel)
-        return vg_http_websocket_of(call, vg_take(&reply->channel));
-    if (reply->watching)
-        return call->wants_websocket
-                   ? vg_http_websocket(call, vg_take(&reply->watching))
-                   : vg_http_event_stream(call, vg_take(&reply->watching));
-    if (!body)
-        return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
-    const char *data = packed ? packed->data : vg_body_plain(body);
-    size_t length = packed ? packed->length : body->length;
-    struct MHD_Response *response =
-        data ? MHD_create_response_from_buffer_with_free_callback_cls(
-                   length, (void *)(uintptr_t)data, free_body, body)
-             : NULL;
-    if (!response)
-        vg_body_unref(body);
-    return response;
+    vg_http_limit_sent(data);
+    vg_body_unref(data);
 }
 
 static void add_cors(const struct vg_http_call *call, struct MHD_Response **response)
@@ -131,7 +113,34 @@ struct form {
     char etag[VG_TAG_SIZE];         /* "": none */
     bool known;                     /* the client has it already: 304 */
     bool varies;
+    bool counted; /* among those that wait for a reader */
 };
+
+/* The bytes to send: plain, compressed, or none. Takes the reply's body. */
+static struct MHD_Response *make_entity(struct vg_http_call *call, struct vg_reply *reply,
+                                        const struct form *form)
+{
+    struct vg_body *body = vg_take(&reply->body);
+    if (reply->channel)
+        return vg_http_websocket_of(call, vg_take(&reply->channel));
+    if (reply->watching)
+        return call->wants_websocket
+                   ? vg_http_websocket(call, vg_take(&reply->watching))
+                   : vg_http_event_stream(call, vg_take(&reply->watching));
+    if (!body)
+        return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+    const struct vg_packed *packed = form->packed;
+    MHD_ContentReaderFreeCallback done = form->counted ? free_counted : free_body;
+    const char *data = packed ? packed->data : vg_body_plain(body);
+    size_t length = packed ? packed->length : body->length;
+    struct MHD_Response *response =
+        data ? MHD_create_response_from_buffer_with_free_callback_cls(
+                   length, (void *)(uintptr_t)data, done, body)
+             : NULL;
+    if (!response)
+        done(body);
+    return response;
+}
 
 static bool is_known(const struct vg_http_call *call, const struct form *form)
 {
@@ -263,7 +272,7 @@ static struct MHD_Response *make_response(struct vg_http_call *call,
                                           struct vg_reply *reply, const struct form *form,
                                           const char *allow, bool closing)
 {
-    struct MHD_Response *response = make_entity(call, reply, form->packed);
+    struct MHD_Response *response = make_entity(call, reply, form);
 
     if (!response)
         return NULL;
@@ -282,13 +291,32 @@ static struct MHD_Response *make_response(struct vg_http_call *call,
     return response;
 }
 
+/* The form of a reply for which there is memory: where too many bytes wait for readers, a
+ * read is refused; it can be asked again, unlike a change. */
+static struct form fit_form(const struct vg_http_call *call, struct vg_reply *reply)
+{
+    const struct vg_request *rq = call->rq;
+
+    reply->body = vg_http_limit_share(vg_take(&reply->body));
+    struct form form = choose_form(call, reply);
+    if (!reply->body || form.known || rq->method == VG_HEAD ||
+        vg_http_limit_send(reply->body, form.packed, rq->method != VG_GET, &form.counted))
+        return form;
+    vg_reply_clear(reply);
+    *reply = vg_reply_error(
+        rq, VG_E_OVERLOADED,
+        "Too many bytes of answers wait for clients that do not read them "
+        "(answer-memory); try again shortly, or ask for less (fields, limit)");
+    return choose_form(call, reply);
+}
+
 void vg_http_build_response(struct vg_http_call *call, struct vg_reply *reply,
                             const char *allow, bool closing)
 {
     struct vg_http_sent *sent = &call->conn->sent;
 
     vg_reply_prepare(reply);
-    struct form form = choose_form(call, reply);
+    struct form form = fit_form(call, reply);
     bool memorable = is_memorable(call, reply, &form, closing || call->close);
     if (form.known) {
         vg_body_unref(vg_take(&reply->body));

@@ -15,9 +15,6 @@
 
 #define MAX_HEADER_BYTES  10240
 #define MAX_HEADER_FIELDS 100
-#define MAX_BODIES_BYTES  (32 * 1024 * 1024) /* of all requests together */
-
-static atomic_size_t bodies_bytes;
 
 /* ---- header fields ----------------------------------------------------------------- */
 
@@ -255,16 +252,26 @@ int vg_http_check(struct vg_http_call *call, const char *version,
 
 /* ---- the body ---------------------------------------------------------------------- */
 
-static int grow_body(struct vg_http_call *call, size_t needed)
+/* Twice as much each time, but no more than what may come. */
+static size_t room_for(const struct vg_http_call *call, size_t needed)
 {
-    struct vg_request *rq = call->rq;
     size_t size = call->body_size ? call->body_size : 1024;
 
     while (size < needed)
         size *= 2;
-    if (atomic_fetch_add(&bodies_bytes, size - call->body_size) > MAX_BODIES_BYTES) {
-        atomic_fetch_sub(&bodies_bytes, size - call->body_size);
-        vg_error_set(&rq->error, VG_E_OVERLOADED, "Too many large requests at a time");
+    return size < call->body_limit + 1 ? size : call->body_limit + 1;
+}
+
+static int grow_body(struct vg_http_call *call, size_t needed)
+{
+    struct vg_request *rq = call->rq;
+    size_t size = room_for(call, needed);
+
+    if (!vg_http_limit_take_body(call, size - call->body_size)) {
+        vg_error_set(&rq->error, VG_E_OVERLOADED,
+                     "The bodies of all requests, or those of this token, take all the "
+                     "memory that is for them (body-memory, body-memory-per-token); try "
+                     "again shortly");
         return -1;
     }
     call->body_size = size;
@@ -296,6 +303,6 @@ int vg_http_take_body(struct vg_http_call *call, const char *data, size_t n)
 
 void vg_http_release_body(struct vg_http_call *call)
 {
-    atomic_fetch_sub(&bodies_bytes, call->body_size);
+    vg_http_limit_give_body(call, call->body_size);
     call->body_size = 0;
 }

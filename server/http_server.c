@@ -325,6 +325,7 @@ static int judge_header(struct vg_http_call *call, const char *method,
     struct vg_request *rq = call->rq;
 
     rq->path_length = strcspn(rq->target, "?");
+    call->close = call->conn->slot.spare;
     if (identify(call, method, version) < 0 || check_whole(call, method, version) < 0 ||
         check_target(rq) < 0)
         return -1;
@@ -334,10 +335,11 @@ static int judge_header(struct vg_http_call *call, const char *method,
         return -1;
     if (rq->method == VG_OPTIONS)
         return 0;
-    if (vg_app_route(rq, &call->allow) < 0)
+    if (vg_app_route(rq, &call->allow) < 0 || vg_http_limit_admit(call) < 0)
         return -1;
     if (vg_app_permit(rq, vg_http_auth(call, config)) < 0)
         return -1;
+    vg_http_limit_know(call);
     return vg_http_negotiate(call, config);
 }
 
@@ -493,7 +495,8 @@ void *vg_http_on_target(void *data, const char *target, struct MHD_Connection *c
     call->rq->done = finish_call;
     call->rq->done_data = call;
     if (call->conn)
-        vg_http_conn_reads(call->conn, config->header_timeout);
+        vg_http_conn_reads(call->conn,
+                           vg_http_limit_patience(call->conn, config->header_timeout));
     call->at = vg_mhd_take_target(target);
     vg_mhd_reads(call);
     atomic_fetch_add(&active, 1);
@@ -547,6 +550,7 @@ int vg_http_start(const struct vg_config *cfg)
         return -1;
     if (config->token_file && vg_http_auth_load(config->token_file) < 0)
         return -1;
+    vg_http_limit_start(config);
     if (vg_http_conns_start(config) < 0)
         return -1;
     return vg_http_listen(config);

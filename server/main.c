@@ -5,6 +5,7 @@
  */
 #include "server/app.h"
 #include "server/event.h"
+#include "server/http_limit.h"
 #include "server/http_server.h"
 #include "server/idempotency.h"
 #include "server/operation.h"
@@ -168,7 +169,7 @@ static void print_stray(const char *name)
     fprintf(stderr, "virtgate: %s: " STRAY "\n", name);
 }
 
-static int run(const struct vg_config *config)
+static int run(struct vg_config *config)
 {
     vg_autofree char *message = NULL;
     sigset_t signals;
@@ -184,6 +185,7 @@ static int run(const struct vg_config *config)
     vg_xml_log_errors();
     vg_log(VG_LOG_INFO, "main", "virtgate " VG_VERSION);
     vg_config_find_strays(log_stray);
+    vg_http_limit_fit(config);
     int rc = EXIT_FAILURE;
     vg_consoles_limit((unsigned int)config->consoles);
     if (vg_events_start((size_t)config->event_buffer * config->hosts.n) == 0 &&

@@ -263,7 +263,7 @@ start_up() { # uri
 # KiB of each of so many event streams, milliseconds until an event has reached them all.
 watchers() { # streams domain
     local other=$((PORT + 2))
-    gateway "$other" --connect "$URI" --max-connections "$(($1 * 2))"
+    gateway "$other" --connect "$URI" --max-connections "$(($1 * 4))"
     sleep 1
     "$O/tests/bench/watchers" "$other" "$1" "${PID[$other]}" "$2"
     end "$other"

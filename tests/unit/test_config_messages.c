@@ -10,9 +10,11 @@
     "tls-client-ca, cors-origin, allowed-host, allow-insecure, allow-unsafe-uri, "       \
     "log-level, "                                                                        \
     "log-filters, log-outputs, log-format, http-threads, max-connections, "              \
-    "max-json-bytes, max-xml-bytes, header-timeout, body-timeout, idle-timeout, "        \
-    "drain-seconds, pool-size, queue-size, event-buffer, operations, "                   \
-    "operation-deadline, consoles, "                                                     \
+    "max-connections-per-address, health-connections, "                                  \
+    "max-json-bytes, max-xml-bytes, "                                                    \
+    "body-memory, body-memory-per-token, answer-memory, "                                \
+    "header-timeout, body-timeout, idle-timeout, drain-seconds, "                        \
+    "pool-size, queue-size, event-buffer, operations, operation-deadline, consoles, "    \
     "read-deadline, change-deadline"
 #define HOST_FORM                                                                        \
     "expected NAME=URI, NAME being 1 to 64 of A-Z a-z 0-9 . _ - and not `-` alone"

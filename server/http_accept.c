@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * See http_accept.h.
+ */
+#include "server/http_accept.h"
+
+#include "server/clock.h"
+#include "server/http_limit.h"
+#include "virtgate/cleanup.h"
+#include "virtgate/log.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#define TURN       64 /* connections of one listener in a row */
+#define PAUSE_MS   20 /* when there is no room for one more */
+#define SAID_AGAIN (60 * VG_SECOND_NS)
+
+static struct MHD_Daemon *served;
+static struct pollfd *polled; /* the bell, then the listeners */
+static size_t n_polled;
+static pthread_t thread;
+
+/* Clients wait in the backlog meanwhile. */
+static void say_short(int error)
+{
+    static int64_t said_ns; /* the thread's */
+    int64_t now = vg_now_ns();
+
+    if (said_ns && now < said_ns + SAID_AGAIN)
+        return;
+    said_ns = now;
+    vg_log(VG_LOG_ERROR, "http",
+           "cannot accept connections: %s; those that come wait until there is room: "
+           "lower max-connections, or raise the limit of descriptors",
+           strerror(error));
+}
+
+/* False: there is no room for more, the listener is to rest. */
+static bool accept_some(int fd)
+{
+    for (int i = 0; i < TURN; i++) {
+        struct sockaddr_storage address = {0};
+        socklen_t size = sizeof(address);
+        if (vg_http_limit_is_full())
+            return false;
+        int client =
+            accept4(fd, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (client >= 0) /* closes it where that fails */
+            (void)MHD_add_connection(served, client, (struct sockaddr *)&address, size);
+        else if (errno == EAGAIN)
+            return true;
+        else if (errno != EINTR && errno != ECONNABORTED) {
+            say_short(errno);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void *accept_all(void *data)
+{
+    bool rest = false;
+    (void)data;
+
+    for (;;) {
+        int n = poll(polled, rest ? 1 : n_polled, rest ? PAUSE_MS : -1);
+        rest = false;
+        if (n > 0 && polled[0].revents)
+            return NULL;
+        for (size_t i = 1; i < n_polled; i++)
+            if (!accept_some(polled[i].fd))
+                rest = true;
+    }
+}
+
+int vg_http_accept_start(struct MHD_Daemon *daemon, const int *fds, size_t n)
+{
+    served = daemon;
+    polled = calloc(n + 1, sizeof(*polled));
+    int bell = eventfd(0, EFD_CLOEXEC);
+    if (polled) {
+        n_polled = n + 1;
+        polled[0] = (struct pollfd){.fd = bell, .events = POLLIN};
+        for (size_t i = 0; i < n; i++)
+            polled[i + 1] = (struct pollfd){.fd = fds[i], .events = POLLIN};
+    }
+    if (polled && bell >= 0 && pthread_create(&thread, NULL, accept_all, NULL) == 0)
+        return 0;
+    vg_log(VG_LOG_ERROR, "http", "cannot accept connections: %s", strerror(errno));
+    return -1;
+}
+
+void vg_http_accept_stop(void)
+{
+    uint64_t one = 1;
+
+    if (!n_polled)
+        return;
+    (void)!write(polled[0].fd, &one, sizeof(one));
+    pthread_join(thread, NULL);
+    for (size_t i = 0; i < n_polled; i++)
+        close(polled[i].fd);
+    free(polled);
+    polled = NULL;
+    n_polled = 0;
+}

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * See http_limit.h. What is held is counted by who holds it: accounts, which are there
+ * while there is something to count. Nothing here walks all connections.
+ */
+#include "server/http_limit.h"
+
+#include "server/http_internal.h"
+#include "virtgate/cleanup.h"
+#include "virtgate/log.h"
+
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <xxhash.h>
+
+#define BUCKETS       256
+#define SPARE_SECONDS 2   /* a health check says what it wants at once */
+#define MAX_CLOSING   256 /* connections that made room and are not closed yet */
+
+struct account {
+    struct account *next;
+    uint64_t who;
+    size_t used;
+};
+
+struct accounts {
+    pthread_mutex_t lock;
+    struct account *buckets[BUCKETS];
+};
+
+TAILQ_HEAD(conns, vg_http_conn);
+
+static size_t max_connections, max_per_address, max_spares;
+static size_t max_bodies, max_bodies_per_token, max_waiting;
+
+/* ---- accounts ---------------------------------------------------------------------- */
+
+static struct account **find_account(struct accounts *a, uint64_t who)
+{
+    uint64_t mixed = who * UINT64_C(0x9E3779B97F4A7C15);
+    struct account **at = &a->buckets[mixed >> 56];
+    while (*at && (*at)->who != who)
+        at = &(*at)->next;
+    return at;
+}
+
+/* False: it has what it may, or there is no memory to count it. */
+static bool take(struct accounts *a, uint64_t who, size_t n, size_t limit)
+{
+    VG_LOCK(&a->lock);
+    struct account **at = find_account(a, who);
+    if ((*at ? (*at)->used : 0) + n > limit)
+        return false;
+    if (!*at && (*at = calloc(1, sizeof(**at))))
+        (*at)->who = who;
+    if (!*at)
+        return false;
+    (*at)->used += n;
+    return true;
+}
+
+static void give(struct accounts *a, uint64_t who, size_t n)
+{
+    VG_LOCK(&a->lock);
+    struct account **at = find_account(a, who), *found = *at;
+    if (!found)
+        return;
+    found->used -= n < found->used ? n : found->used;
+    if (found->used)
+        return;
+    *at = found->next;
+    free(found);
+}
+
+/* ---- start ------------------------------------------------------------------------- */
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* What hosts, consoles and the gateway itself want: a connection to a host takes up to
+ * four, with libvirt's own and the duplicate that cuts it; a console two pairs more. */
+static int64_t count_others(const struct vg_config *c)
+{
+    int64_t calls = (int64_t)c->hosts.n * (c->pool_size + c->operations + 4);
+    return 64 + 4 * calls + 8 * c->consoles;
+}
+
+void vg_http_limit_fit(struct vg_config *config)
+{
+    struct rlimit limit;
+    int64_t wanted = config->max_connections + config->health_connections;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY ||
+        limit.rlim_cur > INT32_MAX)
+        return;
+    int64_t all = (int64_t)limit.rlim_cur, others = count_others(config);
+    int64_t left = all - (others < all / 2 ? others : all / 2);
+    if (wanted <= left)
+        return;
+    if (config->health_connections > left / 4)
+        config->health_connections = left / 4;
+    int64_t fit = left - config->health_connections;
+    vg_log(VG_LOG_WARNING, "http",
+           "max-connections is %lld instead of %lld: %lld descriptors are allowed, %lld "
+           "of them are for hosts and consoles; raise the limit (ulimit -n, LimitNOFILE) "
+           "or lower max-connections",
+           (long long)fit, (long long)config->max_connections, (long long)all,
+           (long long)(all - left));
+    config->max_connections = fit;
+}
+
+void vg_http_limit_start(const struct vg_config *config)
+{
+    /* one body of the largest size is always accepted */
+    size_t largest =
+        larger((size_t)config->max_json_bytes, (size_t)config->max_xml_bytes) + 1;
+
+    max_connections = (size_t)config->max_connections;
+    max_spares = (size_t)config->health_connections;
+    max_per_address = (size_t)config->max_connections_per_address;
+    if (!max_per_address)
+        max_per_address = (max_connections + 1) / 2;
+    max_bodies_per_token = larger((size_t)config->body_memory_per_token, largest);
+    max_bodies = larger((size_t)config->body_memory, largest);
+    max_waiting = (size_t)config->answer_memory;
+}
+
+/* ---- connections ------------------------------------------------------------------- */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct accounts addresses = {.lock = PTHREAD_MUTEX_INITIALIZER};
+static size_t n_ordinary, n_spares, n_open;
+/* Those that may have to go, the oldest first. */
+static struct conns strangers = TAILQ_HEAD_INITIALIZER(strangers);
+static struct conns spares = TAILQ_HEAD_INITIALIZER(spares);
+
+/* Which connections are of one client: those of an IPv4 address, or of the /64 that an
+ * IPv6 client has for itself. A proxy is one address, whoever is behind it. */
+static uint64_t address_of(int fd)
+{
+    struct sockaddr_storage peer = {0};
+    socklen_t size = sizeof(peer);
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&peer;
+    uint64_t network = 0;
+
+    if (getpeername(fd, (struct sockaddr *)&peer, &size) < 0)
+        return 0;
+    if (peer.ss_family == AF_INET)
+        return ((const struct sockaddr_in *)&peer)->sin_addr.s_addr;
+    if (peer.ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
+        return v6->sin6_addr.s6_addr32[3];
+    if (peer.ss_family == AF_INET6)
+        memcpy(&network, v6->sin6_addr.s6_addr, sizeof(network));
+    return network;
+}
+
+/* Lock held, as for the following. */
+static void uncount(struct vg_http_conn *conn)
+{
+    if (!conn->slot.counted)
+        return;
+    conn->slot.counted = false;
+    if (conn->slot.spare) {
+        n_spares--;
+        return;
+    }
+    n_ordinary--;
+    if (!conn->local)
+        give(&addresses, conn->slot.address, 1);
+}
+
+static void unlist(struct vg_http_conn *conn)
+{
+    if (conn->slot.listed)
+        TAILQ_REMOVE(conn->slot.spare ? &spares : &strangers, conn, slot.order);
+    conn->slot.listed = false;
+}
+
+/* Its network thread closes it; nobody has closed its descriptor before it is out of the
+ * list. False: there is none. */
+static bool evict_first(struct conns *list)
+{
+    struct vg_http_conn *first = TAILQ_FIRST(list);
+
+    if (!first)
+        return false;
+    unlist(first);
+    uncount(first);
+    shutdown(first->fd, SHUT_RDWR);
+    return true;
+}
+
+/* Users of a unix socket are those whom its mode lets in: they have no limit of their
+ * own. */
+static bool take_ordinary(struct vg_http_conn *conn)
+{
+    if (!conn->local && !take(&addresses, conn->slot.address, 1, max_per_address))
+        return false;
+    if (n_ordinary < max_connections || evict_first(&strangers)) {
+        n_ordinary++;
+        return true;
+    }
+    if (!conn->local)
+        give(&addresses, conn->slot.address, 1);
+    return false;
+}
+
+static bool take_spare(void)
+{
+    if (n_spares >= max_spares && !evict_first(&spares))
+        return false;
+    n_spares++;
+    return true;
+}
+
+void vg_http_limit_open(struct vg_http_conn *conn)
+{
+    conn->slot.address = conn->local ? 0 : address_of(conn->fd);
+    VG_LOCK(&lock);
+    n_open++;
+    conn->slot.spare = !take_ordinary(conn);
+    conn->slot.counted = !conn->slot.spare || take_spare();
+    if (!conn->slot.counted) { /* not even a spare one */
+        shutdown(conn->fd, SHUT_RDWR);
+        return;
+    }
+    conn->slot.listed = true;
+    if (conn->slot.spare)
+        TAILQ_INSERT_TAIL(&spares, conn, slot.order);
+    else
+        TAILQ_INSERT_TAIL(&strangers, conn, slot.order);
+}
+
+void vg_http_limit_close(struct vg_http_conn *conn)
+{
+    VG_LOCK(&lock);
+    n_open--;
+    unlist(conn);
+    uncount(conn);
+}
+
+int64_t vg_http_limit_patience(const struct vg_http_conn *conn, int64_t seconds)
+{
+    return conn->slot.spare && seconds > SPARE_SECONDS ? SPARE_SECONDS : seconds;
+}
+
+int vg_http_limit_admit(struct vg_http_call *call)
+{
+    if (!call->conn->slot.spare ||
+        strncmp(call->rq->route->pattern, "/health/", strlen("/health/")) == 0)
+        return 0;
+    vg_error_set(&call->rq->error, VG_E_OVERLOADED,
+                 "All connections are in use, or all that one address may have "
+                 "(max-connections, max-connections-per-address): those that come now "
+                 "may ask for /health/live and /health/ready alone; try again shortly");
+    return -1;
+}
+
+void vg_http_limit_know(struct vg_http_call *call)
+{
+    struct vg_http_slot *slot = &call->conn->slot;
+
+    if (slot->known || slot->spare || call->rq->route->flags & VG_PUBLIC)
+        return;
+    slot->known = true;
+    VG_LOCK(&lock);
+    unlist(call->conn);
+}
+
+bool vg_http_limit_is_full(void)
+{
+    VG_LOCK(&lock);
+    return n_open >= max_connections + max_spares + MAX_CLOSING;
+}
+
+/* ---- bodies ------------------------------------------------------------------------ */
+
+static struct accounts payers = {.lock = PTHREAD_MUTEX_INITIALIZER};
+static atomic_size_t bodies;
+
+/* Whose the body is: the token's or certificate's, else the address'. */
+static uint64_t payer_of(const struct vg_http_call *call)
+{
+    const char *name = call->rq->principal;
+    return name[0] ? XXH3_64bits(name, strlen(name)) : call->conn->slot.address;
+}
+
+bool vg_http_limit_take_body(struct vg_http_call *call, size_t n)
+{
+    if (!call->body_size)
+        call->payer = payer_of(call);
+    if (!take(&payers, call->payer, n, max_bodies_per_token))
+        return false;
+    if (atomic_fetch_add(&bodies, n) + n <= max_bodies)
+        return true;
+    atomic_fetch_sub(&bodies, n);
+    give(&payers, call->payer, n);
+    return false;
+}
+
+void vg_http_limit_give_body(struct vg_http_call *call, size_t n)
+{
+    if (!n)
+        return;
+    atomic_fetch_sub(&bodies, n);
+    give(&payers, call->payer, n);
+}
+
+/* ---- answers ----------------------------------------------------------------------- */
+
+/* What is smaller is not counted: max-connections bounds it. */
+#define SMALL_BODY (16 * 1024)
+/* What is smaller is not compared with others. */
+#define LARGE_BODY (64 * 1024)
+
+static pthread_mutex_t waiting_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct vg_body *waiting[BUCKETS]; /* by hash; each has a response that owns it */
+static size_t waiting_bytes;
+
+static struct vg_body **find_waiting(const struct vg_body *body)
+{
+    struct vg_body **at = &waiting[body->hash % BUCKETS];
+    while (*at && ((*at)->hash != body->hash || (*at)->length != body->length))
+        at = &(*at)->next_waiting;
+    return at;
+}
+
+static bool is_large(const struct vg_body *body)
+{
+    return body && body->owned && body->hash && body->length >= LARGE_BODY;
+}
+
+struct vg_body *vg_http_limit_share(struct vg_body *body)
+{
+    struct vg_body *other = NULL;
+
+    if (!is_large(body))
+        return body;
+    {
+        VG_LOCK(&waiting_lock);
+        other = *find_waiting(body);
+        if (!other || other == body)
+            return body;
+        vg_body_ref(other);
+    }
+    /* neither changes any more */
+    bool equal = memcmp(body->data, other->data, body->length) == 0;
+    vg_body_unref(equal ? body : other);
+    return equal ? other : body;
+}
+
+bool vg_http_limit_send(struct vg_body *body, const struct vg_packed *packed, bool owed,
+                        bool *ret_counted)
+{
+    size_t n = body->length + (packed ? packed->length : 0);
+
+    *ret_counted = body->owned && body->length > SMALL_BODY;
+    if (!*ret_counted)
+        return true;
+    VG_LOCK(&waiting_lock);
+    if (body->n_waiting++)
+        return true; /* it is counted once */
+    if (!owed && waiting_bytes && waiting_bytes + n > max_waiting) {
+        body->n_waiting = 0;
+        *ret_counted = false;
+        return false;
+    }
+    struct vg_body **at = &waiting[body->hash % BUCKETS];
+    body->next_waiting = *at;
+    *at = body;
+    body->waiting_bytes = n;
+    waiting_bytes += n;
+    return true;
+}
+
+void vg_http_limit_sent(struct vg_body *body)
+{
+    VG_LOCK(&waiting_lock);
+    if (--body->n_waiting)
+        return;
+    waiting_bytes -= body->waiting_bytes;
+    struct vg_body **at = &waiting[body->hash % BUCKETS];
+    while (*at != body)
+        at = &(*at)->next_waiting;
+    *at = body->next_waiting;
+}
