@@ -13,6 +13,7 @@
 #include "virtgate/object.h"
 #include "virtgate/xml.h"
 
+#include <libvirt/virterror.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -223,9 +224,26 @@ static const char *find_xml(struct vg_request *rq, struct form *f, char **ret_ma
     return read_lists(rq, f) < 0 ? NULL : (*ret_made = vg_new_domain_xml(rq, d));
 }
 
+/* Whether libvirt has a definition of the domain that the document means. */
+static bool is_defined(struct vg_request *rq, const char *xml)
+{
+    vg_autofree char *name = NULL;
+    vg_autofree char *uuid = NULL;
+
+    if (vg_xml_identity(xml, &name, &uuid) < 0 || !(name || uuid))
+        return false;
+    vg_autoptr(virDomain) dom = uuid ? virDomainLookupByUUIDString(vg_conn(rq), uuid)
+                                     : virDomainLookupByName(vg_conn(rq), name);
+    bool defined = dom && virDomainIsPersistent(dom) == 1;
+    virResetLastError();
+    return defined;
+}
+
+/* 201 for a new one, 200 for one that is defined anew. */
 static struct vg_reply make_domain(struct vg_request *rq, const char *xml, bool transient,
                                    unsigned int flags)
 {
+    bool again = !transient && is_defined(rq, xml);
     vg_autoptr(virDomain) dom = transient
                                     ? virDomainCreateXML(vg_conn(rq), xml, flags)
                                     : virDomainDefineXMLFlags(vg_conn(rq), xml, flags);
@@ -234,7 +252,8 @@ static struct vg_reply make_domain(struct vg_request *rq, const char *xml, bool 
     vg_auto_json w = vg_json_for(rq);
     if (vg_domain_write(rq, &w, NULL, dom, VG_DOMAIN_EVERYTHING) < 0)
         return vg_fail(rq);
-    return vg_created(rq, vg_domain_href(rq, dom), &w);
+    struct vg_reply reply = vg_created(rq, vg_domain_href(rq, dom), &w);
+    return again ? vg_with_status(reply, 200) : reply;
 }
 
 /* ?transient=true creates and starts it, ?dryRun=true only shows its XML. */

@@ -7,6 +7,7 @@
 #include "virtgate/device.h"
 #include "routes/routes.h"
 #include "virtgate/autoptr.h"
+#include "virtgate/conflict.h"
 #include "virtgate/object.h"
 #include "virtgate/xml.h"
 
@@ -88,6 +89,8 @@ static struct vg_reply fail_attach(struct vg_request *rq, virDomainPtr dom,
     struct vg_error *e = vg_request_error(rq);
 
     vg_error_set_virt(e);
+    if (vg_error_is_limit(e))
+        return fail_explained(rq, 409);
     if (!may_be_taken(e))
         return vg_fail(rq);
     vg_auto_devices *devices = read_again(dom, flags);
@@ -95,18 +98,21 @@ static struct vg_reply fail_attach(struct vg_request *rq, virDomainPtr dom,
     return taken ? fail_explained(rq, 409) : vg_fail(rq);
 }
 
-/* An unknown alias is INTERNAL_ERROR. */
-static struct vg_reply fail_detach(struct vg_request *rq, virDomainPtr dom,
-                                   const char *alias, unsigned int flags)
+/* What an update names is not there: INTERNAL_ERROR or INVALID_ARG. */
+static struct vg_reply fail_update(struct vg_request *rq, virDomainPtr dom,
+                                   const char *xml, unsigned int flags)
 {
     struct vg_error *e = vg_request_error(rq);
 
     vg_error_set_virt(e);
-    if (e->transport || !vg_error_is_virt(e, VIR_ERR_INTERNAL_ERROR))
+    if (e->transport || !(vg_error_is_virt(e, VIR_ERR_INTERNAL_ERROR) ||
+                          vg_error_is_virt(e, VIR_ERR_INVALID_ARG)))
         return vg_fail(rq);
     vg_auto_devices *devices = read_again(dom, flags);
-    bool missing = devices && !vg_devices_by_alias(devices, alias);
-    return missing ? fail_explained(rq, 404) : vg_fail(rq);
+    bool missing = devices && vg_devices_lack(devices, xml);
+    return missing                ? fail_explained(rq, 404)
+           : vg_error_is_limit(e) ? fail_explained(rq, 409)
+                                  : vg_fail(rq);
 }
 
 /* The arguments of every change by XML. NULL: the request's error is set. */
@@ -148,7 +154,11 @@ static struct vg_reply update_device(struct vg_request *rq)
     char *plain = virDomainGetXMLDesc(dom, which);
     char *full = plain ? virDomainGetXMLDesc(dom, which | VIR_DOMAIN_XML_SECURE) : NULL;
     const char *kept = vg_xml_keep_secrets(rq, xml, plain, full, &made);
-    return kept ? vg_done(rq, virDomainUpdateDeviceFlags(dom, kept, flags)) : vg_fail(rq);
+    if (!kept)
+        return vg_fail(rq);
+    return virDomainUpdateDeviceFlags(dom, kept, flags) < 0
+               ? fail_update(rq, dom, xml, flags)
+               : vg_no_content(rq);
 }
 
 /* A guest lets go of a device when it likes: 202. A definition changes at once: 204. */
@@ -171,6 +181,30 @@ static struct vg_reply detach_device(struct vg_request *rq)
                : vg_no_content(rq);
 }
 
+/* A definition has no aliases of libvirt's own: there the running domain's device is meant
+ * by what it is. -1: the request's error is set. */
+static int call_detach(struct vg_request *rq, virDomainPtr dom, const char *alias,
+                       unsigned int flags)
+{
+    const unsigned int both =
+        VIR_DOMAIN_DEVICE_MODIFY_LIVE | VIR_DOMAIN_DEVICE_MODIFY_CONFIG;
+    struct vg_error *e = vg_request_error(rq);
+
+    if (virDomainDetachDeviceAlias(dom, alias, flags) == 0)
+        return 0;
+    vg_error_set_virt(e);
+    if ((flags & both) != both || !vg_error_is_virt(e, VIR_ERR_INTERNAL_ERROR))
+        return -1;
+    vg_auto_devices *devices = read_again(dom, VIR_DOMAIN_DEVICE_MODIFY_LIVE);
+    const struct vg_device *device =
+        devices ? vg_devices_by_alias(devices, alias) : NULL;
+    vg_autofree char *xml = device ? vg_device_description(device) : NULL;
+    if (!xml)
+        return -1;
+    vg_error_clear(e);
+    return virDomainDetachDeviceFlags(dom, xml, flags) < 0 ? vg_error_set_virt(e) : 0;
+}
+
 static struct vg_reply detach_alias(struct vg_request *rq)
 {
     const char *alias = vg_path(rq, "alias");
@@ -181,8 +215,8 @@ static struct vg_reply detach_alias(struct vg_request *rq)
     if (!dom)
         return vg_fail(rq);
     bool live = is_live(dom, flags);
-    if (virDomainDetachDeviceAlias(dom, alias, flags) < 0)
-        return fail_detach(rq, dom, alias, flags);
+    if (call_detach(rq, dom, alias, flags) < 0)
+        return vg_fail(rq);
     return live ? vg_accepted(rq, vg_domain_child_href(rq, dom, "devices", alias, ""),
                               NULL)
                 : vg_no_content(rq);

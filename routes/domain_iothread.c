@@ -9,6 +9,7 @@
 #include "virtgate/object.h"
 #include "virtgate/params.h"
 
+#include <libvirt/virterror.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,6 +93,34 @@ static char *iothread_href(struct vg_request *rq, virDomainPtr dom, int64_t id,
                                 config ? "?flags=config" : "");
 }
 
+/* Of the running domain, or of its definition: the two flags are bits of their own. */
+static bool has_iothread(virDomainPtr dom, unsigned int id, unsigned int flags)
+{
+    vg_autolist(iothread) list = {0};
+
+    list.n = virDomainGetIOThreadInfo(dom, &list.v, flags);
+    for (int i = 0; i < list.n; i++)
+        if (list.v[i]->iothread_id == id)
+            return true;
+    return false;
+}
+
+/* An id that is taken is an INVALID_ARG. */
+static struct vg_reply fail_add(struct vg_request *rq, virDomainPtr dom, unsigned int id,
+                                unsigned int flags)
+{
+    struct vg_error *e = vg_request_error(rq);
+    unsigned int live = flags & VIR_DOMAIN_AFFECT_LIVE;
+    unsigned int config = flags & VIR_DOMAIN_AFFECT_CONFIG;
+
+    vg_error_set_virt(e);
+    if (vg_error_is_virt(e, VIR_ERR_INVALID_ARG) &&
+        ((config && has_iothread(dom, id, config)) ||
+         ((live || !config) && has_iothread(dom, id, live))))
+        e->status = 409;
+    return vg_fail(rq);
+}
+
 /* {"id": 2} */
 static struct vg_reply add_iothread(struct vg_request *rq)
 {
@@ -107,7 +136,7 @@ static struct vg_reply add_iothread(struct vg_request *rq)
     if (!dom)
         return vg_fail(rq);
     if (virDomainAddIOThread(dom, (unsigned int)id, flags) < 0)
-        return vg_fail_virt(rq);
+        return fail_add(rq, dom, (unsigned int)id, flags);
     vg_auto_json w = vg_json_for(rq);
     vg_json_begin_object(&w, NULL);
     vg_json_int(&w, "id", id);

@@ -187,13 +187,28 @@ static struct vg_reply make_managed_save(struct vg_request *rq)
     return vg_done_in_state(rq, dom, VG_NEEDS_ACTIVE, virDomainManagedSave(dom, flags));
 }
 
+/* libvirt's error of a call with an image that may not be there. */
+static struct vg_reply fail_managed(struct vg_request *rq, virDomainPtr dom)
+{
+    struct vg_error *e = vg_request_error(rq);
+
+    vg_error_set_virt(e);
+    if (e->transport || vg_error_is_virt(e, VIR_ERR_NO_SUPPORT) ||
+        virDomainHasManagedSaveImage(dom, 0) != 0)
+        return vg_fail(rq);
+    e->status = 404;
+    e->retryable = false;
+    return vg_fail(rq);
+}
+
 static struct vg_reply remove_managed_save(struct vg_request *rq)
 {
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
 
     if (!dom)
         return vg_fail(rq);
-    return done_file(rq, NULL, virDomainManagedSaveRemove(dom, 0));
+    return virDomainManagedSaveRemove(dom, 0) < 0 ? fail_managed(rq, dom)
+                                                  : vg_no_content(rq);
 }
 
 static struct vg_reply get_managed_save_xml(struct vg_request *rq)
@@ -204,8 +219,10 @@ static struct vg_reply get_managed_save_xml(struct vg_request *rq)
                      VIR_DOMAIN_SAVE_IMAGE_XML_SECURE, &flags) < 0)
         return vg_fail(rq);
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
-    return dom ? vg_reply_xml(rq, virDomainManagedSaveGetXMLDesc(dom, flags))
-               : vg_fail(rq);
+    if (!dom)
+        return vg_fail(rq);
+    char *saved = virDomainManagedSaveGetXMLDesc(dom, flags);
+    return saved ? vg_reply_xml(rq, saved) : fail_managed(rq, dom);
 }
 
 static struct vg_reply set_managed_save_xml(struct vg_request *rq)
@@ -216,13 +233,16 @@ static struct vg_reply set_managed_save_xml(struct vg_request *rq)
     vg_autoptr(virDomain) dom = xml ? vg_path_domain(rq) : NULL;
     if (!dom)
         return vg_fail(rq);
-    const unsigned int secure = VIR_DOMAIN_SAVE_IMAGE_XML_SECURE;
     vg_autofree char *made = NULL;
     char *plain = virDomainManagedSaveGetXMLDesc(dom, 0);
-    char *full = plain ? virDomainManagedSaveGetXMLDesc(dom, secure) : NULL;
+    if (!plain)
+        return fail_managed(rq, dom);
+    char *full = virDomainManagedSaveGetXMLDesc(dom, VIR_DOMAIN_SAVE_IMAGE_XML_SECURE);
     xml = vg_xml_keep_secrets(rq, xml, plain, full, &made);
-    return xml ? vg_done(rq, virDomainManagedSaveDefineXML(dom, xml, flags))
-               : vg_fail(rq);
+    if (!xml)
+        return vg_fail(rq);
+    return virDomainManagedSaveDefineXML(dom, xml, flags) < 0 ? fail_managed(rq, dom)
+                                                              : vg_no_content(rq);
 }
 
 /* ---- core dump --------------------------------------------------------------------- */

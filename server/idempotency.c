@@ -123,7 +123,7 @@ bool vg_idempotency_begin(struct vg_request *rq, struct vg_reply *ret_reply)
                            "a new key for a new request");
     else if (!e->done)
         *ret_reply =
-            vg_reply_error(rq, VG_E_CONFLICT,
+            vg_reply_error(rq, VG_E_AT_WORK,
                            "The first request with this Idempotency-Key is still at "
                            "work; try again when it is done");
     else

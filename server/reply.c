@@ -226,8 +226,9 @@ struct vg_reply vg_reply_problem(const struct vg_request *rq,
     vg_autofree char *path = strndup(rq->target ? rq->target : "", rq->path_length);
     json_object_set_new(problem, "instance", vg_json_text(path ? path : ""));
     json_object_set_new(problem, "requestId", vg_json_text(rq->id));
-    if (rq->host)
-        json_object_set_new(problem, "host", vg_json_text(vg_host_name(rq)));
+    const char *host = e.host ? e.host : vg_host_name(rq);
+    if (host)
+        json_object_set_new(problem, "host", vg_json_text(host));
     struct vg_json w = vg_json_for(rq);
     vg_json_value(&w, NULL, problem);
     struct vg_reply reply = make_written(e.status, PROBLEM_TYPE, &w);

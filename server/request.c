@@ -7,6 +7,7 @@
 
 #include "server/idempotency.h"
 #include "server/operation.h"
+#include "server/utf8.h"
 #include "virtgate/cleanup.h"
 
 #include <string.h>
@@ -261,6 +262,29 @@ static int parse_query(struct vg_request *rq, const char *query, char **out)
         if (len && parse_pair(rq, p, len, out) < 0)
             return -1;
         p += len + (p[len] == '&');
+    }
+    return 0;
+}
+
+static bool is_utf8(const char *text)
+{
+    size_t left = strlen(text), n = 1;
+
+    for (const char *p = text; left && n; p += n, left -= n)
+        n = vg_utf8_length((const unsigned char *)p, left);
+    return n != 0;
+}
+
+int vg_request_check_query(struct vg_request *rq)
+{
+    for (unsigned int i = 0; i < rq->n_query; i++) {
+        if (is_utf8(rq->query[i].key) && is_utf8(rq->query[i].value))
+            continue;
+        vg_error_set(&rq->error, VG_E_INVALID_VALUE,
+                     "Query key '%s' or its value is not text in UTF-8; percent-encode "
+                     "the bytes of UTF-8, in which single surrogates do not exist",
+                     rq->query[i].key);
+        return -1;
     }
     return 0;
 }

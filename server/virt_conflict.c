@@ -24,6 +24,12 @@ static void make_conflict(struct vg_error *e)
     e->retryable = false;
 }
 
+bool vg_error_is_limit(const struct vg_error *e)
+{
+    return !e->transport && vg_error_is_virt(e, VIR_ERR_INTERNAL_ERROR) &&
+           vg_error_is_from(e, VIR_FROM_DOMAIN);
+}
+
 static bool has_state(virDomainPtr dom, enum vg_needed_state needed)
 {
     int state, reason;
@@ -79,6 +85,8 @@ struct vg_reply vg_fail_define(struct vg_request *rq, const char *xml)
     vg_autofree char *uuid = NULL;
 
     vg_error_set_virt(e);
+    if (vg_error_is_limit(e))
+        make_conflict(e);
     if (!is_vague(e) || vg_xml_identity(xml, &name, &uuid) < 0)
         return vg_fail(rq);
     vg_autoptr(virDomain) by_name =

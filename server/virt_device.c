@@ -9,6 +9,7 @@
 #include "virtgate/object.h"
 
 #include <string.h>
+#include <strings.h>
 
 struct vg_devices {
     xmlDocPtr doc;
@@ -104,6 +105,39 @@ bool vg_devices_collide(const struct vg_devices *devices, const char *xml)
     return false;
 }
 
+static bool is_meant(const xmlNode *node, const xmlNode *given)
+{
+    static const char *const names[][2] = {{"target", "dev"}, {"mac", "address"}};
+    const char *value = NULL, *own = NULL;
+
+    for (size_t i = 0; !value && i < 2; i++) {
+        value = vg_xml_attribute(vg_xml_child(given, names[i][0]), names[i][1]);
+        own = vg_xml_attribute(vg_xml_child(node, names[i][0]), names[i][1]);
+    }
+    if (!value && is_named(given, "graphics")) {
+        value = vg_xml_attribute(given, "type");
+        own = vg_xml_attribute(node, "type");
+    }
+    return !value || (own && strcasecmp(own, value) == 0);
+}
+
+bool vg_devices_lack(const struct vg_devices *devices, const char *xml)
+{
+    vg_auto_doc doc = vg_xml_parse(xml);
+    const xmlNode *given = doc ? xmlDocGetRootElement(doc) : NULL;
+    if (!given)
+        return false;
+    const char *alias = vg_xml_attribute(vg_xml_child(given, "alias"), "name");
+    const struct vg_device *d = NULL;
+
+    if (alias)
+        return !vg_devices_by_alias(devices, alias);
+    while ((d = next_device(devices, d, (const char *)given->name)))
+        if (is_meant(node_of(d), given))
+            return false;
+    return true;
+}
+
 /* ---- sources ----------------------------------------------------------------------- */
 
 /* The first of some attributes that is there. */
@@ -193,6 +227,33 @@ static void write_xml(struct vg_json *w, const xmlNode *node)
     else
         vg_json_string(w, "xml", (const char *)xmlBufferContent(text));
     xmlBufferFree(text);
+}
+
+static void drop_child(xmlNode *node, const char *name)
+{
+    xmlNode *child = (xmlNode *)(uintptr_t)vg_xml_child(node, name);
+    if (child) {
+        xmlUnlinkNode(child);
+        xmlFreeNode(child);
+    }
+}
+
+char *vg_device_description(const struct vg_device *device)
+{
+    vg_auto_xml_buffer text = xmlBufferCreate();
+    vg_auto_doc doc = xmlNewDoc(NULL);
+    xmlNode *node =
+        text && doc ? xmlDocCopyNode((xmlNode *)(uintptr_t)node_of(device), doc, 1) : NULL;
+
+    if (!node)
+        return NULL;
+    xmlDocSetRootElement(doc, node); /* which frees it */
+    drop_child(node, "alias");
+    if (vg_xml_child(node, "target") || vg_xml_child(node, "mac"))
+        drop_child(node, "address");
+    if (xmlNodeDump(text, doc, node, 0, 0) < 0)
+        return NULL;
+    return strdup((const char *)xmlBufferContent(text));
 }
 
 void vg_device_write(struct vg_json *w, const struct vg_device *device)

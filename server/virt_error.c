@@ -208,6 +208,11 @@ bool vg_error_is_virt(const struct vg_error *e, int number)
     return e->virt && json_integer_value(json_object_get(e->virt, "code")) == number;
 }
 
+bool vg_error_is_from(const struct vg_error *e, int domain)
+{
+    return e->virt && json_integer_value(json_object_get(e->virt, "domain")) == domain;
+}
+
 json_t *vg_error_to_json(const struct vg_error *e)
 {
     json_auto_t *problem = json_object();

@@ -12,6 +12,7 @@
 #include "server/virt_check.h"
 #include "server/virt_internal.h"
 #include "server/virt_marks.h"
+#include "server/virt_missing.h"
 #include "server/virt_recall.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
@@ -115,6 +116,8 @@ static struct vg_reply run_once(struct vg_host *host, struct vg_lease *lease,
     rq->lease = lease;
     struct vg_reply reply =
         vg_precondition_check(rq) < 0 ? vg_fail(rq) : rq->route->handler(rq);
+    if (reply.status >= 400)
+        reply = vg_explain_missing(rq, reply);
     rq->lease = NULL;
     bool cut = atomic_load(&lease->cut);
     if (cut)

@@ -12,6 +12,7 @@
 #define OPEN_LIMIT (10 * VG_SECOND_NS)
 
 struct vg_peer {
+    const struct vg_host *host;
     struct vg_lease *lease;
 };
 
@@ -26,6 +27,7 @@ static int open_lease(struct vg_request *rq, struct vg_host *host, struct vg_lea
     if (rc < 0) {
         vg_keeper_note_failure(host, &why);
         vg_host_error_unreachable(&rq->error, vg_host_get_name(host), &why);
+        rq->error.host = vg_host_get_name(host);
     }
     vg_error_clear(&why);
     return rc;
@@ -41,14 +43,21 @@ struct vg_peer *vg_peer_open(struct vg_request *rq, const char *name)
         return NULL;
     }
     struct vg_peer *peer = calloc(1, sizeof(*peer));
-    if (peer)
+    if (peer) {
+        peer->host = host;
         peer->lease = vg_lease_new();
+    }
     if (!peer || !peer->lease)
         vg_error_set_memory(&rq->error);
     else if (open_lease(rq, host, peer->lease) == 0)
         return peer;
     vg_peer_close(peer);
     return NULL;
+}
+
+const char *vg_peer_name(const struct vg_peer *peer)
+{
+    return vg_host_get_name(peer->host);
 }
 
 virConnectPtr vg_peer_conn(const struct vg_peer *peer)

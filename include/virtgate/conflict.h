@@ -33,3 +33,9 @@ struct vg_reply vg_fail_explained(struct vg_request *rq, bool explained) VG_MUST
 
 /* The thread's last libvirt error, of a call that defines or creates this document. */
 struct vg_reply vg_fail_define(struct vg_request *rq, const char *xml) VG_MUST_USE;
+
+/* Whether a document or a device asks for more than a guest can have ("No more available
+ * PCI slots"): the part of libvirt that all its drivers share, which knows documents and
+ * addresses and nothing of the host, says so by INTERNAL_ERROR. Of calls that take a
+ * document. */
+bool vg_error_is_limit(const struct vg_error *e);

@@ -30,6 +30,8 @@ struct vg_error {
     bool retryable;
     bool transport; /* the connection to the host failed, not the call */
     enum vg_outcome outcome;
+    const char *host; /* that failed, where it is another than the request's; borrowed,
+                         lives as long as the program */
     unsigned int retry_after; /* seconds, for the Retry-After header; 0: none */
 };
 
@@ -49,6 +51,9 @@ int vg_error_set_virt(struct vg_error *e);
 
 /* Whether it is libvirt's error of this virErrorNumber. */
 bool vg_error_is_virt(const struct vg_error *e, int number);
+
+/* Whether it is libvirt's, from this virErrorDomain. */
+bool vg_error_is_from(const struct vg_error *e, int domain);
 
 /* Frees what *e owns and leaves "no error". */
 void vg_error_clear(struct vg_error *e);

@@ -34,6 +34,8 @@ int vg_emulator_check(struct vg_request *rq, const char *emulator);
 struct vg_peer;
 struct vg_peer *vg_peer_open(struct vg_request *rq, const char *host);
 virConnectPtr vg_peer_conn(const struct vg_peer *peer);
+/* The host's name; it lives as long as the program. */
+const char *vg_peer_name(const struct vg_peer *peer);
 void vg_peer_close(struct vg_peer *peer);
 
 /* libvirt's version numbers, and as text: 9000000 is "9.0.0". */

@@ -90,7 +90,7 @@ static const struct step disks[] = {
     {"GET", "/domains/d/disks/hdc", 200,
      "{'target':'hdc','source':null,'capacityBytes':null,'allocationBytes':null,"
      "'physicalBytes':null}"},
-    {"GET", "/domains/d/disks/nosuch", 400, LIBVIRT("INVALID_ARG")},
+    {"GET", "/domains/d/disks/nosuch", 404, LIBVIRT("INVALID_ARG")},
     {"GET", "/domains/nosuch/disks/vda", 404, LIBVIRT("NO_DOMAIN")},
     {"GET", "/domains/d/disks/vda/stats", 409, NOT_RUNNING},
     {"GET", "/domains/d/disk-errors", 409, NOT_RUNNING},
@@ -98,7 +98,7 @@ static const struct step disks[] = {
     {"GET", "/domains/d/disks/vda/stats", 200,
      "{'rdOperations':'<int>','rdBytes':'<int>','wrOperations':'<int>',"
      "'wrBytes':'<int>','errs':'<int>'}"},
-    {"GET", "/domains/d/disks/nosuch/stats", 400, LIBVIRT("INVALID_ARG")},
+    {"GET", "/domains/d/disks/nosuch/stats", 404, LIBVIRT("INVALID_ARG")},
     {"GET", "/domains/d/disks/vda/stats?flags=x", 400, GATEWAY("unknown-key")},
     {"GET", "/domains/d/disk-errors", 200,
      "{'errors':[{'disk':'vda','error':'unspec'},"
@@ -138,11 +138,11 @@ static const struct step limits[] = {
      .json = "{'totalBytesSec':null}"},
     {"PATCH", "/domains/d/disks/vda/iotune?flags=now", 400, GATEWAY("unknown-flag"),
      .json = "{'totalBytesSecMax':1}", .contains = "*live*config*"},
-    {"PATCH", "/domains/d/disks/nosuch/iotune", 400, LIBVIRT("INVALID_ARG"),
+    {"PATCH", "/domains/d/disks/nosuch/iotune", 404, LIBVIRT("INVALID_ARG"),
      .json = "{'totalBytesSecMax':1}"},
     {"PATCH", "/domains/nosuch/disks/vda/iotune", 404, LIBVIRT("NO_DOMAIN"),
      .json = "{'totalBytesSecMax':1}"},
-    {"GET", "/domains/d/disks/nosuch/iotune", 400, LIBVIRT("INVALID_ARG")},
+    {"GET", "/domains/d/disks/nosuch/iotune", 404, LIBVIRT("INVALID_ARG")},
     {"GET", "/domains/d/disks/vda/iotune?flags=live,config", 400, LIBVIRT("INVALID_ARG")},
     {"GET", "/domains/d/disks/vda/iotune", 200,
      "{'totalBytesSecMax':2000,'readIopsSecMax':77,'writeIopsSec':0}"},
@@ -154,7 +154,7 @@ static const struct step interfaces[] = {
      "'txBytes':'<int>','txPackets':'<int>','txErrs':'<int>','txDrop':'<int>'}"},
     {"GET", "/domains/d/interfaces/52:54:00:11:22:33/stats", 200, "{'rxBytes':'<int>'}"},
     {"GET", "/domains/d/interfaces/52%3A54%3A00%3A11%3A22%3A33/stats", 200, "{}"},
-    {"GET", "/domains/d/interfaces/nosuch/stats", 400, LIBVIRT("INVALID_ARG")},
+    {"GET", "/domains/d/interfaces/nosuch/stats", 404, LIBVIRT("INVALID_ARG")},
     {"GET", "/domains/d/interfaces/net0/stats?x=1", 400, GATEWAY("unknown-key")},
     {"GET", "/domains/d/interfaces/net0/parameters", 200,
      "{'inbound':{'average':0,'peak':0,'burst':0,'floor':0},"
@@ -172,9 +172,9 @@ static const struct step interfaces[] = {
     {"PATCH", "/domains/d/interfaces/net0/parameters", 400, GATEWAY("invalid-value"),
      .json = "{'inbound':{'average':'1k'}}"},
     {"PATCH", "/domains/d/interfaces/net0/parameters", 400, GATEWAY("missing-key")},
-    {"PATCH", "/domains/d/interfaces/nosuch/parameters", 400, LIBVIRT("INVALID_ARG"),
+    {"PATCH", "/domains/d/interfaces/nosuch/parameters", 404, LIBVIRT("INVALID_ARG"),
      .json = "{'inbound':{'average':1}}"},
-    {"GET", "/domains/d/interfaces/nosuch/parameters", 400, LIBVIRT("INVALID_ARG")},
+    {"GET", "/domains/d/interfaces/nosuch/parameters", 404, LIBVIRT("INVALID_ARG")},
     {"GET", "/domains/d/interfaces/net0/parameters?flags=x", 400,
      GATEWAY("unknown-flag")},
 };

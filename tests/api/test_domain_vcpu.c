@@ -65,7 +65,7 @@ static const struct step pins[] = {
     {"PUT", "/domains/test/vcpus/1/pin", 400, LIBVIRT("INVALID_ARG"),
      .json = "{'cpus':[2],'flags':['config']}"},
     {"GET", "/domains/test/vcpu-pins?flags=live", 200, "{'vcpus':[{},{'cpus':[5]}]}"},
-    {"PUT", "/domains/test/vcpus/9/pin", 400, LIBVIRT("INVALID_ARG"),
+    {"PUT", "/domains/test/vcpus/9/pin", 404, LIBVIRT("INVALID_ARG"),
      .json = "{'cpus':[0]}"},
     {"PUT", "/domains/test/vcpus/x/pin", 400, GATEWAY("invalid-value"),
      .json = "{'cpus':[0]}"},

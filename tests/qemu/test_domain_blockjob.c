@@ -38,13 +38,13 @@ static const struct step stopped[] = {
 
 static const struct step none[] = {
     {"GET", JOB, 200, "{'active':false,'type':'<absent>'}"},
-    {"GET", "/domains/job/disks/nosuch/job", 400, INVALID_ARG},
+    {"GET", "/domains/job/disks/nosuch/job", 404, INVALID_ARG},
     {"PATCH", JOB, 409, INVALID_ARG, .json = "{'bandwidth':1}"},
-    {"PATCH", "/domains/job/disks/nosuch/job", 400, INVALID_ARG,
+    {"PATCH", "/domains/job/disks/nosuch/job", 404, INVALID_ARG,
      .json = "{'bandwidth':1}"},
     {"DELETE", JOB, 409, INVALID_ARG},
-    {"DELETE", "/domains/job/disks/nosuch/job", 400, INVALID_ARG},
-    {"POST", "/domains/job/disks/nosuch/pull", 400, INVALID_ARG},
+    {"DELETE", "/domains/job/disks/nosuch/job", 404, INVALID_ARG},
+    {"POST", "/domains/job/disks/nosuch/pull", 404, INVALID_ARG},
     {"POST", DISK "/rebase", 400, INVALID_ARG, .json = "{'base':'/nosuch'}"},
     {"POST", DISK "/commit", 400, INVALID_ARG, .json = "{'top':'/nosuch'}"},
     {"POST", DISK "/copy", 409, NOT_RUNNING, .json = "{" DEST "}"},

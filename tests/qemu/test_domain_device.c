@@ -111,11 +111,11 @@ static const struct step disk[] = {
     {"GET", "/domains/dev/disks/vda", 200,
      "{'index':'$index','alias':'virtio-disk0','capacityBytes':8388608,"
      "'physicalBytes':'<int>'}"},
-    {"GET", "/domains/dev/disks/nosuch", 400, INVALID_ARG},
+    {"GET", "/domains/dev/disks/nosuch", 404, INVALID_ARG},
     {"GET", "/domains/dev/disks/vda/stats", 200,
      "{'rdOperations':'<int>','rdBytes':'<int>','rdTotalTimes':'<int>',"
      "'wrOperations':'<int>','wrBytes':'<int>','flushOperations':'<int>'}"},
-    {"GET", "/domains/dev/disks/nosuch/stats", 400, INVALID_ARG},
+    {"GET", "/domains/dev/disks/nosuch/stats", 404, INVALID_ARG},
     {"GET", "/domains/dev/disk-errors", 200, "{'errors':[]}"},
     {"PATCH", "/domains/dev/disks/vda/iotune", 200,
      "{'readBytesSec':1000000,'writeBytesSec':0}",
@@ -126,17 +126,17 @@ static const struct step disk[] = {
      "{'readBytesSec':1000000,'writeIopsSec':0}"},
     {"PATCH", "/domains/dev/disks/vda/iotune", 400, INVALID_ARG,
      .json = "{'readBytesSec':1,'totalBytesSec':1}"},
-    {"PATCH", "/domains/dev/disks/nosuch/iotune", 400, INVALID_ARG,
+    {"PATCH", "/domains/dev/disks/nosuch/iotune", 404, INVALID_ARG,
      .json = "{'readBytesSec':1}"},
     {"POST", "/domains/dev/disks/vda/resize", 204, "", .json = "{'size':16777216}"},
     {"GET", "/domains/dev/disks/vda", 200, "{'capacityBytes':16777216}"},
-    {"POST", "/domains/dev/disks/%2Fnosuch/resize", 400, INVALID_ARG,
+    {"POST", "/domains/dev/disks/%2Fnosuch/resize", 404, INVALID_ARG,
      .json = "{'size':16777216}"},
     {"PUT", "/domains/dev/disks/vda/threshold", 204, "", .json = "{'bytes':4194304}"},
     {"GET", "/domains/dev/stats?groups=block", 200, NULL, .contains = "*4194304*"},
     {"PUT", "/domains/dev/disks/vda%5B${index}%5D/threshold", 204, "",
      .json = "{'bytes':0}"},
-    {"PUT", "/domains/dev/disks/nosuch/threshold", 400, INVALID_ARG,
+    {"PUT", "/domains/dev/disks/nosuch/threshold", 404, INVALID_ARG,
      .json = "{'bytes':1}"},
 };
 
@@ -144,7 +144,7 @@ static const struct step peeks[] = {
     {"GET", "/domains/dev/disks/sda/peek?size=8", 200, NULL, .contains = "VIRTGATE",
      .wants = {"Content-Type: application/octet-stream"}},
     {"GET", "/domains/dev/disks/sda/peek?size=4&offset=4", 200, NULL, .contains = "GATE"},
-    {"GET", "/domains/dev/disks/%2Fnosuch/peek?size=4", 400, INVALID_ARG},
+    {"GET", "/domains/dev/disks/%2Fnosuch/peek?size=4", 404, INVALID_ARG},
     {"GET", "/domains/dev/disks/sda/peek?size=4&offset=1048575", 400, INVALID_ARG},
     {"GET", "/domains/dev/disks/vda/peek?size=4", 501, LIBVIRT("OPERATION_UNSUPPORTED")},
     /* the date of the firmware */
@@ -157,7 +157,7 @@ static const struct step interfaces[] = {
     {"GET", "/domains/dev/interfaces/vgdevtest0/stats", 200,
      "{'rxBytes':'<int>','txPackets':'<int>','rxDrop':'<int>'}"},
     {"GET", "/domains/dev/interfaces/52:54:00:aa:bb:02/stats", 200, "{}"},
-    {"GET", "/domains/dev/interfaces/nosuch/stats", 400, INVALID_ARG},
+    {"GET", "/domains/dev/interfaces/nosuch/stats", 404, INVALID_ARG},
     {"GET", "/domains/dev/interfaces/vgdevtest0/parameters", 200,
      "{'inbound':{'average':0},'outbound':{'average':0}}"},
     /* of the running one: where the host's kernel can queue as libvirt wants it */
@@ -166,7 +166,7 @@ static const struct step interfaces[] = {
      .json = "{'inbound':{'average':100,'peak':200,'burst':50}}"},
     {"GET", "/domains/dev/interfaces/52:54:00:aa:bb:02/parameters?flags=live", 200,
      "{'inbound':{'average':0}}"},
-    {"PATCH", "/domains/dev/interfaces/nosuch/parameters", 400, INVALID_ARG,
+    {"PATCH", "/domains/dev/interfaces/nosuch/parameters", 404, INVALID_ARG,
      .json = "{'inbound':{'average':1}}"},
 };
 

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * See virt_missing.h. One table says for each place of a path how the domain's document
+ * shows that what is named there exists.
+ */
+#include "server/virt_missing.h"
+
+#include "server/request.h"
+#include "server/xml_tree.h"
+#include "virtgate/autoptr.h"
+#include "virtgate/host.h"
+#include "virtgate/object.h"
+
+#include <libvirt/virterror.h>
+#include <libxml/xpathInternals.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A disk is named by its target, or by its image, which may be one of its chain: vda[2]. */
+#define TARGET "substring-before(concat($name, '['), '[')"
+#define INDEX  "substring-before(substring-after($name, '['), ']')"
+#define LOWER(text)                                                                      \
+    "translate(" text ", 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz')"
+#define CHARACTER "*[self::console or self::serial or self::parallel]"
+
+static const struct thing {
+    const char *what;
+    const char *place; /* how the pattern goes on after the domain's */
+    const char *name;  /* "{variable}" of it, or "query key" */
+    const char *there; /* XPath of the domain's document, with $name; what is false or
+                          empty is not there */
+} things[] = {
+    {"disk", "/disks/{disk}", "{disk}",
+     "/domain/devices/disk[source/@*[name() != 'index'] = $name or (target/@dev = " TARGET
+     " and (not(contains($name, '[')) or .//@index = " INDEX "))]"},
+    {"interface", "/interfaces/{device}", "{device}",
+     "/domain/devices/interface[target/@dev = $name or alias/@name = $name or " LOWER(
+         "mac/@address") " = " LOWER("$name") "]"},
+    {"device with alias", "/devices/{alias}", "{alias}", "/domain/devices/*[alias/@name = $name]"},
+    {"console", "/console", "device", "/domain/devices/" CHARACTER "[alias/@name = $name]"},
+    {"console", "/console", NULL, "/domain/devices/" CHARACTER},
+    {"channel", "/channels/{name}", "{name}",
+     "/domain/devices/channel[target/@name = $name or alias/@name = $name]"},
+    {"display", "/graphics/{index}", "{index}", "/domain/devices/graphics[position() = $name + 1]"},
+    {"screen", "/screenshot", "screen",
+     "sum(/domain/devices/video/model/@heads) + "
+     "count(/domain/devices/video[not(model/@heads)]) > $name"},
+    {"screen", "/screenshot", NULL, "/domain/devices/video"},
+    {"virtual CPU", "/vcpus/{vcpu}", "{vcpu}",
+     "/domain/vcpus/vcpu[@id = $name and @enabled = 'yes'] or (not(/domain/vcpus) and "
+     "$name < number(/domain/vcpu/@current | /domain/vcpu[not(@current)]))"},
+    {"I/O thread", "/iothreads/{iothread}", "{iothread}",
+     "/domain/iothreadids/iothread[@id = $name] or (not(/domain/iothreadids) and "
+     "$name > 0 and $name <= number(/domain/iothreads))"},
+};
+
+/* The value of a key of the query, or of a member of the body; NULL: it is not given. */
+static const char *given(const struct vg_request *rq, const char *key)
+{
+    for (unsigned int i = 0; i < rq->n_query; i++)
+        if (strcmp(rq->query[i].key, key) == 0)
+            return rq->query[i].value;
+    return json_string_value(json_object_get(rq->json, key));
+}
+
+/* The thing that the request names, and its name ("" where it has none). */
+static const struct thing *find_thing(const struct vg_request *rq, const char **ret_name)
+{
+    static const char domain[] = "/domains/{domain}";
+    const char *place = rq->route->pattern + sizeof(domain) - 1;
+
+    if (strncmp(rq->route->pattern, domain, sizeof(domain) - 1) != 0)
+        return NULL;
+    for (size_t i = 0; i < sizeof(things) / sizeof(things[0]); i++) {
+        const struct thing *t = &things[i];
+        size_t n = strlen(t->place);
+        if (strncmp(place, t->place, n) != 0 || (place[n] && place[n] != '/'))
+            continue;
+        char variable[24] = "";
+        if (t->name && t->name[0] == '{')
+            snprintf(variable, sizeof(variable), "%.*s", (int)strlen(t->name) - 2,
+                     t->name + 1);
+        /* of a wrong state, where nothing in particular is asked for */
+        if (!t->name && rq->error.status == 409)
+            continue;
+        *ret_name = !t->name      ? ""
+                    : variable[0] ? vg_path(rq, variable)
+                                  : given(rq, t->name);
+        if (*ret_name)
+            return t;
+    }
+    return NULL;
+}
+
+/* Whether the change was to concern this: "config" or "live". */
+static bool has_flag(const struct vg_request *rq, const char *flag)
+{
+    const char *query = given(rq, "flags");
+    const json_t *body = json_object_get(rq->json, "flags"), *item;
+    size_t i, n = strlen(flag);
+
+    for (const char *p = query; p && *p; p += strcspn(p, ","), p += *p == ',')
+        if (strcspn(p, ",") == n && strncmp(p, flag, n) == 0)
+            return true;
+    json_array_foreach (body, i, item) {
+        const char *text = json_string_value(item);
+        if (text && strcmp(text, flag) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void clean_context(xmlXPathContextPtr *context)
+{
+    xmlXPathFreeContext(*context);
+}
+
+static void clean_object(xmlXPathObjectPtr *object)
+{
+    xmlXPathFreeObject(*object);
+}
+
+/* What cannot be told is there. */
+static bool is_there(const char *xml, const struct thing *thing, const char *name)
+{
+    vg_auto_doc doc = xml ? vg_xml_parse(xml) : NULL;
+    VG_CLEANUP(clean_context)
+    xmlXPathContextPtr context = doc ? xmlXPathNewContext(doc) : NULL;
+    xmlXPathObjectPtr value = context ? xmlXPathNewString(VG_XML(name)) : NULL;
+
+    if (!value || xmlXPathRegisterVariable(context, VG_XML("name"), value) != 0)
+        return true; /* a lack of memory, and one string at most lost */
+    VG_CLEANUP(clean_object)
+    xmlXPathObjectPtr found = xmlXPathEvalExpression(VG_XML(thing->there), context);
+    return !found || xmlXPathCastToBoolean(found);
+}
+
+static bool is_missing_in(virDomainPtr dom, unsigned int flags, const struct thing *thing,
+                          const char *name)
+{
+    vg_autofree char *xml = virDomainGetXMLDesc(dom, flags);
+    return !is_there(xml, thing, name);
+}
+
+static bool is_missing(struct vg_request *rq, const struct thing *thing, const char *name)
+{
+    struct vg_error kept = rq->error; /* the look-up may set one */
+    rq->error = (struct vg_error){0};
+    vg_autoptr(virDomain) dom = vg_find_domain(rq, vg_path(rq, "domain"));
+    vg_error_clear(&rq->error);
+    rq->error = kept;
+
+    bool config = has_flag(rq, "config");
+    bool live = has_flag(rq, "live") || !config;
+    return dom && ((config &&
+                    is_missing_in(dom, VIR_DOMAIN_XML_INACTIVE, thing, name)) ||
+                   (live && is_missing_in(dom, 0, thing, name)));
+}
+
+/* Refusals of rights, deadlines and missing support say enough by themselves. */
+static bool may_be_missing(const struct vg_request *rq, const struct vg_reply *reply)
+{
+    const struct vg_error *e = &rq->error;
+    return e->virt && !e->transport && reply->status == e->status &&
+           (e->status == 400 || e->status == 409 || e->status == 422 || e->status == 502);
+}
+
+/* libvirt may have complained of something else. */
+static struct vg_reply say(struct vg_request *rq, const struct thing *thing,
+                           const char *name)
+{
+    vg_autofree char *said = vg_take(&rq->error.detail);
+
+    if (asprintf(&rq->error.detail, "The domain has no %s%s%s%s (libvirt: %s)",
+                 thing->what, *name ? " '" : "", name, *name ? "'" : "",
+                 said ? said : "") < 0)
+        rq->error.detail = NULL;
+    return vg_fail(rq);
+}
+
+struct vg_reply vg_explain_missing(struct vg_request *rq, struct vg_reply reply)
+{
+    const char *name;
+    const struct thing *thing =
+        may_be_missing(rq, &reply) ? find_thing(rq, &name) : NULL;
+
+    if (!thing || !is_missing(rq, thing, name))
+        return reply;
+    virResetLastError();
+    vg_reply_clear(&reply);
+    rq->error.status = 404;
+    return say(rq, thing, name);
+}
