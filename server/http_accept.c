@@ -19,8 +19,8 @@
 #define PAUSE_MS   20 /* when there is no room for one more */
 #define SAID_AGAIN (60 * VG_SECOND_NS)
 
-static struct MHD_Daemon *served;
-static struct pollfd *polled; /* the bell, then the listeners */
+static const struct vg_http_listener *served; /* borrowed: in the order of `polled` */
+static struct pollfd *polled;                 /* the bell, then the listeners */
 static size_t n_polled;
 static pthread_t thread;
 
@@ -40,17 +40,18 @@ static void say_short(int error)
 }
 
 /* False: there is no room for more, the listener is to rest. */
-static bool accept_some(int fd)
+static bool accept_some(const struct vg_http_listener *from)
 {
     for (int i = 0; i < TURN; i++) {
         struct sockaddr_storage address = {0};
         socklen_t size = sizeof(address);
         if (vg_http_limit_is_full())
             return false;
-        int client =
-            accept4(fd, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int client = accept4(from->fd, (struct sockaddr *)&address, &size,
+                             SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (client >= 0) /* closes it where that fails */
-            (void)MHD_add_connection(served, client, (struct sockaddr *)&address, size);
+            (void)MHD_add_connection(from->daemon, client, (struct sockaddr *)&address,
+                                     size);
         else if (errno == EAGAIN)
             return true;
         else if (errno != EINTR && errno != ECONNABORTED) {
@@ -72,21 +73,21 @@ static void *accept_all(void *data)
         if (n > 0 && polled[0].revents)
             return NULL;
         for (size_t i = 1; i < n_polled; i++)
-            if (!accept_some(polled[i].fd))
+            if (!accept_some(&served[i - 1]))
                 rest = true;
     }
 }
 
-int vg_http_accept_start(struct MHD_Daemon *daemon, const int *fds, size_t n)
+int vg_http_accept_start(const struct vg_http_listener *listeners, size_t n)
 {
-    served = daemon;
+    served = listeners;
     polled = calloc(n + 1, sizeof(*polled));
     int bell = eventfd(0, EFD_CLOEXEC);
     if (polled) {
         n_polled = n + 1;
         polled[0] = (struct pollfd){.fd = bell, .events = POLLIN};
         for (size_t i = 0; i < n; i++)
-            polled[i + 1] = (struct pollfd){.fd = fds[i], .events = POLLIN};
+            polled[i + 1] = (struct pollfd){.fd = listeners[i].fd, .events = POLLIN};
     }
     if (polled && bell >= 0 && pthread_create(&thread, NULL, accept_all, NULL) == 0)
         return 0;

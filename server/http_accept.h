@@ -9,9 +9,14 @@
 #include <microhttpd.h>
 #include <stddef.h>
 
-/* Accepts for the daemon from these listening sockets, which are taken. -1: said on the
- * log. */
-int vg_http_accept_start(struct MHD_Daemon *daemon, const int *fds_steal, size_t n);
+/* A listening socket, and whose its connections are. */
+struct vg_http_listener {
+    int fd;
+    struct MHD_Daemon *daemon;
+};
+
+/* Accepts from these listeners, whose sockets are taken. -1: said on the log. */
+int vg_http_accept_start(const struct vg_http_listener *listeners, size_t n);
 
 /* Closes the listening sockets: who connects from here on is refused. */
 void vg_http_accept_stop(void);

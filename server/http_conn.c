@@ -156,10 +156,11 @@ static char *make_late_answer(void)
 
 /* While a request is read nobody else writes to the socket; under TLS only its session
  * may. */
-static void say_late(int fd)
+static void say_late(const struct vg_http_conn *conn)
 {
-    if (late_answer && !config->tls_cert)
-        (void)send(fd, late_answer, strlen(late_answer), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (late_answer && (conn->local || !config->tls_cert))
+        (void)send(conn->fd, late_answer, strlen(late_answer),
+                   MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 static void cut_conn(struct vg_http_conn *conn, int64_t late_ns)
@@ -167,7 +168,7 @@ static void cut_conn(struct vg_http_conn *conn, int64_t late_ns)
     int was = READING;
 
     if (atomic_compare_exchange_strong(&conn->reading, &was, LATE))
-        say_late(conn->fd);
+        say_late(conn);
     else if (atomic_load(&conn->deadline_ns) != late_ns)
         return; /* it was claimed meanwhile */
     conn->cut = true;

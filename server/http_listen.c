@@ -28,8 +28,8 @@
 #define CONNECTION_MEMORY (20 * 1024)
 #define TLS_PRIORITIES    "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:%SERVER_PRECEDENCE"
 
-static struct MHD_Daemon *daemon_;
-static int *listening; /* http_accept.c's, once it has begun */
+static struct MHD_Daemon *daemons[2];      /* without TLS, with it; NULL: not needed */
+static struct vg_http_listener *listening; /* http_accept.c's, once it has begun */
 static size_t n_listening;
 static const struct vg_texts *listens_on;
 static char *tls_cert, *tls_key, *tls_client_ca;
@@ -191,14 +191,14 @@ static unsigned int longest_timeout(const struct vg_config *config)
 }
 
 /* Without a listener of its own; how many connections there may be, http_limit.c says. */
-static struct MHD_Daemon *start_daemon(const struct vg_config *config)
+static struct MHD_Daemon *start_daemon(const struct vg_config *config, bool with_tls)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     unsigned int threads =
         config->http_threads ? (unsigned int)config->http_threads : (unsigned int)cores;
     unsigned int flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_UPGRADE |
                          MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG |
-                         MHD_USE_NO_LISTEN_SOCKET | (tls_cert ? MHD_USE_TLS : 0);
+                         MHD_USE_NO_LISTEN_SOCKET | (with_tls ? MHD_USE_TLS : 0);
     struct MHD_OptionItem tls[] = {
         {MHD_OPTION_HTTPS_MEM_CERT, 0, tls_cert},
         {MHD_OPTION_HTTPS_MEM_KEY, 0, tls_key},
@@ -206,7 +206,7 @@ static struct MHD_Daemon *start_daemon(const struct vg_config *config)
         {tls_client_ca ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, 0, tls_client_ca},
         {MHD_OPTION_END, 0, NULL},
     };
-    if (!tls_cert)
+    if (!with_tls)
         tls[0].option = MHD_OPTION_END;
     return MHD_start_daemon(
         flags, 0, NULL, NULL, vg_http_on_request, NULL, /* the logger goes first */
@@ -229,7 +229,24 @@ static int add_listener(const char *where)
         vg_log(VG_LOG_ERROR, "http", "cannot listen on %s: %s", where, strerror(errno));
         return -1;
     }
-    listening[n_listening++] = fd;
+    listening[n_listening++] = (struct vg_http_listener){.fd = fd};
+    return 0;
+}
+
+/* One daemon for all listeners, or two where some have TLS and unix sockets have not. */
+static int start_daemons(const struct vg_config *config)
+{
+    for (size_t i = 0; i < n_listening; i++) {
+        bool with_tls = tls_cert && !is_unix(config->listen.v[i]);
+        struct MHD_Daemon **daemon = &daemons[with_tls];
+        if (!*daemon)
+            *daemon = start_daemon(config, with_tls);
+        if (!*daemon) {
+            vg_log(VG_LOG_ERROR, "http", "cannot serve: are the TLS files right?");
+            return -1;
+        }
+        listening[i].daemon = *daemon;
+    }
     return 0;
 }
 
@@ -246,15 +263,10 @@ int vg_http_listen(const struct vg_config *config)
     for (size_t i = 0; i < config->listen.n; i++)
         if (add_listener(config->listen.v[i]) < 0)
             return -1;
-    daemon_ = start_daemon(config);
-    if (!daemon_) {
-        vg_log(VG_LOG_ERROR, "http", "cannot serve: are the TLS files right?");
-        return -1;
-    }
-    if (vg_http_accept_start(daemon_, listening, n_listening) < 0)
+    if (start_daemons(config) < 0 || vg_http_accept_start(listening, n_listening) < 0)
         return -1;
     for (size_t i = 0; i < n_listening; i++)
-        say_listening(config->listen.v[i], listening[i]);
+        say_listening(config->listen.v[i], listening[i].fd);
     return 0;
 }
 
@@ -265,7 +277,9 @@ void vg_http_quiesce(void)
 
 void vg_http_close(void)
 {
-    MHD_stop_daemon(daemon_);
+    for (size_t i = 0; i < 2; i++)
+        if (daemons[i])
+            MHD_stop_daemon(vg_take(&daemons[i]));
     for (size_t i = 0; i < n_listening; i++)
         if (is_unix(listens_on->v[i]))
             unlink(listens_on->v[i] + 5);
