@@ -181,8 +181,8 @@ static struct vg_reply detach_device(struct vg_request *rq)
                : vg_no_content(rq);
 }
 
-/* A definition has no aliases of libvirt's own: there the running domain's device is meant
- * by what it is. -1: the request's error is set. */
+/* A definition has no aliases of libvirt's own: there the running domain's device is
+ * meant by what it is. -1: the request's error is set. */
 static int call_detach(struct vg_request *rq, virDomainPtr dom, const char *alias,
                        unsigned int flags)
 {
@@ -196,8 +196,7 @@ static int call_detach(struct vg_request *rq, virDomainPtr dom, const char *alia
     if ((flags & both) != both || !vg_error_is_virt(e, VIR_ERR_INTERNAL_ERROR))
         return -1;
     vg_auto_devices *devices = read_again(dom, VIR_DOMAIN_DEVICE_MODIFY_LIVE);
-    const struct vg_device *device =
-        devices ? vg_devices_by_alias(devices, alias) : NULL;
+    const struct vg_device *device = devices ? vg_devices_by_alias(devices, alias) : NULL;
     vg_autofree char *xml = device ? vg_device_description(device) : NULL;
     if (!xml)
         return -1;

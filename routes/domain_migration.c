@@ -156,17 +156,18 @@ static int check_free(struct vg_request *rq, virDomainPtr dom, const struct migr
     if (by_name)
         virDomainGetUUIDString(by_name, other);
     bool same = by_uuid && strcmp(virDomainGetName(by_uuid), name) == 0;
-    const char *taken = by_name && strcmp(other, uuid) != 0             ? "name"
-                        : by_uuid && !same                              ? "UUID"
+    const char *taken = by_name && strcmp(other, uuid) != 0          ? "name"
+                        : by_uuid && !same                           ? "UUID"
                         : by_uuid && virDomainIsActive(by_uuid) == 1 ? "name and UUID"
-                                                                        : NULL;
+                                                                     : NULL;
     virResetLastError();
     if (!taken)
         return 0;
-    vg_error_set(vg_request_error(rq), VG_E_CONFLICT,
-                 "Host '%s' has a domain of the same %s ('%s'); undefine or rename it, or "
-                 "migrate to another name ('params': {'destinationName': ...})",
-                 vg_peer_name(m->peer), taken, by_uuid ? virDomainGetName(by_uuid) : name);
+    vg_error_set(
+        vg_request_error(rq), VG_E_CONFLICT,
+        "Host '%s' has a domain of the same %s ('%s'); undefine or rename it, or "
+        "migrate to another name ('params': {'destinationName': ...})",
+        vg_peer_name(m->peer), taken, by_uuid ? virDomainGetName(by_uuid) : name);
     vg_request_error(rq)->host = vg_peer_name(m->peer);
     return -1;
 }

@@ -239,7 +239,8 @@ int vg_app_permit(struct vg_request *rq, enum vg_role role)
 /* What is wrong with a request before any handler sees it. */
 static int check_input(struct vg_request *rq)
 {
-    if (vg_request_check_query(rq) < 0 || vg_request_common_args(rq) < 0 || vg_request_parse_body(rq) < 0)
+    if (vg_request_check_query(rq) < 0 || vg_request_common_args(rq) < 0 ||
+        vg_request_parse_body(rq) < 0)
         return -1;
     return rq->route->flags & VG_ARGS ? 0 : vg_request_refuse_args(rq);
 }

@@ -147,8 +147,8 @@ int vg_request_set_target(struct vg_request *rq, const char *target);
  * request's error is set. */
 int vg_request_parse_target(struct vg_request *rq, const char *target);
 
-/* Refuses a query that is no text: what it says may end in JSON. -1: the request's error is
- * set. */
+/* Refuses a query that is no text: what it says may end in JSON. -1: the request's error
+ * is set. */
 int vg_request_check_query(struct vg_request *rq);
 
 /* Parses and checks the body that was received, as its kind says. -1: error is set. */

@@ -242,8 +242,9 @@ char *vg_device_description(const struct vg_device *device)
 {
     vg_auto_xml_buffer text = xmlBufferCreate();
     vg_auto_doc doc = xmlNewDoc(NULL);
-    xmlNode *node =
-        text && doc ? xmlDocCopyNode((xmlNode *)(uintptr_t)node_of(device), doc, 1) : NULL;
+    xmlNode *node = text && doc
+                        ? xmlDocCopyNode((xmlNode *)(uintptr_t)node_of(device), doc, 1)
+                        : NULL;
 
     if (!node)
         return NULL;

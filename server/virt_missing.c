@@ -16,7 +16,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A disk is named by its target, or by its image, which may be one of its chain: vda[2]. */
+/* A disk is named by its target, or by its image, which may be one of its chain: vda[2].
+ */
 #define TARGET "substring-before(concat($name, '['), '[')"
 #define INDEX  "substring-before(substring-after($name, '['), ']')"
 #define LOWER(text)                                                                      \
@@ -36,12 +37,15 @@ static const struct thing {
     {"interface", "/interfaces/{device}", "{device}",
      "/domain/devices/interface[target/@dev = $name or alias/@name = $name or " LOWER(
          "mac/@address") " = " LOWER("$name") "]"},
-    {"device with alias", "/devices/{alias}", "{alias}", "/domain/devices/*[alias/@name = $name]"},
-    {"console", "/console", "device", "/domain/devices/" CHARACTER "[alias/@name = $name]"},
+    {"device with alias", "/devices/{alias}", "{alias}",
+     "/domain/devices/*[alias/@name = $name]"},
+    {"console", "/console", "device",
+     "/domain/devices/" CHARACTER "[alias/@name = $name]"},
     {"console", "/console", NULL, "/domain/devices/" CHARACTER},
     {"channel", "/channels/{name}", "{name}",
      "/domain/devices/channel[target/@name = $name or alias/@name = $name]"},
-    {"display", "/graphics/{index}", "{index}", "/domain/devices/graphics[position() = $name + 1]"},
+    {"display", "/graphics/{index}", "{index}",
+     "/domain/devices/graphics[position() = $name + 1]"},
     {"screen", "/screenshot", "screen",
      "sum(/domain/devices/video/model/@heads) + "
      "count(/domain/devices/video[not(model/@heads)]) > $name"},
@@ -152,8 +156,7 @@ static bool is_missing(struct vg_request *rq, const struct thing *thing, const c
 
     bool config = has_flag(rq, "config");
     bool live = has_flag(rq, "live") || !config;
-    return dom && ((config &&
-                    is_missing_in(dom, VIR_DOMAIN_XML_INACTIVE, thing, name)) ||
+    return dom && ((config && is_missing_in(dom, VIR_DOMAIN_XML_INACTIVE, thing, name)) ||
                    (live && is_missing_in(dom, 0, thing, name)));
 }
 
@@ -181,8 +184,7 @@ static struct vg_reply say(struct vg_request *rq, const struct thing *thing,
 struct vg_reply vg_explain_missing(struct vg_request *rq, struct vg_reply reply)
 {
     const char *name;
-    const struct thing *thing =
-        may_be_missing(rq, &reply) ? find_thing(rq, &name) : NULL;
+    const struct thing *thing = may_be_missing(rq, &reply) ? find_thing(rq, &name) : NULL;
 
     if (!thing || !is_missing(rq, thing, name))
         return reply;

@@ -8,7 +8,7 @@
 
 #include "virtgate/reply.h"
 
-/* The answer of a handler, which failed with an error of libvirt's: as it is, or 404 where
- * the domain, looked at again, does not have what the path (or ?device=, ?screen=) names.
- * While the request has its connection; takes the reply. */
+/* The answer of a handler, which failed with an error of libvirt's: as it is, or 404
+ * where the domain, looked at again, does not have what the path (or ?device=, ?screen=)
+ * names. While the request has its connection; takes the reply. */
 struct vg_reply vg_explain_missing(struct vg_request *rq, struct vg_reply reply);

@@ -30,9 +30,9 @@ const struct vg_device *vg_devices_disk(const struct vg_devices *devices,
  * XML; of what is not well-formed, none has. */
 bool vg_devices_collide(const struct vg_devices *devices, const char *xml);
 
-/* Its XML without what differs between a running domain and its definition: the alias, and
- * the address of what a target or a MAC address names. Owned by the caller; NULL: out of
- * memory. */
+/* Its XML without what differs between a running domain and its definition: the alias,
+ * and the address of what a target or a MAC address names. Owned by the caller; NULL: out
+ * of memory. */
 char *vg_device_description(const struct vg_device *device);
 
 /* Whether none of them is the one that this XML means: has the alias, or where none is
