@@ -12,6 +12,7 @@
 
 #include "server/http_route.h"
 #include "server/ticket.h"
+#include "server/virt_host.h"
 
 #define LIFE_NS (VG_TICKET_SECONDS * VG_SECOND_NS)
 #define A       "https://a.example"
@@ -208,16 +209,23 @@ static void test_bounds(void **state)
     assert_int_equal(make_more(caller), 0);
 }
 
+/* With a host: a path of one that is not there is no path. */
 static int build(void **state)
 {
+    static char name[] = "default", uri[] = "test:///default";
+    static struct vg_host_config host = {.name = name, .uri = uri};
+    static const struct vg_config config = {
+        .hosts = {.v = &host, .n = 1}, .pool_size = 1, .queue_size = 1, .operations = 1};
     (void)state;
-    return vg_router_build(vg_route_tables);
+    return vg_hosts_start(&config) < 0 ? -1 : vg_router_build(vg_route_tables);
 }
 
 static int clear(void **state)
 {
     (void)state;
     vg_router_free();
+    vg_hosts_stop();
+    vg_hosts_free();
     return 0;
 }
 
