@@ -22,6 +22,7 @@ set -euo pipefail
 D=${VG_LIBVIRTD_DIR:-/tmp/vg-libvirtd}
 SOCKET=$D/sock/libvirt-sock
 URI="qemu+unix:///system?socket=$SOCKET"
+REAPER=$(realpath "$(dirname "$0")")/reaper.py
 
 die() {
     echo "libvirtd.sh: $*" >&2
@@ -88,7 +89,8 @@ HOOK
     chmod 755 "$D/etc/hooks/qemu"
     # Where /dev/kvm exists but the qemu user may not open it, libvirt's probe finds KVM, its
     # check of the probe does not, and every define and start probes QEMU anew (32 s each on a
-    # machine without nested KVM). A plain file that nobody may open hides it.
+    # machine without nested KVM). A plain file that nobody may open hides it; on a read-only
+    # mount root may not open it for writing, either.
     : >"$D/kvm"
     chmod 000 "$D/kvm"
     getent passwd libvirt-qemu >/dev/null && chown -R libvirt-qemu "$D/lib/qemu"
@@ -106,7 +108,10 @@ start_namespace() {
         mount --bind "$D/lib" /var/lib/libvirt
         mount --bind "$D/cache" /var/cache/libvirt
         mount --bind "$D/log" /var/log/libvirt
-        [ ! -e /dev/kvm ] || mount --bind "$D/kvm" /dev/kvm
+        if [ -e /dev/kvm ]; then
+            mount --bind "$D/kvm" /dev/kvm
+            mount -o remount,bind,ro /dev/kvm
+        fi
         [ -z "${VG_LIBVIRTD_HOSTNAME:-}" ] ||
             echo "$VG_LIBVIRTD_HOSTNAME" >/proc/sys/kernel/hostname
         echo $$ >"$D/holder.pid"
@@ -121,7 +126,8 @@ start_namespace() {
 start_daemon() {
     local i
     rm -f "$SOCKET"
-    inside setsid libvirtd -p "$D/libvirtd.pid" </dev/null >>"$D/libvirtd.out" 2>&1 &
+    inside setsid /usr/bin/python3 "$REAPER" libvirtd -p "$D/libvirtd.pid" \
+        </dev/null >>"$D/libvirtd.out" 2>&1 &
     for ((i = 0; i < 300; i++)); do
         [ -S "$SOCKET" ] && alive libvirtd.pid libvirtd >/dev/null && return 0
         sleep 0.05
