@@ -18,11 +18,12 @@ export O VIRTGATE_BIN=${VIRTGATE_BIN:-$O/virtgate}
 export VG_RECORD=${VG_RECORD:-$PWD/$O/exchanges.jsonl}
 passed=0
 failed=0
-libvirtd=
+lanes=() # what the tests of a suite run on, one test at a time on each
+daemons=()
 work=$(mktemp -d)
 
 finish() {
-    [ -z "$libvirtd" ] || tests/qemu/libvirtd.sh stop
+    stop_daemons
     rm -rf "$work"
 }
 trap finish EXIT
@@ -66,126 +67,121 @@ report() { # name
     count "$1" "$(cat "$at.status" || echo 1)" "$at.out" "$(cat "$at.seconds")"
 }
 
-run_one() { # name command...
-    execute "$@"
-    report "$1"
+# Names of a suite's tests that VG_TEST chooses: paths below tests/, of a program without its .c.
+# Programs go by their sources, so that a stale one is not run. Executable scripts are tests, the
+# others are their helpers; of QEMU shell is for helpers. Scripts come first: the longest are
+# among them.
+names() { # suite
+    find "tests/$1" -name '*.sh' -executable -printf '%P\n' | { [ "$1" = qemu ] || cat; } |
+        choose "$1"
+    find "tests/$1" \( -name '*.py' -o -name 'test_*.mjs' \) -executable -printf '%P\n' |
+        choose "$1"
+    find "tests/$1" -name 'test_*.c' -printf '%P\n' | sed 's/\.c$//' | choose "$1"
 }
 
-chosen() { # name
-    # shellcheck disable=SC2053 # VG_TEST is a glob
-    [[ $1 == ${VG_TEST:-*} ]]
-}
-
-# Test programs of a folder, by the names of their sources: a stale one is not run.
-programs() { # suite
-    local source name
-    for source in tests/"$1"/test_*.c; do
-        name=$(basename "$source" .c)
-        if [ -e "$source" ] && chosen "$name"; then echo "$O/tests/$1/$name"; fi
+# Of the names on stdin those that VG_TEST matches, with or without their folder.
+choose() { # suite
+    local name glob=${VG_TEST:-*}
+    sort | while read -r name; do
+        # shellcheck disable=SC2053 # VG_TEST is a glob
+        if [[ $name == $glob || ${name##*/} == $glob ]]; then echo "$1/$name"; fi
     done
 }
 
-run_programs() { # suite
-    local program
-    for program in $(programs "$1"); do
-        run_one "$1/$(basename "$program")" "$program"
-    done
-}
-
-# Those that share nothing, as many at a time as there are cores; each with a record of its
-# own, since their lines would get mixed.
-run_side_by_side() { # suite
-    local program name running=()
-    for program in $(programs "$1"); do
-        name=$1/$(basename "$program")
-        [ ${#running[@]} -lt "$(nproc)" ] || report_ended
-        VG_RECORD=$work/$name.record execute "$name" "$program" &
-        running+=("$name")
-    done
+# Runs a suite's tests side by side, one at a time on each of $lanes.
+run_suite() { # suite
+    local name lane running=() idle=("${lanes[@]}")
+    while read -r name; do
+        [ ${#idle[@]} -gt 0 ] || report_ended
+        lane=${idle[0]}
+        idle=("${idle[@]:1}")
+        on_lane "$1" "$lane" "$name" &
+        running+=("$name=$lane")
+    done < <(names "$1")
     while [ ${#running[@]} -gt 0 ]; do report_ended; done
-    cat "$work/$1"/*.record >>"$VG_RECORD" 2>/dev/null
+    find "$work/$1" -name '*.record' -exec cat {} + >>"$VG_RECORD" 2>/dev/null
 }
 
-# Waits for one of $running at least.
+# One test: with a record of its own, since lines of several would get mixed (the contract's tests
+# read what all recorded), and with its lane's libvirtd if there is one.
+on_lane() { # suite lane name
+    local command=tests/$3
+    [ -x "$command" ] || command=$O/tests/$3
+    [ "$1" = contract ] || export VG_RECORD=$work/$3.record
+    if [ ${#daemons[@]} -gt 0 ]; then
+        export VG_LIBVIRTD_DIR=$2
+        VG_QEMU_URI=$(tests/qemu/libvirtd.sh uri)
+        export VG_QEMU_URI
+    fi
+    execute "$3" "$command"
+}
+
+# Waits for one of $running at least, reports it, and gives its lane back to $idle.
 report_ended() {
-    local name none left=()
+    local entry none left=()
     wait -n
     none=$?
-    for name in "${running[@]}"; do
-        if [ $none = 127 ] || [ -e "$work/$name.status" ]; then
-            report "$name"
+    for entry in "${running[@]}"; do
+        if [ $none = 127 ] || [ -e "$work/${entry%=*}.status" ]; then
+            report "${entry%=*}"
+            idle+=("${entry##*=}")
         else
-            left+=("$name")
+            left+=("$entry")
         fi
     done
     running=("${left[@]}")
 }
 
-run_scripts() { # suite
-    local script
-    for script in tests/"$1"/*.sh tests/"$1"/*.py; do
-        # Executable ones are tests, others are their helpers; of QEMU shell is for helpers.
-        [[ $script != tests/qemu/*.sh ]] || continue
-        if ! [ -x "$script" ] || ! chosen "$(basename "$script")"; then continue; fi
-        run_one "$1/$(basename "$script")" "$script"
+# A libvirtd for each lane; tests may kill and restart it, and clean up after them.
+run_with_daemons() { # suite
+    local daemon output=$work/libvirtd.out
+    for _ in "${lanes[@]}"; do
+        daemon=$(mktemp -u /tmp/vg-qemu.XXXXXX)
+        if ! VG_LIBVIRTD_DIR=$daemon tests/qemu/libvirtd.sh start >/dev/null 2>"$output"; then
+            count "$1/libvirtd.sh" 1 "$output" 0
+            return
+        fi
+        daemons+=("$daemon")
     done
+    lanes=("${daemons[@]}")
+    run_suite "$1"
+    stop_daemons
 }
 
-# One libvirtd for the whole suite; tests may kill and restart it, and clean up after them.
-with_libvirtd() { # suite command...
-    local suite=$1 output=$work/libvirtd.out
-    shift
-    VG_LIBVIRTD_DIR=${VG_LIBVIRTD_DIR:-$(mktemp -u /tmp/vg-qemu.XXXXXX)}
-    export VG_LIBVIRTD_DIR
-    if ! VG_QEMU_URI=$(tests/qemu/libvirtd.sh start 2>"$output"); then
-        count "$suite/libvirtd.sh" 1 "$output" 0
-        return
-    fi
-    export VG_QEMU_URI
-    libvirtd=started
-    "$@"
-    tests/qemu/libvirtd.sh stop
-    libvirtd=
+stop_daemons() {
+    local daemon
+    for daemon in "${daemons[@]}"; do VG_LIBVIRTD_DIR=$daemon tests/qemu/libvirtd.sh stop; done
+    daemons=()
 }
 
-run_qemu() {
-    run_programs qemu
-    run_scripts qemu
-}
-
-# What npm fetches is kept in the build folder. No script of a package runs.
-fetch_packages() { # folder of package.json, folder
-    mkdir -p "$2" && cp -u "$1"/package*.json "$2/" || return 1
-    [ "$2/node_modules" -nt "$2/package-lock.json" ] ||
-        { (cd "$2" && npm ci --loglevel=error --no-audit --no-fund --ignore-scripts) &&
-            touch "$2/node_modules"; }
-}
-
-run_browser() {
-    local script output=$work/npm.out
-    if ! fetch_packages tests/browser "$O/browser" >"$output" 2>&1; then
+# What the browser's tests need of npm, kept in the build folder. No script of a package runs.
+fetch_packages() {
+    local at=$O/browser output=$work/npm.out
+    mkdir -p "$at" && cp -u tests/browser/package*.json "$at/"
+    if ! { [ "$at/node_modules" -nt "$at/package-lock.json" ] ||
+        { (cd "$at" && npm ci --loglevel=error --no-audit --no-fund --ignore-scripts) &&
+            touch "$at/node_modules"; }; } >"$output" 2>&1; then
         count browser/npm 1 "$output" 0
-        return
+        return 1
     fi
+    VG_NODE_MODULES=$(realpath "$at/node_modules")
     export VG_NODE_MODULES
-    VG_NODE_MODULES=$(realpath "$O/browser/node_modules")
-    for script in tests/browser/test_*.mjs; do
-        if chosen "$(basename "$script")"; then run_one "browser/$(basename "$script")" "$script"; fi
-    done
 }
 
 for suite in "$@"; do
     before=$((passed + failed))
+    mapfile -t lanes < <(seq "$(nproc)")
     case $suite in
-    unit) run_side_by_side unit ;;
     api)
         : >"$VG_RECORD"
-        run_side_by_side api
-        run_scripts api
+        run_suite api
         ;;
-    qemu) with_libvirtd qemu run_qemu ;;
-    browser) with_libvirtd browser run_browser ;;
-    contract) run_scripts contract ;;
+    qemu) run_with_daemons qemu ;;
+    browser)
+        lanes=(1)
+        if fetch_packages; then run_with_daemons browser; fi
+        ;;
+    unit | contract) run_suite "$suite" ;;
     *)
         echo "no suite $suite" >&2
         exit 2
