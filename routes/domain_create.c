@@ -19,7 +19,7 @@
 
 #define MAX_MEMORY_MIB                                                                   \
     (INT64_C(1) << 34) /* what libvirt counts in KiB, well below 2^63 */
-#define MAX_VCPUS 65535
+#define MAX_VCPUS 16384
 
 static const struct vg_enum_value device_names[] = {{"disk", NULL, VG_NEW_DISK},
                                                     {"cdrom", NULL, VG_NEW_CDROM}};

@@ -6,6 +6,7 @@
 
 #include "server/request.h"
 #include "server/xml_guard.h"
+#include "server/xml_limits.h"
 #include "server/xml_text.h"
 #include "server/xml_tree.h"
 
@@ -36,6 +37,15 @@ const char *vg_xml_attribute(const xmlNode *node, const char *name)
     return NULL;
 }
 
+/* What is not well-formed passes: what is wrong with it is libvirt's to say. */
+static int inspect(struct vg_request *rq, const char *xml, size_t n)
+{
+    if (vg_xml_guard(xml, n, &rq->error) < 0)
+        return -1;
+    vg_auto_doc doc = vg_xml_parse(xml);
+    return doc ? vg_xml_limits(doc, &rq->error) : 0;
+}
+
 const char *vg_xml_argument(struct vg_request *rq, const char *key, const char *given)
 {
     const char *body = vg_xml_body(rq);
@@ -48,7 +58,7 @@ const char *vg_xml_argument(struct vg_request *rq, const char *key, const char *
         return NULL;
     }
     size_t n = body ? rq->body_length : strlen(xml);
-    return vg_xml_guard(xml, n, &rq->error) < 0 ? NULL : xml;
+    return inspect(rq, xml, n) < 0 ? NULL : xml;
 }
 
 const char *vg_xml_and_flags(struct vg_request *rq, const struct vg_enum *names,
@@ -63,7 +73,7 @@ const char *vg_xml_and_flags(struct vg_request *rq, const struct vg_enum *names,
 
 int vg_xml_check(struct vg_request *rq, const char *xml)
 {
-    return vg_xml_guard(xml, strlen(xml), &rq->error);
+    return inspect(rq, xml, strlen(xml));
 }
 
 int vg_xml_check_namespace(struct vg_request *rq, const char *key, const char *uri)

@@ -6,6 +6,7 @@
 #include "virtgate/xml_json.h"
 
 #include "server/xml_guard.h"
+#include "server/xml_limits.h"
 #include "server/xml_text.h"
 #include "server/xml_tree.h"
 
@@ -466,7 +467,8 @@ char *vg_xml_from_json(const json_t *document, struct vg_error *reterr)
         return NULL;
     }
     if (check_document(&b, &at, object) < 0 ||
-        add_children(&b, &at, (xmlNodePtr)doc, object) < 0)
+        add_children(&b, &at, (xmlNodePtr)doc, object) < 0 ||
+        vg_xml_limits(doc, reterr) < 0)
         return NULL;
     return print_document(&b);
 }

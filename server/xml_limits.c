@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * See xml_limits.h. What stands here was found by trying every number of libvirt's
+ * schemas, and every mistake in a document that has nearly all of them, on test:///
+ * and on a libvirtd with little memory: tests/qemu/limits.py does it again.
+ */
+#include "server/xml_limits.h"
+
+#include "server/xml_tree.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_VCPUS       16384 /* as of the routes that set it; libvirt knows no more CPUs */
+#define MAX_IOTHREADS   16384
+#define MAX_CACHE       65535 /* of the host: "id", "level" are places of an array */
+#define MAX_CONTROLLERS 1023  /* libvirt makes all below, each by a look at all others */
+#define MAX_LETTERS     3     /* "sdzzz": 18,278 disks; their controllers are made, too */
+
+static const struct limit {
+    const char *parent; /* NULL: any */
+    const char *element;
+    const char *attribute; /* NULL: its text */
+    unsigned long max;
+} limits[] = {
+    {NULL, "vcpu", NULL, MAX_VCPUS},
+    {NULL, "iothreads", NULL, MAX_IOTHREADS},
+    {"cachetune", "cache", "id", MAX_CACHE},
+    {"cachetune", "cache", "level", MAX_CACHE},
+    {"cachetune", "monitor", "level", MAX_CACHE},
+    {"memorytune", "node", "id", MAX_CACHE},
+    {NULL, "address", "controller", MAX_CONTROLLERS},
+    {NULL, "controller", "index", MAX_CONTROLLERS},
+};
+
+static int refuse(struct vg_error *e, const struct limit *l, const char *value)
+{
+    vg_error_set(e, VG_E_INVALID_VALUE, "<%s>%s%s is '%.40s'; 0 to %lu is accepted",
+                 l->element, l->attribute ? " " : "", l->attribute ? l->attribute : "",
+                 value, l->max);
+    return -1;
+}
+
+/* Whether it is more than `max` to somebody who reads it: libvirt takes some in any base,
+ * and a minus sign as the most there is. What is no number, it refuses. */
+static bool is_beyond(const char *text, unsigned long max)
+{
+    while (isspace((unsigned char)*text))
+        text++;
+    errno = 0;
+    unsigned long decimal = strtoul(text, NULL, 10), any = strtoul(text, NULL, 0);
+    return errno || *text == '-' || decimal > max || any > max;
+}
+
+static int check_limit(const xmlNode *e, const struct limit *l, struct vg_error *reterr)
+{
+    const char *parent = e->parent && e->parent->type == XML_ELEMENT_NODE
+                             ? (const char *)e->parent->name
+                             : "";
+    if (strcmp((const char *)e->name, l->element) != 0 ||
+        (l->parent && strcmp(parent, l->parent) != 0))
+        return 0;
+    vg_auto_xml_text text = l->attribute ? NULL : xmlNodeGetContent(e);
+    const char *value =
+        l->attribute ? vg_xml_attribute(e, l->attribute) : (const char *)text;
+    return value && is_beyond(value, l->max) ? refuse(reterr, l, value) : 0;
+}
+
+/* "vda": letters past the prefix are a number, too. */
+static int check_target(const xmlNode *e, struct vg_error *reterr)
+{
+    const char *dev = vg_xml_attribute(e, "dev");
+    if (!dev || strcmp((const char *)e->name, "target") != 0 || !e->parent ||
+        strcmp((const char *)e->parent->name, "disk") != 0)
+        return 0;
+    size_t prefix = strncmp(dev, "xvd", 3) == 0 || strncmp(dev, "ubd", 3) == 0 ? 3 : 2;
+    const char *rest = strlen(dev) > prefix ? dev + prefix : "";
+    if (strspn(rest, "abcdefghijklmnopqrstuvwxyz") <= MAX_LETTERS)
+        return 0;
+    vg_error_set(
+        reterr, VG_E_INVALID_VALUE,
+        "A disk's <target dev='%.40s'> is not accepted; 'vda' to 'vdzzz' are, or "
+        "hd, sd, fd, xvd, ubd",
+        dev);
+    return -1;
+}
+
+static unsigned long count_children(const xmlNode *parent, const char *name)
+{
+    unsigned long n = 0;
+    for (const xmlNode *c = parent ? parent->children : NULL; c; c = c->next)
+        n += c->type == XML_ELEMENT_NODE && strcmp((const char *)c->name, name) == 0;
+    return n;
+}
+
+/* -1: it is no plain number. */
+static long number_of(const char *text)
+{
+    size_t n = text ? strspn(text, "0123456789") : 0;
+    errno = 0;
+    long value = n && n < 10 && !text[n] ? strtol(text, NULL, 10) : -1;
+    return errno ? -1 : value;
+}
+
+/* <numa><cell id='0'><distances><sibling id='0' value='10'/> */
+static int check_sibling(const xmlNode *e, struct vg_error *reterr)
+{
+    const xmlNode *list = e->parent, *cell = list ? list->parent : NULL;
+    if (strcmp((const char *)e->name, "sibling") != 0 || !cell ||
+        strcmp((const char *)list->name, "distances") != 0)
+        return 0;
+    unsigned long cells = count_children(cell->parent, "cell");
+    long id = number_of(vg_xml_attribute(e, "id"));
+    long value = number_of(vg_xml_attribute(e, "value"));
+    long own = number_of(vg_xml_attribute(cell, "id"));
+    if (id >= 0 && (unsigned long)id < cells && value >= 10 && value <= 255 &&
+        (own < 0 || (id == own) == (value == 10)))
+        return 0;
+    vg_error_set(reterr, VG_E_INVALID_VALUE,
+                 "A NUMA cell's <sibling> is not accepted: its id is that of a cell, its "
+                 "value 10 for the cell itself, 11 to 255 for others");
+    return -1;
+}
+
+static int check_element(const xmlNode *e, struct vg_error *reterr)
+{
+    for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+        if (check_limit(e, &limits[i], reterr) < 0)
+            return -1;
+    return check_target(e, reterr) < 0 ? -1 : check_sibling(e, reterr);
+}
+
+/* Elements of other programs are none of libvirt's. */
+static bool is_libvirts(const xmlNode *n)
+{
+    return n->type == XML_ELEMENT_NODE && !n->ns &&
+           strcmp((const char *)n->name, "metadata") != 0;
+}
+
+int vg_xml_limits(const xmlDoc *doc, struct vg_error *reterr)
+{
+    const xmlNode *n = xmlDocGetRootElement(doc);
+
+    while (n) {
+        bool looked_at = is_libvirts(n);
+        if (looked_at && check_element(n, reterr) < 0)
+            return -1;
+        if (looked_at && n->children) {
+            n = n->children;
+            continue;
+        }
+        while (n && !n->next)
+            n = n->parent && n->parent->type == XML_ELEMENT_NODE ? n->parent : NULL;
+        n = n ? n->next : NULL;
+    }
+    return 0;
+}
