@@ -39,27 +39,37 @@ static void say_short(int error)
            strerror(error));
 }
 
-/* False: there is no room for more, the listener is to rest. */
-static bool accept_some(const struct vg_http_listener *from)
+enum outcome {
+    MORE,
+    NOBODY,  /* waits any more */
+    NO_ROOM, /* the listener is to rest */
+};
+
+static enum outcome accept_one(const struct vg_http_listener *from)
 {
-    for (int i = 0; i < TURN; i++) {
-        struct sockaddr_storage address = {0};
-        socklen_t size = sizeof(address);
-        if (vg_http_limit_is_full())
-            return false;
-        int client = accept4(from->fd, (struct sockaddr *)&address, &size,
-                             SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (client >= 0) /* closes it where that fails */
-            (void)MHD_add_connection(from->daemon, client, (struct sockaddr *)&address,
-                                     size);
-        else if (errno == EAGAIN)
-            return true;
-        else if (errno != EINTR && errno != ECONNABORTED) {
-            say_short(errno);
-            return false;
-        }
+    struct sockaddr_storage address = {0};
+    socklen_t size = sizeof(address);
+    int client = accept4(from->fd, (struct sockaddr *)&address, &size,
+                         SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+    if (client >= 0) { /* closed where this fails */
+        (void)MHD_add_connection(from->daemon, client, (struct sockaddr *)&address, size);
+        return vg_http_limit_is_short(client) ? NO_ROOM : MORE;
     }
-    return true;
+    if (errno == EAGAIN)
+        return NOBODY;
+    if (errno == EINTR || errno == ECONNABORTED)
+        return MORE;
+    say_short(errno);
+    return NO_ROOM;
+}
+
+static enum outcome accept_some(const struct vg_http_listener *from)
+{
+    enum outcome outcome = MORE;
+    for (int i = 0; i < TURN && outcome == MORE; i++)
+        outcome = accept_one(from);
+    return outcome;
 }
 
 static void *accept_all(void *data)
@@ -73,7 +83,7 @@ static void *accept_all(void *data)
         if (n > 0 && polled[0].revents)
             return NULL;
         for (size_t i = 1; i < n_polled; i++)
-            if (!accept_some(&served[i - 1]))
+            if (accept_some(&served[i - 1]) == NO_ROOM)
                 rest = true;
     }
 }

@@ -9,6 +9,7 @@
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
 
+#include <limits.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -16,8 +17,7 @@
 #include <xxhash.h>
 
 #define BUCKETS       256
-#define SPARE_SECONDS 2   /* a health check says what it wants at once */
-#define MAX_CLOSING   256 /* connections that made room and are not closed yet */
+#define SPARE_SECONDS 2 /* a health check says what it wants at once */
 
 struct account {
     struct account *next;
@@ -32,6 +32,7 @@ struct accounts {
 
 TAILQ_HEAD(conns, vg_http_conn);
 
+static int last_descriptor = INT_MAX; /* that a connection should have */
 static size_t max_connections, max_per_address, max_spares;
 static size_t max_bodies, max_bodies_per_token, max_waiting;
 
@@ -89,28 +90,41 @@ static int64_t count_others(const struct vg_config *c)
     return 64 + 4 * calls + 8 * c->consoles;
 }
 
-void vg_http_limit_fit(struct vg_config *config)
+/* An eighth is for connections that made room and are not closed yet. */
+static void fit(struct vg_config *config, int64_t all, int64_t others)
 {
-    struct rlimit limit;
-    int64_t wanted = config->max_connections + config->health_connections;
+    int64_t left = (all - others) / 8 * 7;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY ||
-        limit.rlim_cur > INT32_MAX)
-        return;
-    int64_t all = (int64_t)limit.rlim_cur, others = count_others(config);
-    int64_t left = all - (others < all / 2 ? others : all / 2);
-    if (wanted <= left)
+    if (config->max_connections + config->health_connections <= left)
         return;
     if (config->health_connections > left / 4)
         config->health_connections = left / 4;
-    int64_t fit = left - config->health_connections;
+    left -= config->health_connections;
     vg_log(VG_LOG_WARNING, "http",
            "max-connections is %lld instead of %lld: %lld descriptors are allowed, %lld "
            "of them are for hosts and consoles; raise the limit (ulimit -n, LimitNOFILE) "
            "or lower max-connections",
-           (long long)fit, (long long)config->max_connections, (long long)all,
-           (long long)(all - left));
-    config->max_connections = fit;
+           (long long)left, (long long)config->max_connections, (long long)all,
+           (long long)others);
+    config->max_connections = left;
+}
+
+void vg_http_limit_fit(struct vg_config *config)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > INT_MAX)
+        return;
+    int64_t all = (int64_t)limit.rlim_cur, others = count_others(config);
+    if (others > all / 2)
+        others = all / 2;
+    last_descriptor = (int)(all - others / 2);
+    fit(config, all, others);
+}
+
+bool vg_http_limit_is_short(int fd)
+{
+    return fd >= last_descriptor;
 }
 
 void vg_http_limit_start(const struct vg_config *config)
@@ -133,7 +147,7 @@ void vg_http_limit_start(const struct vg_config *config)
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct accounts addresses = {.lock = PTHREAD_MUTEX_INITIALIZER};
-static size_t n_ordinary, n_spares, n_open;
+static size_t n_ordinary, n_spares;
 /* Those that may have to go, the oldest first. */
 static struct conns strangers = TAILQ_HEAD_INITIALIZER(strangers);
 static struct conns spares = TAILQ_HEAD_INITIALIZER(spares);
@@ -221,7 +235,6 @@ void vg_http_limit_open(struct vg_http_conn *conn)
 {
     conn->slot.address = conn->local ? 0 : address_of(conn->fd);
     VG_LOCK(&lock);
-    n_open++;
     conn->slot.spare = !take_ordinary(conn);
     conn->slot.counted = !conn->slot.spare || take_spare();
     if (!conn->slot.counted) { /* not even a spare one */
@@ -238,7 +251,6 @@ void vg_http_limit_open(struct vg_http_conn *conn)
 void vg_http_limit_close(struct vg_http_conn *conn)
 {
     VG_LOCK(&lock);
-    n_open--;
     unlist(conn);
     uncount(conn);
 }
@@ -269,12 +281,6 @@ void vg_http_limit_know(struct vg_http_call *call)
     slot->known = true;
     VG_LOCK(&lock);
     unlist(call->conn);
-}
-
-bool vg_http_limit_is_full(void)
-{
-    VG_LOCK(&lock);
-    return n_open >= max_connections + max_spares + MAX_CLOSING;
 }
 
 /* ---- bodies ------------------------------------------------------------------------ */

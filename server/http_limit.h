@@ -31,6 +31,10 @@ struct vg_http_slot {
  * Before anything else here. */
 void vg_http_limit_fit(struct vg_config *config);
 
+/* Whether this descriptor of a connection says that few are left, since the lowest is
+ * always given first: then it is better to wait until some are closed. */
+bool vg_http_limit_is_short(int fd);
+
 void vg_http_limit_start(const struct vg_config *config);
 
 /* ---- connections --------------------------------------------------------------------
@@ -50,9 +54,6 @@ int vg_http_limit_admit(struct vg_http_call *call);
 
 /* The call is authenticated, or needs not be: its connection makes no room for others. */
 void vg_http_limit_know(struct vg_http_call *call);
-
-/* Whether so many connections are still being closed that no more should be accepted. */
-bool vg_http_limit_is_full(void);
 
 /* ---- bodies -------------------------------------------------------------------------
  */

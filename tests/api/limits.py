@@ -284,12 +284,14 @@ def test_bodies():
         a, b = "Authorization: Bearer a", "Authorization: Bearer b"
         held = stall(gateway, a, n=15, size=60000)
         until(lambda: post(gateway, a, size=60000)[0], 404, "the last of a's budget")
-        held += stall(gateway, a, n=1, size=60000)
-        until(lambda: post(gateway, a, size=60000)[0], 503, "past a's budget")
+        until(lambda: held.extend(stall(gateway, a, n=1, size=60000)) or
+              post(gateway, a, size=60000)[0], 503, "past a's budget")
         check_overloaded(post(gateway, a, size=60000), "past a's budget")
         check(post(gateway, b, size=60000)[0] == 404, "b has its own")
-        more = stall(gateway, b, n=9, size=60000)
-        until(lambda: post(gateway, b, size=60000)[0], 503, "past that of all")
+        more = stall(gateway, b, n=7, size=60000)
+        check(post(gateway, b, size=60000)[0] == 404, "the last of all's budget")
+        until(lambda: more.extend(stall(gateway, b, n=1, size=60000)) or
+              post(gateway, b, size=60000)[0], 503, "past that of all")
         check_overloaded(post(gateway, b, size=60000), "past that of all")
         close_all(held, more)
         for token in (a, b):
