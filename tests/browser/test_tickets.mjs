@@ -72,7 +72,7 @@ const ticketed = (page, ...args) => page.evaluate(args => window.ticketed(...arg
 async function testEvents(page, gateway) {
   await page.evaluate(async guest => {
     const list = await window.call('GET', '/domains')
-    await window.watch({ domain: guest }, list.headers.get('X-Virtgate-Revision'),
+    await window.watch({ domain: guest, event: 'lifecycle' }, list.headers.get('X-Virtgate-Revision'),
       e => window.seen.push(e.type))
   }, 'web page')
   const seen = want => until(async () =>
