@@ -189,4 +189,4 @@ uninstall: ## remove what install put there
 	rm -rf $(DESTDIR)$(datadir)/virtgate $(DESTDIR)$(docdir)
 
 clean: ## remove what was built
-	rm -rf $(O) $(WEB) build-asan build-tsan build-fuzz compile_commands.json
+	rm -rf $(O) $(WEB) build-asan build-tsan build-fuzz build-debian-* compile_commands.json

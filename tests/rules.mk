@@ -28,7 +28,7 @@ $(HTTP_BIN): $(O)/tests/%: $(O)/tests/%.o $(HARN_OBJ)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) $(shell pkg-config --libs libcurl)
 
 .PHONY: test tests check check-unit check-api check-qemu check-contract check-browser \
-  check-asan check-tsan valgrind bench bench-run lint compile_commands.json
+  check-asan check-tsan check-debian valgrind bench bench-run lint compile_commands.json
 
 test: ## set up, build, and pass all tests
 	@tests/setup.sh build test
@@ -61,6 +61,10 @@ check-tsan: ## API tests under ThreadSanitizer, in build-tsan
 	@+$(MAKE) --no-print-directory O=build-tsan SAN=thread WERROR= CFLAGS='-O1 -g' tests
 	@O=build-tsan TSAN_OPTIONS=halt_on_error=0:exitcode=66:suppressions=$(CURDIR)/tests/harness/tsan.supp \
 	  tests/run.sh api
+
+check-debian: ## build and test on another Debian, in build-debian-SUITE: SUITE=trixie (needs root)
+	@tests/setup.sh debian
+	@tests/debian.sh $(or $(SUITE),trixie)
 
 VALGRIND := valgrind -q --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=99 \
   --suppressions=tests/harness/valgrind.supp

@@ -4,7 +4,7 @@
 # Installs what is missing of the Debian packages of some groups; says so and changes nothing
 # when nothing is missing. Elsewhere it says what to install.
 #
-#   tests/setup.sh [--print] GROUP...      groups: build test browser lint bench all
+#   tests/setup.sh [--print] GROUP...      groups: build test browser lint bench debian all
 #
 # With DOCS=no in the environment building needs no npm.
 set -euo pipefail
@@ -18,11 +18,13 @@ build=(gcc make pkg-config libvirt0 libvirt-dev libmicrohttpd-dev libjansson-dev
 test=(libcmocka-dev libcurl4-gnutls-dev libvirt-daemon libvirt-daemon-system
     libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 qemu-utils python3-libvirt
     python3-jsonschema python3-prometheus-client curl jq openssl iproute2 util-linux procps
-    prometheus)
+    prometheus xz-utils)
 # A real browser, for what no other client shows.
 browser=(chromium)
 lint=(clang clang-format clang-tidy libclang-rt-dev cppcheck shellcheck valgrind jq)
 bench=(wrk prometheus-libvirt-exporter "${test[@]}")
+# tests/debian.sh: another Debian in a folder.
+debian=(debootstrap debian-archive-keyring gpgv iproute2 util-linux)
 # Node may have come from elsewhere, with its npm.
 npm=()
 command -v npm >/dev/null || npm=(nodejs npm)
@@ -42,7 +44,11 @@ for group in "${@:-build}"; do
     browser) wanted+=("${browser[@]}" "${npm[@]}") ;;
     lint) wanted+=("${lint[@]}" "${npm[@]}") ;;
     bench) wanted+=("${bench[@]}") ;;
-    all) wanted+=("${build[@]}" "${test[@]}" "${browser[@]}" "${lint[@]}" "${npm[@]}" "${bench[@]}") ;;
+    debian) wanted+=("${debian[@]}") ;;
+    all)
+        wanted+=("${build[@]}" "${test[@]}" "${browser[@]}" "${lint[@]}" "${npm[@]}" "${bench[@]}"
+            "${debian[@]}")
+        ;;
     *)
         sed -n '4,10s/^# \{0,1\}//p' "$0" >&2
         exit 2

@@ -5,6 +5,7 @@
 # kernel, busybox, and qemu-ga with its libraries, as vmlinuz, initrd and an empty disk.
 #
 #   agent_image.sh FOLDER       writes them there; the packages are kept in $O/agent
+#   agent_image.sh --fetch      only sees that the packages are there: what needs the network
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -39,9 +40,14 @@ fetch() {
     touch "$CACHE/complete"
 }
 
+# A file of the packages: below / or /usr, as the release has it.
+unpacked() { # pattern of its path
+    find "$CACHE/x" -path "$1" -print -quit
+}
+
 copy_programs() { # root
     local name
-    cp "$CACHE/x/bin/busybox" "$1/bin/"
+    cp "$(unpacked '*/bin/busybox')" "$1/bin/"
     for name in $("$1/bin/busybox" --list); do
         [ "$name" = busybox ] || ln -s busybox "$1/bin/$name"
     done
@@ -51,9 +57,17 @@ copy_programs() { # root
         mkdir -p "$1$(dirname "$name")"
         cp -L "$name" "$1$name"
     done
-    for name in "${MODULES[@]}"; do
-        find "$CACHE/x/lib/modules" -name "$name.ko" -exec cp {} "$1/lib/modules/" \;
-    done
+    for name in "${MODULES[@]}"; do copy_module "$name" "$1/lib/modules/"; done
+}
+
+# Since Debian 13 they are compressed, and in /usr/lib. One may be part of the kernel itself.
+copy_module() { # name folder
+    local file
+    file=$(unpacked "*/lib/modules/*/$1.ko*")
+    case $file in
+    *.xz) xz -dc "$file" >"$2/$1.ko" ;;
+    *.ko) cp "$file" "$2/" ;;
+    esac
 }
 
 # Two users, and what the agent calls to set a password.
@@ -85,7 +99,7 @@ write_init() { # root
 mount -t devtmpfs dev /dev
 mount -t proc proc /proc
 mount -t sysfs sys /sys
-for m in ${MODULES[*]}; do insmod /lib/modules/\$m.ko; done
+for m in ${MODULES[*]}; do [ ! -e /lib/modules/\$m.ko ] || insmod /lib/modules/\$m.ko; done
 SCRIPT
     cat >>"$1/init" <<'SCRIPT'
 ip link set lo up
@@ -105,6 +119,7 @@ SCRIPT
 main() {
     local root
     fetch
+    [ "$OUT" != --fetch ] || return 0
     root=$(mktemp -d)
     # shellcheck disable=SC2064 # its value now
     trap "rm -rf -- '$root'" EXIT
