@@ -250,7 +250,7 @@ static struct vg_reply make_domain(struct vg_request *rq, const char *xml, bool 
     if (!dom)
         return vg_fail_define(rq, xml);
     vg_auto_json w = vg_json_for(rq);
-    if (vg_domain_write(rq, &w, NULL, dom, VG_DOMAIN_EVERYTHING) < 0)
+    if (vg_domain_write(rq, &w, NULL, dom, VG_DOMAIN_EVERYTHING | VG_DOMAIN_SENDABLE) < 0)
         return vg_fail(rq);
     struct vg_reply reply = vg_created(rq, vg_domain_href(rq, dom), &w);
     return again ? vg_with_status(reply, 200) : reply;

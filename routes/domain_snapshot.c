@@ -11,22 +11,39 @@
 #include "virtgate/point.h"
 #include "virtgate/xml.h"
 
+#include <libvirt/virterror.h>
+
 /* ---- JSON -------------------------------------------------------------------------- */
 
-/* NULL: the request's error is set. */
-static json_t *read_snapshot(struct vg_request *rq, virDomainSnapshotPtr snapshot)
+/* What its document says. With `sendable` its name alone, where libvirt cannot send the
+ * document, which has the domain's in it. */
+static json_t *read_document(struct vg_request *rq, virDomainSnapshotPtr snapshot,
+                             bool sendable)
 {
     vg_autofree char *xml = virDomainSnapshotGetXMLDesc(snapshot, 0);
-    int current = xml ? virDomainSnapshotIsCurrent(snapshot, 0) : -1;
+
+    if (xml)
+        return vg_point_to_json(xml, vg_request_error(rq));
+    if (sendable && virGetLastErrorCode() == VIR_ERR_RPC)
+        return json_pack("{s:s}", "name", virDomainSnapshotGetName(snapshot));
+    vg_error_set_virt(vg_request_error(rq));
+    return NULL;
+}
+
+/* NULL: the request's error is set. */
+static json_t *read_snapshot(struct vg_request *rq, virDomainSnapshotPtr snapshot,
+                             bool sendable)
+{
+    json_auto_t *json = read_document(rq, snapshot, sendable);
+    if (!json)
+        return NULL;
+    int current = virDomainSnapshotIsCurrent(snapshot, 0);
     int metadata = current < 0 ? -1 : virDomainSnapshotHasMetadata(snapshot, 0);
 
     if (metadata < 0) {
         vg_error_set_virt(vg_request_error(rq));
         return NULL;
     }
-    json_auto_t *json = vg_point_to_json(xml, vg_request_error(rq));
-    if (!json)
-        return NULL;
     if (json_object_set_new(json, "current", json_boolean(current)) == 0 &&
         json_object_set_new(json, "hasMetadata", json_boolean(metadata)) == 0)
         return vg_take(&json);
@@ -37,7 +54,7 @@ static json_t *read_snapshot(struct vg_request *rq, virDomainSnapshotPtr snapsho
 static struct vg_reply reply_snapshot(struct vg_request *rq,
                                       virDomainSnapshotPtr snapshot)
 {
-    json_t *json = read_snapshot(rq, snapshot);
+    json_t *json = read_snapshot(rq, snapshot, false);
     return json ? vg_ok(rq, json) : vg_fail(rq);
 }
 
@@ -49,7 +66,7 @@ static struct vg_reply reply_list(struct vg_request *rq,
     json_auto_t *all = json_array();
 
     for (int i = 0; i < list->n; i++)
-        if (vg_points_add(rq, all, read_snapshot(rq, list->v[i])) < 0)
+        if (vg_points_add(rq, all, read_snapshot(rq, list->v[i], true)) < 0)
             return vg_fail(rq);
     return vg_ok(rq, json_pack("{s:o*, s:o}", "hasCurrent",
                                current < 0 ? NULL : json_boolean(current), "snapshots",
@@ -143,7 +160,7 @@ static int write_created(struct vg_request *rq, struct vg_json *w,
         vg_json_end_object(w);
         return 0;
     }
-    json_auto_t *json = read_snapshot(rq, snapshot);
+    json_auto_t *json = read_snapshot(rq, snapshot, true);
     if (!json)
         return -1;
     vg_json_value(w, NULL, json);

@@ -257,7 +257,9 @@ static enum vg_operation_state end_state(const struct vg_operation *op,
     if (json_object_get(problem, "outcome")) /* even though it was to be cancelled */
         return VG_OPERATION_UNKNOWN;
     bool aborted = code && strcmp(code, "VIR_ERR_OPERATION_ABORTED") == 0;
-    return op->cancel_requested || aborted ? VG_OPERATION_CANCELLED : VG_OPERATION_FAILED;
+    /* what fails by itself after it was to be cancelled has failed */
+    bool never_begun = op->cancel_requested && op->state == VG_OPERATION_PENDING;
+    return never_begun || aborted ? VG_OPERATION_CANCELLED : VG_OPERATION_FAILED;
 }
 
 void vg_operation_wake(struct waiter *waiters)

@@ -76,6 +76,7 @@ struct vg_request {
     enum vg_body_kind body_kind;
     char *body; /* NUL-terminated; owned */
     size_t body_length;
+    size_t sent;            /* the longest document that goes to libvirt */
     json_t *json;           /* the parsed body; owned */
     json_t *rest;           /* of VG_REST: the members that no field names; owned */
     char id[40];            /* X-Request-Id */

@@ -187,6 +187,12 @@ int vg_view_may_lack(void)
     return virGetLastErrorCode() == VIR_ERR_NO_SUPPORT ? 0 : -1;
 }
 
+/* The document is longer than the daemon may send. */
+static bool is_unsendable(void)
+{
+    return virGetLastErrorCode() == VIR_ERR_RPC;
+}
+
 static int read_updated(struct vg_view *v)
 {
     int value = virDomainIsUpdated(v->dom);
@@ -274,16 +280,32 @@ static int read_definition(struct vg_view *v)
     vg_autofree char *xml =
         virDomainGetXMLDesc(v->dom, vg_view_is_active(v) ? VIR_DOMAIN_XML_INACTIVE : 0U);
 
-    if (!xml)
-        return vg_view_may_lack();
+    if (!xml) /* what is shown does not need it */
+        return is_unsendable() ? 0 : vg_view_may_lack();
     take_definition(v, xml);
     return 0;
 }
 
-static int read_xml(struct vg_view *v)
+/* What else tells of the document's fields, but for the title. */
+static int read_xml_fields(struct vg_view *v)
+{
+    char *os_type = virDomainGetOSType(v->dom);
+
+    if (!os_type && vg_view_may_lack() < 0)
+        return -1;
+    vg_xml_domain_clear(&v->xml);
+    v->xml.os_type = os_type;
+    v->have |= os_type ? (unsigned int)VG_DOMAIN_OS_TYPE : 0;
+    return read_max_vcpus(v);
+}
+
+static int read_xml(struct vg_view *v, unsigned int fields)
 {
     vg_autofree char *xml = virDomainGetXMLDesc(v->dom, 0);
 
+    if (!xml && is_unsendable() &&
+        (fields & VG_DOMAIN_SENDABLE || !(fields & VG_DOMAIN_TITLE)))
+        return read_xml_fields(v);
     if (!xml)
         return vg_view_may_lack();
     if (!vg_view_is_active(v)) /* costs no call */
@@ -312,7 +334,7 @@ int vg_view_read(struct vg_view *v, unsigned int fields, bool in_process)
     bool only_vcpus = (missing & VG_XML_FIELDS) == VG_DOMAIN_MAX_VCPUS;
     if (only_vcpus && read_max_vcpus(v) < 0)
         return -1;
-    if (!only_vcpus && missing & VG_XML_FIELDS && read_xml(v) < 0)
+    if (!only_vcpus && missing & VG_XML_FIELDS && read_xml(v, fields) < 0)
         return -1;
     if (missing & VG_DOMAIN_OS_TYPE && in_process)
         correct_os_type(v);
@@ -347,7 +369,7 @@ int vg_domain_write(struct vg_request *rq, struct vg_json *w, const char *key,
 struct vg_reply vg_domain_reply(struct vg_request *rq, virDomainPtr dom)
 {
     vg_auto_json w = vg_json_for(rq);
-    if (vg_domain_write(rq, &w, NULL, dom, VG_DOMAIN_EVERYTHING) < 0)
+    if (vg_domain_write(rq, &w, NULL, dom, VG_DOMAIN_EVERYTHING | VG_DOMAIN_SENDABLE) < 0)
         return vg_fail(rq);
     return vg_ok_written(rq, &w);
 }

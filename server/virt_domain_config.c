@@ -55,7 +55,9 @@ char *vg_domain_xml_of_json(struct vg_request *rq, const json_t *domain)
         vg_error_set_memory(vg_request_error(rq));
         return NULL;
     }
-    return vg_xml_from_json(document, vg_request_error(rq));
+    char *xml = vg_xml_from_json(document, vg_request_error(rq));
+    rq->sent = xml ? strlen(xml) : 0;
+    return xml;
 }
 
 /* Whether the document is of this domain and not of another. What is not well-formed is

@@ -230,7 +230,8 @@ static int complete(struct vg_request *rq, struct vg_view *v, unsigned int field
 
     if (!in_process && !(missing & FROM_EACH))
         return 0;
-    return vg_view_read(v, missing, in_process) == 0 || is_its_own() ? 0 : -1;
+    unsigned int asked = missing | VG_DOMAIN_SENDABLE;
+    return vg_view_read(v, asked, in_process) == 0 || is_its_own() ? 0 : -1;
 }
 
 /* The host may leave out what `states` leave out; with flags of the same kind, which it

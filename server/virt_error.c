@@ -83,14 +83,23 @@ static int find_status(const virError *err)
 {
     if (is_transport(err))
         return 503;
-    /* libvirt's only sign of a request beyond its message limit is this text. */
-    if (err->code == VIR_ERR_RPC && err->message &&
-        strstr(err->message, "Unable to encode message payload"))
-        return 413;
     for (size_t i = 0; i < vg_error_statuses_count; i++)
         if (vg_error_statuses[i].code == err->code)
             return vg_error_statuses[i].status;
     return UNKNOWN_CODE_STATUS;
+}
+
+/* Texts that decide something, because no fact does. None is libvirt's, which are in the
+ * language of its daemon. */
+static const char *const texts[] = {
+    /* strerror(ECANCELED) of QEMU, which libvirt starts in the C locale: a backup in pull
+     * mode ends well by being aborted, and the event of its end has no other sign of it */
+    [VG_TEXT_JOB_ABORTED] = "Operation canceled",
+};
+
+bool vg_virt_text_is(enum vg_virt_text which, const char *text)
+{
+    return text && strcmp(text, texts[which]) == 0;
 }
 
 /* The constant's name in C, null for one newer than this build. */

@@ -18,6 +18,11 @@ struct vg_error_status {
 extern const struct vg_error_status vg_error_statuses[];
 extern const size_t vg_error_statuses_count;
 
+/* The texts that decide something; see virt_error.c. */
+enum vg_virt_text { VG_TEXT_JOB_ABORTED };
+/* Whether `text` (NULL: none) is this one. */
+bool vg_virt_text_is(enum vg_virt_text which, const char *text);
+
 /* vg_error_set_virt for an error that is not the thread's last one: saved earlier, or
  * handed to a callback. Borrows *err. */
 void vg_error_copy_virt(struct vg_error *e, const virError *err);

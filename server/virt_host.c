@@ -10,13 +10,14 @@
 #include "server/redact.h"
 #include "server/request.h"
 #include "server/virt_check.h"
+#include "server/virt_explain.h"
 #include "server/virt_internal.h"
 #include "server/virt_marks.h"
-#include "server/virt_missing.h"
 #include "server/virt_recall.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
 
+#include <libvirt/virterror.h>
 #include <string.h>
 #include <xxhash.h>
 
@@ -31,6 +32,14 @@ static size_t n_hosts;
 
 /* ---- running a request ------------------------------------------------------------- */
 
+static bool is_refused(const struct vg_error *why)
+{
+    return vg_error_is_virt(why, VIR_ERR_AUTH_FAILED) ||
+           vg_error_is_virt(why, VIR_ERR_AUTH_CANCELLED) ||
+           vg_error_is_virt(why, VIR_ERR_AUTH_UNAVAILABLE) ||
+           vg_error_is_virt(why, VIR_ERR_ACCESS_DENIED);
+}
+
 void vg_host_error_unreachable(struct vg_error *e, const char *name,
                                const struct vg_error *why)
 {
@@ -42,7 +51,8 @@ void vg_host_error_unreachable(struct vg_error *e, const char *name,
     vg_error_set(e, VG_E_HOST_UNREACHABLE, "Host '%s' cannot be reached: %s", name,
                  reason ? reason : "not connected yet");
     e->virt = virt;
-    e->retry_after = 1;
+    e->retryable = !is_refused(why); /* the same credentials do no better */
+    e->retry_after = e->retryable ? 1 : 0;
 }
 
 /* Makes sure of a usable connection of the present epoch. */
@@ -117,7 +127,7 @@ static struct vg_reply run_once(struct vg_host *host, struct vg_lease *lease,
     struct vg_reply reply =
         vg_precondition_check(rq) < 0 ? vg_fail(rq) : rq->route->handler(rq);
     if (reply.status >= 400)
-        reply = vg_explain_missing(rq, reply);
+        reply = vg_explain(rq, reply);
     rq->lease = NULL;
     bool cut = atomic_load(&lease->cut);
     if (cut)

@@ -8,6 +8,7 @@
 
 #include "server/operation.h"
 #include "server/virt_conn.h"
+#include "server/virt_error.h"
 #include "server/virt_operation.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/device.h"
@@ -334,9 +335,6 @@ void vg_operations_on_lifecycle(struct vg_host *host, virDomainPtr dom, int type
     vg_operations_domain_ended(host, uuid, "the domain stopped before the job was done");
 }
 
-/* libvirt passes on what QEMU said, which libvirt runs in the C locale: strerror(). */
-#define STOPPED_BY_ABORT "Operation canceled"
-
 /* A backup in pull mode ends only by being aborted: that is a success of libvirt's. */
 void vg_operations_on_job(struct vg_host *host, virDomainPtr dom,
                           virTypedParameterPtr params, int n)
@@ -349,7 +347,7 @@ void vg_operations_on_job(struct vg_host *host, virDomainPtr dom,
     virTypedParamsGetBoolean(params, n, VIR_DOMAIN_JOB_SUCCESS, &success);
     virTypedParamsGetString(params, n, VIR_DOMAIN_JOB_ERRMSG, &why);
     struct vg_host_job job = name_job(dom, uuid, NULL, operation);
-    bool stopped = why && strcmp(why, STOPPED_BY_ABORT) == 0;
+    bool stopped = vg_virt_text_is(VG_TEXT_JOB_ABORTED, why);
     enum vg_operation_state state = success   ? VG_OPERATION_SUCCEEDED
                                     : stopped ? VG_OPERATION_CANCELLED
                                               : VG_OPERATION_FAILED;

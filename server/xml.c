@@ -40,6 +40,7 @@ const char *vg_xml_attribute(const xmlNode *node, const char *name)
 /* What is not well-formed passes: what is wrong with it is libvirt's to say. */
 static int inspect(struct vg_request *rq, const char *xml, size_t n)
 {
+    rq->sent = n > rq->sent ? n : rq->sent;
     if (vg_xml_guard(xml, n, &rq->error) < 0)
         return -1;
     vg_auto_doc doc = vg_xml_parse(xml);

@@ -32,6 +32,8 @@ enum vg_domain_field {
     /* Not shown: the entity tag depends on what it is started with next, so that If-Match
      * guards what PUT and PATCH change. */
     VG_DOMAIN_DEFINITION = 1 << 17,
+    /* Not shown: what libvirt cannot send (a document over 4 MiB) is left out. */
+    VG_DOMAIN_SENDABLE = 1 << 18,
 };
 
 /* What libvirt's events cover. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * See virt_missing.h. One table says for each place of a path how the domain's document
+ * See virt_explain.h. One table says for each place of a path how the domain's document
  * shows that what is named there exists.
  */
-#include "server/virt_missing.h"
+#include "server/virt_explain.h"
 
 #include "server/request.h"
 #include "server/xml_tree.h"
@@ -15,6 +15,11 @@
 #include <libxml/xpathInternals.h>
 #include <stdio.h>
 #include <string.h>
+
+/* VIR_NET_MESSAGE_STRING_MAX of libvirt's, which no header has. */
+#define MAX_TEXT ((size_t)4 << 20)
+
+/* ---- what is not there ------------------------------------------------------------- */
 
 /* A disk is named by its target, or by its image, which may be one of its chain: vda[2].
  */
@@ -181,11 +186,29 @@ static struct vg_reply say(struct vg_request *rq, const struct thing *thing,
     return vg_fail(rq);
 }
 
-struct vg_reply vg_explain_missing(struct vg_request *rq, struct vg_reply reply)
+/* ---- what is too large ------------------------------------------------------------- */
+
+/* libvirt has one code for what it cannot encode here and for an answer that the daemon
+ * cannot encode, and in both cases the call's connection is still good. What was sent
+ * tells which. */
+static bool is_too_large(const struct vg_request *rq)
+{
+    size_t sent = rq->sent > rq->body_length ? rq->sent : rq->body_length;
+    return vg_error_is_virt(&rq->error, VIR_ERR_RPC) && !rq->error.transport &&
+           sent > MAX_TEXT;
+}
+
+struct vg_reply vg_explain(struct vg_request *rq, struct vg_reply reply)
 {
     const char *name;
-    const struct thing *thing = may_be_missing(rq, &reply) ? find_thing(rq, &name) : NULL;
 
+    if (reply.status == rq->error.status && is_too_large(rq)) {
+        vg_reply_clear(&reply);
+        rq->error.status = 413;
+        return vg_fail(rq);
+    }
+    const struct thing *thing =
+        may_be_missing(rq, &reply) ? find_thing(rq, &name) : NULL;
     if (!thing || !is_missing(rq, thing, name))
         return reply;
     virResetLastError();
