@@ -28,5 +28,5 @@ USER virtgate
 ENV VIRTGATE_LISTEN=0.0.0.0:8080 VIRTGATE_ALLOW_INSECURE=yes HOME=/tmp
 EXPOSE 8080
 HEALTHCHECK --interval=30s --timeout=3s \
-    CMD ["curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:8080/health/live"]
+    CMD curl -fsS -o /dev/null "http://127.0.0.1:8080$VIRTGATE_PATH_PREFIX/health/live"
 ENTRYPOINT ["virtgate"]

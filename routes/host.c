@@ -43,7 +43,7 @@ static void write_link(struct vg_json *w, const char *key, const char *host,
                        const char *path)
 {
     char href[256];
-    snprintf(href, sizeof(href), "/hosts/%s%s", host, path);
+    snprintf(href, sizeof(href), "%s/hosts/%s%s", vg_path_prefix(), host, path);
     vg_json_string(w, key, href);
 }
 

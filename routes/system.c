@@ -7,14 +7,25 @@
 #include "virtgate/host.h"
 #include "virtgate/openapi.h"
 
+#include <stdio.h>
+#include <string.h>
+
 /* Without a host `default` the paths of one are nowhere; /hosts tells of the others. */
-static void drop_host_links(json_t *index)
+static void drop_host_links(json_t *links)
 {
     static const char *const of_a_host[] = {"version", "connection", "domains",
                                             "domainStats", "events"};
-    json_t *links = json_object_get(index, "links");
     for (size_t i = 0; i < sizeof(of_a_host) / sizeof(of_a_host[0]); i++)
         json_object_del(links, of_a_host[i]);
+}
+
+static void prefix_links(json_t *links)
+{
+    const char *name;
+    json_t *path;
+    json_object_foreach (links, name, path)
+        json_object_set_new(
+            links, name, json_sprintf("%s%s", vg_path_prefix(), json_string_value(path)));
 }
 
 static struct vg_reply get_index(struct vg_request *rq)
@@ -32,9 +43,11 @@ static struct vg_reply get_index(struct vg_request *rq)
         "/events", "operations", "/operations", "hosts", "/hosts", "metrics", "/metrics",
         "live", "/health/live", "ready", "/health/ready", "openapi", "/openapi.yaml",
         "docs", "/docs");
+    json_t *links = json_object_get(index, "links");
     vg_auto_host_status status;
     if (!vg_host_status_of("default", &status))
-        drop_host_links(index);
+        drop_host_links(links);
+    prefix_links(links);
     return vg_keep(rq, &kept, vg_ok(rq, index));
 }
 
@@ -83,18 +96,54 @@ static struct vg_reply get_ready(struct vg_request *rq)
     return up ? reply : vg_with_status(reply, 503);
 }
 
+/* The description's servers are `{origin}` and what follows; owned by the caller. */
+static char *prefix_servers(const char *text, size_t n)
+{
+    static const char origin[] = "{origin}";
+    const char *end = text + n, *at;
+    char *copy = NULL;
+    size_t size;
+    FILE *out = open_memstream(&copy, &size);
+
+    if (!out)
+        return NULL;
+    while ((at = memmem(text, (size_t)(end - text), origin, strlen(origin)))) {
+        at += strlen(origin);
+        fprintf(out, "%.*s%s", (int)(at - text), text, vg_path_prefix());
+        text = at;
+    }
+    fprintf(out, "%.*s", (int)(end - text), text);
+    bool failed = ferror(out) != 0;
+    if (fclose(out) == 0 && !failed)
+        return copy;
+    free(copy);
+    return NULL;
+}
+
+static struct vg_reply give_description(struct vg_request *rq, struct vg_kept *kept,
+                                        const char *type, const char *text, size_t n)
+{
+    struct vg_reply reply;
+
+    if (!*vg_path_prefix())
+        return vg_ok_kept(rq, kept, type, text, n);
+    if (vg_kept_reply(rq, kept, &reply))
+        return reply;
+    return vg_keep(rq, kept, vg_ok_text(rq, type, prefix_servers(text, n)));
+}
+
 static struct vg_reply get_openapi_yaml(struct vg_request *rq)
 {
     static struct vg_kept kept;
-    return vg_ok_kept(rq, &kept, "application/yaml", vg_openapi_yaml,
-                      vg_openapi_yaml_len);
+    return give_description(rq, &kept, "application/yaml", vg_openapi_yaml,
+                            vg_openapi_yaml_len);
 }
 
 static struct vg_reply get_openapi_json(struct vg_request *rq)
 {
     static struct vg_kept kept;
-    return vg_ok_kept(rq, &kept, "application/json", vg_openapi_json,
-                      vg_openapi_json_len);
+    return give_description(rq, &kept, "application/json", vg_openapi_json,
+                            vg_openapi_json_len);
 }
 
 /* clang-format off */

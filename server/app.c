@@ -28,6 +28,7 @@ static void watch_operation(struct vg_request *rq);
 int vg_app_start(const struct vg_config *config)
 {
     read_only = config->read_only;
+    vg_path_prefix_start(config->path_prefix);
     read_deadline_ns = config->read_deadline * VG_SECOND_NS;
     change_deadline_ns = config->change_deadline * VG_SECOND_NS;
     operation_deadline_ns = config->operation_deadline * VG_SECOND_NS;

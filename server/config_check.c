@@ -5,6 +5,7 @@
  * which may hold a password.
  */
 #include "config_internal.h"
+#include "server/address.h"
 #include "server/http_tls.h"
 #include "server/token_file.h"
 #include "virtgate/log.h"
@@ -203,6 +204,7 @@ static int check_text(struct vg_config_read *r, enum vg_config_index option,
                       const char *where, const char *value)
 {
     const char *accepted = NULL;
+    struct vg_network network;
     if (option == VG_CONFIG_I_listen && !is_listen(value))
         accepted = "ADDR:PORT, [IPV6]:PORT or unix:PATH, PORT being 0 to 65535";
     else if (option == VG_CONFIG_I_cors_origins && !vg_config_is_origin(value))
@@ -214,6 +216,11 @@ static int check_text(struct vg_config_read *r, enum vg_config_index option,
         accepted = "logfmt or json";
     else if (option == VG_CONFIG_I_allowed_hosts && !vg_config_is_hostname(value))
         accepted = "a name or address as in the header Host, without a port";
+    else if (option == VG_CONFIG_I_trusted_proxies && !vg_network_parse(value, &network))
+        accepted = "an IPv4 or IPv6 address, ADDRESS/BITS or unix";
+    else if (option == VG_CONFIG_I_path_prefix && !vg_config_is_path_prefix(value))
+        accepted = "a path as /virt, of A-Z a-z 0-9 . _ ~ - and 100 characters at most, "
+                   "without a slash at its end";
     else if (option == VG_CONFIG_I_log_filters && !is_list(value, is_filter))
         accepted = "LEVEL:MATCH, separated by spaces, LEVEL being 1 to 4";
     else if (option == VG_CONFIG_I_log_outputs && !is_list(value, is_output))

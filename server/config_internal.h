@@ -91,5 +91,7 @@ const char *vg_config_find_no_uri(const char *text);
 bool vg_config_is_origin(const char *text);
 /* That origin as browsers write it in the header Origin; owned. */
 char *vg_config_spell_origin(const char *text);
+/* "/a" or "/a/b": a path that needs no escapes. */
+bool vg_config_is_path_prefix(const char *text);
 /* A name or address as in the header Host, without a port. */
 bool vg_config_is_hostname(const char *text);

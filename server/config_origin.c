@@ -35,6 +35,21 @@ bool vg_config_is_hostname(const char *text)
     return n > 0 && !text[n];
 }
 
+#define MAX_PATH_PREFIX 100
+
+bool vg_config_is_path_prefix(const char *text)
+{
+    if (*text != '/' || strlen(text) > MAX_PATH_PREFIX)
+        return false;
+    while (*text == '/') {
+        size_t n = strspn(++text, ALNUM "._~-");
+        if (n == 0 || strspn(text, ".") == n)
+            return false; /* empty, or what clients leave out of a path */
+        text += n;
+    }
+    return *text == '\0';
+}
+
 /* What of an origin stands where. */
 struct origin {
     size_t scheme, host; /* lengths */

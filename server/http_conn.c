@@ -51,11 +51,11 @@ static int conn_fd(struct MHD_Connection *connection)
     return info ? info->connect_fd : -1;
 }
 
-static bool conn_is_local(struct MHD_Connection *connection)
+static const struct sockaddr *conn_address(struct MHD_Connection *connection)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    return info && info->client_addr->sa_family == AF_UNIX;
+    return info ? info->client_addr : NULL;
 }
 
 static void *open_conn(struct MHD_Connection *connection)
@@ -66,7 +66,9 @@ static void *open_conn(struct MHD_Connection *connection)
     if (!conn)
         return NULL;
     conn->fd = fd;
-    conn->local = conn_is_local(connection);
+    const struct sockaddr *address = conn_address(connection);
+    conn->local = address && address->sa_family == AF_UNIX;
+    conn->peer = vg_address_of(address);
     vg_http_limit_open(conn);
     vg_http_set_deadline(conn, vg_http_limit_patience(conn, config->header_timeout));
     VG_LOCK(&lock);

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "server/address.h"
 #include "server/entity_tag.h"
 #include "server/http_limit.h"
 #include "server/http_mhd_compat.h"
@@ -33,6 +34,7 @@ struct vg_http_conn {
     struct vg_http_conn *next, **link;
     int fd;
     bool local;              /* unix socket */
+    struct vg_address peer;  /* who is at the other end: the client, or a proxy */
     bool checked, certified; /* whether it showed a valid client certificate */
     char subject[sizeof(((struct vg_request *)0)->principal)]; /* that one's */
     unsigned char subject_hash[VG_CALLER_SIZE];
@@ -53,7 +55,8 @@ struct vg_http_headers {
         *transfer_encoding, *accept, *accept_encoding, *authorization, *origin,
         *request_id, *if_none_match, *if_match, *idempotency_key, *fetch_site,
         *traceparent, *cache_control, *last_event_id, *connection, *upgrade,
-        *websocket_key, *websocket_version, *websocket_protocol;
+        *websocket_key, *websocket_version, *websocket_protocol, *forwarded,
+        *forwarded_for;
     unsigned int n_host, n_length, n_encoding, n_type, n_authorization, n_key, n_origin,
         n_fetch_site;
     size_t n_fields, total; /* of all fields; total in bytes */
@@ -88,10 +91,11 @@ struct vg_http_call {
     bool begun, dispatched, suspended, close, gzip;
     bool old; /* HTTP/1.0 */
     struct vg_http_headers headers;
-    struct vg_mhd_target at; /* in libmicrohttpd's buffer */
-    const char *allow;       /* for 405 and OPTIONS; borrowed from the router */
-    char *origin;            /* allowed origin to name in the answer; owned */
-    char *traceparent;       /* for the log; owned */
+    struct vg_mhd_target at;  /* in libmicrohttpd's buffer */
+    const char *allow;        /* for 405 and OPTIONS; borrowed from the router */
+    struct vg_address client; /* whose request it is, as trusted proxies say */
+    char *origin;             /* allowed origin to name in the answer; owned */
+    char *traceparent;        /* for the log; owned */
     size_t body_size, body_limit;
     uint64_t payer; /* whose budget the body is of: http_limit.c's */
     int status;     /* of the answer */
@@ -132,6 +136,9 @@ int vg_http_negotiate_body(struct vg_http_call *call, const struct vg_config *co
  * Host. -1: the request's error is set. */
 int vg_http_take_authority(struct vg_http_call *call);
 
+/* Makes the target what stands below --path-prefix, or notes that it is outside. */
+void vg_http_take_prefix(struct vg_http_call *call);
+
 /* Appends a piece of the body. -1: too large or out of memory, the request's error is
  * set. */
 int vg_http_take_body(struct vg_http_call *call, const char *data, size_t n);
@@ -149,6 +156,13 @@ void vg_http_build_response(struct vg_http_call *call, struct vg_reply *reply,
 /* Gives up the call's response: libmicrohttpd has its own reference, or it is not sent.
  */
 void vg_http_release_response(struct vg_http_call *call);
+
+/* Who may say on whose behalf it asks (--trusted-proxy). -1: out of memory. */
+int vg_http_clients_start(const struct vg_config *config);
+void vg_http_clients_stop(void);
+
+/* Fills call->client by the connection's peer and the header. */
+void vg_http_find_client(struct vg_http_call *call);
 
 /* Tokens: reads the file (again). -1: said on the log, the old ones are kept. */
 int vg_http_auth_load(const char *path);

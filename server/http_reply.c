@@ -84,11 +84,25 @@ static void add_provenance(const struct vg_reply *reply, struct MHD_Response **r
     add_header(response, "Age", text);
 }
 
+static void add_location(const char *location, struct MHD_Response **response)
+{
+    vg_autofree char *whole = NULL;
+
+    if (!location || !*vg_path_prefix()) {
+        add_header(response, "Location", location);
+    } else if (asprintf(&whole, "%s%s", vg_path_prefix(), location) >= 0) {
+        add_header(response, "Location", whole);
+    } else if (*response) {
+        MHD_destroy_response(*response);
+        *response = NULL;
+    }
+}
+
 static void add_common(const struct vg_http_call *call, const struct vg_reply *reply,
                        struct MHD_Response **response)
 {
     add_header(response, "X-Request-Id", call->rq->id);
-    add_header(response, "Location", reply->location);
+    add_location(reply->location, response);
     add_header(response, "Link", reply->link);
     add_provenance(reply, response);
     char applied[48];
@@ -347,14 +361,17 @@ void vg_http_log_access(const struct vg_http_call *call)
     if (!call->begun || !vg_log_enabled(VG_LOG_INFO, "access"))
         return;
     /* not the query: a client may have put a secret there by mistake */
-    bool query = rq->target[rq->path_length] != '\0';
-    vg_autofree char *path = query ? strndup(rq->target, rq->path_length) : NULL;
+    bool whole = rq->target[rq->path_length] == '\0' && !*vg_path_prefix();
+    vg_autofree char *path = whole ? NULL : vg_request_path(rq);
+    char client[VG_ADDRESS_SIZE];
+    vg_address_write(&call->client, client);
     const struct vg_log_field fields[] = {
         VG_LOG_TEXT("method", rq->method_name),
-        VG_LOG_TEXT("path", query ? path : rq->target),
+        VG_LOG_TEXT("path", whole ? rq->target : path),
         VG_LOG_NUMBER("status", call->status),
         VG_LOG_NUMBER("durationUs", (vg_now_ns() - rq->start_ns) / 1000),
         VG_LOG_TEXT("host", vg_host_name(rq)),
+        VG_LOG_TEXT("client", client),
         VG_LOG_TEXT("principal", rq->principal[0] ? rq->principal : "-"),
         VG_LOG_TEXT("requestId", rq->id),
         VG_LOG_TEXT("traceparent", call->traceparent),

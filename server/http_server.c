@@ -266,6 +266,7 @@ static int identify(struct vg_http_call *call, const char *method, const char *v
     const char *id;
 
     vg_http_read_headers(call);
+    vg_http_find_client(call);
     rq->method = vg_method_parse(method);
     rq->method_name = rq->method ? vg_method_name(rq->method) : "?";
     rq->prefer = call->headers.prefer;
@@ -287,6 +288,7 @@ static int identify(struct vg_http_call *call, const char *method, const char *v
         call->traceparent = strdup(call->headers.traceparent);
     if (rq->error.status || vg_http_take_authority(call) < 0)
         return -1;
+    vg_http_take_prefix(call);
     return vg_http_check(call, version, config);
 }
 
@@ -301,6 +303,15 @@ static int check_target(struct vg_request *rq)
         return -1;
     }
     return 0;
+}
+
+static int check_prefix(struct vg_request *rq)
+{
+    if (!rq->outside)
+        return 0;
+    vg_error_set(&rq->error, VG_E_NOT_FOUND, "All there is here is below %s",
+                 vg_path_prefix());
+    return -1;
 }
 
 /* What libmicrohttpd let through, and what others on the way would read otherwise (RFC
@@ -331,7 +342,7 @@ static int judge_header(struct vg_http_call *call, const char *method,
         return -1;
     if (rq->method == VG_OPTIONS && strcmp(rq->target, "*") == 0)
         return 0;
-    if (vg_request_parse_target(rq, rq->target) < 0)
+    if (check_prefix(rq) < 0 || vg_request_parse_target(rq, rq->target) < 0)
         return -1;
     if (rq->method == VG_OPTIONS)
         return 0;
@@ -463,6 +474,7 @@ void vg_http_on_library_log(void)
     call->begun = call->close = call->conn->lingers = true;
     make_request_id(call->rq->id);
     call->rq->method_name = "?";
+    vg_http_find_client(call);
     if (!vg_http_conn_claim(call->conn))
         return;
     struct vg_reply reply = vg_fail(call->rq);
@@ -546,7 +558,7 @@ void vg_http_on_completed(void *data, struct MHD_Connection *connection, void **
 int vg_http_start(const struct vg_config *cfg)
 {
     config = cfg;
-    if (vg_mhd_self_test() < 0)
+    if (vg_mhd_self_test() < 0 || vg_http_clients_start(config) < 0)
         return -1;
     if (config->token_file && vg_http_auth_load(config->token_file) < 0)
         return -1;
@@ -580,4 +592,5 @@ void vg_http_stop(void)
     vg_http_close();
     vg_http_conns_stop();
     vg_http_auth_free();
+    vg_http_clients_stop();
 }

@@ -7,6 +7,24 @@
 #include <string.h>
 #include <strings.h>
 
+void vg_http_take_prefix(struct vg_http_call *call)
+{
+    struct vg_request *rq = call->rq;
+    const char *prefix = vg_path_prefix();
+    size_t n = strlen(prefix);
+
+    if (n == 0 || strcmp(rq->target, "*") == 0)
+        return;
+    rq->outside = rq->path_length < n || memcmp(rq->target, prefix, n) != 0 ||
+                  (rq->path_length > n && rq->target[n] != '/');
+    if (rq->outside)
+        return;
+    bool bare = rq->path_length == n; /* the prefix alone is the root, too */
+    rq->target[0] = '/';
+    memmove(rq->target + bare, rq->target + n, strlen(rq->target + n) + 1);
+    rq->path_length = strcspn(rq->target, "?");
+}
+
 /* The length of "http://" or "https://"; 0: the target does not begin with it. */
 static size_t scheme_length(const char *target)
 {

@@ -183,7 +183,8 @@ static char *next_target(const struct vg_request *rq, const char *cursor)
     vg_autofree char *encoded = vg_percent_encode(cursor);
     char *target = NULL;
 
-    if (!path || !encoded || asprintf(&target, "%s?after=%s", path, encoded) < 0)
+    if (!path || !encoded ||
+        asprintf(&target, "%s%s?after=%s", vg_path_prefix(), path, encoded) < 0)
         return NULL;
     for (unsigned int i = 0; i < rq->n_query; i++) {
         vg_autofree char *before = target;
@@ -223,7 +224,7 @@ struct vg_reply vg_reply_problem(const struct vg_request *rq,
     if (!problem)
         return make_oom();
 
-    vg_autofree char *path = strndup(rq->target ? rq->target : "", rq->path_length);
+    vg_autofree char *path = vg_request_path(rq);
     json_object_set_new(problem, "instance", vg_json_text(path ? path : ""));
     json_object_set_new(problem, "requestId", vg_json_text(rq->id));
     const char *host = e.host ? e.host : vg_host_name(rq);

@@ -70,7 +70,8 @@ struct vg_request {
     unsigned int n_segments;
     unsigned int first_segment; /* past "/hosts/NAME" */
     size_t path_length;         /* of target, without the query */
-    struct vg_pair *query;      /* owned */
+    bool outside;          /* not below --path-prefix, which target is without else */
+    struct vg_pair *query; /* owned */
     unsigned int n_query;
     enum vg_accept accept;
     enum vg_body_kind body_kind;
@@ -130,6 +131,9 @@ struct vg_request {
     void *done_data;
 };
 
+/* Sets what vg_path_prefix() gives; borrowed, NULL: nothing. No thread may run yet. */
+void vg_path_prefix_start(const char *prefix);
+
 /* One reference; NULL when out of memory. */
 struct vg_request *vg_request_new(void);
 struct vg_request *vg_request_ref(struct vg_request *rq);
@@ -151,6 +155,10 @@ int vg_request_parse_target(struct vg_request *rq, const char *target);
 /* Refuses a query that is no text: what it says may end in JSON. -1: the request's error
  * is set. */
 int vg_request_check_query(struct vg_request *rq);
+
+/* The path as the client sent it, without the query. Owned by the caller; NULL: out of
+ * memory. */
+char *vg_request_path(const struct vg_request *rq);
 
 /* Parses and checks the body that was received, as its kind says. -1: error is set. */
 int vg_request_parse_body(struct vg_request *rq);

@@ -18,7 +18,7 @@ build=(gcc make pkg-config libvirt0 libvirt-dev libmicrohttpd-dev libjansson-dev
 test=(libcmocka-dev libcurl4-gnutls-dev libvirt-daemon libvirt-daemon-system
     libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 qemu-utils python3-libvirt
     python3-jsonschema python3-prometheus-client curl jq openssl iproute2 util-linux procps
-    prometheus xz-utils)
+    prometheus xz-utils haproxy nginx)
 # A real browser, for what no other client shows.
 browser=(chromium)
 lint=(clang clang-format clang-tidy libclang-rt-dev cppcheck shellcheck valgrind jq)
@@ -94,18 +94,18 @@ apt() {
 }
 # Debian starts what it installs, and at every boot. The tests run these themselves, on ports and
 # data of their own: as services nobody asked for them.
-idle=(prometheus prometheus-libvirt-exporter)
+idle=(prometheus prometheus-libvirt-exporter haproxy nginx)
 policy=/usr/sbin/policy-rc.d
 own_policy=false
 forget_policy() {
     ! $own_policy || "${root[@]}" rm -f "$policy"
 }
-if [[ " ${absent[*]} " == *" prometheus"* ]] && ! [ -e "$policy" ]; then
+if [[ " ${absent[*]} " =~ \ (prometheus|haproxy|nginx) ]] && ! [ -e "$policy" ]; then
     trap forget_policy EXIT
     own_policy=true
     "${root[@]}" tee "$policy" >/dev/null <<'POLICY'
 #!/bin/sh
-case "$*" in *prometheus*) exit 101 ;; esac
+case "$*" in *prometheus* | *haproxy* | *nginx*) exit 101 ;; esac
 exit 0
 POLICY
     "${root[@]}" chmod 755 "$policy"

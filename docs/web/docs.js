@@ -9,7 +9,8 @@ const here = new URL(".", location.href).href.replace(/\/$/, "");
 // "Try it out" asks this gateway; the page's policy lets it ask no other.
 function pointHere(item) {
   for (const server of item.servers ?? []) {
-    server.url = server.url.replace("{origin}", here);
+    // what --path-prefix has put there is part of the address already
+    server.url = server.url.replace(/^\{origin\}.*?((\/hosts\/\{host\})?)$/, `${here}$1`);
     delete server.variables.origin;
   }
 }

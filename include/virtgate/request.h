@@ -32,6 +32,10 @@ struct vg_error *vg_request_error(struct vg_request *rq);
 /* The name of the host the request is for ("default" on bare paths). Borrowed. */
 const char *vg_host_name(const struct vg_request *rq);
 
+/* What stands before every path of the gateway (--path-prefix), "" for nothing; to be put
+ * before paths in answers (Location and Link are given without it). Static. */
+const char *vg_path_prefix(void);
+
 /* The path up to and including the host: "" on bare paths, else "/hosts/NAME", encoded;
  * for links. Borrowed. */
 const char *vg_host_prefix(const struct vg_request *rq);

@@ -84,8 +84,10 @@ class Gateway:
                 self.port = int(found[1])
                 break
             time.sleep(0.05)
+        self.prefix = options[options.index("--path-prefix") + 1] if "--path-prefix" in options \
+            else ""
         for _ in range(200):
-            if Client(self.port).send("GET", "/health/ready")[0] == 200:
+            if Client(self.port).send("GET", self.prefix + "/health/ready")[0] == 200:
                 return
             time.sleep(0.05)
 

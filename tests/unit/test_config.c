@@ -30,6 +30,10 @@ static void sample(enum vg_config_index i, int k, char *out, size_t size)
         (void)snprintf(out, size, "127.0.0.1:%d", k);
     else if (i == VG_CONFIG_I_cors_origins)
         (void)snprintf(out, size, "https://h%d.example", k);
+    else if (i == VG_CONFIG_I_trusted_proxies)
+        (void)snprintf(out, size, "2001:db8::/%d", k + 32);
+    else if (i == VG_CONFIG_I_path_prefix)
+        (void)snprintf(out, size, "/virt/%d", k);
     else if (i == VG_CONFIG_I_log_filters || i == VG_CONFIG_I_log_outputs)
         (void)snprintf(out, size, "%d:syslog:x", k + 1);
     else if (i == VG_CONFIG_I_log_format)

@@ -7,8 +7,8 @@
 
 #define KEYS                                                                             \
     "connect, host, listen, read-only, local-dir, token-file, tls-cert, tls-key, "       \
-    "tls-client-ca, cors-origin, allowed-host, allow-insecure, allow-unsafe-uri, "       \
-    "log-level, "                                                                        \
+    "tls-client-ca, cors-origin, allowed-host, trusted-proxy, path-prefix, "             \
+    "allow-insecure, allow-unsafe-uri, log-level, "                                      \
     "log-filters, log-outputs, log-format, http-threads, max-connections, "              \
     "max-connections-per-address, health-connections, "                                  \
     "max-json-bytes, max-xml-bytes, "                                                    \
@@ -20,6 +20,9 @@
     "expected NAME=URI, NAME being 1 to 64 of A-Z a-z 0-9 . _ - and not `-` alone"
 #define SECTION_FORM                                                                     \
     "expected [host NAME], NAME being 1 to 64 of A-Z a-z 0-9 . _ - and not `-` alone"
+#define PREFIX_FORM                                                                      \
+    "expected a path as /virt, of A-Z a-z 0-9 . _ ~ - and 100 characters at most, "      \
+    "without a slash at its end, not "
 #define LINE_FORM "expected `NAME = VALUE`, [virtgate] or [host NAME]"
 #define NO_CERTIFICATE                                                                   \
     "does not hold certificates in PEM (`-----BEGIN CERTIFICATE-----`): No certificate " \
@@ -83,6 +86,17 @@ static void test_command_line_messages(void **state)
         {{.args = {"--allowed-host=a:80"}},
          "--allowed-host: expected a name or address as in the header Host, without a "
          "port, not `a:80`"},
+        {{.args = {"--trusted-proxy=proxy.example"}},
+         "--trusted-proxy: expected an IPv4 or IPv6 address, ADDRESS/BITS or unix, not "
+         "`proxy.example`"},
+        {{.args = {"--trusted-proxy=10.0.0.0/33"}},
+         "--trusted-proxy: expected an IPv4 or IPv6 address, ADDRESS/BITS or unix, not "
+         "`10.0.0.0/33`"},
+        {{.args = {"--path-prefix=virt"}}, "--path-prefix: " PREFIX_FORM "`virt`"},
+        {{.args = {"--path-prefix=/"}}, "--path-prefix: " PREFIX_FORM "`/`"},
+        {{.args = {"--path-prefix=/virt/"}}, "--path-prefix: " PREFIX_FORM "`/virt/`"},
+        {{.args = {"--path-prefix=/a/../b"}}, "--path-prefix: " PREFIX_FORM "`/a/../b`"},
+        {{.args = {"--path-prefix=/a%20b"}}, "--path-prefix: " PREFIX_FORM "`/a%20b`"},
         {{.args = {"--connect=u:pw"}},
          "--connect: " URI_FORM("after the scheme there is no slash")},
         {{.args = {"--host=a=/pw"}}, "--host: " URI_FORM("it has no scheme")},
