@@ -175,8 +175,8 @@ void vg_http_auth_watch(const char *path);
 /* Another number whenever there are other tokens. */
 unsigned int vg_http_auth_generation(void);
 
-/* Whether a caller still has that role, and until when (0: for ever). Without a token file
- * everybody does. */
+/* Whether a caller still has that role, and until when (0: for ever). Without a token
+ * file everybody does. */
 bool vg_http_auth_holds(const unsigned char caller[VG_CALLER_SIZE], enum vg_role role,
                         time_t *ret_until);
 
