@@ -120,7 +120,7 @@ struct vg_request {
     bool abandoned;             /* its client has gone; guarded by the operations' lock */
     bool again;                 /* its connection broke, or what it recalled was wrong */
     bool moved;                 /* off the lane for reads: see vg_move() */
-    bool begun;                 /* a worker took it; guarded by the lane's lock */
+    atomic_bool begun;          /* a worker took it: its change may have been made */
     /* Of vg_marks_now(), when the last came who waits for this answer; 0: not known. */
     uint64_t marks_from;
     struct vg_error error;

@@ -25,7 +25,8 @@
 #define START_PATIENCE   (VG_SECOND_NS / 4)
 
 static pthread_mutex_t tried_lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t tried_wake = PTHREAD_COND_INITIALIZER;
+static pthread_cond_t tried_wake;
+static pthread_once_t tried_once = PTHREAD_ONCE_INIT;
 
 /* ---- small things ------------------------------------------------------------------ */
 
@@ -299,8 +300,14 @@ static bool rest(struct vg_host *host, int64_t ns, bool wake_when_suspect)
     return !host->stopping;
 }
 
+static void make_tried_wake(void)
+{
+    vg_cond_init(&tried_wake);
+}
+
 static void note_tried(struct vg_host *host)
 {
+    pthread_once(&tried_once, make_tried_wake);
     VG_LOCK(&tried_lock);
     host->tried = true;
     pthread_cond_broadcast(&tried_wake);
@@ -411,14 +418,12 @@ void vg_keeper_suspect(struct vg_host *host)
 
 void vg_keeper_await_first(struct vg_host *hosts, size_t n)
 {
-    struct timespec ts;
-    clock_gettime(CLOCK_REALTIME, &ts);
-    ts.tv_nsec += START_PATIENCE;
-    ts.tv_sec += ts.tv_nsec / VG_SECOND_NS;
-    ts.tv_nsec %= VG_SECOND_NS;
+    const struct timespec until = vg_from_now(START_PATIENCE);
+
+    pthread_once(&tried_once, make_tried_wake);
     VG_LOCK(&tried_lock);
     int rc = 0;
     for (size_t i = 0; i < n; i++)
         while (!hosts[i].tried && rc != ETIMEDOUT)
-            rc = pthread_cond_timedwait(&tried_wake, &tried_lock, &ts);
+            rc = pthread_cond_timedwait(&tried_wake, &tried_lock, &until);
 }

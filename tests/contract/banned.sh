@@ -22,6 +22,15 @@ calls() { # regex [file not looked at]
     done
 }
 
+# Uses of a name that is no function, in all files but one.
+names() { # regex [file not looked at]
+    local file
+    for file in "${files[@]}"; do
+        [ "$file" != "${2:-}" ] || continue
+        grep -nE "(^|[^A-Za-z0-9_])($1)($|[^A-Za-z0-9_])" <<<"${code[$file]}" | sed "s|^|$file:|" || true
+    done
+}
+
 # Functions that read a number and never look at errno: lines FILE:LINE.
 unchecked_numbers() {
     local file
@@ -57,5 +66,7 @@ check "no mktemp, tmpnam: races" "$(calls 'mktemp|tmpnam|tempnam')"
 check "no asctime, localtime...: not for threads" "$(calls 'asctime|ctime|gmtime|localtime|strerror_l')"
 check "no exit outside main" "$(calls 'exit|_exit|_Exit|quick_exit' server/main.c)"
 check "no setjmp, longjmp: cleanups would not run" "$(calls 'setjmp|longjmp')"
+check "no wait by the wall clock, which may step: vg_cond_init" \
+    "$(names 'PTHREAD_COND_INITIALIZER|pthread_cond_init' server/clock.h)"
 check "no JSON by printf" "$(printed_json)"
 finish
