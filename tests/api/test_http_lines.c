@@ -27,6 +27,7 @@ struct row {
     size_t size;
     long status;
     bool foreign; /* libmicrohttpd's own words: not a problem */
+    bool silent;  /* libmicrohttpd 1.0 closes the connection without a word */
 };
 #define ROW(name, bytes, ...)                                                            \
     {                                                                                    \
@@ -52,8 +53,10 @@ static const struct row refused[] = {
     ROW("NUL in a length", POST "Content-Length: 0\0 5\r\n\r\n", 400),
     ROW("NUL in a name", GET "A\0B: c\r\n\r\n", 400, true),
     ROW("NUL begins a line", GET "\0A: b\r\n\r\n", 400),
-    ROW("NUL in the target", "GET /version\0x HTTP/1.1\r\n" H "\r\n", 400),
-    ROW("NUL in the query", "GET /domains?\0x HTTP/1.1\r\n" H "\r\n", 400),
+    ROW("NUL in the target", "GET /version\0x HTTP/1.1\r\n" H "\r\n", 400,
+        .silent = true),
+    ROW("NUL in the query", "GET /domains?\0x HTTP/1.1\r\n" H "\r\n", 400,
+        .silent = true),
     ROW("no name", GET ": b\r\n\r\n", 400),
     ROW("no name before others", GET ": b\r\nA: b\r\n\r\n", 400),
     ROW("neither name nor value", GET ":\r\n\r\n", 400),
@@ -97,7 +100,10 @@ static const struct row served[] = {
     ROW("a query", "GET /domains?fields=name&state=active HTTP/1.1\r\n" H "\r\n", 200),
     ROW("no length", POST "\r\n", 204),
     ROW("length 0", POST "Content-Length: 0\r\n\r\n", 204),
-    ROW("chunks", CHUNK "1;a=b\r\n{\r\n1\r\n}\r\n0\r\n\r\n", 204),
+    ROW("chunks", CHUNK "1\r\n{\r\n1\r\n}\r\n0\r\n\r\n", 204),
+#if MHD_VERSION < 0x01000000 /* 1.0.1 refuses every extension as malformed */
+    ROW("an extension of a chunk", CHUNK "1;a=b\r\n{\r\n1\r\n}\r\n0\r\n\r\n", 204),
+#endif
     ROW("a trailer", CHUNK "2\r\n{}\r\n0\r\nA: b\r\nC: d\r\n\r\n", 204),
 };
 
@@ -135,6 +141,8 @@ static void run_refused(int port, const struct row *row)
     close(fd);
     snprintf(status, sizeof(status), "HTTP/1.1 %ld ", row->status);
     bool ours = MHD_VERSION < 0x01000000 && !row->foreign;
+    if (MHD_VERSION >= 0x01000000 && row->silent && !*text)
+        return;
     check_that(count_answers(text) == 1 && strncmp(text, status, strlen(status)) == 0 &&
                    strcasestr(text, "Connection: close") &&
                    (!ours || strstr(text, "urn:virtgate:error:")),
