@@ -90,14 +90,15 @@ choose() { # suite
 
 # Runs a suite's tests side by side, one at a time on each of $lanes.
 run_suite() { # suite
-    local name lane running=() idle=("${lanes[@]}")
-    while read -r name; do
-        [ ${#idle[@]} -gt 0 ] || report_ended
+    local name lane chosen running=() idle=("${lanes[@]}")
+    mapfile -t chosen < <(names "$1")
+    for name in "${chosen[@]}"; do
+        while [ ${#idle[@]} = 0 ]; do report_ended; done
         lane=${idle[0]}
         idle=("${idle[@]:1}")
         on_lane "$1" "$lane" "$name" &
         running+=("$name=$lane")
-    done < <(names "$1")
+    done
     while [ ${#running[@]} -gt 0 ]; do report_ended; done
     find "$work/$1" -name '*.record' -exec cat {} + >>"$VG_RECORD" 2>/dev/null
 }
