@@ -236,7 +236,7 @@ int vg_http_check(struct vg_http_call *call, const char *version,
     struct vg_http_headers *h = &call->headers;
     struct vg_error *e = &call->rq->error;
     call->old = strcmp(version, "HTTP/1.0") == 0;
-    call->close = call->old; /* without keep-alive */
+    call->close = call->close || call->old; /* without keep-alive */
     const char *fault = find_version_fault(call, version);
     if (fault)
         return refuse_framing(call, fault);
