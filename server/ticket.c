@@ -74,6 +74,20 @@ static char *spell_path(const struct vg_request *rq)
     return vg_take(&path);
 }
 
+/* What is wrong with the path is wrong with an argument; the rest as it is. */
+static void fail_path(struct vg_request *rq, const char *path, struct vg_error *e)
+{
+    if (e->status == 403 || e->status >= 500) {
+        rq->error = *e;
+        *e = (struct vg_error){0};
+        return;
+    }
+    vg_error_set(&rq->error, VG_E_INVALID_VALUE,
+                 "'path' is '%.200s', where there is no event stream and no "
+                 "WebSocket; '/events' is one, '/domains/NAME/console' another",
+                 path);
+}
+
 /* GET of that path, as this caller might send it; NULL: the request's error is set. */
 static struct vg_request *route_path(struct vg_request *rq, const char *path)
 {
@@ -86,24 +100,11 @@ static struct vg_request *route_path(struct vg_request *rq, const char *path)
     }
     inner->method = VG_GET;
     inner->method_name = "GET";
-    int rc = vg_request_parse_target(inner, path);
-    if (rc == 0)
-        rc = vg_app_route(inner, &allow);
-    if (rc == 0 && !(inner->route->flags & (VG_STREAMS | VG_UPGRADES)))
-        rc = -1;
-    if (rc < 0)
-        vg_error_set(&rq->error, VG_E_INVALID_VALUE,
-                     "'path' is '%.200s', where there is no event stream and no "
-                     "WebSocket; '/events' is one, '/domains/NAME/console' another",
-                     path);
-    else
-        rc = vg_app_permit(inner, rq->role);
-    if (rc == 0)
+    if (vg_request_parse_target(inner, path) == 0 && vg_app_route(inner, &allow) == 0 &&
+        inner->route->flags & (VG_STREAMS | VG_UPGRADES) &&
+        vg_app_permit(inner, rq->role) == 0)
         return inner;
-    if (!rq->error.status) {
-        rq->error = inner->error;
-        inner->error = (struct vg_error){0};
-    }
+    fail_path(rq, path, &inner->error);
     vg_request_unref(inner);
     return NULL;
 }

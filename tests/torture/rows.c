@@ -62,6 +62,8 @@ const struct row torture_rows[] = {
     {"GET", "/domains/test/interfaces", .status = 200},
     {"GET", "/domains/test/interfaces/testnet0/parameters", .status = 200},
     {"GET", "/domains/test/memory/peek?size=64", "Accept: application/octet-stream\r\n", .status = 200},
+    {"POST", "/tickets", JSON_TYPE, "{\"path\": \"/domains/a/console\"}", 201, .volatile_body = true},
+    {"GET", "/events?wait=0&ticket=0123456789012345678901234567890123456789", .status = 401},
     {"POST", "/domain-stats", JSON_TYPE, "{\"domains\": [\"test\"], \"groups\": [\"state\"]}", 200, .volatile_body = true},
     {"GET", "/domains/test/vcpu-pins", .status = 200},
     {"GET", "/domains/test/cpu-stats", .status = 200, .volatile_body = true},
