@@ -219,7 +219,7 @@ const struct vg_route vg_routes_domain_blockjob[] = {
     {VG_POST, "/domains/{domain}/disks/{disk}/pull", "pullDomainDisk", VG_ADMIN | VG_JOB | VG_ARGS, pull_disk},
     {VG_POST, "/domains/{domain}/disks/{disk}/rebase", "rebaseDomainDisk", VG_ADMIN | VG_JOB | VG_ARGS, rebase_disk},
     {VG_POST, "/domains/{domain}/disks/{disk}/commit", "commitDomainDisk", VG_ADMIN | VG_JOB | VG_ARGS, commit_disk},
-    {VG_POST, "/domains/{domain}/disks/{disk}/copy", "copyDomainDisk", VG_ADMIN | VG_JOB | VG_ARGS, copy_disk},
+    {VG_POST, "/domains/{domain}/disks/{disk}/copy", "copyDomainDisk", VG_ADMIN | VG_JOB | VG_ARGS | VG_DOCUMENT, copy_disk},
     {VG_GET, "/domains/{domain}/disks/{disk}/job", "getDomainDiskJob", VG_READ | VG_ARGS | VG_SHARED, get_job},
     {VG_PATCH, "/domains/{domain}/disks/{disk}/job", "setDomainDiskJobSpeed", VG_OPERATE | VG_ARGS, set_job_speed},
     {VG_DELETE, "/domains/{domain}/disks/{disk}/job", "endDomainDiskJob", VG_ADMIN | VG_ARGS, end_job},

@@ -173,12 +173,12 @@ static struct vg_reply convert_to_native(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_domain_config[] = {
-    {VG_PUT, "/domains/{domain}", "replaceDomain", VG_ADMIN | VG_ARGS, replace_domain},
-    {VG_PATCH, "/domains/{domain}", "patchDomain", VG_OPERATE | VG_ARGS, patch_domain},
+    {VG_PUT, "/domains/{domain}", "replaceDomain", VG_ADMIN | VG_ARGS | VG_DOCUMENT, replace_domain},
+    {VG_PATCH, "/domains/{domain}", "patchDomain", VG_OPERATE | VG_ARGS | VG_DOCUMENT, patch_domain},
     {VG_GET, "/domains/{domain}/xml", "getDomainXml", VG_READ | VG_ARGS | VG_SHARED | VG_GIVES_XML | VG_ONLY_XML, get_domain_xml},
     {VG_PUT, "/domains/{domain}/xml", "redefineDomain", VG_ADMIN | VG_ARGS | VG_XML, redefine_domain},
-    {VG_POST, "/connection/domain-xml-from-native", "convertNativeConfig", VG_ADMIN | VG_ARGS, convert_from_native},
-    {VG_POST, "/connection/domain-xml-to-native", "convertDomainXml", VG_ADMIN | VG_ARGS, convert_to_native},
+    {VG_POST, "/connection/domain-xml-from-native", "convertNativeConfig", VG_ADMIN | VG_ARGS | VG_DOCUMENT, convert_from_native},
+    {VG_POST, "/connection/domain-xml-to-native", "convertDomainXml", VG_ADMIN | VG_ARGS | VG_DOCUMENT, convert_to_native},
     {0},
 };
 /* clang-format on */

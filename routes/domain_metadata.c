@@ -125,7 +125,7 @@ static struct vg_reply remove_metadata(struct vg_request *rq)
 /* clang-format off */
 const struct vg_route vg_routes_domain_metadata[] = {
     {VG_GET, "/domains/{domain}/metadata", "getDomainMetadata", VG_READ | VG_ARGS | VG_SHARED, get_metadata},
-    {VG_PUT, "/domains/{domain}/metadata", "setDomainMetadata", VG_OPERATE | VG_ARGS, set_metadata},
+    {VG_PUT, "/domains/{domain}/metadata", "setDomainMetadata", VG_OPERATE | VG_ARGS | VG_DOCUMENT, set_metadata},
     {VG_DELETE, "/domains/{domain}/metadata", "removeDomainMetadata", VG_OPERATE | VG_ARGS, remove_metadata},
     {0},
 };

@@ -326,7 +326,7 @@ static struct vg_reply start_postcopy(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_domain_migration[] = {
-    {VG_POST, "/domains/{domain}/migrate", "migrateDomain", VG_ADMIN | VG_LONG | VG_ARGS, migrate_domain},
+    {VG_POST, "/domains/{domain}/migrate", "migrateDomain", VG_ADMIN | VG_LONG | VG_ARGS | VG_DOCUMENT, migrate_domain},
     {VG_GET, "/domains/{domain}/migration", "getMigration", VG_ADMIN | VG_SHARED, get_migration},
     {VG_PATCH, "/domains/{domain}/migration", "tuneMigration", VG_ADMIN | VG_ARGS, tune_migration},
     {VG_POST, "/domains/{domain}/migration/postcopy", "startPostcopy", VG_ADMIN, start_postcopy},

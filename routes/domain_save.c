@@ -278,14 +278,14 @@ static struct vg_reply dump_domain(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_domain_save[] = {
-    {VG_POST, "/domains/{domain}/save", "saveDomain", VG_ADMIN | VG_LONG | VG_ARGS, save_domain},
+    {VG_POST, "/domains/{domain}/save", "saveDomain", VG_ADMIN | VG_LONG | VG_ARGS | VG_DOCUMENT, save_domain},
     {VG_GET, "/domains/{domain}/managed-save", "getManagedSave", VG_READ, get_managed_save},
     {VG_POST, "/domains/{domain}/managed-save", "managedSaveDomain", VG_OPERATE | VG_LONG | VG_ARGS, make_managed_save},
     {VG_DELETE, "/domains/{domain}/managed-save", "removeManagedSave", VG_OPERATE, remove_managed_save},
     {VG_GET, "/domains/{domain}/managed-save/xml", "getManagedSaveXml", VG_READ | VG_ARGS | VG_SHARED | VG_GIVES_XML | VG_ONLY_XML, get_managed_save_xml},
     {VG_PUT, "/domains/{domain}/managed-save/xml", "setManagedSaveXml", VG_ADMIN | VG_ARGS | VG_XML, set_managed_save_xml},
     {VG_POST, "/domains/{domain}/dump", "dumpDomain", VG_ADMIN | VG_LONG | VG_ARGS, dump_domain},
-    {VG_POST, "/save-images/restore", "restoreSaveImage", VG_ADMIN | VG_LONG | VG_ARGS, restore_image},
+    {VG_POST, "/save-images/restore", "restoreSaveImage", VG_ADMIN | VG_LONG | VG_ARGS | VG_DOCUMENT, restore_image},
     {VG_GET, "/save-images/xml", "getSaveImageXml", VG_ADMIN | VG_ARGS | VG_GIVES_XML | VG_ONLY_XML, get_image_xml},
     {VG_PUT, "/save-images/xml", "setSaveImageXml", VG_ADMIN | VG_ARGS | VG_XML, set_image_xml},
     {0},

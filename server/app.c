@@ -20,6 +20,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define MAX_PARSED_HERE ((size_t)64 * 1024)
+
 static bool read_only;
 static int64_t read_deadline_ns, change_deadline_ns, operation_deadline_ns;
 
@@ -237,11 +239,19 @@ int vg_app_permit(struct vg_request *rq, enum vg_role role)
 
 /* ---- running ----------------------------------------------------------------------- */
 
+/* What takes long to parse holds up no network thread: a worker parses it. */
+static bool parsed_later(const struct vg_request *rq)
+{
+    const unsigned int here = VG_LOCAL | VG_WATCH;
+    return rq->body_length > MAX_PARSED_HERE && rq->route->flags & VG_ARGS &&
+           !(rq->route->flags & here);
+}
+
 /* What is wrong with a request before any handler sees it. */
 static int check_input(struct vg_request *rq)
 {
     if (vg_request_check_query(rq) < 0 || vg_request_common_args(rq) < 0 ||
-        vg_request_parse_body(rq) < 0)
+        (!parsed_later(rq) && vg_request_parse_body(rq) < 0))
         return -1;
     return rq->route->flags & VG_ARGS ? 0 : vg_request_refuse_args(rq);
 }

@@ -104,7 +104,7 @@ int vg_request_parse_body(struct vg_request *rq)
 {
     json_error_t at;
 
-    if (rq->body_kind != VG_BODY_JSON || rq->body_length == 0)
+    if (rq->body_kind != VG_BODY_JSON || rq->body_length == 0 || rq->json)
         return 0;
     (void)vg_json_lost_memory();
     rq->json = json_loadb(rq->body, rq->body_length, JSON_REJECT_DUPLICATES, &at);

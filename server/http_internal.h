@@ -139,6 +139,9 @@ int vg_http_take_authority(struct vg_http_call *call);
 /* Makes the target what stands below --path-prefix, or notes that it is outside. */
 void vg_http_take_prefix(struct vg_http_call *call);
 
+/* Sets the request's error to what says how large a body may be; always -1. */
+int vg_http_fail_size(struct vg_http_call *call);
+
 /* Appends a piece of the body. -1: too large or out of memory, the request's error is
  * set. */
 int vg_http_take_body(struct vg_http_call *call, const char *data, size_t n);

@@ -131,7 +131,8 @@ void vg_http_limit_start(const struct vg_config *config)
 {
     /* one body of the largest size is always accepted */
     size_t largest =
-        larger((size_t)config->max_json_bytes, (size_t)config->max_xml_bytes) + 1;
+        larger((size_t)config->max_json_bytes, 4 * (size_t)config->max_document_bytes) +
+        1;
 
     max_connections = (size_t)config->max_connections;
     max_spares = (size_t)config->health_connections;

@@ -251,6 +251,33 @@ static bool is_xml(const struct vg_request *rq, const char *type)
            (is_media(type, "application/xml") || is_media(type, "text/xml"));
 }
 
+static bool takes_document(const struct vg_request *rq)
+{
+    return rq->route->flags & (VG_XML | VG_DOCUMENT);
+}
+
+/* A document in JSON is longer than its XML, by what the keys of attributes cost. */
+static size_t find_limit(const struct vg_request *rq, const struct vg_config *config)
+{
+    int64_t document = config->max_document_bytes, json = config->max_json_bytes;
+
+    if (rq->body_kind == VG_BODY_XML)
+        return (size_t)document;
+    return (size_t)(takes_document(rq) && 4 * document > json ? 4 * document : json);
+}
+
+int vg_http_fail_size(struct vg_http_call *call)
+{
+    const char *option = takes_document(call->rq)
+                             ? "--max-document-bytes, four times that in JSON"
+                             : "--max-json-bytes";
+    vg_error_set(
+        &call->rq->error, VG_E_PAYLOAD_TOO_LARGE,
+        "The request body is too large; at most %zu bytes are accepted here (%s)",
+        call->body_limit, option);
+    return -1;
+}
+
 int vg_http_negotiate_body(struct vg_http_call *call, const struct vg_config *config)
 {
     struct vg_request *rq = call->rq;
@@ -268,17 +295,11 @@ int vg_http_negotiate_body(struct vg_http_call *call, const struct vg_config *co
                      h->content_type ? h->content_type : "(none)", accepted_media(rq));
         return -1;
     }
-    call->body_limit = (size_t)(rq->body_kind == VG_BODY_XML ? config->max_xml_bytes
-                                                             : config->max_json_bytes);
+    call->body_limit = find_limit(rq, config);
     errno = 0;
     unsigned long long length =
         h->content_length ? strtoull(h->content_length, NULL, 10) : 0;
-    if (errno || length > call->body_limit) {
-        vg_error_set(&rq->error, VG_E_PAYLOAD_TOO_LARGE, "At most %zu bytes are accepted",
-                     call->body_limit);
-        return -1;
-    }
-    return 0;
+    return errno || length > call->body_limit ? vg_http_fail_size(call) : 0;
 }
 
 /* "gzip;q=0.8, br": whether gzip is named with a quality above 0. */

@@ -290,9 +290,7 @@ int vg_http_take_body(struct vg_http_call *call, const char *data, size_t n)
 
     if (rq->body_length + n > call->body_limit) {
         call->close = true;
-        vg_error_set(&rq->error, VG_E_PAYLOAD_TOO_LARGE, "At most %zu bytes are accepted",
-                     call->body_limit);
-        return -1;
+        return vg_http_fail_size(call);
     }
     if (rq->body_length + n + 1 > call->body_size &&
         grow_body(call, rq->body_length + n + 1) < 0)

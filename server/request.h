@@ -160,7 +160,8 @@ int vg_request_check_query(struct vg_request *rq);
  * memory. */
 char *vg_request_path(const struct vg_request *rq);
 
-/* Parses and checks the body that was received, as its kind says. -1: error is set. */
+/* Parses and checks the body that was received, as its kind says, unless it has been. -1:
+ * error is set. */
 int vg_request_parse_body(struct vg_request *rq);
 
 /* Refuses arguments on a route that takes none. -1: error is set. */

@@ -124,8 +124,9 @@ static struct vg_reply run_once(struct vg_host *host, struct vg_lease *lease,
         return reply;
     }
     rq->lease = lease;
-    struct vg_reply reply =
-        vg_precondition_check(rq) < 0 ? vg_fail(rq) : rq->route->handler(rq);
+    struct vg_reply reply = vg_request_parse_body(rq) < 0 || vg_precondition_check(rq) < 0
+                                ? vg_fail(rq)
+                                : rq->route->handler(rq);
     if (reply.status >= 400)
         reply = vg_explain(rq, reply);
     rq->lease = NULL;

@@ -54,16 +54,29 @@ static bool same_key(const xmlNode *a, const xmlNode *b)
     return same_name(a, b) && strcmp(key_of(a), key_of(b)) == 0;
 }
 
-/* The child of `parent` that stands for `e`: the n-th of its name and key, as `e` is. */
-static xmlNodePtr find_peer(const xmlNode *parent, const xmlNode *e)
+/* The child of `parent` that stands for `e`: the next in `*hint`, as it is where nothing
+ * moved, else, if it is `wanted`, the n-th of its name and key, as `e` is. The hint moves
+ * on; NULL: there is none. */
+static xmlNodePtr find_peer(const xmlNode *parent, const xmlNode *e, bool wanted,
+                            const xmlNode **hint)
 {
+    const xmlNode *next = *hint;
     size_t n = 0;
 
+    *hint = NULL;
+    if (next && same_key(next, e)) {
+        *hint = next_element(next->next);
+        return (xmlNodePtr)(uintptr_t)next;
+    }
+    if (!wanted)
+        return NULL;
     for (const xmlNode *p = e->prev; p; p = p->prev)
         n += is_element(p) && same_key(p, e);
     for (xmlNodePtr c = parent->children; c; c = c->next)
-        if (is_element(c) && same_key(c, e) && n-- == 0)
+        if (is_element(c) && same_key(c, e) && n-- == 0) {
+            *hint = next_element(c->next);
             return c;
+        }
     return NULL;
 }
 
@@ -86,10 +99,12 @@ static bool has_attributes(const xmlNode *given, const xmlNode *plain)
  * as libxml2 parses. */
 static bool has_all(const xmlNode *given, const xmlNode *plain)
 {
+    const xmlNode *hint = next_element(given->children);
+
     if (!has_attributes(given, plain))
         return false;
     for (const xmlNode *c = next_element(plain->children); c; c = next_element(c->next)) {
-        const xmlNode *peer = find_peer(given, c);
+        const xmlNode *peer = find_peer(given, c, true, &hint);
         if (!peer || !has_all(peer, c))
             return false;
     }
@@ -143,9 +158,28 @@ static void keep_element(struct keeper *k, const struct peers *at, const xmlNode
     k->failed = true;
 }
 
+/* Whether something in `full` is to be looked at: few elements of few documents. */
+static bool has_secrets(const xmlNode *plain, const xmlNode *full)
+{
+    const xmlNode *p = next_element(plain->children);
+
+    if (strcmp((const char *)full->name, "graphics") == 0)
+        return true; /* for an empty password */
+    for (const xmlAttr *a = full->properties; a; a = a->next)
+        if (!a->ns && !vg_xml_attribute(plain, (const char *)a->name))
+            return true;
+    for (const xmlNode *c = next_element(full->children); c; c = next_element(c->next)) {
+        if (!p || !same_name(c, p) || has_secrets(p, c))
+            return true;
+        p = next_element(p->next);
+    }
+    return false;
+}
+
 static void keep_all(struct keeper *k, const struct peers *at)
 {
     const xmlNode *plain = next_element(at->plain->children);
+    const xmlNode *hint = next_element(at->given->children);
 
     drop_empty_password(k, at);
     for (const xmlAttr *a = at->full->properties; a; a = a->next)
@@ -156,8 +190,9 @@ static void keep_all(struct keeper *k, const struct peers *at)
             keep_element(k, at, c);
             continue;
         }
-        const struct peers below = {find_peer(at->given, plain), plain, c};
-        if (below.given)
+        bool wanted = has_secrets(plain, c);
+        const struct peers below = {find_peer(at->given, plain, wanted, &hint), plain, c};
+        if (wanted && below.given)
             keep_all(k, &below);
         plain = next_element(plain->next);
     }

@@ -69,6 +69,7 @@ enum vg_route_flag {
     VG_GIVES_YAML = 0x4000000,   /* answers application/yaml, nothing else */
     VG_GIVES_PAGE = 0x8000000,   /* answers text/html, with a policy for browsers */
     VG_GIVES_FILES = 0x10000000, /* answers what a page loads: text of several types */
+    VG_DOCUMENT = 0x20000000, /* its JSON body may hold a document (VG_XML: so it may) */
 };
 
 struct vg_route {

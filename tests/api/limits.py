@@ -279,7 +279,7 @@ def test_bodies():
             tokens.write(f"{name} admin {hashlib.sha256(name.encode()).hexdigest()}\n")
         tokens.flush()
         gateway = Gateway(URI, "--token-file", tokens.name, "--max-json-bytes", "65536",
-                          "--max-xml-bytes", "65536", "--body-memory-per-token", str(MIB),
+                          "--max-document-bytes", "16384", "--body-memory-per-token", str(MIB),
                           "--body-memory", str(MIB + MIB // 2))
         a, b = "Authorization: Bearer a", "Authorization: Bearer b"
         held = stall(gateway, a, n=15, size=60000)
@@ -324,7 +324,7 @@ def deaf(gateway, path):
 
 
 def test_answers():
-    gateway = Gateway(URI, "--max-xml-bytes", str(4 * MIB), "--answer-memory", str(4 * MIB))
+    gateway = Gateway(URI, "--answer-memory", str(4 * MIB))
     client = Client(gateway.port)
     for name in ("big-a", "big-b"):
         define(client, name)

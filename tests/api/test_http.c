@@ -205,7 +205,7 @@ static void expect_sized(struct scenario *s, size_t n, bool xml, bool chunked, l
 
 static void test_sizes(struct scenario *s)
 {
-    const size_t json = 262144, xml = 1048576;
+    const size_t json = 262144, xml = 4194304;
     for (int chunked = 0; chunked < 2; chunked++) {
         expect_sized(s, json - 1, false, chunked, 204);
         expect_sized(s, json, false, chunked, 204);

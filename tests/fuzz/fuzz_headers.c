@@ -75,7 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .allowed_hosts = {allowed, 1},
         .cors_origins = {origins, 1},
         .max_json_bytes = 1024,
-        .max_xml_bytes = 4096,
+        .max_document_bytes = 4096,
     };
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
         vg_autofree char *text = fuzz_text(data, size);

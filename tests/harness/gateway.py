@@ -47,9 +47,9 @@ class Client:
     def send(self, method, path, body=None, headers=None):
         """(status, headers, bytes). A connection that broke is opened again for a read."""
         headers = dict(headers or {})
-        if body is not None:
-            headers.setdefault("Content-Type", "application/xml" if body[:1] == b"<"
-                               else "application/json")
+        if body is not None and "Content-Type" not in headers:
+            headers["Content-Type"] = ("application/xml" if body[:1] == b"<"
+                                       else "application/json")
         for again in (True, False):
             if self.http is None:
                 self.http = http.client.HTTPConnection("127.0.0.1", self.port, timeout=90)

@@ -11,7 +11,7 @@
     "allow-insecure, allow-unsafe-uri, log-level, "                                      \
     "log-filters, log-outputs, log-format, http-threads, max-connections, "              \
     "max-connections-per-address, health-connections, "                                  \
-    "max-json-bytes, max-xml-bytes, "                                                    \
+    "max-json-bytes, max-document-bytes, "                                               \
     "body-memory, body-memory-per-token, answer-memory, "                                \
     "header-timeout, body-timeout, idle-timeout, drain-seconds, "                        \
     "pool-size, queue-size, event-buffer, operations, operation-deadline, consoles, "    \
