@@ -93,7 +93,8 @@ static int find_status(const virError *err)
  * language of its daemon. */
 static const char *const texts[] = {
     /* strerror(ECANCELED) of QEMU, which libvirt starts in the C locale: a backup in pull
-     * mode ends well by being aborted, and the event of its end has no other sign of it */
+     * mode ends well by being aborted, and the event of its end has no other sign of it
+     */
     [VG_TEXT_JOB_ABORTED] = "Operation canceled",
 };
 

@@ -35,32 +35,38 @@ static const struct thing {
     const char *name;  /* "{variable}" of it, or "query key" */
     const char *there; /* XPath of the domain's document, with $name; what is false or
                           empty is not there */
+    bool running;      /* only a running domain has such names */
 } things[] = {
     {"disk", "/disks/{disk}", "{disk}",
      "/domain/devices/disk[source/@*[name() != 'index'] = $name or (target/@dev = " TARGET
-     " and (not(contains($name, '[')) or .//@index = " INDEX "))]"},
+     " and (not(contains($name, '[')) or .//@index = " INDEX "))]",
+     false},
     {"interface", "/interfaces/{device}", "{device}",
      "/domain/devices/interface[target/@dev = $name or alias/@name = $name or " LOWER(
-         "mac/@address") " = " LOWER("$name") "]"},
+         "mac/@address") " = " LOWER("$name") "]",
+     true},
     {"device with alias", "/devices/{alias}", "{alias}",
-     "/domain/devices/*[alias/@name = $name]"},
+     "/domain/devices/*[alias/@name = $name]", true},
     {"console", "/console", "device",
-     "/domain/devices/" CHARACTER "[alias/@name = $name]"},
-    {"console", "/console", NULL, "/domain/devices/" CHARACTER},
+     "/domain/devices/" CHARACTER "[alias/@name = $name]", true},
+    {"console", "/console", NULL, "/domain/devices/" CHARACTER, true},
     {"channel", "/channels/{name}", "{name}",
-     "/domain/devices/channel[target/@name = $name or alias/@name = $name]"},
+     "/domain/devices/channel[target/@name = $name or alias/@name = $name]", false},
     {"display", "/graphics/{index}", "{index}",
-     "/domain/devices/graphics[position() = $name + 1]"},
+     "/domain/devices/graphics[position() = $name + 1]", false},
     {"screen", "/screenshot", "screen",
      "sum(/domain/devices/video/model/@heads) + "
-     "count(/domain/devices/video[not(model/@heads)]) > $name"},
-    {"screen", "/screenshot", NULL, "/domain/devices/video"},
+     "count(/domain/devices/video[not(model/@heads)]) > $name",
+     false},
+    {"screen", "/screenshot", NULL, "/domain/devices/video", true},
     {"virtual CPU", "/vcpus/{vcpu}", "{vcpu}",
      "/domain/vcpus/vcpu[@id = $name and @enabled = 'yes'] or (not(/domain/vcpus) and "
-     "$name < number(/domain/vcpu/@current | /domain/vcpu[not(@current)]))"},
+     "$name < number(/domain/vcpu/@current | /domain/vcpu[not(@current)]))",
+     false},
     {"I/O thread", "/iothreads/{iothread}", "{iothread}",
      "/domain/iothreadids/iothread[@id = $name] or (not(/domain/iothreadids) and "
-     "$name > 0 and $name <= number(/domain/iothreads))"},
+     "$name > 0 and $name <= number(/domain/iothreads))",
+     false},
 };
 
 /* The value of a key of the query, or of a member of the body; NULL: it is not given. */
@@ -89,9 +95,6 @@ static const struct thing *find_thing(const struct vg_request *rq, const char **
         if (t->name && t->name[0] == '{')
             snprintf(variable, sizeof(variable), "%.*s", (int)strlen(t->name) - 2,
                      t->name + 1);
-        /* of a wrong state, where nothing in particular is asked for */
-        if (!t->name && rq->error.status == 409)
-            continue;
         *ret_name = !t->name      ? ""
                     : variable[0] ? vg_path(rq, variable)
                                   : given(rq, t->name);
@@ -198,6 +201,12 @@ static bool is_too_large(const struct vg_request *rq)
            sent > MAX_TEXT;
 }
 
+/* The domain is in the wrong state: off, for one. */
+static bool is_of_state(const struct vg_request *rq)
+{
+    return vg_error_is_virt(&rq->error, VIR_ERR_OPERATION_INVALID);
+}
+
 struct vg_reply vg_explain(struct vg_request *rq, struct vg_reply reply)
 {
     const char *name;
@@ -207,9 +216,8 @@ struct vg_reply vg_explain(struct vg_request *rq, struct vg_reply reply)
         rq->error.status = 413;
         return vg_fail(rq);
     }
-    const struct thing *thing =
-        may_be_missing(rq, &reply) ? find_thing(rq, &name) : NULL;
-    if (!thing || !is_missing(rq, thing, name))
+    const struct thing *thing = may_be_missing(rq, &reply) ? find_thing(rq, &name) : NULL;
+    if (!thing || (thing->running && is_of_state(rq)) || !is_missing(rq, thing, name))
         return reply;
     virResetLastError();
     vg_reply_clear(&reply);

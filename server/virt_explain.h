@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What an error of libvirt's means that says it by another code, or by words alone: decided
- * by facts. A domain's part that is not there has half a dozen codes, which differ by call,
- * driver and state; what was too large to be sent has the code of what cannot be received.
+ * What an error of libvirt's means that says it by another code, or by words alone:
+ * decided by facts. A domain's part that is not there has half a dozen codes, which
+ * differ by call, driver and state; what was too large to be sent has the code of what
+ * cannot be received.
  */
 #pragma once
 

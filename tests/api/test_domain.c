@@ -113,6 +113,10 @@ static const struct step define[] = {
     {"POST", "/domains?flags=nosuch", 400, GATEWAY("unknown-flag"),
      .xml = DOMAIN("delta")},
     {"GET", "/domains/delta", 404, LIBVIRT("NO_DOMAIN")},
+    /* what is defined again is there already */
+    {"GET", "/domains/alpha", 200, "{'uuid':'$again'}"},
+    {"POST", "/domains", 200, "{'name':'alpha','uuid':'${again}'}",
+     .xml = DOMAIN_UUID("alpha", "${again}"), .wants = {"Location: /domains/alpha"}},
     /* a transient one is made persistent by defining it */
     {"GET", "/domains/gamma", 200, "{'uuid':'$gamma','persistent':false}"},
     {"POST", "/domains", 201,

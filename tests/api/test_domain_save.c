@@ -214,7 +214,9 @@ static const struct step without[] = {
      .contains = "*runs a program*"},
     {"POST", "/domains/nosuch/migrate", 404, LIBVIRT("NO_DOMAIN"),
      .json = "{'destinationHost':'b'}"},
-    {"POST", "/domains/test/migrate", 503, GATEWAY("host-unreachable"),
+    /* the host that failed is the other */
+    {"POST", "/domains/test/migrate", 503,
+     "{'type':'~urn:virtgate:error:host-unreachable','host':'c','retryable':true}",
      .json = "{'destinationHost':'c'}", .contains = "*'c'*"},
 };
 

@@ -118,6 +118,10 @@ static const struct step inactive[] = {
     {"GET", "/domains/off/vcpu-count", 200, "{'count':2}"},
     {"GET", "/domains/off/vcpu-count?flags=live", 409, LIBVIRT("OPERATION_INVALID")},
     {"GET", "/domains/off/vcpu-pins", 200, "{'vcpus':[{},{}]}"},
+    /* those that are not plugged in have theirs, too */
+    {"PUT", "/domains/off/vcpu-count", 204, "", .json = "{'count':1}"},
+    {"GET", "/domains/off/vcpu-pins", 200, "{'vcpus':[{'number':0},{'number':1}]}"},
+    {"PUT", "/domains/off/vcpu-count", 204, "", .json = "{'count':2}"},
     {"GET", "/domains/off/vcpu-pins?flags=live", 409, LIBVIRT("OPERATION_INVALID")},
     {"GET", "/domains/off/emulator-pin?flags=live", 409, LIBVIRT("OPERATION_INVALID")},
     {"PUT", "/domains/off/vcpus/0/pin", 409, LIBVIRT("OPERATION_INVALID"),

@@ -58,6 +58,8 @@ static const struct step roles[] = {
      .headers = {OPERATOR}},
     {"POST", "/connection/domain-xml-to-native", 403, GATEWAY("forbidden"), .json = "{}",
      .headers = {OPERATOR}},
+    {"POST", "/domains/test/snapshots", 403, GATEWAY("forbidden"),
+     .xml = "<domainsnapshot/>", .headers = {OPERATOR}, .contains = "*admin*"},
     {"POST", "/domains/test/suspend", 403, GATEWAY("forbidden"), .headers = {VIEWER},
      .contains = "*operator*"},
     {"POST", "/domains", 403, GATEWAY("forbidden"), .xml = XML("a"), .headers = {VIEWER}},

@@ -313,6 +313,16 @@ def check_own_headers(spec: Spec, operation: Operation, response: Json, x: Excha
     return errors
 
 
+def check_location(x: Exchange) -> list[str]:
+    """Below the host that was asked, or bare where the request was."""
+    location = x.headers.get("location")
+    prefix = "/".join(x.path.split("/")[:3]) if x.segments[0] == "hosts" else ""
+    if not location or (location.startswith(prefix + "/") and
+                        (prefix or not location.startswith("/hosts/"))):
+        return []
+    return [f"Location {location} is not below {prefix or '/'}"]
+
+
 def check_headers(spec: Spec, response: Json, x: Exchange) -> list[str]:
     errors = []
     for name, ref in response.get("headers", {}).items():
@@ -366,6 +376,6 @@ def check_exchange(spec: Spec, x: Exchange) -> list[str]:
         response = operation.responses["default"]
     if not response:
         return [f"status {x.status} of {operation.name} is not documented"]
-    return (check_headers(spec, response, x) +
+    return (check_location(x) + check_headers(spec, response, x) +
             check_own_headers(spec, operation, response, x) +
             check_body(spec, operation, response, x))

@@ -71,7 +71,7 @@ static const struct step defined[] = {
      .xml = CDROM("<source file='${dir}/hot.raw'/>")},
     {"GET", "/domains/dev/disks/sdc", 200, "{'source':'${dir}/hot.raw'}"},
     {"PUT", "/domains/dev/devices", 204, "", .xml = CDROM("")},
-    {"PUT", "/domains/dev/devices", 400, INVALID_ARG, .xml = HOT("sdx", "ua-x")},
+    {"PUT", "/domains/dev/devices", 404, INVALID_ARG, .xml = HOT("sdx", "ua-x")},
     /* what needs a running guest */
     {"GET", "/domains/dev/disks/vda/stats", 409, NOT_RUNNING},
     {"GET", "/domains/dev/disk-errors", 409, NOT_RUNNING},

@@ -42,7 +42,7 @@ static void make_error(struct vg_error *e, int domain, int code, char *message,
                           .message = message,
                           .str1 = str1,
                           .int1 = -1,
-                          .int2 = -1};
+                          .int2 = -2};
     vg_error_copy_virt(e, &err);
 }
 
@@ -93,6 +93,12 @@ static void test_no_domain(void **state)
     assert_text(error, "str1", "Domain not found");
     assert_true(json_is_null(json_object_get(error, "str3")));
     assert_true(json_is_integer(json_object_get(error, "int1")));
+    make_error(&e, VIR_FROM_QEMU, VIR_ERR_INTERNAL_ERROR, NULL, NULL);
+    assert_true(vg_error_is_virt(&e, VIR_ERR_INTERNAL_ERROR));
+    assert_true(vg_error_is_from(&e, VIR_FROM_QEMU));
+    assert_false(vg_error_is_from(&e, VIR_FROM_DOMAIN));
+    assert_int_equal(json_integer_value(json_object_get(e.virt, "int1")), -1);
+    assert_int_equal(json_integer_value(json_object_get(e.virt, "int2")), -2);
     assert_text(j, "detail", json_string_value(json_object_get(error, "message")));
     vg_error_clear(&e);
 }

@@ -52,6 +52,8 @@ static int begin_sent(const struct sent *sent)
     struct vg_reply reply = {0};
     int status = vg_idempotency_begin(rq, &reply) ? 0 : reply.status;
     assert_int_equal(rq->idempotent, status == 0);
+    /* worth trying again while the first is at work */
+    assert_int_equal(reply.retry_after, status == 409);
     vg_reply_clear(&reply);
     vg_request_unref(rq);
     return status;

@@ -320,6 +320,13 @@ static void test_cancel(void **state)
     vg_operation_unref(op);
     assert_int_equal(count_states(VG_OPERATION_CANCELLED), 1);
     assert_int_equal(count_states(VG_OPERATION_SUCCEEDED), 1);
+
+    rq = begin(&c, NULL); /* it failed by itself before the abort came */
+    note_begun(rq);
+    assert_true(vg_operation_request_cancel(rq->operation));
+    end(rq, 409);
+    assert_int_equal(count_states(VG_OPERATION_CANCELLED), 1);
+    assert_int_equal(count_states(VG_OPERATION_FAILED), 1);
 }
 
 /* Two of the same job on one domain: only the older one's job can be seen. */
