@@ -281,17 +281,17 @@ static struct vg_reply run_command(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_domain_agent[] = {
-    {VG_GET, "/domains/{domain}/agent/filesystems", "listGuestFilesystems", VG_OPERATE | VG_SHARED, list_filesystems},
-    {VG_POST, "/domains/{domain}/agent/fs-freeze", "freezeGuestFilesystems", VG_OPERATE | VG_ARGS, freeze_filesystems},
-    {VG_POST, "/domains/{domain}/agent/fs-thaw", "thawGuestFilesystems", VG_OPERATE | VG_ARGS, thaw_filesystems},
-    {VG_POST, "/domains/{domain}/agent/fs-trim", "trimGuestFilesystems", VG_OPERATE | VG_ARGS, trim_filesystems},
-    {VG_GET, "/domains/{domain}/agent/info", "getGuestInfo", VG_OPERATE | VG_ARGS | VG_SHARED, get_guest_info},
-    {VG_GET, "/domains/{domain}/agent/time", "getGuestTime", VG_OPERATE | VG_SHARED, get_time},
-    {VG_PUT, "/domains/{domain}/agent/time", "setGuestTime", VG_OPERATE | VG_ARGS, set_time},
-    {VG_GET, "/domains/{domain}/agent/vcpus", "getGuestVcpus", VG_OPERATE | VG_SHARED, get_vcpus},
-    {VG_PATCH, "/domains/{domain}/agent/vcpus", "setGuestVcpus", VG_OPERATE | VG_ARGS, set_vcpus},
+    {VG_GET, "/domains/{domain}/agent/filesystems", "listGuestFilesystems", VG_OPERATE | VG_ASKS_AGENT | VG_SHARED, list_filesystems},
+    {VG_POST, "/domains/{domain}/agent/fs-freeze", "freezeGuestFilesystems", VG_OPERATE | VG_ASKS_AGENT | VG_ARGS, freeze_filesystems},
+    {VG_POST, "/domains/{domain}/agent/fs-thaw", "thawGuestFilesystems", VG_OPERATE | VG_ASKS_AGENT | VG_ARGS, thaw_filesystems},
+    {VG_POST, "/domains/{domain}/agent/fs-trim", "trimGuestFilesystems", VG_OPERATE | VG_ASKS_AGENT | VG_ARGS, trim_filesystems},
+    {VG_GET, "/domains/{domain}/agent/info", "getGuestInfo", VG_OPERATE | VG_ASKS_AGENT | VG_ARGS | VG_SHARED, get_guest_info},
+    {VG_GET, "/domains/{domain}/agent/time", "getGuestTime", VG_OPERATE | VG_ASKS_AGENT | VG_SHARED, get_time},
+    {VG_PUT, "/domains/{domain}/agent/time", "setGuestTime", VG_OPERATE | VG_ASKS_AGENT | VG_ARGS, set_time},
+    {VG_GET, "/domains/{domain}/agent/vcpus", "getGuestVcpus", VG_OPERATE | VG_ASKS_AGENT | VG_SHARED, get_vcpus},
+    {VG_PATCH, "/domains/{domain}/agent/vcpus", "setGuestVcpus", VG_OPERATE | VG_ASKS_AGENT | VG_ARGS, set_vcpus},
     {VG_PUT, "/domains/{domain}/agent/timeout", "setGuestAgentTimeout", VG_OPERATE | VG_ARGS, set_timeout},
-    {VG_POST, "/domains/{domain}/agent/command", "runGuestAgentCommand", VG_ADMIN | VG_ARGS | VG_SECRET, run_command},
+    {VG_POST, "/domains/{domain}/agent/command", "runGuestAgentCommand", VG_ADMIN | VG_ASKS_AGENT | VG_ARGS | VG_SECRET, run_command},
     {0},
 };
 /* clang-format on */

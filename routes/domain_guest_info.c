@@ -76,8 +76,8 @@ static struct vg_reply list_addresses(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_domain_guest_info[] = {
-    {VG_GET, "/domains/{domain}/hostname", "getDomainHostname", VG_OPERATE | VG_ARGS | VG_SHARED, get_hostname},
-    {VG_GET, "/domains/{domain}/addresses", "listDomainAddresses", VG_READ | VG_ARGS | VG_SHARED, list_addresses},
+    {VG_GET, "/domains/{domain}/hostname", "getDomainHostname", VG_OPERATE | VG_ASKS_AGENT | VG_MAY_ASK_AGENT | VG_ARGS | VG_SHARED, get_hostname},
+    {VG_GET, "/domains/{domain}/addresses", "listDomainAddresses", VG_READ | VG_MAY_ASK_AGENT | VG_ARGS | VG_SHARED, list_addresses},
     {0},
 };
 /* clang-format on */

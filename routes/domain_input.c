@@ -178,7 +178,7 @@ const struct vg_route vg_routes_domain_input[] = {
     {VG_POST, "/domains/{domain}/send-key", "sendDomainKey", VG_OPERATE | VG_ARGS, send_key},
     {VG_POST, "/domains/{domain}/nmi", "injectDomainNmi", VG_OPERATE, inject_nmi},
     {VG_POST, "/domains/{domain}/processes/{pid}/signal", "signalDomainProcess", VG_OPERATE | VG_ARGS, signal_process},
-    {VG_POST, "/domains/{domain}/pm-suspend", "pmSuspendDomain", VG_OPERATE | VG_ARGS, suspend_guest},
+    {VG_POST, "/domains/{domain}/pm-suspend", "pmSuspendDomain", VG_OPERATE | VG_ASKS_AGENT | VG_ARGS, suspend_guest},
     {VG_POST, "/domains/{domain}/pm-wakeup", "pmWakeDomain", VG_OPERATE, wake_guest},
     {0},
 };

@@ -94,8 +94,8 @@ static struct vg_reply resume_domain(struct vg_request *rq)
 /* clang-format off */
 const struct vg_route vg_routes_domain_power[] = {
     {VG_POST, "/domains/{domain}/start", "startDomain", VG_OPERATE | VG_ARGS, start_domain},
-    {VG_POST, "/domains/{domain}/shutdown", "shutdownDomain", VG_OPERATE | VG_ARGS, shutdown_domain},
-    {VG_POST, "/domains/{domain}/reboot", "rebootDomain", VG_OPERATE | VG_ARGS, reboot_domain},
+    {VG_POST, "/domains/{domain}/shutdown", "shutdownDomain", VG_OPERATE | VG_ASKS_AGENT | VG_MAY_ASK_AGENT | VG_ARGS, shutdown_domain},
+    {VG_POST, "/domains/{domain}/reboot", "rebootDomain", VG_OPERATE | VG_ASKS_AGENT | VG_MAY_ASK_AGENT | VG_ARGS, reboot_domain},
     {VG_POST, "/domains/{domain}/reset", "resetDomain", VG_OPERATE, reset_domain},
     {VG_POST, "/domains/{domain}/suspend", "suspendDomain", VG_OPERATE, suspend_domain},
     {VG_POST, "/domains/{domain}/resume", "resumeDomain", VG_OPERATE, resume_domain},

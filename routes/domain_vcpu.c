@@ -247,8 +247,8 @@ static struct vg_reply pin_emulator(struct vg_request *rq)
 const struct vg_route vg_routes_domain_vcpu[] = {
     {VG_GET, "/domains/{domain}/vcpus", "listDomainVcpus", VG_READ | VG_SHARED, list_vcpus},
     {VG_PATCH, "/domains/{domain}/vcpus", "enableDomainVcpus", VG_OPERATE | VG_ARGS, enable_vcpus},
-    {VG_GET, "/domains/{domain}/vcpu-count", "getDomainVcpuCount", VG_READ | VG_ARGS | VG_SHARED, get_vcpu_count},
-    {VG_PUT, "/domains/{domain}/vcpu-count", "setDomainVcpuCount", VG_OPERATE | VG_ARGS, set_vcpu_count},
+    {VG_GET, "/domains/{domain}/vcpu-count", "getDomainVcpuCount", VG_READ | VG_MAY_ASK_AGENT | VG_ARGS | VG_SHARED, get_vcpu_count},
+    {VG_PUT, "/domains/{domain}/vcpu-count", "setDomainVcpuCount", VG_OPERATE | VG_MAY_ASK_AGENT | VG_ARGS, set_vcpu_count},
     {VG_GET, "/domains/{domain}/vcpu-pins", "listDomainVcpuPins", VG_READ | VG_ARGS | VG_SHARED, list_pins},
     {VG_PUT, "/domains/{domain}/vcpus/{vcpu}/pin", "pinDomainVcpu", VG_OPERATE | VG_ARGS, pin_vcpu},
     {VG_GET, "/domains/{domain}/emulator-pin", "getDomainEmulatorPin", VG_READ | VG_ARGS | VG_SHARED, get_emulator_pin},

@@ -72,11 +72,12 @@ static void write_readiness(struct vg_json *w, const struct vg_host_status *stat
     vg_json_end_object(w);
 }
 
-/* 200 while at least one host is up: the gateway has something to serve. */
+/* 200 while at least one host is up: the gateway has something to serve. Ready is who has
+ * all of them, with room for connections. */
 static struct vg_reply get_ready(struct vg_request *rq)
 {
     vg_auto_json w = vg_json_for(rq), hosts = {0};
-    size_t n = 0, up = 0, length = 0;
+    size_t n = 0, up = 0, well = 0, length = 0;
 
     vg_json_begin_array(&hosts, NULL);
     for (;; n++) {
@@ -84,12 +85,13 @@ static struct vg_reply get_ready(struct vg_request *rq)
         if (!vg_host_status_at(n, &status))
             break;
         up += status.state == VG_HOST_UP;
+        well += status.state == VG_HOST_UP && !status.reason;
         write_readiness(&hosts, &status);
     }
     vg_json_end_array(&hosts);
     vg_autofree char *list = vg_json_finish(&hosts, &length);
     vg_json_begin_object(&w, NULL);
-    vg_json_string(&w, "status", up == n ? "ready" : up ? "degraded" : "unavailable");
+    vg_json_string(&w, "status", well == n ? "ready" : up ? "degraded" : "unavailable");
     vg_json_raw(&w, "hosts", list ? list : "[]", list ? length : 2);
     vg_json_end_object(&w);
     struct vg_reply reply = vg_ok_written(rq, &w);

@@ -294,6 +294,15 @@ static void start_operation(struct vg_request *rq)
     vg_host_submit(rq->host, rq);
 }
 
+bool vg_app_answers_here(struct vg_request *rq)
+{
+    unsigned int flags = rq->route->flags;
+
+    rq->awaits_host = flags & VG_LOCAL && !(flags & (VG_NO_HOST | VG_ANY_HOST)) &&
+                      rq->host && vg_host_is_connecting(rq->host);
+    return flags & VG_LOCAL && !rq->awaits_host;
+}
+
 void vg_app_dispatch(struct vg_request *rq)
 {
     struct vg_reply known;
@@ -305,7 +314,7 @@ void vg_app_dispatch(struct vg_request *rq)
                !vg_idempotency_begin(rq, &known)) {
         vg_request_answer(rq, known);
         vg_request_unref(rq);
-    } else if (rq->route->flags & VG_LOCAL) {
+    } else if (rq->route->flags & VG_LOCAL && !rq->awaits_host) {
         run_here(rq);
     } else if (rq->route->flags & VG_WATCH) {
         vg_operation_attach(rq);

@@ -17,6 +17,10 @@ int vg_app_route(struct vg_request *rq, const char **ret_allow);
 /* Whether the role may use the request's route. -1: the request's error is set. */
 int vg_app_permit(struct vg_request *rq, enum vg_role role);
 
+/* Whether vg_app_dispatch() will answer it before it returns; decided once, here. It does
+ * for local rows, unless their host is being connected. */
+bool vg_app_answers_here(struct vg_request *rq);
+
 /* Runs a request that is routed, permitted and complete; its done() is called, now or
  * later. Takes over the caller's reference. */
 void vg_app_dispatch(struct vg_request *rq);

@@ -217,7 +217,7 @@ static enum MHD_Result dispatch(struct vg_http_call *call)
     struct vg_request *rq = call->rq;
 
     call->dispatched = true;
-    if (rq->route->flags & VG_LOCAL) {
+    if (vg_app_answers_here(rq)) {
         vg_app_dispatch(vg_request_ref(rq));
         return call->watching ? watch_events(call) : send_response(call);
     }

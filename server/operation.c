@@ -229,7 +229,7 @@ int vg_operation_note_begun(struct vg_operation *op, const char *domain, const c
     struct vg_request *rq = NULL;
     {
         VG_LOCK(&vg_operations_lock);
-        if (op->cancel_requested)
+        if (op->cancel_requested || op->barred)
             return -1;
         op->state = VG_OPERATION_RUNNING;
         clock_gettime(CLOCK_REALTIME, &op->begun);
@@ -537,4 +537,18 @@ bool vg_operation_cancel_pending(struct vg_operation *op)
         return false;
     op->cancel_requested = true;
     return true;
+}
+
+bool vg_operation_bar(struct vg_operation *op)
+{
+    VG_LOCK(&vg_operations_lock);
+    if (op->state != VG_OPERATION_PENDING)
+        return false;
+    op->barred = true;
+    return true;
+}
+
+void vg_operation_resume(struct vg_request *rq)
+{
+    vg_operation_go_on(rq);
 }

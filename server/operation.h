@@ -151,6 +151,13 @@ void vg_operation_get_job(struct vg_operation *op, struct vg_operation_job *ret)
 bool vg_operation_request_cancel(struct vg_operation *op);
 /* It could not be cancelled. */
 void vg_operation_forget_cancel(struct vg_operation *op);
+/* Answers a request about an operation (VG_WATCH) with what is known now. Takes over the
+ * caller's reference. */
+void vg_operation_resume(struct vg_request *rq);
+
+/* Makes sure that one which has not begun never will: its host is gone. False: it has. */
+bool vg_operation_bar(struct vg_operation *op);
+
 /* Cancels one that has not begun; it will not. False: it has. */
 bool vg_operation_cancel_pending(struct vg_operation *op);
 

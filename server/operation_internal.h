@@ -52,7 +52,7 @@ struct vg_operation {
     enum vg_operation_state state;
     struct vg_request *rq; /* whose client waits for the work; NULL: answered */
     int64_t answer_ns;     /* when it is answered 202 */
-    bool async, accepted, cancel_requested;
+    bool async, accepted, cancel_requested, barred;
     unsigned int access; /* VG_OPERATE, VG_ADMIN: what its beginning needed */
     char *domain;        /* its name; NULL: none or not known yet */
     char uuid[40];

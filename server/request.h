@@ -120,6 +120,7 @@ struct vg_request {
     bool abandoned;             /* its client has gone; guarded by the operations' lock */
     bool again;                 /* its connection broke, or what it recalled was wrong */
     bool moved;                 /* off the lane for reads: see vg_move() */
+    bool awaits_host;           /* of a local row: for the host's first connection */
     atomic_bool begun;          /* a worker took it: its change may have been made */
     /* Of vg_marks_now(), when the last came who waits for this answer; 0: not known. */
     uint64_t marks_from;
@@ -179,6 +180,9 @@ void vg_request_answer_early(struct vg_request *rq, struct vg_reply reply);
 
 /* The domain that the path names, as it is written there; NULL: none. Borrowed. */
 const char *vg_request_object(const struct vg_request *rq);
+
+/* Whether it waits for the guest's agent: by its row, or by its arguments. */
+bool vg_request_asks_agent(const struct vg_request *rq);
 
 /* Whether others who send the same target may have its answer: a body and If-Match are
  * arguments that the target does not show. */

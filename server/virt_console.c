@@ -417,20 +417,15 @@ static int make_pair(struct console *c)
 
 static int connect_console(struct vg_request *rq, struct console *c)
 {
-    struct vg_error why = {0};
-
     c->lease = vg_lease_new();
     if (!c->lease || make_pair(c) < 0) {
         vg_error_set(&rq->error, VG_E_INTERNAL, "Out of memory or descriptors");
         return -1;
     }
     atomic_store(&c->lease->cut_at_ns, rq->deadline_ns);
-    int rc = vg_host_prepare_lease(c->host, c->lease, &why);
-    if (rc < 0)
-        vg_host_error_unreachable(&rq->error, c->host->name, &why);
-    else if (!c->lease->in_process)
+    int rc = vg_host_prepare_lease(c->host, c->lease, &rq->error);
+    if (rc == 0 && !c->lease->in_process)
         virConnectSetKeepAlive(c->lease->conn, 0, 0);
-    vg_error_clear(&why);
     return rc;
 }
 

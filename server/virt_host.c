@@ -6,6 +6,7 @@
 #include "server/virt_host.h"
 
 #include "server/local_path.h"
+#include "server/operation.h"
 #include "server/precondition.h"
 #include "server/redact.h"
 #include "server/request.h"
@@ -32,71 +33,6 @@ static size_t n_hosts;
 
 /* ---- running a request ------------------------------------------------------------- */
 
-static bool is_refused(const struct vg_error *why)
-{
-    return vg_error_is_virt(why, VIR_ERR_AUTH_FAILED) ||
-           vg_error_is_virt(why, VIR_ERR_AUTH_CANCELLED) ||
-           vg_error_is_virt(why, VIR_ERR_AUTH_UNAVAILABLE) ||
-           vg_error_is_virt(why, VIR_ERR_ACCESS_DENIED);
-}
-
-void vg_host_error_unreachable(struct vg_error *e, const char *name,
-                               const struct vg_error *why)
-{
-    /* keep libvirt's own error: it says what is wrong */
-    if (why->status)
-        vg_error_copy(e, why);
-    vg_autofree char *reason = why->detail ? strdup(why->detail) : NULL;
-    json_t *virt = json_incref(e->virt);
-    vg_error_set(e, VG_E_HOST_UNREACHABLE, "Host '%s' cannot be reached: %s", name,
-                 reason ? reason : "not connected yet");
-    e->virt = virt;
-    e->retryable = !is_refused(why); /* the same credentials do no better */
-    e->retry_after = e->retryable ? 1 : 0;
-}
-
-/* Makes sure of a usable connection of the present epoch. */
-int vg_host_prepare_lease(struct vg_host *host, struct vg_lease *lease,
-                          struct vg_error *reterr)
-{
-    unsigned int epoch;
-    {
-        VG_LOCK(&host->lock);
-        epoch = host->epoch;
-        if (vg_lease_usable(lease) && lease->epoch == epoch)
-            return 0;
-        if (host->state == VG_HOST_UP && host->lease->in_process) {
-            if (host->lease->conn)
-                vg_lease_share(lease, host->lease->conn);
-            lease->epoch = epoch;
-            return 0;
-        }
-    }
-    if (vg_lease_open(lease, host->uri, host->read_only, host->name, reterr) < 0)
-        return -1;
-    lease->epoch = epoch;
-    return 0;
-}
-
-struct vg_patience vg_patience_begin(struct vg_request *rq, bool nowait)
-{
-    struct vg_patience patience = {0};
-    int64_t now = vg_now_ns();
-
-    if (!nowait || rq->again || !rq->lease || rq->call_until_ns <= now)
-        return patience;
-    patience.rq = rq;
-    patience.cut_at_ns = atomic_load(&rq->lease->cut_at_ns);
-    atomic_store(&rq->lease->cut_at_ns, now + (rq->call_until_ns - now) / 3);
-    return patience;
-}
-
-void vg_patience_end(struct vg_patience *patience)
-{
-    if (patience->rq)
-        atomic_store(&patience->rq->lease->cut_at_ns, patience->cut_at_ns);
-}
-
 /* A read whose connection broke is asked once more on a new one, one that relied on what
  * proved wrong without that; a change never is. */
 static bool may_retry(const struct vg_request *rq, const struct vg_reply *reply)
@@ -105,24 +41,30 @@ static bool may_retry(const struct vg_request *rq, const struct vg_reply *reply)
            vg_route_is_read(rq->route) && vg_now_ns() < rq->call_until_ns;
 }
 
+/* Without a connection. What is known of an operation is known without its host. */
+static struct vg_reply run_unconnected(struct vg_request *rq, bool full)
+{
+    if (rq->watched) {
+        vg_error_clear(&rq->error);
+        if (vg_precondition_check(rq) == 0)
+            return rq->route->handler(rq);
+    }
+    struct vg_reply reply = vg_fail(rq);
+    reply.unasked = true;
+    reply.crowded = full;
+    return reply;
+}
+
 static struct vg_reply run_once(struct vg_host *host, struct vg_lease *lease,
                                 struct vg_request *rq)
 {
     if (rq->operation)
         atomic_store(&lease->cut_at_ns, vg_now_ns() + BEGIN_LIMIT);
-    if (vg_host_prepare_lease(host, lease, &rq->error) < 0) {
-        struct vg_error why = rq->error;
-        rq->error = (struct vg_error){0};
-        vg_keeper_note_failure(host, &why);
-        if (!rq->watched) /* what is known of an operation is known without its host */
-            vg_host_error_unreachable(&rq->error, host->name, &why);
-        vg_error_clear(&why);
-        if (rq->watched && vg_precondition_check(rq) == 0)
-            return rq->route->handler(rq);
-        struct vg_reply reply = vg_fail(rq);
-        reply.unasked = true;
-        return reply;
-    }
+    /* a local row waited for the host's facts, and asks nothing */
+    int rc =
+        rq->route->flags & VG_LOCAL ? 0 : vg_host_prepare_lease(host, lease, &rq->error);
+    if (rc < 0)
+        return run_unconnected(rq, rc == VG_HOST_FULL);
     rq->lease = lease;
     struct vg_reply reply = vg_request_parse_body(rq) < 0 || vg_precondition_check(rq) < 0
                                 ? vg_fail(rq)
@@ -173,7 +115,8 @@ static struct vg_reply run_request(void *data, struct vg_lease *lease,
         return reply;
     }
     vg_reply_prepare(&reply);
-    if (!(rq->route->flags & VG_WATCH)) /* an operation is the gateway's own */
+    /* an operation is the gateway's own, and so is what a local row tells */
+    if (!(rq->route->flags & (VG_WATCH | VG_LOCAL)))
         reply.source = reply.status == 200 ? VG_SOURCE_LIBVIRT : VG_SOURCE_NONE;
     reply.revision = revision;
     reply.has_revision = reply.status >= 200 && reply.status < 400; /* not of a 101 */
@@ -215,11 +158,17 @@ void vg_host_submit(struct vg_host *host, struct vg_request *rq)
     if (flags & VG_LANE)
         rq->moved = atomic_load(moved_slot(host, rq)) == target_hash(rq);
     rq->marks_from = vg_marks_now(host->marks);
-    vg_lane_submit(flags & VG_LONG   ? &host->longs
-                   : rq->moved       ? &host->scans
-                   : flags & VG_LANE ? &host->reads
-                                     : &host->calls,
+    vg_lane_submit(flags & VG_LONG                ? &host->longs
+                   : rq->moved                    ? &host->scans
+                   : flags & (VG_LANE | VG_LOCAL) ? &host->reads
+                   : vg_request_asks_agent(rq)    ? &host->agents
+                                                  : &host->calls,
                    rq);
+}
+
+bool vg_host_is_connecting(struct vg_host *host)
+{
+    return atomic_load_explicit(&host->connecting, memory_order_relaxed);
 }
 
 bool vg_host_may_be_up(struct vg_host *host)
@@ -228,14 +177,93 @@ bool vg_host_may_be_up(struct vg_host *host)
     return host->state != VG_HOST_DOWN;
 }
 
+/* All lanes of a host. */
+#define N_LANES 5
+static void list_lanes(struct vg_host *host, struct vg_lane *lanes[static N_LANES])
+{
+    struct vg_lane *all[] = {&host->calls, &host->reads, &host->scans, &host->agents,
+                             &host->longs};
+    memcpy(lanes, all, sizeof(all));
+}
+
+void vg_host_pause(struct vg_host *host, bool paused)
+{
+    struct vg_lane *lanes[N_LANES];
+    list_lanes(host, lanes);
+    for (size_t i = 0; i < N_LANES; i++)
+        vg_lane_pause(lanes[i], paused);
+}
+
+/* ---- a host that is down ------------------------------------------------------------
+ */
+
+static bool has_work(struct vg_host *host)
+{
+    struct vg_lane *lanes[N_LANES];
+    list_lanes(host, lanes);
+    for (size_t i = 0; i < N_LANES; i++) {
+        unsigned int running, waiting, threads;
+        vg_lane_count(lanes[i], &running, &waiting, &threads);
+        if (running || waiting)
+            return true;
+    }
+    return false;
+}
+
+/* A change that a worker took may have been done. */
+static void answer_down(void *data, struct vg_request *rq)
+{
+    const struct vg_error *why = data;
+    struct vg_error e = {0};
+
+    if (rq->watched && !rq->begun) {
+        vg_operation_resume(rq);
+        return;
+    }
+    vg_host_error_unreachable(&e, rq->host->name, why);
+    if (rq->begun && !vg_route_is_read(rq->route))
+        e.outcome = VG_OUTCOME_UNKNOWN;
+    vg_request_answer(rq, vg_reply_problem(rq, &e));
+    vg_error_clear(&e);
+    vg_request_unref(rq);
+}
+
+/* Nobody waits for a host that is down. What runs goes on until the keeper has looked: it
+ * may be one worker's connection that broke. */
+static void abandon_work(struct vg_host *host)
+{
+    struct vg_error why = {0};
+    struct vg_lane *lanes[N_LANES];
+    bool down, sure;
+    {
+        VG_LOCK(&host->lock);
+        down = host->state == VG_HOST_DOWN;
+        sure = !host->suspect;
+    }
+    if (!down || !has_work(host))
+        return;
+    {
+        VG_LOCK(&host->lock);
+        vg_error_copy(&why, &host->error);
+    }
+    list_lanes(host, lanes);
+    for (size_t i = 0; i < N_LANES; i++)
+        vg_lane_abandon(lanes[i], sure, answer_down, &why);
+    vg_error_clear(&why);
+}
+
 void vg_hosts_watch(int64_t now_ns)
 {
     for (size_t i = 0; i < n_hosts; i++) {
-        vg_lane_expire(&hosts[i].calls, now_ns);
-        vg_lane_expire(&hosts[i].reads, now_ns);
-        vg_lane_expire(&hosts[i].scans, now_ns);
+        struct vg_lane *lanes[N_LANES];
+        list_lanes(&hosts[i], lanes);
+        abandon_work(&hosts[i]);
+        for (size_t k = 0; k < N_LANES; k++) {
+            if (vg_lane_slow(lanes[k], now_ns))
+                vg_keeper_suspect(&hosts[i]);
+            vg_lane_expire(lanes[k], now_ns);
+        }
         vg_check_watch(hosts[i].check, now_ns);
-        vg_lane_expire(&hosts[i].longs, now_ns);
     }
     vg_lease_cut_due(now_ns);
 }
@@ -257,7 +285,9 @@ static void get_status(struct vg_host *host, struct vg_host_status *ret)
     ret->state = host->state;
     ret->alive = host->state == VG_HOST_UP && !host->lost;
     vg_error_copy(&ret->error, &host->error);
-    ret->reason = host->state == VG_HOST_DOWN ? host->reason : NULL;
+    ret->reason = host->state == VG_HOST_DOWN ? host->reason
+                  : host->full                ? "connection-limit"
+                                              : NULL;
     ret->facts = vg_host_facts_ref(host->facts);
 }
 
@@ -381,6 +411,7 @@ static int init_host(struct vg_host *host, const struct vg_host_config *from,
     vg_cond_init(&host->wake);
     pthread_mutex_init(&host->lock, NULL);
 
+    atomic_init(&host->connecting, true);
     host->name = strdup(from->name);
     host->uri = from->uri ? strdup(from->uri) : NULL;
     host->shown_uri = vg_redact(from->uri);
@@ -394,9 +425,17 @@ static int init_host(struct vg_host *host, const struct vg_host_config *from,
     vg_lane_init(&host->reads, LANE_THREADS, (unsigned int)config->queue_size);
     vg_lane_init(&host->scans, LANE_THREADS, (unsigned int)config->queue_size);
     vg_lane_init(&host->longs, (unsigned int)config->operations, LONG_WAITING);
+    vg_lane_init(&host->agents, (unsigned int)config->pool_size,
+                 (unsigned int)config->queue_size);
+    host->agents.per_object = 1; /* libvirt has an agent do one thing at a time */
     host->reads.wider = &host->scans;
-    host->calls.run = host->reads.run = host->scans.run = host->longs.run = run_request;
-    host->calls.data = host->reads.data = host->scans.data = host->longs.data = host;
+    struct vg_lane *lanes[N_LANES];
+    list_lanes(host, lanes);
+    for (size_t i = 0; i < N_LANES; i++) {
+        lanes[i]->run = run_request;
+        lanes[i]->data = host;
+        lanes[i]->paused = true; /* until the first connection is there, or is not */
+    }
     return host->name && host->lease && host->inventory && host->check && host->marks
                ? 0
                : -1;
@@ -412,6 +451,7 @@ int vg_hosts_start(const struct vg_config *config)
             return -1;
         n_hosts++;
     }
+    vg_keeper_init();
     for (size_t i = 0; i < n_hosts; i++) {
         if (pthread_create(&hosts[i].keeper, NULL, vg_keeper_main, &hosts[i]) != 0) {
             vg_log(VG_LOG_ERROR, "host", "cannot start a thread");
@@ -443,10 +483,10 @@ void vg_hosts_stop(void)
     /* whatever still blocks is cut from here on */
     vg_lease_cut_all();
     for (size_t i = 0; i < n_hosts; i++) {
-        vg_lane_stop(&hosts[i].calls);
-        vg_lane_stop(&hosts[i].reads);
-        vg_lane_stop(&hosts[i].scans);
-        vg_lane_stop(&hosts[i].longs);
+        struct vg_lane *lanes[N_LANES];
+        list_lanes(&hosts[i], lanes);
+        for (size_t k = 0; k < N_LANES; k++)
+            vg_lane_stop(lanes[k]);
         pthread_join(hosts[i].keeper, NULL);
     }
 }

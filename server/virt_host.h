@@ -34,6 +34,8 @@ void vg_host_submit(struct vg_host *host, struct vg_request *rq);
 bool vg_host_remember(const struct vg_request *rq, struct vg_reply *ret);
 /* False while the host is known to be down. Never blocks. */
 bool vg_host_may_be_up(struct vg_host *host);
+/* Whether its first connection, or the next after a loss, is being made. Never blocks. */
+bool vg_host_is_connecting(struct vg_host *host);
 
 /* Answers what is late and cuts calls past their deadline; every 50 ms or so. */
 void vg_hosts_watch(int64_t now_ns);

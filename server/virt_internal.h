@@ -21,6 +21,8 @@ struct vg_host {
     struct vg_lane reads; /* one worker, for reads that cannot block */
     struct vg_lane scans; /* one worker, for reads of all domains that may */
     struct vg_lane longs; /* for long work */
+    struct vg_lane
+        agents; /* pool-size workers, for calls that wait for a guest's agent */
     /* Hashes of targets that went from reads to scans: they go there at once. */
     atomic_uint_fast64_t moved[VG_MOVED_TARGETS];
     pthread_t keeper;
@@ -31,7 +33,11 @@ struct vg_host {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     enum vg_host_state state;
+    atomic_bool connecting; /* that is the state; read without the lock */
     bool tried, lost, suspect, stopping;
+    bool full; /* it takes no more connections, though those that are open work */
+    int64_t full_next_ns;        /* when one may try again */
+    int64_t open_ns;             /* how long the event connection took to open */
     unsigned int failures;       /* in a row */
     unsigned int epoch;          /* of the event connection */
     struct vg_error error;       /* why it is down */
@@ -53,6 +59,9 @@ void vg_keeper_note_failure(struct vg_host *host, const struct vg_error *error);
 /* A call did not return: one guest may be to blame, or the host, which is asked. */
 void vg_keeper_suspect(struct vg_host *host);
 
+/* Before the first keeper is started. */
+void vg_keeper_init(void);
+
 /* Waits a moment for every host's first attempt. */
 void vg_keeper_await_first(struct vg_host *hosts, size_t n);
 
@@ -60,10 +69,25 @@ void vg_keeper_await_first(struct vg_host *hosts, size_t n);
 void vg_host_error_unreachable(struct vg_error *e, const char *name,
                                const struct vg_error *why);
 
-/* Makes sure that the lease has a usable connection of the host's present epoch. -1:
- * *reterr. Blocks until the lease's cut_at_ns at most. */
+/* vg_host_prepare_lease(): the host takes no more connections. */
+#define VG_HOST_FULL  (-2)
+#define VG_FULL_RETRY (2 * VG_SECOND_NS)
+
+/* Makes sure that the lease has a usable connection of the host's present epoch. -1 or
+ * VG_HOST_FULL: *reterr is what the client is told; the keeper knows. Blocks until the
+ * lease's cut_at_ns at most, and for a new connection a few seconds. */
 int vg_host_prepare_lease(struct vg_host *host, struct vg_lease *lease,
                           struct vg_error *reterr);
+
+/* How long opening a connection may take on a host that is up, before it counts as full.
+ */
+int64_t vg_host_open_limit(struct vg_host *host);
+
+/* Notes whether it takes new connections. */
+void vg_host_set_full(struct vg_host *host, bool full);
+
+/* Pauses the host's lanes, or lets them begin. The host's lock may be held. */
+void vg_host_pause(struct vg_host *host, bool paused);
 
 /* A copy that shares nothing: the two may be used by two threads. */
 void vg_error_copy(struct vg_error *to, const struct vg_error *from);

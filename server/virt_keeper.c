@@ -26,7 +26,6 @@
 
 static pthread_mutex_t tried_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t tried_wake;
-static pthread_once_t tried_once = PTHREAD_ONCE_INIT;
 
 /* ---- small things ------------------------------------------------------------------ */
 
@@ -64,6 +63,10 @@ static void set_state(struct vg_host *host, enum vg_host_state state)
     if (host->state == state)
         return;
     host->state = state;
+    host->full = false;
+    atomic_store(&host->connecting, state == VG_HOST_CONNECTING);
+    vg_host_pause(host, state == VG_HOST_CONNECTING);
+    pthread_cond_broadcast(&host->wake); /* who asked whether it is up */
     vg_inventory_enable(host->inventory,
                         state == VG_HOST_UP && host->registered.covering);
     struct vg_log_field fields[] = {
@@ -165,9 +168,10 @@ static void update_version(struct vg_host *host, unsigned long hv_version)
 
 /* What was registered is part of what comes up: from then on memory may answer. */
 static void set_up(struct vg_host *host, struct vg_host_facts *facts,
-                   const struct vg_event_handles *events)
+                   const struct vg_event_handles *events, int64_t open_ns)
 {
     VG_LOCK(&host->lock);
+    host->open_ns = open_ns;
     vg_host_facts_unref(host->facts);
     host->facts = facts;
     host->registered = *events;
@@ -206,8 +210,10 @@ static int connect_host(struct vg_host *host, struct vg_error *reterr, bool *ret
     struct vg_event_handles events = {0};
 
     note_new_attempt(host);
-    atomic_store(&lease->cut_at_ns, vg_now_ns() + OPEN_LIMIT);
+    int64_t begun = vg_now_ns();
+    atomic_store(&lease->cut_at_ns, begun + OPEN_LIMIT);
     int rc = vg_lease_open(lease, host->uri, host->read_only, host->name, reterr);
+    int64_t open_ns = vg_now_ns() - begun;
     if (rc == 0 && !(facts = read_facts(lease->conn, &lease->cut_at_ns))) {
         if (virGetLastErrorCode() == VIR_ERR_OK) /* virConnectIsAlive() sets none */
             vg_error_set(reterr, VG_E_HOST_UNREACHABLE,
@@ -229,7 +235,7 @@ static int connect_host(struct vg_host *host, struct vg_error *reterr, bool *ret
         return -1;
 
     bool again = host->epoch > 0;
-    set_up(host, facts, &events);
+    set_up(host, facts, &events, open_ns);
     vg_event_connection(host, again ? VG_EVENT_RESET : "opened",
                         again ? "the host was connected again" : NULL);
     return 0;
@@ -266,11 +272,12 @@ static bool probe_host(struct vg_host *host)
     atomic_store(&lease->cut_at_ns, 0);
 
     VG_LOCK(&host->lock);
-    host->suspect = false;
+    host->suspect = !alive; /* until it is declared to be down */
     if (alive) {
         host->failures = 0;
         set_state(host, VG_HOST_UP);
     }
+    pthread_cond_broadcast(&host->wake);
     return alive;
 }
 
@@ -300,14 +307,8 @@ static bool rest(struct vg_host *host, int64_t ns, bool wake_when_suspect)
     return !host->stopping;
 }
 
-static void make_tried_wake(void)
-{
-    vg_cond_init(&tried_wake);
-}
-
 static void note_tried(struct vg_host *host)
 {
-    pthread_once(&tried_once, make_tried_wake);
     VG_LOCK(&tried_lock);
     host->tried = true;
     pthread_cond_broadcast(&tried_wake);
@@ -330,6 +331,7 @@ static void mark_down(struct vg_host *host, const struct vg_error *error, bool s
     vg_error_copy(&host->error, error);
     host->reason = reason_of(error, silent);
     host->failures++;
+    host->suspect = false;
     set_state(host, VG_HOST_DOWN);
 }
 
@@ -351,13 +353,38 @@ static void mark_silent(struct vg_host *host)
     vg_error_clear(&error);
 }
 
+static bool is_full(struct vg_host *host)
+{
+    VG_LOCK(&host->lock);
+    return host->full;
+}
+
+/* Whether a host that took no more connections does again: nobody else may try, when
+ * there are no requests, and /health/ready tells of it. */
+static void probe_room(struct vg_host *host)
+{
+    struct vg_error why = {0};
+    struct vg_lease *lease = vg_lease_new();
+
+    if (!lease)
+        return;
+    atomic_store(&lease->cut_at_ns, vg_now_ns() + vg_host_open_limit(host));
+    if (vg_lease_open(lease, host->uri, host->read_only, host->name, &why) == 0)
+        vg_host_set_full(host, false);
+    vg_error_clear(&why);
+    vg_lease_free(lease);
+}
+
 /* Keeps an open connection until it is lost. False: stop. */
 static bool keep_connection(struct vg_host *host)
 {
-    while (rest(host, PROBE_SECONDS * VG_SECOND_NS, true)) {
+    while (
+        rest(host, is_full(host) ? VG_FULL_RETRY : PROBE_SECONDS * VG_SECOND_NS, true)) {
         bool hurry = is_suspect(host);
         if (!is_lost(host) && probe_host(host)) {
-            if (!hurry)
+            if (is_full(host))
+                probe_room(host);
+            else if (!hurry)
                 probe_version(host);
             continue;
         }
@@ -397,30 +424,40 @@ void *vg_keeper_main(void *data)
     return NULL;
 }
 
+/* Of one that is down the keeper knows already. Lock held. */
+static void suspect(struct vg_host *host)
+{
+    if (host->state == VG_HOST_DOWN)
+        return;
+    host->suspect = true;
+    pthread_cond_broadcast(&host->wake);
+}
+
 void vg_keeper_note_failure(struct vg_host *host, const struct vg_error *error)
 {
     VG_LOCK(&host->lock);
-    host->suspect = true;
+    suspect(host);
     if (++host->failures >= FAILURES_TO_OPEN && host->state != VG_HOST_DOWN) {
         vg_error_copy(&host->error, error);
         host->reason = reason_of(error, false);
         set_state(host, VG_HOST_DOWN);
     }
-    pthread_cond_broadcast(&host->wake);
 }
 
 void vg_keeper_suspect(struct vg_host *host)
 {
     VG_LOCK(&host->lock);
-    host->suspect = true;
-    pthread_cond_broadcast(&host->wake);
+    suspect(host);
+}
+
+void vg_keeper_init(void)
+{
+    vg_cond_init(&tried_wake);
 }
 
 void vg_keeper_await_first(struct vg_host *hosts, size_t n)
 {
     const struct timespec until = vg_from_now(START_PATIENCE);
-
-    pthread_once(&tried_once, make_tried_wake);
     VG_LOCK(&tried_lock);
     int rc = 0;
     for (size_t i = 0; i < n; i++)

@@ -18,18 +18,13 @@ struct vg_peer {
 
 static int open_lease(struct vg_request *rq, struct vg_host *host, struct vg_lease *lease)
 {
-    struct vg_error why = {0};
     int64_t limit = vg_now_ns() + OPEN_LIMIT;
 
     atomic_store(&lease->cut_at_ns, limit < rq->deadline_ns ? limit : rq->deadline_ns);
-    int rc = vg_host_prepare_lease(host, lease, &why);
+    int rc = vg_host_prepare_lease(host, lease, &rq->error);
     atomic_store(&lease->cut_at_ns, rq->deadline_ns);
-    if (rc < 0) {
-        vg_keeper_note_failure(host, &why);
-        vg_host_error_unreachable(&rq->error, vg_host_get_name(host), &why);
+    if (rc < 0)
         rq->error.host = vg_host_get_name(host);
-    }
-    vg_error_clear(&why);
     return rc;
 }
 

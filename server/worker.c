@@ -19,6 +19,8 @@
 
 #define IDLE_SECONDS 60
 #define STUCK_NS     VG_SECOND_NS
+#define FEW_NS       (2 * VG_SECOND_NS)
+#define SLOW_NS      (3 * VG_SECOND_NS)
 #define PATIENCE_NS  (VG_SECOND_NS / 1000) /* of a read, at most */
 #define WORKER_STACK (512 * 1024)
 #define LATE_DOMAIN                                                                      \
@@ -34,6 +36,8 @@ struct vg_job {
     unsigned int n_waiters, size;
     const char *object;  /* the domain it calls, borrowed from the leader; may be NULL */
     int64_t deadline_ns; /* the latest of its waiters' */
+    struct vg_lease *lease; /* while it runs */
+    int64_t slow_ns;        /* when it counts as slow; 0: that was told */
     /* Until so many wait, or until then, it is not begun: see gather(). */
     unsigned int expected;
     int64_t begin_ns;
@@ -46,6 +50,7 @@ void vg_lane_init(struct vg_lane *lane, unsigned int threads, unsigned int max_w
     lane->last = &lane->first;
     lane->max_threads = threads;
     lane->max_waiting = max_waiting;
+    lane->per_object = VG_CALLS_PER_OBJECT;
     lane->idle_ns = IDLE_SECONDS * VG_SECOND_NS;
 }
 
@@ -122,7 +127,7 @@ static bool may_run(const struct vg_lane *lane, const struct vg_job *job)
     if (job->object)
         for (const struct vg_job *j = lane->running; j; j = j->next)
             n += same_object(j, job->object);
-    return n < VG_CALLS_PER_OBJECT;
+    return n < lane->per_object;
 }
 
 static bool is_gathering(const struct vg_job *job, int64_t now)
@@ -133,6 +138,8 @@ static bool is_gathering(const struct vg_job *job, int64_t now)
 /* NULL: none may run, before *ret_next_ns if that is less than it was. */
 static struct vg_job *choose(struct vg_lane *lane, int64_t *ret_next_ns)
 {
+    if (lane->paused && !lane->stopping)
+        return NULL;
     for (struct vg_job *job = lane->first; job; job = job->next) {
         if (job->expected && !lane->stopping && is_gathering(job, vg_now_ns())) {
             *ret_next_ns = job->begin_ns < *ret_next_ns ? job->begin_ns : *ret_next_ns;
@@ -141,6 +148,7 @@ static struct vg_job *choose(struct vg_lane *lane, int64_t *ret_next_ns)
             vg_list_insert(&lane->running, job);
             lane->in_flight++;
             job->leader->begun = true;
+            job->slow_ns = vg_now_ns() + SLOW_NS;
             return job;
         }
     }
@@ -234,7 +242,25 @@ static void note_stuck(struct vg_lane *lane, const char *object)
     lane->stuck[i].until_ns = vg_now_ns() + STUCK_NS;
 }
 
-static void run_job(struct vg_lane *lane, struct vg_job *job, struct vg_lease *lease)
+/* Lock held. A thread without a connection, which it cannot have now, leaves its job to
+ * the others; the last one answers it. False: it is the last one. */
+static bool give_back(struct vg_lane *lane, struct vg_job *job)
+{
+    if (lane->threads < 2 || lane->stopping || !job->n_waiters)
+        return false;
+    lane->few_until_ns = vg_now_ns() + FEW_NS;
+    job->leader->begun = false;
+    if (!lane->first)
+        lane->last = &job->next;
+    vg_list_insert(&lane->first, job); /* its turn has come */
+    lane->waiting++;
+    if (lane->idle)
+        pthread_cond_signal(&lane->wake);
+    return true;
+}
+
+/* False: this thread is not to go on. */
+static bool run_job(struct vg_lane *lane, struct vg_job *job, struct vg_lease *lease)
 {
     atomic_store(&lease->cut_at_ns, job->deadline_ns);
     job->leader->call_until_ns = job->deadline_ns; /* others may wait longer than it */
@@ -247,6 +273,12 @@ static void run_job(struct vg_lane *lane, struct vg_job *job, struct vg_lease *l
     pthread_mutex_lock(&lane->lock);
     vg_list_remove(job);
     lane->in_flight--;
+    job->lease = NULL;
+    if (reply.crowded && give_back(lane, job)) {
+        pthread_mutex_unlock(&lane->lock);
+        vg_reply_clear(&reply);
+        return false;
+    }
     note_crowd(lane, job, ended_ns - begun_ns);
     if (late && job->object)
         note_stuck(lane, job->object);
@@ -260,6 +292,7 @@ static void run_job(struct vg_lane *lane, struct vg_job *job, struct vg_lease *l
     else
         answer_all(job, reply);
     free_job(job);
+    return true;
 }
 
 /* Waits for a job. NULL: the thread is to end. Called with the lock held. */
@@ -301,9 +334,11 @@ static void *worker_main(void *data)
 
     pthread_mutex_lock(&lane->lock);
     struct vg_job *job;
-    while ((job = wait_for_job(lane))) {
+    bool stays = true;
+    while (stays && (job = wait_for_job(lane))) {
+        job->lease = lease;
         pthread_mutex_unlock(&lane->lock);
-        run_job(lane, job, lease);
+        stays = run_job(lane, job, lease);
         pthread_mutex_lock(&lane->lock);
     }
     /* No job that comes from here on may count on this thread. */
@@ -325,6 +360,22 @@ static void start_thread(struct vg_lane *lane)
         lane->threads++;
     else
         vg_log(VG_LOG_ERROR, "worker", "cannot start a thread");
+}
+
+/* Lock held. */
+static bool may_start(const struct vg_lane *lane)
+{
+    return !lane->paused && lane->threads < lane->max_threads &&
+           (!lane->threads || lane->few_until_ns <= vg_now_ns());
+}
+
+void vg_lane_pause(struct vg_lane *lane, bool paused)
+{
+    VG_LOCK(&lane->lock);
+    lane->paused = paused;
+    for (unsigned int i = lane->idle; i < lane->waiting && may_start(lane); i++)
+        start_thread(lane);
+    pthread_cond_broadcast(&lane->wake);
 }
 
 /* ---- submitting -------------------------------------------------------------------- */
@@ -361,7 +412,7 @@ static const char *queue_request(struct vg_lane *lane, struct vg_request *rq,
             job->leader->marks_from = rq->marks_from;
         if (job->n_waiters == job->expected && lane->idle)
             pthread_cond_signal(&lane->wake);
-        if (!lane->threads) /* none could be started */
+        if (!lane->threads && may_start(lane)) /* none could be started */
             start_thread(lane);
         vg_count(VG_COALESCED_READS);
         return NULL;
@@ -383,7 +434,7 @@ static const char *queue_request(struct vg_lane *lane, struct vg_request *rq,
     append_waiting(lane, job);
     if (lane->idle)
         pthread_cond_signal(&lane->wake);
-    if (lane->waiting > lane->idle && lane->threads < lane->max_threads)
+    if (lane->waiting > lane->idle && may_start(lane))
         start_thread(lane);
     return NULL;
 }
@@ -458,6 +509,72 @@ void vg_lane_expire(struct vg_lane *lane, int64_t now_ns)
 {
     answer_late(lane, now_ns, false);
 }
+
+bool vg_lane_slow(struct vg_lane *lane, int64_t now_ns)
+{
+    bool slow = false;
+    VG_LOCK(&lane->lock);
+    for (struct vg_job *job = lane->running; job; job = job->next) {
+        if (!job->slow_ns || now_ns < job->slow_ns)
+            continue;
+        job->slow_ns = 0;
+        slow = true;
+    }
+    return slow;
+}
+
+/* ---- giving up --------------------------------------------------------------------- */
+
+/* What is known of an operation is answered all the same, and long work that has begun is
+ * not ended by its host's silence; what has not never will. */
+static bool goes_on(const struct vg_request *rq)
+{
+    return rq->watched || (rq->route->flags & VG_LONG && rq->operation &&
+                           !vg_operation_bar(rq->operation));
+}
+
+/* Moves all waiters to `given_up`, as far as there is memory; the rest has its deadline.
+ * Lock held. */
+static void take_waiters(struct vg_job *job, struct vg_job *given_up)
+{
+    while (job->n_waiters && add_waiter(given_up, job->waiters[job->n_waiters - 1]) == 0)
+        job->n_waiters--;
+}
+
+static void take_running(struct vg_lane *lane, struct vg_job *given_up)
+{
+    for (struct vg_job *job = lane->running; job; job = job->next) {
+        if (!goes_on(job->leader))
+            take_waiters(job, given_up);
+        else if (!job->leader->watched)
+            continue;
+        atomic_store(&job->lease->cut_at_ns, 1); /* the watchdog's next turn */
+    }
+}
+
+void vg_lane_abandon(struct vg_lane *lane, bool running,
+                     void (*answer)(void *data, struct vg_request *rq), void *data)
+{
+    struct vg_job given_up = {0};
+
+    pthread_mutex_lock(&lane->lock);
+    for (struct vg_job *job = lane->first, *next; job; job = next) {
+        next = job->next;
+        take_waiters(job, &given_up);
+        if (!job->n_waiters) {
+            remove_waiting(lane, job);
+            free_job(job);
+        }
+    }
+    if (running)
+        take_running(lane, &given_up);
+    pthread_mutex_unlock(&lane->lock);
+    for (unsigned int i = 0; i < given_up.n_waiters; i++)
+        answer(data, given_up.waiters[i]);
+    free(given_up.waiters);
+}
+
+/* ---- counting, stopping ------------------------------------------------------------ */
 
 void vg_lane_count(struct vg_lane *lane, unsigned int *ret_in_flight,
                    unsigned int *ret_waiting, unsigned int *ret_threads)

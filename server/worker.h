@@ -25,7 +25,13 @@ struct vg_lane {
     unsigned int leaving; /* threads that close their connections; not in `threads` */
     int64_t idle_ns;      /* how long a thread stays without work */
     unsigned int max_threads, max_waiting;
+    unsigned int per_object; /* calls in flight for one object, at most */
     bool stopping;
+    bool paused; /* what is queued waits, until its deadline: the host is being connected
+                  */
+    /* Until then no thread is started beside those that there are: one just found that
+     * the host takes no more connections. */
+    int64_t few_until_ns;
     /* Objects whose call was cut at its deadline, and until when they are left alone. */
     struct {
         char name[64];
@@ -52,6 +58,20 @@ void vg_lane_init(struct vg_lane *lane, unsigned int threads, unsigned int max_w
 /* Queues a request, or joins it to an equal read that waits. Takes over the caller's
  * reference; answers at once when the lane is full. Any thread; does not block. */
 void vg_lane_submit(struct vg_lane *lane, struct vg_request *rq);
+
+/* Pauses it, or lets what waits begin. Any thread; does not block. */
+void vg_lane_pause(struct vg_lane *lane, bool paused);
+
+/* Gives up what cannot succeed any more: what waits, and, where `running`, what runs,
+ * whose calls are cut; long work that has begun goes on, and so does what is asked about
+ * it. answer(data, request) takes over a reference, and is called without the lane's
+ * lock. For the watchdog. */
+void vg_lane_abandon(struct vg_lane *lane, bool running,
+                     void (*answer)(void *data, struct vg_request *rq), void *data);
+
+/* Whether a call has just become slow, which it is after some seconds: its host may be
+ * silent. Told once of each call. For the watchdog. */
+bool vg_lane_slow(struct vg_lane *lane, int64_t now_ns);
 
 /* Answers what is past its deadline: 504. For the watchdog. */
 void vg_lane_expire(struct vg_lane *lane, int64_t now_ns);

@@ -37,6 +37,7 @@ struct vg_reply {
     unsigned int retry_after;
     bool transport_failed; /* the host's connection is to be thrown away */
     bool unasked;          /* there was no connection to ask anything on */
+    bool crowded;          /* nor can there be one now; others may have theirs */
     bool moves;            /* see vg_move() */
 
     struct vg_watching *watching; /* owned; instead of a body */

@@ -38,7 +38,13 @@ enum vg_route_flag {
 
     /* A literal of the pattern stands where another row has a {variable}, which no object
      * can be called: why, the row says. Without it the router refuses such a table. */
-    VG_LITERAL = 0x40,
+    VG_LITERAL = 0x80000,
+
+    /* Waits for the guest's agent: on the host's lane for that. With both: unless `flags`
+     * or `source` name another way; with the second alone: where they (or `guest`) name
+     * it. */
+    VG_ASKS_AGENT = 0x80,
+    VG_MAY_ASK_AGENT = 0x40000000,
 
     VG_ARGS = 0x100, /* takes arguments: the handler calls vg_args(); others refuse any */
     VG_XML = 0x200,  /* takes an application/xml body beside JSON */

@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../.."
 . tests/contract/report.sh
 
 # Headers of include/virtgate/ that may name libvirt's types.
-libvirt_headers='autoptr|object|params|host|event|domain|domain_config|conflict|console|device|job'
+libvirt_headers='autoptr|object|params|host|event|domain|domain_config|domain_stats|conflict|console|device|job'
 
 # What a file includes itself: virtgate/x.h, libvirt/libvirt.h...
 includes() { # file

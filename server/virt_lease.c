@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Connections for requests: opened when they are needed, and not where the host has no
+ * room for them. See virt_internal.h.
+ */
+#include "server/request.h"
+#include "server/virt_internal.h"
+#include "virtgate/cleanup.h"
+#include "virtgate/log.h"
+
+#include <libvirt/virterror.h>
+#include <string.h>
+
+#define OPEN_LEAST (2 * VG_SECOND_NS)
+#define OPEN_MOST  (5 * VG_SECOND_NS)
+
+static bool is_refused(const struct vg_error *why)
+{
+    return vg_error_is_virt(why, VIR_ERR_AUTH_FAILED) ||
+           vg_error_is_virt(why, VIR_ERR_AUTH_CANCELLED) ||
+           vg_error_is_virt(why, VIR_ERR_AUTH_UNAVAILABLE) ||
+           vg_error_is_virt(why, VIR_ERR_ACCESS_DENIED);
+}
+
+void vg_host_error_unreachable(struct vg_error *e, const char *name,
+                               const struct vg_error *why)
+{
+    /* keep libvirt's own error: it says what is wrong */
+    if (why->status)
+        vg_error_copy(e, why);
+    vg_autofree char *reason = why->detail ? strdup(why->detail) : NULL;
+    json_t *virt = json_incref(e->virt);
+    vg_error_set(e, VG_E_HOST_UNREACHABLE, "Host '%s' cannot be reached: %s", name,
+                 reason ? reason : "not connected yet");
+    e->virt = virt;
+    e->retryable = !is_refused(why); /* the same credentials do no better */
+    e->retry_after = e->retryable ? 1 : 0;
+}
+
+/* Some times what the keeper needed: a host behind ssh is slow, and not full. */
+int64_t vg_host_open_limit(struct vg_host *host)
+{
+    VG_LOCK(&host->lock);
+    int64_t limit = 4 * host->open_ns;
+    return limit < OPEN_LEAST ? OPEN_LEAST : limit > OPEN_MOST ? OPEN_MOST : limit;
+}
+
+/* Whether a new connection may be tried. Of a host that takes no more, only now and then:
+ * who tries waits. Lock held. */
+static bool may_open(struct vg_host *host)
+{
+    int64_t now = vg_now_ns();
+    if (!host->full)
+        return true;
+    if (now < host->full_next_ns)
+        return false;
+    host->full_next_ns = now + VG_FULL_RETRY;
+    return true;
+}
+
+static int fail_full(const struct vg_host *host, struct vg_error *reterr)
+{
+    vg_error_set(
+        reterr, VG_E_OVERLOADED,
+        "Host '%s' takes no more connections, and those that are open are in use: "
+        "try again shortly, or raise max_clients of its libvirtd",
+        host->name);
+    return VG_HOST_FULL;
+}
+
+void vg_host_set_full(struct vg_host *host, bool full)
+{
+    VG_LOCK(&host->lock);
+    if (host->full == full)
+        return;
+    host->full = full;
+    host->full_next_ns = vg_now_ns() + VG_FULL_RETRY;
+    vg_log(full ? VG_LOG_WARNING : VG_LOG_INFO, "host",
+           full ? "%s: takes no more connections; is max_clients of its libvirtd reached?"
+                : "%s: takes connections again",
+           host->name);
+}
+
+/* Whether the host is up, when it left a connection without an answer: the keeper asks
+ * it. Blocks until it has, and not past `until_ns`. */
+static bool is_up_after_all(struct vg_host *host, int64_t until_ns)
+{
+    const struct timespec until = vg_timespec(until_ns);
+
+    vg_keeper_suspect(host);
+    VG_LOCK(&host->lock);
+    int rc = 0;
+    while (host->suspect && host->state == VG_HOST_UP && rc == 0)
+        rc = pthread_cond_timedwait(&host->wake, &host->lock, &until);
+    return host->state == VG_HOST_UP && !host->suspect && !host->lost;
+}
+
+/* A host that answers others and lets the time pass without an answer to a new connection
+ * has no room for it. */
+static int open_lease(struct vg_host *host, struct vg_lease *lease,
+                      struct vg_error *reterr)
+{
+    struct vg_error why = {0};
+    int64_t cut_at = atomic_load(&lease->cut_at_ns);
+    int64_t until = vg_now_ns() + vg_host_open_limit(host);
+    bool patient = !cut_at || until < cut_at;
+
+    if (patient)
+        atomic_store(&lease->cut_at_ns, until);
+    int rc = vg_lease_open(lease, host->uri, host->read_only, host->name, &why);
+    bool cut = atomic_load(&lease->cut);
+    atomic_store(&lease->cut_at_ns, cut_at);
+    if (rc < 0 && cut && patient &&
+        is_up_after_all(host, cut_at ? cut_at : until + OPEN_MOST)) {
+        vg_host_set_full(host, true);
+        rc = fail_full(host, reterr);
+    } else if (rc < 0) {
+        vg_keeper_note_failure(host, &why);
+        vg_host_error_unreachable(reterr, host->name, &why);
+    } else {
+        vg_host_set_full(host, false);
+    }
+    vg_error_clear(&why);
+    return rc;
+}
+
+int vg_host_prepare_lease(struct vg_host *host, struct vg_lease *lease,
+                          struct vg_error *reterr)
+{
+    unsigned int epoch;
+    {
+        VG_LOCK(&host->lock);
+        if (host->state == VG_HOST_DOWN) {
+            vg_host_error_unreachable(reterr, host->name, &host->error);
+            return -1;
+        }
+        epoch = host->epoch;
+        if (vg_lease_usable(lease) && lease->epoch == epoch)
+            return 0;
+        if (host->state == VG_HOST_UP && host->lease->in_process) {
+            if (host->lease->conn)
+                vg_lease_share(lease, host->lease->conn);
+            lease->epoch = epoch;
+            return 0;
+        }
+        if (!may_open(host))
+            return fail_full(host, reterr);
+    }
+    int rc = open_lease(host, lease, reterr);
+    if (rc == 0)
+        lease->epoch = epoch;
+    return rc;
+}
+
+struct vg_patience vg_patience_begin(struct vg_request *rq, bool nowait)
+{
+    struct vg_patience patience = {0};
+    int64_t now = vg_now_ns();
+
+    if (!nowait || rq->again || !rq->lease || rq->call_until_ns <= now)
+        return patience;
+    patience.rq = rq;
+    patience.cut_at_ns = atomic_load(&rq->lease->cut_at_ns);
+    atomic_store(&rq->lease->cut_at_ns, now + (rq->call_until_ns - now) / 3);
+    return patience;
+}
+
+void vg_patience_end(struct vg_patience *patience)
+{
+    if (patience->rq)
+        atomic_store(&patience->rq->lease->cut_at_ns, patience->cut_at_ns);
+}

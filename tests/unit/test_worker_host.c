@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What a host does to its lanes: they wait for its first connection, give up when it is
+ * down, and make do with the connections that there are. And which requests wait for an
+ * agent, which has a lane of its own.
+ */
+#include "tests/unit/worker_fixture.h"
+
+/* ---- paused ---- */
+
+static void test_paused(void **state)
+{
+    (void)state;
+    struct bench *b = open_bench(2, 3);
+    permit(b, 100);
+    vg_lane_pause(&b->lane, true);
+    struct asked *waits = ask(b, &change_route, "/domains/a/start");
+    struct asked *late = submit(prepare(b, &change_route, "/domains/b/start", 5));
+    struct asked *read = ask(b, &shared_route, "/domains/c");
+    struct asked *joined = ask(b, &shared_route, "/domains/c");
+    pause_a_little();
+    expect_count(b, 0, 3);
+    assert_int_equal(b->begun, 0);
+    assert_int_equal(b->lane.threads, 0);
+    /* what holds of a queue holds meanwhile: its size, deadlines */
+    wait_answer(ask(b, &change_route, "/domains/d/start"), 503, "overloaded");
+    vg_lane_expire(&b->lane, vg_now_ns() + 6 * SECOND_NS);
+    wait_answer(late, 504, "deadline-exceeded");
+    assert_null(strstr(late->body, "outcome"));
+    vg_lane_pause(&b->lane, false);
+    wait_answer(waits, 200, "run");
+    wait_answer(read, 200, "run");
+    wait_answer(joined, 200, "run");
+    assert_int_equal(b->begun, 2);
+    close_bench(b);
+}
+
+/* Threads that are there already wait, too. */
+static void test_paused_again(void **state)
+{
+    (void)state;
+    struct bench *b = open_bench(1, 10);
+    permit(b, 1);
+    wait_answer(ask(b, &change_route, "/domains/a/start"), 200, "{\"run\":1}");
+    vg_lane_pause(&b->lane, true);
+    permit(b, 1);
+    struct asked *waits = ask(b, &change_route, "/domains/b/start");
+    pause_a_little();
+    assert_int_equal(waits->answers, 0);
+    vg_lane_pause(&b->lane, false);
+    wait_answer(waits, 200, "{\"run\":2}");
+    close_bench(b);
+}
+
+static void test_stopped_while_paused(void **state)
+{
+    (void)state;
+    struct bench *b = open_bench(1, 10);
+    vg_lane_pause(&b->lane, true);
+    struct asked *waits = ask(b, &change_route, "/domains/a/start");
+    vg_lane_stop(&b->lane);
+    assert_int_equal(waits->answers, 1);
+    close_bench(b);
+}
+
+/* ---- given up ---- */
+
+static void say_gone(void *data, struct vg_request *rq)
+{
+    unsigned int *n = data;
+    ++*n;
+    vg_request_answer(rq, vg_reply_error(rq, VG_E_HOST_UNREACHABLE, "gone"));
+    vg_request_unref(rq);
+}
+
+static void test_abandon_waiting(void **state)
+{
+    (void)state;
+    struct bench *b = open_bench(1, 10);
+    unsigned int n = 0;
+    struct asked *running = ask(b, &change_route, "/domains/a/start");
+    wait_for(b, &b->begun, 1);
+    struct asked *waits = ask(b, &change_route, "/domains/b/start");
+    struct asked *read = ask(b, &shared_route, "/domains/c");
+    struct asked *joined = ask(b, &shared_route, "/domains/c");
+    vg_lane_abandon(&b->lane, false, say_gone, &n);
+    assert_int_equal(n, 3);
+    wait_answer(waits, 503, "gone");
+    wait_answer(read, 503, "gone");
+    wait_answer(joined, 503, "gone");
+    assert_int_equal(running->answers, 0);
+    expect_count(b, 1, 0);
+    /* it goes on with what comes after */
+    permit(b, 2);
+    wait_answer(running, 200, "{\"run\":1}");
+    wait_answer(ask(b, &change_route, "/domains/d/start"), 200, "{\"run\":2}");
+    close_bench(b);
+}
+
+static void test_abandon_running(void **state)
+{
+    (void)state;
+    struct bench *b = open_bench(2, 10);
+    unsigned int n = 0;
+    struct asked *running = ask(b, &change_route, "/domains/a/start");
+    struct asked *read = ask(b, &shared_route, "/domains/b");
+    wait_for(b, &b->begun, 2);
+    struct asked *waits = ask(b, &shared_route, "/domains/b");
+    vg_lane_abandon(&b->lane, true, say_gone, &n);
+    assert_int_equal(n, 3);
+    wait_answer(running, 503, "gone");
+    wait_answer(read, 503, "gone");
+    wait_answer(waits, 503, "gone");
+    assert_true(running->rq->begun); /* so the change may have been done */
+    assert_false(waits->rq->begun);
+    expect_count(b, 2, 0);
+    vg_lane_abandon(&b->lane, true, say_gone, &n); /* nobody is left */
+    assert_int_equal(n, 3);
+    close_bench(b); /* and each was answered once */
+}
+
+/* ---- slow ---- */
+
+static void test_slow(void **state)
+{
+    (void)state;
+    struct bench *b = open_bench(1, 10);
+    ask(b, &change_route, "/domains/a/start");
+    wait_for(b, &b->begun, 1);
+    int64_t now = vg_now_ns();
+    ask(b, &change_route, "/domains/b/start"); /* waits: that tells nothing */
+    assert_false(vg_lane_slow(&b->lane, now));
+    assert_false(vg_lane_slow(&b->lane, now + 2 * SECOND_NS));
+    assert_true(vg_lane_slow(&b->lane, now + 4 * SECOND_NS));
+    assert_false(vg_lane_slow(&b->lane, now + 5 * SECOND_NS)); /* told */
+    permit(b, 1);
+    wait_for(b, &b->begun, 2);
+    assert_true(vg_lane_slow(&b->lane, vg_now_ns() + 4 * SECOND_NS));
+    close_bench(b);
+}
+
+/* ---- no room ---- */
+
+static atomic_uint tries;
+
+/* Of two threads one has a connection. */
+static struct vg_reply run_crowded(void *data, struct vg_lease *lease,
+                                   struct vg_request *rq)
+{
+    struct bench *b = data;
+    static struct vg_lease *has;
+    bool first = atomic_fetch_add(&tries, 1) == 0;
+    if (first)
+        has = lease;
+    if (lease == has)
+        return run(data, lease, rq);
+    VG_LOCK(&b->lock);
+    vg_error_set(&rq->error, VG_E_OVERLOADED, "no room");
+    struct vg_reply reply = vg_fail(rq);
+    reply.crowded = reply.unasked = true;
+    return reply;
+}
+
+static void test_crowded(void **state)
+{
+    (void)state;
+    struct bench *b = open_bench(2, 10);
+    b->lane.run = run_crowded;
+    struct asked *one = ask(b, &change_route, "/domains/a/start");
+    wait_for(b, &b->begun, 1);
+    struct asked *two = ask(b, &change_route, "/domains/b/start");
+    struct asked *three = ask(b, &change_route, "/domains/c/start");
+    while (atomic_load(&tries) < 2)
+        pause_a_little();
+    pause_a_little();
+    /* given back, first in the line, as if it had not been begun; nobody else is started
+     */
+    assert_int_equal(two->answers + three->answers, 0);
+    assert_false(two->rq->begun);
+    expect_count(b, 1, 2);
+    assert_int_equal(b->lane.threads, 1);
+    ask(b, &change_route, "/domains/d/start");
+    assert_int_equal(b->lane.threads, 1);
+    permit(b, 4);
+    wait_answer(one, 200, "{\"run\":1}");
+    wait_answer(two, 200, "{\"run\":2}");
+    wait_answer(three, 200, "{\"run\":3}");
+    assert_true(two->rq->begun);
+    wait_for(b, &b->ended, 4);
+    assert_string_equal(b->order, "/domains/a/start /domains/b/start /domains/c/start "
+                                  "/domains/d/start ");
+    close_bench(b);
+}
+
+static struct vg_reply run_without(void *data, struct vg_lease *lease,
+                                   struct vg_request *rq)
+{
+    (void)data;
+    (void)lease;
+    vg_error_set(&rq->error, VG_E_OVERLOADED, "no room");
+    struct vg_reply reply = vg_fail(rq);
+    reply.crowded = true;
+    return reply;
+}
+
+/* Where no thread has one, the last says so. */
+static void test_crowded_alone(void **state)
+{
+    (void)state;
+    struct bench *b = open_bench(3, 40);
+    struct asked *a[6];
+    b->lane.run = run_without;
+    for (int i = 0; i < 6; i++)
+        a[i] = ask(b, &change_route, "/domains/a/start");
+    for (int i = 0; i < 6; i++)
+        wait_answer(a[i], 503, "no room");
+    close_bench(b);
+}
+
+/* ---- agents ---- */
+
+static void test_one_for_each(void **state)
+{
+    (void)state;
+    struct bench *b = open_bench(4, 10);
+    b->lane.per_object = 1;
+    ask(b, &change_route, "/domains/a/start");
+    wait_for(b, &b->begun, 1);
+    ask(b, &change_route, "/domains/a/start");
+    ask(b, &change_route, "/domains/b/start");
+    wait_for(b, &b->begun, 2);
+    pause_a_little();
+    expect_count(b, 2, 1);
+    close_bench(b);
+}
+
+static void test_asks_agent(void **state)
+{
+    (void)state;
+    const unsigned int always = VG_ASKS_AGENT, maybe = VG_MAY_ASK_AGENT;
+    static const char guest_agent[] = "{\"flags\":[\"acpi-power-btn\",\"guest-agent\"]}";
+    const struct {
+        unsigned int flags;
+        const char *query, *body;
+        bool asks;
+    } rows[] = {
+        {0, "", NULL, false},
+        {0, "?flags=agent", NULL, false},
+        {always, "", NULL, true},
+        {always, "?flags=sync", NULL, true},
+        {maybe, "", NULL, false},
+        {maybe, "?flags=guest", NULL, true},
+        {maybe, "?flags=live,guest", NULL, true},
+        {maybe, "?flags=guests", NULL, false},
+        {maybe, "?source=agent", NULL, true},
+        {maybe, "?source=lease", NULL, false},
+        {maybe, "?guest=true", NULL, true},
+        {maybe, "?guest=false", NULL, false},
+        {maybe, "", "{\"guest\":true}", true},
+        {maybe, "", "{\"guest\":false,\"flags\":[\"live\"]}", false},
+        {maybe, "", "{\"flags\":[\"guest\"]}", true},
+        {maybe, "", "{\"flags\":3}", false},
+        {maybe, "", "[\"guest\"]", false},
+        {always | maybe, "", NULL, true},
+        {always | maybe, "", "{}", true},
+        {always | maybe, "?flags=acpi-power-btn", NULL, false},
+        {always | maybe, "?flags=", NULL, true},
+        {always | maybe, "", "{\"flags\":[]}", true},
+        {always | maybe, "?flags=acpi-power-btn,guest-agent", NULL, true},
+        {always | maybe, "", "{\"flags\":[\"signal\"]}", false},
+        {always | maybe, "", guest_agent, true},
+        {always | maybe, "?source=lease", NULL, false},
+        {always | maybe, "?source=agent", NULL, true},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct vg_route route = {VG_POST, "/domains/{domain}/shutdown", "shutdown",
+                                       VG_OPERATE | rows[i].flags, NULL};
+        char target[128];
+        struct vg_request *rq = vg_request_new();
+        snprintf(target, sizeof(target), "/domains/a/shutdown%s", rows[i].query);
+        assert_int_equal(vg_request_parse_target(rq, target), 0);
+        rq->route = &route;
+        rq->json = rows[i].body ? json_loads(rows[i].body, 0, NULL) : NULL;
+        if (vg_request_asks_agent(rq) != rows[i].asks)
+            fail_msg("row %zu: %s %s", i, rows[i].query,
+                     rows[i].body ? rows[i].body : "");
+        vg_request_unref(rq);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_paused),
+        cmocka_unit_test(test_paused_again),
+        cmocka_unit_test(test_stopped_while_paused),
+        cmocka_unit_test(test_abandon_waiting),
+        cmocka_unit_test(test_abandon_running),
+        cmocka_unit_test(test_slow),
+        cmocka_unit_test(test_crowded),
+        cmocka_unit_test(test_crowded_alone),
+        cmocka_unit_test(test_one_for_each),
+        cmocka_unit_test(test_asks_agent),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
