@@ -35,8 +35,50 @@ function spreadParameters(item) {
   }
 }
 
+// A text whose schema says that it is XML gets a file picker; its example, which can be edited and
+// sent, is of more use.
+function showXmlExamples(part) {
+  if (/xml/.test(part?.contentMediaType))
+    delete part.contentMediaType;
+  if (part && typeof part === "object")
+    Object.values(part).forEach(showXmlExamples);
+}
+
+// Swagger UI would put an example of a whole document into an element named after its schema.
+const wholeDocuments = {
+  fn: { jsonSchema202012: { getXmlSampleSchema: (schema, config, example) => example ?? "" } },
+};
+
+// What holds for all operations is long: it opens when it is wanted.
+function foldDescription(info) {
+  info.description = "<details><summary>What holds for all operations</summary>\n\n" +
+    `${info.description}\n\n</details>\n\nAs a file: [openapi.yaml](openapi.yaml), ` +
+    "[openapi.json](openapi.json).";
+}
+
+const STREAM_MS = 5000;
+
+// Swagger UI shows an answer when it has all of it. Of a stream, which has no end, it gets the
+// beginning.
+async function fetchBeginning(url, options) {
+  const answer = await fetch(url, options);
+  if (!answer.headers.get("Content-Type")?.startsWith("text/event-stream"))
+    return answer;
+  const reader = answer.body.getReader();
+  const pieces = [];
+  setTimeout(() => reader.cancel(), STREAM_MS);
+  for (let piece = await reader.read(); !piece.done; piece = await reader.read())
+    pieces.push(piece.value);
+  pieces.push(`: the stream goes on; these were its first ${STREAM_MS / 1000} seconds\n`);
+  const { status, statusText, headers } = answer;
+  const beginning = new Response(new Blob(pieces), { status, statusText, headers });
+  return Object.defineProperty(beginning, "url", { value: answer.url });
+}
+
 function prepare(spec) {
   const items = Object.values(spec.paths);
+  foldDescription(spec.info);
+  showXmlExamples(spec);
   [spec, ...items].forEach(pointHere);
   keepExamplesBack(Object.values(spec.components.parameters));
   items.forEach(spreadParameters);
@@ -57,6 +99,8 @@ async function show() {
     showExtensions: true, // x-virtgate-access: the role that is needed
     defaultModelsExpandDepth: 0,
     validatorUrl: null, // nothing leaves this origin
+    plugins: [wholeDocuments],
+    requestInterceptor: (request) => Object.assign(request, { userFetch: fetchBeginning }),
   });
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * routes/docs.c: the page at /docs and what it loads. What a browser makes of it is not
- * tested here.
+ * routes/docs.c: the page at /docs and what it loads. What a browser makes of it:
+ * docs_page.py.
  */
 #include "tests/harness/steps.h"
 

@@ -86,17 +86,6 @@ static void test_command_line_messages(void **state)
         {{.args = {"--allowed-host=a:80"}},
          "--allowed-host: expected a name or address as in the header Host, without a "
          "port, not `a:80`"},
-        {{.args = {"--trusted-proxy=proxy.example"}},
-         "--trusted-proxy: expected an IPv4 or IPv6 address, ADDRESS/BITS or unix, not "
-         "`proxy.example`"},
-        {{.args = {"--trusted-proxy=10.0.0.0/33"}},
-         "--trusted-proxy: expected an IPv4 or IPv6 address, ADDRESS/BITS or unix, not "
-         "`10.0.0.0/33`"},
-        {{.args = {"--path-prefix=virt"}}, "--path-prefix: " PREFIX_FORM "`virt`"},
-        {{.args = {"--path-prefix=/"}}, "--path-prefix: " PREFIX_FORM "`/`"},
-        {{.args = {"--path-prefix=/virt/"}}, "--path-prefix: " PREFIX_FORM "`/virt/`"},
-        {{.args = {"--path-prefix=/a/../b"}}, "--path-prefix: " PREFIX_FORM "`/a/../b`"},
-        {{.args = {"--path-prefix=/a%20b"}}, "--path-prefix: " PREFIX_FORM "`/a%20b`"},
         {{.args = {"--connect=u:pw"}},
          "--connect: " URI_FORM("after the scheme there is no slash")},
         {{.args = {"--host=a=/pw"}}, "--host: " URI_FORM("it has no scheme")},
@@ -111,6 +100,26 @@ static void test_command_line_messages(void **state)
         {{.args = {"--log-outputs=1:x"}},
          "--log-outputs: expected LEVEL:stderr, LEVEL:syslog:NAME, LEVEL:file:/PATH or "
          "LEVEL:journald, separated by spaces, LEVEL being 1 to 4, not `1:x`"},
+    };
+    check_messages(rows, sizeof(rows) / sizeof(rows[0]));
+}
+
+/* Of what stands before a gateway. */
+static void test_proxy_messages(void **state)
+{
+    (void)state;
+    static const struct message_row rows[] = {
+        {{.args = {"--trusted-proxy=proxy.example"}},
+         "--trusted-proxy: expected an IPv4 or IPv6 address, ADDRESS/BITS or unix, not "
+         "`proxy.example`"},
+        {{.args = {"--trusted-proxy=10.0.0.0/33"}},
+         "--trusted-proxy: expected an IPv4 or IPv6 address, ADDRESS/BITS or unix, not "
+         "`10.0.0.0/33`"},
+        {{.args = {"--path-prefix=virt"}}, "--path-prefix: " PREFIX_FORM "`virt`"},
+        {{.args = {"--path-prefix=/"}}, "--path-prefix: " PREFIX_FORM "`/`"},
+        {{.args = {"--path-prefix=/virt/"}}, "--path-prefix: " PREFIX_FORM "`/virt/`"},
+        {{.args = {"--path-prefix=/a/../b"}}, "--path-prefix: " PREFIX_FORM "`/a/../b`"},
+        {{.args = {"--path-prefix=/a%20b"}}, "--path-prefix: " PREFIX_FORM "`/a%20b`"},
     };
     check_messages(rows, sizeof(rows) / sizeof(rows[0]));
 }
@@ -332,6 +341,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_command_line_messages),
+        cmocka_unit_test(test_proxy_messages),
         cmocka_unit_test(test_environment_messages),
         cmocka_unit_test(test_file_messages),
         cmocka_unit_test(test_file_modes),
