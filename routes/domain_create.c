@@ -19,7 +19,7 @@
 
 #define MAX_MEMORY_MIB                                                                   \
     (INT64_C(1) << 34) /* what libvirt counts in KiB, well below 2^63 */
-#define MAX_VCPUS 16384
+#define MAX_VCPUS 65535
 
 static const struct vg_enum_value device_names[] = {{"disk", NULL, VG_NEW_DISK},
                                                     {"cdrom", NULL, VG_NEW_CDROM}};
@@ -175,6 +175,10 @@ static int check_texts(struct vg_request *rq, const struct vg_new_domain *d)
                           "a UUID, 36 characters with dashes or 32 hexadecimal digits,");
     if (d->title && strchr(d->title, '\n'))
         return fail_value(rq, "title", "one line");
+    if (d->max_vcpus && d->max_vcpus < d->vcpus)
+        return fail_value(rq, "maxVcpus", "as many as 'vcpus' or more");
+    if (d->max_memory_mib && d->max_memory_mib < d->memory_mib)
+        return fail_value(rq, "maxMemoryMiB", "as much as 'memoryMiB' or more");
     return 0;
 }
 
@@ -186,8 +190,9 @@ static int check_form(struct vg_request *rq, struct form *f)
     const struct vg_new_domain *d = &f->made;
     f->short_form = d->name || d->uuid || d->title || d->description || d->arch ||
                     d->machine || d->virt_type || d->memory_mib || d->vcpus ||
-                    d->firmware || d->graphics >= 0 || f->console >= 0 || f->disks ||
-                    f->interfaces || f->boot;
+                    d->max_memory_mib || d->max_vcpus || d->firmware ||
+                    d->graphics >= 0 || f->console >= 0 || f->disks || f->interfaces ||
+                    f->boot;
     int ways = (vg_xml_body(rq) != NULL) + (f->xml != NULL) + (f->domain != NULL) +
                f->short_form;
     if (ways != 1) {
@@ -268,7 +273,9 @@ static struct vg_reply define_domain(struct vg_request *rq)
         VG_JSON("domain", &f.domain),
         VG_TEXT("name", &d->name),
         VG_NUMBER("memoryMiB", &d->memory_mib, 1, MAX_MEMORY_MIB),
+        VG_NUMBER("maxMemoryMiB", &d->max_memory_mib, 1, MAX_MEMORY_MIB),
         VG_NUMBER("vcpus", &d->vcpus, 1, MAX_VCPUS),
+        VG_NUMBER("maxVcpus", &d->max_vcpus, 1, MAX_VCPUS),
         VG_TEXT("uuid", &d->uuid),
         VG_TEXT("title", &d->title),
         VG_TEXT("description", &d->description),

@@ -14,9 +14,20 @@
 #include <stdio.h>
 #include <string.h>
 
+#define ROOT_PORTS 14
+
 static bool is_x86(const struct vg_offer *o)
 {
     return strcmp(o->arch, "x86_64") == 0 || strcmp(o->arch, "i686") == 0;
+}
+
+/* "pc-q35-7.2", "virt-7.2" of ARM and RISC-V. */
+static bool has_pcie(const struct vg_offer *o)
+{
+    const char *machine = o->machine ? o->machine : "";
+    return is_x86(o)
+               ? strstr(machine, "q35") != NULL
+               : strncmp(machine, "virt", 4) == 0 && strncmp(o->arch, "s390", 4) != 0;
 }
 
 /* ---- what the machine is ----------------------------------------------------------- */
@@ -97,12 +108,35 @@ static const char *pick_bus(const struct vg_offer *o, int device)
     return buses[0];
 }
 
+/* The format that a volume's document tells. NULL: the request's error is set. */
+static const char *read_format(struct vg_request *rq, virStorageVolPtr volume)
+{
+    static const char *const formats[] = {"qcow2", "qcow", "qed", "vmdk", "vdi", "vpc"};
+    vg_autofree char *xml = virStorageVolGetXMLDesc(volume, 0);
+    const char *format = NULL;
+
+    if (!xml) {
+        vg_error_set_virt(vg_request_error(rq));
+        return NULL;
+    }
+    json_auto_t *document = vg_xml_to_json(xml, vg_request_error(rq));
+    if (!document)
+        return NULL;
+    if (json_unpack(document, "{s:{s:{s:{s:s}}}}", "volume", "target", "format", "@type",
+                    &format) < 0)
+        format = NULL;
+    /* what is none of a disk's own formats (iso, dir, an unknown one) is raw bytes */
+    for (size_t i = 0; format && i < sizeof(formats) / sizeof(formats[0]); i++)
+        if (strcmp(format, formats[i]) == 0)
+            return formats[i];
+    return "raw";
+}
+
 /* Where a disk's bytes are: a <source>, and the format they have. NULL: the request's
  * error is set. */
 static json_t *make_volume(struct vg_request *rq, const struct vg_new_disk *disk,
                            const char **ret_format)
 {
-    static const char *const formats[] = {"qcow2", "qcow", "qed", "vmdk", "vdi", "vpc"};
     size_t n = strcspn(disk->volume, "/");
     vg_autofree char *pool_name = strndup(disk->volume, n);
     const char *name = disk->volume + n + 1;
@@ -110,23 +144,37 @@ static json_t *make_volume(struct vg_request *rq, const struct vg_new_disk *disk
         virStoragePoolLookupByName(vg_conn(rq), pool_name ? pool_name : "");
     vg_autoptr(virStorageVol) volume =
         pool ? virStorageVolLookupByName(pool, name) : NULL;
-    vg_autofree char *xml = volume ? virStorageVolGetXMLDesc(volume, 0) : NULL;
 
-    if (!xml) {
+    if (!volume) {
         vg_error_set_virt(vg_request_error(rq));
         return NULL;
     }
-    json_auto_t *document = vg_xml_to_json(xml, vg_request_error(rq));
-    const char *format = NULL;
-    if (json_unpack(document, "{s:{s:{s:{s:s}}}}", "volume", "target", "format", "@type",
-                    &format) < 0)
-        format = NULL;
-    /* what is none of a disk's own formats (iso, dir, an unknown one) is raw bytes */
-    *ret_format = "raw";
-    for (size_t i = 0; format && i < sizeof(formats) / sizeof(formats[0]); i++)
-        if (strcmp(format, formats[i]) == 0)
-            *ret_format = formats[i];
-    return json_pack("{s:s, s:s}", "@pool", pool_name, "@volume", name);
+    *ret_format = read_format(rq, volume);
+    return *ret_format ? json_pack("{s:s, s:s}", "@pool", pool_name, "@volume", name)
+                       : NULL;
+}
+
+/* A path's format is given, or that of a volume which is there; a CD-ROM is read alone,
+ * so nothing is lost if it is taken for what it is not. A guess would let a guest write
+ * over an image's header, or read a file that a header names. */
+static json_t *make_path(struct vg_request *rq, const struct vg_new_disk *disk,
+                         const char **ret_format)
+{
+    bool device = strncmp(disk->path, "/dev/", 5) == 0;
+    vg_autoptr(virStorageVol) volume =
+        disk->format ? NULL : virStorageVolLookupByPath(vg_conn(rq), disk->path);
+
+    *ret_format = volume                         ? read_format(rq, volume)
+                  : disk->device == VG_NEW_CDROM ? "raw"
+                                                 : disk->format;
+    if (*ret_format)
+        return json_pack("{s:s}", device ? "@dev" : "@file", disk->path);
+    if (!volume)
+        vg_error_set(vg_request_error(rq), VG_E_MISSING_KEY,
+                     "'format' is missing for the disk '%.300s', which is no volume of a "
+                     "storage pool; give it: raw, qcow2, ...",
+                     disk->path);
+    return NULL;
 }
 
 static json_t *make_disk(struct vg_request *rq, const struct vg_new_disk *disk,
@@ -137,7 +185,7 @@ static json_t *make_disk(struct vg_request *rq, const struct vg_new_disk *disk,
          xen = strcmp(bus, "xen") == 0;
     unsigned int *n = &count[virtio ? 0 : ide ? 1 : xen ? 2 : 3];
     char target[8];
-    const char *format = "raw", *type = "volume";
+    const char *format = NULL, *type = "volume";
     json_t *source;
 
     snprintf(target, sizeof(target), "%s%c",
@@ -148,13 +196,12 @@ static json_t *make_disk(struct vg_request *rq, const struct vg_new_disk *disk,
              (char)('a' + (*n)++));
     if (disk->volume) {
         source = make_volume(rq, disk, &format);
-        if (!source)
-            return NULL;
     } else {
-        bool device = strncmp(disk->path, "/dev/", 5) == 0;
-        type = device ? "block" : "file";
-        source = json_pack("{s:s}", device ? "@dev" : "@file", disk->path);
+        type = strncmp(disk->path, "/dev/", 5) == 0 ? "block" : "file";
+        source = make_path(rq, disk, &format);
     }
+    if (!source)
+        return NULL;
     json_t *made =
         json_pack("{s:s, s:s, s:{s:s}, s:o, s:{s:s, s:s}, s:o*}", "@type", type,
                   "@device", disk->device == VG_NEW_CDROM ? "cdrom" : "disk", "driver",
@@ -210,6 +257,22 @@ static json_t *make_interfaces(struct vg_request *rq, const struct vg_new_domain
     return json_incref(list);
 }
 
+/* A PCI Express machine takes a device while it runs only where a root port is free, and
+ * makes none itself: as many as virt-install gives. */
+static void add_ports(json_t *devices, const struct vg_offer *o)
+{
+    json_t *list = json_array();
+
+    json_array_append_new(list,
+                          json_pack("{s:s, s:s}", "@type", "pci", "@model", "pcie-root"));
+    for (int i = 0; i < ROOT_PORTS; i++)
+        json_array_append_new(
+            list, json_pack("{s:s, s:s}", "@type", "pci", "@model", "pcie-root-port"));
+    if (o->driver && has_pcie(o))
+        json_object_set(devices, "controller", list);
+    json_decref(list);
+}
+
 /* The way to the guest's agent, and to SPICE's. */
 static json_t *make_channels(const struct vg_new_domain *d, const struct vg_offer *o)
 {
@@ -257,6 +320,7 @@ static json_t *make_devices(struct vg_request *rq, const struct vg_new_domain *d
     json_t *devices =
         json_pack("{s:s*, s:O, s:O, s:o}", "emulator", o->emulator, "disk", disks,
                   "interface", interfaces, "channel", make_channels(d, o));
+    add_ports(devices, o);
     if (d->console)
         json_object_set_new(devices, "console", json_pack("[{s:s}]", "@type", "pty"));
     if (d->graphics != VG_NEW_NO_GRAPHICS)
@@ -288,10 +352,13 @@ static int check_wishes(struct vg_request *rq, const struct vg_new_domain *d,
 
     if (!o->caps)
         return 0;
-    if (o->max_vcpus && d->vcpus > o->max_vcpus) {
+    if (o->max_vcpus && (d->vcpus > o->max_vcpus || d->max_vcpus > o->max_vcpus)) {
+        bool more = d->vcpus <= o->max_vcpus;
         vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
-                     "Body member 'vcpus' is %lld; 1 to %lld is accepted on this host",
-                     (long long)d->vcpus, (long long)o->max_vcpus);
+                     "Body member '%s' is %lld; 1 to %lld is accepted on this host",
+                     more ? "maxVcpus" : "vcpus",
+                     (long long)(more ? d->max_vcpus : d->vcpus),
+                     (long long)o->max_vcpus);
         return -1;
     }
     if (d->graphics != VG_NEW_NO_GRAPHICS && vg_offer_tells(o, "devices", "graphics") &&
@@ -307,6 +374,18 @@ static int check_wishes(struct vg_request *rq, const struct vg_new_domain *d,
     return 0;
 }
 
+static json_t *make_memory(int64_t mib)
+{
+    return json_pack("{s:s, s:I}", "@unit", "MiB", "#text", (json_int_t)mib);
+}
+
+static json_t *make_vcpu(const struct vg_new_domain *d)
+{
+    return d->max_vcpus ? json_pack("{s:I, s:I}", "@current", (json_int_t)d->vcpus,
+                                    "#text", (json_int_t)d->max_vcpus)
+                        : json_integer(d->vcpus);
+}
+
 char *vg_new_domain_xml(struct vg_request *rq, const struct vg_new_domain *d)
 {
     VG_CLEANUP(vg_offer_clear) struct vg_offer o = {0};
@@ -319,12 +398,14 @@ char *vg_new_domain_xml(struct vg_request *rq, const struct vg_new_domain *d)
         vg_error_set_memory(vg_request_error(rq));
     if (!devices)
         return NULL;
+    /* <memory> is the most that the guest can have; its balloon holds the rest */
+    int64_t most = d->max_memory_mib ? d->max_memory_mib : d->memory_mib;
     json_auto_t *domain = json_pack(
-        "{s:s, s:s, s:s*, s:s*, s:s*, s:{s:s, s:I}, s:I, s:o, s:o*, s:o*, s:o, s:O}",
+        "{s:s, s:s, s:s*, s:s*, s:s*, s:o, s:o*, s:o, s:o, s:o*, s:o*, s:o, s:O}",
         "@type", o.type, "name", d->name, "uuid", d->uuid, "title", d->title,
-        "description", d->description, "memory", "@unit", "MiB", "#text",
-        (json_int_t)d->memory_mib, "vcpu", (json_int_t)d->vcpus, "os", make_os(d, &o),
-        "features",
+        "description", d->description, "memory", make_memory(most), "currentMemory",
+        d->max_memory_mib ? make_memory(d->memory_mib) : NULL, "vcpu", make_vcpu(d), "os",
+        make_os(d, &o), "features",
         o.caps && is_x86(&o) ? json_pack("{s:{}, s:{}}", "acpi", "apic") : NULL, "cpu",
         make_cpu(&o), "clock", make_clock(&o), "devices", devices);
     if (vg_json_lost_memory()) { /* else a device might be missing */

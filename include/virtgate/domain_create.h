@@ -17,7 +17,7 @@ enum vg_new_firmware { VG_NEW_ANY_FIRMWARE, VG_NEW_BIOS, VG_NEW_EFI };
 struct vg_new_disk {
     const char *volume; /* "pool/volume", or */
     const char *path;   /* absolute, of a file or a device */
-    const char *format; /* NULL: the volume's own, raw for a path */
+    const char *format; /* NULL: the volume's own, which a path may be of, too */
     int device;         /* enum vg_new_device */
     bool read_only;
 };
@@ -34,8 +34,9 @@ struct vg_new_domain {
     const char *uuid, *title, *description; /* may be NULL, as the next three */
     const char *arch, *machine, *virt_type;
     int64_t memory_mib, vcpus;
-    int firmware; /* enum vg_new_firmware */
-    int graphics; /* enum vg_new_graphics */
+    int64_t max_memory_mib, max_vcpus; /* what it may grow to; 0: no more */
+    int firmware;                      /* enum vg_new_firmware */
+    int graphics;                      /* enum vg_new_graphics */
     bool console;
     struct vg_new_disk disks[VG_NEW_MAX_DISKS];
     struct vg_new_interface interfaces[VG_NEW_MAX_INTERFACES];
@@ -45,6 +46,7 @@ struct vg_new_domain {
 
 /* The XML of the guest: machine type, CPU, firmware, buses and models by
  * virConnectGetDomainCapabilities, or, where the driver has none, only what
- * virConnectGetCapabilities tells. Looks up the volumes and networks. Owned by the
- * caller. NULL: the request's error is set. */
+ * virConnectGetCapabilities tells. Looks up the volumes and networks; an image that is no
+ * volume and whose format is not given is refused. Owned by the caller. NULL: the
+ * request's error is set. */
 char *vg_new_domain_xml(struct vg_request *rq, const struct vg_new_domain *d);

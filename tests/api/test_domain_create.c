@@ -24,7 +24,8 @@ static const struct step create[] = {
      .json = "{'name':'full','uuid':'00000000-0000-4000-8000-00000000000a',"
              "'title':'All of it','description':'d','memoryMiB':64,'vcpus':2,"
              "'virtType':'test','arch':'i686','console':false,'graphics':'vnc',"
-             "'disks':[{'path':'/guest/a.img'},{'path':'/dev/sr0','device':'cdrom'},"
+             "'disks':[{'path':'/guest/a.img','format':'raw'},"
+             "{'path':'/dev/sr0','device':'cdrom'},"
              "{'path':'/guest/b.img','format':'qcow2','readOnly':true}],"
              "'interfaces':[{'network':'default','model':'virtio'},"
              "{'bridge':'br0','mac':'52:54:00:00:00:01'}],'boot':['cdrom','hd']}"},
@@ -41,6 +42,12 @@ static const struct step create[] = {
     {"POST", "/domains?transient=true", 201,
      "{'name':'gone','active':true,'persistent':false}",
      .json = "{'name':'gone','memoryMiB':64}"},
+    {"POST", "/domains?dryRun=true", 200,
+     "{'xml':'~*<memory unit=?MiB?>128</memory>*<currentMemory unit=?MiB?>64</*"
+     "<vcpu current=?1?>4</vcpu>*'}",
+     .json = "{" BASE ",'maxMemoryMiB':128,'maxVcpus':4}"},
+    {"POST", "/domains?dryRun=true", 200, "{'xml':'~*<vcpu current=?2?>2</vcpu>*'}",
+     .json = "{" BASE ",'vcpus':2,'maxVcpus':2,'maxMemoryMiB':64}"},
     /* a dry run of documents */
     {"POST", "/domains?dryRun=true", 200, "{'xml':'~?domain/>'}", .xml = "<domain/>"},
     {"POST", "/domains?dryRun=true", 400, GATEWAY("invalid-value"), .xml = "<dom",
@@ -85,6 +92,17 @@ static const struct step refused[] = {
      .contains = "*disks/1*"},
     {"POST", "/domains", 400, GATEWAY("invalid-value"),
      .json = "{" BASE ",'disks':[{'path':'a'}]}", .contains = "*absolute*"},
+    /* what an image is nobody guesses */
+    {"POST", "/domains", 400, GATEWAY("missing-key"),
+     .json = "{" BASE ",'disks':[{'path':'/a'}]}", .contains = "*'format'*'/a'*"},
+    {"POST", "/domains?dryRun=true", 400, GATEWAY("missing-key"),
+     .json = "{" BASE ",'disks':[{'path':'/dev/sda','readOnly':true}]}",
+     .contains = "*'format'*"},
+    {"POST", "/domains", 400, GATEWAY("invalid-value"),
+     .json = "{" BASE ",'vcpus':2,'maxVcpus':1}", .contains = "*maxVcpus*"},
+    {"POST", "/domains", 400, GATEWAY("invalid-value"),
+     .json = "{" BASE ",'maxMemoryMiB':63}", .contains = "*maxMemoryMiB*"},
+    {"POST", "/domains", 400, GATEWAY("missing-key"), .json = "{'maxVcpus':1}"},
     {"POST", "/domains", 400, GATEWAY("invalid-value"),
      .json = "{" BASE ",'disks':[{'volume':'a'}]}", .contains = "*POOL/VOLUME*"},
     {"POST", "/domains", 400, GATEWAY("invalid-value"),
