@@ -21,9 +21,15 @@ MIB = 1 << 20
 
 
 class Raw:
-    """A connection from an address of this machine; nothing is read that is not asked for."""
+    """A connection from an address of this machine, or to a unix socket; nothing is read that is
+    not asked for."""
 
     def __init__(self, gateway, host="127.0.0.1", receive=0):
+        if host.startswith("/"):
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.settimeout(30)
+            self.socket.connect(host)
+            return
         self.socket = socket.socket()
         if receive:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
@@ -162,6 +168,18 @@ def test_all():
     close_all(held, idle)
     until(lambda: status_of(gateway, "127.0.0.4", "/version"), 200, "served afterwards")
     gateway.stop()
+
+
+def test_unix():
+    """Its users have no limit but that of all; the listeners share it."""
+    with tempfile.TemporaryDirectory(prefix="vg-test-") as folder:
+        path = f"{folder}/socket"
+        gateway = Gateway(URI, "--max-connections", "16", "--listen", f"unix:{path}")
+        held = known(gateway, path, 12) + known(gateway, "127.0.0.2", 4)
+        check_full(gateway, path, "all slots in use")
+        check_full(gateway, "127.0.0.3", "all slots in use")
+        close_all(held)
+        gateway.stop()
 
 
 def test_strangers():
@@ -354,6 +372,7 @@ def main():
     test_address(share=8)
     test_address("--max-connections-per-address", "3", share=3)
     test_all()
+    test_unix()
     test_strangers()
     test_fitted()
     test_no_descriptor()

@@ -18,10 +18,10 @@ BINARY = os.environ.get("VIRTGATE_BIN", "build/virtgate")
 LIMIT = 120  # seconds: far more than --drain-seconds, so that a loaded machine does not fail
 
 
-def start(*options):
+def start(*options, uri="test:///default"):
     """A gateway whose log goes to a pipe, read as far as its port."""
-    command = [*os.environ.get("VG_WRAP", "").split(), BINARY, "--connect", "test:///default",
-               "--listen", "127.0.0.1:0", "--log-level", "1", *options]
+    command = [*os.environ.get("VG_WRAP", "").split(), BINARY, "--connect", uri, "--listen",
+               "127.0.0.1:0", "--log-level", "1", *options]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
     for line in process.stderr:
         if found := re.search(rb"listening.*127\.0\.0\.1:(\d+)", line):
@@ -71,6 +71,18 @@ def test_unopened_pipe():
         end(gateway.process, "exit while the log's file cannot be opened")
 
 
+def test_endless_call():
+    """A driver in the gateway's own process cannot be cut: it opens a pipe for ever."""
+    with tempfile.TemporaryDirectory(prefix="vg-test-") as folder:
+        os.mkfifo(f"{folder}/node.xml")
+        process, port = start("--drain-seconds", "2", "--allow-unsafe-uri",
+                              uri=f"test://{folder}/node.xml")
+        status = Client(port).send("GET", "/health/live")[0]
+        check(status == 200, "alive while a call never returns", status)
+        end(process, "exit while a call never returns")
+        process.stderr.close()
+
+
 def test_slow_clients():
     process, port = start("--drain-seconds", "2")
     half = socket.create_connection(("127.0.0.1", port), 30)
@@ -97,6 +109,7 @@ def main():
     test_unit()
     test_unread_pipe()
     test_unopened_pipe()
+    test_endless_call()
     test_slow_clients()
     report()
 

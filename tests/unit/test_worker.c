@@ -280,6 +280,26 @@ static void test_stop(void **state)
     close_bench(b);
 }
 
+/* Who waits is told at once, whatever its thread still does. */
+static void test_close(void **state)
+{
+    (void)state;
+    struct bench *b = open_bench(1, 10);
+    struct asked *change = ask(b, &change_route, "/domains/a/start");
+    wait_for(b, &b->begun, 1);
+    struct asked *read = ask(b, &list_route, "/domains");
+    vg_lane_close(&b->lane);
+    wait_answer(change, 503, "\"outcome\":\"unknown\"");
+    wait_answer(read, 503, "draining");
+    wait_answer(ask(b, &list_route, "/domains?new"), 503, "draining");
+    permit(b, 1);
+    vg_lane_stop(&b->lane);
+    assert_int_equal(change->answers, 1);
+    assert_int_equal(read->answers, 1);
+    assert_int_equal(b->begun, 1);
+    close_bench(b);
+}
+
 static void test_stop_idle(void **state)
 {
     (void)state;
@@ -304,6 +324,7 @@ int main(void)
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_leaving),
         cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_close),
         cmocka_unit_test(test_stop_idle),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
