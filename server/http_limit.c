@@ -83,7 +83,7 @@ static size_t larger(size_t a, size_t b)
 }
 
 /* What hosts, consoles and the gateway itself want: a connection to a host takes up to
- * four, with libvirt's own and the duplicate that cuts it; a console two pairs more. */
+ * four, with libvirt's own and the duplicate that cuts it; a console twice as many. */
 static int64_t count_others(const struct vg_config *c)
 {
     int64_t calls = (int64_t)c->hosts.n * (c->pool_size + c->operations + 4);
@@ -100,6 +100,8 @@ static void fit(struct vg_config *config, int64_t all, int64_t others)
     if (config->health_connections > left / 4)
         config->health_connections = left / 4;
     left -= config->health_connections;
+    if (config->max_connections <= left)
+        return;
     vg_log(VG_LOG_WARNING, "http",
            "max-connections is %lld instead of %lld: %lld descriptors are allowed, %lld "
            "of them are for hosts and consoles; raise the limit (ulimit -n, LimitNOFILE) "
