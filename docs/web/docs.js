@@ -32,6 +32,7 @@ function spreadParameters(item) {
   for (const operation of Object.values(item).filter((part) => part.operationId)) {
     operation.parameters = [...shared, ...(operation.parameters ?? [])];
     keepExamplesBack(operation.parameters);
+    lendXmlExample(operation);
   }
 }
 
@@ -42,6 +43,17 @@ function showXmlExamples(part) {
     delete part.contentMediaType;
   if (part && typeof part === "object")
     Object.values(part).forEach(showXmlExamples);
+}
+
+// The document in an example in JSON is one of the same body as XML.
+function lendXmlExample(operation) {
+  const xml = operation.requestBody?.content?.["application/xml"];
+  const json = operation.requestBody?.content?.["application/json"];
+  if (!xml || xml.example !== undefined || !json)
+    return;
+  const values = [json.example, ...Object.values(json.examples ?? {}).map((one) => one.value)];
+  xml.example = values.flatMap((value) => Object.values(value ?? {}))
+    .find((text) => /^\s*</.test(text));
 }
 
 // Swagger UI would put an example of a whole document into an element named after its schema.

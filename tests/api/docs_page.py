@@ -103,8 +103,14 @@ def test_prepared(page):
     """What Swagger UI is given has no text that it would take for a file."""
     found = page.run("""
         const spec = prepare(await (await fetch("openapi.json")).json());
-        return JSON.stringify(spec).match(/"contentMediaType":"[^"]*xml[^"]*"/g);""")
-    check(found is None, "no XML is taken for a file", found)
+        const bodies = Object.values(spec.paths).flatMap((path) => Object.values(path))
+          .map((operation) => [operation.operationId,
+                               operation.requestBody?.content?.["application/xml"]])
+          .filter(([id, body]) => body);
+        return [JSON.stringify(spec).match(/"contentMediaType":"[^"]*xml[^"]*"/g), bodies.length,
+                bodies.filter(([id, body]) => !/^</.test(body.example)).map(([id]) => id)];""")
+    check(found[0] is None, "no XML is taken for a file", found)
+    check(found[1] > 5 and found[2] == [], "each body in XML has an example", found)
 
 
 def test_xml(page):
