@@ -48,8 +48,10 @@ enum vg_route_flag {
 
     VG_ARGS = 0x100, /* takes arguments: the handler calls vg_args(); others refuse any */
     VG_XML = 0x200,  /* takes an application/xml body beside JSON */
-    VG_SHARED = 0x400,        /* a read: equal ones that wait together share one call */
-    VG_ALL = 0x800,           /* also /hosts/-/...: asked of every host, answers joined */
+    VG_SHARED = 0x400, /* a read: equal ones that wait together share one call */
+    /* also /hosts/-/...: asked of every host, answers joined; no host can be called "-"
+     */
+    VG_ALL = 0x800,
     VG_NO_HOST = 0x1000,      /* does not exist below /hosts/{host} */
     VG_GIVES_XML = 0x2000,    /* may answer application/xml: vg_wants_xml() */
     VG_ONLY_XML = 0x4000,     /* answers nothing else */
