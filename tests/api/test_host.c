@@ -71,6 +71,34 @@ static const struct step dead[] = {
     {"GET", "/domains", 200, "{'domains':[{'name':'test'}],'unreachable':'<absent>'}"},
 };
 
+/* Two hosts with the same domains: by name, then by host; pages never part a name. */
+#define BOTH(name) "{'name':'" name "','host':'a'},{'name':'" name "','host':'default'}"
+static const struct step joined[] = {
+    {"POST", "/hosts/a/domains", 201, "{'name':'alpha'}",
+     .xml = "<domain type='test'><name>alpha</name><memory>65536</memory>"
+            "<os><type>hvm</type></os></domain>"},
+    {"GET", "/hosts/-/domains", 200,
+     "{'domains':[" BOTH("alpha") "," BOTH("test") "],'next':'<absent>'}",
+     .wants = {"!Link"}},
+    {"GET", "/hosts/-/domains?limit=1", 200,
+     "{'domains':[" BOTH("alpha") "],'next':'alpha'}",
+     .wants = {"Link: </hosts/-/domains[?]*after=alpha*>; rel=\"next\""}},
+    {"GET", "/hosts/-/domains?limit=2", 200,
+     "{'domains':[" BOTH("alpha") "],'next':'alpha'}"},
+    {"GET", "/hosts/-/domains?limit=3", 200,
+     "{'domains':[" BOTH("alpha") "," BOTH("test") "],'next':'<absent>'}"},
+    {"GET", "/hosts/-/domains?limit=4", 200,
+     "{'domains':[" BOTH("alpha") "," BOTH("test") "],'next':'<absent>'}"},
+    {"GET", "/hosts/-/domains?limit=1&after=alpha", 200,
+     "{'domains':[" BOTH("test") "],'next':'<absent>'}"},
+    {"GET", "/hosts/-/domains?limit=1&after=test", 200,
+     "{'domains':[],'next':'<absent>'}"},
+    {"GET", "/hosts/-/domains?state=active&limit=1", 200,
+     "{'domains':[" BOTH("test") "],'next':'<absent>'}"},
+    {"GET", "/hosts/-/domains?limit=1&name=nosuch", 200, "{'domains':[]}"},
+    {"DELETE", "/hosts/a/domains/alpha", 204, ""},
+};
+
 static void test_dead_is_fast(struct scenario *s)
 {
     for (int i = 0; i < 20; i++) {
@@ -204,6 +232,7 @@ int main(void)
     if (scenario_begin(&s, "host", args)) {
         scenario_run(&s, rows, COUNT(rows));
         scenario_run(&s, dead, COUNT(dead));
+        scenario_run(&s, joined, COUNT(joined));
         test_dead_is_fast(&s);
         scenario_end(&s);
     }

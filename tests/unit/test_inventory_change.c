@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What changes made by the gateway do to answers in memory, from their beginning to their
+ * end: a client reads its own writes, and nobody reads what was before them.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "server/inventory.h"
+#include "virtgate/cleanup.h"
+
+static const struct vg_route list_route = {VG_GET, "/domains", "list",
+                                           VG_READ | VG_SHARED, NULL};
+
+struct bench {
+    struct vg_inventory *inv;
+    struct vg_request *rq;
+};
+
+static struct bench open_bench(void)
+{
+    struct bench b = {.inv = vg_inventory_new(), .rq = vg_request_new()};
+    assert_non_null(b.inv);
+    vg_inventory_enable(b.inv, true);
+    assert_int_equal(vg_request_parse_target(b.rq, "/domains"), 0);
+    b.rq->route = &list_route;
+    return b;
+}
+
+static void close_bench(struct bench *b)
+{
+    vg_request_unref(b->rq);
+    vg_inventory_free(b->inv);
+}
+
+static void keep(struct bench *b, const struct vg_reading *reading)
+{
+    struct vg_reply reply = vg_covered(vg_ok(b->rq, json_object()));
+    vg_inventory_keep(b->inv, b->rq, reading, &reply);
+    vg_reply_clear(&reply);
+}
+
+static bool finds(struct bench *b)
+{
+    struct vg_reply reply = {0};
+    bool found = vg_inventory_find(b->inv, b->rq, &reply);
+    vg_reply_clear(&reply);
+    return found;
+}
+
+/* What was read before a change is not given out during it, nor after. */
+static void test_read_before(void **state)
+{
+    (void)state;
+    for (int slow = 0; slow < 2; slow++) {
+        struct bench b = open_bench();
+        struct vg_reading reading = vg_inventory_begin(b.inv);
+        keep(&b, &reading);
+        assert_true(finds(&b));
+        vg_inventory_begin_change(b.inv, slow);
+        assert_false(finds(&b));
+        assert_false(vg_inventory_holds(b.inv, &reading));
+        vg_inventory_end_change(b.inv, slow);
+        assert_false(finds(&b));
+        assert_false(vg_inventory_holds(b.inv, &reading));
+        close_bench(&b);
+    }
+}
+
+/* Nor what was read while it was made: libvirt may have told the one or the other. */
+static void test_read_during(void **state)
+{
+    (void)state;
+    for (int slow = 0; slow < 2; slow++) {
+        struct bench b = open_bench();
+        vg_inventory_begin_change(b.inv, slow);
+        struct vg_reading reading = vg_inventory_begin(b.inv);
+        keep(&b, &reading);
+        assert_int_equal(finds(&b), slow); /* hours of a migration: events tell */
+        assert_int_equal(vg_inventory_holds(b.inv, &reading), slow);
+        vg_inventory_end_change(b.inv, slow);
+        assert_false(finds(&b));
+        assert_false(vg_inventory_holds(b.inv, &reading));
+        close_bench(&b);
+    }
+}
+
+/* A read that began before a change and ends after it is not kept. */
+static void test_read_across(void **state)
+{
+    (void)state;
+    struct bench b = open_bench();
+    struct vg_reading reading = vg_inventory_begin(b.inv);
+    vg_inventory_begin_change(b.inv, false);
+    keep(&b, &reading);
+    assert_false(finds(&b));
+    vg_inventory_end_change(b.inv, false);
+    keep(&b, &reading);
+    assert_false(finds(&b));
+    close_bench(&b);
+}
+
+/* As long as one of several is at work, nothing is given; then reads are kept again. */
+static void test_several(void **state)
+{
+    (void)state;
+    struct bench b = open_bench();
+    vg_inventory_begin_change(b.inv, false);
+    vg_inventory_begin_change(b.inv, false);
+    vg_inventory_end_change(b.inv, false);
+    struct vg_reading reading = vg_inventory_begin(b.inv);
+    keep(&b, &reading);
+    assert_false(finds(&b));
+    vg_inventory_end_change(b.inv, false);
+    assert_false(finds(&b));
+    reading = vg_inventory_begin(b.inv);
+    keep(&b, &reading);
+    assert_true(finds(&b));
+    assert_true(vg_inventory_holds(b.inv, &reading));
+    close_bench(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_read_before),
+        cmocka_unit_test(test_read_during),
+        cmocka_unit_test(test_read_across),
+        cmocka_unit_test(test_several),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

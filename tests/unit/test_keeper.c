@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The breaker: how many failures open it, what closes it, and what it does to a host's
+ * lanes. First without a keeper, then with one, on the test driver.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+#include <time.h>
+
+#include "server/app.h"
+#include "server/event.h"
+#include "server/virt_internal.h"
+#include "server/virt_loop.h"
+#include "virtgate/cleanup.h"
+
+#define PATIENCE_S 20
+
+static struct vg_config config;
+static struct vg_host *host;
+
+static struct vg_host_status status_now(void)
+{
+    struct vg_host_status status;
+    assert_true(vg_host_status_at(0, &status));
+    return status;
+}
+
+static enum vg_host_state state_now(void)
+{
+    struct vg_host_status status = status_now();
+    enum vg_host_state state = status.state;
+    vg_host_status_clear(&status);
+    return state;
+}
+
+static void await_state(enum vg_host_state state)
+{
+    const struct timespec t = {.tv_nsec = 10000000};
+    for (int i = 0; i < PATIENCE_S * 100 && state_now() != state; i++)
+        nanosleep(&t, NULL);
+    assert_int_equal(state_now(), state);
+}
+
+static void note(struct vg_host *of, const char *why)
+{
+    struct vg_error e = {0};
+    vg_error_set(&e, VG_E_HOST_UNREACHABLE, "%s", why);
+    vg_keeper_note_failure(of, &e);
+    vg_error_clear(&e);
+}
+
+/* The keeper may not look meanwhile. */
+static void hold_keeper(bool held)
+{
+    VG_LOCK(&host->lock);
+    host->failures = 0;
+    host->suspect = held;
+}
+
+static void test_up(void **state)
+{
+    (void)state;
+    await_state(VG_HOST_UP);
+    assert_int_equal(host->epoch, 1);
+    assert_int_equal(host->failures, 0);
+    assert_false(host->calls.paused);
+    assert_false(vg_host_is_connecting(host));
+}
+
+/* A host without a keeper, so that nobody looks. */
+static void test_threshold(void **state)
+{
+    (void)state;
+    static char name[] = "mine";
+    static struct vg_host mine = {.name = name, .state = VG_HOST_UP};
+    struct vg_lane *lanes[] = {&mine.calls, &mine.reads, &mine.scans, &mine.longs,
+                               &mine.agents};
+    for (size_t i = 0; i < sizeof(lanes) / sizeof(lanes[0]); i++)
+        vg_lane_init(lanes[i], 1, 1);
+    pthread_mutex_init(&mine.lock, NULL);
+    vg_cond_init(&mine.wake);
+    mine.inventory = vg_inventory_new();
+    mine.registered.covering = true;
+    vg_inventory_enable(mine.inventory, true);
+    note(&mine, "the first");
+    assert_int_equal(mine.state, VG_HOST_UP);
+    assert_true(mine.suspect);
+    note(&mine, "the second");
+    assert_int_equal(mine.state, VG_HOST_DOWN);
+    assert_string_equal(mine.error.detail, "the second");
+    assert_string_equal(mine.reason, "unreachable");
+    assert_int_equal(vg_inventory_begin(mine.inventory).generation, 0);
+    note(&mine, "the third");
+    assert_string_equal(mine.error.detail, "the second");
+    vg_error_clear(&mine.error);
+    vg_inventory_free(mine.inventory);
+}
+
+/* Where there is one, it finds a sign of life, and closes the breaker. */
+static void test_recovers(void **state)
+{
+    (void)state;
+    await_state(VG_HOST_UP);
+    note(host, "the first");
+    note(host, "the second");
+    await_state(VG_HOST_UP);
+    VG_LOCK(&host->lock);
+    assert_false(host->lost);
+    assert_int_equal(host->epoch, 1);
+}
+
+/* One failure makes the keeper look, and no more. */
+static void test_one_failure(void **state)
+{
+    (void)state;
+    await_state(VG_HOST_UP);
+    for (int i = 0; i < 20; i++) {
+        hold_keeper(false);
+        note(host, "alone");
+        assert_int_equal(state_now(), VG_HOST_UP);
+    }
+}
+
+/* Without anybody who looks. */
+static void test_open(void **state)
+{
+    (void)state;
+    struct vg_host_status status;
+    struct vg_host *mine = host;
+    enum vg_host_state before;
+    {
+        VG_LOCK(&mine->lock);
+        before = mine->state;
+        mine->state = VG_HOST_DOWN; /* then nothing is suspect: the keeper knows */
+        mine->suspect = false;
+        mine->failures = 5;
+    }
+    vg_keeper_suspect(mine);
+    note(mine, "later");
+    {
+        VG_LOCK(&mine->lock);
+        assert_false(mine->suspect);
+        assert_int_equal(mine->failures, 6);
+        assert_null(mine->error.detail); /* the first reason stays */
+    }
+    status = status_now();
+    assert_int_equal(status.state, VG_HOST_DOWN);
+    assert_false(status.alive);
+    vg_host_status_clear(&status);
+    assert_false(vg_host_may_be_up(mine));
+    struct vg_lease *lease = vg_lease_new();
+    struct vg_error e = {0};
+    assert_int_equal(vg_host_prepare_lease(mine, lease, &e), -1);
+    assert_int_equal(e.status, 503);
+    vg_error_clear(&e);
+    vg_lease_free(lease);
+    VG_LOCK(&mine->lock);
+    mine->state = before;
+    mine->failures = 0;
+}
+
+/* How long a connection may take: some times what the keeper needed, within bounds. */
+static void test_open_limit(void **state)
+{
+    (void)state;
+    int64_t was = host->open_ns;
+    host->open_ns = 0;
+    assert_int_equal(vg_host_open_limit(host), 2 * VG_SECOND_NS);
+    host->open_ns = VG_SECOND_NS;
+    assert_int_equal(vg_host_open_limit(host), 4 * VG_SECOND_NS);
+    host->open_ns = 3 * VG_SECOND_NS;
+    assert_int_equal(vg_host_open_limit(host), 5 * VG_SECOND_NS);
+    host->open_ns = was;
+}
+
+static void test_full(void **state)
+{
+    (void)state;
+    struct vg_host_status status;
+    await_state(VG_HOST_UP);
+    vg_host_set_full(host, true);
+    status = status_now();
+    assert_int_equal(status.state, VG_HOST_UP);
+    assert_string_equal(status.reason, "connection-limit");
+    vg_host_status_clear(&status);
+    vg_host_set_full(host, false);
+    status = status_now();
+    assert_null(status.reason);
+    vg_host_status_clear(&status);
+}
+
+static void test_pause(void **state)
+{
+    (void)state;
+    const struct vg_lane *lanes[] = {&host->calls, &host->reads, &host->scans,
+                                     &host->longs, &host->agents};
+    for (int paused = 1; paused >= 0; paused--) {
+        vg_host_pause(host, paused);
+        for (size_t i = 0; i < sizeof(lanes) / sizeof(lanes[0]); i++)
+            assert_int_equal(lanes[i]->paused, paused);
+    }
+}
+
+static int set_up(void **state)
+{
+    char *argv[] = {(char *)(uintptr_t) "virtgate", (char *)(uintptr_t) "--connect",
+                    (char *)(uintptr_t) "test:///default", NULL};
+    enum vg_config_action action;
+    char *message = NULL;
+
+    (void)state;
+    if (vg_config_read(3, argv, &config, &action, &message) < 0 ||
+        vg_app_start(&config) < 0 || vg_events_start(64) < 0 || vg_virt_start() < 0 ||
+        vg_hosts_start(&config) < 0)
+        return -1;
+    host = vg_host_find("default");
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    vg_hosts_stop();
+    vg_events_stop();
+    vg_virt_stop();
+    vg_hosts_free();
+    vg_config_clear(&config);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_up),       cmocka_unit_test(test_threshold),
+        cmocka_unit_test(test_recovers), cmocka_unit_test(test_one_failure),
+        cmocka_unit_test(test_open),     cmocka_unit_test(test_open_limit),
+        cmocka_unit_test(test_full),     cmocka_unit_test(test_pause),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
