@@ -108,7 +108,7 @@ def sizes(client, maximum):
         sized(client, "/domains", "POST", maximum + 1, False, 413, chunked)
         for path, method in (("/domains", "POST"), ("/domains/test", "PUT"),
                              ("/domains/test", "PATCH"), ("/domains/test/xml", "PUT"),
-                             ("/domains/convert", "POST"), ("/domains/test/metadata", "PUT"),
+                             ("/connection/domain-xml-to-native", "POST"), ("/domains/test/metadata", "PUT"),
                              ("/domains/test/devices", "POST"), ("/domains/test/migrate", "POST"),
                              ("/domains/test/checkpoints", "POST"),
                              ("/domains/test/disks/vda/copy", "POST")):
