@@ -125,6 +125,13 @@ int vg_http_check(struct vg_http_call *call, const char *version,
  * request's error is set. */
 int vg_http_check_sender(struct vg_http_call *call, const struct vg_config *config);
 
+/* The origin as --cors-origin names it; NULL: it does not. Borrowed. */
+const char *vg_http_find_origin(const char *origin, const struct vg_config *config);
+
+/* Whether pages of the origin are the gateway's own, as far as the client reached it by
+ * this Host (NULL: none was sent). */
+bool vg_http_is_own_origin(const char *origin, const char *host);
+
 /* Accept against the route, and Content-Type where a body's length is known. -1: the
  * request's error is set. */
 int vg_http_negotiate(struct vg_http_call *call, const struct vg_config *config);

@@ -294,8 +294,11 @@ static atomic_size_t bodies;
 /* Whose the body is: the token's or certificate's, else the address'. */
 static uint64_t payer_of(const struct vg_http_call *call)
 {
-    const char *name = call->rq->principal;
-    return name[0] ? XXH3_64bits(name, strlen(name)) : call->conn->slot.address;
+    static const unsigned char nobody[VG_CALLER_SIZE];
+    const unsigned char *caller = call->rq->caller;
+    return memcmp(caller, nobody, sizeof(nobody)) != 0
+               ? XXH3_64bits(caller, sizeof(nobody))
+               : call->conn->slot.address;
 }
 
 bool vg_http_limit_take_body(struct vg_http_call *call, size_t n)

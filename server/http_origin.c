@@ -123,16 +123,15 @@ static bool is_public(const struct vg_request *rq)
     return length > 9 && memcmp(path, "/openapi.", 9) == 0;
 }
 
-static bool is_allowed(const char *origin, const struct vg_config *config)
+const char *vg_http_find_origin(const char *origin, const struct vg_config *config)
 {
     for (size_t i = 0; i < config->cors_origins.n; i++)
         if (strcmp(config->cors_origins.v[i], origin) == 0)
-            return true;
-    return false;
+            return config->cors_origins.v[i];
+    return NULL;
 }
 
-/* Whether the page is the gateway's own, as far as the client reached it by this name. */
-static bool is_own(const char *origin, const char *host)
+bool vg_http_is_own_origin(const char *origin, const char *host)
 {
     const char *authority = strncmp(origin, "http://", 7) == 0    ? origin + 7
                             : strncmp(origin, "https://", 8) == 0 ? origin + 8
@@ -147,14 +146,14 @@ static bool is_foreign(const struct vg_http_headers *h)
     if (h->fetch_site)
         return strcmp(h->fetch_site, "same-origin") != 0 &&
                strcmp(h->fetch_site, "none") != 0;
-    return h->origin && !is_own(h->origin, h->host);
+    return h->origin && !vg_http_is_own_origin(h->origin, h->host);
 }
 
 static int check_site(struct vg_http_call *call, const struct vg_config *config)
 {
     const struct vg_http_headers *h = &call->headers;
 
-    if (h->origin && is_allowed(h->origin, config)) {
+    if (h->origin && vg_http_find_origin(h->origin, config)) {
         call->origin = strdup(h->origin);
         return 0;
     }

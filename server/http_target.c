@@ -10,18 +10,16 @@
 void vg_http_take_prefix(struct vg_http_call *call)
 {
     struct vg_request *rq = call->rq;
-    const char *prefix = vg_path_prefix();
-    size_t n = strlen(prefix);
+    const char *below = vg_path_below_prefix(rq->target);
 
-    if (n == 0 || strcmp(rq->target, "*") == 0)
+    if (below == rq->target || strcmp(rq->target, "*") == 0)
         return;
-    rq->outside = rq->path_length < n || memcmp(rq->target, prefix, n) != 0 ||
-                  (rq->path_length > n && rq->target[n] != '/');
-    if (rq->outside)
+    rq->outside = !below;
+    if (!below)
         return;
-    bool bare = rq->path_length == n; /* the prefix alone is the root, too */
+    bool bare = *below != '/'; /* the prefix alone is the root, too */
     rq->target[0] = '/';
-    memmove(rq->target + bare, rq->target + n, strlen(rq->target + n) + 1);
+    memmove(rq->target + bare, below, strlen(below) + 1);
     rq->path_length = strcspn(rq->target, "?");
 }
 

@@ -2,16 +2,13 @@
 #include "server/http_ticket.h"
 
 #include <string.h>
-#include <strings.h>
 
 /* By the headers that only a browser can set. `same-origin` is also right where a proxy
  * has changed the Host, but it is not sent by pages that came without TLS. */
 static bool is_own_page(const struct vg_http_headers *h)
 {
-    if (h->fetch_site && strcmp(h->fetch_site, "same-origin") == 0)
-        return true;
-    const char *authority = h->origin ? strstr(h->origin, "://") : NULL;
-    return authority && h->host && strcasecmp(authority + 3, h->host) == 0;
+    return (h->fetch_site && strcmp(h->fetch_site, "same-origin") == 0) ||
+           (h->origin && vg_http_is_own_origin(h->origin, h->host));
 }
 
 void vg_http_note_page(struct vg_http_call *call, const struct vg_config *config)
@@ -23,9 +20,7 @@ void vg_http_note_page(struct vg_http_call *call, const struct vg_config *config
     if (is_own_page(h))
         call->rq->page = "";
     else if (h->origin)
-        for (size_t i = 0; i < config->cors_origins.n; i++)
-            if (strcmp(config->cors_origins.v[i], h->origin) == 0)
-                call->rq->page = config->cors_origins.v[i];
+        call->rq->page = vg_http_find_origin(h->origin, config);
 }
 
 const char *vg_http_ticket_of(const struct vg_http_call *call)

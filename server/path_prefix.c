@@ -7,6 +7,7 @@
 #include "server/request.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const char *path_prefix = "";
 
@@ -18,6 +19,14 @@ void vg_path_prefix_start(const char *prefix)
 const char *vg_path_prefix(void)
 {
     return path_prefix;
+}
+
+const char *vg_path_below_prefix(const char *target)
+{
+    size_t n = strlen(path_prefix);
+    bool inside = strncmp(target, path_prefix, n) == 0 &&
+                  (n == 0 || strchr("/?", target[n])); /* or its NUL */
+    return inside ? target + n : NULL;
 }
 
 char *vg_request_path(const struct vg_request *rq)

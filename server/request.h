@@ -135,6 +135,10 @@ struct vg_request {
 /* Sets what vg_path_prefix() gives; borrowed, NULL: nothing. No thread may run yet. */
 void vg_path_prefix_start(const char *prefix);
 
+/* What of a target stands below --path-prefix: it begins with a slash, or is the rest of
+ * the root's. NULL: the target is outside. Borrowed from it. */
+const char *vg_path_below_prefix(const char *target);
+
 /* One reference; NULL when out of memory. */
 struct vg_request *vg_request_new(void);
 struct vg_request *vg_request_ref(struct vg_request *rq);

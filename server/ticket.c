@@ -91,7 +91,7 @@ static void fail_path(struct vg_request *rq, const char *path, struct vg_error *
 /* GET of that path, as this caller might send it; NULL: the request's error is set. */
 static struct vg_request *route_path(struct vg_request *rq, const char *path)
 {
-    const char *allow;
+    const char *allow, *below = vg_path_below_prefix(path);
     struct vg_request *inner = vg_request_new();
 
     if (!inner) {
@@ -100,7 +100,8 @@ static struct vg_request *route_path(struct vg_request *rq, const char *path)
     }
     inner->method = VG_GET;
     inner->method_name = "GET";
-    if (vg_request_parse_target(inner, path) == 0 && vg_app_route(inner, &allow) == 0 &&
+    if (below && vg_request_parse_target(inner, below) == 0 &&
+        vg_app_route(inner, &allow) == 0 &&
         inner->route->flags & (VG_STREAMS | VG_UPGRADES) &&
         vg_app_permit(inner, rq->role) == 0)
         return inner;

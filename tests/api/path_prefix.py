@@ -95,6 +95,18 @@ def test_operation(client):
         check(status in (200, 204, 409, 501), "a managed save", status)
 
 
+def test_ticket(client):
+    """A page names the path of the URL that it opens."""
+    status, _, body = client.send("POST", PREFIX + "/tickets", b'{"path": "/events"}')
+    check(status == 400, "a ticket for what is outside", status)
+    status, _, body = client.send("POST", PREFIX + "/tickets",
+                                  json.dumps({"path": PREFIX + "/events"}).encode())
+    check(status == 201, "a ticket", status)
+    target = f"{PREFIX}/events?wait=0&ticket={json.loads(body)['ticket']}"
+    check(client.get(target)[0] == 200, "it is taken")
+    check(client.get(target)[0] == 401, "once")
+
+
 def test_description(client):
     """The servers are below the prefix, in both forms."""
     plain = Path("openapi.yaml").read_text(encoding="utf-8")
@@ -140,6 +152,7 @@ def main():
     test_every_route(client)
     test_links(client)
     test_operation(client)
+    test_ticket(client)
     test_description(client)
     if os.environ.get("DOCS") != "no":
         test_page(client)

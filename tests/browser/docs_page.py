@@ -88,8 +88,10 @@ class Page:
 
 def test_view(page):
     top = page.run("""
-        const filter = await until(() => document.querySelector(".operation-filter-input"));
-        return filter.getBoundingClientRect().top;""")
+        const top = () => document.querySelector(".operation-filter-input")
+            ?.getBoundingClientRect().top;
+        await until(() => top() < 600);
+        return top();""")
     check(isinstance(top, (int, float)) and top < 600, "the filter is in view", top)
     essay = page.run("""
         const essay = document.querySelector(".info details");
