@@ -160,6 +160,20 @@ static void on_memory_device_size(virConnectPtr conn, virDomainPtr dom, const ch
     vg_draft_publish(&d);
 }
 
+#if LIBVIR_CHECK_VERSION(11, 2, 0)
+static void on_nic_mac_change(virConnectPtr conn, virDomainPtr dom, const char *alias,
+                              const char *old_mac, const char *new_mac, void *host)
+{
+    struct vg_event_draft d;
+    (void)conn;
+    begin(&d, host, dom, VIR_DOMAIN_EVENT_ID_NIC_MAC_CHANGE);
+    vg_json_string(&d.w, "alias", alias);
+    vg_json_string(&d.w, "oldMac", old_mac);
+    vg_json_string(&d.w, "newMac", new_mac);
+    vg_draft_publish(&d);
+}
+#endif
+
 /* ---- disks ------------------------------------------------------------------------- */
 
 static void on_io_error(virConnectPtr conn, virDomainPtr dom, const char *path,
@@ -423,5 +437,8 @@ const struct vg_domain_event vg_domain_events[] = {
     ROW(BLOCK_THRESHOLD, on_block_threshold),
     ROW(MEMORY_FAILURE, on_memory_failure),
     ROW(MEMORY_DEVICE_SIZE_CHANGE, on_memory_device_size),
+#if LIBVIR_CHECK_VERSION(11, 2, 0)
+    ROW(NIC_MAC_CHANGE, on_nic_mac_change),
+#endif
     {0, NULL},
 };
