@@ -19,6 +19,10 @@ test=(libcmocka-dev libcurl4-gnutls-dev libvirt-daemon libvirt-daemon-system
     libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 qemu-utils python3-libvirt
     python3-jsonschema python3-prometheus-client curl jq openssl iproute2 util-linux procps
     prometheus xz-utils haproxy nginx libvirt-l10n locales)
+# Debian 13 has QEMU's SPICE in a package of its own; before, it is QEMU's.
+# shellcheck disable=SC1091 # of the running system
+release=$(. /etc/os-release 2>/dev/null && [ "${ID:-}" = debian ] && echo "${VERSION_ID:-99}") || release=0
+[ "$release" -lt 13 ] || test+=(qemu-system-modules-spice)
 # A real browser, for what no other client shows.
 browser=(chromium)
 lint=(clang clang-format clang-tidy libclang-rt-dev cppcheck shellcheck valgrind jq)
