@@ -74,19 +74,38 @@ void vg_event_connection(struct vg_host *host, const char *name, const char *rea
 
 /* ---- networks ---------------------------------------------------------------------- */
 
+static void begin_network(struct vg_event_draft *d, struct vg_host *host,
+                          virNetworkPtr net, const char *event)
+{
+    char uuid[VIR_UUID_STRING_BUFLEN] = "";
+    virNetworkGetUUIDString(net, uuid);
+    begin_draft(d, host, VG_EVENT_NETWORK, event);
+    vg_json_begin_object(&d->w, "network");
+    vg_json_string(&d->w, "name", virNetworkGetName(net));
+    vg_json_string(&d->w, "uuid", uuid);
+    vg_json_end_object(&d->w);
+}
+
+#if LIBVIR_CHECK_VERSION(9, 8, 0)
+static void on_network_metadata(virConnectPtr conn, virNetworkPtr net, int type,
+                                const char *uri, void *host)
+{
+    struct vg_event_draft d;
+    (void)conn;
+    begin_network(&d, host, net, "metadata-change");
+    vg_json_enum(&d.w, "type", &vg_enum_virNetworkMetadataType, type);
+    vg_json_string(&d.w, "uri", uri);
+    vg_draft_publish(&d);
+}
+#endif
+
 static void on_network(virConnectPtr conn, virNetworkPtr net, int type, int detail,
                        void *host)
 {
     struct vg_event_draft d;
-    char uuid[VIR_UUID_STRING_BUFLEN] = "";
     (void)conn;
     (void)detail; /* libvirt: always 0 */
-    virNetworkGetUUIDString(net, uuid);
-    begin_draft(&d, host, VG_EVENT_NETWORK, "lifecycle");
-    vg_json_begin_object(&d.w, "network");
-    vg_json_string(&d.w, "name", virNetworkGetName(net));
-    vg_json_string(&d.w, "uuid", uuid);
-    vg_json_end_object(&d.w);
+    begin_network(&d, host, net, "lifecycle");
     vg_json_enum(&d.w, "type", &vg_enum_virNetworkEventLifecycleType, type);
     vg_draft_publish(&d);
 }
@@ -246,6 +265,13 @@ static void register_others(struct vg_host *host, virConnectPtr conn,
                    conn, NULL, VIR_NETWORK_EVENT_ID_LIFECYCLE,
                    VIR_NETWORK_EVENT_CALLBACK(on_network), host, NULL),
                virConnectNetworkEventDeregisterAny);
+#if LIBVIR_CHECK_VERSION(9, 8, 0)
+    add_handle(handles,
+               virConnectNetworkEventRegisterAny(
+                   conn, NULL, VIR_NETWORK_EVENT_ID_METADATA_CHANGE,
+                   VIR_NETWORK_EVENT_CALLBACK(on_network_metadata), host, NULL),
+               virConnectNetworkEventDeregisterAny);
+#endif
     add_handle(handles,
                virConnectStoragePoolEventRegisterAny(
                    conn, NULL, VIR_STORAGE_POOL_EVENT_ID_LIFECYCLE,
