@@ -18,13 +18,19 @@ static int code_point(const unsigned char *s, size_t len)
     return c;
 }
 
+/* Of ASCII, what XML does not have. */
+static bool is_control(unsigned char c)
+{
+    return c && c < ' ' && c != '\t' && c != '\n' && c != '\r';
+}
+
 int vg_xml_bad_character(const char *s, size_t n)
 {
     const unsigned char *p = (const unsigned char *)s, *end = p + n;
 
     while (p < end) {
         if (*p < 0x80) {
-            if (*p < ' ' && *p && *p != '\t' && *p != '\n' && *p != '\r')
+            if (is_control(*p))
                 return *p;
             p++;
             continue;
