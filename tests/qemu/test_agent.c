@@ -230,7 +230,7 @@ static const struct step outside[] = {
      .wants = {PNG}},
     {"GET", ALIVE "/screenshot", 200, NULL,
      .headers = {"Accept: image/x-portable-pixmap"}, .wants = {PPM}, .contains = "P6*"},
-    {"GET", ALIVE "/screenshot?screen=7", 409, LIBVIRT("OPERATION_INVALID")},
+    {"GET", ALIVE "/screenshot?screen=7", 404, LIBVIRT("OPERATION_INVALID")},
     {"GET", "/domains/plain/screenshot", 409, LIBVIRT("OPERATION_INVALID"),
      .contains = "*no screens*"},
     {"POST", ALIVE "/qemu/monitor", 200,

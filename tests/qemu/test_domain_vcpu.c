@@ -82,7 +82,7 @@ static const struct step running[] = {
     {"GET", "/domains/v1/iothreads/6", 404, GATEWAY("not-found")},
     {"GET", "/domains/v1/iothreads/6?flags=config", 200, "{'id':6}"},
     {"DELETE", "/domains/v1/iothreads/5", 204, ""},
-    {"DELETE", "/domains/v1/iothreads/5", 400, LIBVIRT("INVALID_ARG")},
+    {"DELETE", "/domains/v1/iothreads/5", 404, LIBVIRT("INVALID_ARG")},
     /* the private libvirtd has no cgroups */
     {"GET", "/domains/v1/cpu-stats", 409, LIBVIRT("OPERATION_INVALID"),
      .contains = "*CPUACCT*"},

@@ -85,8 +85,7 @@ def main():
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", f"{folder}/{name}.qcow2", "1M"],
                        check=True)
         os.chmod(f"{folder}/{name}.qcow2", 0o666)
-    gateway = Gateway(os.environ["VG_QEMU_URI"], "--max-json-bytes", "8388608",
-                      "--max-xml-bytes", "8388608")
+    gateway = Gateway(os.environ["VG_QEMU_URI"])
     client = Client(gateway.port)
     expect(client, 201, "POST", "/domains", document("short", "x", folder))
     test_changes(client, folder)
