@@ -15,13 +15,11 @@
 
 #include <string.h>
 #include <time.h>
-#include <xxhash.h>
 
 #define IDLE_SECONDS 60
 #define STUCK_NS     VG_SECOND_NS
 #define FEW_NS       (2 * VG_SECOND_NS)
 #define SLOW_NS      (3 * VG_SECOND_NS)
-#define PATIENCE_NS  (VG_SECOND_NS / 1000) /* of a read, at most */
 #define WORKER_STACK (512 * 1024)
 #define LATE_DOMAIN                                                                      \
     "A call on this domain did not return in time: its guest or the host hangs; "        \
@@ -38,9 +36,6 @@ struct vg_job {
     int64_t deadline_ns; /* the latest of its waiters' */
     struct vg_lease *lease; /* while it runs */
     int64_t slow_ns;        /* when it counts as slow; 0: that was told */
-    /* Until so many wait, or until then, it is not begun: see gather(). */
-    unsigned int expected;
-    int64_t begin_ns;
 };
 
 void vg_lane_init(struct vg_lane *lane, unsigned int threads, unsigned int max_waiting)
@@ -130,27 +125,20 @@ static bool may_run(const struct vg_lane *lane, const struct vg_job *job)
     return n < lane->per_object;
 }
 
-static bool is_gathering(const struct vg_job *job, int64_t now)
-{
-    return job->n_waiters < job->expected && now < job->begin_ns;
-}
-
-/* NULL: none may run, before *ret_next_ns if that is less than it was. */
-static struct vg_job *choose(struct vg_lane *lane, int64_t *ret_next_ns)
+/* NULL: none may run. */
+static struct vg_job *choose(struct vg_lane *lane)
 {
     if (lane->paused && !lane->stopping)
         return NULL;
     for (struct vg_job *job = lane->first; job; job = job->next) {
-        if (job->expected && !lane->stopping && is_gathering(job, vg_now_ns())) {
-            *ret_next_ns = job->begin_ns < *ret_next_ns ? job->begin_ns : *ret_next_ns;
-        } else if (may_run(lane, job)) {
-            remove_waiting(lane, job);
-            vg_list_insert(&lane->running, job);
-            lane->in_flight++;
-            job->leader->begun = true;
-            job->slow_ns = vg_now_ns() + SLOW_NS;
-            return job;
-        }
+        if (!may_run(lane, job))
+            continue;
+        remove_waiting(lane, job);
+        vg_list_insert(&lane->running, job);
+        lane->in_flight++;
+        job->leader->begun = true;
+        job->slow_ns = vg_now_ns() + SLOW_NS;
+        return job;
     }
     return NULL;
 }
@@ -171,38 +159,6 @@ static struct vg_job *find_equal(struct vg_lane *lane, const struct vg_request *
         if (vg_request_is_shared(job->leader) && equal_reads(job->leader, rq))
             return job;
     return NULL;
-}
-
-/* ---- gathering ----------------------------------------------------------------------
- */
-
-static uint64_t hash_of(const struct vg_request *rq)
-{
-    return XXH3_64bits(rq->target, strlen(rq->target));
-}
-
-/* Clients that shared an answer ask again when they have it, one after another: the first
- * of them would have a call of its own, and the others wait for its end. So the job is
- * begun when as many have come as the last time, or half that call's time is over. */
-static void gather(const struct vg_lane *lane, struct vg_job *job)
-{
-    if (lane->crowd.n < 2 || !vg_request_is_shared(job->leader) ||
-        lane->crowd.target != hash_of(job->leader))
-        return;
-    job->expected = lane->crowd.n;
-    job->begin_ns = vg_now_ns() + lane->crowd.patience_ns;
-}
-
-/* Lock held. */
-static void note_crowd(struct vg_lane *lane, const struct vg_job *job, int64_t took_ns)
-{
-    if (job->n_waiters < 2 && !job->expected)
-        return;
-    lane->crowd = (struct vg_crowd){
-        .target = hash_of(job->leader),
-        .n = job->n_waiters,
-        .patience_ns = took_ns / 2 < PATIENCE_NS ? took_ns / 2 : PATIENCE_NS,
-    };
 }
 
 /* ---- running ----------------------------------------------------------------------- */
@@ -264,10 +220,8 @@ static bool run_job(struct vg_lane *lane, struct vg_job *job, struct vg_lease *l
 {
     atomic_store(&lease->cut_at_ns, job->deadline_ns);
     job->leader->call_until_ns = job->deadline_ns; /* others may wait longer than it */
-    int64_t begun_ns = vg_now_ns();
     struct vg_reply reply = lane->run(lane->data, lease, job->leader);
-    int64_t ended_ns = vg_now_ns();
-    bool late = ended_ns >= job->deadline_ns;
+    bool late = vg_now_ns() >= job->deadline_ns;
     atomic_store(&lease->cut_at_ns, 0);
 
     pthread_mutex_lock(&lane->lock);
@@ -279,7 +233,6 @@ static bool run_job(struct vg_lane *lane, struct vg_job *job, struct vg_lease *l
         vg_reply_clear(&reply);
         return false;
     }
-    note_crowd(lane, job, ended_ns - begun_ns);
     if (late && job->object)
         note_stuck(lane, job->object);
     if (lane->waiting && lane->idle)
@@ -301,16 +254,15 @@ static struct vg_job *wait_for_job(struct vg_lane *lane)
     int64_t until_ns = vg_now_ns() + lane->idle_ns;
 
     for (;;) {
-        int64_t now = vg_now_ns(), next_ns;
-        if (lane->waiting) /* for its time, or for a call on the same domain */
+        int64_t now = vg_now_ns();
+        if (lane->waiting) /* for a call on the same domain */
             until_ns = now + lane->idle_ns;
-        next_ns = until_ns;
-        struct vg_job *job = choose(lane, &next_ns);
+        struct vg_job *job = choose(lane);
         if (job)
             return job;
         if (now >= until_ns || (lane->stopping && !lane->waiting))
             return NULL;
-        const struct timespec until = vg_timespec(next_ns);
+        const struct timespec until = vg_timespec(until_ns);
         lane->idle++;
         pthread_cond_timedwait(&lane->wake, &lane->lock, &until);
         lane->idle--;
@@ -410,8 +362,6 @@ static const char *queue_request(struct vg_lane *lane, struct vg_request *rq,
     if (job && add_waiter(job, rq) == 0) {
         if (job->leader->marks_from < rq->marks_from)
             job->leader->marks_from = rq->marks_from;
-        if (job->n_waiters == job->expected && lane->idle)
-            pthread_cond_signal(&lane->wake);
         if (!lane->threads && may_start(lane)) /* none could be started */
             start_thread(lane);
         vg_count(VG_COALESCED_READS);
@@ -430,7 +380,6 @@ static const char *queue_request(struct vg_lane *lane, struct vg_request *rq,
     job = new_job(rq);
     if (!job)
         return "Out of memory";
-    gather(lane, job);
     append_waiting(lane, job);
     if (lane->idle)
         pthread_cond_signal(&lane->wake);

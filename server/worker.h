@@ -38,12 +38,6 @@ struct vg_lane {
         int64_t until_ns;
     } stuck[VG_STUCK_OBJECTS];
     unsigned int next_stuck;
-    /* The read that many shared last: they are likely to ask again, together. */
-    struct vg_crowd {
-        uint64_t target; /* its hash */
-        unsigned int n;
-        int64_t patience_ns;
-    } crowd;
 
     /* Where a read goes that turns out not to belong here (vg_move()); NULL: none. */
     struct vg_lane *wider;

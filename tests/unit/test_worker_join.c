@@ -5,8 +5,6 @@
 #include "server/virt_conn.h"
 #include "tests/unit/worker_fixture.h"
 
-#include <xxhash.h>
-
 static void test_equal_reads_join(void **state)
 {
     (void)state;
@@ -101,46 +99,6 @@ static void test_fresh_reads(void **state)
     close_bench(b);
 }
 
-/* As if so many had shared the last read of the target. */
-static void expect_crowd(struct bench *b, const char *target, unsigned int n,
-                         int64_t patience_ns)
-{
-    VG_LOCK(&b->lane.lock);
-    b->lane.crowd =
-        (struct vg_crowd){XXH3_64bits(target, strlen(target)), n, patience_ns};
-}
-
-static void test_gathering(void **state)
-{
-    (void)state;
-    struct bench *b = open_bench(2, 20);
-    permit(b, 10);
-    expect_crowd(b, "/domains", 2, 1000 * SECOND_NS);
-    struct asked *first = ask(b, &list_route, "/domains");
-    ask(b, &list_route, "/domains?other"); /* is not held up */
-    wait_for(b, &b->ended, 1);
-    pause_a_little();
-    expect_count(b, 0, 1);
-    struct asked *second = ask(b, &list_route, "/domains");
-    wait_answer(first, 200, "{\"run\":2}");
-    wait_answer(second, 200, "{\"run\":2}");
-    /* nobody comes: not for long, and not again */
-    expect_crowd(b, "/domains", 3, SECOND_NS / 100);
-    wait_answer(ask(b, &list_route, "/domains"), 200, "{\"run\":3}");
-    assert_int_equal(b->lane.crowd.n, 1);
-    close_bench(b);
-}
-
-static void test_stop_gathering(void **state)
-{
-    (void)state;
-    struct bench *b = open_bench(2, 20);
-    expect_crowd(b, "/domains", 2, 1000 * SECOND_NS);
-    ask(b, &list_route, "/domains");
-    pause_a_little();
-    close_bench(b);
-}
-
 /* A problem names the request it answers. */
 static void test_joined_failure(void **state)
 {
@@ -209,8 +167,6 @@ int main(void)
         cmocka_unit_test(test_begun_is_not_joined),
         cmocka_unit_test(test_unequal_reads_do_not_join),
         cmocka_unit_test(test_fresh_reads),
-        cmocka_unit_test(test_gathering),
-        cmocka_unit_test(test_stop_gathering),
         cmocka_unit_test(test_joined_failure),
         cmocka_unit_test(test_latest),
     };
