@@ -62,8 +62,8 @@ LIBS = $(shell pkg-config --libs $(PKGS)) -lwslay -ldl
 
 # ---- sources -------------------------------------------------------------------------------
 
-SERVER  := $(sort $(wildcard server/*.c))
-ROUTES  := $(sort $(wildcard routes/*.c))
+SERVER  := $(sort $(shell find server -name '*.c'))
+ROUTES  := $(sort $(shell find routes -name '*.c'))
 GEN     := enum_tables.c error_table.c linux_keys.c param_types.c xml_repeats.c openapi_spec.c \
   docs_files.c
 LIB_OBJ := $(patsubst %.c,$(O)/%.o,$(filter-out server/main.c,$(SERVER)) $(ROUTES)) $(GEN:%.c=$(O)/gen/%.o)

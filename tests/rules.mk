@@ -6,13 +6,13 @@
 
 SOURCES   := $(SERVER) $(ROUTES)
 HARNESS   := $(sort $(wildcard tests/harness/*.c) $(wildcard tests/qemu/guest.c))
-UNIT_SRC  := $(sort $(wildcard tests/unit/test_*.c))
-HTTP_SRC  := $(sort $(wildcard tests/api/test_*.c tests/qemu/test_*.c))
+UNIT_SRC  := $(sort $(shell find tests/unit -name 'test_*.c'))
+HTTP_SRC  := $(sort $(shell find tests/api tests/qemu -name 'test_*.c'))
 HARN_OBJ  := $(HARNESS:%.c=$(O)/%.o)
 UNIT_BIN  := $(UNIT_SRC:%.c=$(O)/%)
 HTTP_BIN  := $(HTTP_SRC:%.c=$(O)/%)
 SCRIPTS   := $(wildcard .ci/run tests/*.sh tests/*/*.sh)
-FORMATTED := $(wildcard include/virtgate/*.h server/*.[ch] routes/*.[ch] tests/*/*.[ch])
+FORMATTED := $(sort $(shell find include server routes tests -name '*.[ch]'))
 RUN       := O=$(O) tests/run.sh
 .SECONDARY: $(UNIT_BIN:%=%.o) $(HTTP_BIN:%=%.o)
 

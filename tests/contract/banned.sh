@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 # shellcheck disable=SC1091
 . tests/contract/report.sh
 
-mapfile -t files < <(ls include/virtgate/*.h server/*.[ch] routes/*.[ch])
+mapfile -t files < <(find include server routes -name '*.[ch]' | sort)
 declare -A code # of each file: taken out of it once
 for file in "${files[@]}"; do
     code[$file]=$(code_of "$file")
