@@ -9,7 +9,7 @@
 #include "server/http_route.h"
 #include "server/idempotency.h"
 #include "server/join.h"
-#include "server/local_path.h"
+#include "server/base/local_path.h"
 #include "server/operation.h"
 #include "server/precondition.h"
 #include "server/ticket.h"

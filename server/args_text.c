@@ -4,7 +4,7 @@
  */
 #include "server/args_text.h"
 
-#include "server/xml_text.h"
+#include "server/base/xml_text.h"
 #include "virtgate/cleanup.h"
 
 #include <stdio.h>

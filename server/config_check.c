@@ -5,7 +5,7 @@
  * which may hold a password.
  */
 #include "config_internal.h"
-#include "server/address.h"
+#include "server/base/address.h"
 #include "server/http_tls.h"
 #include "server/token_file.h"
 #include "virtgate/log.h"

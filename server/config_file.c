@@ -4,7 +4,7 @@
  * is wrong ends it, with FILE:LINE and what is accepted there.
  */
 #include "config_internal.h"
-#include "server/private_file.h"
+#include "server/base/private_file.h"
 
 #include <errno.h>
 #include <ini.h>

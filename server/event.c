@@ -6,10 +6,10 @@
  */
 #include "server/event.h"
 
-#include "server/clock.h"
-#include "server/digits.h"
-#include "server/list.h"
-#include "server/pattern.h"
+#include "server/base/clock.h"
+#include "server/base/digits.h"
+#include "server/base/list.h"
+#include "server/base/pattern.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
 #include "virtgate/metrics.h"

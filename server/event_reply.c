@@ -5,8 +5,8 @@
 #include "server/event_reply.h"
 
 #include "server/app.h"
-#include "server/clock.h"
-#include "server/pattern.h"
+#include "server/base/clock.h"
+#include "server/base/pattern.h"
 #include "server/request.h"
 #include "virtgate/cleanup.h"
 

@@ -4,7 +4,7 @@
  */
 #include "server/http_accept.h"
 
-#include "server/clock.h"
+#include "server/base/clock.h"
 #include "server/http_limit.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"

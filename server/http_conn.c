@@ -5,13 +5,13 @@
  */
 #include "server/http_conn.h"
 
-#include "server/clock.h"
+#include "server/base/clock.h"
 #include "server/event_reply.h"
 #include "server/http_linger.h"
 #include "server/http_listen.h"
 #include "server/http_server.h"
 #include "server/http_session.h"
-#include "server/list.h"
+#include "server/base/list.h"
 #include "server/operation.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"

@@ -4,7 +4,7 @@
  * and one answer that waits. A stream with nothing to say is suspended: ten thousand of
  * them cost memory only.
  */
-#include "server/clock.h"
+#include "server/base/clock.h"
 #include "server/event_reply.h"
 #include "server/http_session.h"
 #include "virtgate/cleanup.h"

@@ -4,7 +4,7 @@
  */
 #include "server/http_frame.h"
 
-#include "server/clock.h"
+#include "server/base/clock.h"
 #include "virtgate/cleanup.h"
 
 #include <errno.h>

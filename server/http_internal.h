@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "server/address.h"
+#include "server/base/address.h"
 #include "server/entity_tag.h"
 #include "server/http_limit.h"
 #include "server/http_mhd_compat.h"

@@ -5,7 +5,7 @@
  */
 #include "server/http_linger.h"
 
-#include "server/clock.h"
+#include "server/base/clock.h"
 #include "virtgate/cleanup.h"
 
 #include <errno.h>

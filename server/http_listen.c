@@ -7,7 +7,7 @@
 
 #include "server/http_accept.h"
 #include "server/http_mhd_compat.h"
-#include "server/private_file.h"
+#include "server/base/private_file.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
 

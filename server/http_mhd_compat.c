@@ -8,7 +8,7 @@
 #include "server/http_mhd_compat.h"
 
 #include "server/http_internal.h"
-#include "server/list.h"
+#include "server/base/list.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
 

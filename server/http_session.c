@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "server/http_session.h"
 
-#include "server/clock.h"
-#include "server/list.h"
+#include "server/base/clock.h"
+#include "server/base/list.h"
 #include "virtgate/cleanup.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "server/http_tls.h"
 
-#include "server/private_file.h"
+#include "server/base/private_file.h"
 #include "virtgate/cleanup.h"
 
 #include <gnutls/gnutls.h>

@@ -7,9 +7,9 @@
  */
 #include "server/http_websocket.h"
 
-#include "server/clock.h"
+#include "server/base/clock.h"
 #include "server/http_frame.h"
-#include "server/list.h"
+#include "server/base/list.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
 

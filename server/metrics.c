@@ -6,7 +6,7 @@
  */
 #include "virtgate/metrics.h"
 
-#include "server/clock.h"
+#include "server/base/clock.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/enum.h"
 

@@ -5,7 +5,7 @@
 #include "server/operation_internal.h"
 
 #include "server/app.h"
-#include "server/digits.h"
+#include "server/base/digits.h"
 #include "server/http_route.h"
 #include "virtgate/cleanup.h"
 

@@ -7,7 +7,7 @@
 
 #include "server/idempotency.h"
 #include "server/operation.h"
-#include "server/utf8.h"
+#include "server/base/utf8.h"
 #include "virtgate/cleanup.h"
 
 #include <string.h>

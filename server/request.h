@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "server/clock.h"
+#include "server/base/clock.h"
 #include "server/prefer.h"
 #include "virtgate/reply.h"
 #include "virtgate/request.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "server/token_file.h"
 
-#include "server/digits.h"
-#include "server/private_file.h"
+#include "server/base/digits.h"
+#include "server/base/private_file.h"
 #include "virtgate/cleanup.h"
 
 #include <errno.h>

@@ -4,8 +4,8 @@
  */
 #include "server/virt_conn.h"
 
-#include "server/list.h"
-#include "server/redact.h"
+#include "server/base/list.h"
+#include "server/base/redact.h"
 #include "server/request.h"
 #include "server/virt_recall.h"
 #include "virtgate/autoptr.h"

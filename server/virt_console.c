@@ -6,10 +6,10 @@
  */
 #include "virtgate/console.h"
 
-#include "server/list.h"
-#include "server/redact.h"
+#include "server/base/list.h"
+#include "server/base/redact.h"
 #include "server/request.h"
-#include "server/thread.h"
+#include "server/base/thread.h"
 #include "server/virt_console.h"
 #include "server/virt_internal.h"
 #include "virtgate/autoptr.h"

@@ -6,7 +6,7 @@
  */
 #include "server/virt_epoll.h"
 
-#include "server/clock.h"
+#include "server/base/clock.h"
 #include "virtgate/cleanup.h"
 
 #include <errno.h>

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/redact.h"
+#include "server/base/redact.h"
 #include "server/virt_error.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/cleanup.h"

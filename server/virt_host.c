@@ -5,10 +5,10 @@
  */
 #include "server/virt_host.h"
 
-#include "server/local_path.h"
+#include "server/base/local_path.h"
 #include "server/operation.h"
 #include "server/precondition.h"
-#include "server/redact.h"
+#include "server/base/redact.h"
 #include "server/request.h"
 #include "server/virt_check.h"
 #include "server/virt_explain.h"

@@ -3,7 +3,7 @@
  * Keepers. A keeper is the only thread that opens, probes and closes its host's event
  * connection; those calls block on a hung daemon, so nothing else ever makes them.
  */
-#include "server/redact.h"
+#include "server/base/redact.h"
 #include "server/request.h"
 #include "server/virt_internal.h"
 #include "virtgate/cleanup.h"

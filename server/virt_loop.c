@@ -4,7 +4,7 @@
  */
 #include "server/virt_loop.h"
 
-#include "server/redact.h"
+#include "server/base/redact.h"
 #include "server/virt_epoll.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"

@@ -8,8 +8,8 @@
  * A domain is told by host, UUID and name, so two of one name are two series; a record,
  * disk or interface that comes twice is written once.
  */
-#include "server/clock.h"
-#include "server/digits.h"
+#include "server/base/clock.h"
+#include "server/base/digits.h"
 #include "server/virt_domain_set.h"
 #include "server/virt_domain_view.h"
 #include "virtgate/autoptr.h"

@@ -24,7 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/edit_distance.h"
+#include "server/base/edit_distance.h"
 #include "server/virt_param_enum.h"
 #include "server/virt_params.h"
 #include "virtgate/autoptr.h"

@@ -5,9 +5,9 @@
  */
 #include "server/worker.h"
 
-#include "server/list.h"
+#include "server/base/list.h"
 #include "server/operation.h"
-#include "server/thread.h"
+#include "server/base/thread.h"
 #include "server/virt_conn.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"

@@ -7,7 +7,7 @@
 
 #include "server/xml_guard.h"
 #include "server/xml_limits.h"
-#include "server/xml_text.h"
+#include "server/base/xml_text.h"
 #include "server/xml_tree.h"
 
 #include <stdarg.h>

@@ -6,7 +6,7 @@
  */
 #include "server/xml_guard.h"
 
-#include "server/xml_text.h"
+#include "server/base/xml_text.h"
 
 #include <string.h>
 

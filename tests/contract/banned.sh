@@ -67,6 +67,6 @@ check "no asctime, localtime...: not for threads" "$(calls 'asctime|ctime|gmtime
 check "no exit outside main" "$(calls 'exit|_exit|_Exit|quick_exit' server/main.c)"
 check "no setjmp, longjmp: cleanups would not run" "$(calls 'setjmp|longjmp')"
 check "no wait by the wall clock, which may step: vg_cond_init" \
-    "$(names 'PTHREAD_COND_INITIALIZER|pthread_cond_init' server/clock.h)"
+    "$(names 'PTHREAD_COND_INITIALIZER|pthread_cond_init' server/base/clock.h)"
 check "no JSON by printf" "$(printed_json)"
 finish

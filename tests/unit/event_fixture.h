@@ -17,7 +17,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "server/clock.h"
+#include "server/base/clock.h"
 #include "server/event.h"
 #include "virtgate/cleanup.h"
 

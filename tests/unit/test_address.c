@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * server/address.c: what is an address, what a network holds.
+ * server/base/address.c: what is an address, what a network holds.
  */
-#include "server/address.h"
+#include "server/base/address.h"
 
 #include <netinet/in.h>
 #include <setjmp.h>

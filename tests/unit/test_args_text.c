@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "server/request.h"
-#include "server/xml_text.h"
+#include "server/base/xml_text.h"
 
 static const struct vg_route route = {VG_POST, "/domains/{domain}/paint/{color}",
                                       "paintDomain", VG_OPERATE | VG_ARGS, NULL};

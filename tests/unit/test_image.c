@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * server/image.c: pixmaps and PNG, one into the other and back, and what is broken.
+ * server/base/image.c: pixmaps and PNG, one into the other and back, and what is broken.
  */
 #include "virtgate/image.h"
 

@@ -3,7 +3,7 @@
  * The event loop by libvirt's rules (libvirt-event.h), through libvirt's own functions.
  * The test's thread is the loop, turn by turn, but for the last tests.
  */
-#include "server/clock.h"
+#include "server/base/clock.h"
 #include "server/virt_epoll.h"
 
 #include <fcntl.h>

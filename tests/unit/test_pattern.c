@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * server/pattern.c: which names a list and an expression mean, and what an expression may
- * cost.
+ * server/base/pattern.c: which names a list and an expression mean, and what an
+ * expression may cost.
  */
-#include "server/pattern.h"
+#include "server/base/pattern.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * server/qmp.c: commands as QEMU takes them, and answers that jansson or JSON itself
+ * server/base/qmp.c: commands as QEMU takes them, and answers that jansson or JSON itself
  * cannot hold as they are.
  */
 #include "virtgate/qmp.h"

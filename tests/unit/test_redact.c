@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * server/redact.c: what is secret in a URI is gone from every text, and nothing else is;
- * and it is applied where errors are made.
+ * server/base/redact.c: what is secret in a URI is gone from every text, and nothing else
+ * is; and it is applied where errors are made.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/redact.h"
+#include "server/base/redact.h"
 #include "server/virt_error.h"
 
 static const struct {

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "server/private_file.h"
+#include "server/base/private_file.h"
 #include "server/token_file.h"
 #include "virtgate/cleanup.h"
 

@@ -5,7 +5,7 @@
  */
 #include "virtgate/exposition.h"
 
-#include "server/utf8.h"
+#include "server/base/utf8.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
  *
  * See address.h.
  */
-#include "server/address.h"
+#include "server/base/address.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -3,9 +3,9 @@
  * See redact.h. A text is searched, not parsed: a message quotes a URI anywhere, between
  * quotes or not, and what is no URI must come through as it is.
  */
-#include "server/redact.h"
+#include "server/base/redact.h"
 
-#include "server/digits.h"
+#include "server/base/digits.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/text.h"
 

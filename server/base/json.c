@@ -5,8 +5,8 @@
  */
 #include "virtgate/json.h"
 
-#include "server/digits.h"
-#include "server/utf8.h"
+#include "server/base/digits.h"
+#include "server/base/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * See pattern.h.
  */
 #define PCRE2_CODE_UNIT_WIDTH 8
-#include "server/pattern.h"
+#include "server/base/pattern.h"
 
 #include "virtgate/cleanup.h"
 

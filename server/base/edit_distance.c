@@ -2,7 +2,7 @@
  *
  * Levenshtein's, with one row of the table.
  */
-#include "server/edit_distance.h"
+#include "server/base/edit_distance.h"
 
 #include <string.h>
 

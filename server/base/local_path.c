@@ -2,7 +2,7 @@
  *
  * See local_path.h.
  */
-#include "server/local_path.h"
+#include "server/base/local_path.h"
 
 #include <errno.h>
 #include <limits.h>

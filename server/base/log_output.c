@@ -3,7 +3,7 @@
  * Filters and outputs in libvirt's grammar: "LEVEL:MATCH ...", "LEVEL:stderr",
  * "LEVEL:syslog:NAME", "LEVEL:file:PATH", "LEVEL:journald", separated by spaces.
  */
-#include "server/log_internal.h"
+#include "server/base/log_internal.h"
 
 #include "virtgate/cleanup.h"
 

@@ -2,9 +2,9 @@
  *
  * See xml_text.h.
  */
-#include "server/xml_text.h"
+#include "server/base/xml_text.h"
 
-#include "server/utf8.h"
+#include "server/base/utf8.h"
 
 #include <string.h>
 

@@ -7,9 +7,9 @@
  */
 #include "virtgate/log.h"
 
-#include "server/clock.h"
-#include "server/digits.h"
-#include "server/log_internal.h"
+#include "server/base/clock.h"
+#include "server/base/digits.h"
+#include "server/base/log_internal.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/json.h"
 
