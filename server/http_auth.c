@@ -4,7 +4,7 @@
  */
 #include "server/http_ticket.h"
 #include "server/ticket.h"
-#include "server/token_file.h"
+#include "server/config/token_file.h"
 
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"

@@ -24,7 +24,7 @@ int vg_http_clients_start(const struct vg_config *config)
     n_proxies = config->trusted_proxies.n;
     for (size_t i = 0; i < n_proxies; i++)
         if (!vg_network_parse(config->trusted_proxies.v[i], &proxies[i]))
-            return -1; /* config_check.c has refused it */
+            return -1; /* config/check.c has refused it */
     return 0;
 }
 

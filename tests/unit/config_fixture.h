@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "server/config_internal.h"
+#include "server/config/internal.h"
 #include "virtgate/cleanup.h"
 
 #define FILE_NAME "v.conf"

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "server/base/private_file.h"
-#include "server/token_file.h"
+#include "server/config/token_file.h"
 #include "virtgate/cleanup.h"
 
 #define HASH    "0123456789abcdef0123456789ABCDEF0123456789abcdef0123456789ABCDEF"

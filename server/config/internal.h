@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Private to config.c and config_*.c: the table config.def as data,
+ * Private to config/read.c and config_*.c: the table config.def as data,
  * and what is known while a configuration is being read.
  */
 #pragma once

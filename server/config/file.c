@@ -3,7 +3,7 @@
  * The config file: inih reads the keys, the sections are read here. The first line that
  * is wrong ends it, with FILE:LINE and what is accepted there.
  */
-#include "config_internal.h"
+#include "server/config/internal.h"
 #include "server/base/private_file.h"
 
 #include <errno.h>

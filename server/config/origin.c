@@ -3,7 +3,7 @@
  * Names of the web: origins as browsers send them, and hosts. Both are compared as they
  * stand, so one that no client sends would never match.
  */
-#include "config_internal.h"
+#include "server/config/internal.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>

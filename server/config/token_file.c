@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "server/token_file.h"
+#include "server/config/token_file.h"
 
 #include "server/base/digits.h"
 #include "server/base/private_file.h"

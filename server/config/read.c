@@ -4,7 +4,7 @@
  * driven by config.def. The levels are read from the highest to the lowest, because the
  * higher ones name the config file; a lower level's values are checked all the same.
  */
-#include "config_internal.h"
+#include "server/config/internal.h"
 
 #include <ctype.h>
 #include <getopt.h>

@@ -4,10 +4,10 @@
  * that keep a gateway from being open by accident. Messages never quote a libvirt URI,
  * which may hold a password.
  */
-#include "config_internal.h"
+#include "server/config/internal.h"
 #include "server/base/address.h"
 #include "server/http_tls.h"
-#include "server/token_file.h"
+#include "server/config/token_file.h"
 #include "virtgate/log.h"
 
 #include <arpa/inet.h>

@@ -2,7 +2,7 @@
  *
  * libvirt URIs: what cannot be one, and what runs a command or skips a verification.
  */
-#include "config_internal.h"
+#include "server/config/internal.h"
 #include "server/base/digits.h"
 
 #include <ctype.h>
