@@ -14,7 +14,7 @@
 #include "server/virt_console.h"
 #include "server/virt_host.h"
 #include "server/virt_loop.h"
-#include "server/xml_log.h"
+#include "server/xml/log.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/config.h"
 #include "virtgate/log.h"

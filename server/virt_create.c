@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * See include/virtgate/domain_create.h. The document is made in its JSON form, so that
- * one place turns it into XML and escapes it (xml_from_json.c).
+ * one place turns it into XML and escapes it (xml/from_json.c).
  */
 #include "virtgate/domain_create.h"
 

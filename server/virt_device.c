@@ -5,7 +5,7 @@
 #include "virtgate/device.h"
 
 #include "server/request.h"
-#include "server/xml_tree.h"
+#include "server/xml/tree.h"
 #include "virtgate/object.h"
 
 #include <string.h>

@@ -6,7 +6,7 @@
 #include "server/virt_explain.h"
 
 #include "server/request.h"
-#include "server/xml_tree.h"
+#include "server/xml/tree.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/host.h"
 #include "virtgate/object.h"

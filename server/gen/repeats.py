@@ -180,7 +180,7 @@ def main() -> None:
                      "library; LIBVIRT_SCHEMAS says where they are")
     for pair, roots in read_overrides(args.overrides):
         roots_of.setdefault(pair, set()).update(roots & known)
-    lines = [BANNER, '#include "server/xml_repeats.h"\n',
+    lines = [BANNER, '#include "server/xml/repeats.h"\n',
              "const struct vg_xml_repeat vg_xml_repeats[] = {"]
     lines += [f'    {{"{parent}", "{child}", " {" ".join(sorted(roots))} "}},'
               for (parent, child), roots in sorted(roots_of.items())]

@@ -5,7 +5,7 @@
  */
 #include "fuzz.h"
 
-#include "server/xml_guard.h"
+#include "server/xml/guard.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/xml.h"
 

@@ -6,8 +6,8 @@
  */
 #include "fuzz.h"
 
-#include "server/xml_guard.h"
-#include "server/xml_tree.h"
+#include "server/xml/guard.h"
+#include "server/xml/tree.h"
 #include "virtgate/xml_json.h"
 
 #include <stdio.h>

@@ -16,7 +16,7 @@
 #include <time.h>
 
 #include "server/request.h"
-#include "server/xml_guard.h"
+#include "server/xml/guard.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/xml.h"
 

@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/xml_repeats.h"
+#include "server/xml/repeats.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/xml_json.h"
 

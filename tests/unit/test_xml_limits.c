@@ -11,8 +11,8 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "server/xml_limits.h"
-#include "server/xml_tree.h"
+#include "server/xml/limits.h"
+#include "server/xml/tree.h"
 
 static const struct {
     const char *xml, *words; /* words: of the refusal; NULL: it passes */

@@ -5,7 +5,7 @@
  */
 #include "tests/unit/log_fixture.h"
 
-#include "server/xml_log.h"
+#include "server/xml/log.h"
 
 #include <libxml/parser.h>
 #include <pthread.h>

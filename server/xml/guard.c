@@ -4,7 +4,7 @@
  * devices, to minutes; 40,000 attributes of one element, to 20 s. libvirt's documents
  * need no DTD at all, so none is let through.
  */
-#include "server/xml_guard.h"
+#include "server/xml/guard.h"
 
 #include "server/base/xml_text.h"
 

@@ -6,8 +6,8 @@
  */
 #include "virtgate/xml_json.h"
 
-#include "server/xml_repeats.h"
-#include "server/xml_tree.h"
+#include "server/xml/repeats.h"
+#include "server/xml/tree.h"
 
 #include <stdio.h>
 #include <string.h>

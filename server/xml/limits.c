@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * See xml_limits.h. What stands here was found by trying every number of libvirt's
+ * See xml/limits.h. What stands here was found by trying every number of libvirt's
  * schemas, and every mistake in a document that has nearly all of them, on test:///
  * and on a libvirtd with little memory: tests/qemu/limits.py does it again.
  */
-#include "server/xml_limits.h"
+#include "server/xml/limits.h"
 
-#include "server/xml_tree.h"
+#include "server/xml/tree.h"
 
 #include <ctype.h>
 #include <errno.h>

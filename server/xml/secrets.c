@@ -7,7 +7,7 @@
 #include "virtgate/xml.h"
 
 #include "server/request.h"
-#include "server/xml_tree.h"
+#include "server/xml/tree.h"
 
 #include <string.h>
 

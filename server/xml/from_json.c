@@ -5,10 +5,10 @@
  */
 #include "virtgate/xml_json.h"
 
-#include "server/xml_guard.h"
-#include "server/xml_limits.h"
+#include "server/xml/guard.h"
+#include "server/xml/limits.h"
 #include "server/base/xml_text.h"
-#include "server/xml_tree.h"
+#include "server/xml/tree.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
  */
 #include "virtgate/point.h"
 
-#include "server/xml_tree.h"
+#include "server/xml/tree.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/json.h"
 #include "virtgate/xml.h"

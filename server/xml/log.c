@@ -4,7 +4,7 @@
  * that cannot be read (test:///nosuch.xml): libxml2 prints that. A structured handler
  * would take libvirt's place, so this is the generic one, which gets a line in pieces.
  */
-#include "server/xml_log.h"
+#include "server/xml/log.h"
 
 #include "virtgate/log.h"
 
