@@ -5,13 +5,13 @@
  */
 #include "server/app.h"
 
-#include "server/event.h"
+#include "server/core/event.h"
 #include "server/http_route.h"
-#include "server/idempotency.h"
+#include "server/core/idempotency.h"
 #include "server/join.h"
 #include "server/base/local_path.h"
-#include "server/operation.h"
-#include "server/precondition.h"
+#include "server/core/operation.h"
+#include "server/core/precondition.h"
 #include "server/ticket.h"
 #include "server/virt_host.h"
 #include "virtgate/cleanup.h"

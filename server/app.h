@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "server/request.h"
+#include "server/core/request.h"
 #include "virtgate/config.h"
 
 /* Sorts the route tables; finds mistakes in them (then it says so and returns -1). */

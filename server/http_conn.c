@@ -6,13 +6,13 @@
 #include "server/http_conn.h"
 
 #include "server/base/clock.h"
-#include "server/event_reply.h"
+#include "server/core/event_reply.h"
 #include "server/http_linger.h"
 #include "server/http_listen.h"
 #include "server/http_server.h"
 #include "server/http_session.h"
 #include "server/base/list.h"
-#include "server/operation.h"
+#include "server/core/operation.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
 

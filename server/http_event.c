@@ -5,7 +5,7 @@
  * them cost memory only.
  */
 #include "server/base/clock.h"
-#include "server/event_reply.h"
+#include "server/core/event_reply.h"
 #include "server/http_session.h"
 #include "virtgate/cleanup.h"
 

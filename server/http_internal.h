@@ -6,10 +6,10 @@
 #pragma once
 
 #include "server/base/address.h"
-#include "server/entity_tag.h"
+#include "server/core/entity_tag.h"
 #include "server/http_limit.h"
 #include "server/http_mhd_compat.h"
-#include "server/request.h"
+#include "server/core/request.h"
 #include "virtgate/config.h"
 
 #include <microhttpd.h>

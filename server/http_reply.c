@@ -3,8 +3,8 @@
  * From a reply to the wire: entity tags and conditional requests (RFC 9110), compression,
  * the header fields every answer has; and the access line.
  */
-#include "server/entity_tag.h"
-#include "server/event.h"
+#include "server/core/entity_tag.h"
+#include "server/core/event.h"
 #include "server/http_internal.h"
 #include "server/http_websocket.h"
 

@@ -5,7 +5,7 @@
  */
 #include "server/http_route.h"
 
-#include "server/request.h"
+#include "server/core/request.h"
 
 #include <stdio.h>
 #include <stdlib.h>

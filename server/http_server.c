@@ -7,7 +7,7 @@
 #include "server/http_server.h"
 
 #include "server/app.h"
-#include "server/event_reply.h"
+#include "server/core/event_reply.h"
 #include "server/http_conn.h"
 #include "server/http_internal.h"
 #include "server/http_listen.h"
@@ -15,7 +15,7 @@
 #include "server/http_route.h"
 #include "server/http_session.h"
 #include "server/http_websocket.h"
-#include "server/operation.h"
+#include "server/core/operation.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
 #include "virtgate/metrics.h"

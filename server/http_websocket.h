@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "server/event_reply.h"
+#include "server/core/event_reply.h"
 #include "server/http_internal.h"
 #include "virtgate/stream.h"
 

@@ -6,7 +6,7 @@
  */
 #include "server/join.h"
 
-#include "server/event.h"
+#include "server/core/event.h"
 #include "server/virt_host.h"
 #include "virtgate/cleanup.h"
 

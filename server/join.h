@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "server/request.h"
+#include "server/core/request.h"
 
 /* Asks every host for the request's list, joins the answers and answers the request;
  * hosts that fail or are late stand in "unreachable". Takes over the caller's reference.

@@ -4,12 +4,12 @@
  * the watchdog: every WATCH_NS it looks for what is late.
  */
 #include "server/app.h"
-#include "server/event.h"
+#include "server/core/event.h"
 #include "server/http_limit.h"
 #include "server/http_server.h"
-#include "server/idempotency.h"
-#include "server/operation.h"
-#include "server/request.h"
+#include "server/core/idempotency.h"
+#include "server/core/operation.h"
+#include "server/core/request.h"
 #include "server/ticket.h"
 #include "server/virt_console.h"
 #include "server/virt_host.h"

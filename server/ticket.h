@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "server/request.h"
+#include "server/core/request.h"
 #include "virtgate/ticket.h"
 
 #define VG_TICKETS        4096 /* at a time, */

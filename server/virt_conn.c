@@ -6,7 +6,7 @@
 
 #include "server/base/list.h"
 #include "server/base/redact.h"
-#include "server/request.h"
+#include "server/core/request.h"
 #include "server/virt_recall.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/log.h"

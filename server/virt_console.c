@@ -8,7 +8,7 @@
 
 #include "server/base/list.h"
 #include "server/base/redact.h"
-#include "server/request.h"
+#include "server/core/request.h"
 #include "server/base/thread.h"
 #include "server/virt_console.h"
 #include "server/virt_internal.h"

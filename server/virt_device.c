@@ -4,7 +4,7 @@
  */
 #include "virtgate/device.h"
 
-#include "server/request.h"
+#include "server/core/request.h"
 #include "server/xml/tree.h"
 #include "virtgate/object.h"
 

@@ -5,7 +5,7 @@
 #include "server/virt_domain_view.h"
 
 #include "server/base/digits.h"
-#include "server/request.h"
+#include "server/core/request.h"
 #include "server/virt_marks.h"
 #include "server/virt_recall.h"
 #include "virtgate/autoptr.h"

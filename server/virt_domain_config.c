@@ -4,7 +4,7 @@
  */
 #include "virtgate/domain_config.h"
 
-#include "server/request.h"
+#include "server/core/request.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/conflict.h"
 #include "virtgate/domain.h"

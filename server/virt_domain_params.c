@@ -3,7 +3,7 @@
  * Families of a domain's typed parameters: read, shown, changed. See
  * include/virtgate/params.h.
  */
-#include "server/request.h"
+#include "server/core/request.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/object.h"
 #include "virtgate/params.h"

@@ -6,8 +6,8 @@
  */
 #include "server/virt_event.h"
 
-#include "server/inventory.h"
-#include "server/operation.h"
+#include "server/core/answer_cache.h"
+#include "server/core/operation.h"
 #include "server/virt_internal.h"
 #include "virtgate/log.h"
 

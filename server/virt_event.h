@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "server/event.h"
+#include "server/core/event.h"
 
 #include <libvirt/libvirt.h>
 

@@ -5,7 +5,7 @@
  */
 #include "server/virt_explain.h"
 
-#include "server/request.h"
+#include "server/core/request.h"
 #include "server/xml/tree.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/host.h"

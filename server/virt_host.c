@@ -6,10 +6,10 @@
 #include "server/virt_host.h"
 
 #include "server/base/local_path.h"
-#include "server/operation.h"
-#include "server/precondition.h"
+#include "server/core/operation.h"
+#include "server/core/precondition.h"
 #include "server/base/redact.h"
-#include "server/request.h"
+#include "server/core/request.h"
 #include "server/virt_check.h"
 #include "server/virt_explain.h"
 #include "server/virt_internal.h"

@@ -4,11 +4,11 @@
  */
 #pragma once
 
-#include "server/inventory.h"
+#include "server/core/answer_cache.h"
 #include "server/virt_conn.h"
 #include "server/virt_event.h"
 #include "server/virt_host.h"
-#include "server/worker.h"
+#include "server/core/queue.h"
 
 #define VG_MOVED_TARGETS 64
 

@@ -4,7 +4,7 @@
  * connection; those calls block on a hung daemon, so nothing else ever makes them.
  */
 #include "server/base/redact.h"
-#include "server/request.h"
+#include "server/core/request.h"
 #include "server/virt_internal.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"

@@ -3,7 +3,7 @@
  * Connections for requests: opened when they are needed, and not where the host has no
  * room for them. See virt_internal.h.
  */
-#include "server/request.h"
+#include "server/core/request.h"
 #include "server/virt_internal.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"

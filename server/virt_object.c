@@ -4,7 +4,7 @@
  */
 #include "virtgate/object.h"
 
-#include "server/request.h"
+#include "server/core/request.h"
 #include "server/virt_recall.h"
 #include "virtgate/host.h"
 

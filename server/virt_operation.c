@@ -6,7 +6,7 @@
  */
 #include "virtgate/operation.h"
 
-#include "server/operation.h"
+#include "server/core/operation.h"
 #include "server/virt_conn.h"
 #include "server/virt_error.h"
 #include "server/virt_operation.h"

@@ -5,7 +5,7 @@
  */
 #include "server/virt_internal.h"
 
-#include "server/request.h"
+#include "server/core/request.h"
 
 #include <stdlib.h>
 

@@ -4,7 +4,7 @@
  */
 #include "server/virt_recall.h"
 
-#include "server/slots.h"
+#include "server/core/lru.h"
 #include "server/virt_conn.h"
 #include "server/virt_domain_set.h"
 #include "server/virt_internal.h"

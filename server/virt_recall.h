@@ -10,7 +10,7 @@
  */
 #pragma once
 
-#include "server/request.h"
+#include "server/core/request.h"
 #include "server/virt_domain_view.h"
 
 struct vg_recall;

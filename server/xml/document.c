@@ -4,7 +4,7 @@
  */
 #include "virtgate/xml.h"
 
-#include "server/request.h"
+#include "server/core/request.h"
 #include "server/xml/guard.h"
 #include "server/xml/limits.h"
 #include "server/base/xml_text.h"

@@ -6,7 +6,7 @@
  */
 #include "virtgate/xml.h"
 
-#include "server/request.h"
+#include "server/core/request.h"
 #include "server/xml/tree.h"
 
 #include <string.h>

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "server/request.h"
+#include "server/core/request.h"
 
 #include <stddef.h>
 #include <stdint.h>

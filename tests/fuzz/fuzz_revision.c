@@ -6,7 +6,7 @@
  */
 #include "fuzz.h"
 
-#include "server/event.h"
+#include "server/core/event.h"
 #include "virtgate/cleanup.h"
 
 #include <stdio.h>

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "server/operation.h"
+#include "server/core/operation.h"
 #include "virtgate/cleanup.h"
 
 #define LATER (vg_now_ns() + 1000 * VG_SECOND_NS)

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/request.h"
+#include "server/core/request.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/cpumap.h"
 

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/request.h"
+#include "server/core/request.h"
 #include "server/base/xml_text.h"
 
 static const struct vg_route route = {VG_POST, "/domains/{domain}/paint/{color}",

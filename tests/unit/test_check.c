@@ -14,7 +14,7 @@
 #include <time.h>
 
 #include "server/app.h"
-#include "server/event.h"
+#include "server/core/event.h"
 #include "server/virt_check.h"
 #include "server/virt_loop.h"
 

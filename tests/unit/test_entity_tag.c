@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "server/entity_tag.h"
+#include "server/core/entity_tag.h"
 
 #define HASH 0x0123456789abcdefULL
 

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "server/idempotency.h"
+#include "server/core/idempotency.h"
 #include "virtgate/cleanup.h"
 
 #define MAX_DONE 10000             /* of idempotency.c, */

@@ -11,11 +11,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "server/inventory.h"
-#include "server/slots.h"
+#include "server/core/answer_cache.h"
+#include "server/core/lru.h"
 #include "virtgate/cleanup.h"
 
-#define SETTLE_NS (VG_SECOND_NS / 5) /* of inventory.c */
+#define SETTLE_NS (VG_SECOND_NS / 5) /* of core/answer_cache.c */
 #define MIB       ((size_t)1024 * 1024)
 
 static const struct vg_route list_route = {VG_GET, "/domains", "list",

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "server/inventory.h"
+#include "server/core/answer_cache.h"
 #include "virtgate/cleanup.h"
 
 static const struct vg_route list_route = {VG_GET, "/domains", "list",

@@ -13,7 +13,7 @@
 #include <time.h>
 
 #include "server/app.h"
-#include "server/event.h"
+#include "server/core/event.h"
 #include "server/virt_internal.h"
 #include "server/virt_loop.h"
 #include "virtgate/cleanup.h"

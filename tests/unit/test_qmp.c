@@ -5,7 +5,7 @@
  */
 #include "virtgate/qmp.h"
 
-#include "server/request.h"
+#include "server/core/request.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

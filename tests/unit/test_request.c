@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "server/request.h"
+#include "server/core/request.h"
 #include "virtgate/cleanup.h"
 
 /* What was made of a target, "[a][b] k=v;" or "404 slug". */

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "server/http_route.h"
-#include "server/request.h"
+#include "server/core/request.h"
 #include "virtgate/cleanup.h"
 
 static const struct vg_route domains[] = {

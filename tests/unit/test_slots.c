@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * server/slots.c: entries by hash, and which of them has to go.
+ * server/core/lru.c: entries by hash, and which of them has to go.
  */
-#include "server/slots.h"
+#include "server/core/lru.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "server/request.h"
+#include "server/core/request.h"
 #include "server/xml/guard.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/xml.h"

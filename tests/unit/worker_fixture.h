@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "server/worker.h"
+#include "server/core/queue.h"
 #include "virtgate/cleanup.h"
 
 #define SECOND_NS  ((int64_t)1000000000)

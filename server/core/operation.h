@@ -11,7 +11,7 @@
  */
 #pragma once
 
-#include "server/request.h"
+#include "server/core/request.h"
 #include "virtgate/operation.h"
 
 struct vg_operation;

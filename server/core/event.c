@@ -4,7 +4,7 @@
  * wakes the watchers: a thousand of them cost the publisher, libvirt's event loop,
  * nothing.
  */
-#include "server/event.h"
+#include "server/core/event.h"
 
 #include "server/base/clock.h"
 #include "server/base/digits.h"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * See inventory.h. Answers are found by the target that was asked for.
+ * See core/answer_cache.h. Answers are found by the target that was asked for.
  */
-#include "server/inventory.h"
+#include "server/core/answer_cache.h"
 
-#include "server/slots.h"
+#include "server/core/lru.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/metrics.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * See slots.h.
+ * See core/lru.h.
  */
-#include "server/slots.h"
+#include "server/core/lru.h"
 
 #include <string.h>
 #include <xxhash.h>

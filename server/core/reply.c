@@ -4,8 +4,8 @@
  */
 #include "virtgate/reply.h"
 
-#include "server/event_reply.h"
-#include "server/request.h"
+#include "server/core/event_reply.h"
+#include "server/core/request.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/stream.h"
 

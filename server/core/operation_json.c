@@ -2,7 +2,7 @@
  *
  * Operations as JSON: one, and the list. Arguments are not kept, so none is shown.
  */
-#include "server/operation_internal.h"
+#include "server/core/operation_internal.h"
 
 #include "server/app.h"
 #include "server/base/digits.h"

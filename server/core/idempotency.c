@@ -4,7 +4,7 @@
  * bounded, the oldest go first; the others are as many as there are requests at work, and
  * stay: a repeated one must not run beside the first.
  */
-#include "server/idempotency.h"
+#include "server/core/idempotency.h"
 
 #include "virtgate/cleanup.h"
 

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "server/request.h"
+#include "server/core/request.h"
 
 /* Looks the request's key up. True: go on, the answer will be kept. False: *ret_reply is
  * the answer: the first one's, or a problem when that still runs or was another request.

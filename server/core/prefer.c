@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * See server/prefer.h.
+ * See server/core/prefer.h.
  */
-#include "server/prefer.h"
+#include "server/core/prefer.h"
 
-#include "server/request.h"
+#include "server/core/request.h"
 
 #include <stdio.h>
 #include <string.h>

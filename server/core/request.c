@@ -3,10 +3,10 @@
  * Requests: reference counting, the target's segments and query (RFC 3986, decoded
  * exactly once), and what every route's arguments have in common.
  */
-#include "server/request.h"
+#include "server/core/request.h"
 
-#include "server/idempotency.h"
-#include "server/operation.h"
+#include "server/core/idempotency.h"
+#include "server/core/operation.h"
 #include "server/base/utf8.h"
 #include "virtgate/cleanup.h"
 

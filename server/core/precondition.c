@@ -4,10 +4,10 @@
  * an action, at the object's, with the query that the tag names. It is read by the worker
  * that then makes the change.
  */
-#include "server/precondition.h"
+#include "server/core/precondition.h"
 
-#include "server/entity_tag.h"
-#include "server/operation.h"
+#include "server/core/entity_tag.h"
+#include "server/core/operation.h"
 #include "virtgate/cleanup.h"
 
 #include <stdio.h>

@@ -4,7 +4,7 @@
  */
 #include "virtgate/request.h"
 
-#include "server/request.h"
+#include "server/core/request.h"
 
 #include <stdio.h>
 #include <string.h>

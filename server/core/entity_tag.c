@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "server/entity_tag.h"
+#include "server/core/entity_tag.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
  * busy, or hostile), and libvirt's other calls on that guest go on beside it: so here,
  * too, these have a lane of their own.
  */
-#include "server/request.h"
+#include "server/core/request.h"
 
 #include <string.h>
 

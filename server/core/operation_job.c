@@ -5,7 +5,7 @@
  * Where events were missed the host is asked, by a request of the gateway's own that runs
  * like a client's GET of the operation.
  */
-#include "server/operation_internal.h"
+#include "server/core/operation_internal.h"
 
 #include "virtgate/cleanup.h"
 

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "server/base/clock.h"
-#include "server/prefer.h"
+#include "server/core/prefer.h"
 #include "virtgate/reply.h"
 #include "virtgate/request.h"
 #include "virtgate/route.h"
@@ -45,7 +45,7 @@ struct vg_pair {
     const char *key, *value; /* decoded, borrowed from the request's buffers */
 };
 
-/* When a host was asked; see inventory.h. */
+/* When a host was asked; see core/answer_cache.h. */
 struct vg_reading {
     uint64_t generation; /* 0: not to be kept */
     int64_t at_ns;

@@ -3,9 +3,9 @@
  * A request's arguments: the query's keys and the JSON body's members, read by a
  * handler's table of fields. Whatever is wrong becomes a 400 that names what is accepted.
  */
-#include "server/request.h"
+#include "server/core/request.h"
 
-#include "server/args_text.h"
+#include "server/core/args_text.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/cpumap.h"
 

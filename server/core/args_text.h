@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "server/request.h"
+#include "server/core/request.h"
 
 /* The query's keys and values. -1: the request's error is set. */
 int vg_args_check_query(struct vg_request *rq);

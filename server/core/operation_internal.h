@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "server/operation.h"
+#include "server/core/operation.h"
 
 #include <pthread.h>
 #include <time.h>

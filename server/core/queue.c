@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Lanes of workers; see worker.h. A job is one call and all the requests that share it.
- * Every answer is given outside the lane's lock.
+ * Lanes of workers; see core/queue.h. A job is one call and all the requests that share
+ * it. Every answer is given outside the lane's lock.
  */
-#include "server/worker.h"
+#include "server/core/queue.h"
 
 #include "server/base/list.h"
-#include "server/operation.h"
+#include "server/core/operation.h"
 #include "server/base/thread.h"
 #include "server/virt_conn.h"
 #include "virtgate/cleanup.h"

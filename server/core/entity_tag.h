@@ -8,7 +8,7 @@
  */
 #pragma once
 
-#include "server/request.h"
+#include "server/core/request.h"
 
 #define VG_TAG_SIZE 160
 

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "server/request.h"
+#include "server/core/request.h"
 
 #include <pthread.h>
 

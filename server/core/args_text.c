@@ -2,7 +2,7 @@
  *
  * See args_text.h.
  */
-#include "server/args_text.h"
+#include "server/core/args_text.h"
 
 #include "server/base/xml_text.h"
 #include "virtgate/cleanup.h"

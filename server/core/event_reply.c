@@ -2,12 +2,12 @@
  *
  * What routes/event.c needs of the ring and of the request.
  */
-#include "server/event_reply.h"
+#include "server/core/event_reply.h"
 
 #include "server/app.h"
 #include "server/base/clock.h"
 #include "server/base/pattern.h"
-#include "server/request.h"
+#include "server/core/request.h"
 #include "virtgate/cleanup.h"
 
 #include <string.h>

@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include "server/request.h"
+#include "server/core/request.h"
 
 struct vg_inventory;
 

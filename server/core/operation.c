@@ -3,7 +3,7 @@
  * The registry of operations: one list, the newest first, under one lock. Nothing is
  * answered, and no request is freed, under the lock. See operation.h.
  */
-#include "server/operation_internal.h"
+#include "server/core/operation_internal.h"
 
 #include "virtgate/cleanup.h"
 

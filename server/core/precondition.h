@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "server/request.h"
+#include "server/core/request.h"
 
 /* Reads what GET would answer now, on the request's own connection, and compares its
  * entity tag with the conditions. -1: they do not hold (or the read failed), the
