@@ -5,8 +5,8 @@
  */
 #include "server/app.h"
 #include "server/core/event.h"
-#include "server/http_limit.h"
-#include "server/http_server.h"
+#include "server/http/limit.h"
+#include "server/http/server.h"
 #include "server/core/idempotency.h"
 #include "server/core/operation.h"
 #include "server/core/request.h"

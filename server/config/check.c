@@ -6,7 +6,7 @@
  */
 #include "server/config/internal.h"
 #include "server/base/address.h"
-#include "server/http_tls.h"
+#include "server/http/tls.h"
 #include "server/config/token_file.h"
 #include "virtgate/log.h"
 

@@ -209,7 +209,7 @@ struct vg_body {
     uint64_t passing_hash;              /* of that part; 0: none */
     _Atomic(struct vg_packed *) packed; /* made by who needs it first; owned */
     _Atomic(char *) unpacked;           /* the same, where there is no `data` */
-    struct vg_body *next_waiting;       /* http_limit.c's, as the following */
+    struct vg_body *next_waiting;       /* http/limit.c's, as the following */
     size_t n_waiting, waiting_bytes;
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * server/http_conn.c: who is late is told so, and who has gone keeps no place.
+ * server/http/conn.c: who is late is told so, and who has gone keeps no place.
  */
 #include "tests/harness/steps.h"
 

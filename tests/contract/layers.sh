@@ -92,7 +92,7 @@ faults() { # layer file
     esac
 }
 
-# server/http_internal.h is for server/http_*.c and server/http.c alone.
+# server/http/internal.h is for server/http_*.c and server/http.c alone.
 private_faults() { # file
     local header prefix
     while read -r header; do

@@ -5,7 +5,7 @@
  */
 #include "fuzz.h"
 
-#include "server/http_internal.h"
+#include "server/http/internal.h"
 #include "virtgate/cleanup.h"
 
 #include <stdio.h>

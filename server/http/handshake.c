@@ -3,7 +3,7 @@
  * The request for a WebSocket, and what proves that it was understood (RFC 6455, section
  * 4.2).
  */
-#include "server/http_websocket.h"
+#include "server/http/websocket.h"
 
 #include <gnutls/crypto.h>
 #include <string.h>

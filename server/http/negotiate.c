@@ -3,8 +3,8 @@
  * Negotiation: what the client takes (Accept, Accept-Encoding, Cache-Control) and what it
  * sends (Content-Type, length), held against the route.
  */
-#include "server/http_internal.h"
-#include "server/http_websocket.h"
+#include "server/http/internal.h"
+#include "server/http/websocket.h"
 #include "virtgate/cleanup.h"
 
 #include <errno.h>

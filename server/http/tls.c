@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "server/http_tls.h"
+#include "server/http/tls.h"
 
 #include "server/base/private_file.h"
 #include "virtgate/cleanup.h"

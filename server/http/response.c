@@ -5,8 +5,8 @@
  */
 #include "server/core/entity_tag.h"
 #include "server/core/event.h"
-#include "server/http_internal.h"
-#include "server/http_websocket.h"
+#include "server/http/internal.h"
+#include "server/http/websocket.h"
 
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"

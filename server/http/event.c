@@ -6,7 +6,7 @@
  */
 #include "server/base/clock.h"
 #include "server/core/event_reply.h"
-#include "server/http_session.h"
+#include "server/http/session.h"
 #include "virtgate/cleanup.h"
 
 #include <stdio.h>

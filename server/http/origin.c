@@ -4,7 +4,7 @@
  * gateway answers to (Host, against DNS rebinding), and the pages that may call it
  * (Origin, Sec-Fetch-Site). No other option switches these checks off.
  */
-#include "server/http_internal.h"
+#include "server/http/internal.h"
 
 #include <arpa/inet.h>
 #include <string.h>

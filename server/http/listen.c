@@ -3,10 +3,10 @@
  * Sockets are opened here, not by libmicrohttpd, so that TCP and unix ones are alike and
  * every failure says which address it was.
  */
-#include "server/http_listen.h"
+#include "server/http/listen.h"
 
-#include "server/http_accept.h"
-#include "server/http_mhd_compat.h"
+#include "server/http/accept.h"
+#include "server/http/mhd_compat.h"
 #include "server/base/private_file.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
@@ -29,7 +29,7 @@
 #define TLS_PRIORITIES    "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:%SERVER_PRECEDENCE"
 
 static struct MHD_Daemon *daemons[2];      /* without TLS, with it; NULL: not needed */
-static struct vg_http_listener *listening; /* http_accept.c's, once it has begun */
+static struct vg_http_listener *listening; /* http/accept.c's, once it has begun */
 static size_t n_listening;
 static const struct vg_texts *listens_on;
 static char *tls_cert, *tls_key, *tls_client_ca;
@@ -179,7 +179,7 @@ __attribute__((format(printf, 2, 0))) static void log_library(void *data, const 
     vg_log(VG_LOG_DEBUG, "microhttpd", "%s", text);
 }
 
-/* The last resort: http_conn.c cuts who is late, and says so first. */
+/* The last resort: http/conn.c cuts who is late, and says so first. */
 static unsigned int longest_timeout(const struct vg_config *config)
 {
     int64_t longest = config->idle_timeout;
@@ -190,7 +190,7 @@ static unsigned int longest_timeout(const struct vg_config *config)
     return (unsigned int)longest + 5;
 }
 
-/* Without a listener of its own; how many connections there may be, http_limit.c says. */
+/* Without a listener of its own; how many connections there may be, http/limit.c says. */
 static struct MHD_Daemon *start_daemon(const struct vg_config *config, bool with_tls)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "server/http_ticket.h"
+#include "server/http/ticket.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "server/http_internal.h"
+#include "server/http/internal.h"
 
 /* Notes which page sends the request, if one does. */
 void vg_http_note_page(struct vg_http_call *call, const struct vg_config *config);

@@ -6,7 +6,7 @@
  * their end, up to the first address that is no trusted proxy: what stands before it was
  * said by a stranger.
  */
-#include "server/http_internal.h"
+#include "server/http/internal.h"
 
 #include "virtgate/log.h"
 

@@ -2,7 +2,7 @@
  *
  * Who calls: bearer tokens (RFC 6750), tickets, and client certificates.
  */
-#include "server/http_ticket.h"
+#include "server/http/ticket.h"
 #include "server/ticket.h"
 #include "server/config/token_file.h"
 

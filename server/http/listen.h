@@ -13,7 +13,7 @@ int vg_http_listen(const struct vg_config *config);
 void vg_http_quiesce(void);
 void vg_http_close(void);
 
-/* In http_server.c. */
+/* In http/server.c. */
 void *vg_http_on_target(void *data, const char *target,
                         struct MHD_Connection *connection);
 enum MHD_Result vg_http_on_request(void *data, struct MHD_Connection *connection,
@@ -24,6 +24,6 @@ void vg_http_on_completed(void *data, struct MHD_Connection *connection, void **
                           enum MHD_RequestTerminationCode code);
 /* Whatever libmicrohttpd logs, before it goes on. */
 void vg_http_on_library_log(void);
-/* In http_conn.c. */
+/* In http/conn.c. */
 void vg_http_on_connection(void *data, struct MHD_Connection *connection, void **state,
                            enum MHD_ConnectionNotificationCode code);

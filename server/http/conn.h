@@ -2,11 +2,11 @@
  *
  * Connections, as the watchdog sees them: libmicrohttpd knows inactivity only, and of a
  * suspended one nothing at all. Here each has a time when it is cut, and a client that
- * went away while it waited is noticed (vg_http_watch() in http_server.h).
+ * went away while it waited is noticed (vg_http_watch() in http/server.h).
  */
 #pragma once
 
-#include "server/http_internal.h"
+#include "server/http/internal.h"
 
 /* The connection's own, until libmicrohttpd closes it. */
 struct vg_http_conn *vg_http_conn_of(struct MHD_Connection *connection);

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "server/core/event_reply.h"
-#include "server/http_internal.h"
+#include "server/http/internal.h"
 #include "virtgate/stream.h"
 
 /* Whether the request asks for a WebSocket at a place that has one. -1: it does so

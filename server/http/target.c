@@ -2,7 +2,7 @@
  *
  * Forms of a request's target that are not a path (RFC 9112, 3.2).
  */
-#include "server/http_internal.h"
+#include "server/http/internal.h"
 
 #include <string.h>
 #include <strings.h>

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * See http_conn.h. The lock guards the list and what is waited for; the rest of a
+ * See http/conn.h. The lock guards the list and what is waited for; the rest of a
  * connection is its network thread's, but for two atomics.
  */
-#include "server/http_conn.h"
+#include "server/http/conn.h"
 
 #include "server/base/clock.h"
 #include "server/core/event_reply.h"
-#include "server/http_linger.h"
-#include "server/http_listen.h"
-#include "server/http_server.h"
-#include "server/http_session.h"
+#include "server/http/linger.h"
+#include "server/http/listen.h"
+#include "server/http/server.h"
+#include "server/http/session.h"
 #include "server/base/list.h"
 #include "server/core/operation.h"
 #include "virtgate/cleanup.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "server/http_session.h"
+#include "server/http/session.h"
 
 #include "server/base/clock.h"
 #include "server/base/list.h"

@@ -3,7 +3,7 @@
  * From the wire to a request: what libmicrohttpd 0.9.75 lets through and a server must
  * not (RFC 9112 framing, section 11.2 smuggling), body limits.
  */
-#include "server/http_internal.h"
+#include "server/http/internal.h"
 
 #include "virtgate/cleanup.h"
 

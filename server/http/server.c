@@ -4,17 +4,17 @@
  * end, after a resume); here that becomes begin, take the body, dispatch, answer. Nothing
  * in this file blocks: what needs a host is suspended and answered by a worker.
  */
-#include "server/http_server.h"
+#include "server/http/server.h"
 
 #include "server/app.h"
 #include "server/core/event_reply.h"
-#include "server/http_conn.h"
-#include "server/http_internal.h"
-#include "server/http_listen.h"
-#include "server/http_mhd_compat.h"
+#include "server/http/conn.h"
+#include "server/http/internal.h"
+#include "server/http/listen.h"
+#include "server/http/mhd_compat.h"
 #include "server/http_route.h"
-#include "server/http_session.h"
-#include "server/http_websocket.h"
+#include "server/http/session.h"
+#include "server/http/websocket.h"
 #include "server/core/operation.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * See http_linger.h. The socket outlives its owner as a duplicate; a client that reads
+ * See http/linger.h. The socket outlives its owner as a duplicate; a client that reads
  * its answer first closes at once, one that sends to the end takes a few turns.
  */
-#include "server/http_linger.h"
+#include "server/http/linger.h"
 
 #include "server/base/clock.h"
 #include "virtgate/cleanup.h"

@@ -7,8 +7,8 @@
 
 #include "server/base/address.h"
 #include "server/core/entity_tag.h"
-#include "server/http_limit.h"
-#include "server/http_mhd_compat.h"
+#include "server/http/limit.h"
+#include "server/http/mhd_compat.h"
 #include "server/core/request.h"
 #include "virtgate/config.h"
 
@@ -40,13 +40,13 @@ struct vg_http_conn {
     unsigned char subject_hash[VG_CALLER_SIZE];
     time_t certified_until;
     bool cut;
-    bool lingers; /* refused with bytes unread: see http_linger.h */
+    bool lingers; /* refused with bytes unread: see http/linger.h */
     struct vg_http_slot slot;
     struct vg_http_sent sent;
     char host[64];                /* the Host header last accepted */
     _Atomic int64_t deadline_ns;  /* when it is cut; 0: while its request is at work */
-    atomic_int reading;           /* http_conn.c's */
-    struct vg_http_call *waiting; /* whose client's end matters; http_conn.c's */
+    atomic_int reading;           /* http/conn.c's */
+    struct vg_http_call *waiting; /* whose client's end matters; http/conn.c's */
 };
 
 /* Header fields, as the client sent them; NULL when absent. */
@@ -67,7 +67,7 @@ struct vg_http_headers {
     struct vg_prefer prefer;
 };
 
-/* See http_session.h, whose file alone touches the members. */
+/* See http/session.h, whose file alone touches the members. */
 struct vg_http_session {
     struct vg_http_session *next, **link;
     bool begun;
@@ -84,7 +84,7 @@ struct vg_http_session {
 };
 
 struct vg_http_call {
-    struct vg_http_call *next, **link; /* while its header is read; http_mhd_compat.c's */
+    struct vg_http_call *next, **link; /* while its header is read; http/mhd_compat.c's */
     struct vg_request *rq;
     struct MHD_Connection *connection;
     struct vg_http_conn *conn;
@@ -97,7 +97,7 @@ struct vg_http_call {
     char *origin;             /* allowed origin to name in the answer; owned */
     char *traceparent;        /* for the log; owned */
     size_t body_size, body_limit;
-    uint64_t payer; /* whose budget the body is of: http_limit.c's */
+    uint64_t payer; /* whose budget the body is of: http/limit.c's */
     int status;     /* of the answer */
     struct MHD_Response *response;
     struct vg_watching *watching;        /* of a poll that waits; owned */
@@ -194,7 +194,7 @@ bool vg_http_auth_holds(const unsigned char caller[VG_CALLER_SIZE], enum vg_role
  * request's principal. */
 enum vg_role vg_http_auth(struct vg_http_call *call, const struct vg_config *config);
 
-/* ---- events (http_event.c) -----------------------------------------------------------
+/* ---- events (http/event.c) -----------------------------------------------------------
  */
 
 /* The body of an endless answer; NULL: out of memory. Takes `watching`. */

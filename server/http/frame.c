@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * See http_frame.h.
+ * See http/frame.h.
  */
-#include "server/http_frame.h"
+#include "server/http/frame.h"
 
 #include "server/base/clock.h"
 #include "virtgate/cleanup.h"

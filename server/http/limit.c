@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * See http_limit.h. What is held is counted by who holds it: accounts, which are there
+ * See http/limit.h. What is held is counted by who holds it: accounts, which are there
  * while there is something to count. Nothing here walks all connections.
  */
-#include "server/http_limit.h"
+#include "server/http/limit.h"
 
-#include "server/http_internal.h"
+#include "server/http/internal.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
 

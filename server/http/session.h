@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "server/http_internal.h"
+#include "server/http/internal.h"
 
 /* Begins one, in memory that lives until vg_http_session_end(), as the call's connection
  * does. `end` is called once at most, by the watchdog, under the lock of all sessions: it

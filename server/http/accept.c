@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * See http_accept.h.
+ * See http/accept.h.
  */
-#include "server/http_accept.h"
+#include "server/http/accept.h"
 
 #include "server/base/clock.h"
-#include "server/http_limit.h"
+#include "server/http/limit.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
 

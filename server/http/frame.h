@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * One WebSocket, and its frames by wslay; for http_websocket.c, whose thread it belongs
+ * One WebSocket, and its frames by wslay; for http/websocket.c, whose thread it belongs
  * to.
  */
 #pragma once
 
-#include "server/http_session.h"
-#include "server/http_websocket.h"
+#include "server/http/session.h"
+#include "server/http/websocket.h"
 
 #include <sys/epoll.h>
 #include <wslay/wslay.h>

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * See http_mhd_compat.h. What is here knows that libmicrohttpd receives a header into one
+ * See http/mhd_compat.h. What is here knows that libmicrohttpd receives a header into one
  * piece of memory and parses it there: each colon, blank and line end becomes a NUL, and
  * its strings are what lies between. So of a well-formed header every string begins where
  * the one before it ended, two bytes (CR LF) further, and the last one ends at the end.
  */
-#include "server/http_mhd_compat.h"
+#include "server/http/mhd_compat.h"
 
-#include "server/http_internal.h"
+#include "server/http/internal.h"
 #include "server/base/list.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"

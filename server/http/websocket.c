@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * See http_websocket.h. After the answer 101 libmicrohttpd hands the socket over; from
+ * See http/websocket.h. After the answer 101 libmicrohttpd hands the socket over; from
  * then on it belongs to the one thread here. It carries events, which a watch gives
  * (watches are woken on another thread, which only puts the socket's name on a list), or
  * the bytes of a channel, whose descriptor is polled beside its own.
  */
-#include "server/http_websocket.h"
+#include "server/http/websocket.h"
 
 #include "server/base/clock.h"
-#include "server/http_frame.h"
+#include "server/http/frame.h"
 #include "server/base/list.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"

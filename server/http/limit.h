@@ -24,7 +24,7 @@ struct vg_http_slot {
     uint64_t address;                /* of the peer, as limits tell addresses apart */
     bool spare;           /* past the limits: for /health/ alone; as long as it lives */
     bool known;           /* it brought an authenticated request; its thread's */
-    bool listed, counted; /* guarded by http_limit.c's lock */
+    bool listed, counted; /* guarded by http/limit.c's lock */
 };
 
 /* Makes max-connections what the limit of descriptors allows, and says so on the log.
