@@ -13,7 +13,7 @@
 #include "server/core/operation.h"
 #include "server/core/precondition.h"
 #include "server/ticket.h"
-#include "server/virt_host.h"
+#include "server/libvirt/host.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/metrics.h"
 

@@ -7,7 +7,7 @@
 #include "server/join.h"
 
 #include "server/core/event.h"
-#include "server/virt_host.h"
+#include "server/libvirt/host.h"
 #include "virtgate/cleanup.h"
 
 #include <errno.h>

@@ -11,7 +11,7 @@
 #include "server/core/request.h"
 #include "server/base/thread.h"
 #include "server/virt_console.h"
-#include "server/virt_internal.h"
+#include "server/libvirt/internal.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/log.h"
 

@@ -6,7 +6,7 @@
 
 #include "server/base/digits.h"
 #include "server/core/request.h"
-#include "server/virt_marks.h"
+#include "server/libvirt/marks.h"
 #include "server/virt_recall.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/host.h"

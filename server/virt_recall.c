@@ -5,9 +5,9 @@
 #include "server/virt_recall.h"
 
 #include "server/core/lru.h"
-#include "server/virt_conn.h"
+#include "server/libvirt/conn.h"
 #include "server/virt_domain_set.h"
-#include "server/virt_internal.h"
+#include "server/libvirt/internal.h"
 #include "virtgate/autoptr.h"
 
 #include <libvirt/virterror.h>

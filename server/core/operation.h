@@ -4,8 +4,8 @@
  * on a lane of its own; the client has the answer when the work ends, or, when that takes
  * too long for it, 202 with the operation's path. Jobs that a domain goes on with when
  * the call that began them has returned are operations, too, and hold no thread: events
- * tell their end. Knows nothing of libvirt: what an operation's job is, virt_operation.c
- * knows.
+ * tell their end. Knows nothing of libvirt: what an operation's job is,
+ * libvirt/operation.c knows.
  *
  * An operation is counted: the registry, its request and whoever asks about it hold it.
  */

@@ -8,7 +8,7 @@
 #include "server/base/list.h"
 #include "server/core/operation.h"
 #include "server/base/thread.h"
-#include "server/virt_conn.h"
+#include "server/libvirt/conn.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
 #include "virtgate/metrics.h"

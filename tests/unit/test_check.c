@@ -15,8 +15,8 @@
 
 #include "server/app.h"
 #include "server/core/event.h"
-#include "server/virt_check.h"
-#include "server/virt_loop.h"
+#include "server/libvirt/check.h"
+#include "server/libvirt/loop.h"
 
 #define LATER    (20 * VG_SECOND_NS) /* when a comparison is due */
 #define PATIENCE 400                 /* times 10 ms */

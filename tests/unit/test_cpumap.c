@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * server/virt_cpumap.c: sets of CPUs from text and JSON, and back.
+ * server/libvirt/cpumap.c: sets of CPUs from text and JSON, and back.
  */
 #include "virtgate/cleanup.h"
 #include "virtgate/cpumap.h"

@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "server/virt_error.h"
+#include "server/libvirt/error.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/enum.h"
 #include "virtgate/error.h"
@@ -143,7 +143,7 @@ static void test_too_large(void **state)
     struct vg_error e = {0};
     char text[] = "Unable to encode message payload", other[] = "packet too big";
     make_error(&e, VIR_FROM_RPC, VIR_ERR_RPC, text, text);
-    assert_int_equal(e.status, 502); /* what was sent tells: virt_explain.c */
+    assert_int_equal(e.status, 502); /* what was sent tells: libvirt/explain.c */
     assert_false(e.retryable || e.transport);
     make_error(&e, VIR_FROM_RPC, VIR_ERR_RPC, other, NULL);
     assert_int_equal(e.status, 502);

@@ -14,8 +14,8 @@
 
 #include "server/app.h"
 #include "server/core/event.h"
-#include "server/virt_internal.h"
-#include "server/virt_loop.h"
+#include "server/libvirt/internal.h"
+#include "server/libvirt/loop.h"
 #include "virtgate/cleanup.h"
 
 #define PATIENCE_S 20

@@ -4,7 +4,7 @@
  * The test's thread is the loop, turn by turn, but for the last tests.
  */
 #include "server/base/clock.h"
-#include "server/virt_epoll.h"
+#include "server/libvirt/epoll.h"
 
 #include <fcntl.h>
 #include <libvirt/libvirt.h>

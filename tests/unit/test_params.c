@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "server/virt_params.h"
+#include "server/libvirt/params.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/params.h"
 

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "server/virt_internal.h"
+#include "server/libvirt/internal.h"
 #include "server/virt_recall.h"
 #include "virtgate/autoptr.h"
 

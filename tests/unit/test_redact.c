@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "server/base/redact.h"
-#include "server/virt_error.h"
+#include "server/libvirt/error.h"
 
 static const struct {
     const char *text, *want;

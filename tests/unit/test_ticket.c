@@ -12,7 +12,7 @@
 
 #include "server/http_route.h"
 #include "server/ticket.h"
-#include "server/virt_host.h"
+#include "server/libvirt/host.h"
 
 #define LIFE_NS (VG_TICKET_SECONDS * VG_SECOND_NS)
 #define A       "https://a.example"

@@ -2,7 +2,7 @@
  *
  * Lanes: which reads share a call, and which wait to.
  */
-#include "server/virt_conn.h"
+#include "server/libvirt/conn.h"
 #include "tests/unit/worker_fixture.h"
 
 static void test_equal_reads_join(void **state)

@@ -3,8 +3,8 @@
  * Events of domains: one callback for each shape that libvirt gives them, in the order of
  * virDomainEventID. They run on libvirt's event loop.
  */
-#include "server/virt_event.h"
-#include "server/virt_operation.h"
+#include "server/libvirt/event.h"
+#include "server/libvirt/operation.h"
 #include "virtgate/params.h"
 
 static const char *event_name(int id)

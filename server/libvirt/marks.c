@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * See virt_marks.h. A round is one reading of the lists: it is open to whoever comes
+ * See libvirt/marks.h. A round is one reading of the lists: it is open to whoever comes
  * until it begins, and answers everybody who asked before it began.
  */
-#include "server/virt_marks.h"
+#include "server/libvirt/marks.h"
 
 #include "server/virt_domain_set.h"
-#include "server/virt_internal.h"
+#include "server/libvirt/internal.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/metrics.h"
 

@@ -3,7 +3,7 @@
  * The other end of a call between two hosts: a connection made for this call alone, so
  * that no other host's workers are taken away.
  */
-#include "server/virt_internal.h"
+#include "server/libvirt/internal.h"
 
 #include "server/core/request.h"
 

@@ -66,6 +66,6 @@ void vg_lease_cut_due(int64_t now_ns);
 /* Cuts all leases, and whatever is opened from now on: the end of the program. */
 void vg_lease_cut_all(void);
 
-/* The lease that the calling thread is opening now, or NULL; see virt_socket.c. */
+/* The lease that the calling thread is opening now, or NULL; see libvirt/socket.c. */
 extern _Thread_local struct vg_lease *vg_lease_opening;
 void vg_lease_note_socket(int fd);

@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "server/base/redact.h"
-#include "server/virt_error.h"
+#include "server/libvirt/error.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/enum.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * See virt_explain.h. One table says for each place of a path how the domain's document
- * shows that what is named there exists.
+ * See libvirt/explain.h. One table says for each place of a path how the domain's
+ * document shows that what is named there exists.
  */
-#include "server/virt_explain.h"
+#include "server/libvirt/explain.h"
 
 #include "server/core/request.h"
 #include "server/xml/tree.h"

@@ -4,7 +4,7 @@
  * callbacks, too, any of them and themselves; `ff` is called by the loop alone, with
  * nothing locked; several handles may have one descriptor, which is registered once.
  */
-#include "server/virt_epoll.h"
+#include "server/libvirt/epoll.h"
 
 #include "server/base/clock.h"
 #include "virtgate/cleanup.h"

@@ -18,7 +18,7 @@ struct vg_error_status {
 extern const struct vg_error_status vg_error_statuses[];
 extern const size_t vg_error_statuses_count;
 
-/* The texts that decide something; see virt_error.c. */
+/* The texts that decide something; see libvirt/error.c. */
 enum vg_virt_text { VG_TEXT_JOB_ABORTED };
 /* Whether `text` (NULL: none) is this one. */
 bool vg_virt_text_is(enum vg_virt_text which, const char *text);

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-/* virInitialize, virSetErrorFunc, the event loop of virt_epoll.c, and the thread that
+/* virInitialize, virSetErrorFunc, the event loop of libvirt/epoll.c, and the thread that
  * runs it for life. -1: said on the log. Before any other thread. */
 int vg_virt_start(void);
 

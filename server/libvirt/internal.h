@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A host's inside, shared by virt_host.c (registry, requests) and virt_keeper.c (health).
+ * A host's inside, shared by libvirt/host.c (registry, requests) and libvirt/monitor.c
+ * (health).
  */
 #pragma once
 
 #include "server/core/answer_cache.h"
-#include "server/virt_conn.h"
-#include "server/virt_event.h"
-#include "server/virt_host.h"
+#include "server/libvirt/conn.h"
+#include "server/libvirt/event.h"
+#include "server/libvirt/host.h"
 #include "server/core/queue.h"
 
 #define VG_MOVED_TARGETS 64

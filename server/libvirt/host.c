@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Hosts: the registry, running a request on a host's connection, and its status. The
- * thread that keeps a host connected is in virt_keeper.c.
+ * thread that keeps a host connected is in libvirt/monitor.c.
  */
-#include "server/virt_host.h"
+#include "server/libvirt/host.h"
 
 #include "server/base/local_path.h"
 #include "server/core/operation.h"
 #include "server/core/precondition.h"
 #include "server/base/redact.h"
 #include "server/core/request.h"
-#include "server/virt_check.h"
-#include "server/virt_explain.h"
-#include "server/virt_internal.h"
-#include "server/virt_marks.h"
+#include "server/libvirt/check.h"
+#include "server/libvirt/explain.h"
+#include "server/libvirt/internal.h"
+#include "server/libvirt/marks.h"
 #include "server/virt_recall.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"

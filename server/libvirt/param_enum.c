@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * See virt_param_enum.h.
+ * See libvirt/param_enum.h.
  */
-#include "server/virt_param_enum.h"
+#include "server/libvirt/param_enum.h"
 
 #include <fnmatch.h>
 #include <libvirt/libvirt.h>

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "server/virt_internal.h"
+#include "server/libvirt/internal.h"
 
 struct vg_check;
 

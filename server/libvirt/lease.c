@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Connections for requests: opened when they are needed, and not where the host has no
- * room for them. See virt_internal.h.
+ * room for them. See libvirt/internal.h.
  */
 #include "server/core/request.h"
-#include "server/virt_internal.h"
+#include "server/libvirt/internal.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Registering for events, and those that are not of domains. See virt_event.h. Callbacks
- * run on libvirt's event loop: they invalidate what is in memory, then publish, so that
- * whoever hears of an event never reads what was before it.
+ * Registering for events, and those that are not of domains. See libvirt/event.h.
+ * Callbacks run on libvirt's event loop: they invalidate what is in memory, then publish,
+ * so that whoever hears of an event never reads what was before it.
  */
-#include "server/virt_event.h"
+#include "server/libvirt/event.h"
 
 #include "server/core/answer_cache.h"
 #include "server/core/operation.h"
-#include "server/virt_internal.h"
+#include "server/libvirt/internal.h"
 #include "virtgate/log.h"
 
 #include <libvirt/libvirt-qemu.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The event loop thread. See virt_loop.h.
+ * The event loop thread. See libvirt/loop.h.
  */
-#include "server/virt_loop.h"
+#include "server/libvirt/loop.h"
 
 #include "server/base/redact.h"
-#include "server/virt_epoll.h"
+#include "server/libvirt/epoll.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Opening, closing and cutting connections. See virt_conn.h.
+ * Opening, closing and cutting connections. See libvirt/conn.h.
  */
-#include "server/virt_conn.h"
+#include "server/libvirt/conn.h"
 
 #include "server/base/list.h"
 #include "server/base/redact.h"

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * See virt_check.h. An answer that is kept is asked for anew. Where they differ the event
- * may be on its way: only if none has come a while later was memory wrong. That is
+ * See libvirt/check.h. An answer that is kept is asked for anew. Where they differ the
+ * event may be on its way: only if none has come a while later was memory wrong. That is
  * counted (and must stay 0), memory is dropped, and whoever watches is told to list
  * again.
  */
-#include "server/virt_check.h"
+#include "server/libvirt/check.h"
 
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"

@@ -6,7 +6,7 @@
  * the definitions below, which note the descriptor and pass on; outside an open they only
  * pass on.
  */
-#include "server/virt_conn.h"
+#include "server/libvirt/conn.h"
 
 #include <sys/socket.h>
 #include <sys/syscall.h>

@@ -7,9 +7,9 @@
 #include "virtgate/operation.h"
 
 #include "server/core/operation.h"
-#include "server/virt_conn.h"
-#include "server/virt_error.h"
-#include "server/virt_operation.h"
+#include "server/libvirt/conn.h"
+#include "server/libvirt/error.h"
+#include "server/libvirt/operation.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/device.h"
 #include "virtgate/host.h"

@@ -25,8 +25,8 @@
 #include <string.h>
 
 #include "server/base/edit_distance.h"
-#include "server/virt_param_enum.h"
-#include "server/virt_params.h"
+#include "server/libvirt/param_enum.h"
+#include "server/libvirt/params.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/json.h"
 

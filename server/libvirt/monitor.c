@@ -5,7 +5,7 @@
  */
 #include "server/base/redact.h"
 #include "server/core/request.h"
-#include "server/virt_internal.h"
+#include "server/libvirt/internal.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
 
