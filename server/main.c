@@ -11,7 +11,7 @@
 #include "server/core/operation.h"
 #include "server/core/request.h"
 #include "server/ticket.h"
-#include "server/virt_console.h"
+#include "server/libvirt/domain/console.h"
 #include "server/libvirt/host.h"
 #include "server/libvirt/loop.h"
 #include "server/xml/log.h"

@@ -7,7 +7,7 @@
 #include "server/base/list.h"
 #include "server/base/redact.h"
 #include "server/core/request.h"
-#include "server/virt_recall.h"
+#include "server/libvirt/domain/cache.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/log.h"
 

@@ -14,7 +14,7 @@
 #include "server/libvirt/explain.h"
 #include "server/libvirt/internal.h"
 #include "server/libvirt/marks.h"
-#include "server/virt_recall.h"
+#include "server/libvirt/domain/cache.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
 

@@ -5,7 +5,7 @@
  */
 #include "server/libvirt/marks.h"
 
-#include "server/virt_domain_set.h"
+#include "server/libvirt/domain/set.h"
 #include "server/libvirt/internal.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/metrics.h"

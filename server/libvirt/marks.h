@@ -13,7 +13,7 @@
  */
 #pragma once
 
-#include "server/virt_domain_view.h"
+#include "server/libvirt/domain/view.h"
 
 #define VG_MARKS (VG_DOMAIN_AUTOSTART | VG_DOMAIN_MANAGED_SAVE | VG_DOMAIN_MAX_VCPUS)
 

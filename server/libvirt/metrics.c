@@ -10,8 +10,8 @@
  */
 #include "server/base/clock.h"
 #include "server/base/digits.h"
-#include "server/virt_domain_set.h"
-#include "server/virt_domain_view.h"
+#include "server/libvirt/domain/set.h"
+#include "server/libvirt/domain/view.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/domain_stats.h"
 #include "virtgate/host.h"

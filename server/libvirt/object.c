@@ -5,7 +5,7 @@
 #include "virtgate/object.h"
 
 #include "server/core/request.h"
-#include "server/virt_recall.h"
+#include "server/libvirt/domain/cache.h"
 #include "virtgate/host.h"
 
 #include <ctype.h>

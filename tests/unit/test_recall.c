@@ -14,7 +14,7 @@
 #include <time.h>
 
 #include "server/libvirt/internal.h"
-#include "server/virt_recall.h"
+#include "server/libvirt/domain/cache.h"
 #include "virtgate/autoptr.h"
 
 static const struct vg_route route = {VG_GET, "/domains/{domain}", "getDomain", VG_READ,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * See virt_create.h. Capabilities are read in their JSON form.
+ * See libvirt/domain/create.h. Capabilities are read in their JSON form.
  */
-#include "server/virt_create.h"
+#include "server/libvirt/domain/create.h"
 
 #include "virtgate/cleanup.h"
 #include "virtgate/host.h"

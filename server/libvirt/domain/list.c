@@ -3,9 +3,9 @@
  * Lists of domains. One costs virConnectGetAllDomainStats and a filtered
  * virConnectListAllDomains for each yes-or-no field: never a call for each domain.
  */
-#include "server/virt_domain_set.h"
-#include "server/virt_domain_view.h"
-#include "server/virt_recall.h"
+#include "server/libvirt/domain/set.h"
+#include "server/libvirt/domain/view.h"
+#include "server/libvirt/domain/cache.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/domain_stats.h"
 #include "virtgate/host.h"

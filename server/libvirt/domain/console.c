@@ -10,7 +10,7 @@
 #include "server/base/redact.h"
 #include "server/core/request.h"
 #include "server/base/thread.h"
-#include "server/virt_console.h"
+#include "server/libvirt/domain/console.h"
 #include "server/libvirt/internal.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/log.h"

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * See virt_recall.h. What is known of a domain is found by the path's segment.
+ * See libvirt/domain/cache.h. What is known of a domain is found by the path's segment.
  */
-#include "server/virt_recall.h"
+#include "server/libvirt/domain/cache.h"
 
 #include "server/core/lru.h"
 #include "server/libvirt/conn.h"
-#include "server/virt_domain_set.h"
+#include "server/libvirt/domain/set.h"
 #include "server/libvirt/internal.h"
 #include "virtgate/autoptr.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * See virt_domain_set.h.
+ * See libvirt/domain/set.h.
  */
-#include "server/virt_domain_set.h"
+#include "server/libvirt/domain/set.h"
 
 #include "virtgate/autoptr.h"
 

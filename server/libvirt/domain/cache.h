@@ -11,7 +11,7 @@
 #pragma once
 
 #include "server/core/request.h"
-#include "server/virt_domain_view.h"
+#include "server/libvirt/domain/view.h"
 
 struct vg_recall;
 

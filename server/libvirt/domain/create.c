@@ -5,7 +5,7 @@
  */
 #include "virtgate/domain_create.h"
 
-#include "server/virt_create.h"
+#include "server/libvirt/domain/create.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/domain_config.h"
 #include "virtgate/host.h"

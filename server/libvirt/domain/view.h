@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What is known of a domain while its JSON is made; shared by virt_domain.c (one domain),
- * virt_domain_list.c and virt_recall.c.
+ * What is known of a domain while its JSON is made; shared by libvirt/domain/read.c (one
+ * domain), libvirt/domain/list.c and libvirt/domain/cache.c.
  */
 #pragma once
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The JSON form of a domain. What lists are made of is in virt_domain_list.c.
+ * The JSON form of a domain. What lists are made of is in libvirt/domain/list.c.
  */
-#include "server/virt_domain_view.h"
+#include "server/libvirt/domain/view.h"
 
 #include "server/base/digits.h"
 #include "server/core/request.h"
 #include "server/libvirt/marks.h"
-#include "server/virt_recall.h"
+#include "server/libvirt/domain/cache.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/host.h"
 
