@@ -6,9 +6,9 @@
 #include "server/app.h"
 
 #include "server/core/event.h"
-#include "server/http_route.h"
+#include "server/router.h"
 #include "server/core/idempotency.h"
-#include "server/join.h"
+#include "server/fanout.h"
 #include "server/base/local_path.h"
 #include "server/core/operation.h"
 #include "server/core/precondition.h"

@@ -6,7 +6,7 @@
 
 #include "server/app.h"
 #include "server/base/digits.h"
-#include "server/http_route.h"
+#include "server/router.h"
 #include "virtgate/cleanup.h"
 
 #include <errno.h>

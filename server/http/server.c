@@ -12,7 +12,7 @@
 #include "server/http/internal.h"
 #include "server/http/listen.h"
 #include "server/http/mhd_compat.h"
-#include "server/http_route.h"
+#include "server/router.h"
 #include "server/http/session.h"
 #include "server/http/websocket.h"
 #include "server/core/operation.h"

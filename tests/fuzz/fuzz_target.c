@@ -4,7 +4,7 @@
  */
 #include "fuzz.h"
 
-#include "server/http_route.h"
+#include "server/router.h"
 #include "virtgate/cleanup.h"
 
 #include <stdio.h>

@@ -4,7 +4,7 @@
  * own lane (or the host's breaker, or its deadline), and the last to come joins the
  * lists. Every item says its host; `limit` and `after` hold for the joined list.
  */
-#include "server/join.h"
+#include "server/fanout.h"
 
 #include "server/core/event.h"
 #include "server/libvirt/host.h"
