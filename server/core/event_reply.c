@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What routes/event.c needs of the ring and of the request.
+ * What routes/gateway/event.c needs of the ring and of the request.
  */
 #include "server/core/event_reply.h"
 

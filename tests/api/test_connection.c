@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * routes/connection.c: /version, /connection, /connection/capabilities.
+ * routes/node/connection.c: /version, /connection, /connection/capabilities.
  */
 #include "tests/harness/steps.h"
 

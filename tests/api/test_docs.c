@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * routes/docs.c: the page at /docs and what it loads. What a browser makes of it:
+ * routes/gateway/docs.c: the page at /docs and what it loads. What a browser makes of it:
  * docs_page.py.
  */
 #include "tests/harness/steps.h"

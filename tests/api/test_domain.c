@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * routes/domain.c: list, define, show, XML, undefine, rename, state, autostart.
+ * routes/domain/domain.c: list, define, show, XML, undefine, rename, state, autostart.
  */
 #include "tests/harness/steps.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * routes/domain_agent.c, domain_agent_users.c, domain_monitor.c: what the test driver
+ * routes/domain/agent.c, domain_agent_users.c, domain_monitor.c: what the test driver
  * plays of a guest agent, and what is refused before libvirt is asked. A real agent
  * answers in tests/qemu/test_agent.c.
  */

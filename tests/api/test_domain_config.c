@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * routes/domain_config.c: the configuration as JSON, shown, replaced and changed by merge
+ * routes/domain/config.c: the configuration as JSON, shown, replaced and changed by merge
  * patch; If-Match of what was shown; conversion.
  */
 #include "tests/harness/steps.h"

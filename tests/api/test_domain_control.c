@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * routes/domain_control.c: control, messages, lifecycle actions.
+ * routes/domain/control.c: control, messages, lifecycle actions.
  */
 #include "tests/harness/steps.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * routes/domain_cpu_stats.c: CPU time by CPU of the host.
+ * routes/domain/cpu_stats.c: CPU time by CPU of the host.
  */
 #include "tests/harness/steps.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * routes/domain_create.c: the short form and its checks, on a driver without domain
+ * routes/domain/create.c: the short form and its checks, on a driver without domain
  * capabilities, or with some that say nothing of devices; XML and JSON documents are in
  * test_domain.c and test_domain_config.c.
  */

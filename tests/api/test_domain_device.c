@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * routes/domain_device.c, domain_disk.c, domain_interface.c, domain_peek.c,
+ * routes/domain/device.c, domain_disk.c, domain_interface.c, domain_peek.c,
  * domain_blockjob.c: what the test driver can do of them, how it says what it cannot, and
  * bad input. The rest: tests/qemu/test_domain_device.c, test_domain_blockjob.c.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * routes/domain_guest_info.c: host name and addresses of a guest.
+ * routes/domain/guest_info.c: host name and addresses of a guest.
  */
 #include "tests/harness/steps.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * routes/domain_input.c: keys by code and by name, an NMI, signals; what the test driver
+ * routes/domain/input.c: keys by code and by name, an NMI, signals; what the test driver
  * does not do (sleep) is in tests/qemu/test_agent.c.
  */
 #include "tests/harness/steps.h"

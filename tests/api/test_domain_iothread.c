@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * routes/domain_iothread.c: I/O threads.
+ * routes/domain/iothread.c: I/O threads.
  */
 #include "tests/harness/steps.h"
 

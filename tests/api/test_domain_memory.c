@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * routes/domain_memory.c: memory and what the guest reports of it.
+ * routes/domain/memory.c: memory and what the guest reports of it.
  */
 #include "tests/harness/steps.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * routes/domain_metadata.c: title, description, elements by namespace.
+ * routes/domain/metadata.c: title, description, elements by namespace.
  */
 #include "tests/harness/steps.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * routes/domain_power.c: start, shutdown, reboot, reset, suspend, resume, destroy. The
+ * routes/domain/power.c: start, shutdown, reboot, reset, suspend, resume, destroy. The
  * test driver says "internal error" where QEMU says "operation invalid"; clients get 409
  * from both.
  */

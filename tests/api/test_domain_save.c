@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * routes/domain_save.c on the test driver, and what routes/domain_job.c and
+ * routes/domain/save.c on the test driver, and what routes/domain/job.c and
  * domain_migration.c say where a driver has neither. Guests: tests/qemu/test_operation.c.
  */
 #include "tests/harness/steps.h"

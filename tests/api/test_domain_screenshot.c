@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * routes/domain_screenshot.c: the picture as the test driver gives it (PNG), converted,
+ * routes/domain/screenshot.c: the picture as the test driver gives it (PNG), converted,
  * and what Accept asks for.
  */
 #include "tests/harness/steps.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * routes/domain_security.c. The test driver has one label, by the older call, and no
+ * routes/domain/security.c. The test driver has one label, by the older call, and no
  * launch security.
  */
 #include "tests/harness/steps.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * routes/domain_snapshot.c, domain_checkpoint.c and domain_backup.c on the test driver.
+ * routes/domain/snapshot.c, domain_checkpoint.c and domain_backup.c on the test driver.
  * Disks and backups: tests/qemu/test_snapshot.c.
  */
 #include "tests/harness/steps.h"

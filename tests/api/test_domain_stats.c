@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * routes/domain_stats.c: /domains/{domain}/stats and /domain-stats, of all and of some.
+ * routes/domain/stats.c: /domains/{domain}/stats and /domain-stats, of all and of some.
  */
 #include "tests/harness/steps.h"
 

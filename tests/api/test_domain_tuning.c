@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * routes/domain_tuning.c: families of typed parameters. Each PATCH takes what GET gives.
+ * routes/domain/tuning.c: families of typed parameters. Each PATCH takes what GET gives.
  */
 #include "tests/harness/steps.h"
 

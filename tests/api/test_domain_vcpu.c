@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * routes/domain_vcpu.c: virtual CPUs, their number, and where they run.
+ * routes/domain/vcpu.c: virtual CPUs, their number, and where they run.
  */
 #include "tests/harness/steps.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * routes/event.c: polls, streams, where they begin and what they show. How they end, and
+ * routes/gateway/event.c: polls, streams, where they begin and what they show. How they end, and
  * slow clients: test_event_end.c.
  */
 #include "tests/harness/stream.h"

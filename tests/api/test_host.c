@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * routes/host.c and the /hosts/{host}/... prefix, with a live host and a dead one beside
+ * routes/gateway/host.c and the /hosts/{host}/... prefix, with a live host and a dead one beside
  * the default one.
  */
 #include "tests/harness/steps.h"

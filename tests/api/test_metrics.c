@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * routes/metrics.c: GET /metrics with a live host, a dead one and a mute one. What the
+ * routes/gateway/metrics.c: GET /metrics with a live host, a dead one and a mute one. What the
  * formats demand is checked in tests/contract/metrics.py.
  */
 #include "tests/harness/steps.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * routes/operation.c and the rule of long work: Prefer, 202, the list and its filters,
+ * routes/gateway/operation.c and the rule of long work: Prefer, 202, the list and its filters,
  * waiting, ids of other runs, rights, Idempotency-Key. The test driver's work is done at
  * once; what takes time is in tests/qemu/test_operation.c.
  */

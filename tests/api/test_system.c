@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * routes/system.c: /, /health/live, /health/ready, /openapi.yaml, /openapi.json; and the
+ * routes/gateway/system.c: /, /health/live, /health/ready, /openapi.yaml, /openapi.json; and the
  * program's own command line.
  */
 #include "tests/harness/steps.h"

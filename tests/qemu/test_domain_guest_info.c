@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * routes/domain_guest_info.c, domain_control.c, domain_metadata.c, domain_security.c on
+ * routes/domain/guest_info.c, domain_control.c, domain_metadata.c, domain_security.c on
  * QEMU.
  */
 #include "tests/qemu/guest.h"

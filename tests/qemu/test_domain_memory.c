@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * routes/domain_memory.c on QEMU: the balloon, and how fast memory is written.
+ * routes/domain/memory.c on QEMU: the balloon, and how fast memory is written.
  */
 #include "tests/qemu/guest.h"
 

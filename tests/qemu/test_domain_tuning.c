@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * routes/domain_tuning.c on QEMU: the configuration of an inactive domain; of a running
+ * routes/domain/tuning.c on QEMU: the configuration of an inactive domain; of a running
  * one, what needs no cgroups, which the private libvirtd has not.
  */
 #include "tests/qemu/guest.h"

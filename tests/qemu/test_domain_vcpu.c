@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * routes/domain_vcpu.c, domain_cpu_stats.c, domain_iothread.c on QEMU: what is plugged
+ * routes/domain/vcpu.c, domain_cpu_stats.c, domain_iothread.c on QEMU: what is plugged
  * in, pinned and counted, of the running domain and of its configuration.
  */
 #include "tests/qemu/guest.h"
