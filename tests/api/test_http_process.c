@@ -262,7 +262,7 @@ static void test_access_log(const char *format, const char *want)
 }
 
 /* What libraries would print stands in the log as lines of its own form
- * (tests/unit/test_xml_log.c: libvirt 9.0 has libxml2 print here). */
+ * (tests/unit/xml/test_log.c: libvirt 9.0 has libxml2 print here). */
 static void test_library_log(void)
 {
     struct scenario s;

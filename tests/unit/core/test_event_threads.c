@@ -3,7 +3,7 @@
  * Many threads publish, many watch, and watches come and go: every watcher sees each
  * event that it wants once, and in order.
  */
-#include "event_fixture.h"
+#include "tests/unit/core/event_fixture.h"
 
 enum { PUBLISHERS = 4, EACH = 1500, WATCHERS = 8 };
 

@@ -3,7 +3,7 @@
  * Lanes: deadlines, the cap for one domain, the full queue, stopping. What is joined is
  * in test_worker_join.c.
  */
-#include "tests/unit/worker_fixture.h"
+#include "tests/unit/core/queue_fixture.h"
 
 /* ---- deadlines ---- */
 

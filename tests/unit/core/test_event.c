@@ -3,7 +3,7 @@
  * The ring of events: revisions, filters, waking, loss, the end. The ring is one for the
  * program, so each test watches from where it begins.
  */
-#include "event_fixture.h"
+#include "tests/unit/core/event_fixture.h"
 
 #define CAPACITY   16384
 #define UUID       "6695eb01-f6a4-8304-79aa-97f2502e193f"

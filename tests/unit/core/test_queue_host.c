@@ -4,7 +4,7 @@
  * down, and make do with the connections that there are. And which requests wait for an
  * agent, which has a lane of its own.
  */
-#include "tests/unit/worker_fixture.h"
+#include "tests/unit/core/queue_fixture.h"
 
 /* ---- paused ---- */
 

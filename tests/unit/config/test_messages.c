@@ -3,7 +3,7 @@
  * What is wrong with a configuration, in one line: the option, the variable or FILE:LINE,
  * and what is accepted there.
  */
-#include "tests/unit/config_fixture.h"
+#include "tests/unit/config/config_fixture.h"
 
 #define KEYS                                                                             \
     "connect, host, listen, read-only, local-dir, token-file, tls-cert, tls-key, "       \

@@ -2,7 +2,7 @@
  *
  * The log's lines, filters and outputs.
  */
-#include "tests/unit/log_fixture.h"
+#include "tests/unit/base/log_fixture.h"
 
 /* ---- lines ------------------------------------------------------------------------- */
 

@@ -3,7 +3,7 @@
  * Lanes: which reads share a call, and which wait to.
  */
 #include "server/libvirt/conn.h"
-#include "tests/unit/worker_fixture.h"
+#include "tests/unit/core/queue_fixture.h"
 
 static void test_equal_reads_join(void **state)
 {

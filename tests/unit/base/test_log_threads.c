@@ -2,7 +2,7 @@
  *
  * The log under many threads, a full queue, rotation, and before and after it runs.
  */
-#include "tests/unit/log_fixture.h"
+#include "tests/unit/base/log_fixture.h"
 
 /* ---- threads ----------------------------------------------------------------------- */
 

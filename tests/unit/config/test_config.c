@@ -3,7 +3,7 @@
  * The configuration: every option of config.def from each level and their precedence,
  * what each value may be, and --help. The messages: test_config_messages.c.
  */
-#include "tests/unit/config_fixture.h"
+#include "tests/unit/config/config_fixture.h"
 
 /* ---- every option from every level ------------------------------------------------- */
 

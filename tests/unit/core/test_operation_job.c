@@ -4,7 +4,7 @@
  * is answered, whose an end is, ends that come early or never, and all of it from many
  * threads.
  */
-#include "tests/unit/operation_fixture.h"
+#include "tests/unit/core/operation_fixture.h"
 
 #include <pthread.h>
 

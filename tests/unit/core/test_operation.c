@@ -3,7 +3,7 @@
  * The registry of operations without a host: when a client is answered 202, what is kept
  * and for how many, waiting, cancelling, and all of it from many threads. And Prefer.
  */
-#include "tests/unit/operation_fixture.h"
+#include "tests/unit/core/operation_fixture.h"
 
 #include <pthread.h>
 

@@ -3,7 +3,7 @@
  * What libxml2 would print, in any thread, is lines of the log. libvirt 9.0 has it print
  * of a file that cannot be read; later releases read files themselves.
  */
-#include "tests/unit/log_fixture.h"
+#include "tests/unit/base/log_fixture.h"
 
 #include "server/xml/log.h"
 
