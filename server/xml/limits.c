@@ -2,7 +2,7 @@
  *
  * See xml/limits.h. What stands here was found by trying every number of libvirt's
  * schemas, and every mistake in a document that has nearly all of them, on test:///
- * and on a libvirtd with little memory: tests/qemu/limits.py does it again.
+ * and on a libvirtd with little memory: tests/qemu/domain/limits.py does it again.
  */
 #include "server/xml/limits.h"
 

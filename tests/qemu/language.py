@@ -13,9 +13,9 @@ sys.path.insert(0, str(ROOT / "tests/harness"))
 from gateway import Client, Gateway, check, report  # noqa: E402
 
 DAEMON = str(ROOT / "tests/qemu/libvirtd.sh")
-PROGRAMS = ("test_domain_device", "test_domain_blockjob", "test_snapshot", "test_operation",
-            "test_operation_job")
-SCRIPTS = ("missing.py", "unsendable.py")
+PROGRAMS = ("domain/test_device", "domain/test_blockjob", "domain/test_snapshot",
+            "gateway/test_operation", "gateway/test_operation_job")
+SCRIPTS = ("missing.py", "domain/unsendable.py")
 
 
 def set_language(folder):
