@@ -6,7 +6,7 @@
  */
 #include "server/config/internal.h"
 #include "server/base/address.h"
-#include "server/http/tls.h"
+#include "server/config/tls.h"
 #include "server/config/token_file.h"
 #include "virtgate/log.h"
 
@@ -346,14 +346,14 @@ static int check_files(struct vg_config_read *r)
     const struct vg_config *c = &r->config;
     vg_autofree char *message = NULL;
     if (check_tokens(r) < 0 ||
-        check_pem(r, VG_CONFIG_I_tls_cert, c->tls_cert, vg_http_tls_check_certificates) <
+        check_pem(r, VG_CONFIG_I_tls_cert, c->tls_cert, vg_tls_check_certificates) <
             0 ||
-        check_pem(r, VG_CONFIG_I_tls_key, c->tls_key, vg_http_tls_check_key) < 0)
+        check_pem(r, VG_CONFIG_I_tls_key, c->tls_key, vg_tls_check_key) < 0)
         return -1;
-    if (c->tls_cert && vg_http_tls_check_pair(c->tls_cert, c->tls_key, &message) < 0)
+    if (c->tls_cert && vg_tls_check_pair(c->tls_cert, c->tls_key, &message) < 0)
         return fail_file(r, VG_CONFIG_I_tls_key, message);
     return check_pem(r, VG_CONFIG_I_tls_client_ca, c->tls_client_ca,
-                     vg_http_tls_check_certificates);
+                     vg_tls_check_certificates);
 }
 
 static int check_folder(struct vg_config_read *r)

@@ -24,6 +24,7 @@ from typing import Iterator
 
 import openapi_examples
 from openapi_spec import Exchange, Json, Operation, Spec, check_exchange, check_stream
+from report import Report
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / os.environ.get("O", "build")
@@ -37,30 +38,6 @@ OPEN_SCHEMAS = ("AgentCommand", "DomainBlkioParameters", "DomainBlkioParametersC
                 "DomainSchedulerChange", "DomainStatsValues", "EventBase", "EventParams", "GuestInfo",
                 "GuestInfoDisk", "MonitorAnswer", "MonitorCommand", "OpenapiDocument",
                 "OperationResult")
-
-
-class Report:
-    """Lines like cmocka's."""
-
-    def __init__(self) -> None:
-        self.passed = 0
-        self.failed = 0
-
-    def check(self, name: str, errors: list[str]) -> None:
-        if errors:
-            self.failed += 1
-            print(f"[  FAILED  ] {name}")
-            for error in errors[:20]:
-                print(f"             {error}")
-            if len(errors) > 20:
-                print(f"             ... and {len(errors) - 20} more")
-        else:
-            self.passed += 1
-            print(f"[       OK ] {name}")
-
-    def finish(self) -> int:
-        print(f"{self.passed} passed, {self.failed} failed")
-        return 0 if self.passed and not self.failed else 1
 
 
 # ---- openapi.yaml by itself ---------------------------------------------------------------------

@@ -22,20 +22,3 @@ finish() {
     echo "$passed passed, $failed failed"
     [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
 }
-
-# A C file without comments and without what strings and character constants hold; as many
-# lines as before.
-code_of() { # file
-    strip "$1" 's/"([^"\\]|\\.)*"/""/g; s/'\''([^'\''\\]|\\.)*'\''/0/g; s/^(#include )""/\1/'
-}
-
-# The same with its strings.
-text_of() { # file
-    strip "$1" ''
-}
-
-strip() { # file sed-script
-    perl -0777 -pe '
-        s{("(?:[^"\\]|\\.)*"|\x27(?:[^\x27\\]|\\.)*\x27)|(/\*.*?\*/|//[^\n]*)}
-         {defined $1 ? $1 : "\n" x ($2 =~ tr/\n//)}gse' "$1" | sed -E "$2"
-}

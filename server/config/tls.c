@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "server/http/tls.h"
+#include "server/config/tls.h"
 
 #include "server/base/private_file.h"
 #include "virtgate/cleanup.h"
@@ -14,7 +14,7 @@ static gnutls_datum_t datum_of(char *text)
                             .size = (unsigned int)strlen(text)};
 }
 
-int vg_http_tls_check_certificates(const char *path, char **reterr)
+int vg_tls_check_certificates(const char *path, char **reterr)
 {
     vg_autofree char *text = vg_private_read(path, false, reterr);
     gnutls_x509_crt_t *list = NULL;
@@ -35,7 +35,7 @@ int vg_http_tls_check_certificates(const char *path, char **reterr)
     return 0;
 }
 
-int vg_http_tls_check_key(const char *path, char **reterr)
+int vg_tls_check_key(const char *path, char **reterr)
 {
     vg_autofree char *text = vg_private_read(path, true, reterr);
     gnutls_x509_privkey_t key = NULL;
@@ -55,7 +55,7 @@ int vg_http_tls_check_key(const char *path, char **reterr)
     return 0;
 }
 
-int vg_http_tls_check_pair(const char *certificates, const char *key, char **reterr)
+int vg_tls_check_pair(const char *certificates, const char *key, char **reterr)
 {
     gnutls_certificate_credentials_t both = NULL;
     int rc = gnutls_certificate_allocate_credentials(&both);
