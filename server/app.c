@@ -46,6 +46,13 @@ int vg_app_start(const struct vg_config *config)
 
 /* ---- routing ----------------------------------------------------------------------- */
 
+static bool set_host(struct vg_request *rq, const char *name)
+{
+    struct vg_host *host = vg_host_find(name);
+    vg_request_set_host(rq, host, host ? vg_host_get_name(host) : NULL);
+    return host != NULL;
+}
+
 /* "/hosts/NAME/..." to host and rest; "-" is all hosts. -1: no such host. */
 static int take_host(struct vg_request *rq)
 {
@@ -59,8 +66,7 @@ static int take_host(struct vg_request *rq)
     rq->first_segment = 2;
     if (strcmp(name, "-") == 0)
         return 0;
-    rq->host = vg_host_find(name);
-    if (rq->host)
+    if (set_host(rq, name))
         return 0;
     vg_error_set(&rq->error, VG_E_NOT_FOUND, "There is no host '%s'; /hosts lists them",
                  name);
@@ -151,7 +157,7 @@ int vg_app_route(struct vg_request *rq, const char **ret_allow)
         return fail_not_found(rq);
     }
     if (!prefixed && !(rq->route->flags & VG_NO_HOST))
-        rq->host = vg_host_find("default");
+        (void)set_host(rq, "default");
     if (rq->if_match || rq->if_none_match)
         rq->read_route = find_read_route(rq);
     bool read = vg_route_is_read(rq->route);

@@ -257,7 +257,7 @@ static struct vg_request *copy_for(const struct vg_request *rq, struct vg_host *
     copy->role = rq->role;
     copy->fresh = rq->fresh;
     copy->number_strings = rq->number_strings;
-    copy->host = host;
+    vg_request_set_host(copy, host, vg_host_get_name(host));
     snprintf(copy->id, sizeof(copy->id), "%s", rq->id);
     copy->start_ns = rq->start_ns;
     copy->deadline_ns = rq->deadline_ns - HEAD_START_NS;

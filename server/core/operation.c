@@ -418,7 +418,7 @@ void vg_operation_attach(struct vg_request *rq)
     if (!op || (rq->prefix && op->host_ref != rq->host))
         return;
     rq->watched = vg_operation_ref(op);
-    rq->host = op->host_ref;
+    vg_request_set_host(rq, op->host_ref, op->host);
 }
 
 /* ?wait=N, else Prefer: wait=N. What is no number, the handler refuses. */

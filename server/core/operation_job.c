@@ -297,7 +297,7 @@ static void ask(struct vg_operation *op, int64_t now)
         vg_request_unref(rq);
         return;
     }
-    rq->host = op->host_ref;
+    vg_request_set_host(rq, op->host_ref, op->host);
     rq->watched = vg_operation_ref(op);
     rq->start_ns = now;
     rq->deadline_ns = now + ASK_LIMIT_NS;

@@ -42,7 +42,7 @@ static struct vg_request *make_read(const struct vg_request *rq, const char *tar
         return NULL;
     read->by = rq->by;
     read->role = rq->role;
-    read->host = rq->host;
+    vg_request_set_host(read, rq->host, rq->host_name);
     read->lease = rq->lease;
     read->accept = xml ? VG_ACCEPT_XML : VG_ACCEPT_NOTHING_SAID;
     read->moved = true; /* it is read by a worker for changes */

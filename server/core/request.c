@@ -103,6 +103,17 @@ struct vg_error *vg_request_error(struct vg_request *rq)
     return &rq->error;
 }
 
+void vg_request_set_host(struct vg_request *rq, struct vg_host *host, const char *name)
+{
+    rq->host = host;
+    rq->host_name = host ? name : NULL;
+}
+
+const char *vg_host_name(const struct vg_request *rq)
+{
+    return rq->host_name;
+}
+
 const char *vg_host_prefix(const struct vg_request *rq)
 {
     return rq->prefix ? rq->prefix : "";

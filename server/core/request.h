@@ -98,7 +98,8 @@ struct vg_request {
     const struct vg_route *route;
     const struct vg_route *read_route; /* whose entity tag the conditions mean */
     bool idempotent;                   /* the answer is to be kept */
-    struct vg_host *host;
+    struct vg_host *host;  /* NULL: none, or all of them */
+    const char *host_name; /* that one's, which lives as long as the program */
     char *prefix;       /* "/hosts/NAME", encoded; owned, NULL on bare paths */
     enum vg_role role;  /* the caller's */
     unsigned int asked; /* VG_OPERATE, VG_ADMIN: what its arguments need beside the row */
@@ -149,6 +150,9 @@ void vg_request_unref(struct vg_request *rq);
  * NULL when out of memory. */
 struct vg_request *vg_request_inner(const struct vg_route *route, const char *target,
                                     size_t prefix);
+
+/* Sends the request to that host (NULL: none), of that name. */
+void vg_request_set_host(struct vg_request *rq, struct vg_host *host, const char *name);
 
 /* Copies the target. -1: out of memory, the request's error is set. */
 int vg_request_set_target(struct vg_request *rq, const char *target);

@@ -97,7 +97,7 @@ static struct vg_request *begin(struct vg_check *check, int64_t now)
         vg_inventory_pick(check->host->inventory, &check->kept, &check->reading);
     if (!rq)
         return NULL;
-    rq->host = check->host;
+    vg_request_set_host(rq, check->host, check->host->name);
     rq->fresh = true; /* what memory it has is what is compared */
     rq->start_ns = now;
     rq->deadline_ns = now + LIMIT_NS;

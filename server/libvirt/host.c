@@ -370,11 +370,6 @@ bool vg_conn_in_process(const struct vg_request *rq)
     return rq->lease && rq->lease->in_process;
 }
 
-const char *vg_host_name(const struct vg_request *rq)
-{
-    return rq->host ? rq->host->name : NULL;
-}
-
 /* ---- the registry ------------------------------------------------------------------ */
 
 struct vg_host *vg_host_find(const char *name)

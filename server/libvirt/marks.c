@@ -223,7 +223,7 @@ static struct vg_request *open_round(struct vg_marks *marks)
     }
     round->refs = 1;
     marks->open = round;
-    rq->host = marks->host;
+    vg_request_set_host(rq, marks->host, marks->host->name);
     rq->moved = true; /* off the lane of reads that cannot block */
     rq->start_ns = vg_now_ns();
     rq->deadline_ns = rq->start_ns + LIMIT_NS;
