@@ -5,6 +5,7 @@
  */
 #include "server/app.h"
 
+#include "server/core/access.h"
 #include "server/core/event.h"
 #include "server/router.h"
 #include "server/core/idempotency.h"
@@ -12,7 +13,6 @@
 #include "server/base/local_path.h"
 #include "server/core/operation.h"
 #include "server/core/precondition.h"
-#include "server/ticket.h"
 #include "server/libvirt/host.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/metrics.h"
@@ -22,14 +22,13 @@
 
 #define MAX_PARSED_HERE ((size_t)64 * 1024)
 
-static bool read_only;
 static int64_t read_deadline_ns, change_deadline_ns, operation_deadline_ns;
 
 static void watch_operation(struct vg_request *rq);
 
 int vg_app_start(const struct vg_config *config)
 {
-    read_only = config->read_only;
+    vg_access_start(config->read_only);
     vg_path_prefix_start(config->path_prefix);
     read_deadline_ns = config->read_deadline * VG_SECOND_NS;
     change_deadline_ns = config->change_deadline * VG_SECOND_NS;
@@ -165,84 +164,6 @@ int vg_app_route(struct vg_request *rq, const char **ret_allow)
     return 0;
 }
 
-/* ---- rights ------------------------------------------------------------------------ */
-
-static enum vg_role needed_role(unsigned int flags)
-{
-    return flags & VG_ADMIN     ? VG_ROLE_ADMIN
-           : flags & VG_OPERATE ? VG_ROLE_OPERATOR
-           : flags & VG_READ    ? VG_ROLE_VIEWER
-                                : VG_ROLE_NONE;
-}
-
-static const char *const role_names[] = {"public", "viewer", "operator", "admin"};
-
-bool vg_request_may(const struct vg_request *rq, unsigned int access)
-{
-    return rq->role >= needed_role(access);
-}
-
-int vg_request_ask(struct vg_request *rq, unsigned int access, const char *why)
-{
-    if (vg_request_may(rq, access)) {
-        rq->asked |= access;
-        if (rq->operation)
-            vg_operation_raise_access(rq->operation, access);
-        return 0;
-    }
-    vg_error_set(&rq->error, VG_E_FORBIDDEN, "%s; it needs the role '%s', yours is '%s'",
-                 why, role_names[needed_role(access)], role_names[rq->role]);
-    return -1;
-}
-
-int vg_request_ask_secrets(struct vg_request *rq, bool shown)
-{
-    return shown ? vg_request_ask(rq, VG_ADMIN, "With these 'flags' passwords are shown")
-                 : 0;
-}
-
-int vg_app_permit(struct vg_request *rq, enum vg_role role)
-{
-    enum vg_role needed = needed_role(rq->route->flags);
-
-    rq->role = role;
-    if (needed > role && rq->lacks_certificate) {
-        vg_error_set(
-            &rq->error, VG_E_UNAUTHORIZED,
-            "Show a client certificate in the TLS handshake, valid and signed by "
-            "a CA that the gateway knows (--tls-client-ca)");
-        return -1;
-    }
-    if (needed > role && rq->bad_ticket) {
-        vg_error_set(&rq->error, VG_E_UNAUTHORIZED,
-                     "The ticket is not good here: it is unknown or was used, is older "
-                     "than %d s, is of another path or page, or its token has gone; "
-                     "POST /tickets gives a new one",
-                     VG_TICKET_SECONDS);
-        return -1;
-    }
-    if (needed > role && role == VG_ROLE_NONE) {
-        vg_error_set(&rq->error, VG_E_UNAUTHORIZED,
-                     "Send `Authorization: Bearer TOKEN` with a valid token of role '%s'",
-                     role_names[needed]);
-        return -1;
-    }
-    if (needed > role) {
-        vg_error_set(&rq->error, VG_E_FORBIDDEN,
-                     "This needs a token of role '%s'; yours is '%s'", role_names[needed],
-                     role_names[role]);
-        return -1;
-    }
-    if (read_only && needed > VG_ROLE_VIEWER) {
-        vg_error_set(
-            &rq->error, VG_E_READ_ONLY,
-            "The gateway was started with --read-only: it changes nothing, and tells "
-            "what the role 'viewer' may see");
-        return -1;
-    }
-    return 0;
-}
-
 /* ---- running ----------------------------------------------------------------------- */
 
 /* What takes long to parse holds up no network thread: a worker parses it. */
@@ -365,7 +286,7 @@ static void dump_route(const struct vg_route *row)
     vg_json_string(&w, "method", vg_method_name(row->method));
     vg_json_string(&w, "pattern", row->pattern);
     vg_json_string(&w, "operationId", row->operation_id);
-    vg_json_string(&w, "access", role_names[needed_role(row->flags)]);
+    vg_json_string(&w, "access", vg_role_name(vg_access_needed(row->flags)));
     for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
         vg_json_bool(&w, marks[i].key, row->flags & marks[i].flag);
     vg_json_end_object(&w);

@@ -14,9 +14,6 @@ int vg_app_start(const struct vg_config *config);
  * set, and *ret_allow is the Allow header's value where the path exists (borrowed). */
 int vg_app_route(struct vg_request *rq, const char **ret_allow);
 
-/* Whether the role may use the request's route. -1: the request's error is set. */
-int vg_app_permit(struct vg_request *rq, enum vg_role role);
-
 /* Whether vg_app_dispatch() will answer it before it returns; decided once, here. It does
  * for local rows, unless their host is being connected. */
 bool vg_app_answers_here(struct vg_request *rq);

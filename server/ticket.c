@@ -2,6 +2,7 @@
 #include "server/ticket.h"
 
 #include "server/app.h"
+#include "server/core/access.h"
 #include "virtgate/cleanup.h"
 
 #include <stdio.h>
@@ -103,7 +104,7 @@ static struct vg_request *route_path(struct vg_request *rq, const char *path)
     if (below && vg_request_parse_target(inner, below) == 0 &&
         vg_app_route(inner, &allow) == 0 &&
         inner->route->flags & (VG_STREAMS | VG_UPGRADES) &&
-        vg_app_permit(inner, rq->role) == 0)
+        vg_access_permit(inner, rq->role) == 0)
         return inner;
     fail_path(rq, path, &inner->error);
     vg_request_unref(inner);

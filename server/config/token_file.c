@@ -11,18 +11,6 @@
 
 #define LINE_FORM "NAME ROLE SHA256 [EXPIRES]"
 
-static int parse_role(const char *text, enum vg_role *ret)
-{
-    static const char *const names[] = {NULL, "viewer", "operator", "admin"};
-    for (enum vg_role r = VG_ROLE_VIEWER; r <= VG_ROLE_ADMIN; r++) {
-        if (strcmp(names[r], text) == 0) {
-            *ret = r;
-            return 0;
-        }
-    }
-    return -1;
-}
-
 static int parse_hash(const char *text, unsigned char *ret)
 {
     const size_t n = (size_t)VG_TOKEN_HASH_SIZE * 2;
@@ -66,7 +54,7 @@ static const char *parse_line(char *line, struct vg_token *ret)
     if (strlen(words[0]) >= sizeof(ret->name))
         return "the name is too long";
     snprintf(ret->name, sizeof(ret->name), "%s", words[0]);
-    if (parse_role(words[1], &ret->role) < 0)
+    if (vg_role_parse(words[1], &ret->role) < 0)
         return "the role is none of viewer, operator, admin";
     if (parse_hash(words[2], ret->hash) < 0)
         return "the hash is not 64 hexadecimal digits";

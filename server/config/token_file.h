@@ -6,15 +6,16 @@
  */
 #pragma once
 
-#include "server/core/request.h"
+#include "server/base/role.h"
 
 #include <stddef.h>
 #include <time.h>
 
-#define VG_TOKEN_HASH_SIZE VG_CALLER_SIZE
+#define VG_TOKEN_HASH_SIZE 32 /* SHA-256 */
+#define VG_TOKEN_NAME_SIZE 64 /* with its NUL */
 
 struct vg_token {
-    char name[sizeof(((struct vg_request *)0)->principal)];
+    char name[VG_TOKEN_NAME_SIZE];
     enum vg_role role;
     unsigned char hash[VG_TOKEN_HASH_SIZE];
     time_t expires; /* 0: never */

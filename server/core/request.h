@@ -7,6 +7,8 @@
 #pragma once
 
 #include "server/base/clock.h"
+#include "server/base/role.h"
+#include "server/config/token_file.h"
 #include "server/core/prefer.h"
 #include "virtgate/reply.h"
 #include "virtgate/request.h"
@@ -15,14 +17,7 @@
 #include <stdatomic.h>
 
 #define VG_MAX_SEGMENTS 12
-#define VG_CALLER_SIZE  32
-
-enum vg_role {
-    VG_ROLE_NONE,
-    VG_ROLE_VIEWER,
-    VG_ROLE_OPERATOR,
-    VG_ROLE_ADMIN,
-};
+#define VG_CALLER_SIZE  VG_TOKEN_HASH_SIZE
 
 enum vg_accept {
     VG_ACCEPT_NOTHING_SAID, /* no header, or the wildcard */
@@ -77,13 +72,14 @@ struct vg_request {
     enum vg_body_kind body_kind;
     char *body; /* NUL-terminated; owned */
     size_t body_length;
-    size_t sent;            /* the longest document that goes to libvirt */
-    json_t *json;           /* the parsed body; owned */
-    json_t *rest;           /* of VG_REST: the members that no field names; owned */
-    char id[40];            /* X-Request-Id */
-    char principal[64];     /* the name of the token or the client certificate */
-    bool lacks_certificate; /* it is asked for, and none that is good was shown */
-    char *idempotency_key;  /* owned */
+    size_t sent;  /* the longest document that goes to libvirt */
+    json_t *json; /* the parsed body; owned */
+    json_t *rest; /* of VG_REST: the members that no field names; owned */
+    char id[40];  /* X-Request-Id */
+    char principal[VG_TOKEN_NAME_SIZE]; /* the name of the token or the client certificate
+                                         */
+    bool lacks_certificate;         /* it is asked for, and none that is good was shown */
+    char *idempotency_key;          /* owned */
     char *if_match, *if_none_match; /* of changes; owned */
     struct vg_prefer prefer;
     /* Whose it is, whatever the principal's name: the SHA-256 of the token, or of the
@@ -98,10 +94,10 @@ struct vg_request {
     const struct vg_route *route;
     const struct vg_route *read_route; /* whose entity tag the conditions mean */
     bool idempotent;                   /* the answer is to be kept */
-    struct vg_host *host;  /* NULL: none, or all of them */
+    struct vg_host *host;              /* NULL: none, or all of them */
     const char *host_name; /* that one's, which lives as long as the program */
-    char *prefix;       /* "/hosts/NAME", encoded; owned, NULL on bare paths */
-    enum vg_role role;  /* the caller's */
+    char *prefix;          /* "/hosts/NAME", encoded; owned, NULL on bare paths */
+    enum vg_role role;     /* the caller's */
     unsigned int asked; /* VG_OPERATE, VG_ADMIN: what its arguments need beside the row */
     bool number_strings;
     bool fresh;       /* Cache-Control: no-cache */

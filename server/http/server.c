@@ -7,6 +7,7 @@
 #include "server/http/server.h"
 
 #include "server/app.h"
+#include "server/core/access.h"
 #include "server/core/event_reply.h"
 #include "server/http/conn.h"
 #include "server/http/internal.h"
@@ -348,7 +349,7 @@ static int judge_header(struct vg_http_call *call, const char *method,
         return 0;
     if (vg_app_route(rq, &call->allow) < 0 || vg_http_limit_admit(call) < 0)
         return -1;
-    if (vg_app_permit(rq, vg_http_auth(call, config)) < 0)
+    if (vg_access_permit(rq, vg_http_auth(call, config)) < 0)
         return -1;
     vg_http_limit_know(call);
     return vg_http_negotiate(call, config);
