@@ -7,7 +7,7 @@
 
 #include "server/core/access.h"
 #include "server/core/event.h"
-#include "server/router.h"
+#include "server/core/router.h"
 #include "server/core/idempotency.h"
 #include "server/fanout.h"
 #include "server/base/local_path.h"
@@ -254,12 +254,6 @@ void vg_app_dispatch(struct vg_request *rq)
     } else {
         vg_host_submit(rq->host, rq);
     }
-}
-
-bool vg_app_host_is_here(const struct vg_request *rq, const char *name)
-{
-    return rq->host && rq->prefix ? strcmp(vg_host_name(rq), name) == 0
-                                  : vg_host_find(name) != NULL;
 }
 
 bool vg_app_remember(const struct vg_request *rq, struct vg_reply *ret)

@@ -22,10 +22,6 @@ bool vg_app_answers_here(struct vg_request *rq);
  * later. Takes over the caller's reference. */
 void vg_app_dispatch(struct vg_request *rq);
 
-/* Whether there is a host of that name, and a request may ask for what is of it: below a
- * host only for that one. */
-bool vg_app_host_is_here(const struct vg_request *rq, const char *name);
-
 /* The answer to a request that is in memory already; false: it is to be dispatched. */
 bool vg_app_remember(const struct vg_request *rq, struct vg_reply *ret);
 

@@ -169,6 +169,14 @@ static void print_stray(const char *name)
     fprintf(stderr, "virtgate: %s: " STRAY "\n", name);
 }
 
+static const struct vg_http_app http_app = {
+    .route = vg_app_route,
+    .answers_here = vg_app_answers_here,
+    .remember = vg_app_remember,
+    .dispatch = vg_app_dispatch,
+    .take_ticket = vg_ticket_take,
+};
+
 static int run(struct vg_config *config)
 {
     vg_autofree char *message = NULL;
@@ -190,7 +198,7 @@ static int run(struct vg_config *config)
     vg_consoles_limit((unsigned int)config->consoles);
     if (vg_events_start((size_t)config->event_buffer * config->hosts.n) == 0 &&
         vg_virt_start() == 0 && vg_hosts_start(config) == 0 &&
-        vg_http_start(config) == 0) {
+        vg_http_start(config, &http_app) == 0) {
         sd_notify(0, "READY=1");
         serve(config, &signals);
         drain(config->drain_seconds);

@@ -4,7 +4,7 @@
  */
 #include "server/core/event_reply.h"
 
-#include "server/app.h"
+#include "server/core/host_names.h"
 #include "server/base/clock.h"
 #include "server/base/pattern.h"
 #include "server/core/request.h"
@@ -101,7 +101,7 @@ static bool may_mean(const struct vg_request *rq, const char *name, size_t n)
         return false;
     memcpy(text, name, n);
     text[n] = '\0';
-    return vg_app_host_is_here(rq, text);
+    return vg_host_name_is_here(rq, text);
 }
 
 int vg_event_check_hosts(struct vg_request *rq, const char **hosts)

@@ -4,9 +4,9 @@
  */
 #include "server/core/operation_internal.h"
 
-#include "server/app.h"
+#include "server/core/host_names.h"
 #include "server/base/digits.h"
-#include "server/router.h"
+#include "server/core/router.h"
 #include "virtgate/cleanup.h"
 
 #include <errno.h>
@@ -159,7 +159,7 @@ static uint64_t number_of(const char *id)
 
 static int check_host(struct vg_request *rq, const char *host)
 {
-    bool here = vg_app_host_is_here(rq, host);
+    bool here = vg_host_name_is_here(rq, host);
 
     if (!here)
         vg_error_set(&rq->error, VG_E_UNKNOWN_VALUE,

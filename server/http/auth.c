@@ -3,7 +3,6 @@
  * Who calls: bearer tokens (RFC 6750), tickets, and client certificates.
  */
 #include "server/http/ticket.h"
-#include "server/ticket.h"
 #include "server/config/token_file.h"
 
 #include "virtgate/cleanup.h"
@@ -237,7 +236,7 @@ static enum vg_role check_ticket(struct vg_request *rq, const char *ticket,
     unsigned char caller[VG_CALLER_SIZE];
     enum vg_role role = VG_ROLE_NONE;
 
-    if (vg_ticket_take(ticket, rq, vg_now_ns(), caller)) {
+    if (vg_http_app->take_ticket(ticket, rq, vg_now_ns(), caller)) {
         if (has_tokens)
             role = take_token(rq, caller);
         else if (memcmp(caller, rq->caller, sizeof(caller)) == 0)

@@ -9,6 +9,7 @@
 #include "server/core/entity_tag.h"
 #include "server/http/limit.h"
 #include "server/http/mhd_compat.h"
+#include "server/http/server.h"
 #include "server/core/request.h"
 #include "virtgate/config.h"
 
@@ -105,6 +106,8 @@ struct vg_http_call {
     bool wants_websocket, admitted;      /* admitted: it may watch */
     struct vg_http_websocket *websocket; /* answered, not handed over yet; owned */
 };
+
+extern const struct vg_http_app *vg_http_app;
 
 /* Fills the header fields of a call; finds what libmicrohttpd lets through. */
 void vg_http_read_headers(struct vg_http_call *call);

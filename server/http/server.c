@@ -6,17 +6,16 @@
  */
 #include "server/http/server.h"
 
-#include "server/app.h"
 #include "server/core/access.h"
 #include "server/core/event_reply.h"
 #include "server/http/conn.h"
 #include "server/http/internal.h"
 #include "server/http/listen.h"
 #include "server/http/mhd_compat.h"
-#include "server/router.h"
 #include "server/http/session.h"
 #include "server/http/websocket.h"
 #include "server/core/operation.h"
+#include "server/core/router.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
 #include "virtgate/metrics.h"
@@ -29,6 +28,7 @@
 #define MAX_TARGET 4096
 
 static const struct vg_config *config;
+const struct vg_http_app *vg_http_app;
 static atomic_uint active;
 static atomic_bool draining;
 
@@ -218,12 +218,12 @@ static enum MHD_Result dispatch(struct vg_http_call *call)
     struct vg_request *rq = call->rq;
 
     call->dispatched = true;
-    if (vg_app_answers_here(rq)) {
-        vg_app_dispatch(vg_request_ref(rq));
+    if (vg_http_app->answers_here(rq)) {
+        vg_http_app->dispatch(vg_request_ref(rq));
         return call->watching ? watch_events(call) : send_response(call);
     }
     struct vg_reply known;
-    if (vg_app_remember(rq, &known))
+    if (vg_http_app->remember(rq, &known))
         return answer_now(call, known);
     atomic_fetch_add(&in_hand, 1);
     call->suspended = true;
@@ -232,7 +232,7 @@ static enum MHD_Result dispatch(struct vg_http_call *call)
     if (rq->route->flags & VG_WATCH && rq->route->method == VG_GET)
         vg_http_session_begin(&call->session, call, end_wait, call);
     MHD_suspend_connection(call->connection);
-    vg_app_dispatch(vg_request_ref(rq));
+    vg_http_app->dispatch(vg_request_ref(rq));
     return MHD_YES;
 }
 
@@ -244,7 +244,7 @@ static enum MHD_Result answer_options(struct vg_http_call *call)
 
     if (strcmp(rq->target, "*") == 0)
         return answer_now(call, (struct vg_reply){.status = 204, .allow = "OPTIONS"});
-    (void)vg_app_route(rq, &allow);
+    (void)vg_http_app->route(rq, &allow);
     if (!allow)
         return refuse(call, NULL);
     return answer_now(call, (struct vg_reply){.status = 204, .allow = allow});
@@ -347,7 +347,7 @@ static int judge_header(struct vg_http_call *call, const char *method,
         return -1;
     if (rq->method == VG_OPTIONS)
         return 0;
-    if (vg_app_route(rq, &call->allow) < 0 || vg_http_limit_admit(call) < 0)
+    if (vg_http_app->route(rq, &call->allow) < 0 || vg_http_limit_admit(call) < 0)
         return -1;
     if (vg_access_permit(rq, vg_http_auth(call, config)) < 0)
         return -1;
@@ -556,9 +556,10 @@ void vg_http_on_completed(void *data, struct MHD_Connection *connection, void **
 
 /* ---- start and stop ---------------------------------------------------------------- */
 
-int vg_http_start(const struct vg_config *cfg)
+int vg_http_start(const struct vg_config *cfg, const struct vg_http_app *app)
 {
     config = cfg;
+    vg_http_app = app;
     if (vg_mhd_self_test() < 0 || vg_http_clients_start(config) < 0)
         return -1;
     if (config->token_file && vg_http_auth_load(config->token_file) < 0)

@@ -4,13 +4,35 @@
  */
 #pragma once
 
+#include "server/core/request.h"
 #include "virtgate/config.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Opens all listeners and starts the network threads. -1: said on the log. */
-int vg_http_start(const struct vg_config *config);
+/* What is done with requests, by those that know routes and hosts. Each may be called by
+ * any network thread, and does not block. */
+struct vg_http_app {
+    /* Finds the route and the host of a request whose target is parsed. -1: the request's
+     * error is set, and *ret_allow is the Allow header's value where the path exists
+     * (borrowed). */
+    int (*route)(struct vg_request *rq, const char **ret_allow);
+    /* Whether dispatch() will answer it before it returns; decided once, here. */
+    bool (*answers_here)(struct vg_request *rq);
+    /* The answer that is in memory already; false: it is to be dispatched. */
+    bool (*remember)(const struct vg_request *rq, struct vg_reply *ret);
+    /* Runs a request that is routed, permitted and complete; its done() is called, now or
+     * later. Takes over the caller's reference. */
+    void (*dispatch)(struct vg_request *rq);
+    /* Takes a ticket; true: it is good for the request, and *ret_caller is whose it is.
+     */
+    bool (*take_ticket)(const char *text, const struct vg_request *rq, int64_t now_ns,
+                        unsigned char ret_caller[VG_CALLER_SIZE]);
+};
+
+/* Opens all listeners and starts the network threads; what is given lives as long as
+ * they do. -1: said on the log. */
+int vg_http_start(const struct vg_config *config, const struct vg_http_app *app);
 
 /* Cuts connections that are past their time, and ends the waits of those whose clients
  * have gone; every 50 ms or so. */

@@ -6,6 +6,7 @@
 #include "server/libvirt/host.h"
 
 #include "server/base/local_path.h"
+#include "server/core/host_names.h"
 #include "server/core/operation.h"
 #include "server/core/precondition.h"
 #include "server/base/redact.h"
@@ -445,6 +446,8 @@ int vg_hosts_start(const struct vg_config *config)
         if (init_host(&hosts[i], &config->hosts.v[i], config) < 0)
             return -1;
         n_hosts++;
+        if (vg_host_names_add(hosts[i].name) < 0)
+            return -1;
     }
     vg_keeper_init();
     for (size_t i = 0; i < n_hosts; i++) {
@@ -503,6 +506,7 @@ void vg_hosts_free(void)
 {
     for (size_t i = 0; i < n_hosts; i++)
         free_host(&hosts[i]);
+    vg_host_names_clear();
     free(hosts);
     hosts = NULL;
     n_hosts = 0;

@@ -4,7 +4,7 @@
  */
 #include "fuzz.h"
 
-#include "server/router.h"
+#include "server/core/router.h"
 #include "virtgate/cleanup.h"
 
 #include <stdio.h>

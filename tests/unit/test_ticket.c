@@ -10,7 +10,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "server/router.h"
+#include "server/core/router.h"
 #include "server/ticket.h"
 #include "server/libvirt/host.h"
 

@@ -7,7 +7,7 @@
 
 #include <pthread.h>
 
-#include "server/router.h"
+#include "server/core/router.h"
 
 static const struct vg_route table[] = {
     {VG_POST, "/domains/{domain}/save", "saveDomain", VG_ADMIN | VG_LONG, no_handler},

@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "server/router.h"
+#include "server/core/router.h"
 #include "server/core/request.h"
 #include "virtgate/cleanup.h"
 

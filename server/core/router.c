@@ -3,7 +3,7 @@
  * Matching: a tree of path segments. A literal segment is preferred to a {variable}, so a
  * table where a literal could be somebody's name is refused.
  */
-#include "server/router.h"
+#include "server/core/router.h"
 
 #include "server/core/request.h"
 
