@@ -113,7 +113,7 @@ static int run_apart(const char *answer, const struct step *row,
         struct answerer server = {socket(AF_INET, SOCK_STREAM, 0), answer};
         pthread_t thread;
         a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDOUT_FILENO);
+        (void)dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDOUT_FILENO);
         bind(server.fd, (struct sockaddr *)&a, sizeof(a));
         listen(server.fd, 8);
         getsockname(server.fd, (struct sockaddr *)&a, &size);
