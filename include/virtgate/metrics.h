@@ -11,7 +11,6 @@
 
 enum vg_counter {
     VG_COALESCED_READS,       /* reads that joined an equal one */
-    VG_LISTED_READS,          /* reads of one domain that a list for many helped */
     VG_INVENTORY_HITS,        /* reads answered from the inventory */
     VG_INVENTORY_MISSES,      /* reads that had to ask libvirt all the same */
     VG_INVENTORY_DIFFERENCES, /* of the inventory and the host, found by a comparison */

@@ -240,9 +240,6 @@ static count virt_errors[256]; /* by code; 0: beyond */
 static const struct vg_family counter_families[VG_COUNTERS] = {
     [VG_COALESCED_READS] = {"virtgate_coalesced_reads_total", VG_METRIC_COUNTER,
                             "Reads that shared the libvirt call of an equal one."},
-    [VG_LISTED_READS] = {"virtgate_listed_reads_total", VG_METRIC_COUNTER,
-                         "Reads of one domain that were spared calls by lists read for "
-                         "all of them."},
     [VG_INVENTORY_HITS] = {"virtgate_inventory_hits_total", VG_METRIC_COUNTER,
                            "Reads answered from the inventory, without a libvirt call."},
     [VG_INVENTORY_MISSES] = {"virtgate_inventory_misses_total", VG_METRIC_COUNTER,

@@ -360,8 +360,6 @@ static const char *queue_request(struct vg_lane *lane, struct vg_request *rq,
     struct vg_job *job = find_equal(lane, rq);
 
     if (job && add_waiter(job, rq) == 0) {
-        if (job->leader->marks_from < rq->marks_from)
-            job->leader->marks_from = rq->marks_from;
         if (!lane->threads && may_start(lane)) /* none could be started */
             start_thread(lane);
         vg_count(VG_COALESCED_READS);

@@ -119,8 +119,6 @@ struct vg_request {
     bool moved;                 /* off the lane for reads: see vg_move() */
     bool awaits_host;           /* of a local row: for the host's first connection */
     atomic_bool begun;          /* a worker took it: its change may have been made */
-    /* Of vg_marks_now(), when the last came who waits for this answer; 0: not known. */
-    uint64_t marks_from;
     struct vg_error error;
     int64_t start_ns, deadline_ns; /* CLOCK_MONOTONIC */
 

@@ -14,7 +14,6 @@
 #include "server/libvirt/check.h"
 #include "server/libvirt/explain.h"
 #include "server/libvirt/internal.h"
-#include "server/libvirt/marks.h"
 #include "server/libvirt/domain/cache.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
@@ -158,7 +157,6 @@ void vg_host_submit(struct vg_host *host, struct vg_request *rq)
     unsigned int flags = rq->route->flags;
     if (flags & VG_LANE)
         rq->moved = atomic_load(moved_slot(host, rq)) == target_hash(rq);
-    rq->marks_from = vg_marks_now(host->marks);
     vg_lane_submit(flags & VG_LONG                ? &host->longs
                    : rq->moved                    ? &host->scans
                    : flags & (VG_LANE | VG_LOCAL) ? &host->reads
@@ -415,7 +413,6 @@ static int init_host(struct vg_host *host, const struct vg_host_config *from,
     host->lease = vg_lease_new();
     host->inventory = vg_inventory_new();
     host->check = vg_check_new(host);
-    host->marks = vg_marks_new(host);
     vg_lane_init(&host->calls, (unsigned int)config->pool_size,
                  (unsigned int)config->queue_size);
     vg_lane_init(&host->reads, LANE_THREADS, (unsigned int)config->queue_size);
@@ -432,9 +429,7 @@ static int init_host(struct vg_host *host, const struct vg_host_config *from,
         lanes[i]->data = host;
         lanes[i]->paused = true; /* until the first connection is there, or is not */
     }
-    return host->name && host->lease && host->inventory && host->check && host->marks
-               ? 0
-               : -1;
+    return host->name && host->lease && host->inventory && host->check ? 0 : -1;
 }
 
 int vg_hosts_start(const struct vg_config *config)
@@ -493,7 +488,6 @@ static void free_host(struct vg_host *host)
 {
     vg_lease_free(host->lease);
     vg_check_free(host->check);
-    vg_marks_free(host->marks);
     vg_inventory_free(host->inventory);
     vg_error_clear(&host->error);
     vg_host_facts_unref(host->facts);

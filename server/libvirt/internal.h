@@ -29,7 +29,6 @@ struct vg_host {
     pthread_t keeper;
     struct vg_inventory *inventory; /* has a lock of its own */
     struct vg_check *check;         /* that it is right */
-    struct vg_marks *marks;         /* of its domains, asked for together */
 
     pthread_mutex_t lock;
     pthread_cond_t wake;

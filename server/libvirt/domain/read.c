@@ -6,7 +6,6 @@
 
 #include "server/base/digits.h"
 #include "server/core/request.h"
-#include "server/libvirt/marks.h"
 #include "server/libvirt/domain/cache.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/host.h"
@@ -347,8 +346,6 @@ int vg_domain_write(struct vg_request *rq, struct vg_json *w, const char *key,
     struct vg_view v = vg_view_of(dom);
     bool recalled = !vg_view_is_brief(fields) && vg_recall_view(rq, &v);
 
-    if (fields & VG_INFO_FIELDS) /* the call that fails where the domain is gone */
-        vg_marks_read(rq, &v, fields);
     int rc = vg_view_read(&v, fields, vg_conn_in_process(rq));
     if (rc < 0) {
         vg_error_set_virt(vg_request_error(rq));
