@@ -8,7 +8,6 @@
 #include "server/base/list.h"
 #include "server/core/operation.h"
 #include "server/base/thread.h"
-#include "server/libvirt/conn.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
 #include "virtgate/metrics.h"
@@ -218,11 +217,11 @@ static bool give_back(struct vg_lane *lane, struct vg_job *job)
 /* False: this thread is not to go on. */
 static bool run_job(struct vg_lane *lane, struct vg_job *job, struct vg_lease *lease)
 {
-    atomic_store(&lease->cut_at_ns, job->deadline_ns);
+    lane->leases->limit(lease, job->deadline_ns);
     job->leader->call_until_ns = job->deadline_ns; /* others may wait longer than it */
     struct vg_reply reply = lane->run(lane->data, lease, job->leader);
     bool late = vg_now_ns() >= job->deadline_ns;
-    atomic_store(&lease->cut_at_ns, 0);
+    lane->leases->limit(lease, 0);
 
     pthread_mutex_lock(&lane->lock);
     vg_list_remove(job);
@@ -270,11 +269,11 @@ static struct vg_job *wait_for_job(struct vg_lane *lane)
 }
 
 /* Without memory for it, again a little later: until then deadlines answer. */
-static struct vg_lease *make_lease(void)
+static struct vg_lease *make_lease(const struct vg_lane_leases *leases)
 {
     const struct timespec pause = {.tv_nsec = 10000000};
     struct vg_lease *lease;
-    while (!(lease = vg_lease_new()))
+    while (!(lease = leases->make()))
         nanosleep(&pause, NULL);
     return lease;
 }
@@ -282,7 +281,7 @@ static struct vg_lease *make_lease(void)
 static void *worker_main(void *data)
 {
     struct vg_lane *lane = data;
-    struct vg_lease *lease = make_lease();
+    struct vg_lease *lease = make_lease(lane->leases);
 
     pthread_mutex_lock(&lane->lock);
     struct vg_job *job;
@@ -298,7 +297,7 @@ static void *worker_main(void *data)
     lane->leaving++;
     pthread_mutex_unlock(&lane->lock);
 
-    vg_lease_free(lease);
+    lane->leases->free(lease);
     pthread_mutex_lock(&lane->lock);
     lane->leaving--;
     pthread_cond_broadcast(&lane->wake);
@@ -495,7 +494,7 @@ static void take_running(struct vg_lane *lane, struct vg_job *given_up)
             take_waiters(job, given_up);
         else if (!job->leader->watched)
             continue;
-        atomic_store(&job->lease->cut_at_ns, 1); /* the watchdog's next turn */
+        lane->leases->limit(job->lease, 1); /* the watchdog's next turn */
     }
 }
 

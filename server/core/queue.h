@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Lanes: a bounded queue of requests and a few threads that run them, started when needed
- * and gone when idle. Knows nothing of libvirt but that each thread has a lease.
+ * and gone when idle. Knows nothing of libvirt but that each thread has a lease, which
+ * others make and free.
  */
 #pragma once
 
@@ -15,6 +16,14 @@ struct vg_job;
 /* How many calls may be in flight for one domain: a hung guest takes no more threads. */
 #define VG_CALLS_PER_OBJECT 2
 #define VG_STUCK_OBJECTS    16
+
+/* What a lane does with the lease of a thread of its own. */
+struct vg_lane_leases {
+    struct vg_lease *(*make)(void); /* NULL: out of memory */
+    void (*free)(struct vg_lease *lease);
+    /* The call that is made on it is cut then; 0: never. Any thread. */
+    void (*limit)(struct vg_lease *lease, int64_t at_ns);
+};
 
 struct vg_lane {
     pthread_mutex_t lock;
@@ -42,6 +51,7 @@ struct vg_lane {
     /* Where a read goes that turns out not to belong here (vg_move()); NULL: none. */
     struct vg_lane *wider;
 
+    const struct vg_lane_leases *leases;
     /* Runs one request on the thread's lease. */
     struct vg_reply (*run)(void *data, struct vg_lease *lease, struct vg_request *rq);
     void *data;

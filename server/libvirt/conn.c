@@ -7,7 +7,6 @@
 #include "server/base/list.h"
 #include "server/base/redact.h"
 #include "server/core/request.h"
-#include "server/libvirt/domain/cache.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/log.h"
 
@@ -50,6 +49,17 @@ void vg_lease_free(struct vg_lease *lease)
     pthread_mutex_destroy(&lease->lock);
     free(lease);
 }
+
+static void limit_lease(struct vg_lease *lease, int64_t at_ns)
+{
+    atomic_store(&lease->cut_at_ns, at_ns);
+}
+
+const struct vg_lane_leases vg_leases = {
+    .make = vg_lease_new,
+    .free = vg_lease_free,
+    .limit = limit_lease,
+};
 
 void vg_lease_note_socket(int fd)
 {
@@ -181,7 +191,9 @@ void vg_lease_share(struct vg_lease *lease, virConnectPtr conn)
 void vg_lease_close(struct vg_lease *lease)
 {
     vg_lease_cut(lease);
-    vg_recall_free(vg_take(&lease->recall)); /* its handles hold the connection open */
+    if (lease->cache.free) /* its handles hold the connection open */
+        lease->cache.free(lease->cache.data);
+    lease->cache = (struct vg_attachment){0};
     if (lease->conn)
         virConnectClose(lease->conn);
     lease->conn = NULL;

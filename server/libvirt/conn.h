@@ -11,10 +11,16 @@
 #include <libvirt/libvirt.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include "server/core/queue.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
-struct vg_recall;
+/* What else is of a connection, and goes before it is closed. */
+struct vg_attachment {
+    void *data;
+    void (*free)(void *data);
+};
 
 struct vg_lease {
     virConnectPtr conn; /* NULL: closed */
@@ -30,10 +36,13 @@ struct vg_lease {
     int fds[4];
     unsigned int n_fds;
 
-    struct vg_recall *recall; /* what it remembers of domains; owned, may be NULL */
+    struct vg_attachment cache; /* what it remembers of objects; owned, may be empty */
 
     struct vg_lease *next, **link; /* list of all, for the watchdog */
 };
+
+/* For the threads of lanes. */
+extern const struct vg_lane_leases vg_leases;
 
 struct vg_lease *vg_lease_new(void);
 /* Closes the connection, too. May block until the watchdog cuts it: worker threads only.

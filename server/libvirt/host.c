@@ -14,7 +14,6 @@
 #include "server/libvirt/check.h"
 #include "server/libvirt/explain.h"
 #include "server/libvirt/internal.h"
-#include "server/libvirt/domain/cache.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
 
@@ -33,11 +32,17 @@ static size_t n_hosts;
 
 /* ---- running a request ------------------------------------------------------------- */
 
+bool vg_host_memory_failed(const struct vg_request *rq)
+{
+    return rq->recalled && !rq->fresh &&
+           (rq->contradicted || vg_error_is_virt(&rq->error, VIR_ERR_NO_DOMAIN));
+}
+
 /* A read whose connection broke is asked once more on a new one, one that relied on what
  * proved wrong without that; a change never is. */
 static bool may_retry(const struct vg_request *rq, const struct vg_reply *reply)
 {
-    return (reply->transport_failed || vg_recall_failed(rq)) &&
+    return (reply->transport_failed || vg_host_memory_failed(rq)) &&
            vg_route_is_read(rq->route) && vg_now_ns() < rq->call_until_ns;
 }
 
@@ -426,6 +431,7 @@ static int init_host(struct vg_host *host, const struct vg_host_config *from,
     list_lanes(host, lanes);
     for (size_t i = 0; i < N_LANES; i++) {
         lanes[i]->run = run_request;
+        lanes[i]->leases = &vg_leases;
         lanes[i]->data = host;
         lanes[i]->paused = true; /* until the first connection is there, or is not */
     }

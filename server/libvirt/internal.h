@@ -94,3 +94,7 @@ void vg_error_copy(struct vg_error *to, const struct vg_error *from);
 
 /* Accepts NULL. */
 struct vg_host_facts *vg_host_facts_ref(struct vg_host_facts *facts);
+
+/* Whether a read is to be asked for anew: what was remembered of its object proved wrong.
+ */
+bool vg_host_memory_failed(const struct vg_request *rq);

@@ -80,7 +80,7 @@ def fetch(url, accept=None):
 def families_in_sources():
     """Every family that the gateway may write, by the tables in its sources."""
     names = set()
-    for path in ("server/core/metrics.c", "server/libvirt/metrics.c", "routes/gateway/metrics.c"):
+    for path in ("server/core/metrics.c", "server/libvirt/domain/metrics.c", "routes/gateway/metrics.c"):
         names |= set(re.findall(r'"((?:virtgate|libvirt|process)_[a-z0-9_]+)"',
                                 (ROOT / path).read_text()))
     return names

@@ -55,8 +55,9 @@ static void free_entry(struct vg_slot *slot)
     free(e);
 }
 
-void vg_recall_free(struct vg_recall *recall)
+static void free_recall(void *data)
 {
+    struct vg_recall *recall = data;
     if (!recall)
         return;
     for (size_t i = 0; i < VG_SLOTS; i++)
@@ -72,9 +73,10 @@ static struct vg_recall *recall_of(const struct vg_request *rq)
 
     if (!rq->reading.generation || !lease || lease->in_process)
         return NULL;
-    if (!lease->recall)
-        lease->recall = calloc(1, sizeof(*lease->recall));
-    return lease->recall; /* without memory nothing is remembered */
+    if (!lease->cache.data)
+        lease->cache = (struct vg_attachment){.data = calloc(1, sizeof(struct vg_recall)),
+                                              .free = free_recall};
+    return lease->cache.data; /* without memory nothing is remembered */
 }
 
 static bool holds(const struct vg_request *rq, const struct vg_reading *reading)
@@ -243,9 +245,3 @@ void vg_recall_keep_persistent(struct vg_request *rq, const struct vg_view *view
 }
 
 /* ---- the check --------------------------------------------------------------------- */
-
-bool vg_recall_failed(const struct vg_request *rq)
-{
-    return rq->recalled && !rq->fresh &&
-           (rq->contradicted || vg_error_is_virt(&rq->error, VIR_ERR_NO_DOMAIN));
-}

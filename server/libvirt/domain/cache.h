@@ -15,9 +15,6 @@
 
 struct vg_recall;
 
-/* Before the connection is closed: handles hold it open. NULL is accepted. */
-void vg_recall_free(struct vg_recall *recall);
-
 /* The domain that the path names so; counted. NULL: not remembered. */
 virDomainPtr vg_recall_domain(struct vg_request *rq, const char *segment);
 void vg_recall_keep_domain(struct vg_request *rq, const char *segment, virDomainPtr dom);
@@ -33,6 +30,3 @@ bool vg_recall_is_current(const struct vg_request *rq);
 bool vg_recall_persistent(struct vg_request *rq, struct vg_view *views, size_t n);
 void vg_recall_keep_persistent(struct vg_request *rq, const struct vg_view *views,
                                size_t n);
-
-/* Whether the read is to be asked for anew: what was remembered proved wrong. */
-bool vg_recall_failed(const struct vg_request *rq);

@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "server/core/queue.h"
+#include "server/libvirt/conn.h"
 #include "virtgate/cleanup.h"
 
 #define SECOND_NS  ((int64_t)1000000000)
@@ -91,6 +92,7 @@ static inline struct bench *open_bench(unsigned int threads, unsigned int max_wa
     pthread_mutex_init(&b->lock, NULL);
     pthread_cond_init(&b->wake, NULL);
     vg_lane_init(&b->lane, threads, max_waiting);
+    b->lane.leases = &vg_leases;
     b->lane.run = run;
     b->lane.data = b;
     return b;

@@ -80,8 +80,10 @@ static void test_threshold(void **state)
     static struct vg_host mine = {.name = name, .state = VG_HOST_UP};
     struct vg_lane *lanes[] = {&mine.calls, &mine.reads, &mine.scans, &mine.longs,
                                &mine.agents};
-    for (size_t i = 0; i < sizeof(lanes) / sizeof(lanes[0]); i++)
+    for (size_t i = 0; i < sizeof(lanes) / sizeof(lanes[0]); i++) {
         vg_lane_init(lanes[i], 1, 1);
+        lanes[i]->leases = &vg_leases;
+    }
     pthread_mutex_init(&mine.lock, NULL);
     vg_cond_init(&mine.wake);
     mine.inventory = vg_inventory_new();

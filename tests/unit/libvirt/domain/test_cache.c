@@ -164,21 +164,21 @@ static void test_failed(void **state)
 {
     (void)state;
     auto_read rq = read_of("/domains/test");
-    assert_false(vg_recall_failed(rq));
+    assert_false(vg_host_memory_failed(rq));
     rq->contradicted = true; /* by what? it relied on nothing */
-    assert_false(vg_recall_failed(rq));
+    assert_false(vg_host_memory_failed(rq));
     rq->recalled = true;
-    assert_true(vg_recall_failed(rq));
+    assert_true(vg_host_memory_failed(rq));
     rq->fresh = true; /* it was asked for anew already */
-    assert_false(vg_recall_failed(rq));
+    assert_false(vg_host_memory_failed(rq));
     rq->fresh = rq->contradicted = false;
-    assert_false(vg_recall_failed(rq));
+    assert_false(vg_host_memory_failed(rq));
     vg_autoptr(virDomain) none = virDomainLookupByName(conn, "nosuch");
     assert_null(none);
     vg_error_set_virt(&rq->error);
-    assert_true(vg_recall_failed(rq));
+    assert_true(vg_host_memory_failed(rq));
     rq->recalled = false;
-    assert_false(vg_recall_failed(rq));
+    assert_false(vg_host_memory_failed(rq));
 }
 
 static void test_persistent(void **state)
@@ -227,8 +227,9 @@ static void test_in_process(void **state)
 static int begin(void **state)
 {
     (void)state;
-    vg_recall_free(lease.recall);
-    lease.recall = NULL;
+    if (lease.cache.free)
+        lease.cache.free(lease.cache.data);
+    lease.cache = (struct vg_attachment){0};
     vg_inventory_touch(host.inventory);
     return 0;
 }
