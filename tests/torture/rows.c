@@ -80,7 +80,7 @@ const struct row torture_rows[] = {
     {"PUT", "/domains/test/xml", XML_TYPE, "<domain type='test'><name>test</name><uuid>" TEST_UUID "</uuid><memory>8192</memory><os><type>hvm</type></os></domain>", 200, .volatile_body = true},
     {"PATCH", "/domains/test", "Content-Type: application/merge-patch+json\r\nIf-Match: *\r\n", "{\"domain\": {\"title\": \"t\"}}", 200, .volatile_body = true},
     {"PUT", "/domains/test", JSON_TYPE, "{\"domain\": {\"@type\": \"test\", \"name\": \"test\", \"uuid\": \"" TEST_UUID "\", \"memory\": 8192, \"os\": {\"type\": \"hvm\"}}}", 200, .volatile_body = true},
-    {"POST", "/domains?dryRun=true", JSON_TYPE, "{\"name\": \"new\", \"memoryMiB\": 8, \"disks\": [{\"path\": \"/a\"}], \"interfaces\": [{\"network\": \"default\"}], \"graphics\": \"vnc\"}", 200},
+    {"POST", "/domains?dryRun=true", JSON_TYPE, "{\"name\": \"new\", \"memoryMiB\": 8, \"disks\": [{\"path\": \"/a\", \"format\": \"raw\"}], \"interfaces\": [{\"network\": \"default\"}], \"graphics\": \"vnc\"}", 200},
     {"DELETE", "/domains/test", NULL, NULL, 204, .before = {"POST /domains/test/destroy", "DEFINE test"}},
     {"POST", "/domains/test/start", JSON_TYPE, "{\"flags\": []}", 204, .before = {"POST /domains/test/destroy"}},
     {"POST", "/domains/test/shutdown", NULL, NULL, 202, .before = {"POST /domains/test/start"}},
