@@ -66,7 +66,25 @@ ROUTES_NEVER = r"pthread|threads\.h|sys/socket|netinet/|poll|sys/epoll"
 # (includer, included): why it is so today.
 KNOWN: dict[tuple[str, str], str] = {}
 # Circles of calls: the files of each, and why it is there.
-KNOWN_CIRCLES: list[tuple[set[str], str]] = []
+KNOWN_CIRCLES: list[tuple[set[str], str]] = [
+    ({f"server/core/{name}.c" for name in (
+        "access answer_cache args args_text entity_tag event_reply idempotency operation "
+        "operation_job operation_json precondition queue reply request").split()} |
+     {f"server/libvirt/{name}.c" for name in (
+         "check cpumap event event_domain explain host job lease monitor operation").split()} |
+     {f"server/libvirt/domain/{name}.c" for name in "cache device lookup read".split()} |
+     {"server/xml/document.c", "server/xml/limits.c"},
+     "a request ends operations and idempotency keys itself: to become hooks"),
+    ({f"server/http/{name}.c" for name in (
+        "auth conn event listen response server session websocket").split()},
+     "libmicrohttpd's callbacks are named where it is started"),
+    ({"server/http/negotiate.c", "server/http/request.c"},
+     "the limit of a body depends on its type"),
+    ({f"server/config/{name}.c" for name in "check file origin read".split()},
+     "what options have in common is to become option.c"),
+    ({"routes/gateway/ticket.c", "routes/routes.c", "server/app.c", "server/ticket.c"},
+     "a ticket's path is routed as a request would be"),
+]
 
 
 def folder_of(file: str) -> str:
@@ -189,12 +207,14 @@ def describe(circle: set[str], graph: Graph) -> list[str]:
             for other, what in graph[file].items() if other in circle]
 
 
-def circle_faults(graph: Graph) -> list[str]:
+def circle_faults(graph: Graph, known: list[tuple[set[str], str]]) -> list[str]:
     faults = []
-    for circle in circles_of(graph):
-        if not any(circle <= known for known, _ in KNOWN_CIRCLES):
+    circles = circles_of(graph)
+    for circle in circles:
+        if not any(circle <= files for files, _ in known):
             faults += [f"a circle of {len(circle)} files:"] + describe(circle, graph)
-    return faults
+    return faults + [f"no circle is left of: {', '.join(sorted(files))}" for files, _ in known
+                     if not any(circle <= files for circle in circles)]
 
 
 def main() -> int:
@@ -205,8 +225,8 @@ def main() -> int:
         report.check(f"{folder_of(file)}: {file}", layer_faults(file, used))
     report.check("what is known to break a layer still does",
                  [f"{a} no longer includes {b}" for a, b in KNOWN if (a, b) not in used])
-    report.check("no circle of includes", circle_faults(includes_graph(files)))
-    report.check("no circle of calls", circle_faults(calls_graph(files)))
+    report.check("no circle of includes", circle_faults(includes_graph(files), []))
+    report.check("no circle of calls", circle_faults(calls_graph(files), KNOWN_CIRCLES))
     return report.finish()
 
 
