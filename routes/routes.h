@@ -1,47 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * All route tables, one line a file.
+ * All route tables, by what follows vg_routes_ in their names: a new file adds its own
+ * here.
  */
 #pragma once
 
 #include "virtgate/route.h"
 
-extern const struct vg_route vg_routes_system[];
-extern const struct vg_route vg_routes_docs[];
-extern const struct vg_route vg_routes_host[];
-extern const struct vg_route vg_routes_metrics[];
-extern const struct vg_route vg_routes_connection[];
-extern const struct vg_route vg_routes_domain[];
-extern const struct vg_route vg_routes_domain_config[];
-extern const struct vg_route vg_routes_domain_create[];
-extern const struct vg_route vg_routes_domain_power[];
-extern const struct vg_route vg_routes_domain_agent[];
-extern const struct vg_route vg_routes_domain_agent_users[];
-extern const struct vg_route vg_routes_domain_input[];
-extern const struct vg_route vg_routes_domain_monitor[];
-extern const struct vg_route vg_routes_domain_screenshot[];
-extern const struct vg_route vg_routes_domain_console[];
-extern const struct vg_route vg_routes_domain_device[];
-extern const struct vg_route vg_routes_domain_disk[];
-extern const struct vg_route vg_routes_domain_blockjob[];
-extern const struct vg_route vg_routes_domain_peek[];
-extern const struct vg_route vg_routes_domain_interface[];
-extern const struct vg_route vg_routes_domain_stats[];
-extern const struct vg_route vg_routes_event[];
-extern const struct vg_route vg_routes_domain_save[];
-extern const struct vg_route vg_routes_domain_job[];
-extern const struct vg_route vg_routes_domain_migration[];
-extern const struct vg_route vg_routes_domain_snapshot[];
-extern const struct vg_route vg_routes_domain_checkpoint[];
-extern const struct vg_route vg_routes_domain_backup[];
-extern const struct vg_route vg_routes_operation[];
-extern const struct vg_route vg_routes_ticket[];
-extern const struct vg_route vg_routes_domain_vcpu[];
-extern const struct vg_route vg_routes_domain_cpu_stats[];
-extern const struct vg_route vg_routes_domain_iothread[];
-extern const struct vg_route vg_routes_domain_memory[];
-extern const struct vg_route vg_routes_domain_tuning[];
-extern const struct vg_route vg_routes_domain_metadata[];
-extern const struct vg_route vg_routes_domain_security[];
-extern const struct vg_route vg_routes_domain_guest_info[];
-extern const struct vg_route vg_routes_domain_control[];
+/* clang-format off */
+#define VG_ROUTE_TABLES(X) \
+    X(system) X(docs) X(host) X(metrics) X(connection) X(domain) X(domain_config) \
+    X(domain_create) X(domain_power) X(domain_agent) X(domain_agent_users) \
+    X(domain_input) X(domain_monitor) X(domain_screenshot) X(domain_console) \
+    X(domain_device) X(domain_disk) X(domain_blockjob) X(domain_peek) \
+    X(domain_interface) X(domain_stats) X(domain_vcpu) X(domain_cpu_stats) \
+    X(domain_iothread) X(domain_memory) X(domain_tuning) X(domain_metadata) \
+    X(domain_security) X(domain_guest_info) X(domain_control) X(event) X(domain_save) \
+    X(domain_job) X(domain_migration) X(domain_snapshot) X(domain_checkpoint) \
+    X(domain_backup) X(operation) X(ticket)
+/* clang-format on */
+
+#define VG_DECLARE_TABLE(name) extern const struct vg_route vg_routes_##name[];
+VG_ROUTE_TABLES(VG_DECLARE_TABLE)
