@@ -86,6 +86,8 @@ const char *vg_xml_namespace_fault(const char *prefix, const char *uri)
         return "the URI of a namespace is not empty";
     if (strpbrk(uri, "&<\t\n\r")) /* libxml2 writes these as they are; libvirt, too */
         return "the URI of a namespace holds no '&', '<', tab or line end";
+    if (strchr(uri, '"') && strchr(uri, '\'')) /* written with an '&' */
+        return "the URI of a namespace holds no quotes of both kinds";
     if (strcmp(uri, "http://www.w3.org/2000/xmlns/") == 0 ||
         strcmp(uri, "http://www.w3.org/XML/1998/namespace") == 0)
         return "XML keeps this namespace for itself";

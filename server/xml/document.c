@@ -37,6 +37,46 @@ const char *vg_xml_attribute(const xmlNode *node, const char *name)
     return NULL;
 }
 
+const xmlNode *vg_xml_next(const xmlNode *node)
+{
+    if (node->children)
+        return node->children;
+    while (node && !node->next)
+        node = node->parent;
+    return node ? node->next : NULL;
+}
+
+/* A colon that is left in a name belongs to a prefix that nothing declares. */
+const char *vg_xml_lost_name(const xmlNode *node)
+{
+    if (node->type != XML_ELEMENT_NODE)
+        return NULL;
+    if (strchr((const char *)node->name, ':'))
+        return (const char *)node->name;
+    for (const xmlAttr *a = node->properties; a; a = a->next)
+        if (strchr((const char *)a->name, ':'))
+            return (const char *)a->name;
+    return NULL;
+}
+
+/* libvirt passes over <qemu:commandline> without its namespace, and gives a part of
+ * metadata another name. */
+static int check_prefixes(const xmlDoc *doc, struct vg_error *reterr)
+{
+    for (const xmlNode *n = xmlDocGetRootElement(doc); n; n = vg_xml_next(n)) {
+        const char *name = vg_xml_lost_name(n);
+        if (!name)
+            continue;
+        int prefix = (int)strcspn(name, ":");
+        vg_error_set(reterr, VG_E_INVALID_VALUE,
+                     "The XML has '%.100s', whose prefix nothing declares; "
+                     "xmlns:%.*s='URI' does",
+                     name, prefix < 100 ? prefix : 100, name);
+        return -1;
+    }
+    return 0;
+}
+
 /* What is not well-formed passes: what is wrong with it is libvirt's to say. */
 static int inspect(struct vg_request *rq, const char *xml, size_t n)
 {
@@ -44,7 +84,10 @@ static int inspect(struct vg_request *rq, const char *xml, size_t n)
     if (vg_xml_guard(xml, n, &rq->error) < 0)
         return -1;
     vg_auto_doc doc = vg_xml_parse(xml);
-    return doc ? vg_xml_limits(doc, &rq->error) : 0;
+    return !doc || (check_prefixes(doc, &rq->error) == 0 &&
+                    vg_xml_limits(doc, &rq->error) == 0)
+               ? 0
+               : -1;
 }
 
 const char *vg_xml_argument(struct vg_request *rq, const char *key, const char *given)

@@ -241,34 +241,15 @@ static json_t *make_element(const xmlNode *e)
 
 /* ---- documents --------------------------------------------------------------------- */
 
-/* A colon that is left in a name belongs to a prefix that nothing declares. */
-static bool has_lost_prefix(const xmlNode *n)
-{
-    if (n->type != XML_ELEMENT_NODE)
-        return false;
-    bool lost = strchr((const char *)n->name, ':');
-    for (const xmlAttr *a = n->properties; a && !lost; a = a->next)
-        lost = strchr((const char *)a->name, ':');
-    return lost;
-}
-
 /* What there is no JSON form of; NULL: there is one. An entity's reference stands for
  * what this parser did not read. */
 static const char *find_fault(const xmlDoc *doc)
 {
-    const xmlNode *n = (const xmlNode *)doc;
-    while (n) {
+    for (const xmlNode *n = (const xmlNode *)doc; n; n = vg_xml_next(n)) {
         if (n->type == XML_ENTITY_REF_NODE || n->type == XML_DTD_NODE)
             return "a document type or an entity";
-        if (has_lost_prefix(n))
+        if (vg_xml_lost_name(n))
             return "a prefix of no namespace";
-        if (n->children) {
-            n = n->children;
-            continue;
-        }
-        while (n && !n->next)
-            n = n->parent;
-        n = n ? n->next : NULL;
     }
     return NULL;
 }

@@ -50,6 +50,14 @@ const xmlNode *vg_xml_child(const xmlNode *node, const char *name);
 /* An attribute's value; NULL without it, or without a node. Borrowed. */
 const char *vg_xml_attribute(const xmlNode *node, const char *name);
 
+/* What follows in the document: a node's first child, else what comes after the node.
+ * NULL: it was the last. */
+const xmlNode *vg_xml_next(const xmlNode *node);
+
+/* The element's name, or one of its attributes', whose prefix nothing declares; NULL: all
+ * are declared, or it is no element. Borrowed. */
+const char *vg_xml_lost_name(const xmlNode *node);
+
 /* Whether libxml2 had no memory since xmlResetLastError(): it goes on with less. */
 static inline bool vg_xml_lost_memory(void)
 {

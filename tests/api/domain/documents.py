@@ -4,7 +4,7 @@
 
 Sizes as XML and in JSON at their edges and by --max-document-bytes, elements and attributes at
 theirs; guests of 900 disks and of 10,000 elements, read as JSON and written back; Python's own
-XML declaration; empty bodies.
+XML declaration; empty bodies; prefixes without a namespace.
 """
 import json
 import sys
@@ -148,6 +148,26 @@ def empty(client):
     check(client.get("/domains/test/snapshots")[2]["snapshots"] == [], "no snapshot was made")
 
 
+def undeclared(client):
+    """A prefix that nothing declares has no JSON form: what is refused there is refused here."""
+    media = {"Content-Type": "application/xml"}
+    for method, path in (("POST", "/domains"), ("PUT", "/domains/test/xml"),
+                         ("POST", "/domains/test/devices"), ("PUT", "/domains/test/devices"),
+                         ("POST", "/domains/test/devices/detach"),
+                         ("POST", "/domains/test/snapshots"), ("POST", "/domains/test/checkpoints"),
+                         ("POST", "/domains/test/backup")):
+        for xml in (document("lost", "<q:a/>"), document("lost", "<devices q:a=''/>"),
+                    document("lost", "<metadata><p:a xmlns:p='urn:p'/><p:b/></metadata>")):
+            status, _, answer = client.send(method, path, xml.encode(), media)
+            check(status == 400 and b"xmlns:" in answer, f"{method} {path}: {xml} is {status}",
+                  answer)
+    check(client.get("/domains/lost")[0] == 404, "no domain was made")
+    fine = document("found", "<metadata><p:a xmlns:p='urn:p' xml:space='default'><p:b/></p:a>"
+                    "</metadata>")
+    post(client, fine, "declared prefixes", 201)
+    take_back(client, "found", "declared prefixes")
+
+
 gateway = Gateway("test:///default")
 first = Client(gateway.port)
 large(first)
@@ -155,6 +175,7 @@ sizes(first, XML_MAX)
 others(first)
 declared(first)
 empty(first)
+undeclared(first)
 gateway.stop()
 gateway = Gateway("test:///default", "--max-document-bytes", "100000")
 sizes(Client(gateway.port), 100000)

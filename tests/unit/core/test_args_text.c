@@ -154,7 +154,8 @@ static void test_namespaces(void **state)
     (void)state;
     assert_null(vg_xml_namespace_fault("p", "http://virtgate.example/a"));
     assert_null(vg_xml_namespace_fault(NULL, ""));
-    assert_null(vg_xml_namespace_fault("p-1.\xC3\xBC", "urn:a'\"> "));
+    assert_null(vg_xml_namespace_fault("p-1.\xC3\xBC", "urn:a'> "));
+    assert_null(vg_xml_namespace_fault("p", "urn:\"> "));
     const char *const keys[] = {"", "1", "-a", "a b", "a:b", "xml", "xmlns", "<", "a/"};
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
         assert_non_null(vg_xml_namespace_fault(keys[i], "u"));
@@ -163,6 +164,7 @@ static void test_namespaces(void **state)
                                 "a<b",
                                 "a\tb",
                                 "a\nb",
+                                "'a\"b",
                                 "http://www.w3.org/2000/xmlns/",
                                 "http://www.w3.org/XML/1998/namespace"};
     for (size_t i = 0; i < sizeof(uris) / sizeof(uris[0]); i++)
