@@ -464,10 +464,10 @@ int vg_hosts_start(const struct vg_config *config)
 /* Before anything is waited for: what cannot be cut holds up nobody's answer. */
 static void close_lanes(struct vg_host *host)
 {
-    vg_lane_close(&host->calls);
-    vg_lane_close(&host->reads);
-    vg_lane_close(&host->scans);
-    vg_lane_close(&host->longs);
+    struct vg_lane *lanes[N_LANES];
+    list_lanes(host, lanes);
+    for (size_t i = 0; i < N_LANES; i++)
+        vg_lane_close(lanes[i]);
 }
 
 void vg_hosts_stop(void)

@@ -71,15 +71,37 @@ def test_unopened_pipe():
         end(gateway.process, "exit while the log's file cannot be opened")
 
 
+def ask(port, method, path):
+    s = socket.create_connection(("127.0.0.1", port), 30)
+    length = "Content-Length: 0\r\n" if method == "POST" else ""
+    s.sendall(f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n{length}\r\n".encode())
+    return s
+
+
 def test_endless_call():
-    """A driver in the gateway's own process cannot be cut: it opens a pipe for ever."""
+    """A driver in the gateway's own process cannot be cut: it opens a pipe for ever. All that
+    waits for it, and for the hosts after it, is answered: each kind of worker has a queue."""
+    kinds = (("GET", "/domains"), ("POST", "/domains/test/suspend"),
+             ("POST", "/domains/test/agent/fs-freeze"), ("GET", "/domains/test/hostname"),
+             ("POST", "/domains/test/managed-save"))
     with tempfile.TemporaryDirectory(prefix="vg-test-") as folder:
         os.mkfifo(f"{folder}/node.xml")
-        process, port = start("--drain-seconds", "2", "--allow-unsafe-uri",
-                              uri=f"test://{folder}/node.xml")
+        uri = f"test://{folder}/node.xml"
+        process, port = start("--drain-seconds", "2", "--allow-unsafe-uri", "--host", f"b={uri}",
+                              uri=uri)
         status = Client(port).send("GET", "/health/live")[0]
         check(status == 200, "alive while a call never returns", status)
+        waiting = [(method, path, ask(port, method, path)) for method, rest in kinds
+                   for path in (rest, f"/hosts/b{rest}")]
+        check(Client(port).send("GET", "/health/live")[0] == 200, "alive while requests wait")
         end(process, "exit while a call never returns")
+        for method, path, s in waiting:
+            try:
+                data = s.recv(65536)
+            except OSError as e:
+                data = str(e).encode()
+            check(data.startswith(b"HTTP/1.1 503 "), f"{method} {path} is answered", data)
+            s.close()
         process.stderr.close()
 
 
