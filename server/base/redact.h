@@ -10,3 +10,11 @@
  * in upper or lower case, percent-encoded or not. Owned by the caller; NULL when the text
  * is NULL, or out of memory. Any thread. */
 char *vg_redact(const char *text);
+
+/* From here on vg_redact() hides those of the URI's secrets that are paths wherever they
+ * stand: ssh names the file of `keyfile` in a message without a URI. Only while no other
+ * thread runs vg_redact(). -1: out of memory. */
+int vg_redact_learn(const char *uri);
+
+/* Forgets what was learned. As vg_redact_learn(). */
+void vg_redact_forget(void);

@@ -444,7 +444,9 @@ int vg_hosts_start(const struct vg_config *config)
     if (!hosts)
         return -1;
     for (size_t i = 0; i < config->hosts.n; i++) {
-        if (init_host(&hosts[i], &config->hosts.v[i], config) < 0)
+        const char *uri = config->hosts.v[i].uri;
+        if ((uri && vg_redact_learn(uri) < 0) ||
+            init_host(&hosts[i], &config->hosts.v[i], config) < 0)
             return -1;
         n_hosts++;
         if (vg_host_names_add(hosts[i].name) < 0)
@@ -510,4 +512,5 @@ void vg_hosts_free(void)
     free(hosts);
     hosts = NULL;
     n_hosts = 0;
+    vg_redact_forget();
 }

@@ -98,5 +98,7 @@ int main(void)
     /* drivers that nobody has: libvirt quotes the URI */
     test_secret("nosuch://user:hunter2@h/?password=hunter2", NULL, 0);
     test_secret("qemu+nosuch://user:hunter2@h/?keyfile=hunter2", NULL, 0);
+    /* ssh names the file */
+    test_secret("qemu+ssh://127.0.0.1:1/system?keyfile=/x/%68unter2", NULL, 0);
     return checks_report();
 }

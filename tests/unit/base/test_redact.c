@@ -63,6 +63,33 @@ static void test_texts(void **state)
     }
 }
 
+/* A value that a message names without its URI, as ssh does. */
+static void test_known(void **state)
+{
+    (void)state;
+    assert_int_equal(vg_redact_learn("qemu+ssh://u:hunter2@h/?socket=/run/a"), 0);
+    assert_int_equal(vg_redact_learn("x://h/?a=1&KeyFile=/root/%73shk;passwd=/ab"), 0);
+    const struct {
+        const char *text, *want;
+    } known[] = {
+        {"Identity file /root/sshk not accessible: /run/a",
+         "Identity file *** not accessible: /run/a"},
+        {"/root/sshk/root/sshk2", "******2"},
+        {"hunter2 /ab", "hunter2 /ab"}, /* a word, a path of everybody's */
+        {"x://u:s3cret@h/?keyfile=/root/sshk", "x://u:***@h/?keyfile=***"},
+        {"", ""},
+    };
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        char *got = vg_redact(known[i].text);
+        assert_string_equal(got, known[i].want);
+        free(got);
+    }
+    vg_redact_forget();
+    char *got = vg_redact("/root/sshk");
+    assert_string_equal(got, "/root/sshk");
+    free(got);
+}
+
 /* libvirt's message and its parts, and the gateway's own. */
 static void test_errors(void **state)
 {
@@ -96,6 +123,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_known),
         cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
