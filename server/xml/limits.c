@@ -54,6 +54,13 @@ static bool is_beyond(const char *text, unsigned long max)
     return errno || *text == '-' || decimal > max || any > max;
 }
 
+/* As libvirt reads it: the first of that name, in whichever namespace. NULL: none. */
+static const char *attribute_of(const xmlNode *e, const char *name)
+{
+    const xmlAttr *a = xmlHasProp(e, VG_XML(name));
+    return !a ? NULL : a->children ? (const char *)a->children->content : "";
+}
+
 static int check_limit(const xmlNode *e, const struct limit *l, struct vg_error *reterr)
 {
     const char *parent = e->parent && e->parent->type == XML_ELEMENT_NODE
@@ -63,15 +70,14 @@ static int check_limit(const xmlNode *e, const struct limit *l, struct vg_error 
         (l->parent && strcmp(parent, l->parent) != 0))
         return 0;
     vg_auto_xml_text text = l->attribute ? NULL : xmlNodeGetContent(e);
-    const char *value =
-        l->attribute ? vg_xml_attribute(e, l->attribute) : (const char *)text;
+    const char *value = l->attribute ? attribute_of(e, l->attribute) : (const char *)text;
     return value && is_beyond(value, l->max) ? refuse(reterr, l, value) : 0;
 }
 
 /* "vda": letters past the prefix are a number, too. */
 static int check_target(const xmlNode *e, struct vg_error *reterr)
 {
-    const char *dev = vg_xml_attribute(e, "dev");
+    const char *dev = attribute_of(e, "dev");
     if (!dev || strcmp((const char *)e->name, "target") != 0 || !e->parent ||
         strcmp((const char *)e->parent->name, "disk") != 0)
         return 0;
@@ -112,9 +118,9 @@ static int check_sibling(const xmlNode *e, struct vg_error *reterr)
         strcmp((const char *)list->name, "distances") != 0)
         return 0;
     unsigned long cells = count_children(cell->parent, "cell");
-    long id = number_of(vg_xml_attribute(e, "id"));
-    long value = number_of(vg_xml_attribute(e, "value"));
-    long own = number_of(vg_xml_attribute(cell, "id"));
+    long id = number_of(attribute_of(e, "id"));
+    long value = number_of(attribute_of(e, "value"));
+    long own = number_of(attribute_of(cell, "id"));
     if (id >= 0 && (unsigned long)id < cells && value >= 10 && value <= 255 &&
         (own < 0 || (id == own) == (value == 10)))
         return 0;
@@ -132,11 +138,11 @@ static int check_element(const xmlNode *e, struct vg_error *reterr)
     return check_target(e, reterr) < 0 ? -1 : check_sibling(e, reterr);
 }
 
-/* Elements of other programs are none of libvirt's. */
+/* Elements of other programs, which stand in <metadata>, are none of libvirt's. All
+ * others may be: libvirt looks at the root's name alone, and not at its namespace. */
 static bool is_libvirts(const xmlNode *n)
 {
-    return n->type == XML_ELEMENT_NODE && !n->ns &&
-           strcmp((const char *)n->name, "metadata") != 0;
+    return n->type == XML_ELEMENT_NODE && strcmp((const char *)n->name, "metadata") != 0;
 }
 
 int vg_xml_limits(const xmlDoc *doc, struct vg_error *reterr)

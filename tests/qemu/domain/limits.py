@@ -71,6 +71,14 @@ def others():
         yield f"vcpu {vcpus}", small("vcpu").replace("<vcpu>1<", f"<vcpu>{vcpus}<")
     for index in ("0x7fffffff", " 2147483647", "017777777777"):
         yield f"index {index}", small("index", f"<controller type='scsi' index='{index}'/>")
+    # libvirt finds the root and all attributes by their local names
+    yield "vcpu below another root", small("vcpu").replace(
+        "<domain ", "<p:domain xmlns:p='urn:p' ").replace("</domain>", "</p:domain>").replace(
+        "<vcpu>1<", "<vcpu>4294967295<")
+    for name in ("index", "p:index"):
+        yield f"{name} in a namespace", small("index", (
+            f"<controller xmlns:p='urn:p' type='scsi' {name}='2147483640' "
+            f"{'index' if ':' in name else 'p:index'}='1'/>"))
     yield "40,000 attributes", small("many").replace(
         "<vcpu>", "<vcpu " + " ".join(f"a{n}='1'" for n in range(40000)) + ">")
 

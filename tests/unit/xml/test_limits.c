@@ -42,7 +42,14 @@ static const struct {
     {"<disk><target dev='a'/></disk>", NULL},
     {"<interface><target dev='vnetlong'/></interface>", NULL},
     {"<metadata><p:a xmlns:p='u'><vcpu>99999</vcpu></p:a></metadata>", NULL},
-    {"<domain><p:vcpu xmlns:p='u'>99999</p:vcpu></domain>", NULL},
+    /* libvirt finds the root, some elements and all attributes by their local names */
+    {"<p:domain xmlns:p='u'><vcpu>99999</vcpu></p:domain>", "<vcpu>"},
+    {"<domain><p:vcpu xmlns:p='u'>99999</p:vcpu></domain>", "<vcpu>"},
+    {"<controller xmlns='u' index='1024'/>", "<controller> index"},
+    {"<controller xmlns:p='u' p:index='1024'/>", "<controller> index"},
+    {"<controller xmlns:p='u' p:index='1024' index='1'/>", "<controller> index"},
+    {"<address xmlns:p='u' p:controller='1024' controller='1'/>", "<address> controller"},
+    {"<disk><target xmlns:p='u' p:dev='sdaaaa' dev='sda'/></disk>", "dev='sdaaaa'"},
 #define CELLS(first)                                                                     \
     "<numa><cell id='0'><distances>" first "</distances></cell><cell id='1'/></numa>"
     {CELLS("<sibling id='0' value='10'/><sibling id='1' value='255'/>"), NULL},
@@ -52,6 +59,7 @@ static const struct {
     {CELLS("<sibling id='1' value='256'/>"), "<sibling>"},
     {CELLS("<sibling id='1' value='9'/>"), "<sibling>"},
     {CELLS("<sibling id='1'/>"), "<sibling>"},
+    {CELLS("<sibling xmlns:p='u' p:id='9' id='1' value='20'/>"), "<sibling>"},
     {CELLS("<sibling value='20'/>"), "<sibling>"},
 };
 
