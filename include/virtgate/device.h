@@ -35,10 +35,11 @@ bool vg_devices_collide(const struct vg_devices *devices, const char *xml);
  * of memory. */
 char *vg_device_description(const struct vg_device *device);
 
-/* Whether none of them is the one that this XML means: has the alias, or where none is
- * given the type and the target or the MAC address, or where that is not given the type.
+/* How many of them this XML means: those that have its alias, or where it has none its
+ * type and its target or MAC address, or where it has neither its type. 1 where that
+ * cannot be told.
  */
-bool vg_devices_lack(const struct vg_devices *devices, const char *xml);
+size_t vg_devices_meant(const struct vg_devices *devices, const char *xml);
 
 /* Its name in the guest, "vda"; borrowed. */
 const char *vg_disk_target(const struct vg_device *disk);

@@ -109,10 +109,33 @@ static struct vg_reply fail_update(struct vg_request *rq, virDomainPtr dom,
                           vg_error_is_virt(e, VIR_ERR_INVALID_ARG)))
         return vg_fail(rq);
     vg_auto_devices *devices = read_again(dom, flags);
-    bool missing = devices && vg_devices_lack(devices, xml);
+    bool missing = devices && vg_devices_meant(devices, xml) == 0;
     return missing                ? fail_explained(rq, 404)
            : vg_error_is_limit(e) ? fail_explained(rq, 409)
                                   : vg_fail(rq);
+}
+
+static bool are_several(virDomainPtr dom, unsigned int flags, const char *xml)
+{
+    vg_auto_devices *devices = read_again(dom, flags);
+    return devices && vg_devices_meant(devices, xml) > 1;
+}
+
+/* libvirt detaches no device where several are meant (one MAC address twice). -1. */
+static int set_detach_error(struct vg_request *rq, virDomainPtr dom, const char *xml,
+                            unsigned int flags)
+{
+    struct vg_error *e = vg_request_error(rq);
+    const unsigned int config = VIR_DOMAIN_DEVICE_MODIFY_CONFIG;
+
+    vg_error_set_virt(e);
+    if (vg_error_is_virt(e, VIR_ERR_OPERATION_FAILED) &&
+        (are_several(dom, flags, xml) ||
+         (flags & config && are_several(dom, config, xml)))) {
+        e->status = 409;
+        e->retryable = false;
+    }
+    return -1;
 }
 
 /* The arguments of every change by XML. NULL: the request's error is set. */
@@ -174,8 +197,10 @@ static struct vg_reply detach_device(struct vg_request *rq)
     int rc = virDomainDetachDeviceFlags(dom, xml, flags);
     if (rc < 0 && !flags && virGetLastErrorCode() == VIR_ERR_NO_SUPPORT)
         rc = virDomainDetachDevice(dom, xml);
-    if (rc < 0)
-        return vg_fail_virt(rq);
+    if (rc < 0) {
+        set_detach_error(rq, dom, xml, flags);
+        return vg_fail(rq);
+    }
     return live
                ? vg_accepted(rq, vg_domain_child_href(rq, dom, "devices", NULL, ""), NULL)
                : vg_no_content(rq);
@@ -201,7 +226,9 @@ static int call_detach(struct vg_request *rq, virDomainPtr dom, const char *alia
     if (!xml)
         return -1;
     vg_error_clear(e);
-    return virDomainDetachDeviceFlags(dom, xml, flags) < 0 ? vg_error_set_virt(e) : 0;
+    return virDomainDetachDeviceFlags(dom, xml, flags) < 0
+               ? set_detach_error(rq, dom, xml, flags)
+               : 0;
 }
 
 static struct vg_reply detach_alias(struct vg_request *rq)

@@ -29,44 +29,51 @@
     "translate(" text ", 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz')"
 #define CHARACTER "*[self::console or self::serial or self::parallel]"
 
+/* Where such names are known. */
+enum known {
+    ANYWHERE,
+    RUNNING,    /* only a running domain has them */
+    LIVE_FIRST, /* as RUNNING, and what a change of both means is found there alone */
+};
+
 static const struct thing {
     const char *what;
     const char *place; /* how the pattern goes on after the domain's */
     const char *name;  /* "{variable}" of it, or "query key" */
     const char *there; /* XPath of the domain's document, with $name; what is false or
                           empty is not there */
-    bool running;      /* only a running domain has such names */
+    enum known known;
 } things[] = {
     {"disk", "/disks/{disk}", "{disk}",
      "/domain/devices/disk[source/@*[name() != 'index'] = $name or (target/@dev = " TARGET
      " and (not(contains($name, '[')) or .//@index = " INDEX "))]",
-     false},
+     ANYWHERE},
     {"interface", "/interfaces/{device}", "{device}",
      "/domain/devices/interface[target/@dev = $name or alias/@name = $name or " LOWER(
          "mac/@address") " = " LOWER("$name") "]",
-     true},
+     RUNNING},
     {"device with alias", "/devices/{alias}", "{alias}",
-     "/domain/devices/*[alias/@name = $name]", true},
+     "/domain/devices/*[alias/@name = $name]", LIVE_FIRST},
     {"console", "/console", "device",
-     "/domain/devices/" CHARACTER "[alias/@name = $name]", true},
-    {"console", "/console", NULL, "/domain/devices/" CHARACTER, true},
+     "/domain/devices/" CHARACTER "[alias/@name = $name]", RUNNING},
+    {"console", "/console", NULL, "/domain/devices/" CHARACTER, RUNNING},
     {"channel", "/channels/{name}", "{name}",
-     "/domain/devices/channel[target/@name = $name or alias/@name = $name]", false},
+     "/domain/devices/channel[target/@name = $name or alias/@name = $name]", ANYWHERE},
     {"display", "/graphics/{index}", "{index}",
-     "/domain/devices/graphics[position() = $name + 1]", false},
+     "/domain/devices/graphics[position() = $name + 1]", ANYWHERE},
     {"screen", "/screenshot", "screen",
      "sum(/domain/devices/video/model/@heads) + "
      "count(/domain/devices/video[not(model/@heads)]) > $name",
-     false},
-    {"screen", "/screenshot", NULL, "/domain/devices/video", true},
+     ANYWHERE},
+    {"screen", "/screenshot", NULL, "/domain/devices/video", RUNNING},
     {"virtual CPU", "/vcpus/{vcpu}", "{vcpu}",
      "/domain/vcpus/vcpu[@id = $name and @enabled = 'yes'] or (not(/domain/vcpus) and "
      "$name < number(/domain/vcpu/@current | /domain/vcpu[not(@current)]))",
-     false},
+     ANYWHERE},
     {"I/O thread", "/iothreads/{iothread}", "{iothread}",
      "/domain/iothreadids/iothread[@id = $name] or (not(/domain/iothreadids) and "
      "$name > 0 and $name <= number(/domain/iothreads))",
-     false},
+     ANYWHERE},
 };
 
 /* The value of a key of the query, or of a member of the body; NULL: it is not given. */
@@ -164,6 +171,7 @@ static bool is_missing(struct vg_request *rq, const struct thing *thing, const c
 
     bool config = has_flag(rq, "config");
     bool live = has_flag(rq, "live") || !config;
+    config = config && !(live && thing->known == LIVE_FIRST);
     return dom && ((config && is_missing_in(dom, VIR_DOMAIN_XML_INACTIVE, thing, name)) ||
                    (live && is_missing_in(dom, 0, thing, name)));
 }
@@ -217,7 +225,8 @@ struct vg_reply vg_explain(struct vg_request *rq, struct vg_reply reply)
         return vg_fail(rq);
     }
     const struct thing *thing = may_be_missing(rq, &reply) ? find_thing(rq, &name) : NULL;
-    if (!thing || (thing->running && is_of_state(rq)) || !is_missing(rq, thing, name))
+    if (!thing || (thing->known != ANYWHERE && is_of_state(rq)) ||
+        !is_missing(rq, thing, name))
         return reply;
     virResetLastError();
     vg_reply_clear(&reply);

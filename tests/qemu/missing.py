@@ -160,6 +160,20 @@ def test_no_place(client):
     check("52:54:00:00:00:07" not in [i["mac"] for i in left], "it is in no definition", left)
 
 
+def test_several(client):
+    """What is there is not called missing where libvirt cannot tell which is meant."""
+    expect(client, 201, "POST", "/domains", guest("pair", more=INTERFACE * 2))
+    expect(client, 204, "POST", "/domains/pair/start", {})
+    for flags in ("live,config", "config", "live"):
+        expect(client, 409, "POST", f"/domains/pair/devices/detach?flags={flags}", INTERFACE)
+    problem = expect(client, 409, "DELETE", "/domains/pair/devices/net0?flags=live,config")
+    check("has no device" not in problem["detail"], "net0 is there", problem)
+    expect(client, 404, "DELETE", "/domains/pair/devices/net0?flags=config")
+    expect(client, 404, "DELETE", "/domains/pair/devices/net9?flags=live,config")
+    expect(client, 204, "POST", "/domains/pair/destroy", {})
+    expect(client, 204, "DELETE", "/domains/pair")
+
+
 def main():
     gateway = Gateway(os.environ["VG_QEMU_URI"])
     client = Client(gateway.port)
@@ -169,6 +183,7 @@ def main():
     test_missing(client, "has", False, True)
     test_taken(client)
     test_no_place(client)
+    test_several(client)
     expect(client, 204, "POST", "/domains/has/destroy", {})
     expect(client, 204, "DELETE", "/domains/has?flags=snapshots-metadata")
     gateway.stop()

@@ -121,21 +121,21 @@ static bool is_meant(const xmlNode *node, const xmlNode *given)
     return !value || (own && strcasecmp(own, value) == 0);
 }
 
-bool vg_devices_lack(const struct vg_devices *devices, const char *xml)
+size_t vg_devices_meant(const struct vg_devices *devices, const char *xml)
 {
     vg_auto_doc doc = vg_xml_parse(xml);
     const xmlNode *given = doc ? xmlDocGetRootElement(doc) : NULL;
     if (!given)
-        return false;
+        return 1; /* libvirt took it */
     const char *alias = vg_xml_attribute(vg_xml_child(given, "alias"), "name");
     const struct vg_device *d = NULL;
+    size_t n = 0;
 
     if (alias)
-        return !vg_devices_by_alias(devices, alias);
+        return vg_devices_by_alias(devices, alias) ? 1 : 0;
     while ((d = next_device(devices, d, (const char *)given->name)))
-        if (is_meant(node_of(d), given))
-            return false;
-    return true;
+        n += is_meant(node_of(d), given);
+    return n;
 }
 
 /* ---- sources ----------------------------------------------------------------------- */
