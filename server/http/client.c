@@ -80,11 +80,29 @@ static bool read_plain(struct span element, struct vg_address *ret)
     return read_node(element, ret);
 }
 
+/* Whether commas and semicolons of an element separate: none stands in quotes, and the
+ * element did not begin within them. Proxies quote what a stranger sent (host=), who
+ * could write a `for=` of his own there. */
+static bool is_split_well(struct span element)
+{
+    bool quoted = false;
+
+    for (size_t i = 0; i < element.n; i++) {
+        char c = element.text[i];
+        if (c == '\\' || (quoted && c == ';'))
+            return false;
+        quoted ^= c == '"';
+    }
+    return !quoted;
+}
+
 /* The node of `for=` among an element's pairs. */
 static bool read_forwarded(struct span element, struct vg_address *ret)
 {
     const char *end = element.text + element.n;
 
+    if (!is_split_well(element))
+        return false;
     for (const char *p = element.text; p < end;) {
         const char *semicolon = memchr(p, ';', (size_t)(end - p));
         struct span pair = trim(p, semicolon ? semicolon : end);

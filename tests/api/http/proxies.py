@@ -187,6 +187,11 @@ def test_clients():
         (["127.0.0.1"], {forwarded: "for=6.6.6.6, proto=https; for=192.0.2.1;host=x"},
          "192.0.2.1"),
         (["127.0.0.1"], {forwarded: 'for="6.6.6.6, for=192.0.2.1'}, "192.0.2.1"),
+        # what a stranger sent as Host, quoted by the proxy
+        (["127.0.0.1"], {forwarded: 'host="a;for=6.6.6.6;b";for=192.0.2.1'}, "127.0.0.1"),
+        (["127.0.0.1"], {forwarded: 'for=192.0.2.1;host="a, for=6.6.6.6;b"'}, "127.0.0.1"),
+        (["127.0.0.1"], {forwarded: r'for=192.0.2.1;host="a\", for=6.6.6.6;b=\""'}, "127.0.0.1"),
+        (["127.0.0.1"], {forwarded: 'for=192.0.2.1;host="a:80"'}, "192.0.2.1"),
         (["127.0.0.1"], {forwarded: "for=_hidden"}, "127.0.0.1"),
         (["127.0.0.1"], {forwarded: "by=192.0.2.1"}, "127.0.0.1"),
         (["127.0.0.1"], {xff: "192.0.2.1", forwarded: "for=192.0.2.1"}, "192.0.2.1"),
