@@ -156,7 +156,8 @@ static int check_free(struct vg_request *rq, virDomainPtr dom, const struct migr
     if (by_name)
         virDomainGetUUIDString(by_name, other);
     bool same = by_uuid && strcmp(virDomainGetName(by_uuid), name) == 0;
-    const char *taken = by_name && strcmp(other, uuid) != 0          ? "name"
+    bool other_name = by_name && strcmp(other, uuid) != 0;
+    const char *taken = other_name                                   ? "name"
                         : by_uuid && !same                           ? "UUID"
                         : by_uuid && virDomainIsActive(by_uuid) == 1 ? "name and UUID"
                                                                      : NULL;
@@ -165,9 +166,12 @@ static int check_free(struct vg_request *rq, virDomainPtr dom, const struct migr
         return 0;
     vg_error_set(
         vg_request_error(rq), VG_E_CONFLICT,
-        "Host '%s' has a domain of the same %s ('%s'); undefine or rename it, or "
-        "migrate to another name ('params': {'destinationName': ...})",
-        vg_peer_name(m->peer), taken, by_uuid ? virDomainGetName(by_uuid) : name);
+        "Host '%s' has a domain of the same %s ('%s'); %s", vg_peer_name(m->peer), taken,
+        other_name ? name : virDomainGetName(by_uuid),
+        other_name ? "undefine or rename it, or migrate to another name ('params': "
+                     "{'destinationName': ...})"
+        : same     ? "stop it there"
+                   : "undefine it there");
     vg_request_error(rq)->host = vg_peer_name(m->peer);
     return -1;
 }
