@@ -85,8 +85,8 @@ static void fail_path(struct vg_request *rq, const char *path, struct vg_error *
     }
     vg_error_set(&rq->error, VG_E_INVALID_VALUE,
                  "'path' is '%.200s', where there is no event stream and no "
-                 "WebSocket; '/events' is one, '/domains/NAME/console' another",
-                 path);
+                 "WebSocket; '%s/events' is one, '%s/domains/NAME/console' another",
+                 path, vg_path_prefix(), vg_path_prefix());
 }
 
 /* GET of that path, as this caller might send it; NULL: the request's error is set. */

@@ -83,15 +83,22 @@ static void write_result(struct vg_json *w, const struct vg_operation *op)
         vg_json_raw(w, key, op->result->data, op->result->length);
 }
 
+static void write_path(struct vg_json *w, const char *key, const char *path, size_t n,
+                       const char *tail)
+{
+    vg_autofree char *whole = NULL;
+
+    if (asprintf(&whole, "%s%.*s%s", vg_path_prefix(), (int)n, path, tail) < 0)
+        w->text.failed = true;
+    else
+        vg_json_string(w, key, whole);
+}
+
 /* A job is beside, or the child of, what began it: ".../disks/vda/pull", ".../backup". */
 static void write_job_path(struct vg_json *w, const char *path)
 {
     const char *tail = strrchr(path, '/');
-    vg_autofree char *job = NULL;
-
-    if (!tail || asprintf(&job, "%.*s/job", (int)(tail - path), path) < 0)
-        job = NULL;
-    vg_json_string(w, "job", job);
+    write_path(w, "job", path, tail ? (size_t)(tail - path) : 0, "/job");
 }
 
 /* Lock held. */
@@ -103,7 +110,7 @@ static void write_operation(const struct vg_operation *op, struct vg_json *w,
     vg_json_string(w, "kind", op->kind);
     vg_json_enum(w, "state", &vg_operation_states, 1 << op->state);
     vg_json_string(w, "host", op->host);
-    vg_json_string(w, "path", op->path);
+    write_path(w, "path", op->path, strlen(op->path), "");
     if (op->uuid[0]) {
         vg_json_begin_object(w, "domain");
         vg_json_string(w, "name", op->domain);

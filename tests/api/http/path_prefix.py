@@ -91,7 +91,9 @@ def test_operation(client):
     place = headers.get("Location", "")
     if status == 202:
         check(place.startswith(PREFIX + "/operations/"), "an operation's Location", place)
-        check(client.get(place)[0] == 200, f"GET {place}")
+        status, _, body = client.get(place)
+        check(status == 200, f"GET {place}")
+        check(body["path"] == PREFIX + "/domains/test/managed-save", "what began it", body)
     else:
         check(status in (200, 204, 409, 501), "a managed save", status)
 
@@ -100,6 +102,7 @@ def test_ticket(client):
     """A page names the path of the URL that it opens."""
     status, _, body = client.send("POST", PREFIX + "/tickets", b'{"path": "/events"}')
     check(status == 400, "a ticket for what is outside", status)
+    check(f"'{PREFIX}/events' is one" in json.loads(body)["detail"], "which paths have one", body)
     status, _, body = client.send("POST", PREFIX + "/tickets",
                                   json.dumps({"path": PREFIX + "/events"}).encode())
     check(status == 201, "a ticket", status)
