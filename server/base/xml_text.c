@@ -44,6 +44,18 @@ int vg_xml_bad_character(const char *s, size_t n)
     return 0;
 }
 
+bool vg_xml_has_lone_cr(const char *s, size_t n)
+{
+    const char *end = s + n;
+
+    while ((s = memchr(s, '\r', (size_t)(end - s)))) {
+        s++;
+        if (s == end || *s != '\n')
+            return true;
+    }
+    return false;
+}
+
 /* Whether one of `n` ranges has the character. */
 static bool in_ranges(int c, const int (*ranges)[2], size_t n)
 {

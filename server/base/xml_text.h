@@ -16,6 +16,11 @@
  * VG_XML_NOT_UTF8; 0: all is well (a NUL is not looked for). */
 int vg_xml_bad_character(const char *s, size_t n);
 
+/* Whether a carriage return stands alone, before no line feed. libvirt writes it as it
+ * is, and an XML parser reads a line feed, which it does not take in a name or a title:
+ * the guest is lost. */
+bool vg_xml_has_lone_cr(const char *s, size_t n);
+
 /* Whether it is a name without a colon, by XML 1.0's fifth edition; `s` is UTF-8. */
 bool vg_xml_is_name(const char *s, size_t n);
 

@@ -17,6 +17,14 @@ struct place {
     size_t index;
 };
 
+/* The first character that no text may hold: its code point, or VG_XML_NOT_UTF8; 0: none.
+ */
+static int find_bad(const char *s, size_t n)
+{
+    int c = vg_xml_bad_character(s, n);
+    return c || !vg_xml_has_lone_cr(s, n) ? c : '\r';
+}
+
 /* `where` is printable: a key that holds such a character is not part of it. */
 static int refuse(struct vg_request *rq, const char *source, const char *where, int c)
 {
@@ -28,9 +36,10 @@ static int refuse(struct vg_request *rq, const char *source, const char *where, 
         snprintf(which, sizeof(which), " (U+%04X)", (unsigned int)c);
     vg_error_set(
         &rq->error, VG_E_INVALID_VALUE,
-        "%s%s%.200s%s holds a character that XML does not have%s; tab, line feed, "
-        "carriage return and all from U+0020 on but U+FFFE and U+FFFF are accepted",
-        source, *where ? " '" : "", where, *where ? "'" : "", which);
+        "%s%s%.200s%s holds a character that XML does not %s%s; tab, line feed, CR LF "
+        "and all from U+0020 on but U+FFFE and U+FFFF are accepted",
+        source, *where ? " '" : "", where, *where ? "'" : "", c == '\r' ? "keep" : "have",
+        which);
     return -1;
 }
 
@@ -38,10 +47,10 @@ int vg_args_check_query(struct vg_request *rq)
 {
     for (unsigned int i = 0; i < rq->n_query; i++) {
         const struct vg_pair *pair = &rq->query[i];
-        int c = vg_xml_bad_character(pair->key, strlen(pair->key));
+        int c = find_bad(pair->key, strlen(pair->key));
         if (c)
             return refuse(rq, "A query key", "", c);
-        c = vg_xml_bad_character(pair->value, strlen(pair->value));
+        c = find_bad(pair->value, strlen(pair->value));
         if (c)
             return refuse(rq, "Query key", pair->key, c);
     }
@@ -80,9 +89,9 @@ static int check_value(struct vg_request *rq, const struct place *at, json_t *va
     const char *key;
     json_t *item;
     size_t i;
-    int c = json_is_string(value) ? vg_xml_bad_character(json_string_value(value),
-                                                         json_string_length(value))
-                                  : 0;
+    int c = json_is_string(value)
+                ? find_bad(json_string_value(value), json_string_length(value))
+                : 0;
     if (c)
         return refuse_at(rq, "Body member", at, c);
     json_array_foreach (value, i, item) {
@@ -92,7 +101,7 @@ static int check_value(struct vg_request *rq, const struct place *at, json_t *va
     }
     json_object_foreach (value, key, item) {
         const struct place here = {at, key, 0};
-        c = vg_xml_bad_character(key, strlen(key));
+        c = find_bad(key, strlen(key));
         if (c)
             return refuse_at(rq, "A key in body member", at, c);
         if (check_value(rq, &here, item) < 0)
@@ -104,7 +113,7 @@ static int check_value(struct vg_request *rq, const struct place *at, json_t *va
 int vg_args_check_json(struct vg_request *rq, const char *name, json_t *value)
 {
     const struct place at = {NULL, name, 0};
-    int c = vg_xml_bad_character(name, strlen(name));
+    int c = find_bad(name, strlen(name));
 
     return c ? refuse(rq, "A key of the body", "", c) : check_value(rq, &at, value);
 }
@@ -112,7 +121,7 @@ int vg_args_check_json(struct vg_request *rq, const char *name, json_t *value)
 const char *vg_path_text(struct vg_request *rq, const char *name)
 {
     const char *text = vg_path(rq, name);
-    int c = vg_xml_bad_character(text, strlen(text));
+    int c = find_bad(text, strlen(text));
 
     return c ? (refuse(rq, "Path segment", name, c), NULL) : text;
 }

@@ -77,6 +77,36 @@ static int check_prefixes(const xmlDoc *doc, struct vg_error *reterr)
     return 0;
 }
 
+/* What libvirt gets as &#13;; other programs' elements are written back as they came. */
+static bool has_lone_cr(const xmlNode *node)
+{
+    if (node->type == XML_TEXT_NODE || node->type == XML_CDATA_SECTION_NODE)
+        return !(node->parent && node->parent->ns) &&
+               vg_xml_has_lone_cr((const char *)node->content,
+                                  strlen((const char *)node->content));
+    if (node->type != XML_ELEMENT_NODE || node->ns)
+        return false;
+    for (const xmlAttr *a = node->properties; a; a = a->next)
+        if (a->children && has_lone_cr(a->children))
+            return true;
+    return false;
+}
+
+static int check_texts(const xmlDoc *doc, struct vg_error *reterr)
+{
+    for (const xmlNode *n = xmlDocGetRootElement(doc); n; n = vg_xml_next(n)) {
+        if (!has_lone_cr(n))
+            continue;
+        const xmlNode *e = n->type == XML_ELEMENT_NODE ? n : n->parent;
+        vg_error_set(reterr, VG_E_INVALID_VALUE,
+                     "The XML has a carriage return (&#13;) in <%.100s>, which libvirt "
+                     "would read back as a line feed; a line feed is accepted",
+                     (const char *)e->name);
+        return -1;
+    }
+    return 0;
+}
+
 /* What is not well-formed passes: what is wrong with it is libvirt's to say. */
 static int inspect(struct vg_request *rq, const char *xml, size_t n)
 {
@@ -85,6 +115,7 @@ static int inspect(struct vg_request *rq, const char *xml, size_t n)
         return -1;
     vg_auto_doc doc = vg_xml_parse(xml);
     return !doc || (check_prefixes(doc, &rq->error) == 0 &&
+                    check_texts(doc, &rq->error) == 0 &&
                     vg_xml_limits(doc, &rq->error) == 0)
                ? 0
                : -1;

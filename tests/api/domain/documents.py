@@ -168,6 +168,19 @@ def undeclared(client):
     take_back(client, "found", "declared prefixes")
 
 
+def returned(client):
+    """A carriage return, which libvirt writes as it is and reads as a line feed: a guest with one
+    in its title is gone when libvirtd restarts."""
+    for xml in (document("a&#13;b"), document("cr", text="<title>a&#xD;</title>"),
+                document("cr", "<devices><disk type='file&#13;'/></devices>"),
+                document("cr", text="<title><![CDATA[a]]>&#13;<![CDATA[b]]></title>")):
+        body = post(client, xml, xml, 400)
+        check(b"#13" in body, "the refusal names it", body)
+    fine = document("crlf", "<metadata><p:a xmlns:p='urn:p' b='&#13;'>&#13;</p:a></metadata>",
+                    "<description>a&#13;&#10;b</description>")
+    post(client, fine.replace("><", ">\r\n<"), "lines that end with CR LF", 201)
+
+
 gateway = Gateway("test:///default")
 first = Client(gateway.port)
 large(first)
@@ -176,6 +189,7 @@ others(first)
 declared(first)
 empty(first)
 undeclared(first)
+returned(first)
 gateway.stop()
 gateway = Gateway("test:///default", "--max-document-bytes", "100000")
 sizes(Client(gateway.port), 100000)

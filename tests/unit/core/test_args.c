@@ -196,7 +196,7 @@ static void test_number(void **state)
         "number=%201",
         "number=1%20",
         "number=%091",
-        "number=%0D1",
+        "number=%0D%0A1",
         "number=--1",
         "number=99999999999999999999",
         "number=-99999999999999999999",

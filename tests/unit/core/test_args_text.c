@@ -68,6 +68,9 @@ static void test_query(void **state)
     check_values("text=%01", "{}", "'text' holds");
     check_values("text=a%1Bb", "{}", "U+001B");
     check_values("text=%EF%BF%BE", "{}", "U+FFFE");
+    check_values("text=a%0Db", "{}", "U+000D");
+    check_values("text=a%0D", "{}", "U+000D");
+    check_values("text=a%0D%0Ab%0D%0A", "{}", NULL);
     check_values("text=%EF%BF%BF", "{}", "U+FFFF");
     check_values("text=%ED%A0%80", "{}", "not UTF-8");
     check_values("text=%ED%BF%BF", "{}", "not UTF-8");
@@ -75,13 +78,14 @@ static void test_query(void **state)
     check_values("text=%C3", "{}", "not UTF-8");
     check_values("nosuch%01=1", "{}", "A query key");
     check_values("numbers=%01", "{}", "'numbers'");
-    check_values("text=%09%0A%0D%7F%C2%80%EF%BF%BD%F0%9F%BF%BF", "{}", NULL);
+    check_values("text=%09%0D%0A%7F%C2%80%EF%BF%BD%F0%9F%BF%BF", "{}", NULL);
 }
 
 static void test_body(void **state)
 {
     (void)state;
     check_values("", "{\"text\": \"\\u0001\"}", "'text' holds");
+    check_values("", "{\"text\": \"\\r\\r\\n\"}", "(U+000D)");
     check_values("", "{\"other\": \"\\uffff\"}", "'other' holds");
     check_values("", "{\"tree\": \"\\ufffe\"}", "'tree' holds");
     check_values("", "{\"tree\": [1, [\"a\", \"\\u0008\"]]}", "'tree/1/1' holds");
@@ -89,7 +93,7 @@ static void test_body(void **state)
     check_values("", "{\"tree\": {\"a\": {\"b\\u0001\": 1}}}", "A key in body member");
     check_values("", "{\"x\": {\"a\": \"\\u0001\"}}", "'x/a' holds");
     check_values("", "{\"x\\u0001\": 1}", "A key of the body");
-    check_values("", "{\"text\": \"\\t\\n\\r\\u007f\\ufffd\\ud83f\\udfff\"}", NULL);
+    check_values("", "{\"text\": \"\\t\\r\\n\\u007f\\ufffd\\ud83f\\udfff\"}", NULL);
     check_values("", "{\"tree\": {\"a\": [null, true, 1.5, \"\\u0020\"]}}", NULL);
     check_values("", "{\"command\": {\"a\\u0001\": [\"\\u001b[0m\\uffff\"]}}", NULL);
 }
