@@ -251,6 +251,15 @@ static bool is_xml(const struct vg_request *rq, const char *type)
            (is_media(type, "application/xml") || is_media(type, "text/xml"));
 }
 
+/* Whether a document is meant, in whatever encoding and of whatever kind
+ * ("application/soap+xml"). */
+static bool means_xml(const struct vg_request *rq, const char *type)
+{
+    size_t n = type ? strcspn(type, "; \t") : 0;
+    return rq->route->flags & VG_XML && n >= 3 &&
+           strncasecmp(type + n - 3, "xml", 3) == 0;
+}
+
 static bool takes_document(const struct vg_request *rq)
 {
     return rq->route->flags & (VG_XML | VG_DOCUMENT);
@@ -327,7 +336,7 @@ int vg_http_negotiate(struct vg_http_call *call, const struct vg_config *config)
     const struct vg_http_headers *h = &call->headers;
     if (!h->transfer_encoding && vg_http_has_body(h))
         return vg_http_negotiate_body(call, config);
-    if (is_xml(call->rq, h->content_type)) /* a document is meant: an empty one is none */
+    if (means_xml(call->rq, h->content_type)) /* an empty one is none */
         call->rq->body_kind = VG_BODY_XML;
     return 0;
 }

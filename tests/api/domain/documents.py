@@ -136,13 +136,17 @@ def declared(client):
 
 def empty(client):
     media = {"Content-Type": "application/xml"}
+    kinds = ("application/xml", "TEXT/XML;charset=utf-16", "application/soap+xml; charset=utf-8")
     for path in ("/domains", "/domains/test/snapshots", "/domains/test/devices",
                  "/domains/test/checkpoints", "/domains/test/backup"):
         for body in (b"", b" \r\n", b"\xef\xbb\xbf"):
             status, _, answer = client.send("POST", path, body, media)
             check(status == 400 and b"empty" in answer, f"{path} with {body!r} is {status}", answer)
-        status, _, answer = client.send("POST", path, iter([]), media)
-        check(status == 400, f"{path} with an empty chunked body is {status}", answer)
+        for kind in kinds:
+            for body in (b"", iter([])):
+                status, _, answer = client.send("POST", path, body, {"Content-Type": kind})
+                check(status == 400 and b"empty" in answer, f"{path}, no {kind}, {body}: {status}",
+                      answer)
         status, _, answer = client.send("POST", path, b'{"xml": ""}')
         check(status == 400, f"{path} with an empty member is {status}", answer)
     check(client.get("/domains/test/snapshots")[2]["snapshots"] == [], "no snapshot was made")
