@@ -82,6 +82,17 @@ static int call_save(virDomainPtr dom, const struct image *image)
     return rc;
 }
 
+/* What a restore starts has the secrets that this request's document does not show. */
+static int keep_running_secrets(struct vg_request *rq, virDomainPtr dom,
+                                struct image *image, char **ret_made)
+{
+    char *plain = virDomainGetXMLDesc(dom, 0);
+    char *full = plain ? virDomainGetXMLDesc(dom, VIR_DOMAIN_XML_SECURE) : NULL;
+
+    image->xml = vg_xml_keep_secrets(rq, image->xml, plain, full, ret_made);
+    return image->xml ? 0 : -1;
+}
+
 static struct vg_reply save_domain(struct vg_request *rq)
 {
     struct image image = {0};
@@ -89,7 +100,9 @@ static struct vg_reply save_domain(struct vg_request *rq)
     if (read_image(rq, &image) < 0)
         return vg_fail(rq);
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
-    if (!dom || vg_operation_begin(rq, dom, VIR_DOMAIN_JOB_OPERATION_SAVE) < 0)
+    vg_autofree char *made = NULL;
+    if (!dom || (image.xml && keep_running_secrets(rq, dom, &image, &made) < 0) ||
+        vg_operation_begin(rq, dom, VIR_DOMAIN_JOB_OPERATION_SAVE) < 0)
         return vg_fail(rq);
     return done_file(rq, dom, call_save(dom, &image));
 }
@@ -103,6 +116,16 @@ static int call_restore(virConnectPtr conn, const struct image *image)
     return rc;
 }
 
+/* `plain_steal` is the image's document as this call would show it. */
+static int keep_image_secrets(struct vg_request *rq, struct image *image,
+                              char *plain_steal, char **ret_made)
+{
+    char *full = virDomainSaveImageGetXMLDesc(vg_conn(rq), image->file,
+                                              VIR_DOMAIN_SAVE_IMAGE_XML_SECURE);
+    image->xml = vg_xml_keep_secrets(rq, image->xml, plain_steal, full, ret_made);
+    return image->xml ? 0 : -1;
+}
+
 static struct vg_reply restore_image(struct vg_request *rq)
 {
     struct image image = {0};
@@ -114,6 +137,9 @@ static struct vg_reply restore_image(struct vg_request *rq)
     if (!xml && virGetLastErrorCode() != VIR_ERR_NO_SUPPORT)
         return fail_file(rq, NULL);
     if (vg_operation_begin_making(rq, xml) < 0)
+        return vg_fail(rq);
+    vg_autofree char *made = NULL;
+    if (xml && image.xml && keep_image_secrets(rq, &image, vg_take(&xml), &made) < 0)
         return vg_fail(rq);
     return done_file(rq, NULL, call_restore(vg_conn(rq), &image));
 }
@@ -140,21 +166,18 @@ static struct vg_reply set_image_xml(struct vg_request *rq)
 
     if (read_image(rq, &image) < 0)
         return vg_fail(rq);
-    const char *xml = vg_xml_argument(rq, "xml", image.xml);
-    if (!xml)
+    image.xml = vg_xml_argument(rq, "xml", image.xml);
+    if (!image.xml)
         return vg_fail(rq);
     virConnectPtr conn = vg_conn(rq);
     vg_autofree char *made = NULL;
     char *plain = virDomainSaveImageGetXMLDesc(conn, image.file, 0);
     if (!plain)
         return fail_file(rq, NULL);
-    char *full =
-        virDomainSaveImageGetXMLDesc(conn, image.file, VIR_DOMAIN_SAVE_IMAGE_XML_SECURE);
-    xml = vg_xml_keep_secrets(rq, xml, plain, full, &made);
-    if (!xml)
+    if (keep_image_secrets(rq, &image, plain, &made) < 0)
         return vg_fail(rq);
-    return done_file(rq, NULL,
-                     virDomainSaveImageDefineXML(conn, image.file, xml, image.flags));
+    return done_file(
+        rq, NULL, virDomainSaveImageDefineXML(conn, image.file, image.xml, image.flags));
 }
 
 /* ---- managed save ------------------------------------------------------------------ */

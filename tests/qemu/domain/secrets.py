@@ -2,15 +2,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Who reads a document without its secrets and writes it back takes none of them away.
 
-Each way to write one (XML, JSON, merge patch, one device, the XML of a managed save image), on
-test:///default and on the private libvirtd (VG_QEMU_URI), for every secret that a document of
-libvirt has: those that differ between what it shows with `secure` and without. What is to go is
-said to be empty, and goes, the second time, too.
+Each way to write one (XML, JSON, merge patch, one device, the XML of a saved image, beside a save
+or a restore), on test:///default and on the private libvirtd (VG_QEMU_URI), for every secret that a
+document of libvirt has: those that differ between what it shows with `secure` and without. What is
+to go is said to be empty, and goes, the second time, too.
 """
 import json
 import os
 import re
 import sys
+import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "harness"))
@@ -145,6 +146,27 @@ def managed_save(guest, driver):
     guest.client.send("DELETE", f"{guest.at}/managed-save")
 
 
+def saved_file(guest, driver):
+    """A document beside a save or a restore is what runs then."""
+    def shown(path):
+        return guest.client.send("GET", path)[2].decode()
+
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o777)
+        file = f"{folder}/image"
+        guest.client.send("POST", f"{guest.at}/start")
+        text = retitled(shown(f"{guest.at}/xml"), "saved")
+        guest.write("POST", "/save", {"file": file, "xml": text}, "save")
+        image = f"/save-images/xml?file={file}"
+        text = shown(image + "&flags=secure")
+        check("s3cret-v" in text and "<title>saved" in text, f"{driver}: a saved image", text)
+        body = {"file": file, "xml": retitled(shown(image), "restored")}
+        status = guest.client.send("POST", "/save-images/restore", json.dumps(body).encode())[0]
+        text = shown(f"{guest.at}/xml?flags=secure")
+        check(status == 204 and "s3cret-v" in text and "<title>restored" in text,
+              f"{driver}: a restored guest", f"{status} {text}")
+
+
 def run(uri, driver, kind):
     gateway = Gateway(uri)
     client = Client(gateway.port)
@@ -162,6 +184,7 @@ def run(uri, driver, kind):
         check(guest.secrets() == {"s3cret-v"}, "the live document", guest.secrets())
         one_device(guest, driver)
         managed_save(guest, driver)
+        saved_file(guest, driver)
         client.send("POST", f"{guest.at}/destroy")
         client.send("DELETE", guest.at)
     gateway.stop()
