@@ -155,24 +155,25 @@ static size_t n_ordinary, n_spares;
 static struct conns strangers = TAILQ_HEAD_INITIALIZER(strangers);
 static struct conns spares = TAILQ_HEAD_INITIALIZER(spares);
 
-/* Which connections are of one client: those of an IPv4 address, or of the /64 that an
- * IPv6 client has for itself. A proxy is one address, whoever is behind it. */
-static uint64_t address_of(int fd)
+/* Who is one client: an IPv4 address, or the /64 that an IPv6 client has for itself. */
+static uint64_t network_of(const struct vg_address *address)
+{
+    uint64_t network;
+
+    memcpy(&network, address->bytes, sizeof(network));
+    return network;
+}
+
+/* A connection is its peer's: a proxy is one address, whoever is behind it. */
+static uint64_t peer_of(int fd)
 {
     struct sockaddr_storage peer = {0};
     socklen_t size = sizeof(peer);
-    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&peer;
-    uint64_t network = 0;
 
     if (getpeername(fd, (struct sockaddr *)&peer, &size) < 0)
         return 0;
-    if (peer.ss_family == AF_INET)
-        return ((const struct sockaddr_in *)&peer)->sin_addr.s_addr;
-    if (peer.ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
-        return v6->sin6_addr.s6_addr32[3];
-    if (peer.ss_family == AF_INET6)
-        memcpy(&network, v6->sin6_addr.s6_addr, sizeof(network));
-    return network;
+    const struct vg_address address = vg_address_of((const struct sockaddr *)&peer);
+    return network_of(&address);
 }
 
 /* Lock held, as for the following. */
@@ -236,7 +237,7 @@ static bool take_spare(void)
 
 void vg_http_limit_open(struct vg_http_conn *conn)
 {
-    conn->slot.address = conn->local ? 0 : address_of(conn->fd);
+    conn->slot.address = conn->local ? 0 : peer_of(conn->fd);
     VG_LOCK(&lock);
     conn->slot.spare = !take_ordinary(conn);
     conn->slot.counted = !conn->slot.spare || take_spare();
@@ -291,14 +292,15 @@ void vg_http_limit_know(struct vg_http_call *call)
 static struct accounts payers = {.lock = PTHREAD_MUTEX_INITIALIZER};
 static atomic_size_t bodies;
 
-/* Whose the body is: the token's or certificate's, else the address'. */
+/* Whose the body is: the token's or certificate's, else the client's, whom a trusted
+ * proxy names. */
 static uint64_t payer_of(const struct vg_http_call *call)
 {
     static const unsigned char nobody[VG_CALLER_SIZE];
     const unsigned char *caller = call->rq->caller;
     return memcmp(caller, nobody, sizeof(nobody)) != 0
                ? XXH3_64bits(caller, sizeof(nobody))
-               : call->conn->slot.address;
+               : network_of(&call->client);
 }
 
 bool vg_http_limit_take_body(struct vg_http_call *call, size_t n)

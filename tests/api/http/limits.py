@@ -321,6 +321,21 @@ def test_bodies():
         gateway.stop()
 
 
+def test_bodies_behind_a_proxy():
+    """Without tokens a budget is that of the client whom a trusted proxy names."""
+    gateway = Gateway(URI, "--trusted-proxy", "127.0.0.1", "--max-json-bytes", "65536",
+                      "--max-document-bytes", "16384", "--body-memory-per-token", str(MIB))
+    a, b = "X-Forwarded-For: 192.0.2.1", "X-Forwarded-For: 192.0.2.2"
+    held = stall(gateway, a, n=17, size=60000)
+    until(lambda: held.extend(stall(gateway, a, n=1, size=60000)) or
+          post(gateway, a, size=60000)[0], 503, "past a's budget")
+    check(post(gateway, b, size=60000)[0] == 404, "b has its own")
+    check(post(gateway, size=60000)[0] == 404, "the proxy has its own")
+    close_all(held)
+    until(lambda: post(gateway, a, size=60000)[0], 404, "given back")
+    gateway.stop()
+
+
 # ---- answers ------------------------------------------------------------------------------------
 
 SIZE = 7 * MIB // 2  # more than what the kernel keeps for a client that does not read
@@ -377,6 +392,7 @@ def main():
     test_fitted()
     test_no_descriptor()
     test_bodies()
+    test_bodies_behind_a_proxy()
     test_answers()
     report()
 
