@@ -30,8 +30,9 @@ const char *vg_xml_and_flags(struct vg_request *rq, const struct vg_enum *names,
  * its secrets, and as `full` with them: those that the client's does not have are added.
  * Said to be empty (passwd='', <cookies/>), they go. `xml` may be of one device of that
  * domain. Takes the malloc'd texts of two libvirt calls; NULL, a call failed, is the
- * thread's last libvirt error. Borrowed from `xml`, or from *ret_made, which is owned by
- * the caller. NULL: the request's error is set. */
+ * thread's last libvirt error; where libvirt cannot send `plain`, which nobody can have
+ * read then, `xml` stays as it is. Borrowed from `xml`, or from *ret_made, which is owned
+ * by the caller. NULL: the request's error is set. */
 const char *vg_xml_keep_secrets(struct vg_request *rq, const char *xml, char *plain_steal,
                                 char *full_steal, char **ret_made);
 

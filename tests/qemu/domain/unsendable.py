@@ -69,7 +69,7 @@ def test_reads(client):
 
 
 def test_too_large(client, folder):
-    """More than libvirt can send from here, by each way a document comes."""
+    """More than libvirt can send from here, by each way a document or a text comes."""
     text = "&amp;" * 900_000
     error = expect(client, 413, "POST", "/domains", document("more", text, folder))
     check(error["status"] == 413 and error["retryable"] is False, "a problem", error)
@@ -77,6 +77,9 @@ def test_too_large(client, folder):
                                   "memory": "16384", "os": {"type": "hvm"}}})
     expect(client, 413, "POST", "/domains", body)
     expect(client, 404, "GET", "/domains/more")
+    body = json.dumps({"type": "description", "value": "a" * 4_300_000})
+    error = expect(client, 413, "PUT", "/domains/short/metadata", body)
+    check(error.get("error", {}).get("codeName") == "VIR_ERR_RPC", "libvirt's own limit", error)
 
 
 def main():
