@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MAX_TEXT 4096 /* bytes of a text of libvirt's that are shown */
+
 #include "server/base/redact.h"
 #include "server/libvirt/error.h"
 #include "virtgate/autoptr.h"
@@ -110,10 +112,24 @@ static json_t *symbol_to_json(const struct vg_enum *e, int value)
     return v ? json_string(v->symbol) : json_null();
 }
 
+/* Without secrets, and of what libvirt quotes from a document the beginning. Owned. */
+static char *show_text(const char *text)
+{
+    char *shown = vg_redact(text);
+    size_t n = MAX_TEXT;
+
+    if (!shown || strlen(shown) <= n)
+        return shown;
+    while (n && ((unsigned char)shown[n] & 0xC0) == 0x80)
+        n--; /* no part of a character */
+    memcpy(shown + n, "...", 4);
+    return shown;
+}
+
 /* A text of libvirt's, which may quote a URI. */
 static json_t *text_to_json(const char *text)
 {
-    vg_autofree char *shown = vg_redact(text);
+    vg_autofree char *shown = show_text(text);
     return vg_json_text(shown);
 }
 
@@ -135,7 +151,7 @@ void vg_error_copy_virt(struct vg_error *e, const virError *err)
     vg_count_virt_error(err->code);
     vg_error_clear(e);
     e->status = find_status(err);
-    e->detail = vg_redact(err->message ? err->message : "libvirt gave no message");
+    e->detail = show_text(err->message ? err->message : "libvirt gave no message");
     e->virt = virt_to_json(err);
     if (!e->virt) {
         vg_error_set_memory(e);
