@@ -73,14 +73,14 @@ def read_table() -> Table:
 def called_by(folder: str) -> dict[str, set[str]]:
     """Functions of libvirt, by name, with the sources that call them."""
     called: dict[str, set[str]] = {}
-    for source in sorted((ROOT / folder).glob("*.c")):
-        unit = BUILD / folder / (source.stem + ".o")
+    for source in sorted((ROOT / folder).rglob("*.c")):
+        unit = BUILD / source.relative_to(ROOT).with_suffix(".o")
         if not unit.exists():
             raise SystemExit(f"{unit} is not there; make builds it")
         out = subprocess.run(["nm", "--undefined-only", unit], check=True, text=True,
                              capture_output=True).stdout
         for name in re.findall(r" U (vir[A-Z]\w+)", out):
-            called.setdefault(name, set()).add(f"{folder}/{source.name}")
+            called.setdefault(name, set()).add(str(source.relative_to(ROOT)))
     return called
 
 

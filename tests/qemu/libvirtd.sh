@@ -71,6 +71,7 @@ auth_unix_rw = "none"
 log_outputs = "2:file:$D/log/libvirtd.log"
 ${VG_LIBVIRTD_CONF:-}
 CONF
+    # Ports of its own for displays: two libvirtds that run side by side would try the same.
     # No virtlogd, no AppArmor, no cgroups, no /dev of its own for each guest: none of them
     # is what is tested here, and a container may lack each.
     cat >"$D/etc/qemu.conf" <<CONF
@@ -79,6 +80,8 @@ security_driver = "none"
 namespaces = []
 cgroup_controllers = []
 max_core = 0
+remote_display_port_min = $((6000 + $$ % 200 * 100))
+remote_display_port_max = $((6099 + $$ % 200 * 100))
 ${VG_QEMU_CONF:-}
 CONF
     # libvirtd keeps a domain locked while its hook runs: one named so for some seconds.

@@ -15,6 +15,7 @@ import libvirt
 from prometheus_client.parser import text_string_to_metric_families
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "harness"))
+sys.path.insert(1, str(Path(__file__).resolve().parents[1]))
 from gateway import Client, Gateway, check, report  # noqa: E402
 from differential import same, text  # noqa: E402
 

@@ -20,7 +20,11 @@
 #include "virtgate/cleanup.h"
 #include "virtgate/xml.h"
 
+#ifdef __SANITIZE_ADDRESS__
+#define MAX_MS 500
+#else
 #define MAX_MS 10
+#endif
 
 /* A document being built. */
 struct doc {
