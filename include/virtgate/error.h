@@ -52,6 +52,9 @@ int vg_error_set_virt(struct vg_error *e);
 /* Whether it is libvirt's error of this virErrorNumber. */
 bool vg_error_is_virt(const struct vg_error *e, int number);
 
+/* Whether libvirt could not send an answer, or a request, because it is too long. */
+bool vg_error_is_unsendable(const struct vg_error *e);
+
 /* Whether it is libvirt's, from this virErrorDomain. */
 bool vg_error_is_from(const struct vg_error *e, int domain);
 

@@ -234,6 +234,11 @@ bool vg_error_is_virt(const struct vg_error *e, int number)
     return e->virt && json_integer_value(json_object_get(e->virt, "code")) == number;
 }
 
+bool vg_error_is_unsendable(const struct vg_error *e)
+{
+    return !e->transport && vg_error_is_virt(e, VIR_ERR_RPC);
+}
+
 bool vg_error_is_from(const struct vg_error *e, int domain)
 {
     return e->virt && json_integer_value(json_object_get(e->virt, "domain")) == domain;

@@ -9,7 +9,6 @@
 #include "server/core/request.h"
 #include "server/xml/tree.h"
 
-#include <libvirt/virterror.h>
 #include <string.h>
 
 /* The same place in three documents: the client's, libvirt's without secrets, and with.
@@ -255,7 +254,7 @@ const char *vg_xml_keep_secrets(struct vg_request *rq, const char *xml, char *pl
 
     if (!plain || !full) {
         vg_error_set_virt(&rq->error);
-        if (plain || !vg_error_is_virt(&rq->error, VIR_ERR_RPC))
+        if (plain || !vg_error_is_unsendable(&rq->error))
             return NULL;
         vg_error_clear(&rq->error); /* too long to be sent: nobody has read it either */
         return xml;
