@@ -42,7 +42,8 @@ struct vg_reply vg_operation_left(struct vg_request *rq) VG_MUST_USE;
 /* Longest wait for an operation's end, in seconds (?wait=). */
 #define VG_OPERATION_WAIT_MAX 300
 
-/* ---- for routes/gateway/operation.c -------------------------------------------------------- */
+/* ---- for routes/gateway/operation.c
+ * -------------------------------------------------------- */
 
 /* The states of operations, as bits, for VG_NAMES(). */
 extern const struct vg_enum vg_operation_states;

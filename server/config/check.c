@@ -346,8 +346,7 @@ static int check_files(struct vg_config_read *r)
     const struct vg_config *c = &r->config;
     vg_autofree char *message = NULL;
     if (check_tokens(r) < 0 ||
-        check_pem(r, VG_CONFIG_I_tls_cert, c->tls_cert, vg_tls_check_certificates) <
-            0 ||
+        check_pem(r, VG_CONFIG_I_tls_cert, c->tls_cert, vg_tls_check_certificates) < 0 ||
         check_pem(r, VG_CONFIG_I_tls_key, c->tls_key, vg_tls_check_key) < 0)
         return -1;
     if (c->tls_cert && vg_tls_check_pair(c->tls_cert, c->tls_key, &message) < 0)
