@@ -1,11 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""README's tour, command by command: what it shows is what a new user gets.
+"""README's tour and the samples of docs/, command by command: what they show is what one gets.
 
-The blocks before "## Reference" run in order against one gateway on test:///default. Only what
-is another each time (dates, ids, clocks, the port), or by libvirt's release, is not compared.
-A block without a command is what the stream of the last `curl -sN` shows after the domain was
-resumed.
+The console blocks of a file run in order against a gateway on test:///default. Only what is
+another each time (dates, ids, clocks, the port), or by libvirt's release, is not compared.
 """
 import os
 import re
@@ -43,10 +41,9 @@ def normal(text):
     return text.strip("\n")
 
 
-def blocks(readme):
-    """The console blocks of the tour: lists of [command, what it shows]."""
-    tour = readme[readme.index("## Five minutes"):readme.index("## Reference")]
-    for block in re.findall(r"^```console\n(.*?)^```$", tour, re.M | re.S):
+def blocks(document):
+    """The console blocks: lists of [command, what it shows]."""
+    for block in re.findall(r"^```console\n(.*?)^```$", document, re.M | re.S):
         steps, until = [], None
         for line in block.splitlines(keepends=True):
             if until:
@@ -56,22 +53,21 @@ def blocks(readme):
                 steps.append([line[2:], ""])
                 here = re.search(r"<<'(\w+)'", line)
                 until = here and here[1]
-            elif steps:
-                steps[-1][1] += line
             else:
-                steps.append(["", line])
+                steps[-1][1] += line
         yield steps
 
 
 class Tour:
     def __init__(self, gateway, folder):
-        self.gateway, self.folder = gateway, folder
-        self.revision, self.stream = None, None
+        self.gateway, self.folder, self.stream = gateway, folder, None
+        self.environment = dict(os.environ)
 
-    def command_here(self, command):
-        """The command with this gateway's port, and its own revision for README's."""
+    def start(self, command, **how):
+        """With this gateway's port, and the variables that earlier commands have set."""
         command = command.replace("localhost:8080", f"127.0.0.1:{self.gateway.port}")
-        return REVISION.sub(self.revision, command) if self.revision else command
+        return subprocess.Popen(command, shell=True, cwd=self.folder, env=self.environment,
+                                stdout=subprocess.PIPE, executable="/bin/bash", **how)
 
     def read_stream(self, want):
         """As many lines as README shows, or what came within 5 s."""
@@ -82,20 +78,16 @@ class Tour:
         return got.decode()
 
     def run(self, command, want):
-        if not command:
-            Client(self.gateway.port).send("POST", "/domains/test/resume")
-            return self.read_stream(want)
         if command.startswith("curl -sN"):
-            self.stream = subprocess.Popen(self.command_here(command), shell=True,
-                                           cwd=self.folder, stdout=subprocess.PIPE,
-                                           executable="/bin/bash", start_new_session=True)
+            self.stream = self.start(command, start_new_session=True)
             return self.read_stream(want)
-        done = subprocess.run(self.command_here(command), shell=True, text=True, timeout=60,
-                              cwd=self.folder, capture_output=True, executable="/bin/bash",
-                              check=False)
-        if "X-Virtgate-Revision" in want:
-            self.revision = REVISION.search(done.stdout)[0]
-        return done.stdout + done.stderr
+        variable = re.match(r"(\w+)=\$\(", command)
+        if variable:
+            command = f'{command.rstrip()}; printf %s "${variable[1]}"'
+        shown = self.start(command, stderr=subprocess.STDOUT, text=True).communicate(timeout=60)[0]
+        if variable:
+            self.environment[variable[1]] = shown
+        return "" if variable else shown
 
     def end(self):
         if self.stream:
@@ -103,18 +95,26 @@ class Tour:
             self.stream.wait()
 
 
-def main():
-    os.chdir(ROOT)
+def run_samples(path):
+    text = path.read_text(encoding="utf-8")
+    if "```console" not in text:
+        return
     gateway = Gateway("test:///default")
     with tempfile.TemporaryDirectory() as folder:
         tour = Tour(gateway, folder)
-        for steps in blocks((ROOT / "README.md").read_text(encoding="utf-8")):
+        for steps in blocks(text):
             for command, want in steps:
                 got = tour.run(command, want)
-                check(normal(got) == normal(want), command.split("\n")[0] or "the stream",
-                      f"\n--- README\n{normal(want)}\n--- here\n{normal(got)}")
+                check(normal(got) == normal(want), f"{path.name}: " + command.split("\n")[0],
+                      f"\n--- {path.name}\n{normal(want)}\n--- here\n{normal(got)}")
         tour.end()
     gateway.stop()
+
+
+def main():
+    os.chdir(ROOT)
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        run_samples(path)
     report()
 
 

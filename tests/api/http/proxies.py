@@ -25,11 +25,8 @@ defaults
     timeout server 20s
 frontend front
     bind 127.0.0.1:{port}
-    default_backend gateway
-backend gateway
-    option httpchk {check}
-    option forwardfor
-    server virtgate 127.0.0.1:{gateway} check inter 100ms rise 1 fall 1
+    default_backend virtgate
+{backend} inter 100ms rise 1 fall 1
 """
 
 NGINX = """
@@ -40,23 +37,24 @@ worker_processes 1;
 events {{}}
 http {{
     access_log off;
+    {map}
     client_body_temp_path {dir}/body; proxy_temp_path {dir}/proxy; fastcgi_temp_path {dir}/f;
     uwsgi_temp_path {dir}/u; scgi_temp_path {dir}/s;
     server {{
         listen 127.0.0.1:{port};
-        location /virt/ {{
-            proxy_pass http://127.0.0.1:{gateway};
-            proxy_http_version 1.1;
-            proxy_request_buffering off;
-            proxy_set_header Host $http_host;
-            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-        }}
+        {location}
         location / {{  # as nginx speaks by itself: HTTP/1.0
             proxy_pass http://127.0.0.1:{gateway};
         }}
     }}
 }}
 """
+
+
+def documented(language):
+    """The samples of docs/deployment.md in that language."""
+    text = Path("docs/deployment.md").read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)```$", text, re.M | re.S)
 
 
 def free_port():
@@ -81,6 +79,9 @@ class Proxy:
     def __init__(self, folder, name, command, text, gateway, **values):
         self.port = free_port()
         file = Path(folder, name + ".conf")
+        # what stands in the documents has the default port
+        values = {k: v.replace("127.0.0.1:8080", f"127.0.0.1:{gateway}")
+                  for k, v in values.items()}
         file.write_text(text.format(dir=folder, port=self.port, gateway=gateway, **values),
                         encoding="utf-8")
         self.process = subprocess.Popen([*command, str(file)], cwd=folder,
@@ -119,9 +120,10 @@ def test_haproxy(folder):
     """A check as HAProxy makes it by itself, in HTTP/1.0 and without Host, finds it up."""
     gateway = Gateway("test:///default", "--log-filters", "1:access", "--trusted-proxy",
                       "127.0.0.1")
+    backend, = documented("haproxy")
     for check_line in ("GET /health/ready", "OPTIONS /", "HEAD /health/live"):
         proxy = Proxy(folder, "haproxy", ["haproxy", "-f"], HAPROXY, gateway.port,
-                      check=check_line)
+                      backend=backend.rstrip().replace("GET /health/ready", check_line))
         client = Client(proxy.port)
         check(wait_for(lambda c=client: c.send("GET", "/domains")[0] == 200),
               f"HAProxy's own check: {check_line}")
@@ -136,8 +138,9 @@ def test_haproxy(folder):
 def test_nginx(folder):
     gateway = Gateway("test:///default", "--path-prefix", "/virt", "--log-filters", "1:access",
                       "--trusted-proxy", "127.0.0.0/8")
+    upgrade, location = documented("nginx")
     proxy = Proxy(folder, "nginx", ["nginx", "-e", f"{folder}/error.log", "-c"], NGINX,
-                  gateway.port)
+                  gateway.port, map=upgrade, location=location)
     client = Client(proxy.port)
     check(client.send("GET", "/virt/domains")[0] == 200, "nginx: GET")
     check(client.send("GET", "/domains")[0] == 404, "nginx: outside the prefix")
