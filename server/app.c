@@ -26,7 +26,7 @@ static int64_t read_deadline_ns, change_deadline_ns, operation_deadline_ns;
 
 static void watch_operation(struct vg_request *rq);
 
-int vg_app_start(const struct vg_config *config)
+int vg_app_start(const struct vg_config *config, const struct vg_route *const *tables)
 {
     vg_access_start(config->read_only);
     vg_path_prefix_start(config->path_prefix);
@@ -36,11 +36,11 @@ int vg_app_start(const struct vg_config *config)
     vg_local_dir_set(config->local_dir);
     vg_json_watch_memory();
     vg_operations_start(watch_operation);
-    if (vg_metrics_start(vg_route_tables) < 0) {
+    if (vg_metrics_start(tables) < 0) {
         fputs("virtgate: out of memory\n", stderr);
         return -1;
     }
-    return vg_router_build(vg_route_tables);
+    return vg_router_build(tables);
 }
 
 /* ---- routing ----------------------------------------------------------------------- */
@@ -290,9 +290,9 @@ static void dump_route(const struct vg_route *row)
         puts(line);
 }
 
-void vg_app_dump_routes(void)
+void vg_app_dump_routes(const struct vg_route *const *tables)
 {
-    for (const struct vg_route *const *table = vg_route_tables; *table; table++)
+    for (const struct vg_route *const *table = tables; *table; table++)
         for (const struct vg_route *row = *table; row->pattern; row++)
             dump_route(row);
 }

@@ -8,7 +8,7 @@
 #include "virtgate/config.h"
 
 /* Sorts the route tables; finds mistakes in them (then it says so and returns -1). */
-int vg_app_start(const struct vg_config *config);
+int vg_app_start(const struct vg_config *config, const struct vg_route *const *tables);
 
 /* Finds route and host of a request whose target is parsed. -1: the request's error is
  * set, and *ret_allow is the Allow header's value where the path exists (borrowed). */
@@ -26,4 +26,4 @@ void vg_app_dispatch(struct vg_request *rq);
 bool vg_app_remember(const struct vg_request *rq, struct vg_reply *ret);
 
 /* Prints the route table, one JSON object a line, for the contract tests. */
-void vg_app_dump_routes(void);
+void vg_app_dump_routes(const struct vg_route *const *tables);

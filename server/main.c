@@ -182,7 +182,7 @@ static int run(struct vg_config *config)
     vg_autofree char *message = NULL;
     sigset_t signals;
 
-    if (vg_app_start(config) < 0)
+    if (vg_app_start(config, vg_route_tables) < 0)
         return EXIT_FAILURE;
     block_signals(&signals);
     raise_file_limit();
@@ -216,7 +216,7 @@ int main(int argc, char **argv)
     int rc = EXIT_SUCCESS;
 
     if (argc == 2 && strcmp(argv[1], "--dump-routes") == 0) {
-        vg_app_dump_routes();
+        vg_app_dump_routes(vg_route_tables);
         return EXIT_SUCCESS;
     }
     if (vg_config_read(argc, argv, &config, &action, &message) < 0) {

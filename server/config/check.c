@@ -11,8 +11,6 @@
 #include "virtgate/log.h"
 
 #include <arpa/inet.h>
-#include <ctype.h>
-#include <errno.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -21,50 +19,6 @@
 #include "virtgate/cleanup.h"
 
 #define ALNUM "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-
-/* ---- words, numbers ---------------------------------------------------------------- */
-
-/* Base ten and nothing around it, unlike strtoll. */
-int vg_config_parse_number(const char *text, int64_t *ret)
-{
-    const char *digits = text + (*text == '-');
-    if (!*digits || digits[strspn(digits, "0123456789")])
-        return -1;
-    errno = 0;
-    long long number = strtoll(text, NULL, 10);
-    if (errno)
-        return -1;
-    *ret = number;
-    return 0;
-}
-
-int vg_config_parse_bool(const char *text, bool *ret)
-{
-    static const char *const words[][2] = {
-        {"no", "yes"}, {"false", "true"}, {"off", "on"}, {"0", "1"}};
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        for (int on = 0; on < 2; on++) {
-            if (strcasecmp(text, words[i][on]) == 0) {
-                *ret = on;
-                return 0;
-            }
-        }
-    }
-    return -1;
-}
-
-bool vg_config_is_host_name(const char *name, size_t n)
-{
-    if (n < 1 || n > 64 || (n == 1 && name[0] == '-'))
-        return false;
-    return strspn(name, ALNUM "._-") >= n;
-}
-
-bool vg_config_is_port(const char *text)
-{
-    int64_t port;
-    return vg_config_parse_number(text, &port) == 0 && text[0] != '-' && port <= 65535;
-}
 
 /* ---- addresses --------------------------------------------------------------------- */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Private to config/read.c and config_*.c: the table config.def as data,
- * and what is known while a configuration is being read.
+ * Private to server/config/: the table config.def as data, and what is known while a
+ * configuration is being read.
  */
 #pragma once
 
@@ -66,6 +66,17 @@ __attribute__((format(printf, 2, 3))) int vg_config_fail(struct vg_config_read *
 /* Checks a value, and keeps it unless a higher level has set the option. */
 int vg_config_set(struct vg_config_read *r, enum vg_config_index option,
                   enum vg_config_level level, const char *where, const char *value);
+
+/* Sets what no level has set. -1: as above. */
+int vg_config_set_defaults(struct vg_config_read *r);
+
+/* Adds a host: `n` bytes of name, and its URI (NULL: libvirt's own choice). -1: out of
+ * memory. */
+int vg_config_add_host(struct vg_host_configs *hosts, const char *name, size_t n,
+                       const char *uri);
+
+/* Frees all that was read. */
+void vg_config_clear_read(struct vg_config_read *r);
 
 /* The file that config_file names, if any. */
 int vg_config_read_file(struct vg_config_read *r);

@@ -8,182 +8,11 @@
 
 #include <ctype.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <string.h>
 
 #include "virtgate/cleanup.h"
 
-/* The default by kind: only the member that fits it is initialised. */
-#define DEFAULT_TEXT(def)   .text = (def)
-#define DEFAULT_TEXTS(def)  .text = (def)
-#define DEFAULT_HOSTS(def)  .text = (def)
-#define DEFAULT_NUMBER(def) .number = (def)
-#define DEFAULT_BOOL(def)   .number = (def)
-
-const struct vg_config_option vg_config_options[VG_CONFIG_COUNT] = {
-#define X(field_, KIND, name_, letter_, arg_, def, min_, max_, help_)                    \
-    [VG_CONFIG_I_##field_] = {.name = (name_),                                           \
-                              .arg = (arg_),                                             \
-                              .help = (help_),                                           \
-                              DEFAULT_##KIND(def),                                       \
-                              .min = (min_),                                             \
-                              .max = (max_),                                             \
-                              .offset = offsetof(struct vg_config, field_),              \
-                              .kind = VG_CONFIG_K_##KIND,                                \
-                              .letter = (letter_)},
-#include "virtgate/config.def"
-#undef X
-};
-
 #define SPACE " \t\r\n"
-
-static void *find_field(struct vg_config *c, enum vg_config_index option)
-{
-    return (char *)c + vg_config_options[option].offset;
-}
-
-/* ---- messages and memory ----------------------------------------------------------- */
-
-int vg_config_fail(struct vg_config_read *r, const char *format, ...)
-{
-    if (r->message)
-        return -1;
-    va_list args;
-    va_start(args, format);
-    if (vasprintf(&r->message, format, args) < 0)
-        r->message = NULL;
-    va_end(args);
-    /* One line, whatever a value held. */
-    for (char *p = r->message; p && *p; p++) {
-        if (iscntrl((unsigned char)*p))
-            *p = '?';
-    }
-    return -1;
-}
-
-static void clear_texts(struct vg_texts *texts)
-{
-    for (size_t i = 0; i < texts->n; i++)
-        free(texts->v[i]);
-    free(texts->v);
-    *texts = (struct vg_texts){0};
-}
-
-static int add_text(struct vg_texts *texts, const char *text)
-{
-    char **v = reallocarray(texts->v, texts->n + 1, sizeof(*v));
-    if (!v)
-        return -1;
-    texts->v = v;
-    v[texts->n] = strdup(text);
-    if (!v[texts->n])
-        return -1;
-    texts->n++;
-    return 0;
-}
-
-/* `n` bytes of name; without a URI: NULL. */
-static int add_host(struct vg_host_configs *hosts, const char *name, size_t n,
-                    const char *uri)
-{
-    struct vg_host_config *v = reallocarray(hosts->v, hosts->n + 1, sizeof(*v));
-    if (!v)
-        return -1;
-    hosts->v = v;
-    vg_autofree char *own_name = strndup(name, n);
-    vg_autofree char *own_uri = uri ? strdup(uri) : NULL;
-    if (!own_name || (uri && !own_uri))
-        return -1;
-    struct vg_host_config *host = &v[hosts->n++];
-    host->name = vg_take(&own_name);
-    host->uri = vg_take(&own_uri);
-    return 0;
-}
-
-void vg_config_clear(struct vg_config *config)
-{
-    for (enum vg_config_index i = 0; i < VG_CONFIG_COUNT; i++) {
-        void *field = find_field(config, i);
-        if (vg_config_options[i].kind == VG_CONFIG_K_TEXT)
-            free(*(char **)field);
-        else if (vg_config_options[i].kind == VG_CONFIG_K_TEXTS)
-            clear_texts(field);
-    }
-    for (size_t i = 0; i < config->hosts.n; i++) {
-        free(config->hosts.v[i].name);
-        free(config->hosts.v[i].uri);
-    }
-    free(config->hosts.v);
-    *config = (struct vg_config){0};
-}
-
-static void clear_read(struct vg_config_read *r)
-{
-    vg_config_clear(&r->config);
-    for (size_t i = 0; i < VG_CONFIG_COUNT; i++)
-        clear_texts(&r->where[i]);
-    free(r->message);
-    if (r->stream)
-        (void)fclose(r->stream);
-}
-
-/* ---- one value --------------------------------------------------------------------- */
-
-static int store_value(struct vg_config *c, enum vg_config_index option,
-                       const char *value)
-{
-    void *field = find_field(c, option);
-    switch (vg_config_options[option].kind) {
-    case VG_CONFIG_K_NUMBER:
-        return vg_config_parse_number(value, field);
-    case VG_CONFIG_K_BOOL:
-        return vg_config_parse_bool(value, field);
-    case VG_CONFIG_K_TEXTS:
-        return add_text(field, value);
-    case VG_CONFIG_K_HOSTS: {
-        size_t n = strcspn(value, "=");
-        return add_host(field, value, n, value + n + 1);
-    }
-    case VG_CONFIG_K_TEXT:
-        free(*(char **)field);
-        *(char **)field = strdup(value);
-        return *(char **)field ? 0 : -1;
-    }
-    return -1;
-}
-
-int vg_config_set(struct vg_config_read *r, enum vg_config_index option,
-                  enum vg_config_level level, const char *where, const char *value)
-{
-    enum vg_config_kind kind = vg_config_options[option].kind;
-    if (vg_config_check_value(r, option, where, value) < 0)
-        return -1;
-    if (r->level[option] > level)
-        return 0;
-    if (kind != VG_CONFIG_K_TEXTS && kind != VG_CONFIG_K_HOSTS)
-        clear_texts(&r->where[option]);
-    r->level[option] = level;
-    if (add_text(&r->where[option], where) < 0 ||
-        store_value(&r->config, option, value) < 0)
-        return vg_config_fail(r, "out of memory");
-    return 0;
-}
-
-static int set_defaults(struct vg_config_read *r)
-{
-    for (enum vg_config_index i = 0; i < VG_CONFIG_COUNT; i++) {
-        const struct vg_config_option *o = &vg_config_options[i];
-        if (r->level[i] != VG_CONFIG_UNSET)
-            continue;
-        if (o->kind == VG_CONFIG_K_NUMBER)
-            *(int64_t *)find_field(&r->config, i) = o->number;
-        else if (o->kind == VG_CONFIG_K_BOOL)
-            *(bool *)find_field(&r->config, i) = o->number != 0;
-        else if (o->text && vg_config_set(r, i, VG_CONFIG_DEFAULT, o->name, o->text) < 0)
-            return -1;
-    }
-    return 0;
-}
 
 /* ---- command line ------------------------------------------------------------------ */
 
@@ -381,7 +210,7 @@ static int set_default_host(struct vg_config *c)
         at++;
     if (at == h->n && h->n && !c->connect)
         return 0;
-    if (at == h->n && add_host(h, "default", 7, c->connect) < 0)
+    if (at == h->n && vg_config_add_host(h, "default", 7, c->connect) < 0)
         return -1;
     struct vg_host_config host = h->v[at];
     memmove(h->v + 1, h->v, at * sizeof(*h->v));
@@ -398,7 +227,7 @@ static int read_all(struct vg_config_read *r, int argc, char **argv,
     bool all = *action == VG_CONFIG_RUN || *action == VG_CONFIG_CHECK;
     if (all && (read_environment(r) < 0 || vg_config_read_file(r) < 0))
         return -1;
-    if (set_defaults(r) < 0 || (all && vg_config_check_all(r) < 0))
+    if (vg_config_set_defaults(r) < 0 || (all && vg_config_check_all(r) < 0))
         return -1;
     if (set_default_host(&r->config) < 0)
         return vg_config_fail(r, "out of memory");
@@ -418,7 +247,7 @@ int vg_config_read(int argc, char **argv, struct vg_config *ret,
     } else {
         *ret_message = vg_take(&r.message);
     }
-    clear_read(&r);
+    vg_config_clear_read(&r);
     return rc;
 }
 

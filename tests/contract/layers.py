@@ -80,10 +80,6 @@ KNOWN_CIRCLES: list[tuple[set[str], str]] = [
      "libmicrohttpd's callbacks are named where it is started"),
     ({"server/http/negotiate.c", "server/http/request.c"},
      "the limit of a body depends on its type"),
-    ({f"server/config/{name}.c" for name in "check file origin read".split()},
-     "what options have in common is to become option.c"),
-    ({"routes/gateway/ticket.c", "routes/routes.c", "server/app.c", "server/ticket.c"},
-     "a ticket's path is routed as a request would be"),
 ]
 
 

@@ -159,8 +159,8 @@ static int set_up(void **state)
 
     (void)state;
     if (vg_config_read(3, argv, &config, &action, &message) < 0 ||
-        vg_app_start(&config) < 0 || vg_events_start(64) < 0 || vg_virt_start() < 0 ||
-        vg_hosts_start(&config) < 0)
+        vg_app_start(&config, vg_route_tables) < 0 || vg_events_start(64) < 0 ||
+        vg_virt_start() < 0 || vg_hosts_start(&config) < 0)
         return -1;
     host = vg_host_find("default");
     for (int i = 0; i < PATIENCE && !vg_inventory_begin(host->inventory).generation; i++)

@@ -227,8 +227,8 @@ static int set_up(void **state)
 
     (void)state;
     if (vg_config_read(3, argv, &config, &action, &message) < 0 ||
-        vg_app_start(&config) < 0 || vg_events_start(64) < 0 || vg_virt_start() < 0 ||
-        vg_hosts_start(&config) < 0)
+        vg_app_start(&config, vg_route_tables) < 0 || vg_events_start(64) < 0 ||
+        vg_virt_start() < 0 || vg_hosts_start(&config) < 0)
         return -1;
     host = vg_host_find("default");
     return 0;
