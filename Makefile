@@ -35,7 +35,7 @@ MINIMUM   := libvirt=9.0.0 libmicrohttpd=0.9.75 jansson=2.13
 TEST_PKGS := cmocka libcurl
 
 # Set-up targets run first in a make of their own, so that pkg-config is asked afterwards.
-SETUP_GOALS := run test bench
+SETUP_GOALS := run dev test bench
 ifeq ($(filter help clean setup $(SETUP_GOALS),$(MAKECMDGOALS)),)
 ifneq ($(shell pkg-config --exists $(PKGS) && echo ok),ok)
 $(error missing libraries: $(shell pkg-config --print-errors --exists $(PKGS) 2>&1 | tr '\n' ' ')- `make setup` installs them)
@@ -158,7 +158,7 @@ $(O)/gen/docs_files.c: server/gen/docs.py server/gen/openapi.py $(DOCS_PAGE) doc
 
 -include $(shell find $(O) -name '*.d' -type f 2>/dev/null)
 
-.PHONY: all help setup run install uninstall clean
+.PHONY: all help setup run dev install uninstall clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z_.-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -171,6 +171,13 @@ run: ## set up, build, and serve libvirt's mock hypervisor on 127.0.0.1:8080 (RU
 	@tests/setup.sh build
 	@$(MAKE) --no-print-directory all
 	$(O)/virtgate --connect test:///default $(RUN_ARGS)
+
+dev: ## build with sanitizers and serve the mock hypervisor, its files in build-asan/files (RUN_ARGS)
+	@tests/setup.sh build
+	@+$(MAKE) --no-print-directory O=build-asan SAN=address,undefined WERROR= CFLAGS='-O1 -g' all
+	@mkdir -p build-asan/files
+	ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions=tests/harness/lsan.supp \
+	  build-asan/virtgate --connect test:///default --local-dir $(CURDIR)/build-asan/files $(RUN_ARGS)
 
 include tests/rules.mk
 

@@ -27,7 +27,7 @@ $(HTTP_BIN): $(O)/tests/%: $(O)/tests/%.o $(HARN_OBJ)
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) $(shell pkg-config --libs libcurl)
 
-.PHONY: test tests check check-unit check-api check-qemu check-contract check-browser \
+.PHONY: test tests check check-changed check-unit check-api check-qemu check-contract check-browser \
   check-asan check-tsan check-debian valgrind bench bench-run lint compile_commands.json
 
 test: ## set up, build, and pass all tests
@@ -50,6 +50,9 @@ check-browser: ## pages in a real browser, with real guests (needs root)
 	@tests/setup.sh build test browser
 	@$(MAKE) --no-print-directory $(O)/virtgate
 	@$(RUN) browser
+
+check-changed: tests ## only what the uncommitted change touches (SINCE=COMMIT: since then)
+	@tests/changed.sh $(SINCE)
 
 check-asan: ## all test programs under AddressSanitizer and UBSan, in build-asan
 	@+$(MAKE) --no-print-directory O=build-asan SAN=address,undefined WERROR= CFLAGS='-O1 -g' tests
