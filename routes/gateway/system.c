@@ -28,6 +28,19 @@ static void prefix_links(json_t *links)
             links, name, json_sprintf("%s%s", vg_path_prefix(), json_string_value(path)));
 }
 
+/* What a client may look for before it relies on it; a name stays once it was released.
+ */
+static json_t *list_features(void)
+{
+    static const char *const names[] = {
+        "domains",    "snapshots", "checkpoints", "operations", "events",
+        "websockets", "consoles",  "tickets",     "metrics",    "path-prefix"};
+    json_t *features = json_array();
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        json_array_append_new(features, json_string(names[i]));
+    return features;
+}
+
 static struct vg_reply get_index(struct vg_request *rq)
 {
     static struct vg_kept kept;
@@ -43,6 +56,7 @@ static struct vg_reply get_index(struct vg_request *rq)
         "/events", "operations", "/operations", "hosts", "/hosts", "metrics", "/metrics",
         "live", "/health/live", "ready", "/health/ready", "openapi", "/openapi.yaml",
         "docs", "/docs");
+    json_object_set_new(index, "features", list_features());
     json_t *links = json_object_get(index, "links");
     vg_auto_host_status status;
     if (!vg_host_status_of("default", &status))

@@ -13,6 +13,7 @@
 static const struct step served[] = {
     {"GET", "/", 200, "{}", .wants = {"Content-Type: application/json*"}},
     {"GET", "/", 200, NULL, .contains = "*/domains*"},
+    {"GET", "/", 200, NULL, .contains = "*\"features\":*\"tickets\"*"},
     {"GET", "/health/live", 200, "{'status':'live'}"},
     {"HEAD", "/health/live", 200, ""},
     {"GET", "/health/ready", 200, "{'status':'ready','hosts':[{'host':'default'}]}"},
