@@ -8,7 +8,8 @@
 #   tests/run.sh SUITE...     suites: unit api qemu contract browser
 #
 # O is the build folder, VG_TEST a glob of the tests to run (default: all), VG_TIMEOUT the
-# seconds one of them may take.
+# seconds one of them may take, VG_QEMU_LANES how many libvirtds run side by side (default: as many
+# as there are cores).
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
@@ -177,7 +178,10 @@ for suite in "$@"; do
         : >"$VG_RECORD"
         run_suite api
         ;;
-    qemu) run_with_daemons qemu ;;
+    qemu)
+        lanes=("${lanes[@]:0:${VG_QEMU_LANES:-${#lanes[@]}}}")
+        run_with_daemons qemu
+        ;;
     browser)
         lanes=(1)
         if fetch_packages; then run_with_daemons browser; fi
