@@ -58,8 +58,10 @@ static void check_call(struct vg_http_call *call, const struct vg_config *config
         fuzz_check_error(rq);
         return;
     }
-    MUST((rq->body_kind != VG_BODY_NONE) == vg_http_has_body(&call->headers));
-    if (rq->body_kind != VG_BODY_NONE)
+    bool has_body = vg_http_has_body(&call->headers);
+    /* a type of XML without a body is an empty document */
+    MUST(has_body ? rq->body_kind != VG_BODY_NONE : rq->body_kind != VG_BODY_JSON);
+    if (has_body)
         MUST(vg_http_take_body(call, "{}", 2) == 0 && rq->body_length == 2);
     vg_http_release_body(call);
     vg_http_release_headers(&call->headers);
@@ -76,7 +78,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .cors_origins = {origins, 1},
         .max_json_bytes = 1024,
         .max_document_bytes = 4096,
+        .body_memory = 65536,
+        .body_memory_per_token = 65536,
     };
+    vg_http_limit_start(&config);
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
         vg_autofree char *text = fuzz_text(data, size);
         struct vg_http_conn conn = {.fd = -1};
