@@ -114,8 +114,9 @@ static int run_apart(const char *answer, const struct step *row,
         pthread_t thread;
         a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
         (void)dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDOUT_FILENO);
-        bind(server.fd, (struct sockaddr *)&a, sizeof(a));
-        listen(server.fd, 8);
+        if (bind(server.fd, (struct sockaddr *)&a, sizeof(a)) < 0 ||
+            listen(server.fd, 8) < 0)
+            abort();
         getsockname(server.fd, (struct sockaddr *)&a, &size);
         pthread_create(&thread, NULL, answer_all, &server);
         snprintf(base, sizeof(base), "http://127.0.0.1:%d", ntohs(a.sin_port));
