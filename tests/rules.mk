@@ -67,9 +67,10 @@ check-tsan: ## API tests under ThreadSanitizer, in build-tsan
 	@O=build-tsan TSAN_OPTIONS=halt_on_error=0:exitcode=66:suppressions=$(CURDIR)/tests/harness/tsan.supp \
 	  tests/run.sh api
 
+# QEMU's suite there takes four minutes more: SUITES="unit api qemu contract".
 check-debian: ## build and test on another Debian, in build-debian-SUITE: SUITE=trixie (needs root)
 	@tests/setup.sh debian
-	@tests/debian.sh $(or $(SUITE),trixie)
+	@tests/debian.sh $(or $(SUITE),trixie) $(or $(SUITES),unit api contract)
 
 VALGRIND := valgrind -q --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=99 \
   --suppressions=tests/harness/valgrind.supp
