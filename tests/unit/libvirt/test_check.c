@@ -13,16 +13,12 @@
 #include <string.h>
 #include <time.h>
 
-#include "server/app.h"
-#include "server/core/event.h"
 #include "server/libvirt/check.h"
-#include "server/libvirt/loop.h"
+#include "tests/unit/libvirt/host_fixture.h"
 
 #define LATER    (20 * VG_SECOND_NS) /* when a comparison is due */
 #define PATIENCE 400                 /* times 10 ms */
 
-static struct vg_host *host;
-static struct vg_config config;
 static atomic_int answered;
 
 static void rest(void)
@@ -152,30 +148,11 @@ static void test_late_event(void **state)
 
 static int set_up(void **state)
 {
-    char *argv[] = {(char *)(uintptr_t) "virtgate", (char *)(uintptr_t) "--connect",
-                    (char *)(uintptr_t) "test:///default", NULL};
-    enum vg_config_action action;
-    char *message = NULL;
-
     (void)state;
-    if (vg_config_read(3, argv, &config, &action, &message) < 0 ||
-        vg_app_start(&config, vg_route_tables) < 0 || vg_events_start(64) < 0 ||
-        vg_virt_start() < 0 || vg_hosts_start(&config) < 0)
+    if (start_host() < 0)
         return -1;
-    host = vg_host_find("default");
     for (int i = 0; i < PATIENCE && !vg_inventory_begin(host->inventory).generation; i++)
         rest();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    vg_hosts_stop();
-    vg_events_stop();
-    vg_virt_stop();
-    vg_hosts_free();
-    vg_config_clear(&config);
     return 0;
 }
 
@@ -186,5 +163,5 @@ int main(void)
         cmocka_unit_test(test_wrong),
         cmocka_unit_test(test_late_event),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, stop_host);
 }

@@ -12,16 +12,10 @@
 #include <string.h>
 #include <time.h>
 
-#include "server/app.h"
-#include "server/core/event.h"
-#include "server/libvirt/internal.h"
-#include "server/libvirt/loop.h"
+#include "tests/unit/libvirt/host_fixture.h"
 #include "virtgate/cleanup.h"
 
 #define PATIENCE_S 20
-
-static struct vg_config config;
-static struct vg_host *host;
 
 static struct vg_host_status status_now(void)
 {
@@ -220,28 +214,9 @@ static void test_pause(void **state)
 
 static int set_up(void **state)
 {
-    char *argv[] = {(char *)(uintptr_t) "virtgate", (char *)(uintptr_t) "--connect",
-                    (char *)(uintptr_t) "test:///default", NULL};
-    enum vg_config_action action;
-    char *message = NULL;
-
     (void)state;
-    if (vg_config_read(3, argv, &config, &action, &message) < 0 ||
-        vg_app_start(&config, vg_route_tables) < 0 || vg_events_start(64) < 0 ||
-        vg_virt_start() < 0 || vg_hosts_start(&config) < 0)
+    if (start_host() < 0)
         return -1;
-    host = vg_host_find("default");
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    vg_hosts_stop();
-    vg_events_stop();
-    vg_virt_stop();
-    vg_hosts_free();
-    vg_config_clear(&config);
     return 0;
 }
 
@@ -253,5 +228,5 @@ int main(void)
         cmocka_unit_test(test_open),     cmocka_unit_test(test_open_limit),
         cmocka_unit_test(test_full),     cmocka_unit_test(test_pause),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, stop_host);
 }
