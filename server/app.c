@@ -190,7 +190,7 @@ static void run_here(struct vg_request *rq)
     struct vg_reply reply =
         watch && vg_precondition_check(rq) < 0 ? vg_fail(rq) : rq->route->handler(rq);
     vg_reply_prepare(&reply);
-    bool done = reply.status >= 200 && reply.status < 300 && !reply.watching;
+    bool done = reply.status >= 200 && reply.status < 300 && !reply.subscription;
     if (done && rq->route->flags & (VG_READ | VG_WATCH)) {
         reply.revision = revision;
         reply.has_revision = true;
@@ -248,7 +248,7 @@ void vg_app_dispatch(struct vg_request *rq)
         if (rq->route->method != VG_GET || !vg_operation_await(rq))
             watch_operation(rq);
     } else if (!rq->host) {
-        vg_join_submit(rq);
+        vg_fan_out_submit(rq);
     } else if (rq->route->flags & VG_LONG) {
         start_operation(rq);
     } else {

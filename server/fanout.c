@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * /hosts/-/...: the request is copied for each host, each copy is answered by its host's
- * own lane (or the host's breaker, or its deadline), and the last to come joins the
+ * own queue (or the host's breaker, or its deadline), and the last to come joins the
  * lists. Every item says its host; `limit` and `after` hold for the joined list.
  */
 #include "server/fanout.h"
@@ -19,7 +19,7 @@
 /* Hosts have this long where the handler joins: Prometheus gives up after 10 s. */
 #define SCRAPE_NS (4 * VG_SECOND_NS)
 
-struct vg_join {
+struct vg_fan_out {
     struct vg_request *rq;
     atomic_size_t missing;
     size_t first, n;   /* hosts: by position */
@@ -29,16 +29,16 @@ struct vg_join {
 
 /* One host's copy: which join, which place. */
 struct part {
-    struct vg_join *join;
+    struct vg_fan_out *fan_out;
     size_t index;
 };
 
-static void free_join(struct vg_join *join)
+static void free_fan_out(struct vg_fan_out *fan_out)
 {
-    for (size_t i = 0; i < join->n; i++)
-        vg_reply_clear(&join->replies[i]);
-    vg_request_unref(join->rq);
-    free(join);
+    for (size_t i = 0; i < fan_out->n; i++)
+        vg_reply_clear(&fan_out->replies[i]);
+    vg_request_unref(fan_out->rq);
+    free(fan_out);
 }
 
 /* ---- joining ----------------------------------------------------------------------- */
@@ -133,18 +133,18 @@ static struct vg_reply pass_problem(struct vg_request *rq, int status, json_t *p
     return reply;
 }
 
-static struct vg_reply join_replies(struct vg_join *join)
+static struct vg_reply join_replies(struct vg_fan_out *fan_out)
 {
-    struct vg_request *rq = join->rq;
+    struct vg_request *rq = fan_out->rq;
     (void)vg_json_lost_memory(); /* of earlier requests */
     json_auto_t *items = json_array();
     json_auto_t *unreachable = json_array();
     const char *key = list_key(rq);
     bool more = false; /* than a host was asked for */
 
-    for (size_t i = 0; i < join->n; i++) {
-        const struct vg_reply *reply = &join->replies[i];
-        const char *host = vg_host_get_name(vg_host_at(join->first + i));
+    for (size_t i = 0; i < fan_out->n; i++) {
+        const struct vg_reply *reply = &fan_out->replies[i];
+        const char *host = vg_host_get_name(vg_host_at(fan_out->first + i));
         json_auto_t *answer =
             reply->body ? json_loadb(reply->body->data, reply->body->length, 0, NULL)
                         : NULL;
@@ -172,69 +172,69 @@ static struct vg_reply join_replies(struct vg_join *join)
 
 bool vg_part_at(const struct vg_request *rq, size_t index, struct vg_part *ret)
 {
-    const struct vg_join *join = rq->join;
-    if (index >= join->n)
+    const struct vg_fan_out *fan_out = rq->fan_out;
+    if (index >= fan_out->n)
         return false;
-    const struct vg_reply *reply = &join->replies[index];
+    const struct vg_reply *reply = &fan_out->replies[index];
     const struct vg_body *body = reply->body;
-    ret->host = vg_host_get_name(vg_host_at(join->first + index));
+    ret->host = vg_host_get_name(vg_host_at(fan_out->first + index));
     ret->status = reply->status;
     ret->text = body ? body->data : "";
     ret->length = body ? body->length : 0;
     return true;
 }
 
-static struct vg_reply join_by_handler(struct vg_join *join)
+static struct vg_reply join_by_handler(struct vg_fan_out *fan_out)
 {
-    struct vg_request *rq = join->rq;
-    rq->join = join;
+    struct vg_request *rq = fan_out->rq;
+    rq->fan_out = fan_out;
     struct vg_reply reply = rq->route->handler(rq);
-    rq->join = NULL;
+    rq->fan_out = NULL;
     return reply;
 }
 
 /* ?host= asks one host; one that is not there is the handler's to refuse. */
-static void choose_hosts(struct vg_join *join)
+static void choose_hosts(struct vg_fan_out *fan_out)
 {
-    const struct vg_request *rq = join->rq;
+    const struct vg_request *rq = fan_out->rq;
     if (!(rq->route->flags & VG_JOINS))
         return;
     for (unsigned int i = 0; i < rq->n_query; i++) {
         if (strcmp(rq->query[i].key, "host") != 0)
             continue;
         size_t at = 0;
-        while (at < join->n &&
+        while (at < fan_out->n &&
                strcmp(vg_host_get_name(vg_host_at(at)), rq->query[i].value) != 0)
             at++;
-        join->first = at;
-        join->n = at < join->n;
+        fan_out->first = at;
+        fan_out->n = at < fan_out->n;
     }
 }
 
-static void complete(struct vg_join *join)
+static void complete(struct vg_fan_out *fan_out)
 {
-    bool joins = join->rq->route->flags & VG_JOINS;
-    struct vg_reply joined = joins ? join_by_handler(join) : join_replies(join);
+    bool joins = fan_out->rq->route->flags & VG_JOINS;
+    struct vg_reply joined = joins ? join_by_handler(fan_out) : join_replies(fan_out);
     vg_reply_prepare(&joined);
     if (!joins) {
         joined.has_revision = joined.status == 200;
-        joined.revision = join->revision;
+        joined.revision = fan_out->revision;
         joined.source = joined.status == 200 ? VG_SOURCE_LIBVIRT : VG_SOURCE_NONE;
     }
-    vg_request_answer(join->rq, joined);
-    free_join(join);
+    vg_request_answer(fan_out->rq, joined);
+    free_fan_out(fan_out);
 }
 
 static void take_part(struct vg_request *copy, struct vg_reply reply)
 {
     struct part *part = copy->done_data;
-    struct vg_join *join = part->join;
+    struct vg_fan_out *fan_out = part->fan_out;
 
-    join->replies[part->index] = reply;
+    fan_out->replies[part->index] = reply;
     free(part);
-    if (atomic_fetch_sub(&join->missing, 1) != 1)
+    if (atomic_fetch_sub(&fan_out->missing, 1) != 1)
         return;
-    complete(join);
+    complete(fan_out);
 }
 
 /* ---- asking ------------------------------------------------------------------------ */
@@ -267,43 +267,44 @@ static struct vg_request *copy_for(const struct vg_request *rq, struct vg_host *
     return copy;
 }
 
-static int add_part(struct vg_join *join, size_t index, struct vg_request *copy)
+static int add_part(struct vg_fan_out *fan_out, size_t index, struct vg_request *copy)
 {
     struct part *part = malloc(sizeof(*part));
     if (!part)
         return -1;
-    *part = (struct part){.join = join, .index = index};
+    *part = (struct part){.fan_out = fan_out, .index = index};
     copy->done_data = part;
     return 0;
 }
 
-void vg_join_submit(struct vg_request *rq)
+void vg_fan_out_submit(struct vg_request *rq)
 {
     size_t n = vg_host_count();
-    struct vg_join *join = calloc(1, sizeof(*join) + n * sizeof(join->replies[0]));
-    if (!join) {
+    struct vg_fan_out *fan_out =
+        calloc(1, sizeof(*fan_out) + n * sizeof(fan_out->replies[0]));
+    if (!fan_out) {
         vg_request_answer(rq, vg_reply_memory(rq));
         vg_request_unref(rq);
         return;
     }
-    join->rq = rq;
-    join->revision = vg_event_head();
-    join->n = n;
-    choose_hosts(join);
-    n = join->n; /* the join may be gone when the last host was asked */
-    size_t first = join->first;
-    atomic_init(&join->missing, n);
+    fan_out->rq = rq;
+    fan_out->revision = vg_event_head();
+    fan_out->n = n;
+    choose_hosts(fan_out);
+    n = fan_out->n; /* the join may be gone when the last host was asked */
+    size_t first = fan_out->first;
+    atomic_init(&fan_out->missing, n);
     if (n == 0)
-        complete(join);
+        complete(fan_out);
     for (size_t i = 0; i < n; i++) {
         struct vg_host *host = vg_host_at(first + i);
         struct vg_request *copy = copy_for(rq, host);
-        if (!copy || add_part(join, i, copy) < 0) {
-            join->replies[i] = vg_reply_memory(rq);
+        if (!copy || add_part(fan_out, i, copy) < 0) {
+            fan_out->replies[i] = vg_reply_memory(rq);
             vg_request_unref(copy);
-            if (atomic_fetch_sub(&join->missing, 1) == 1) {
+            if (atomic_fetch_sub(&fan_out->missing, 1) == 1) {
                 vg_request_answer(rq, vg_reply_memory(rq));
-                free_join(join);
+                free_fan_out(fan_out);
                 return;
             }
             continue;

@@ -9,4 +9,4 @@
 /* Asks every host for the request's list, joins the answers and answers the request;
  * hosts that fail or are late stand in "unreachable". Takes over the caller's reference.
  */
-void vg_join_submit(struct vg_request *rq);
+void vg_fan_out_submit(struct vg_request *rq);

@@ -59,10 +59,10 @@ static void raise_file_limit(void)
 static void watch(void)
 {
     int64_t now = vg_now_ns();
-    vg_http_watch(now);
-    vg_hosts_watch(now);
-    vg_operations_watch(now);
-    vg_idempotency_watch(now);
+    vg_http_tick(now);
+    vg_hosts_tick(now);
+    vg_operations_tick(now);
+    vg_idempotency_tick(now);
 }
 
 static void reload(const struct vg_config *config)
@@ -115,7 +115,7 @@ static void finish_requests(int64_t end_ns)
 static void flush_answers(int64_t end_ns)
 {
     const struct timespec pause = {.tv_nsec = WATCH_NS / 5};
-    while ((vg_http_active() || vg_http_in_hand()) && vg_now_ns() < end_ns)
+    while ((vg_http_active() || vg_http_in_flight()) && vg_now_ns() < end_ns)
         nanosleep(&pause, NULL);
 }
 
@@ -139,9 +139,9 @@ static void drain(int64_t seconds)
     vg_http_shut();
     vg_hosts_stop();
     flush_answers(end - reserve / 2);
-    if (vg_http_in_hand()) {
+    if (vg_http_in_flight()) {
         vg_log(VG_LOG_ERROR, "main", "stopped, %u requests not answered",
-               vg_http_in_hand());
+               vg_http_in_flight());
         return; /* their threads go with the process */
     }
     vg_http_stop();
@@ -159,12 +159,12 @@ static void drain(int64_t seconds)
 
 #define STRAY "no option has the name of this variable; --help lists them"
 
-static void log_stray(const char *name)
+static void log_unknown(const char *name)
 {
     vg_log(VG_LOG_WARNING, "main", "%s: " STRAY, name);
 }
 
-static void print_stray(const char *name)
+static void print_unknown(const char *name)
 {
     fprintf(stderr, "virtgate: %s: " STRAY "\n", name);
 }
@@ -192,7 +192,7 @@ static int run(struct vg_config *config)
     }
     vg_xml_log_errors();
     vg_log(VG_LOG_INFO, "main", "virtgate " VG_VERSION);
-    vg_config_find_strays(log_stray);
+    vg_config_find_unknown(log_unknown);
     vg_http_limit_fit(config);
     int rc = EXIT_FAILURE;
     vg_consoles_limit((unsigned int)config->consoles);
@@ -231,7 +231,7 @@ int main(int argc, char **argv)
         puts("virtgate " VG_VERSION);
         break;
     case VG_CONFIG_CHECK:
-        vg_config_find_strays(print_stray);
+        vg_config_find_unknown(print_unknown);
         puts("configuration is valid");
         break;
     case VG_CONFIG_RUN:

@@ -57,7 +57,7 @@ const char *vg_config_find_unsafe(const char *uri);
 
 /* Calls `say` for each variable VIRTGATE_... of the environment that is no option's: a
  * misspelt one, most likely. No thread may change the environment meanwhile. */
-void vg_config_find_strays(void (*say)(const char *name));
+void vg_config_find_unknown(void (*say)(const char *name));
 
 void vg_config_clear(struct vg_config *config);
 

@@ -13,7 +13,7 @@ struct vg_docs_file {
     const char *type; /* media type */
     const char *gzip; /* the file, compressed */
     size_t length;
-    struct vg_kept kept;
+    struct vg_cached cached;
 };
 
 /* Ended by one without a name; there are none where `make` was told DOCS=no. */

@@ -84,7 +84,7 @@ struct vg_domain_filter {
 #define VG_DOMAIN_STATES_INACTIVE (1U << 31)
 
 /* Whether a list of these fields asks domains one by one, or their monitors: not on the
- * lane of reads that cannot block (vg_on_lane()). */
+ * queue of reads that cannot block (vg_on_fast_queue()). */
 bool vg_domain_asks_each(unsigned int fields);
 
 /* Writes the array "domains", sorted by name, and "next" when there is more; *ret_next is

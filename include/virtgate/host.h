@@ -31,12 +31,12 @@ int vg_emulator_check(struct vg_request *rq, const char *emulator);
 /* A connection of the handler's own to another host, for a call between two; like the
  * request's own it is cut at the deadline. NULL: the request's error is set. Close it
  * before the handler returns. */
-struct vg_peer;
-struct vg_peer *vg_peer_open(struct vg_request *rq, const char *host);
-virConnectPtr vg_peer_conn(const struct vg_peer *peer);
+struct vg_destination;
+struct vg_destination *vg_destination_open(struct vg_request *rq, const char *host);
+virConnectPtr vg_destination_conn(const struct vg_destination *peer);
 /* The host's name; it lives as long as the program. */
-const char *vg_peer_name(const struct vg_peer *peer);
-void vg_peer_close(struct vg_peer *peer);
+const char *vg_destination_name(const struct vg_destination *peer);
+void vg_destination_close(struct vg_destination *peer);
 
 /* libvirt's version numbers, and as text: 9000000 is "9.0.0". */
 struct vg_version {
@@ -54,7 +54,7 @@ struct vg_host_facts {
     char *type;
     bool encrypted, secure;
     struct vg_version client, libvirt, hypervisor;
-    struct vg_kept version_reply; /* to GET /version */
+    struct vg_cached version_reply; /* to GET /version */
 };
 
 enum vg_host_state {

@@ -18,8 +18,8 @@
 
 struct vg_json {
     struct vg_text text;
-    size_t passing, passing_end; /* of vg_json_passing(); 0: none */
-    uint64_t depends;            /* of vg_json_depends(); 0: none */
+    size_t passing, passing_end; /* of vg_json_volatile(); 0: none */
+    uint64_t depends;            /* of vg_json_etag_extra(); 0: none */
     bool comma;                  /* the next item needs a comma before it */
     bool number_strings; /* ?numbers=string: integers beyond 2^53 become strings */
 };
@@ -37,9 +37,9 @@ void vg_json_int(struct vg_json *w, const char *key, int64_t value);
 void vg_json_uint(struct vg_json *w, const char *key, uint64_t value);
 /* A figure that is another at every read though nobody changed anything. The first one of
  * an answer is left out of what If-Match depends on. */
-void vg_json_passing(struct vg_json *w, const char *key, uint64_t value);
+void vg_json_volatile(struct vg_json *w, const char *key, uint64_t value);
 /* The answer's entity tag depends on this hash, too, of what it does not show. */
-void vg_json_depends(struct vg_json *w, uint64_t hash);
+void vg_json_etag_extra(struct vg_json *w, uint64_t hash);
 /* A counter of libvirt's: -1, "not known", is null. */
 void vg_json_count(struct vg_json *w, const char *key, int64_t value);
 void vg_json_bool(struct vg_json *w, const char *key, bool value);

@@ -10,12 +10,13 @@
 #include "virtgate/route.h"
 
 enum vg_counter {
-    VG_COALESCED_READS,       /* reads that joined an equal one */
-    VG_INVENTORY_HITS,        /* reads answered from the inventory */
-    VG_INVENTORY_MISSES,      /* reads that had to ask libvirt all the same */
-    VG_INVENTORY_DIFFERENCES, /* of the inventory and the host, found by a comparison */
-    VG_EVENTS_SENT,           /* to clients, on all streams */
-    VG_STREAM_RESETS,         /* streams that had to begin anew */
+    VG_COALESCED_READS,          /* reads that joined an equal one */
+    VG_ANSWER_CACHE_HITS,        /* reads answered from the answer cache */
+    VG_ANSWER_CACHE_MISSES,      /* reads that had to ask libvirt all the same */
+    VG_ANSWER_CACHE_DIFFERENCES, /* of the answer cache and the host, found by a
+                                    comparison */
+    VG_EVENTS_SENT,              /* to clients, on all streams */
+    VG_STREAM_RESETS,            /* streams that had to begin anew */
     VG_COUNTERS,
 };
 

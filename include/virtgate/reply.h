@@ -15,7 +15,7 @@
 struct vg_body;
 
 /* An answer that is not written yet: events, as they come. */
-struct vg_watching;
+struct vg_subscription;
 /* Or bytes, both ways: stream.h. */
 struct vg_channel;
 
@@ -38,15 +38,15 @@ struct vg_reply {
     bool transport_failed; /* the host's connection is to be thrown away */
     bool unasked;          /* there was no connection to ask anything on */
     bool crowded;          /* nor can there be one now; others may have theirs */
-    bool moves;            /* see vg_move() */
+    bool moves;            /* see vg_requeue() */
 
-    struct vg_watching *watching; /* owned; instead of a body */
-    struct vg_channel *channel;   /* the same */
+    struct vg_subscription *subscription; /* owned; instead of a body */
+    struct vg_channel *channel;           /* the same */
     enum vg_source source;
-    bool covered; /* see vg_covered() */
+    bool covered; /* see vg_cacheable() */
     bool has_revision;
     uint64_t revision;        /* the data is at least as new as this event */
-    unsigned int age_seconds; /* of what comes from the inventory */
+    unsigned int age_seconds; /* of what comes from the answer cache */
 };
 
 #define VG_MUST_USE __attribute__((warn_unused_result))
@@ -79,24 +79,24 @@ struct vg_reply vg_ok_gzip(struct vg_request *rq, const char *type, const char *
 
 /* An answer that is made once and given as long as what it tells stays true: a member of
  * what it tells, zero at first. Its forms differ by how numbers are written. */
-struct vg_kept {
+struct vg_cached {
     _Atomic(struct vg_body *) body[2];
 };
 
 /* The kept answer, if there is one. Any thread. */
-bool vg_kept_reply(const struct vg_request *rq, const struct vg_kept *kept,
-                   struct vg_reply *ret);
+bool vg_cached_reply(const struct vg_request *rq, const struct vg_cached *cached,
+                     struct vg_reply *ret);
 
 /* The reply itself; a 200 is also kept. Any thread: the first one's is kept. */
-struct vg_reply vg_keep(const struct vg_request *rq, struct vg_kept *kept,
+struct vg_reply vg_keep(const struct vg_request *rq, struct vg_cached *cached,
                         struct vg_reply reply) VG_MUST_USE;
 
 /* 200 with bytes that live as long as the program, kept: hashed and compressed once. */
-struct vg_reply vg_ok_kept(struct vg_request *rq, struct vg_kept *kept, const char *type,
-                           const char *data, size_t len) VG_MUST_USE;
+struct vg_reply vg_ok_cached(struct vg_request *rq, struct vg_cached *cached,
+                             const char *type, const char *data, size_t len) VG_MUST_USE;
 
 /* When nobody can ask for it any more. */
-void vg_kept_clear(struct vg_kept *kept);
+void vg_cached_clear(struct vg_cached *cached);
 
 /* 201 with a Location (takes the malloc'd path) and the new object. */
 struct vg_reply vg_created(struct vg_request *rq, char *location_steal,
@@ -129,17 +129,17 @@ struct vg_reply vg_with_status(struct vg_reply reply, int status) VG_MUST_USE;
 
 /* Says that events of libvirt cover all that the answer shows: it may be kept in memory,
  * and given again until the next event or change. */
-struct vg_reply vg_covered(struct vg_reply reply) VG_MUST_USE;
+struct vg_reply vg_cacheable(struct vg_reply reply) VG_MUST_USE;
 
 /* The 200 with an entity tag that also changes when `also` does, which it does not show:
  * text that a change with If-Match depends on. */
 struct vg_reply vg_tagged_with(struct vg_reply reply, const char *also) VG_MUST_USE;
 
-/* Of a VG_LANE row: whether it is on that lane, where nothing waits for a single domain.
- * A handler that has to ask domains themselves then returns vg_move(), and is called
- * again on the lane for that, where this is false. */
-bool vg_on_lane(const struct vg_request *rq);
-struct vg_reply vg_move(void) VG_MUST_USE;
+/* Of a VG_LANE row: whether it is on that queue, where nothing waits for a single domain.
+ * A handler that has to ask domains themselves then returns vg_requeue(), and is called
+ * again on the queue for that, where this is false. */
+bool vg_on_fast_queue(const struct vg_request *rq);
+struct vg_reply vg_requeue(void) VG_MUST_USE;
 
 /* Adds `Link: <...>; rel="next"`: the request's own target with `after` set to the
  * cursor. NULL cursor: the reply as it is. */

@@ -31,7 +31,7 @@ enum vg_route_flag {
 
     /* Where it runs: on a host's call connection unless one of these says otherwise. */
     VG_LOCAL = 0x10, /* on the network thread, no host: must not block */
-    VG_LANE = 0x20,  /* on the host's lane for reads that cannot block */
+    VG_LANE = 0x20,  /* on the host's queue for reads that cannot block */
     /* On the bare path it may be about any host: it works without a host 'default', too.
      */
     VG_ANY_HOST = 0x40,
@@ -40,9 +40,9 @@ enum vg_route_flag {
      * can be called: why, the row says. Without it the router refuses such a table. */
     VG_LITERAL = 0x80000,
 
-    /* Waits for the guest's agent: on the host's lane for that. With both: unless `flags`
-     * or `source` name another way; with the second alone: where they (or `guest`) name
-     * it. */
+    /* Waits for the guest's agent: on the host's queue for that. With both: unless
+     * `flags` or `source` name another way; with the second alone: where they (or
+     * `guest`) name it. */
     VG_ASKS_AGENT = 0x80,
     VG_MAY_ASK_AGENT = 0x40000000,
 
@@ -60,7 +60,7 @@ enum vg_route_flag {
     VG_SECRET = 0x20000,      /* the body holds a secret: no answer quotes from it */
     VG_GIVES_BYTES = 0x40000, /* answers application/octet-stream: vg_ok_bytes() */
 
-    /* Long work (operation.h): on the host's lane for it; answered 202 when it is not
+    /* Long work (operation.h): on the host's queue for it; answered 202 when it is not
      * done in time. */
     VG_LONG = 0x100000,
     /* About the operation {operation}: from memory, its host is asked only while it runs;

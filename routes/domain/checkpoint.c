@@ -7,7 +7,7 @@
 #include "virtgate/autoptr.h"
 #include "virtgate/conflict.h"
 #include "virtgate/object.h"
-#include "virtgate/point.h"
+#include "virtgate/restore_point.h"
 #include "virtgate/xml.h"
 
 #include <libvirt/virterror.h>
@@ -20,7 +20,7 @@ static json_t *read_checkpoint(struct vg_request *rq, virDomainCheckpointPtr che
     vg_autofree char *xml =
         virDomainCheckpointGetXMLDesc(checkpoint, VIR_DOMAIN_CHECKPOINT_XML_NO_DOMAIN);
     if (xml)
-        return vg_point_to_json(xml, vg_request_error(rq));
+        return vg_restore_point_to_json(xml, vg_request_error(rq));
     vg_error_set_virt(vg_request_error(rq));
     return NULL;
 }
@@ -34,30 +34,30 @@ static struct vg_reply reply_checkpoint(struct vg_request *rq,
 
 static struct vg_reply reply_list(struct vg_request *rq,
                                   const struct vg_checkpoint_list *list,
-                                  const struct vg_points_args *how)
+                                  const struct vg_restore_points_args *how)
 {
     json_auto_t *all = json_array();
 
     if (list->n < 0)
         return vg_fail_virt(rq);
     for (int i = 0; i < list->n; i++)
-        if (vg_points_add(rq, all, read_checkpoint(rq, list->v[i])) < 0)
+        if (vg_restore_points_add(rq, all, read_checkpoint(rq, list->v[i])) < 0)
             return vg_fail(rq);
-    return vg_ok(
-        rq, json_pack("{s:o}", "checkpoints", vg_points_arrange(vg_take(&all), how)));
+    return vg_ok(rq, json_pack("{s:o}", "checkpoints",
+                               vg_restore_points_arrange(vg_take(&all), how)));
 }
 
 /* ---- the list ---------------------------------------------------------------------- */
 
-static int read_list_args(struct vg_request *rq, struct vg_points_args *ret)
+static int read_list_args(struct vg_request *rq, struct vg_restore_points_args *ret)
 {
-    return vg_points_args(rq, &vg_enum_virDomainCheckpointListFlags,
-                          VIR_DOMAIN_CHECKPOINT_LIST_TOPOLOGICAL, ret);
+    return vg_restore_points_args(rq, &vg_enum_virDomainCheckpointListFlags,
+                                  VIR_DOMAIN_CHECKPOINT_LIST_TOPOLOGICAL, ret);
 }
 
 static struct vg_reply list_checkpoints(struct vg_request *rq)
 {
-    struct vg_points_args how;
+    struct vg_restore_points_args how;
     vg_autolist(checkpoint) list = {0};
 
     if (read_list_args(rq, &how) < 0)
@@ -85,7 +85,7 @@ static struct vg_reply fail_creation(struct vg_request *rq, virDomainPtr dom,
         vg_request_error(rq)->status = 409;
         return vg_fail(rq);
     }
-    return vg_fail_explained(rq, vg_point_is_taken(xml, has_checkpoint, dom));
+    return vg_fail_explained(rq, vg_restore_point_is_taken(xml, has_checkpoint, dom));
 }
 
 static struct vg_reply create_checkpoint(struct vg_request *rq)
@@ -160,7 +160,7 @@ static struct vg_reply get_checkpoint_parent(struct vg_request *rq)
 
 static struct vg_reply list_checkpoint_children(struct vg_request *rq)
 {
-    struct vg_points_args how;
+    struct vg_restore_points_args how;
     vg_autolist(checkpoint) list = {0};
 
     if (read_list_args(rq, &how) < 0)

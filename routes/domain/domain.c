@@ -49,7 +49,7 @@ static void narrow(struct vg_domain_filter *filter, int wanted, unsigned int yes
 }
 
 /* Autostart, managed save, snapshots and checkpoints change without an event. */
-static bool is_covered(const struct vg_domain_filter *filter, unsigned int fields)
+static bool is_cacheable(const struct vg_domain_filter *filter, unsigned int fields)
 {
     const unsigned int covered =
         VIR_CONNECT_LIST_DOMAINS_ACTIVE | VIR_CONNECT_LIST_DOMAINS_INACTIVE |
@@ -102,8 +102,8 @@ static struct vg_reply list_domains(struct vg_request *rq)
         fields = VG_DOMAIN_BRIEF;
     if (filter.limit)
         fields |= VG_DOMAIN_NAME; /* what pages go by */
-    if (vg_on_lane(rq) && vg_domain_asks_each(fields))
-        return vg_move();
+    if (vg_on_fast_queue(rq) && vg_domain_asks_each(fields))
+        return vg_requeue();
 
     vg_auto_json w = vg_json_for(rq);
     vg_autofree char *next = NULL;
@@ -114,7 +114,7 @@ static struct vg_reply list_domains(struct vg_request *rq)
         vg_json_string(&w, "next", next);
     vg_json_end_object(&w);
     struct vg_reply reply = vg_with_next(rq, vg_ok_written(rq, &w), next);
-    return is_covered(&filter, fields) ? vg_covered(reply) : reply;
+    return is_cacheable(&filter, fields) ? vg_cacheable(reply) : reply;
 }
 
 /* ---- one domain ----------------------------------------------------------------------
@@ -167,7 +167,7 @@ static struct vg_reply get_domain(struct vg_request *rq)
         return vg_fail(rq);
     struct vg_reply reply = vg_ok_written(rq, &w);
     bool brief = fields && !(fields & ~(unsigned int)VG_DOMAIN_BRIEF);
-    return brief ? vg_covered(reply) : reply;
+    return brief ? vg_cacheable(reply) : reply;
 }
 
 static struct vg_reply rename_domain(struct vg_request *rq)
@@ -194,7 +194,7 @@ static struct vg_reply get_state(struct vg_request *rq)
     vg_json_int(&w, "stateCode", state);
     vg_json_int(&w, "stateReasonCode", reason);
     vg_json_end_object(&w);
-    return vg_covered(vg_ok_written(rq, &w));
+    return vg_cacheable(vg_ok_written(rq, &w));
 }
 
 static struct vg_reply reply_autostart(struct vg_request *rq, virDomainPtr dom)

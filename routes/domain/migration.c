@@ -31,13 +31,13 @@ struct migration {
     unsigned int flags;
     json_t *json; /* libvirt's parameters */
     struct vg_params params;
-    struct vg_peer *peer; /* MODE_MANAGED */
+    struct vg_destination *destination; /* MODE_MANAGED */
 };
 
 static void migration_clean(struct migration *m)
 {
     vg_params_clean(&m->params);
-    vg_peer_close(m->peer);
+    vg_destination_close(m->destination);
 }
 #define auto_migration VG_CLEANUP(migration_clean) struct migration
 
@@ -132,8 +132,8 @@ static int call_migrate(virDomainPtr dom, const struct migration *m)
     unsigned int n = (unsigned int)m->params.n;
 
     if (m->mode == MODE_MANAGED) {
-        vg_autoptr(virDomain) there =
-            virDomainMigrate3(dom, vg_peer_conn(m->peer), m->params.v, n, m->flags);
+        vg_autoptr(virDomain) there = virDomainMigrate3(
+            dom, vg_destination_conn(m->destination), m->params.v, n, m->flags);
         return there ? 0 : -1;
     }
     bool p2p = m->mode == MODE_PEER2PEER;
@@ -145,7 +145,7 @@ static int call_migrate(virDomainPtr dom, const struct migration *m)
  * the same one, shut off. Sets the request's error. */
 static int check_free(struct vg_request *rq, virDomainPtr dom, const struct migration *m)
 {
-    virConnectPtr conn = vg_peer_conn(m->peer);
+    virConnectPtr conn = vg_destination_conn(m->destination);
     const char *name = virDomainGetName(dom);
     char uuid[VIR_UUID_STRING_BUFLEN] = "", other[VIR_UUID_STRING_BUFLEN] = "";
 
@@ -164,15 +164,16 @@ static int check_free(struct vg_request *rq, virDomainPtr dom, const struct migr
     virResetLastError();
     if (!taken)
         return 0;
-    vg_error_set(
-        vg_request_error(rq), VG_E_CONFLICT,
-        "Host '%s' has a domain of the same %s ('%s'); %s", vg_peer_name(m->peer), taken,
-        other_name ? name : virDomainGetName(by_uuid),
-        other_name ? "undefine or rename it, or migrate to another name ('params': "
-                     "{'destinationName': ...})"
-        : same     ? "stop it there"
-                   : "undefine it there");
-    vg_request_error(rq)->host = vg_peer_name(m->peer);
+    vg_error_set(vg_request_error(rq), VG_E_CONFLICT,
+                 "Host '%s' has a domain of the same %s ('%s'); %s",
+                 vg_destination_name(m->destination), taken,
+                 other_name ? name : virDomainGetName(by_uuid),
+                 other_name
+                     ? "undefine or rename it, or migrate to another name ('params': "
+                       "{'destinationName': ...})"
+                 : same ? "stop it there"
+                        : "undefine it there");
+    vg_request_error(rq)->host = vg_destination_name(m->destination);
     return -1;
 }
 
@@ -192,14 +193,14 @@ static struct vg_reply fail_migrate(struct vg_request *rq, const struct migratio
     vg_error_set_virt(e);
     if (!e->transport && is_taken(e)) {
         e->status = 409;
-        e->host = m->peer ? vg_peer_name(m->peer) : NULL;
+        e->host = m->destination ? vg_destination_name(m->destination) : NULL;
     }
     if (!e->transport || virConnectIsAlive(vg_conn(rq)) != 1)
         return vg_fail(rq);
     e->transport = false;
-    if (m->peer && virConnectIsAlive(vg_peer_conn(m->peer)) != 1) {
+    if (m->destination && virConnectIsAlive(vg_destination_conn(m->destination)) != 1) {
         e->outcome = VG_OUTCOME_UNKNOWN;
-        e->host = vg_peer_name(m->peer);
+        e->host = vg_destination_name(m->destination);
         return vg_fail(rq);
     }
     e->status = 502;
@@ -217,10 +218,10 @@ static struct vg_reply migrate_domain(struct vg_request *rq)
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
     if (!dom)
         return vg_fail(rq);
-    if (m.mode == MODE_MANAGED && !(m.peer = vg_peer_open(rq, m.host)))
+    if (m.mode == MODE_MANAGED && !(m.destination = vg_destination_open(rq, m.host)))
         return vg_fail(rq);
     /* drivers of this process (test) migrate nothing, which they say themselves */
-    if (m.peer && !vg_conn_in_process(rq) && check_free(rq, dom, &m) < 0)
+    if (m.destination && !vg_conn_in_process(rq) && check_free(rq, dom, &m) < 0)
         return vg_fail(rq);
     if (vg_operation_begin(rq, dom, VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT) < 0)
         return vg_fail(rq);

@@ -8,7 +8,7 @@
 #include "virtgate/conflict.h"
 #include "virtgate/object.h"
 #include "virtgate/operation.h"
-#include "virtgate/point.h"
+#include "virtgate/restore_point.h"
 #include "virtgate/xml.h"
 
 #include <libvirt/virterror.h>
@@ -23,7 +23,7 @@ static json_t *read_document(struct vg_request *rq, virDomainSnapshotPtr snapsho
     vg_autofree char *xml = virDomainSnapshotGetXMLDesc(snapshot, 0);
 
     if (xml)
-        return vg_point_to_json(xml, vg_request_error(rq));
+        return vg_restore_point_to_json(xml, vg_request_error(rq));
     if (sendable && virGetLastErrorCode() == VIR_ERR_RPC)
         return json_pack("{s:s}", "name", virDomainSnapshotGetName(snapshot));
     vg_error_set_virt(vg_request_error(rq));
@@ -61,29 +61,29 @@ static struct vg_reply reply_snapshot(struct vg_request *rq,
 /* `current`: whether the domain has a current one; -1: that is not told. */
 static struct vg_reply reply_list(struct vg_request *rq,
                                   const struct vg_snapshot_list *list, int current,
-                                  const struct vg_points_args *how)
+                                  const struct vg_restore_points_args *how)
 {
     json_auto_t *all = json_array();
 
     for (int i = 0; i < list->n; i++)
-        if (vg_points_add(rq, all, read_snapshot(rq, list->v[i], true)) < 0)
+        if (vg_restore_points_add(rq, all, read_snapshot(rq, list->v[i], true)) < 0)
             return vg_fail(rq);
     return vg_ok(rq, json_pack("{s:o*, s:o}", "hasCurrent",
                                current < 0 ? NULL : json_boolean(current), "snapshots",
-                               vg_points_arrange(vg_take(&all), how)));
+                               vg_restore_points_arrange(vg_take(&all), how)));
 }
 
 /* ---- the list ---------------------------------------------------------------------- */
 
-static int read_list_args(struct vg_request *rq, struct vg_points_args *ret)
+static int read_list_args(struct vg_request *rq, struct vg_restore_points_args *ret)
 {
-    return vg_points_args(rq, &vg_enum_virDomainSnapshotListFlags,
-                          VIR_DOMAIN_SNAPSHOT_LIST_TOPOLOGICAL, ret);
+    return vg_restore_points_args(rq, &vg_enum_virDomainSnapshotListFlags,
+                                  VIR_DOMAIN_SNAPSHOT_LIST_TOPOLOGICAL, ret);
 }
 
 static struct vg_reply list_snapshots(struct vg_request *rq)
 {
-    struct vg_points_args how;
+    struct vg_restore_points_args how;
     vg_autolist(snapshot) list = {0};
 
     if (read_list_args(rq, &how) < 0)
@@ -147,7 +147,7 @@ static struct vg_reply fail_creation(struct vg_request *rq, virDomainPtr dom,
                                      const char *xml)
 {
     vg_error_set_virt(vg_request_error(rq));
-    return vg_fail_explained(rq, vg_point_is_taken(xml, has_snapshot, dom));
+    return vg_fail_explained(rq, vg_restore_point_is_taken(xml, has_snapshot, dom));
 }
 
 /* All of it, or its name alone when libvirt keeps nothing of it. */
@@ -174,7 +174,8 @@ static struct vg_reply create_snapshot(struct vg_request *rq)
     if (read_creation(rq, &c) < 0)
         return vg_fail(rq);
     vg_autofree char *made =
-        c.xml ? NULL : vg_point_to_xml(rq, "domainsnapshot", c.name, c.description);
+        c.xml ? NULL
+              : vg_restore_point_to_xml(rq, "domainsnapshot", c.name, c.description);
     const char *xml = c.xml ? c.xml : made;
     if (!xml)
         return vg_fail(rq);
@@ -253,7 +254,7 @@ static struct vg_reply get_snapshot_parent(struct vg_request *rq)
 
 static struct vg_reply list_snapshot_children(struct vg_request *rq)
 {
-    struct vg_points_args how;
+    struct vg_restore_points_args how;
     vg_autolist(snapshot) list = {0};
 
     if (read_list_args(rq, &how) < 0)

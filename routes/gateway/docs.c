@@ -10,9 +10,9 @@
 
 static struct vg_reply get_docs(struct vg_request *rq)
 {
-    static struct vg_kept kept;
-    return vg_ok_kept(rq, &kept, "text/html; charset=utf-8", vg_docs_page,
-                      vg_docs_page_len);
+    static struct vg_cached cached;
+    return vg_ok_cached(rq, &cached, "text/html; charset=utf-8", vg_docs_page,
+                        vg_docs_page_len);
 }
 
 static struct vg_docs_file *find_file(const char *name)
@@ -34,9 +34,10 @@ static struct vg_reply get_docs_file(struct vg_request *rq)
                      "The API reference has no file '%.100s'", name);
         return vg_fail(rq);
     }
-    if (vg_kept_reply(rq, &file->kept, &reply))
+    if (vg_cached_reply(rq, &file->cached, &reply))
         return reply;
-    return vg_keep(rq, &file->kept, vg_ok_gzip(rq, file->type, file->gzip, file->length));
+    return vg_keep(rq, &file->cached,
+                   vg_ok_gzip(rq, file->type, file->gzip, file->length));
 }
 
 /* clang-format off */

@@ -50,7 +50,7 @@ static int check_objects(struct vg_request *rq, unsigned int objects)
 }
 
 /* Of the path's host; on the bare path of the hosts that `host` names. */
-static struct vg_reply watch_events(struct vg_request *rq)
+static struct vg_reply subscribe(struct vg_request *rq)
 {
     struct manner m = {.wait = -1, .limit = MAX_EVENTS};
     struct vg_event_filter filter = {0};
@@ -142,7 +142,7 @@ static struct vg_reply watch_monitor(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_event[] = {
-    {VG_GET, "/events", "watchEvents", VG_READ | VG_LOCAL | VG_ANY_HOST | VG_ARGS | VG_ALL | VG_STREAMS, watch_events},
+    {VG_GET, "/events", "watchEvents", VG_READ | VG_LOCAL | VG_ANY_HOST | VG_ARGS | VG_ALL | VG_STREAMS, subscribe},
     {VG_GET, "/domains/{domain}/events", "watchDomainEvents", VG_READ | VG_LANE | VG_ARGS | VG_STREAMS, watch_domain},
     {VG_GET, "/domains/{domain}/qemu/events", "watchMonitorEvents", VG_ADMIN | VG_ARGS | VG_STREAMS, watch_monitor},
     {0},

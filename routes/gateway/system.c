@@ -43,10 +43,10 @@ static json_t *list_features(void)
 
 static struct vg_reply get_index(struct vg_request *rq)
 {
-    static struct vg_kept kept;
+    static struct vg_cached cached;
     struct vg_reply reply;
 
-    if (vg_kept_reply(rq, &kept, &reply))
+    if (vg_cached_reply(rq, &cached, &reply))
         return reply;
     json_t *index = json_pack(
         "{s:s, s:s, s:s, s:{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}}",
@@ -62,17 +62,17 @@ static struct vg_reply get_index(struct vg_request *rq)
     if (!vg_host_status_of("default", &status))
         drop_host_links(links);
     prefix_links(links);
-    return vg_keep(rq, &kept, vg_ok(rq, index));
+    return vg_keep(rq, &cached, vg_ok(rq, index));
 }
 
 static struct vg_reply get_live(struct vg_request *rq)
 {
-    static struct vg_kept kept;
+    static struct vg_cached cached;
     struct vg_reply reply;
 
-    if (vg_kept_reply(rq, &kept, &reply))
+    if (vg_cached_reply(rq, &cached, &reply))
         return reply;
-    return vg_keep(rq, &kept, vg_ok(rq, json_pack("{s:s}", "status", "live")));
+    return vg_keep(rq, &cached, vg_ok(rq, json_pack("{s:s}", "status", "live")));
 }
 
 /* Anybody may read it: a reason in a word, not libvirt's text, which has paths. */
@@ -136,29 +136,29 @@ static char *prefix_servers(const char *text, size_t n)
     return NULL;
 }
 
-static struct vg_reply give_description(struct vg_request *rq, struct vg_kept *kept,
+static struct vg_reply give_description(struct vg_request *rq, struct vg_cached *cached,
                                         const char *type, const char *text, size_t n)
 {
     struct vg_reply reply;
 
     if (!*vg_path_prefix())
-        return vg_ok_kept(rq, kept, type, text, n);
-    if (vg_kept_reply(rq, kept, &reply))
+        return vg_ok_cached(rq, cached, type, text, n);
+    if (vg_cached_reply(rq, cached, &reply))
         return reply;
-    return vg_keep(rq, kept, vg_ok_text(rq, type, prefix_servers(text, n)));
+    return vg_keep(rq, cached, vg_ok_text(rq, type, prefix_servers(text, n)));
 }
 
 static struct vg_reply get_openapi_yaml(struct vg_request *rq)
 {
-    static struct vg_kept kept;
-    return give_description(rq, &kept, "application/yaml", vg_openapi_yaml,
+    static struct vg_cached cached;
+    return give_description(rq, &cached, "application/yaml", vg_openapi_yaml,
                             vg_openapi_yaml_len);
 }
 
 static struct vg_reply get_openapi_json(struct vg_request *rq)
 {
-    static struct vg_kept kept;
-    return give_description(rq, &kept, "application/json", vg_openapi_json,
+    static struct vg_cached cached;
+    return give_description(rq, &cached, "application/json", vg_openapi_json,
                             vg_openapi_json_len);
 }
 

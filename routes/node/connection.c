@@ -28,7 +28,7 @@ static struct vg_reply get_version(struct vg_request *rq)
 
     if (!facts)
         return vg_fail(rq);
-    if (vg_kept_reply(rq, &facts->version_reply, &kept))
+    if (vg_cached_reply(rq, &facts->version_reply, &kept))
         return kept;
     vg_auto_json w = vg_json_for(rq);
     vg_json_begin_object(&w, NULL);

@@ -184,12 +184,12 @@ void vg_json_uint(struct vg_json *w, const char *key, uint64_t value)
                value > INT64_MAX || (w->number_strings && value > EXACT_IN_DOUBLE));
 }
 
-void vg_json_depends(struct vg_json *w, uint64_t hash)
+void vg_json_etag_extra(struct vg_json *w, uint64_t hash)
 {
     w->depends = hash;
 }
 
-void vg_json_passing(struct vg_json *w, const char *key, uint64_t value)
+void vg_json_volatile(struct vg_json *w, const char *key, uint64_t value)
 {
     size_t begin = w->text.len;
 

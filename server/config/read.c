@@ -188,7 +188,7 @@ static bool names_option(const char *name)
     return false;
 }
 
-void vg_config_find_strays(void (*say)(const char *name))
+void vg_config_find_unknown(void (*say)(const char *name))
 {
     for (char **at = environ; *at; at++) {
         vg_autofree char *name = strndup(*at, strcspn(*at, "="));

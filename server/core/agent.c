@@ -2,7 +2,7 @@
  *
  * Which requests wait for a guest's agent. An agent that hangs is common (the guest is
  * busy, or hostile), and libvirt's other calls on that guest go on beside it: so here,
- * too, these have a lane of their own.
+ * too, these have a queue of their own.
  */
 #include "server/core/request.h"
 

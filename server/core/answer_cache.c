@@ -28,21 +28,21 @@ struct entry {
     struct vg_reply reply; /* owned */
 };
 
-struct vg_inventory {
+struct vg_answer_cache {
     atomic_uint_fast64_t generation; /* starts at 1 */
     _Atomic int64_t touched_ns;
     atomic_bool enabled;
     atomic_uint changing; /* changes by the gateway in progress */
     pthread_mutex_t lock;
-    struct vg_slots entries;
+    struct vg_lru entries;
     size_t bytes, answers;
     unsigned int next_pick;
     atomic_uint_fast64_t hits, misses, differences;
 };
 
-struct vg_inventory *vg_inventory_new(void)
+struct vg_answer_cache *vg_answer_cache_new(void)
 {
-    struct vg_inventory *inv = calloc(1, sizeof(*inv));
+    struct vg_answer_cache *inv = calloc(1, sizeof(*inv));
     if (!inv)
         return NULL;
     pthread_mutex_init(&inv->lock, NULL);
@@ -51,7 +51,7 @@ struct vg_inventory *vg_inventory_new(void)
 }
 
 /* Lock held. Empties the place. */
-static void drop(struct vg_inventory *inv, struct vg_slot **at)
+static void drop(struct vg_answer_cache *inv, struct vg_slot **at)
 {
     struct entry *e = (struct entry *)*at;
 
@@ -65,13 +65,13 @@ static void drop(struct vg_inventory *inv, struct vg_slot **at)
     *at = NULL;
 }
 
-static void drop_all(struct vg_inventory *inv)
+static void drop_all(struct vg_answer_cache *inv)
 {
     for (size_t i = 0; i < VG_SLOTS; i++)
         drop(inv, &inv->entries.v[i]);
 }
 
-void vg_inventory_free(struct vg_inventory *inv)
+void vg_answer_cache_free(struct vg_answer_cache *inv)
 {
     if (!inv)
         return;
@@ -80,31 +80,31 @@ void vg_inventory_free(struct vg_inventory *inv)
     free(inv);
 }
 
-void vg_inventory_touch(struct vg_inventory *inv)
+void vg_answer_cache_invalidate(struct vg_answer_cache *inv)
 {
     atomic_store(&inv->touched_ns, vg_now_ns());
     atomic_fetch_add(&inv->generation, 1);
 }
 
-void vg_inventory_begin_change(struct vg_inventory *inv, bool slow)
+void vg_answer_cache_begin_change(struct vg_answer_cache *inv, bool slow)
 {
     atomic_fetch_add(&inv->changing, !slow);
-    vg_inventory_touch(inv);
+    vg_answer_cache_invalidate(inv);
 }
 
-void vg_inventory_end_change(struct vg_inventory *inv, bool slow)
+void vg_answer_cache_end_change(struct vg_answer_cache *inv, bool slow)
 {
-    vg_inventory_touch(inv);
+    vg_answer_cache_invalidate(inv);
     atomic_fetch_sub(&inv->changing, !slow);
 }
 
-void vg_inventory_enable(struct vg_inventory *inv, bool enabled)
+void vg_answer_cache_enable(struct vg_answer_cache *inv, bool enabled)
 {
     atomic_store(&inv->enabled, enabled);
-    vg_inventory_touch(inv);
+    vg_answer_cache_invalidate(inv);
 }
 
-struct vg_reading vg_inventory_begin(struct vg_inventory *inv)
+struct vg_reading vg_answer_cache_begin(struct vg_answer_cache *inv)
 {
     struct vg_reading reading = {.at_ns = vg_now_ns()};
     if (atomic_load(&inv->enabled))
@@ -115,7 +115,8 @@ struct vg_reading vg_inventory_begin(struct vg_inventory *inv)
     return reading;
 }
 
-bool vg_inventory_unchanged(struct vg_inventory *inv, const struct vg_reading *reading)
+bool vg_answer_cache_unchanged(struct vg_answer_cache *inv,
+                               const struct vg_reading *reading)
 {
     return reading->generation && reading->generation == atomic_load(&inv->generation) &&
            atomic_load(&inv->enabled);
@@ -130,12 +131,12 @@ static bool is_answer_to(const struct entry *e, const struct vg_request *rq)
 }
 
 /* Where the answer to the request is; NULL: nowhere. Lock held. */
-static struct vg_slot **find(struct vg_inventory *inv, const struct vg_request *rq)
+static struct vg_slot **find(struct vg_answer_cache *inv, const struct vg_request *rq)
 {
     uint64_t hash = vg_slot_hash(rq->target);
     struct vg_slot **at = NULL;
 
-    while ((at = vg_slots_next(&inv->entries, hash, at)))
+    while ((at = vg_lru_next(&inv->entries, hash, at)))
         if (is_answer_to((const struct entry *)*at, rq))
             return at;
     return NULL;
@@ -165,13 +166,13 @@ static struct entry *make_entry(const struct vg_request *rq,
     return e;
 }
 
-void vg_inventory_keep(struct vg_inventory *inv, const struct vg_request *rq,
-                       const struct vg_reading *reading, const struct vg_reply *reply)
+void vg_answer_cache_keep(struct vg_answer_cache *inv, const struct vg_request *rq,
+                          const struct vg_reading *reading, const struct vg_reply *reply)
 {
     size_t size = reply->body ? reply->body->length : 0;
 
     if (!reply->covered || reply->status != 200 || !vg_request_is_shared(rq) || !size ||
-        size > MAX_BYTES / 4 || !vg_inventory_unchanged(inv, reading))
+        size > MAX_BYTES / 4 || !vg_answer_cache_unchanged(inv, reading))
         return;
     VG_LOCK(&inv->lock);
     struct vg_slot **at = find(inv, rq);
@@ -179,31 +180,32 @@ void vg_inventory_keep(struct vg_inventory *inv, const struct vg_request *rq,
         return; /* a later reading came first */
     uint64_t hash = vg_slot_hash(rq->target);
     if (!at)
-        at = vg_slots_place(&inv->entries, hash);
+        at = vg_lru_place(&inv->entries, hash);
     drop(inv, at);
     if (inv->bytes + size > MAX_BYTES)
         drop_all(inv);
     struct entry *e = make_entry(rq, reading, reply);
     if (!e)
         return;
-    vg_slots_put(&inv->entries, at, &e->slot, hash);
+    vg_lru_put(&inv->entries, at, &e->slot, hash);
     inv->bytes += size;
     inv->answers++;
 }
 
-static bool is_valid(struct vg_inventory *inv, const struct vg_reading *reading)
+static bool is_valid(struct vg_answer_cache *inv, const struct vg_reading *reading)
 {
-    return vg_inventory_unchanged(inv, reading) &&
+    return vg_answer_cache_unchanged(inv, reading) &&
            (!reading->valid_until_ns || vg_now_ns() < reading->valid_until_ns);
 }
 
-bool vg_inventory_holds(struct vg_inventory *inv, const struct vg_reading *reading)
+bool vg_answer_cache_is_fresh(struct vg_answer_cache *inv,
+                              const struct vg_reading *reading)
 {
     return !atomic_load(&inv->changing) && is_valid(inv, reading);
 }
 
-bool vg_inventory_find(struct vg_inventory *inv, const struct vg_request *rq,
-                       struct vg_reply *ret)
+bool vg_answer_cache_find(struct vg_answer_cache *inv, const struct vg_request *rq,
+                          struct vg_reply *ret)
 {
     if (!atomic_load(&inv->enabled) || atomic_load(&inv->changing))
         return false;
@@ -211,17 +213,17 @@ bool vg_inventory_find(struct vg_inventory *inv, const struct vg_request *rq,
     struct vg_slot **at = find(inv, rq);
     struct entry *e = at ? (struct entry *)*at : NULL;
     if (e && is_valid(inv, &e->reading)) {
-        vg_slots_use(&inv->entries, &e->slot);
+        vg_lru_use(&inv->entries, &e->slot);
         *ret = vg_reply_share(&e->reply);
         ret->source = VG_SOURCE_INVENTORY;
         ret->age_seconds =
             (unsigned int)((vg_now_ns() - e->reading.at_ns) / VG_SECOND_NS);
         atomic_fetch_add_explicit(&inv->hits, 1, memory_order_relaxed);
-        vg_count(VG_INVENTORY_HITS);
+        vg_count(VG_ANSWER_CACHE_HITS);
         return true;
     }
     atomic_fetch_add_explicit(&inv->misses, 1, memory_order_relaxed);
-    vg_count(VG_INVENTORY_MISSES);
+    vg_count(VG_ANSWER_CACHE_MISSES);
     return false;
 }
 
@@ -242,8 +244,9 @@ static struct vg_request *request_of(const struct entry *e)
     return NULL;
 }
 
-struct vg_request *vg_inventory_pick(struct vg_inventory *inv, struct vg_reply *ret_reply,
-                                     struct vg_reading *ret_reading)
+struct vg_request *vg_answer_cache_pick(struct vg_answer_cache *inv,
+                                        struct vg_reply *ret_reply,
+                                        struct vg_reading *ret_reading)
 {
     VG_LOCK(&inv->lock);
     for (unsigned int i = 0; i < VG_SLOTS; i++) {
@@ -260,17 +263,18 @@ struct vg_request *vg_inventory_pick(struct vg_inventory *inv, struct vg_reply *
     return NULL;
 }
 
-void vg_inventory_note_difference(struct vg_inventory *inv)
+void vg_answer_cache_note_difference(struct vg_answer_cache *inv)
 {
     atomic_fetch_add(&inv->differences, 1);
-    vg_count(VG_INVENTORY_DIFFERENCES);
-    vg_inventory_touch(inv);
+    vg_count(VG_ANSWER_CACHE_DIFFERENCES);
+    vg_answer_cache_invalidate(inv);
 }
 
-void vg_inventory_count(struct vg_inventory *inv, struct vg_inventory_counts *ret)
+void vg_answer_cache_count(struct vg_answer_cache *inv,
+                           struct vg_answer_cache_counts *ret)
 {
     VG_LOCK(&inv->lock);
-    *ret = (struct vg_inventory_counts){
+    *ret = (struct vg_answer_cache_counts){
         .hits = atomic_load(&inv->hits),
         .misses = atomic_load(&inv->misses),
         .differences = atomic_load(&inv->differences),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The ring of events and its watchers; see event.h. Publishers only append. One thread
- * wakes the watchers: a thousand of them cost the publisher, libvirt's event loop,
+ * The ring of events and its subscribers; see event.h. Publishers only append. One thread
+ * wakes the subscribers: a thousand of them cost the publisher, libvirt's event loop,
  * nothing.
  */
 #include "server/core/event.h"
@@ -22,9 +22,9 @@
 
 #define LONGEST_REST VG_SECOND_NS
 
-struct vg_watch {
-    struct vg_watch *next, **link; /* of all */
-    struct vg_watch *wake_next;
+struct vg_subscriber {
+    struct vg_subscriber *next, **link; /* of all */
+    struct vg_subscriber *wake_next;
     struct vg_event_filter filter; /* strings owned, but for `monitor` */
     struct vg_pattern *monitor;    /* owned; NULL: no restriction */
     bool admin;
@@ -45,7 +45,7 @@ static char epoch[16];
 static struct vg_event **ring; /* number n is at n % capacity */
 static size_t capacity;
 static atomic_uint_fast64_t head; /* the newest number; 0: none yet */
-static struct vg_watch *watches;
+static struct vg_subscriber *subscribers;
 static unsigned int n_watches, n_asleep;
 static uint64_t n_lost;
 static int64_t next_due; /* when the thread looks again at the latest */
@@ -185,7 +185,7 @@ static void number_event(struct vg_event *e, uint64_t number)
 static void append(struct vg_event *e)
 {
     VG_LOCK(&lock);
-    if (!ring) { /* libvirt's loop outlives those who watch */
+    if (!ring) { /* libvirt's loop outlives subscribers */
         vg_event_unref(e);
         return;
     }
@@ -280,7 +280,7 @@ static bool is_domain(const struct vg_event *e, const char *wanted)
            (e->id >= 0 && strcmp(id, wanted) == 0);
 }
 
-static bool wants(const struct vg_watch *w, const struct vg_event *e)
+static bool wants(const struct vg_subscriber *w, const struct vg_event *e)
 {
     const struct vg_event_filter *f = &w->filter;
 
@@ -289,7 +289,7 @@ static bool wants(const struct vg_watch *w, const struct vg_event *e)
     if (f->hosts && !vg_list_has(f->hosts, e->host, false))
         return false;
     if (vg_event_is_reset(e))
-        return true; /* whatever it watches may have changed */
+        return true; /* whatever it holds may have changed */
     return (!f->objects || f->objects & e->object) &&
            (!f->events || vg_list_has(f->events, e->name, false)) &&
            (!f->domain || is_domain(e, f->domain)) &&
@@ -298,27 +298,27 @@ static bool wants(const struct vg_watch *w, const struct vg_event *e)
 }
 
 /* What it is to see next; *ret_event is borrowed. Lock held. */
-static enum vg_watch_state look(struct vg_watch *w, struct vg_event **ret_event)
+static enum vg_subscriber_state look(struct vg_subscriber *w, struct vg_event **ret_event)
 {
     uint64_t newest = atomic_load(&head);
 
     if (w->ended)
-        return VG_WATCH_ENDED;
+        return VG_SUBSCRIBER_ENDED;
     if (!is_kept(w->seen))
-        return VG_WATCH_LOST;
+        return VG_SUBSCRIBER_LOST;
     for (; w->seen < newest; w->seen++) {
         struct vg_event *e = ring[(w->seen + 1) % capacity];
         if (!e)
-            return VG_WATCH_LOST;
+            return VG_SUBSCRIBER_LOST;
         if (wants(w, e)) {
             *ret_event = e;
-            return VG_WATCH_EVENT;
+            return VG_SUBSCRIBER_EVENT;
         }
     }
-    return VG_WATCH_NONE;
+    return VG_SUBSCRIBER_NONE;
 }
 
-/* ---- watching ---------------------------------------------------------------------- */
+/* ---- subscribers ------------------------------------------------------------------- */
 
 static char *copy_text(const char *text, bool *failed)
 {
@@ -327,7 +327,7 @@ static char *copy_text(const char *text, bool *failed)
     return copy;
 }
 
-static void free_watch(struct vg_watch *w)
+static void free_subscriber(struct vg_subscriber *w)
 {
     free((void *)(uintptr_t)w->filter.events);
     free((void *)(uintptr_t)w->filter.hosts);
@@ -337,10 +337,10 @@ static void free_watch(struct vg_watch *w)
     free(w);
 }
 
-struct vg_watch *vg_watch_new(const struct vg_event_filter *filter, uint64_t after,
-                              bool admin)
+struct vg_subscriber *vg_subscriber_new(const struct vg_event_filter *filter,
+                                        uint64_t after, bool admin)
 {
-    struct vg_watch *w = calloc(1, sizeof(*w));
+    struct vg_subscriber *w = calloc(1, sizeof(*w));
     bool failed = !w;
 
     if (!w)
@@ -361,19 +361,19 @@ struct vg_watch *vg_watch_new(const struct vg_event_filter *filter, uint64_t aft
     w->admin = admin;
     w->seen = after;
     if (failed) {
-        free_watch(w);
+        free_subscriber(w);
         return NULL;
     }
     VG_LOCK(&lock);
     w->ended = ended_for_ever;
     w->born = atomic_load(&head);
-    vg_list_insert(&watches, w);
+    vg_list_insert(&subscribers, w);
     n_watches++;
     vg_count_stream(1);
     return w;
 }
 
-void vg_watch_free(struct vg_watch *w)
+void vg_subscriber_free(struct vg_subscriber *w)
 {
     if (!w)
         return;
@@ -383,25 +383,26 @@ void vg_watch_free(struct vg_watch *w)
         n_watches--;
         vg_count_stream(-1);
     }
-    free_watch(w);
+    free_subscriber(w);
 }
 
-void vg_watch_on_wake(struct vg_watch *w, void (*wake)(void *data), void *data)
+void vg_subscriber_on_wake(struct vg_subscriber *w, void (*wake)(void *data), void *data)
 {
     w->wake = wake;
     w->data = data;
 }
 
-enum vg_watch_state vg_watch_next(struct vg_watch *w, struct vg_event **ret_event)
+enum vg_subscriber_state vg_subscriber_next(struct vg_subscriber *w,
+                                            struct vg_event **ret_event)
 {
     struct vg_event *e = NULL;
     VG_LOCK(&lock);
-    enum vg_watch_state state = look(w, &e);
+    enum vg_subscriber_state state = look(w, &e);
 
-    if (state == VG_WATCH_LOST)
+    if (state == VG_SUBSCRIBER_LOST)
         vg_count(VG_STREAM_RESETS);
-    n_lost += state == VG_WATCH_LOST;
-    if (state == VG_WATCH_EVENT) {
+    n_lost += state == VG_SUBSCRIBER_LOST;
+    if (state == VG_SUBSCRIBER_EVENT) {
         w->seen = e->number;
         *ret_event = vg_event_ref(e);
         vg_count(VG_EVENTS_SENT);
@@ -411,17 +412,17 @@ enum vg_watch_state vg_watch_next(struct vg_watch *w, struct vg_event **ret_even
     return state;
 }
 
-uint64_t vg_watch_seen(struct vg_watch *w)
+uint64_t vg_subscriber_seen(struct vg_subscriber *w)
 {
     VG_LOCK(&lock);
     return w->seen;
 }
 
-bool vg_watch_sleep(struct vg_watch *w, int64_t due_ns)
+bool vg_subscriber_sleep(struct vg_subscriber *w, int64_t due_ns)
 {
     struct vg_event *e;
     VG_LOCK(&lock);
-    if (look(w, &e) != VG_WATCH_NONE)
+    if (look(w, &e) != VG_SUBSCRIBER_NONE)
         return false;
     w->due_ns = due_ns;
     w->asleep = true;
@@ -433,7 +434,7 @@ bool vg_watch_sleep(struct vg_watch *w, int64_t due_ns)
     return true;
 }
 
-void vg_watch_end(struct vg_watch *w)
+void vg_subscriber_end(struct vg_subscriber *w)
 {
     VG_LOCK(&lock);
     w->ended = true;
@@ -443,17 +444,17 @@ void vg_watch_end(struct vg_watch *w)
 /* ---- waking ------------------------------------------------------------------------ */
 
 /* Takes those to be woken out of sleep, and finds when the next one is due. Lock held. */
-static struct vg_watch *take_wakeful(void)
+static struct vg_subscriber *take_wakeful(void)
 {
-    struct vg_watch *first = NULL;
+    struct vg_subscriber *first = NULL;
     struct vg_event *e;
     int64_t now = vg_now_ns();
 
     next_due = now + LONGEST_REST;
-    for (struct vg_watch *w = watches; w; w = w->next) {
+    for (struct vg_subscriber *w = subscribers; w; w = w->next) {
         if (!w->asleep)
             continue;
-        if (w->due_ns > now && look(w, &e) == VG_WATCH_NONE) {
+        if (w->due_ns > now && look(w, &e) == VG_SUBSCRIBER_NONE) {
             next_due = w->due_ns < next_due ? w->due_ns : next_due;
             continue;
         }
@@ -465,10 +466,10 @@ static struct vg_watch *take_wakeful(void)
     return first;
 }
 
-/* A woken watch may be gone at once. */
-static void wake_all(struct vg_watch *first)
+/* A woken subscriber may be gone at once. */
+static void wake_all(struct vg_subscriber *first)
 {
-    for (struct vg_watch *w = first, *next; w; w = next) {
+    for (struct vg_subscriber *w = first, *next; w; w = next) {
         next = w->wake_next;
         w->wake(w->data);
     }
@@ -479,7 +480,7 @@ static void *wake_watchers(void *data)
     (void)data;
     pthread_mutex_lock(&lock);
     for (;;) {
-        struct vg_watch *first = take_wakeful();
+        struct vg_subscriber *first = take_wakeful();
         if (first) {
             pthread_mutex_unlock(&lock);
             wake_all(first);
@@ -513,7 +514,7 @@ int vg_events_start(size_t wanted)
     vg_cond_init(&news);
     running = ring && pthread_create(&thread, NULL, wake_watchers, NULL) == 0;
     if (!running)
-        vg_log(VG_LOG_ERROR, "event", "cannot start the thread for watchers");
+        vg_log(VG_LOG_ERROR, "event", "cannot start the thread for subscribers");
     return running ? 0 : -1;
 }
 
@@ -521,7 +522,7 @@ void vg_events_end_all(bool for_ever)
 {
     VG_LOCK(&lock);
     ended_for_ever = ended_for_ever || for_ever;
-    for (struct vg_watch *w = watches; w; w = w->next)
+    for (struct vg_subscriber *w = subscribers; w; w = w->next)
         w->ended = true;
     pthread_cond_signal(&news);
 }
@@ -547,5 +548,5 @@ void vg_event_count(struct vg_event_counts *ret)
 {
     VG_LOCK(&lock);
     *ret = (struct vg_event_counts){
-        .watches = n_watches, .published = atomic_load(&head), .lost = n_lost};
+        .subscribers = n_watches, .published = atomic_load(&head), .lost = n_lost};
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Events of all hosts in one ring, in one order, and those who watch them. Knows neither
+ * Events of all hosts in one ring, in one order, and subscribers. Knows neither
  * libvirt nor HTTP.
  *
  * A revision is "EPOCH-NUMBER": the epoch is of this run of the gateway, the number that
@@ -32,7 +32,7 @@ struct vg_event {
     char text[];
 };
 
-/* The event after which everything may be different: the watcher is to list again. */
+/* The event after which everything may be different: the subscriber is to list again. */
 #define VG_EVENT_RESET "reset"
 bool vg_event_is_reset(const struct vg_event *event);
 
@@ -53,14 +53,16 @@ struct vg_event_source {
     int id;                    /* -1: none */
 };
 
-/* Starts the thread that wakes watchers; keeps up to `capacity` events. -1: on the log.
+/* Starts the thread that wakes subscribers; keeps up to `capacity` events. -1: on the
+ * log.
  */
 int vg_events_start(size_t capacity);
 
-/* Ends every watch: each watcher is woken and told so, and none sleeps again. */
+/* Ends every subscription: each subscriber is woken and told so, and none sleeps again.
+ */
 void vg_events_end_all(bool for_ever);
 
-/* Ends the thread, when no watch is left. */
+/* Ends the thread, when no subscriber is left. */
 void vg_events_stop(void);
 
 /* Begins an event's JSON in an empty writer; what is particular to it follows. */
@@ -83,41 +85,44 @@ enum vg_revision_state {
 };
 enum vg_revision_state vg_event_read_revision(const char *text, uint64_t *ret_number);
 
-/* ---- watching ---------------------------------------------------------------------- */
+/* ---- subscribers ------------------------------------------------------------------- */
 
-/* One watcher. Its functions are called by one thread at a time; `wake` is called by the
- * waking thread, once for each successful vg_watch_sleep(), and must not block. */
-struct vg_watch;
+/* One subscriber. Its functions are called by one thread at a time; `wake` is called by
+ * the waking thread, once for each successful vg_subscriber_sleep(), and must not block.
+ */
+struct vg_subscriber;
 
 /* Watches the events after a number. `filter` is copied. NULL: out of memory, or its
  * expression is none. */
-struct vg_watch *vg_watch_new(const struct vg_event_filter *filter, uint64_t after,
-                              bool admin);
-void vg_watch_on_wake(struct vg_watch *watch, void (*wake)(void *data), void *data);
+struct vg_subscriber *vg_subscriber_new(const struct vg_event_filter *filter,
+                                        uint64_t after, bool admin);
+void vg_subscriber_on_wake(struct vg_subscriber *subscriber, void (*wake)(void *data),
+                           void *data);
 
-enum vg_watch_state {
-    VG_WATCH_EVENT, /* *ret_event is the next one; counted */
-    VG_WATCH_NONE,
-    VG_WATCH_LOST,  /* too slow: events it has not seen are gone */
-    VG_WATCH_ENDED, /* the gateway ends it */
+enum vg_subscriber_state {
+    VG_SUBSCRIBER_EVENT, /* *ret_event is the next one; counted */
+    VG_SUBSCRIBER_NONE,
+    VG_SUBSCRIBER_LOST,  /* too slow: events it has not seen are gone */
+    VG_SUBSCRIBER_ENDED, /* the gateway ends it */
 };
-enum vg_watch_state vg_watch_next(struct vg_watch *watch, struct vg_event **ret_event);
+enum vg_subscriber_state vg_subscriber_next(struct vg_subscriber *subscriber,
+                                            struct vg_event **ret_event);
 
 /* The number up to which it has seen what it wants to see. */
-uint64_t vg_watch_seen(struct vg_watch *watch);
+uint64_t vg_subscriber_seen(struct vg_subscriber *subscriber);
 
 /* To be woken by the next event it wants, by its end, or at `due_ns`. False, and no wake:
  * there is something to see already. */
-bool vg_watch_sleep(struct vg_watch *watch, int64_t due_ns);
+bool vg_subscriber_sleep(struct vg_subscriber *subscriber, int64_t due_ns);
 
-/* Ends one watch, as vg_events_end_all() does: when it sleeps, it is woken. */
-void vg_watch_end(struct vg_watch *watch);
+/* Ends one subscriber, as vg_events_end_all() does: when it sleeps, it is woken. */
+void vg_subscriber_end(struct vg_subscriber *subscriber);
 
 /* Not while it sleeps. Accepts NULL. */
-void vg_watch_free(struct vg_watch *watch);
+void vg_subscriber_free(struct vg_subscriber *subscriber);
 
 struct vg_event_counts {
-    unsigned int watches;
+    unsigned int subscribers;
     uint64_t published, lost;
 };
 void vg_event_count(struct vg_event_counts *ret);

@@ -12,12 +12,12 @@
 
 #include <string.h>
 
-void vg_watching_free(struct vg_watching *watching)
+void vg_subscription_free(struct vg_subscription *subscription)
 {
-    if (!watching)
+    if (!subscription)
         return;
-    vg_watch_free(watching->watch);
-    free(watching);
+    vg_subscriber_free(subscription->subscriber);
+    free(subscription);
 }
 
 bool vg_wants_stream(const struct vg_request *rq)
@@ -109,9 +109,10 @@ int vg_event_check_hosts(struct vg_request *rq, const char **hosts)
     const char *given = *hosts;
 
     if (!given && !rq->host && !rq->prefix) {
-        vg_error_set(&rq->error, VG_E_NOT_FOUND,
-                     "There is no host 'default' here: watch /hosts/{host}/events, or "
-                     "/events?host=NAME,... or ?host=- for all; /hosts lists them");
+        vg_error_set(
+            &rq->error, VG_E_NOT_FOUND,
+            "There is no host 'default' here: subscribe to /hosts/{host}/events, or "
+            "/events?host=NAME,... or ?host=- for all; /hosts lists them");
         return -1;
     }
     if (!given) {
@@ -177,39 +178,39 @@ int vg_event_since(struct vg_request *rq, const char *since, bool stream,
 
 /* ---- replies ----------------------------------------------------------------------- */
 
-static struct vg_reply reply_watching(struct vg_request *rq,
-                                      const struct vg_event_filter *filter,
-                                      const struct vg_watching *how)
+static struct vg_reply reply_subscription(struct vg_request *rq,
+                                          const struct vg_event_filter *filter,
+                                          const struct vg_subscription *how)
 {
-    struct vg_watching *watching = malloc(sizeof(*watching));
-    struct vg_watch *watch =
-        vg_watch_new(filter, how->after, vg_request_may(rq, VG_ADMIN));
+    struct vg_subscription *subscription = malloc(sizeof(*subscription));
+    struct vg_subscriber *subscriber =
+        vg_subscriber_new(filter, how->after, vg_request_may(rq, VG_ADMIN));
 
-    if (!watching || !watch) {
-        free(watching);
-        vg_watch_free(watch);
+    if (!subscription || !subscriber) {
+        free(subscription);
+        vg_subscriber_free(subscriber);
         return vg_fail_memory(rq);
     }
-    *watching = *how;
-    watching->watch = watch;
-    return (struct vg_reply){.status = 200, .watching = watching};
+    *subscription = *how;
+    subscription->subscriber = subscriber;
+    return (struct vg_reply){.status = 200, .subscription = subscription};
 }
 
 struct vg_reply vg_reply_stream(struct vg_request *rq,
                                 const struct vg_event_filter *filter, uint64_t after,
                                 bool reset)
 {
-    return reply_watching(rq, filter,
-                          &(struct vg_watching){.after = after, .reset = reset});
+    return reply_subscription(rq, filter,
+                              &(struct vg_subscription){.after = after, .reset = reset});
 }
 
 struct vg_reply vg_reply_poll(struct vg_request *rq, const struct vg_event_filter *filter,
                               uint64_t after, unsigned int seconds, unsigned int limit)
 {
-    return reply_watching(
+    return reply_subscription(
         rq, filter,
-        &(struct vg_watching){.after = after,
-                              .poll = true,
-                              .limit = limit,
-                              .due_ns = vg_now_ns() + seconds * VG_SECOND_NS});
+        &(struct vg_subscription){.after = after,
+                                  .poll = true,
+                                  .limit = limit,
+                                  .due_ns = vg_now_ns() + seconds * VG_SECOND_NS});
 }

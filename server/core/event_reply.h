@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What a handler that watches gives to the HTTP side.
+ * What a handler that subscribes gives to the HTTP side.
  */
 #pragma once
 
 #include "server/core/event.h"
 
-struct vg_watching {
-    struct vg_watch *watch; /* owned */
-    bool reset;             /* begins by telling that something was missed */
+struct vg_subscription {
+    struct vg_subscriber *subscriber; /* owned */
+    bool reset;                       /* begins by telling that something was missed */
     uint64_t after;
     bool poll; /* one answer, not a stream */
     unsigned int limit;
@@ -16,4 +16,4 @@ struct vg_watching {
 };
 
 /* Accepts NULL. */
-void vg_watching_free(struct vg_watching *watching);
+void vg_subscription_free(struct vg_subscription *subscription);

@@ -148,7 +148,7 @@ void vg_idempotency_end(struct vg_request *rq, const struct vg_reply *reply)
     drop_old(e->done_ns);
 }
 
-void vg_idempotency_watch(int64_t now_ns)
+void vg_idempotency_tick(int64_t now_ns)
 {
     VG_LOCK(&lock);
     drop_old(now_ns);

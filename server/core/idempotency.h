@@ -16,6 +16,6 @@ bool vg_idempotency_begin(struct vg_request *rq, struct vg_reply *ret_reply);
 void vg_idempotency_end(struct vg_request *rq, const struct vg_reply *reply);
 
 /* Forgets answers that are a day old by then; now and then. */
-void vg_idempotency_watch(int64_t now_ns);
+void vg_idempotency_tick(int64_t now_ns);
 
 void vg_idempotency_clear(void);

@@ -12,15 +12,14 @@ uint64_t vg_slot_hash(const char *text)
     return XXH3_64bits(text, strlen(text));
 }
 
-static struct vg_slot **set_of(struct vg_slots *slots, uint64_t hash)
+static struct vg_slot **set_of(struct vg_lru *lru, uint64_t hash)
 {
-    return &slots->v[hash % VG_SLOT_SETS * VG_SLOT_WAYS];
+    return &lru->v[hash % VG_SLOT_SETS * VG_SLOT_WAYS];
 }
 
-struct vg_slot **vg_slots_next(struct vg_slots *slots, uint64_t hash,
-                               struct vg_slot **last)
+struct vg_slot **vg_lru_next(struct vg_lru *lru, uint64_t hash, struct vg_slot **last)
 {
-    struct vg_slot **set = set_of(slots, hash);
+    struct vg_slot **set = set_of(lru, hash);
 
     for (struct vg_slot **at = last ? last + 1 : set; at < set + VG_SLOT_WAYS; at++)
         if (*at && (*at)->hash == hash)
@@ -28,14 +27,14 @@ struct vg_slot **vg_slots_next(struct vg_slots *slots, uint64_t hash,
     return NULL;
 }
 
-void vg_slots_use(struct vg_slots *slots, struct vg_slot *slot)
+void vg_lru_use(struct vg_lru *lru, struct vg_slot *slot)
 {
-    slot->used = ++slots->clock;
+    slot->used = ++lru->clock;
 }
 
-struct vg_slot **vg_slots_place(struct vg_slots *slots, uint64_t hash)
+struct vg_slot **vg_lru_place(struct vg_lru *lru, uint64_t hash)
 {
-    struct vg_slot **set = set_of(slots, hash), **oldest = set;
+    struct vg_slot **set = set_of(lru, hash), **oldest = set;
 
     for (struct vg_slot **at = set; at < set + VG_SLOT_WAYS; at++) {
         if (!*at)
@@ -46,10 +45,10 @@ struct vg_slot **vg_slots_place(struct vg_slots *slots, uint64_t hash)
     return oldest;
 }
 
-void vg_slots_put(struct vg_slots *slots, struct vg_slot **place, struct vg_slot *slot,
-                  uint64_t hash)
+void vg_lru_put(struct vg_lru *lru, struct vg_slot **place, struct vg_slot *slot,
+                uint64_t hash)
 {
     slot->hash = hash;
-    vg_slots_use(slots, slot);
+    vg_lru_use(lru, slot);
     *place = slot;
 }

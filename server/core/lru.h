@@ -20,7 +20,7 @@ struct vg_slot {
 };
 
 /* Starts as zeroes. The entries are owned by who puts them there. */
-struct vg_slots {
+struct vg_lru {
     struct vg_slot *v[VG_SLOT_SETS * VG_SLOT_WAYS]; /* NULL: empty */
     uint64_t clock;
 };
@@ -29,14 +29,13 @@ uint64_t vg_slot_hash(const char *text);
 
 /* Goes through the entries of that hash: where the next one after `last` (NULL: the
  * first) is. NULL: there is none. */
-struct vg_slot **vg_slots_next(struct vg_slots *slots, uint64_t hash,
-                               struct vg_slot **last);
+struct vg_slot **vg_lru_next(struct vg_lru *lru, uint64_t hash, struct vg_slot **last);
 
 /* It was asked for. */
-void vg_slots_use(struct vg_slots *slots, struct vg_slot *slot);
+void vg_lru_use(struct vg_lru *lru, struct vg_slot *slot);
 
 /* Where a new entry of that hash goes: what stands there is to be freed, and is replaced
- * by vg_slots_put(). */
-struct vg_slot **vg_slots_place(struct vg_slots *slots, uint64_t hash);
-void vg_slots_put(struct vg_slots *slots, struct vg_slot **place, struct vg_slot *slot,
-                  uint64_t hash);
+ * by vg_lru_put(). */
+struct vg_slot **vg_lru_place(struct vg_lru *lru, uint64_t hash);
+void vg_lru_put(struct vg_lru *lru, struct vg_slot **place, struct vg_slot *slot,
+                uint64_t hash);

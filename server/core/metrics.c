@@ -240,13 +240,15 @@ static count virt_errors[256]; /* by code; 0: beyond */
 static const struct vg_family counter_families[VG_COUNTERS] = {
     [VG_COALESCED_READS] = {"virtgate_coalesced_reads_total", VG_METRIC_COUNTER,
                             "Reads that shared the libvirt call of an equal one."},
-    [VG_INVENTORY_HITS] = {"virtgate_inventory_hits_total", VG_METRIC_COUNTER,
-                           "Reads answered from the inventory, without a libvirt call."},
-    [VG_INVENTORY_MISSES] = {"virtgate_inventory_misses_total", VG_METRIC_COUNTER,
-                             "Reads of what the inventory holds that asked libvirt."},
-    [VG_INVENTORY_DIFFERENCES] =
-        {"virtgate_inventory_differences_total", VG_METRIC_COUNTER,
-         "Differences found when the inventory was compared with its host."},
+    [VG_ANSWER_CACHE_HITS] =
+        {"virtgate_answer_cache_hits_total", VG_METRIC_COUNTER,
+         "Reads answered from the answer cache, without a libvirt call."},
+    [VG_ANSWER_CACHE_MISSES] =
+        {"virtgate_answer_cache_misses_total", VG_METRIC_COUNTER,
+         "Reads of what the answer cache holds that asked libvirt."},
+    [VG_ANSWER_CACHE_DIFFERENCES] =
+        {"virtgate_answer_cache_differences_total", VG_METRIC_COUNTER,
+         "Differences found when the answer cache was compared with its host."},
     [VG_EVENTS_SENT] = {"virtgate_events_sent_total", VG_METRIC_COUNTER,
                         "Events sent to clients, on all streams."},
     [VG_STREAM_RESETS] = {"virtgate_event_stream_resets_total", VG_METRIC_COUNTER,

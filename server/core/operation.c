@@ -272,10 +272,11 @@ void vg_operation_wake(struct waiter *waiters)
     }
 }
 
-struct told vg_operation_close(struct vg_operation *op, enum vg_operation_state state,
-                               int status, struct vg_body *result)
+struct completion vg_operation_close(struct vg_operation *op,
+                                     enum vg_operation_state state, int status,
+                                     struct vg_body *result)
 {
-    struct told told;
+    struct completion told;
 
     told.waiters = vg_take(&op->waiters);
     told.rq = vg_take(&op->rq);
@@ -301,7 +302,7 @@ static bool is_refused(const struct vg_operation *op, enum vg_operation_state en
 bool vg_operation_end(struct vg_operation *op, struct vg_request *rq,
                       const struct vg_reply *reply)
 {
-    struct told told;
+    struct completion told;
     bool refused;
 
     if (op->host_job.is && reply->status < 400) {
@@ -357,7 +358,7 @@ static struct vg_operation *next_late(int64_t now, struct vg_request **ret_rq)
     return NULL;
 }
 
-void vg_operations_watch(int64_t now_ns)
+void vg_operations_tick(int64_t now_ns)
 {
     struct waiter *late = NULL;
     {
@@ -366,7 +367,7 @@ void vg_operations_watch(int64_t now_ns)
             take_late_waiters(op, now_ns, &late);
     }
     vg_operation_wake(late);
-    vg_operation_jobs_watch(now_ns);
+    vg_operation_jobs_tick(now_ns);
     for (;;) {
         struct vg_request *rq = NULL;
         struct vg_operation *op;

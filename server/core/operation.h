@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * The registry of long work. The request that began an operation is run like any other,
- * on a lane of its own; the client has the answer when the work ends, or, when that takes
- * too long for it, 202 with the operation's path. Jobs that a domain goes on with when
- * the call that began them has returned are operations, too, and hold no thread: events
- * tell their end. Knows nothing of libvirt: what an operation's job is,
+ * on a queue of its own; the client has the answer when the work ends, or, when that
+ * takes too long for it, 202 with the operation's path. Jobs that a domain goes on with
+ * when the call that began them has returned are operations, too, and hold no thread:
+ * events tell their end. Knows nothing of libvirt: what an operation's job is,
  * libvirt/operation.c knows.
  *
  * An operation is counted: the registry, its request and whoever asks about it hold it.
@@ -23,7 +23,7 @@ struct vg_operation;
 #define VG_OPERATIONS_KEPT          1000
 
 /* How long a client that wants an answer at once waits for its arguments to be checked
- * while the lane is full. */
+ * while the queue is full. */
 #define VG_OPERATION_CHECK_NS VG_SECOND_NS
 
 enum vg_operation_state {
@@ -62,7 +62,7 @@ bool vg_operation_end(struct vg_operation *op, struct vg_request *rq,
                       const struct vg_reply *reply);
 
 /* Answers 202 and ends waits whose time has come. For the watchdog. */
-void vg_operations_watch(int64_t now_ns);
+void vg_operations_tick(int64_t now_ns);
 
 /* Ends all waits, and there will be no more. Returns how many operations are at work. */
 unsigned int vg_operations_drain(void);

@@ -80,14 +80,15 @@ struct vg_operation *vg_operation_make(struct vg_request *rq);
 void vg_operation_add(struct vg_operation *op, struct vg_request *rq);
 
 /* Who is to be told of an operation's end, outside the lock. */
-struct told {
+struct completion {
     struct waiter *waiters;
     struct vg_request *rq; /* whose client waits; counted; NULL: none */
 };
 /* It has ended so; `status` and `result` (NULL: none) are the work's answer. Lock held.
  */
-struct told vg_operation_close(struct vg_operation *op, enum vg_operation_state state,
-                               int status, struct vg_body *result);
+struct completion vg_operation_close(struct vg_operation *op,
+                                     enum vg_operation_state state, int status,
+                                     struct vg_body *result);
 void vg_operation_wake(struct waiter *waiters);
 
 /* Takes the request to be answered 202. Lock held. */
@@ -102,7 +103,7 @@ bool vg_operation_is_job(const struct vg_operation *op, const char *uuid,
 /* The call of a job that outlives it has returned well. */
 void vg_operation_leave(struct vg_operation *op, struct vg_request *rq);
 /* Ends jobs that are gone, asks for others. For the watchdog. */
-void vg_operation_jobs_watch(int64_t now_ns);
+void vg_operation_jobs_tick(int64_t now_ns);
 /* How many such jobs are known to go on. */
 extern atomic_uint vg_operation_jobs;
 

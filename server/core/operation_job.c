@@ -87,7 +87,7 @@ static void end_job(struct vg_operation *op, enum vg_operation_state state,
 {
     bool good = state == VG_OPERATION_SUCCEEDED;
     struct vg_reply reply = {.status = 200};
-    struct told told = {0};
+    struct completion told = {0};
 
     if (!good)
         reply = make_problem(op, state, why);
@@ -322,7 +322,7 @@ static struct vg_operation *take_due(int64_t now, bool *ret_lost)
     return NULL;
 }
 
-void vg_operation_jobs_watch(int64_t now_ns)
+void vg_operation_jobs_tick(int64_t now_ns)
 {
     while (atomic_load(&vg_operation_jobs)) {
         bool lost = false;

@@ -32,7 +32,7 @@ static int fail(struct vg_request *rq, unsigned int n_tags)
     return -1;
 }
 
-/* The request that would give the tag; borrows the lease. NULL: out of memory. */
+/* The request that would give the tag; borrows the connection. NULL: out of memory. */
 static struct vg_request *make_read(const struct vg_request *rq, const char *target,
                                     bool xml)
 {
@@ -43,9 +43,9 @@ static struct vg_request *make_read(const struct vg_request *rq, const char *tar
     read->by = rq->by;
     read->role = rq->role;
     vg_request_set_host(read, rq->host, rq->host_name);
-    read->lease = rq->lease;
+    read->virt_conn = rq->virt_conn;
     read->accept = xml ? VG_ACCEPT_XML : VG_ACCEPT_NOTHING_SAID;
-    read->moved = true; /* it is read by a worker for changes */
+    read->requeued = true; /* it is read by a worker for changes */
     read->watched = rq->watched ? vg_operation_ref(rq->watched) : NULL;
     return read;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Lanes of workers; see core/queue.h. A job is one call and all the requests that share
- * it. Every answer is given outside the lane's lock.
+ * Queues of workers; see core/queue.h. A task is one call and all the requests that share
+ * it. Every answer is given outside the queue's lock.
  */
 #include "server/core/queue.h"
 
@@ -26,53 +26,54 @@
 #define STOPPING    "The gateway is stopping; ask its successor"
 #define LATE_ANSWER "The host did not answer in time; try again, or look at /health/ready"
 
-struct vg_job {
-    struct vg_job *next, **link;
+struct vg_task {
+    struct vg_task *next, **link;
     struct vg_request *leader;   /* the one that is run; counted */
     struct vg_request **waiters; /* all that want the answer, the leader first; counted */
     unsigned int n_waiters, size;
     const char *object;  /* the domain it calls, borrowed from the leader; may be NULL */
     int64_t deadline_ns; /* the latest of its waiters' */
-    struct vg_lease *lease; /* while it runs */
-    int64_t slow_ns;        /* when it counts as slow; 0: that was told */
+    struct vg_virt_conn *conn; /* while it runs */
+    int64_t slow_ns;           /* when it counts as slow; 0: that was told */
 };
 
-void vg_lane_init(struct vg_lane *lane, unsigned int threads, unsigned int max_waiting)
+void vg_queue_init(struct vg_queue *queue, unsigned int threads, unsigned int max_waiting)
 {
-    vg_cond_init(&lane->wake);
-    pthread_mutex_init(&lane->lock, NULL);
-    lane->last = &lane->first;
-    lane->max_threads = threads;
-    lane->max_waiting = max_waiting;
-    lane->per_object = VG_CALLS_PER_OBJECT;
-    lane->idle_ns = IDLE_SECONDS * VG_SECOND_NS;
+    vg_cond_init(&queue->wake);
+    pthread_mutex_init(&queue->lock, NULL);
+    queue->last = &queue->first;
+    queue->max_threads = threads;
+    queue->max_waiting = max_waiting;
+    queue->per_object = VG_CALLS_PER_OBJECT;
+    queue->idle_ns = IDLE_SECONDS * VG_SECOND_NS;
 }
 
-/* ---- jobs -------------------------------------------------------------------------- */
+/* ---- tasks ------------------------------------------------------------------------- */
 
-static void free_job(struct vg_job *job)
+static void free_task(struct vg_task *task)
 {
-    for (unsigned int i = 0; i < job->n_waiters; i++)
-        vg_request_unref(job->waiters[i]);
-    vg_request_unref(job->leader);
-    free(job->waiters);
-    free(job);
+    for (unsigned int i = 0; i < task->n_waiters; i++)
+        vg_request_unref(task->waiters[i]);
+    vg_request_unref(task->leader);
+    free(task->waiters);
+    free(task);
 }
 
 /* -1: out of memory; the caller keeps its reference. */
-static int add_waiter(struct vg_job *job, struct vg_request *rq)
+static int add_waiter(struct vg_task *task, struct vg_request *rq)
 {
-    if (job->n_waiters == job->size) {
-        unsigned int size = job->size ? 2 * job->size : 1;
-        struct vg_request **v = realloc(job->waiters, size * sizeof(struct vg_request *));
+    if (task->n_waiters == task->size) {
+        unsigned int size = task->size ? 2 * task->size : 1;
+        struct vg_request **v =
+            realloc(task->waiters, size * sizeof(struct vg_request *));
         if (!v)
             return -1;
-        job->waiters = v;
-        job->size = size;
+        task->waiters = v;
+        task->size = size;
     }
-    job->waiters[job->n_waiters++] = rq;
-    if (job->deadline_ns < rq->deadline_ns)
-        job->deadline_ns = rq->deadline_ns;
+    task->waiters[task->n_waiters++] = rq;
+    if (task->deadline_ns < rq->deadline_ns)
+        task->deadline_ns = rq->deadline_ns;
     return 0;
 }
 
@@ -81,63 +82,63 @@ static const char *object_of(const struct vg_request *rq)
     return rq->watched ? vg_operation_object(rq->watched) : vg_request_object(rq);
 }
 
-static struct vg_job *new_job(struct vg_request *rq)
+static struct vg_task *new_task(struct vg_request *rq)
 {
-    struct vg_job *job = calloc(1, sizeof(*job));
-    if (!job || add_waiter(job, rq) < 0) {
-        free(job);
+    struct vg_task *task = calloc(1, sizeof(*task));
+    if (!task || add_waiter(task, rq) < 0) {
+        free(task);
         return NULL;
     }
-    job->leader = vg_request_ref(rq);
-    job->object = object_of(rq);
-    return job;
+    task->leader = vg_request_ref(rq);
+    task->object = object_of(rq);
+    return task;
 }
 
-static void append_waiting(struct vg_lane *lane, struct vg_job *job)
+static void append_waiting(struct vg_queue *queue, struct vg_task *task)
 {
-    vg_list_insert(lane->last, job);
-    lane->last = &job->next;
-    lane->waiting++;
+    vg_list_insert(queue->last, task);
+    queue->last = &task->next;
+    queue->waiting++;
 }
 
-static void remove_waiting(struct vg_lane *lane, struct vg_job *job)
+static void remove_waiting(struct vg_queue *queue, struct vg_task *task)
 {
-    if (lane->last == &job->next)
-        lane->last = job->link;
-    vg_list_remove(job);
-    lane->waiting--;
+    if (queue->last == &task->next)
+        queue->last = task->link;
+    vg_list_remove(task);
+    queue->waiting--;
 }
 
 /* ---- choosing ---------------------------------------------------------------------- */
 
-static bool same_object(const struct vg_job *job, const char *object)
+static bool same_object(const struct vg_task *task, const char *object)
 {
-    return job->object && object && strcmp(job->object, object) == 0;
+    return task->object && object && strcmp(task->object, object) == 0;
 }
 
-static bool may_run(const struct vg_lane *lane, const struct vg_job *job)
+static bool may_run(const struct vg_queue *queue, const struct vg_task *task)
 {
     unsigned int n = 0;
-    if (job->object)
-        for (const struct vg_job *j = lane->running; j; j = j->next)
-            n += same_object(j, job->object);
-    return n < lane->per_object;
+    if (task->object)
+        for (const struct vg_task *j = queue->running; j; j = j->next)
+            n += same_object(j, task->object);
+    return n < queue->per_object;
 }
 
 /* NULL: none may run. */
-static struct vg_job *choose(struct vg_lane *lane)
+static struct vg_task *choose(struct vg_queue *queue)
 {
-    if (lane->paused && !lane->stopping)
+    if (queue->paused && !queue->stopping)
         return NULL;
-    for (struct vg_job *job = lane->first; job; job = job->next) {
-        if (!may_run(lane, job))
+    for (struct vg_task *task = queue->first; task; task = task->next) {
+        if (!may_run(queue, task))
             continue;
-        remove_waiting(lane, job);
-        vg_list_insert(&lane->running, job);
-        lane->in_flight++;
-        job->leader->begun = true;
-        job->slow_ns = vg_now_ns() + SLOW_NS;
-        return job;
+        remove_waiting(queue, task);
+        vg_list_insert(&queue->running, task);
+        queue->in_flight++;
+        task->leader->begun = true;
+        task->slow_ns = vg_now_ns() + SLOW_NS;
+        return task;
     }
     return NULL;
 }
@@ -150,29 +151,29 @@ static bool equal_reads(const struct vg_request *a, const struct vg_request *b)
            strcmp(a->target, b->target) == 0;
 }
 
-static struct vg_job *find_equal(struct vg_lane *lane, const struct vg_request *rq)
+static struct vg_task *find_equal(struct vg_queue *queue, const struct vg_request *rq)
 {
     if (!vg_request_is_shared(rq))
         return NULL;
-    for (struct vg_job *job = lane->first; job; job = job->next)
-        if (vg_request_is_shared(job->leader) && equal_reads(job->leader, rq))
-            return job;
+    for (struct vg_task *task = queue->first; task; task = task->next)
+        if (vg_request_is_shared(task->leader) && equal_reads(task->leader, rq))
+            return task;
     return NULL;
 }
 
 /* ---- running ----------------------------------------------------------------------- */
 
-static void answer_all(struct vg_job *job, struct vg_reply reply)
+static void answer_all(struct vg_task *task, struct vg_reply reply)
 {
-    const struct vg_error *error = &job->leader->error;
-    for (unsigned int i = 0; i < job->n_waiters; i++) {
-        struct vg_request *rq = job->waiters[i];
+    const struct vg_error *error = &task->leader->error;
+    for (unsigned int i = 0; i < task->n_waiters; i++) {
+        struct vg_request *rq = task->waiters[i];
         /* a problem names its request, so it cannot be shared */
-        bool problem = rq != job->leader && reply.status >= 400 && error->status;
+        bool problem = rq != task->leader && reply.status >= 400 && error->status;
         struct vg_reply given =
             problem ? vg_reply_problem(rq, error) : vg_reply_share(&reply);
-        if (rq == job->leader) { /* what goes on cannot be shared */
-            given.watching = vg_take(&reply.watching);
+        if (rq == task->leader) { /* what goes on cannot be shared */
+            given.subscription = vg_take(&reply.subscription);
             given.channel = vg_take(&reply.channel);
         }
         vg_request_answer(rq, given);
@@ -180,217 +181,218 @@ static void answer_all(struct vg_job *job, struct vg_reply reply)
     vg_reply_clear(&reply);
 }
 
-static void move_all(struct vg_lane *to, struct vg_job *job)
+static void move_all(struct vg_queue *to, struct vg_task *task)
 {
-    for (unsigned int i = 0; i < job->n_waiters; i++) {
-        job->waiters[i]->moved = true;
-        job->waiters[i]->begun = false;
-        vg_lane_submit(to, job->waiters[i]);
+    for (unsigned int i = 0; i < task->n_waiters; i++) {
+        task->waiters[i]->requeued = true;
+        task->waiters[i]->begun = false;
+        vg_queue_submit(to, task->waiters[i]);
     }
-    job->n_waiters = 0;
+    task->n_waiters = 0;
 }
 
-static void note_stuck(struct vg_lane *lane, const char *object)
+static void note_stuck(struct vg_queue *queue, const char *object)
 {
-    unsigned int i = lane->next_stuck++ % VG_STUCK_OBJECTS;
-    snprintf(lane->stuck[i].name, sizeof(lane->stuck[i].name), "%s", object);
-    lane->stuck[i].until_ns = vg_now_ns() + STUCK_NS;
+    unsigned int i = queue->next_stuck++ % VG_STUCK_OBJECTS;
+    snprintf(queue->stuck[i].name, sizeof(queue->stuck[i].name), "%s", object);
+    queue->stuck[i].until_ns = vg_now_ns() + STUCK_NS;
 }
 
-/* Lock held. A thread without a connection, which it cannot have now, leaves its job to
+/* Lock held. A thread without a connection, which it cannot have now, leaves its task to
  * the others; the last one answers it. False: it is the last one. */
-static bool give_back(struct vg_lane *lane, struct vg_job *job)
+static bool give_back(struct vg_queue *queue, struct vg_task *task)
 {
-    if (lane->threads < 2 || lane->stopping || !job->n_waiters)
+    if (queue->threads < 2 || queue->stopping || !task->n_waiters)
         return false;
-    lane->few_until_ns = vg_now_ns() + FEW_NS;
-    job->leader->begun = false;
-    if (!lane->first)
-        lane->last = &job->next;
-    vg_list_insert(&lane->first, job); /* its turn has come */
-    lane->waiting++;
-    if (lane->idle)
-        pthread_cond_signal(&lane->wake);
+    queue->few_until_ns = vg_now_ns() + FEW_NS;
+    task->leader->begun = false;
+    if (!queue->first)
+        queue->last = &task->next;
+    vg_list_insert(&queue->first, task); /* its turn has come */
+    queue->waiting++;
+    if (queue->idle)
+        pthread_cond_signal(&queue->wake);
     return true;
 }
 
 /* False: this thread is not to go on. */
-static bool run_job(struct vg_lane *lane, struct vg_job *job, struct vg_lease *lease)
+static bool run_task(struct vg_queue *queue, struct vg_task *task,
+                     struct vg_virt_conn *conn)
 {
-    lane->leases->limit(lease, job->deadline_ns);
-    job->leader->call_until_ns = job->deadline_ns; /* others may wait longer than it */
-    struct vg_reply reply = lane->run(lane->data, lease, job->leader);
-    bool late = vg_now_ns() >= job->deadline_ns;
-    lane->leases->limit(lease, 0);
+    queue->conns->limit(conn, task->deadline_ns);
+    task->leader->call_until_ns = task->deadline_ns; /* others may wait longer than it */
+    struct vg_reply reply = queue->run(queue->data, conn, task->leader);
+    bool late = vg_now_ns() >= task->deadline_ns;
+    queue->conns->limit(conn, 0);
 
-    pthread_mutex_lock(&lane->lock);
-    vg_list_remove(job);
-    lane->in_flight--;
-    job->lease = NULL;
-    if (reply.crowded && give_back(lane, job)) {
-        pthread_mutex_unlock(&lane->lock);
+    pthread_mutex_lock(&queue->lock);
+    vg_list_remove(task);
+    queue->in_flight--;
+    task->conn = NULL;
+    if (reply.crowded && give_back(queue, task)) {
+        pthread_mutex_unlock(&queue->lock);
         vg_reply_clear(&reply);
         return false;
     }
-    if (late && job->object)
-        note_stuck(lane, job->object);
-    if (lane->waiting && lane->idle)
-        pthread_cond_signal(&lane->wake); /* a job of the same domain may run now */
-    pthread_mutex_unlock(&lane->lock);
+    if (late && task->object)
+        note_stuck(queue, task->object);
+    if (queue->waiting && queue->idle)
+        pthread_cond_signal(&queue->wake); /* a task of the same domain may run now */
+    pthread_mutex_unlock(&queue->lock);
 
     vg_reply_prepare(&reply);
     if (reply.moves)
-        move_all(lane->wider, job);
+        move_all(queue->fallback, task);
     else
-        answer_all(job, reply);
-    free_job(job);
+        answer_all(task, reply);
+    free_task(task);
     return true;
 }
 
-/* Waits for a job. NULL: the thread is to end. Called with the lock held. */
-static struct vg_job *wait_for_job(struct vg_lane *lane)
+/* Waits for a task. NULL: the thread is to end. Called with the lock held. */
+static struct vg_task *wait_for_task(struct vg_queue *queue)
 {
-    int64_t until_ns = vg_now_ns() + lane->idle_ns;
+    int64_t until_ns = vg_now_ns() + queue->idle_ns;
 
     for (;;) {
         int64_t now = vg_now_ns();
-        if (lane->waiting) /* for a call on the same domain */
-            until_ns = now + lane->idle_ns;
-        struct vg_job *job = choose(lane);
-        if (job)
-            return job;
-        if (now >= until_ns || (lane->stopping && !lane->waiting))
+        if (queue->waiting) /* for a call on the same domain */
+            until_ns = now + queue->idle_ns;
+        struct vg_task *task = choose(queue);
+        if (task)
+            return task;
+        if (now >= until_ns || (queue->stopping && !queue->waiting))
             return NULL;
         const struct timespec until = vg_timespec(until_ns);
-        lane->idle++;
-        pthread_cond_timedwait(&lane->wake, &lane->lock, &until);
-        lane->idle--;
+        queue->idle++;
+        pthread_cond_timedwait(&queue->wake, &queue->lock, &until);
+        queue->idle--;
     }
 }
 
 /* Without memory for it, again a little later: until then deadlines answer. */
-static struct vg_lease *make_lease(const struct vg_lane_leases *leases)
+static struct vg_virt_conn *make_conn(const struct vg_queue_conns *conns)
 {
     const struct timespec pause = {.tv_nsec = 10000000};
-    struct vg_lease *lease;
-    while (!(lease = leases->make()))
+    struct vg_virt_conn *conn;
+    while (!(conn = conns->make()))
         nanosleep(&pause, NULL);
-    return lease;
+    return conn;
 }
 
 static void *worker_main(void *data)
 {
-    struct vg_lane *lane = data;
-    struct vg_lease *lease = make_lease(lane->leases);
+    struct vg_queue *queue = data;
+    struct vg_virt_conn *conn = make_conn(queue->conns);
 
-    pthread_mutex_lock(&lane->lock);
-    struct vg_job *job;
+    pthread_mutex_lock(&queue->lock);
+    struct vg_task *task;
     bool stays = true;
-    while (stays && (job = wait_for_job(lane))) {
-        job->lease = lease;
-        pthread_mutex_unlock(&lane->lock);
-        stays = run_job(lane, job, lease);
-        pthread_mutex_lock(&lane->lock);
+    while (stays && (task = wait_for_task(queue))) {
+        task->conn = conn;
+        pthread_mutex_unlock(&queue->lock);
+        stays = run_task(queue, task, conn);
+        pthread_mutex_lock(&queue->lock);
     }
-    /* No job that comes from here on may count on this thread. */
-    lane->threads--;
-    lane->leaving++;
-    pthread_mutex_unlock(&lane->lock);
+    /* No task that comes from here on may count on this thread. */
+    queue->threads--;
+    queue->leaving++;
+    pthread_mutex_unlock(&queue->lock);
 
-    lane->leases->free(lease);
-    pthread_mutex_lock(&lane->lock);
-    lane->leaving--;
-    pthread_cond_broadcast(&lane->wake);
-    pthread_mutex_unlock(&lane->lock);
+    queue->conns->free(conn);
+    pthread_mutex_lock(&queue->lock);
+    queue->leaving--;
+    pthread_cond_broadcast(&queue->wake);
+    pthread_mutex_unlock(&queue->lock);
     return NULL;
 }
 
-static void start_thread(struct vg_lane *lane)
+static void start_thread(struct vg_queue *queue)
 {
-    if (vg_thread_detach(worker_main, lane, WORKER_STACK) == 0)
-        lane->threads++;
+    if (vg_thread_detach(worker_main, queue, WORKER_STACK) == 0)
+        queue->threads++;
     else
         vg_log(VG_LOG_ERROR, "worker", "cannot start a thread");
 }
 
 /* Lock held. */
-static bool may_start(const struct vg_lane *lane)
+static bool may_start(const struct vg_queue *queue)
 {
-    return !lane->paused && lane->threads < lane->max_threads &&
-           (!lane->threads || lane->few_until_ns <= vg_now_ns());
+    return !queue->paused && queue->threads < queue->max_threads &&
+           (!queue->threads || queue->few_until_ns <= vg_now_ns());
 }
 
-void vg_lane_pause(struct vg_lane *lane, bool paused)
+void vg_queue_pause(struct vg_queue *queue, bool paused)
 {
-    VG_LOCK(&lane->lock);
-    lane->paused = paused;
-    for (unsigned int i = lane->idle; i < lane->waiting && may_start(lane); i++)
-        start_thread(lane);
-    pthread_cond_broadcast(&lane->wake);
+    VG_LOCK(&queue->lock);
+    queue->paused = paused;
+    for (unsigned int i = queue->idle; i < queue->waiting && may_start(queue); i++)
+        start_thread(queue);
+    pthread_cond_broadcast(&queue->wake);
 }
 
 /* ---- submitting -------------------------------------------------------------------- */
 
-static bool is_stuck(const struct vg_lane *lane, const char *object)
+static bool is_stuck(const struct vg_queue *queue, const char *object)
 {
     int64_t now = vg_now_ns();
     for (unsigned int i = 0; i < VG_STUCK_OBJECTS; i++)
-        if (lane->stuck[i].until_ns > now && strcmp(lane->stuck[i].name, object) == 0)
+        if (queue->stuck[i].until_ns > now && strcmp(queue->stuck[i].name, object) == 0)
             return true;
     return false;
 }
 
 /* Whether one domain already holds its share of the queue. */
-static bool crowds_out(const struct vg_lane *lane, const char *object)
+static bool crowds_out(const struct vg_queue *queue, const char *object)
 {
-    unsigned int n = 0, share = lane->max_waiting / 4 + 1;
-    if (lane->waiting < share)
+    unsigned int n = 0, share = queue->max_waiting / 4 + 1;
+    if (queue->waiting < share)
         return false;
-    for (const struct vg_job *job = lane->first; job; job = job->next)
-        n += same_object(job, object);
+    for (const struct vg_task *task = queue->first; task; task = task->next)
+        n += same_object(task, object);
     return n >= share;
 }
 
 /* Queues the request. Returns a problem's id and text when it cannot be. Lock held. */
-static const char *queue_request(struct vg_lane *lane, struct vg_request *rq,
+static const char *queue_request(struct vg_queue *queue, struct vg_request *rq,
                                  enum vg_error_id *ret_id)
 {
     const char *object = object_of(rq);
-    struct vg_job *job = find_equal(lane, rq);
+    struct vg_task *task = find_equal(queue, rq);
 
-    if (job && add_waiter(job, rq) == 0) {
-        if (!lane->threads && may_start(lane)) /* none could be started */
-            start_thread(lane);
+    if (task && add_waiter(task, rq) == 0) {
+        if (!queue->threads && may_start(queue)) /* none could be started */
+            start_thread(queue);
         vg_count(VG_COALESCED_READS);
         return NULL;
     }
     *ret_id = VG_E_DRAINING;
-    if (lane->stopping)
+    if (queue->stopping)
         return STOPPING;
     *ret_id = VG_E_DOMAIN_BUSY;
-    if (object && (is_stuck(lane, object) || crowds_out(lane, object)))
+    if (object && (is_stuck(queue, object) || crowds_out(queue, object)))
         return "Earlier calls on this domain do not return; try again shortly";
     *ret_id = VG_E_OVERLOADED;
-    if (lane->waiting >= lane->max_waiting)
+    if (queue->waiting >= queue->max_waiting)
         return "The host's queue is full; try again shortly, or raise queue-size";
     *ret_id = VG_E_INTERNAL;
-    job = new_job(rq);
-    if (!job)
+    task = new_task(rq);
+    if (!task)
         return "Out of memory";
-    append_waiting(lane, job);
-    if (lane->idle)
-        pthread_cond_signal(&lane->wake);
-    if (lane->waiting > lane->idle && may_start(lane))
-        start_thread(lane);
+    append_waiting(queue, task);
+    if (queue->idle)
+        pthread_cond_signal(&queue->wake);
+    if (queue->waiting > queue->idle && may_start(queue))
+        start_thread(queue);
     return NULL;
 }
 
-void vg_lane_submit(struct vg_lane *lane, struct vg_request *rq)
+void vg_queue_submit(struct vg_queue *queue, struct vg_request *rq)
 {
     enum vg_error_id id;
-    pthread_mutex_lock(&lane->lock);
-    const char *refused = queue_request(lane, rq, &id);
-    pthread_mutex_unlock(&lane->lock);
+    pthread_mutex_lock(&queue->lock);
+    const char *refused = queue_request(queue, rq, &id);
+    pthread_mutex_unlock(&queue->lock);
     if (refused) {
         vg_request_answer(rq, vg_reply_error(rq, id, refused));
         vg_request_unref(rq);
@@ -400,15 +402,15 @@ void vg_lane_submit(struct vg_lane *lane, struct vg_request *rq)
 /* ---- deadlines --------------------------------------------------------------------- */
 
 /* Moves the waiters that are late to `late`. Lock held. */
-static void take_late(struct vg_job *job, int64_t now, struct vg_job *late)
+static void take_late(struct vg_task *task, int64_t now, struct vg_task *late)
 {
     unsigned int kept = 0;
-    for (unsigned int i = 0; i < job->n_waiters; i++) {
-        struct vg_request *rq = job->waiters[i];
+    for (unsigned int i = 0; i < task->n_waiters; i++) {
+        struct vg_request *rq = task->waiters[i];
         if (rq->deadline_ns > now || add_waiter(late, rq) < 0)
-            job->waiters[kept++] = rq;
+            task->waiters[kept++] = rq;
     }
-    job->n_waiters = kept;
+    task->n_waiters = kept;
 }
 
 /* What to tell those that are taken: that they are late, or that the gateway stops. */
@@ -423,22 +425,22 @@ static void set_taken(struct vg_error *e, const struct vg_request *rq, bool stop
         e->outcome = VG_OUTCOME_UNKNOWN;
 }
 
-static void answer_late(struct vg_lane *lane, int64_t now_ns, bool stopping)
+static void answer_late(struct vg_queue *queue, int64_t now_ns, bool stopping)
 {
-    struct vg_job late = {0};
+    struct vg_task late = {0};
 
-    pthread_mutex_lock(&lane->lock);
-    for (struct vg_job *job = lane->running; job; job = job->next)
-        take_late(job, now_ns, &late);
-    for (struct vg_job *job = lane->first, *next; job; job = next) {
-        next = job->next;
-        take_late(job, now_ns, &late);
-        if (!job->n_waiters) {
-            remove_waiting(lane, job);
-            free_job(job);
+    pthread_mutex_lock(&queue->lock);
+    for (struct vg_task *task = queue->running; task; task = task->next)
+        take_late(task, now_ns, &late);
+    for (struct vg_task *task = queue->first, *next; task; task = next) {
+        next = task->next;
+        take_late(task, now_ns, &late);
+        if (!task->n_waiters) {
+            remove_waiting(queue, task);
+            free_task(task);
         }
     }
-    pthread_mutex_unlock(&lane->lock);
+    pthread_mutex_unlock(&queue->lock);
 
     for (unsigned int i = 0; i < late.n_waiters; i++) {
         struct vg_request *rq = late.waiters[i];
@@ -451,19 +453,19 @@ static void answer_late(struct vg_lane *lane, int64_t now_ns, bool stopping)
     free(late.waiters);
 }
 
-void vg_lane_expire(struct vg_lane *lane, int64_t now_ns)
+void vg_queue_expire(struct vg_queue *queue, int64_t now_ns)
 {
-    answer_late(lane, now_ns, false);
+    answer_late(queue, now_ns, false);
 }
 
-bool vg_lane_slow(struct vg_lane *lane, int64_t now_ns)
+bool vg_queue_slow(struct vg_queue *queue, int64_t now_ns)
 {
     bool slow = false;
-    VG_LOCK(&lane->lock);
-    for (struct vg_job *job = lane->running; job; job = job->next) {
-        if (!job->slow_ns || now_ns < job->slow_ns)
+    VG_LOCK(&queue->lock);
+    for (struct vg_task *task = queue->running; task; task = task->next) {
+        if (!task->slow_ns || now_ns < task->slow_ns)
             continue;
-        job->slow_ns = 0;
+        task->slow_ns = 0;
         slow = true;
     }
     return slow;
@@ -481,40 +483,41 @@ static bool goes_on(const struct vg_request *rq)
 
 /* Moves all waiters to `given_up`, as far as there is memory; the rest has its deadline.
  * Lock held. */
-static void take_waiters(struct vg_job *job, struct vg_job *given_up)
+static void take_waiters(struct vg_task *task, struct vg_task *given_up)
 {
-    while (job->n_waiters && add_waiter(given_up, job->waiters[job->n_waiters - 1]) == 0)
-        job->n_waiters--;
+    while (task->n_waiters &&
+           add_waiter(given_up, task->waiters[task->n_waiters - 1]) == 0)
+        task->n_waiters--;
 }
 
-static void take_running(struct vg_lane *lane, struct vg_job *given_up)
+static void take_running(struct vg_queue *queue, struct vg_task *given_up)
 {
-    for (struct vg_job *job = lane->running; job; job = job->next) {
-        if (!goes_on(job->leader))
-            take_waiters(job, given_up);
-        else if (!job->leader->watched)
+    for (struct vg_task *task = queue->running; task; task = task->next) {
+        if (!goes_on(task->leader))
+            take_waiters(task, given_up);
+        else if (!task->leader->watched)
             continue;
-        lane->leases->limit(job->lease, 1); /* the watchdog's next turn */
+        queue->conns->limit(task->conn, 1); /* the watchdog's next turn */
     }
 }
 
-void vg_lane_abandon(struct vg_lane *lane, bool running,
-                     void (*answer)(void *data, struct vg_request *rq), void *data)
+void vg_queue_abandon(struct vg_queue *queue, bool running,
+                      void (*answer)(void *data, struct vg_request *rq), void *data)
 {
-    struct vg_job given_up = {0};
+    struct vg_task given_up = {0};
 
-    pthread_mutex_lock(&lane->lock);
-    for (struct vg_job *job = lane->first, *next; job; job = next) {
-        next = job->next;
-        take_waiters(job, &given_up);
-        if (!job->n_waiters) {
-            remove_waiting(lane, job);
-            free_job(job);
+    pthread_mutex_lock(&queue->lock);
+    for (struct vg_task *task = queue->first, *next; task; task = next) {
+        next = task->next;
+        take_waiters(task, &given_up);
+        if (!task->n_waiters) {
+            remove_waiting(queue, task);
+            free_task(task);
         }
     }
     if (running)
-        take_running(lane, &given_up);
-    pthread_mutex_unlock(&lane->lock);
+        take_running(queue, &given_up);
+    pthread_mutex_unlock(&queue->lock);
     for (unsigned int i = 0; i < given_up.n_waiters; i++)
         answer(data, given_up.waiters[i]);
     free(given_up.waiters);
@@ -522,37 +525,37 @@ void vg_lane_abandon(struct vg_lane *lane, bool running,
 
 /* ---- counting, stopping ------------------------------------------------------------ */
 
-void vg_lane_count(struct vg_lane *lane, unsigned int *ret_in_flight,
-                   unsigned int *ret_waiting, unsigned int *ret_threads)
+void vg_queue_count(struct vg_queue *queue, unsigned int *ret_in_flight,
+                    unsigned int *ret_waiting, unsigned int *ret_threads)
 {
-    VG_LOCK(&lane->lock);
-    *ret_in_flight = lane->in_flight;
-    *ret_waiting = lane->waiting;
-    *ret_threads = lane->threads;
+    VG_LOCK(&queue->lock);
+    *ret_in_flight = queue->in_flight;
+    *ret_waiting = queue->waiting;
+    *ret_threads = queue->threads;
 }
 
 /* Lock held. */
-static void begin_stop(struct vg_lane *lane)
+static void begin_stop(struct vg_queue *queue)
 {
-    lane->stopping = true;
-    pthread_cond_broadcast(&lane->wake);
+    queue->stopping = true;
+    pthread_cond_broadcast(&queue->wake);
 }
 
-void vg_lane_close(struct vg_lane *lane)
+void vg_queue_close(struct vg_queue *queue)
 {
-    pthread_mutex_lock(&lane->lock);
-    begin_stop(lane);
-    pthread_mutex_unlock(&lane->lock);
-    answer_late(lane, INT64_MAX, true);
+    pthread_mutex_lock(&queue->lock);
+    begin_stop(queue);
+    pthread_mutex_unlock(&queue->lock);
+    answer_late(queue, INT64_MAX, true);
 }
 
-void vg_lane_stop(struct vg_lane *lane)
+void vg_queue_stop(struct vg_queue *queue)
 {
-    pthread_mutex_lock(&lane->lock);
-    begin_stop(lane);
-    while (lane->threads || lane->leaving)
-        pthread_cond_wait(&lane->wake, &lane->lock);
-    pthread_mutex_unlock(&lane->lock);
+    pthread_mutex_lock(&queue->lock);
+    begin_stop(queue);
+    while (queue->threads || queue->leaving)
+        pthread_cond_wait(&queue->wake, &queue->lock);
+    pthread_mutex_unlock(&queue->lock);
     /* what no thread could be started for */
-    answer_late(lane, INT64_MAX, true);
+    answer_late(queue, INT64_MAX, true);
 }

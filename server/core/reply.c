@@ -109,13 +109,13 @@ struct vg_reply vg_ok_gzip(struct vg_request *rq, const char *type, const char *
                            size_t len)
 {
     (void)rq;
-    vg_autofree struct vg_packed *packed = malloc(sizeof(*packed));
+    vg_autofree struct vg_gzipped *gzipped = malloc(sizeof(*gzipped));
     vg_autofree struct vg_body *body = malloc(sizeof(*body));
-    if (!packed || !body)
+    if (!gzipped || !body)
         return make_oom();
-    *packed = (struct vg_packed){.length = len, .data = data};
+    *gzipped = (struct vg_gzipped){.length = len, .data = data};
     *body = (struct vg_body){
-        .refs = 1, .length = plain_length(data, len), .packed = vg_take(&packed)};
+        .refs = 1, .length = plain_length(data, len), .gzipped = vg_take(&gzipped)};
     return (struct vg_reply){.status = 200, .type = type, .body = vg_take(&body)};
 }
 
@@ -153,17 +153,17 @@ struct vg_reply vg_upgrade(struct vg_request *rq, struct vg_channel *channel)
     return (struct vg_reply){.status = 101, .channel = channel};
 }
 
-bool vg_on_lane(const struct vg_request *rq)
+bool vg_on_fast_queue(const struct vg_request *rq)
 {
-    return rq->route->flags & VG_LANE && !rq->moved;
+    return rq->route->flags & VG_LANE && !rq->requeued;
 }
 
-struct vg_reply vg_move(void)
+struct vg_reply vg_requeue(void)
 {
     return (struct vg_reply){.moves = true};
 }
 
-struct vg_reply vg_covered(struct vg_reply reply)
+struct vg_reply vg_cacheable(struct vg_reply reply)
 {
     reply.covered = reply.status == 200;
     return reply;
@@ -288,7 +288,7 @@ struct vg_reply vg_done(struct vg_request *rq, int result)
 /* ---- bodies ------------------------------------------------------------------------ */
 
 /* What does not get shorter is not tried again. */
-static struct vg_packed not_packed;
+static struct vg_gzipped not_gzipped;
 
 struct vg_body *vg_body_ref(struct vg_body *body)
 {
@@ -301,9 +301,9 @@ void vg_body_unref(struct vg_body *body)
 {
     if (!body || atomic_fetch_sub_explicit(&body->refs, 1, memory_order_acq_rel) != 1)
         return;
-    struct vg_packed *packed = atomic_load(&body->packed);
-    if (packed != &not_packed)
-        free(packed);
+    struct vg_gzipped *gzipped = atomic_load(&body->gzipped);
+    if (gzipped != &not_gzipped)
+        free(gzipped);
     free(atomic_load(&body->unpacked));
     free(body->owned);
     free(body);
@@ -314,7 +314,7 @@ void vg_reply_clear(struct vg_reply *reply)
     vg_body_unref(reply->body);
     free(reply->location);
     free(reply->link);
-    vg_watching_free(reply->watching);
+    vg_subscription_free(reply->subscription);
     if (reply->channel)
         reply->channel->close(reply->channel);
     *reply = (struct vg_reply){0};
@@ -326,34 +326,34 @@ struct vg_reply vg_reply_share(const struct vg_reply *reply)
     vg_body_ref(copy.body);
     copy.location = reply->location ? strdup(reply->location) : NULL;
     copy.link = reply->link ? strdup(reply->link) : NULL;
-    copy.watching = NULL;
+    copy.subscription = NULL;
     copy.channel = NULL;
     return copy;
 }
 
 /* NULL when out of memory. */
-static struct vg_packed *pack(const struct vg_body *body)
+static struct vg_gzipped *gzip(const struct vg_body *body)
 {
     z_stream z = {0};
     if (deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
         return NULL;
     size_t size = deflateBound(&z, body->length);
-    struct vg_packed *packed = malloc(sizeof(*packed) + size);
+    struct vg_gzipped *gzipped = malloc(sizeof(*gzipped) + size);
     bool shorter = false;
-    if (packed) {
-        packed->data = packed->own;
+    if (gzipped) {
+        gzipped->data = gzipped->own;
         z.next_in = (z_const Bytef *)(uintptr_t)body->data;
         z.avail_in = (uInt)body->length;
-        z.next_out = (Bytef *)packed->own;
+        z.next_out = (Bytef *)gzipped->own;
         z.avail_out = (uInt)size;
         shorter = deflate(&z, Z_FINISH) == Z_STREAM_END && z.total_out < body->length;
-        packed->length = z.total_out;
+        gzipped->length = z.total_out;
     }
     deflateEnd(&z);
-    if (shorter || !packed)
-        return packed;
-    free(packed);
-    return &not_packed;
+    if (shorter || !gzipped)
+        return gzipped;
+    free(gzipped);
+    return &not_gzipped;
 }
 
 bool vg_body_compresses(const struct vg_body *body)
@@ -361,26 +361,26 @@ bool vg_body_compresses(const struct vg_body *body)
     return body->length >= GZIP_WORTH;
 }
 
-const struct vg_packed *vg_body_packed(struct vg_body *body)
+const struct vg_gzipped *vg_body_gzipped(struct vg_body *body)
 {
-    struct vg_packed *packed = atomic_load(&body->packed), *other = NULL;
+    struct vg_gzipped *gzipped = atomic_load(&body->gzipped), *other = NULL;
 
-    if (!packed && vg_body_compresses(body)) {
-        packed = pack(body);
-        if (packed && !atomic_compare_exchange_strong(&body->packed, &other, packed)) {
-            if (packed != &not_packed)
-                free(packed);
-            packed = other; /* another thread was faster */
+    if (!gzipped && vg_body_compresses(body)) {
+        gzipped = gzip(body);
+        if (gzipped && !atomic_compare_exchange_strong(&body->gzipped, &other, gzipped)) {
+            if (gzipped != &not_gzipped)
+                free(gzipped);
+            gzipped = other; /* another thread was faster */
         }
     }
-    return packed == &not_packed ? NULL : packed;
+    return gzipped == &not_gzipped ? NULL : gzipped;
 }
 
 /* NULL when out of memory. */
-static char *unpack(const struct vg_packed *packed, size_t length)
+static char *gunzip(const struct vg_gzipped *gzipped, size_t length)
 {
-    z_stream z = {.next_in = (z_const Bytef *)(uintptr_t)packed->data,
-                  .avail_in = (uInt)packed->length};
+    z_stream z = {.next_in = (z_const Bytef *)(uintptr_t)gzipped->data,
+                  .avail_in = (uInt)gzipped->length};
     vg_autofree char *plain = malloc(length);
     if (!plain || inflateInit2(&z, 15 + 16) != Z_OK)
         return NULL;
@@ -397,7 +397,7 @@ const char *vg_body_plain(struct vg_body *body)
 
     if (body->data || plain)
         return body->data ? body->data : plain;
-    plain = unpack(atomic_load(&body->packed), body->length);
+    plain = gunzip(atomic_load(&body->gzipped), body->length);
     if (plain && !atomic_compare_exchange_strong(&body->unpacked, &other, plain)) {
         free(plain);
         plain = other; /* another thread was faster */
@@ -407,11 +407,11 @@ const char *vg_body_plain(struct vg_body *body)
 
 static void hash_body(struct vg_body *body)
 {
-    const struct vg_packed *packed = body->data ? NULL : atomic_load(&body->packed);
+    const struct vg_gzipped *gzipped = body->data ? NULL : atomic_load(&body->gzipped);
     size_t begin = body->passing, end = body->passing_end;
 
-    if (packed) {
-        body->hash = XXH3_64bits(packed->data, packed->length);
+    if (gzipped) {
+        body->hash = XXH3_64bits(gzipped->data, gzipped->length);
     } else if (!end) {
         body->hash = XXH3_64bits(body->data, body->length);
     } else {
@@ -442,15 +442,16 @@ struct vg_reply vg_tagged_with(struct vg_reply reply, const char *also)
 
 /* ---- kept answers ------------------------------------------------------------------ */
 
-static struct vg_body *kept_body(const struct vg_request *rq, const struct vg_kept *kept)
+static struct vg_body *cached_body(const struct vg_request *rq,
+                                   const struct vg_cached *cached)
 {
-    return atomic_load_explicit(&kept->body[rq->number_strings], memory_order_acquire);
+    return atomic_load_explicit(&cached->body[rq->number_strings], memory_order_acquire);
 }
 
-bool vg_kept_reply(const struct vg_request *rq, const struct vg_kept *kept,
-                   struct vg_reply *ret)
+bool vg_cached_reply(const struct vg_request *rq, const struct vg_cached *cached,
+                     struct vg_reply *ret)
 {
-    struct vg_body *body = kept_body(rq, kept);
+    struct vg_body *body = cached_body(rq, cached);
 
     if (!body)
         return false;
@@ -459,7 +460,7 @@ bool vg_kept_reply(const struct vg_request *rq, const struct vg_kept *kept,
     return true;
 }
 
-struct vg_reply vg_keep(const struct vg_request *rq, struct vg_kept *kept,
+struct vg_reply vg_keep(const struct vg_request *rq, struct vg_cached *cached,
                         struct vg_reply reply)
 {
     struct vg_body *none = NULL;
@@ -469,24 +470,24 @@ struct vg_reply vg_keep(const struct vg_request *rq, struct vg_kept *kept,
     vg_reply_prepare(&reply);
     reply.body->type = reply.type;
     vg_body_ref(reply.body);
-    if (!atomic_compare_exchange_strong(&kept->body[rq->number_strings], &none,
+    if (!atomic_compare_exchange_strong(&cached->body[rq->number_strings], &none,
                                         reply.body))
         vg_body_unref(reply.body); /* another thread was faster */
     return reply;
 }
 
-struct vg_reply vg_ok_kept(struct vg_request *rq, struct vg_kept *kept, const char *type,
-                           const char *data, size_t len)
+struct vg_reply vg_ok_cached(struct vg_request *rq, struct vg_cached *cached,
+                             const char *type, const char *data, size_t len)
 {
     struct vg_reply reply;
 
-    if (vg_kept_reply(rq, kept, &reply))
+    if (vg_cached_reply(rq, cached, &reply))
         return reply;
-    return vg_keep(rq, kept, vg_ok_static(rq, type, data, len));
+    return vg_keep(rq, cached, vg_ok_static(rq, type, data, len));
 }
 
-void vg_kept_clear(struct vg_kept *kept)
+void vg_cached_clear(struct vg_cached *cached)
 {
-    for (size_t i = 0; i < sizeof(kept->body) / sizeof(kept->body[0]); i++)
-        vg_body_unref(atomic_exchange(&kept->body[i], NULL));
+    for (size_t i = 0; i < sizeof(cached->body) / sizeof(cached->body[0]); i++)
+        vg_body_unref(atomic_exchange(&cached->body[i], NULL));
 }

@@ -48,8 +48,8 @@ struct vg_reading {
 };
 
 struct vg_host;
-struct vg_join;
-struct vg_lease;
+struct vg_fan_out;
+struct vg_virt_conn;
 struct vg_operation;
 
 struct vg_request {
@@ -108,17 +108,18 @@ struct vg_request {
     struct vg_operation *watched;   /* that it is about (VG_WATCH); counted */
 
     /* While it runs. */
-    struct vg_lease *lease;     /* the worker's connection */
-    const struct vg_join *join; /* what the hosts answered, to join it; see VG_JOINS */
-    struct vg_reading reading;  /* when it began, to a host's inventory; of reads */
-    bool recalled;              /* it uses what its connection remembers, */
-    bool contradicted;          /* which libvirt contradicts */
-    int64_t call_until_ns;      /* its worker has this long, for all who joined it */
-    bool abandoned;             /* its client has gone; guarded by the operations' lock */
-    bool again;                 /* its connection broke, or what it recalled was wrong */
-    bool moved;                 /* off the lane for reads: see vg_move() */
-    bool awaits_host;           /* of a local row: for the host's first connection */
-    atomic_bool begun;          /* a worker took it: its change may have been made */
+    struct vg_virt_conn *virt_conn; /* the worker's connection */
+    const struct vg_fan_out
+        *fan_out;              /* what the hosts answered, to join them; see VG_JOINS */
+    struct vg_reading reading; /* when it began, to a host's answer cache; of reads */
+    bool uses_memory;          /* it uses what its connection remembers, */
+    bool contradicted;         /* which libvirt contradicts */
+    int64_t call_until_ns;     /* its worker has this long, for all who joined it */
+    bool abandoned;            /* its client has gone; guarded by the operations' lock */
+    bool again;                /* its connection broke, or what it recalled was wrong */
+    bool requeued;             /* off the queue for reads: see vg_requeue() */
+    bool awaits_host;          /* of a local row: for the host's first connection */
+    atomic_bool begun;         /* a worker took it: its change may have been made */
     struct vg_error error;
     int64_t start_ns, deadline_ns; /* CLOCK_MONOTONIC */
 
@@ -198,21 +199,21 @@ char *vg_percent_encode(const char *s);
 struct vg_body {
     atomic_uint refs;
     char *owned;      /* freed with the body; NULL for static bytes */
-    const char *data; /* NULL: there is only `packed`; see vg_body_plain() */
+    const char *data; /* NULL: there is only `gzipped`; see vg_body_plain() */
     size_t length;
-    const char *type;                   /* of kept ones */
-    size_t passing, passing_end;        /* a part that changes all the time */
-    uint64_t depends;                   /* what the tag depends on besides; 0: nothing */
-    uint64_t hash;                      /* without that part; 0: not computed yet */
-    uint64_t passing_hash;              /* of that part; 0: none */
-    _Atomic(struct vg_packed *) packed; /* made by who needs it first; owned */
-    _Atomic(char *) unpacked;           /* the same, where there is no `data` */
-    struct vg_body *next_waiting;       /* http/limit.c's, as the following */
+    const char *type;            /* of kept ones */
+    size_t passing, passing_end; /* a part that changes all the time */
+    uint64_t depends;            /* what the tag depends on besides; 0: nothing */
+    uint64_t hash;               /* without that part; 0: not computed yet */
+    uint64_t passing_hash;       /* of that part; 0: none */
+    _Atomic(struct vg_gzipped *) gzipped; /* made by who needs it first; owned */
+    _Atomic(char *) unpacked;             /* the same, where there is no `data` */
+    struct vg_body *next_waiting;         /* http/limit.c's, as the following */
     size_t n_waiting, waiting_bytes;
 };
 
 /* Bytes compressed by gzip: `own`, or static ones. */
-struct vg_packed {
+struct vg_gzipped {
     size_t length;
     const char *data;
     char own[];
@@ -229,7 +230,7 @@ struct vg_reply vg_reply_memory(const struct vg_request *rq);
 /* Whether it is long enough to be compressed where that is asked for. */
 bool vg_body_compresses(const struct vg_body *body);
 /* The body compressed; borrowed. NULL: that does not pay. Any thread. */
-const struct vg_packed *vg_body_packed(struct vg_body *body);
+const struct vg_gzipped *vg_body_gzipped(struct vg_body *body);
 /* The body as it is; borrowed. NULL: out of memory. Any thread. */
 const char *vg_body_plain(struct vg_body *body);
 

@@ -67,7 +67,7 @@ int vg_http_auth_load(const char *path)
 }
 
 /* Two looks that see the same: it is not half written, as far as that can be seen. */
-void vg_http_auth_watch(const char *path)
+void vg_http_auth_tick(const char *path)
 {
     struct look look = look_at(path);
     bool settled = memcmp(&look, &last_seen, sizeof(look)) == 0;

@@ -201,18 +201,18 @@ void vg_http_conn_waited(struct vg_http_conn *conn)
 /* What is in the set is in the list: it is taken out under the same lock. */
 static void give_up(struct vg_http_call *call)
 {
-    if (call->watching)
-        vg_watch_end(call->watching->watch);
+    if (call->subscription)
+        vg_subscriber_end(call->subscription->subscriber);
     else
         vg_operation_give_up(call->rq);
 }
 
-void vg_http_watch(int64_t now_ns)
+void vg_http_tick(int64_t now_ns)
 {
     struct epoll_event events[64];
 
-    vg_http_linger_watch(now_ns);
-    vg_http_sessions_watch(now_ns, config->token_file);
+    vg_http_linger_tick(now_ns);
+    vg_http_sessions_tick(now_ns, config->token_file);
     VG_LOCK(&lock);
     int n = epoll_wait(gone_epoll, events, 64, 0);
     for (int i = 0; i < n; i++)

@@ -2,7 +2,7 @@
  *
  * Connections, as the watchdog sees them: libmicrohttpd knows inactivity only, and of a
  * suspended one nothing at all. Here each has a time when it is cut, and a client that
- * went away while it waited is noticed (vg_http_watch() in http/server.h).
+ * went away while it waited is noticed (vg_http_tick() in http/server.h).
  */
 #pragma once
 
@@ -23,9 +23,9 @@ bool vg_http_conn_claim(struct vg_http_conn *conn);
 /* Whether its request was late. */
 bool vg_http_conn_is_late(const struct vg_http_conn *conn);
 
-/* The call may wait for long: what its client's end is to end (vg_watch_end() of what it
- * watches, else vg_operation_give_up()). Before it is suspended; a failure to watch it
- * only means that the wait takes its time. */
+/* The call may wait for long: what its client's end is to end (vg_subscriber_end() of
+ * what it watches, else vg_operation_give_up()). Before it is suspended; a failure to
+ * watch it only means that the wait takes its time. */
 void vg_http_conn_waits(struct vg_http_conn *conn, struct vg_http_call *call);
 
 /* The call waits no more: it may be freed after this. */

@@ -20,9 +20,9 @@
 struct stream {
     struct vg_http_session session;
     struct vg_http_call *call;
-    struct vg_watch *watch; /* owned */
-    struct vg_event *event; /* counted; what `rest` points into */
-    const char *rest;       /* not sent yet */
+    struct vg_subscriber *subscriber; /* owned */
+    struct vg_event *event;           /* counted; what `rest` points into */
+    const char *rest;                 /* not sent yet */
     size_t left;
     bool ending;
     int64_t heartbeat_ns;
@@ -55,7 +55,7 @@ static void say(struct stream *s, char *text_steal)
 }
 
 /* Where it begins, so that a client cut off before its first event resumes there, too. */
-static void say_start(struct stream *s, const struct vg_watching *from)
+static void say_start(struct stream *s, const struct vg_subscription *from)
 {
     char revision[VG_REVISION_SIZE], *text = NULL;
     vg_autofree char *reset = from->reset ? frame_reset("gone") : NULL;
@@ -76,19 +76,19 @@ static bool next_piece(struct stream *s)
     vg_event_unref(vg_take(&s->event));
     if (s->ending)
         return false;
-    switch (vg_watch_next(s->watch, &s->event)) {
-    case VG_WATCH_EVENT:
+    switch (vg_subscriber_next(s->subscriber, &s->event)) {
+    case VG_SUBSCRIBER_EVENT:
         s->rest = s->event->text;
         s->left = s->event->frame_size;
         return true;
-    case VG_WATCH_LOST:
+    case VG_SUBSCRIBER_LOST:
         s->ending = true;
         say(s, frame_reset("too-slow"));
         return s->left > 0;
-    case VG_WATCH_ENDED:
+    case VG_SUBSCRIBER_ENDED:
         s->ending = true;
         return false;
-    case VG_WATCH_NONE:
+    case VG_SUBSCRIBER_NONE:
         break;
     }
     if (vg_now_ns() < s->heartbeat_ns)
@@ -111,7 +111,7 @@ static void sleep_stream(struct stream *s)
 {
     vg_http_set_deadline(s->call->conn, 0);
     MHD_suspend_connection(s->call->connection);
-    if (!vg_watch_sleep(s->watch, s->heartbeat_ns))
+    if (!vg_subscriber_sleep(s->subscriber, s->heartbeat_ns))
         wake_stream(s);
 }
 
@@ -141,39 +141,39 @@ static ssize_t read_stream(void *data, uint64_t position, char *buffer, size_t s
 static void end_stream(void *data)
 {
     struct stream *s = data;
-    vg_watch_end(s->watch);
+    vg_subscriber_end(s->subscriber);
 }
 
 static void close_stream(void *data)
 {
     struct stream *s = data;
     vg_http_session_end(&s->session);
-    vg_watch_free(s->watch);
+    vg_subscriber_free(s->subscriber);
     vg_event_unref(s->event);
     free(s->own);
     free(s);
 }
 
 struct MHD_Response *vg_http_event_stream(struct vg_http_call *call,
-                                          struct vg_watching *watching)
+                                          struct vg_subscription *subscription)
 {
     struct stream *s = calloc(1, sizeof(*s));
     struct MHD_Response *response = NULL;
 
     if (s) {
         s->call = call;
-        s->watch = vg_take(&watching->watch);
+        s->subscriber = vg_take(&subscription->subscriber);
         s->heartbeat_ns = vg_now_ns() + HEARTBEAT_NS;
-        vg_watch_on_wake(s->watch, wake_stream, s);
+        vg_subscriber_on_wake(s->subscriber, wake_stream, s);
         vg_http_session_begin(&s->session, call, end_stream, s);
-        say_start(s, watching);
+        say_start(s, subscription);
         /* the size of a buffer that chunked answers do not use */
         response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 1, read_stream, s,
                                                      close_stream);
         if (!response)
             close_stream(s);
     }
-    vg_watching_free(watching);
+    vg_subscription_free(subscription);
     return response;
 }
 
@@ -188,28 +188,28 @@ static struct vg_reply fail_gone(struct vg_http_call *call)
 }
 
 /* Writes the events that are there; how many, or -1: some are lost. */
-static int write_events(struct vg_json *w, struct vg_watch *watch, unsigned int limit,
-                        bool *ret_ended)
+static int write_events(struct vg_json *w, struct vg_subscriber *subscriber,
+                        unsigned int limit, bool *ret_ended)
 {
     unsigned int n = 0;
-    enum vg_watch_state state = VG_WATCH_EVENT;
+    enum vg_subscriber_state state = VG_SUBSCRIBER_EVENT;
 
-    while (n < limit && state == VG_WATCH_EVENT) {
+    while (n < limit && state == VG_SUBSCRIBER_EVENT) {
         struct vg_event *event = NULL;
-        state = vg_watch_next(watch, &event);
-        if (state == VG_WATCH_EVENT) {
+        state = vg_subscriber_next(subscriber, &event);
+        if (state == VG_SUBSCRIBER_EVENT) {
             vg_json_raw(w, NULL, event->json, event->json_size);
             n++;
         }
         vg_event_unref(event);
     }
-    *ret_ended = state == VG_WATCH_ENDED;
-    return state == VG_WATCH_LOST ? -1 : (int)n;
+    *ret_ended = state == VG_SUBSCRIBER_ENDED;
+    return state == VG_SUBSCRIBER_LOST ? -1 : (int)n;
 }
 
 bool vg_http_poll_ready(struct vg_http_call *call, struct vg_reply *ret)
 {
-    struct vg_watching *p = call->watching;
+    struct vg_subscription *p = call->subscription;
     char revision[VG_REVISION_SIZE];
     vg_auto_json w = vg_json_for(call->rq);
     bool ended;
@@ -220,7 +220,7 @@ bool vg_http_poll_ready(struct vg_http_call *call, struct vg_reply *ret)
     }
     vg_json_begin_object(&w, NULL);
     vg_json_begin_array(&w, "events");
-    int n = write_events(&w, p->watch, p->limit, &ended);
+    int n = write_events(&w, p->subscriber, p->limit, &ended);
     if (n == 0 && !ended && vg_now_ns() < p->due_ns)
         return false;
     if (n < 0) {
@@ -228,7 +228,7 @@ bool vg_http_poll_ready(struct vg_http_call *call, struct vg_reply *ret)
         return true;
     }
     vg_json_end_array(&w);
-    uint64_t seen = vg_watch_seen(p->watch);
+    uint64_t seen = vg_subscriber_seen(p->subscriber);
     vg_event_write_revision(revision, seen);
     vg_json_string(&w, "revision", revision);
     vg_json_end_object(&w);

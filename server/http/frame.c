@@ -72,7 +72,7 @@ static ssize_t transmit(wslay_event_context_ptr frames, const uint8_t *bytes, si
     return -1;
 }
 
-/* A whole message. To a watch nothing is said; a channel takes it in any form. */
+/* A whole message. To a subscriber nothing is said; a channel takes it in any form. */
 static void take_message(wslay_event_context_ptr frames,
                          const struct wslay_event_on_msg_recv_arg *message, void *data)
 {

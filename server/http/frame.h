@@ -24,10 +24,10 @@ struct vg_http_websocket {
     int fd;
     struct MHD_UpgradeResponseHandle *handle;
     wslay_event_context_ptr frames;
-    struct vg_watch *watch;
-    bool asleep;           /* the watch will wake it */
+    struct vg_subscriber *subscriber;
+    bool asleep;           /* the subscriber will wake it */
     bool ending;           /* no more events are sent */
-    bool dead;             /* to be freed when the watch does not sleep */
+    bool dead;             /* to be freed when the subscriber does not sleep */
     struct side near, far; /* the client's descriptor, the channel's */
     struct vg_channel *channel;
     char *input; /* to the channel, not taken yet; owned */

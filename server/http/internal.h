@@ -101,10 +101,10 @@ struct vg_http_call {
     uint64_t payer; /* whose budget the body is of: http/limit.c's */
     int status;     /* of the answer */
     struct MHD_Response *response;
-    struct vg_watching *watching;        /* of a poll that waits; owned */
-    struct vg_http_session session;      /* of a poll, or a wait */
-    bool wants_websocket, admitted;      /* admitted: it may watch */
-    struct vg_http_websocket *websocket; /* answered, not handed over yet; owned */
+    struct vg_subscription *subscription; /* of a poll that waits; owned */
+    struct vg_http_session session;       /* of a poll, or a wait */
+    bool wants_websocket, admitted;       /* admitted: it may subscribe */
+    struct vg_http_websocket *websocket;  /* answered, not handed over yet; owned */
 };
 
 extern const struct vg_http_app *vg_http_app;
@@ -183,7 +183,7 @@ void vg_http_auth_free(void);
 
 /* The file has been changed, and its writer seems to be done: it is read again. Now and
  * then. */
-void vg_http_auth_watch(const char *path);
+void vg_http_auth_tick(const char *path);
 
 /* Another number whenever there are other tokens. */
 unsigned int vg_http_auth_generation(void);
@@ -200,9 +200,9 @@ enum vg_role vg_http_auth(struct vg_http_call *call, const struct vg_config *con
 /* ---- events (http/event.c) -----------------------------------------------------------
  */
 
-/* The body of an endless answer; NULL: out of memory. Takes `watching`. */
+/* The body of an endless answer; NULL: out of memory. Takes `subscription`. */
 struct MHD_Response *vg_http_event_stream(struct vg_http_call *call,
-                                          struct vg_watching *watching);
+                                          struct vg_subscription *subscription);
 
 /* The answer of a poll that has something to say, or is due. False: not yet. */
 bool vg_http_poll_ready(struct vg_http_call *call, struct vg_reply *ret);

@@ -367,10 +367,10 @@ struct vg_body *vg_http_limit_share(struct vg_body *body)
     return equal ? other : body;
 }
 
-bool vg_http_limit_send(struct vg_body *body, const struct vg_packed *packed, bool owed,
+bool vg_http_limit_send(struct vg_body *body, const struct vg_gzipped *gzipped, bool owed,
                         bool *ret_counted)
 {
-    size_t n = body->length + (packed ? packed->length : 0);
+    size_t n = body->length + (gzipped ? gzipped->length : 0);
 
     *ret_counted = body->owned && body->length > SMALL_BODY;
     if (!*ret_counted)

@@ -15,7 +15,7 @@
 struct vg_body;
 struct vg_http_call;
 struct vg_http_conn;
-struct vg_packed;
+struct vg_gzipped;
 struct vg_request;
 
 /* A connection's place among all. */
@@ -73,6 +73,6 @@ struct vg_body *vg_http_limit_share(struct vg_body *body_steal);
 /* The body waits for its reader from here on. False: too many bytes do; a body that is
  * `owed` (its change is done) is never refused. `*ret_counted`: vg_http_limit_sent() is
  * to be called. */
-bool vg_http_limit_send(struct vg_body *body, const struct vg_packed *packed, bool owed,
+bool vg_http_limit_send(struct vg_body *body, const struct vg_gzipped *gzipped, bool owed,
                         bool *ret_counted);
 void vg_http_limit_sent(struct vg_body *body);

@@ -54,7 +54,7 @@ void vg_http_linger(int fd)
         sockets[n_sockets++] = (struct socket){own, vg_now_ns() + LINGER_NS};
 }
 
-void vg_http_linger_watch(int64_t now_ns)
+void vg_http_linger_tick(int64_t now_ns)
 {
     size_t n;
     {
@@ -73,5 +73,5 @@ void vg_http_linger_watch(int64_t now_ns)
 
 void vg_http_linger_end(void)
 {
-    vg_http_linger_watch(INT64_MAX);
+    vg_http_linger_tick(INT64_MAX);
 }

@@ -13,7 +13,7 @@
 void vg_http_linger(int fd);
 
 /* Reads what has come, closes what is done or late. One thread at a time. */
-void vg_http_linger_watch(int64_t now_ns);
+void vg_http_linger_tick(int64_t now_ns);
 
 /* Closes all. */
 void vg_http_linger_end(void);

@@ -123,9 +123,9 @@ static void add_common(const struct vg_http_call *call, const struct vg_reply *r
 
 /* The form of a reply that goes to this client. */
 struct form {
-    const struct vg_packed *packed; /* NULL: as it is */
-    char etag[VG_TAG_SIZE];         /* "": none */
-    bool known;                     /* the client has it already: 304 */
+    const struct vg_gzipped *gzipped; /* NULL: as it is */
+    char etag[VG_TAG_SIZE];           /* "": none */
+    bool known;                       /* the client has it already: 304 */
     bool varies;
     bool counted; /* among those that wait for a reader */
 };
@@ -137,16 +137,16 @@ static struct MHD_Response *make_entity(struct vg_http_call *call, struct vg_rep
     struct vg_body *body = vg_take(&reply->body);
     if (reply->channel)
         return vg_http_websocket_of(call, vg_take(&reply->channel));
-    if (reply->watching)
+    if (reply->subscription)
         return call->wants_websocket
-                   ? vg_http_websocket(call, vg_take(&reply->watching))
-                   : vg_http_event_stream(call, vg_take(&reply->watching));
+                   ? vg_http_websocket(call, vg_take(&reply->subscription))
+                   : vg_http_event_stream(call, vg_take(&reply->subscription));
     if (!body)
         return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
-    const struct vg_packed *packed = form->packed;
+    const struct vg_gzipped *gzipped = form->gzipped;
     MHD_ContentReaderFreeCallback done = form->counted ? free_counted : free_body;
-    const char *data = packed ? packed->data : vg_body_plain(body);
-    size_t length = packed ? packed->length : body->length;
+    const char *data = gzipped ? gzipped->data : vg_body_plain(body);
+    size_t length = gzipped ? gzipped->length : body->length;
     struct MHD_Response *response =
         data ? MHD_create_response_from_buffer_with_free_callback_cls(
                    length, (void *)(uintptr_t)data, done, body)
@@ -178,8 +178,8 @@ static struct form choose_form(const struct vg_http_call *call, struct vg_reply 
     form.known = is_known(call, &form);
     if (form.known || !packs || !call->gzip)
         return form;
-    form.packed = vg_body_packed(reply->body);
-    if (tagged && !form.packed) {
+    form.gzipped = vg_body_gzipped(reply->body);
+    if (tagged && !form.gzipped) {
         vg_tag_write(form.etag, rq, reply->body, false);
         form.known = is_known(call, &form);
     }
@@ -192,7 +192,7 @@ static void add_entity(const struct vg_http_call *call, const struct vg_reply *r
     const struct vg_request *rq = call->rq;
 
     add_header(response, "Content-Type", reply->type);
-    if (form->packed)
+    if (form->gzipped)
         add_header(response, "Content-Encoding", "gzip");
     if (form->etag[0])
         add_header(response, "ETag", form->etag);
@@ -314,7 +314,8 @@ static struct form fit_form(const struct vg_http_call *call, struct vg_reply *re
     reply->body = vg_http_limit_share(vg_take(&reply->body));
     struct form form = choose_form(call, reply);
     if (!reply->body || form.known || rq->method == VG_HEAD ||
-        vg_http_limit_send(reply->body, form.packed, rq->method != VG_GET, &form.counted))
+        vg_http_limit_send(reply->body, form.gzipped, rq->method != VG_GET,
+                           &form.counted))
         return form;
     vg_reply_clear(reply);
     *reply = vg_reply_error(
@@ -337,7 +338,7 @@ void vg_http_build_response(struct vg_http_call *call, struct vg_reply *reply,
         reply->status = 304;
         reply->type = NULL;
     }
-    bool head_only = reply->watching && call->rq->method == VG_HEAD;
+    bool head_only = reply->subscription && call->rq->method == VG_HEAD;
     const struct vg_body *body = reply->body;
     if (memorable && is_remembered(sent, call, reply, &form)) {
         send_again(sent, call);

@@ -34,7 +34,7 @@ static atomic_bool draining;
 
 /* Requests that the application has in hand: it may be stopped, and libmicrohttpd may be
  * (which dies of suspended connections), when there are none and none may come. */
-static atomic_uint in_hand;
+static atomic_uint in_flight;
 static atomic_bool closed;
 
 /* ---- request ids ------------------------------------------------------------------- */
@@ -76,16 +76,16 @@ static void make_request_id(char *ret)
 
 static bool enter(void)
 {
-    atomic_fetch_add(&in_hand, 1);
+    atomic_fetch_add(&in_flight, 1);
     if (!atomic_load(&closed))
         return true;
-    atomic_fetch_sub(&in_hand, 1);
+    atomic_fetch_sub(&in_flight, 1);
     return false;
 }
 
 static void leave(void)
 {
-    atomic_fetch_sub(&in_hand, 1);
+    atomic_fetch_sub(&in_flight, 1);
 }
 
 void vg_http_shut(void)
@@ -93,9 +93,9 @@ void vg_http_shut(void)
     atomic_store(&closed, true);
 }
 
-unsigned int vg_http_in_hand(void)
+unsigned int vg_http_in_flight(void)
 {
-    return atomic_load(&in_hand);
+    return atomic_load(&in_flight);
 }
 
 /* ---- answering --------------------------------------------------------------------- */
@@ -108,8 +108,8 @@ static void finish_call(struct vg_request *rq, struct vg_reply reply)
     struct MHD_Connection *connection = call->connection;
     bool suspended = call->suspended;
 
-    if (reply.watching) /* answered later, on the network thread */
-        call->watching = vg_take(&reply.watching);
+    if (reply.subscription) /* answered later, on the network thread */
+        call->subscription = vg_take(&reply.subscription);
     else
         vg_http_build_response(call, &reply, reply.allow, atomic_load(&draining));
     if (suspended) {
@@ -143,7 +143,7 @@ static enum MHD_Result refuse(struct vg_http_call *call, const char *allow)
     return answer_now(call, reply);
 }
 
-/* ---- those who watch ----------------------------------------------------------------
+/* ---- subscribers ----------------------------------------------------------------
  */
 
 static void wake_poll(void *data)
@@ -156,7 +156,7 @@ static void wake_poll(void *data)
 static void end_poll(void *data)
 {
     struct vg_http_call *call = data;
-    vg_watch_end(call->watching->watch);
+    vg_subscriber_end(call->subscription->subscriber);
 }
 
 /* A poll: until there is something to say the connection is suspended. */
@@ -168,39 +168,40 @@ static enum MHD_Result poll_events(struct vg_http_call *call)
         return answer_now(call, reply);
     if (!call->session.begun)
         vg_http_session_begin(&call->session, call, end_poll, call);
-    atomic_fetch_add(&in_hand, 1);
+    atomic_fetch_add(&in_flight, 1);
     vg_http_conn_waits(call->conn, call);
     MHD_suspend_connection(call->connection);
-    vg_watch_on_wake(call->watching->watch, wake_poll, call);
-    if (!vg_watch_sleep(call->watching->watch, call->watching->due_ns))
+    vg_subscriber_on_wake(call->subscription->subscriber, wake_poll, call);
+    if (!vg_subscriber_sleep(call->subscription->subscriber, call->subscription->due_ns))
         wake_poll(call);
     return MHD_YES;
 }
 
-/* Those who watch leave a fifth of the connections to everybody else. */
-static bool too_many_watch(void)
+/* Subscribers leave a fifth of the connections to everybody else. */
+static bool too_many_subscribers(void)
 {
     struct vg_event_counts counts;
     vg_event_count(&counts);
-    return counts.watches > (unsigned int)config->max_connections / 5 * 4;
+    return counts.subscribers > (unsigned int)config->max_connections / 5 * 4;
 }
 
-static enum MHD_Result watch_events(struct vg_http_call *call)
+static enum MHD_Result subscribe(struct vg_http_call *call)
 {
-    if (!call->admitted && too_many_watch()) {
-        vg_watching_free(vg_take(&call->watching));
-        vg_error_set(&call->rq->error, VG_E_OVERLOADED,
-                     "Four fifths of max-connections watch already; try again later");
+    if (!call->admitted && too_many_subscribers()) {
+        vg_subscription_free(vg_take(&call->subscription));
+        vg_error_set(
+            &call->rq->error, VG_E_OVERLOADED,
+            "Four fifths of max-connections are subscribers already; try again later");
         return refuse(call, NULL);
     }
     call->admitted = true;
-    if (call->watching->poll)
+    if (call->subscription->poll)
         return poll_events(call);
     struct vg_reply reply = {.status = call->wants_websocket ? 101 : 200,
                              .type = call->wants_websocket ? NULL : "text/event-stream",
                              .has_revision = true,
-                             .revision = call->watching->after};
-    reply.watching = vg_take(&call->watching);
+                             .revision = call->subscription->after};
+    reply.subscription = vg_take(&call->subscription);
     return answer_now(call, reply);
 }
 
@@ -220,12 +221,12 @@ static enum MHD_Result dispatch(struct vg_http_call *call)
     call->dispatched = true;
     if (vg_http_app->answers_here(rq)) {
         vg_http_app->dispatch(vg_request_ref(rq));
-        return call->watching ? watch_events(call) : send_response(call);
+        return call->subscription ? subscribe(call) : send_response(call);
     }
     struct vg_reply known;
     if (vg_http_app->remember(rq, &known))
         return answer_now(call, known);
-    atomic_fetch_add(&in_hand, 1);
+    atomic_fetch_add(&in_flight, 1);
     call->suspended = true;
     if (rq->route->flags & VG_WATCH)
         vg_http_conn_waits(call->conn, call);
@@ -386,8 +387,8 @@ static int check_chunk(struct vg_http_call *call, const char *fault)
 
 static enum MHD_Result complete_call(struct vg_http_call *call)
 {
-    if (call->watching)
-        return watch_events(call);
+    if (call->subscription)
+        return subscribe(call);
     if (!vg_http_conn_claim(call->conn))
         return MHD_NO;
     if (!call->rq->error.status)
@@ -402,7 +403,7 @@ static enum MHD_Result complete_call(struct vg_http_call *call)
 /* Past vg_http_shut(): what is wrong with it, or that nobody can carry it out. */
 static enum MHD_Result turn_away(struct vg_http_call *call)
 {
-    vg_watching_free(vg_take(&call->watching));
+    vg_subscription_free(vg_take(&call->subscription));
     if (!call->rq->error.status)
         vg_error_set(&call->rq->error, VG_E_DRAINING,
                      "The gateway is stopping; ask its successor");
@@ -410,8 +411,8 @@ static enum MHD_Result turn_away(struct vg_http_call *call)
 }
 
 /* Runs one step of a call. */
-static enum MHD_Result behind_door(struct vg_http_call *call, const char *method,
-                                   const char *version)
+static enum MHD_Result admit(struct vg_http_call *call, const char *method,
+                             const char *version)
 {
     if (!enter())
         return call->begun ? turn_away(call) : begin_call(call, method, version);
@@ -449,12 +450,12 @@ enum MHD_Result vg_http_on_request(void *data, struct MHD_Connection *connection
     if (!call || (call->begun && call->status && !call->response))
         return MHD_NO; /* out of memory, or answered by vg_http_on_library_log() */
     if (!call->begun)
-        return call->conn ? behind_door(call, method, version) : MHD_NO;
+        return call->conn ? admit(call, method, version) : MHD_NO;
     if (call->response)
         return send_response(call);
     if (*upload_size)
         return take_body(call, upload, upload_size);
-    return behind_door(call, method, version);
+    return admit(call, method, version);
 }
 
 /* libmicrohttpd is about to refuse a request whose header is whole. Its own answer is no
@@ -543,7 +544,7 @@ void vg_http_on_completed(void *data, struct MHD_Connection *connection, void **
             call->conn->lingers = true;
     }
     vg_http_release_response(call);
-    vg_watching_free(call->watching);
+    vg_subscription_free(call->subscription);
     vg_http_websocket_free(call->websocket);
     vg_http_release_body(call);
     vg_http_release_headers(&call->headers);

@@ -36,7 +36,7 @@ int vg_http_start(const struct vg_config *config, const struct vg_http_app *app)
 
 /* Cuts connections that are past their time, and ends the waits of those whose clients
  * have gone; every 50 ms or so. */
-void vg_http_watch(int64_t now_ns);
+void vg_http_tick(int64_t now_ns);
 
 /* Accepts no more connections and ends kept-alive ones after their next answer. */
 void vg_http_drain(void);
@@ -48,7 +48,7 @@ unsigned int vg_http_active(void);
 void vg_http_shut(void);
 
 /* Requests that the application has in hand. Once shut and 0, it stays 0. */
-unsigned int vg_http_in_hand(void);
+unsigned int vg_http_in_flight(void);
 
 /* Stops the network threads. Shut and with nothing in hand: libmicrohttpd ends the
  * process when a connection is suspended. */

@@ -72,7 +72,7 @@ static void end_session(struct vg_http_session *s, int64_t now_ns)
     }
 }
 
-void vg_http_sessions_watch(int64_t now_ns, const char *token_file)
+void vg_http_sessions_tick(int64_t now_ns, const char *token_file)
 {
     static int64_t next_ns; /* the watchdog's alone */
 
@@ -80,7 +80,7 @@ void vg_http_sessions_watch(int64_t now_ns, const char *token_file)
         return;
     next_ns = now_ns + LOOK_NS;
     if (token_file)
-        vg_http_auth_watch(token_file);
+        vg_http_auth_tick(token_file);
     unsigned int generation = vg_http_auth_generation();
     time_t now = time(NULL);
     VG_LOCK(&lock);

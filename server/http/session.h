@@ -27,4 +27,4 @@ bool vg_http_session_is_over(const struct vg_http_session *session);
 
 /* Ends those whose time has come; reads the token file (NULL: there is none) again when
  * it has changed. */
-void vg_http_sessions_watch(int64_t now_ns, const char *token_file);
+void vg_http_sessions_tick(int64_t now_ns, const char *token_file);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * See http/websocket.h. After the answer 101 libmicrohttpd hands the socket over; from
- * then on it belongs to the one thread here. It carries events, which a watch gives
- * (watches are woken on another thread, which only puts the socket's name on a list), or
- * the bytes of a channel, whose descriptor is polled beside its own.
+ * then on it belongs to the one thread here. It carries events, which a subscriber gives
+ * (subscribers are woken on another thread, which only puts the socket's name on a list),
+ * or the bytes of a channel, whose descriptor is polled beside its own.
  */
 #include "server/http/websocket.h"
 
@@ -21,7 +21,7 @@
 #define PING_NS    (15 * VG_SECOND_NS)
 #define SILENCE_NS (45 * VG_SECOND_NS) /* without a sign of life */
 #define TICK_MS    1000
-#define MAX_INPUT  4096        /* watchers have nothing to say but control frames */
+#define MAX_INPUT  4096        /* subscribers have nothing to say but control frames */
 #define MAX_BYTES  (64 * 1024) /* of one message to a channel */
 #define PIECE      (16 * 1024)
 #define TURN       (64 * 1024) /* bytes that one socket may say in its turn */
@@ -32,7 +32,7 @@ static bool running, stopping, channels_end, sessions_over;
 static pthread_t thread;
 static int epoll_fd = -1, wake_fd = -1;
 static struct vg_http_websocket *sockets; /* the thread's alone */
-static struct vg_http_websocket *buried;  /* closed; epoll may have named them already */
+static struct vg_http_websocket *retired; /* closed; epoll may have named them already */
 
 static void ring_bell(void)
 {
@@ -59,28 +59,28 @@ static void tell_lost(struct vg_http_websocket *s)
     vg_http_frame_close(s, WSLAY_CODE_POLICY_VIOLATION, "too slow");
 }
 
-/* Takes the next event from the watch. False: none now. */
+/* Takes the next event from the subscriber. False: none now. */
 static bool queue_next(struct vg_http_websocket *s)
 {
     struct vg_event *event = NULL;
-    switch (vg_watch_next(s->watch, &event)) {
-    case VG_WATCH_EVENT:
+    switch (vg_subscriber_next(s->subscriber, &event)) {
+    case VG_SUBSCRIBER_EVENT:
         vg_http_frame_data(s, WSLAY_TEXT_FRAME, event->json, event->json_size);
         vg_event_unref(event);
         return true;
-    case VG_WATCH_LOST:
+    case VG_SUBSCRIBER_LOST:
         tell_lost(s);
         return false;
-    case VG_WATCH_ENDED:
-        vg_http_frame_close(s, WSLAY_CODE_GOING_AWAY, "the gateway ends all watches");
+    case VG_SUBSCRIBER_ENDED:
+        vg_http_frame_close(s, WSLAY_CODE_GOING_AWAY, "the gateway ends all subscribers");
         return false;
-    case VG_WATCH_NONE:
+    case VG_SUBSCRIBER_NONE:
         break;
     }
     return false;
 }
 
-/* Gives the socket what it can take, and the watch rest until there is more. */
+/* Gives the socket what it can take, and the subscriber rest until there is more. */
 static void pump_events(struct vg_http_websocket *s)
 {
     for (;;) {
@@ -93,7 +93,7 @@ static void pump_events(struct vg_http_websocket *s)
         if (s->dead || s->ending || s->asleep || full)
             return;
         s->asleep = true; /* before: it may be woken at once */
-        if (vg_watch_sleep(s->watch, INT64_MAX))
+        if (vg_subscriber_sleep(s->subscriber, INT64_MAX))
             return;
         s->asleep = false;
     }
@@ -189,7 +189,7 @@ void vg_http_websocket_free(struct vg_http_websocket *s)
     if (!s)
         return;
     vg_http_session_end(&s->session);
-    vg_watch_free(s->watch);
+    vg_subscriber_free(s->subscriber);
     if (s->channel)
         s->channel->close(s->channel);
     free(s->input);
@@ -199,31 +199,31 @@ void vg_http_websocket_free(struct vg_http_websocket *s)
     free(s);
 }
 
-/* A dead one is freed when its watch is awake; it is woken for that. */
+/* A dead one is freed when its subscriber is awake; it is woken for that. */
 static void end_socket(struct vg_http_websocket *s)
 {
     poll_side(&s->near, s->fd, 0);
     if (s->channel)
         poll_side(&s->far, s->channel->fd, 0);
     if (s->asleep) {
-        vg_watch_end(s->watch);
+        vg_subscriber_end(s->subscriber);
         return;
     }
     vg_list_remove(s);
     vg_http_session_end(&s->session);
     MHD_upgrade_action(s->handle, MHD_UPGRADE_ACTION_CLOSE);
     s->near.of = s->far.of = NULL;
-    s->next = buried;
-    buried = s;
+    s->next = retired;
+    retired = s;
 }
 
-static void free_buried(void)
+static void free_retired(void)
 {
-    for (struct vg_http_websocket *s = buried, *next; s; s = next) {
+    for (struct vg_http_websocket *s = retired, *next; s; s = next) {
         next = s->next;
         vg_http_websocket_free(s);
     }
-    buried = NULL;
+    retired = NULL;
 }
 
 /* Whatever happened: sends, sleeps, or ends. */
@@ -381,7 +381,7 @@ static void *serve(void *data)
             attend_all(now >= give_up);
             tick = now + TICK_MS * (VG_SECOND_NS / 1000);
         }
-        free_buried();
+        free_retired();
         if (give_up != INT64_MAX && !sockets)
             return NULL;
     }
@@ -498,18 +498,18 @@ static struct MHD_Response *begin(struct vg_http_call *call, uint64_t max_input,
 }
 
 struct MHD_Response *vg_http_websocket(struct vg_http_call *call,
-                                       struct vg_watching *watching)
+                                       struct vg_subscription *subscription)
 {
     struct vg_http_websocket *s;
     struct MHD_Response *response = begin(call, MAX_INPUT, &s);
 
     if (response) {
-        s->watch = vg_take(&watching->watch);
-        vg_watch_on_wake(s->watch, on_wake, s);
-        if (watching->reset)
+        s->subscriber = vg_take(&subscription->subscriber);
+        vg_subscriber_on_wake(s->subscriber, on_wake, s);
+        if (subscription->reset)
             vg_http_frame_reset(s, "gone");
     }
-    vg_watching_free(watching);
+    vg_subscription_free(subscription);
     return response;
 }
 

@@ -12,10 +12,10 @@
  * wrongly, the request's error is set. */
 int vg_http_websocket_asked(struct vg_http_call *call);
 
-/* The answer 101, after which the events of `watching`, which is taken, are sent as text
- * messages. NULL: out of memory. */
+/* The answer 101, after which the events of `subscription`, which is taken, are sent as
+ * text messages. NULL: out of memory. */
 struct MHD_Response *vg_http_websocket(struct vg_http_call *call,
-                                       struct vg_watching *watching);
+                                       struct vg_subscription *subscription);
 
 /* The same, after which the channel's bytes, which is taken, are sent as binary messages
  * and messages are sent to it. */

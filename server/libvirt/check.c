@@ -78,12 +78,12 @@ static void judge(struct vg_check *check)
     struct vg_host *host = check->host;
 
     check->judge_ns = 0;
-    if (!vg_inventory_unchanged(host->inventory, &check->reading))
+    if (!vg_answer_cache_unchanged(host->cache, &check->reading))
         return;
     vg_log(VG_LOG_ERROR, "inventory",
            "%s: libvirt's answer is another than the one in memory, and no event said so",
            host->name);
-    vg_inventory_note_difference(host->inventory);
+    vg_answer_cache_note_difference(host->cache);
     vg_event_connection(host, VG_EVENT_RESET, "an event was missed");
 }
 
@@ -94,7 +94,7 @@ static struct vg_request *begin(struct vg_check *check, int64_t now)
         return NULL;
     check->next_ns = now + EVERY_NS;
     struct vg_request *rq =
-        vg_inventory_pick(check->host->inventory, &check->kept, &check->reading);
+        vg_answer_cache_pick(check->host->cache, &check->kept, &check->reading);
     if (!rq)
         return NULL;
     vg_request_set_host(rq, check->host, check->host->name);
@@ -107,7 +107,7 @@ static struct vg_request *begin(struct vg_check *check, int64_t now)
     return rq;
 }
 
-void vg_check_watch(struct vg_check *check, int64_t now_ns)
+void vg_check_tick(struct vg_check *check, int64_t now_ns)
 {
     struct vg_request *rq;
     {

@@ -17,4 +17,4 @@ void vg_check_free(struct vg_check *check);
 bool vg_check_asks(struct vg_check *check);
 
 /* Begins a comparison when one is due, or judges the last one. For the watchdog. */
-void vg_check_watch(struct vg_check *check, int64_t now_ns);
+void vg_check_tick(struct vg_check *check, int64_t now_ns);

@@ -20,121 +20,121 @@
 #define KEEPALIVE_SECONDS 5
 #define KEEPALIVE_COUNT   3
 
-_Thread_local struct vg_lease *vg_lease_opening;
+_Thread_local struct vg_virt_conn *vg_virt_conn_opening;
 
-static pthread_mutex_t leases_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct vg_lease *leases;
+static pthread_mutex_t conns_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct vg_virt_conn *conns;
 static atomic_bool ending;
 
-struct vg_lease *vg_lease_new(void)
+struct vg_virt_conn *vg_virt_conn_new(void)
 {
-    struct vg_lease *lease = calloc(1, sizeof(*lease));
-    if (!lease)
+    struct vg_virt_conn *virt_conn = calloc(1, sizeof(*virt_conn));
+    if (!virt_conn)
         return NULL;
-    pthread_mutex_init(&lease->lock, NULL);
-    VG_LOCK(&leases_lock);
-    vg_list_insert(&leases, lease);
-    return lease;
+    pthread_mutex_init(&virt_conn->lock, NULL);
+    VG_LOCK(&conns_lock);
+    vg_list_insert(&conns, virt_conn);
+    return virt_conn;
 }
 
-void vg_lease_free(struct vg_lease *lease)
+void vg_virt_conn_free(struct vg_virt_conn *virt_conn)
 {
-    if (!lease)
+    if (!virt_conn)
         return;
-    vg_lease_close(lease);
+    vg_virt_conn_close(virt_conn);
     {
-        VG_LOCK(&leases_lock);
-        vg_list_remove(lease);
+        VG_LOCK(&conns_lock);
+        vg_list_remove(virt_conn);
     }
-    pthread_mutex_destroy(&lease->lock);
-    free(lease);
+    pthread_mutex_destroy(&virt_conn->lock);
+    free(virt_conn);
 }
 
-static void limit_lease(struct vg_lease *lease, int64_t at_ns)
+static void limit_conn(struct vg_virt_conn *virt_conn, int64_t at_ns)
 {
-    atomic_store(&lease->cut_at_ns, at_ns);
+    atomic_store(&virt_conn->cut_at_ns, at_ns);
 }
 
-const struct vg_lane_leases vg_leases = {
-    .make = vg_lease_new,
-    .free = vg_lease_free,
-    .limit = limit_lease,
+const struct vg_queue_conns vg_virt_conns = {
+    .make = vg_virt_conn_new,
+    .free = vg_virt_conn_free,
+    .limit = limit_conn,
 };
 
-void vg_lease_note_socket(int fd)
+void vg_virt_conn_note_socket(int fd)
 {
-    struct vg_lease *lease = vg_lease_opening;
-    VG_LOCK(&lease->lock);
-    if (lease->n_fds == sizeof(lease->fds) / sizeof(lease->fds[0]))
+    struct vg_virt_conn *virt_conn = vg_virt_conn_opening;
+    VG_LOCK(&virt_conn->lock);
+    if (virt_conn->n_fds == sizeof(virt_conn->fds) / sizeof(virt_conn->fds[0]))
         return; /* a name with many addresses: the last ones cannot be cut */
     int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     if (copy < 0)
         return;
-    lease->fds[lease->n_fds++] = copy;
-    if (atomic_load(&lease->cut) || atomic_load(&ending))
+    virt_conn->fds[virt_conn->n_fds++] = copy;
+    if (atomic_load(&virt_conn->cut) || atomic_load(&ending))
         shutdown(copy, SHUT_RDWR);
 }
 
-static void forget_sockets(struct vg_lease *lease)
+static void forget_sockets(struct vg_virt_conn *virt_conn)
 {
-    VG_LOCK(&lease->lock);
-    for (unsigned int i = 0; i < lease->n_fds; i++)
-        close(lease->fds[i]);
-    lease->n_fds = 0;
-    lease->in_process = false;
+    VG_LOCK(&virt_conn->lock);
+    for (unsigned int i = 0; i < virt_conn->n_fds; i++)
+        close(virt_conn->fds[i]);
+    virt_conn->n_fds = 0;
+    virt_conn->in_process = false;
 }
 
-size_t vg_lease_unsent(struct vg_lease *lease)
+size_t vg_virt_conn_unsent(struct vg_virt_conn *virt_conn)
 {
     size_t sum = 0;
-    VG_LOCK(&lease->lock);
-    for (unsigned int i = 0; i < lease->n_fds; i++) {
+    VG_LOCK(&virt_conn->lock);
+    for (unsigned int i = 0; i < virt_conn->n_fds; i++) {
         int n = 0;
-        if (ioctl(lease->fds[i], TIOCOUTQ, &n) == 0 && n > 0)
+        if (ioctl(virt_conn->fds[i], TIOCOUTQ, &n) == 0 && n > 0)
             sum += (size_t)n;
     }
     return sum;
 }
 
-void vg_lease_cut(struct vg_lease *lease)
+void vg_virt_conn_cut(struct vg_virt_conn *virt_conn)
 {
-    VG_LOCK(&lease->lock);
-    if (lease->in_process)
+    VG_LOCK(&virt_conn->lock);
+    if (virt_conn->in_process)
         return;
-    atomic_store(&lease->cut, true);
-    for (unsigned int i = 0; i < lease->n_fds; i++)
-        shutdown(lease->fds[i], SHUT_RDWR);
+    atomic_store(&virt_conn->cut, true);
+    for (unsigned int i = 0; i < virt_conn->n_fds; i++)
+        shutdown(virt_conn->fds[i], SHUT_RDWR);
 }
 
-void vg_lease_cut_due(int64_t now_ns)
+void vg_virt_conn_cut_due(int64_t now_ns)
 {
-    VG_LOCK(&leases_lock);
-    for (struct vg_lease *l = leases; l; l = l->next) {
+    VG_LOCK(&conns_lock);
+    for (struct vg_virt_conn *l = conns; l; l = l->next) {
         int64_t at = atomic_load(&l->cut_at_ns);
         if (at && at <= now_ns && !atomic_load(&l->cut))
-            vg_lease_cut(l);
+            vg_virt_conn_cut(l);
     }
 }
 
-void vg_lease_cut_all(void)
+void vg_virt_conn_cut_all(void)
 {
     atomic_store(&ending, true);
-    VG_LOCK(&leases_lock);
-    for (struct vg_lease *l = leases; l; l = l->next)
-        vg_lease_cut(l);
+    VG_LOCK(&conns_lock);
+    for (struct vg_virt_conn *l = conns; l; l = l->next)
+        vg_virt_conn_cut(l);
 }
 
-bool vg_lease_usable(const struct vg_lease *lease)
+bool vg_virt_conn_usable(const struct vg_virt_conn *virt_conn)
 {
-    return lease->conn && !atomic_load(&lease->cut) &&
-           (lease->in_process || virConnectIsAlive(lease->conn) == 1);
+    return virt_conn->conn && !atomic_load(&virt_conn->cut) &&
+           (virt_conn->in_process || virConnectIsAlive(virt_conn->conn) == 1);
 }
 
 /* Read by whoever cuts. */
-static void set_in_process(struct vg_lease *lease, bool in_process)
+static void set_in_process(struct vg_virt_conn *virt_conn, bool in_process)
 {
-    VG_LOCK(&lease->lock);
-    lease->in_process = in_process;
+    VG_LOCK(&virt_conn->lock);
+    virt_conn->in_process = in_process;
 }
 
 /* What libvirt says of a host goes to the log, tagged with the host's name. */
@@ -158,45 +158,46 @@ static int credential_types[] = {VIR_CRED_AUTHNAME, VIR_CRED_PASSPHRASE};
 static virConnectAuth no_questions = {
     .credtype = credential_types, .ncredtype = 2, .cb = decline_credentials};
 
-int vg_lease_open(struct vg_lease *lease, const char *uri, bool read_only,
-                  const char *tag, struct vg_error *reterr)
+int vg_virt_conn_open(struct vg_virt_conn *virt_conn, const char *uri, bool read_only,
+                      const char *tag, struct vg_error *reterr)
 {
-    vg_lease_close(lease);
-    atomic_store(&lease->cut, false);
-    vg_lease_opening = lease;
-    lease->conn = virConnectOpenAuth(uri, &no_questions, read_only ? VIR_CONNECT_RO : 0);
-    vg_lease_opening = NULL;
-    if (!lease->conn) {
+    vg_virt_conn_close(virt_conn);
+    atomic_store(&virt_conn->cut, false);
+    vg_virt_conn_opening = virt_conn;
+    virt_conn->conn =
+        virConnectOpenAuth(uri, &no_questions, read_only ? VIR_CONNECT_RO : 0);
+    vg_virt_conn_opening = NULL;
+    if (!virt_conn->conn) {
         vg_error_set_virt(reterr);
-        forget_sockets(lease);
+        forget_sockets(virt_conn);
         return -1;
     }
-    virConnSetErrorFunc(lease->conn, (void *)(uintptr_t)tag, log_host_error);
-    vg_autofree char *real = virConnectGetURI(lease->conn);
-    set_in_process(lease, real && strncmp(real, "test:", 5) == 0);
-    lease->embedded = real && strstr(real, ":///embed");
-    if (!lease->in_process)
-        virConnectSetKeepAlive(lease->conn, KEEPALIVE_SECONDS, KEEPALIVE_COUNT);
+    virConnSetErrorFunc(virt_conn->conn, (void *)(uintptr_t)tag, log_host_error);
+    vg_autofree char *real = virConnectGetURI(virt_conn->conn);
+    set_in_process(virt_conn, real && strncmp(real, "test:", 5) == 0);
+    virt_conn->embedded = real && strstr(real, ":///embed");
+    if (!virt_conn->in_process)
+        virConnectSetKeepAlive(virt_conn->conn, KEEPALIVE_SECONDS, KEEPALIVE_COUNT);
     return 0;
 }
 
-void vg_lease_share(struct vg_lease *lease, virConnectPtr conn)
+void vg_virt_conn_share(struct vg_virt_conn *virt_conn, virConnectPtr conn)
 {
-    vg_lease_close(lease);
+    vg_virt_conn_close(virt_conn);
     virConnectRef(conn);
-    lease->conn = conn;
-    set_in_process(lease, true);
+    virt_conn->conn = conn;
+    set_in_process(virt_conn, true);
 }
 
-void vg_lease_close(struct vg_lease *lease)
+void vg_virt_conn_close(struct vg_virt_conn *virt_conn)
 {
-    vg_lease_cut(lease);
-    if (lease->cache.free) /* its handles hold the connection open */
-        lease->cache.free(lease->cache.data);
-    lease->cache = (struct vg_attachment){0};
-    if (lease->conn)
-        virConnectClose(lease->conn);
-    lease->conn = NULL;
-    forget_sockets(lease);
-    atomic_store(&lease->cut, false);
+    vg_virt_conn_cut(virt_conn);
+    if (virt_conn->cache.free) /* its handles hold the connection open */
+        virt_conn->cache.free(virt_conn->cache.data);
+    virt_conn->cache = (struct vg_attachment){0};
+    if (virt_conn->conn)
+        virConnectClose(virt_conn->conn);
+    virt_conn->conn = NULL;
+    forget_sockets(virt_conn);
+    atomic_store(&virt_conn->cut, false);
 }

@@ -22,7 +22,7 @@ struct vg_attachment {
     void (*free)(void *data);
 };
 
-struct vg_lease {
+struct vg_virt_conn {
     virConnectPtr conn; /* NULL: closed */
     bool in_process; /* a driver inside this process: no socket, shared by all workers */
     bool embedded;   /* likewise inside it, qemu:///embed, but not shared */
@@ -38,43 +38,43 @@ struct vg_lease {
 
     struct vg_attachment cache; /* what it remembers of objects; owned, may be empty */
 
-    struct vg_lease *next, **link; /* list of all, for the watchdog */
+    struct vg_virt_conn *next, **link; /* list of all, for the watchdog */
 };
 
-/* For the threads of lanes. */
-extern const struct vg_lane_leases vg_leases;
+/* For the threads of queues. */
+extern const struct vg_queue_conns vg_virt_conns;
 
-struct vg_lease *vg_lease_new(void);
+struct vg_virt_conn *vg_virt_conn_new(void);
 /* Closes the connection, too. May block until the watchdog cuts it: worker threads only.
  */
-void vg_lease_free(struct vg_lease *lease);
+void vg_virt_conn_free(struct vg_virt_conn *virt_conn);
 
 /* Opens; NULL uri is libvirt's own choice. `tag` is the host's name for the log and lives
  * as long as the program. -1: *reterr. Blocks: set cut_at_ns before. */
-int vg_lease_open(struct vg_lease *lease, const char *uri, bool read_only,
-                  const char *tag, struct vg_error *reterr);
+int vg_virt_conn_open(struct vg_virt_conn *virt_conn, const char *uri, bool read_only,
+                      const char *tag, struct vg_error *reterr);
 
 /* Shares an in-process connection. */
-void vg_lease_share(struct vg_lease *lease, virConnectPtr conn);
+void vg_virt_conn_share(struct vg_virt_conn *virt_conn, virConnectPtr conn);
 
 /* Cuts, then closes: closing never waits for a dead daemon. */
-void vg_lease_close(struct vg_lease *lease);
+void vg_virt_conn_close(struct vg_virt_conn *virt_conn);
 
 /* Whether it is open and, as far as this process knows, alive. No RPC. */
-bool vg_lease_usable(const struct vg_lease *lease);
+bool vg_virt_conn_usable(const struct vg_virt_conn *virt_conn);
 
 /* Bytes written to its socket that the other side has not taken yet. */
-size_t vg_lease_unsent(struct vg_lease *lease);
+size_t vg_virt_conn_unsent(struct vg_virt_conn *virt_conn);
 
 /* Ends whatever call is blocked on it. Any thread. */
-void vg_lease_cut(struct vg_lease *lease);
+void vg_virt_conn_cut(struct vg_virt_conn *virt_conn);
 
-/* Cuts every lease whose time has come. For the watchdog. */
-void vg_lease_cut_due(int64_t now_ns);
+/* Cuts every connection whose time has come. For the watchdog. */
+void vg_virt_conn_cut_due(int64_t now_ns);
 
-/* Cuts all leases, and whatever is opened from now on: the end of the program. */
-void vg_lease_cut_all(void);
+/* Cuts all conns, and whatever is opened from now on: the end of the program. */
+void vg_virt_conn_cut_all(void);
 
-/* The lease that the calling thread is opening now, or NULL; see libvirt/socket.c. */
-extern _Thread_local struct vg_lease *vg_lease_opening;
-void vg_lease_note_socket(int fd);
+/* The virt_conn that the calling thread is opening now, or NULL; see libvirt/socket.c. */
+extern _Thread_local struct vg_virt_conn *vg_virt_conn_opening;
+void vg_virt_conn_note_socket(int fd);

@@ -11,24 +11,26 @@
 
 #define OPEN_LIMIT (10 * VG_SECOND_NS)
 
-struct vg_peer {
+struct vg_destination {
     const struct vg_host *host;
-    struct vg_lease *lease;
+    struct vg_virt_conn *virt_conn;
 };
 
-static int open_lease(struct vg_request *rq, struct vg_host *host, struct vg_lease *lease)
+static int open_conn(struct vg_request *rq, struct vg_host *host,
+                     struct vg_virt_conn *virt_conn)
 {
     int64_t limit = vg_now_ns() + OPEN_LIMIT;
 
-    atomic_store(&lease->cut_at_ns, limit < rq->deadline_ns ? limit : rq->deadline_ns);
-    int rc = vg_host_prepare_lease(host, lease, &rq->error);
-    atomic_store(&lease->cut_at_ns, rq->deadline_ns);
+    atomic_store(&virt_conn->cut_at_ns,
+                 limit < rq->deadline_ns ? limit : rq->deadline_ns);
+    int rc = vg_host_prepare_conn(host, virt_conn, &rq->error);
+    atomic_store(&virt_conn->cut_at_ns, rq->deadline_ns);
     if (rc < 0)
         rq->error.host = vg_host_get_name(host);
     return rc;
 }
 
-struct vg_peer *vg_peer_open(struct vg_request *rq, const char *name)
+struct vg_destination *vg_destination_open(struct vg_request *rq, const char *name)
 {
     struct vg_host *host = vg_host_find(name);
     if (!host) {
@@ -37,33 +39,33 @@ struct vg_peer *vg_peer_open(struct vg_request *rq, const char *name)
                      name);
         return NULL;
     }
-    struct vg_peer *peer = calloc(1, sizeof(*peer));
-    if (peer) {
-        peer->host = host;
-        peer->lease = vg_lease_new();
+    struct vg_destination *destination = calloc(1, sizeof(*destination));
+    if (destination) {
+        destination->host = host;
+        destination->virt_conn = vg_virt_conn_new();
     }
-    if (!peer || !peer->lease)
+    if (!destination || !destination->virt_conn)
         vg_error_set_memory(&rq->error);
-    else if (open_lease(rq, host, peer->lease) == 0)
-        return peer;
-    vg_peer_close(peer);
+    else if (open_conn(rq, host, destination->virt_conn) == 0)
+        return destination;
+    vg_destination_close(destination);
     return NULL;
 }
 
-const char *vg_peer_name(const struct vg_peer *peer)
+const char *vg_destination_name(const struct vg_destination *destination)
 {
-    return vg_host_get_name(peer->host);
+    return vg_host_get_name(destination->host);
 }
 
-virConnectPtr vg_peer_conn(const struct vg_peer *peer)
+virConnectPtr vg_destination_conn(const struct vg_destination *destination)
 {
-    return peer->lease->conn;
+    return destination->virt_conn->conn;
 }
 
-void vg_peer_close(struct vg_peer *peer)
+void vg_destination_close(struct vg_destination *destination)
 {
-    if (!peer)
+    if (!destination)
         return;
-    vg_lease_free(peer->lease);
-    free(peer);
+    vg_virt_conn_free(destination->virt_conn);
+    free(destination);
 }

@@ -48,7 +48,7 @@ void vg_draft_domain(struct vg_event_draft *d, void *host, virDomainPtr dom,
 
 void vg_event_invalidate(struct vg_host *host)
 {
-    vg_inventory_touch(host->inventory);
+    vg_answer_cache_invalidate(host->cache);
 }
 
 void vg_draft_publish(struct vg_event_draft *d)

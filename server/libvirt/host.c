@@ -22,7 +22,7 @@
 #include <xxhash.h>
 
 #define LANE_THREADS 1
-/* Long work that waits for one of the lane's threads. */
+/* Long work that waits for one of the queue's threads. */
 #define LONG_WAITING 64
 /* Until it begins, long work is a call like others, and cut like them. */
 #define BEGIN_LIMIT (30 * VG_SECOND_NS)
@@ -34,7 +34,7 @@ static size_t n_hosts;
 
 bool vg_host_memory_failed(const struct vg_request *rq)
 {
-    return rq->recalled && !rq->fresh &&
+    return rq->uses_memory && !rq->fresh &&
            (rq->contradicted || vg_error_is_virt(&rq->error, VIR_ERR_NO_DOMAIN));
 }
 
@@ -60,30 +60,31 @@ static struct vg_reply run_unconnected(struct vg_request *rq, bool full)
     return reply;
 }
 
-static struct vg_reply run_once(struct vg_host *host, struct vg_lease *lease,
+static struct vg_reply run_once(struct vg_host *host, struct vg_virt_conn *virt_conn,
                                 struct vg_request *rq)
 {
     if (rq->operation)
-        atomic_store(&lease->cut_at_ns, vg_now_ns() + BEGIN_LIMIT);
+        atomic_store(&virt_conn->cut_at_ns, vg_now_ns() + BEGIN_LIMIT);
     /* a local row waited for the host's facts, and asks nothing */
-    int rc =
-        rq->route->flags & VG_LOCAL ? 0 : vg_host_prepare_lease(host, lease, &rq->error);
+    int rc = rq->route->flags & VG_LOCAL
+                 ? 0
+                 : vg_host_prepare_conn(host, virt_conn, &rq->error);
     if (rc < 0)
         return run_unconnected(rq, rc == VG_HOST_FULL);
-    rq->lease = lease;
+    rq->virt_conn = virt_conn;
     struct vg_reply reply = vg_request_parse_body(rq) < 0 || vg_precondition_check(rq) < 0
                                 ? vg_fail(rq)
                                 : rq->route->handler(rq);
     if (reply.status >= 400)
         reply = vg_explain(rq, reply);
-    rq->lease = NULL;
-    bool cut = atomic_load(&lease->cut);
+    rq->virt_conn = NULL;
+    bool cut = atomic_load(&virt_conn->cut);
     if (cut)
-        vg_keeper_suspect(host);
+        vg_monitor_suspect(host);
     else if (reply.transport_failed)
-        vg_keeper_note_failure(host, &rq->error);
+        vg_monitor_note_failure(host, &rq->error);
     if (cut || reply.transport_failed)
-        vg_lease_close(lease);
+        vg_virt_conn_close(virt_conn);
     return reply;
 }
 
@@ -92,31 +93,32 @@ static uint64_t target_hash(const struct vg_request *rq)
     return XXH3_64bits(rq->target, strlen(rq->target));
 }
 
-static atomic_uint_fast64_t *moved_slot(struct vg_host *host, const struct vg_request *rq)
+static atomic_uint_fast64_t *requeued_slot(struct vg_host *host,
+                                           const struct vg_request *rq)
 {
-    return &host->moved[target_hash(rq) % VG_MOVED_TARGETS];
+    return &host->requeued_targets[target_hash(rq) % VG_REQUEUED_TARGETS];
 }
 
-static struct vg_reply run_request(void *data, struct vg_lease *lease,
+static struct vg_reply run_request(void *data, struct vg_virt_conn *virt_conn,
                                    struct vg_request *rq)
 {
     struct vg_host *host = data;
     uint64_t revision = vg_event_head();
     bool read = vg_route_is_read(rq->route);
     if (read)
-        rq->reading = vg_inventory_begin(host->inventory);
+        rq->reading = vg_answer_cache_begin(host->cache);
     else
-        vg_inventory_begin_change(host->inventory, rq->route->flags & VG_LONG);
-    struct vg_reply reply = run_once(host, lease, rq);
+        vg_answer_cache_begin_change(host->cache, rq->route->flags & VG_LONG);
+    struct vg_reply reply = run_once(host, virt_conn, rq);
 
     if (may_retry(rq, &reply)) {
         vg_reply_clear(&reply);
         vg_error_clear(&rq->error);
         rq->fresh = rq->again = true;
-        reply = run_once(host, lease, rq);
+        reply = run_once(host, virt_conn, rq);
     }
     if (reply.moves) {
-        atomic_store(moved_slot(host, rq), target_hash(rq));
+        atomic_store(requeued_slot(host, rq), target_hash(rq));
         return reply;
     }
     vg_reply_prepare(&reply);
@@ -127,9 +129,9 @@ static struct vg_reply run_request(void *data, struct vg_lease *lease,
     reply.has_revision = reply.status >= 200 && reply.status < 400; /* not of a 101 */
     /* both before anybody hears of the answer */
     if (read)
-        vg_inventory_keep(host->inventory, rq, &rq->reading, &reply);
+        vg_answer_cache_keep(host->cache, rq, &rq->reading, &reply);
     else
-        vg_inventory_end_change(host->inventory, rq->route->flags & VG_LONG);
+        vg_answer_cache_end_change(host->cache, rq->route->flags & VG_LONG);
     return reply;
 }
 
@@ -139,7 +141,7 @@ bool vg_host_remember(const struct vg_request *rq, struct vg_reply *ret)
         return false;
     /* first: what is valid after this reflects all events up to it */
     uint64_t revision = vg_event_head();
-    if (!vg_inventory_find(rq->host->inventory, rq, ret))
+    if (!vg_answer_cache_find(rq->host->cache, rq, ret))
         return false;
     ret->revision = revision;
     return true;
@@ -161,13 +163,13 @@ void vg_host_submit(struct vg_host *host, struct vg_request *rq)
     }
     unsigned int flags = rq->route->flags;
     if (flags & VG_LANE)
-        rq->moved = atomic_load(moved_slot(host, rq)) == target_hash(rq);
-    vg_lane_submit(flags & VG_LONG                ? &host->longs
-                   : rq->moved                    ? &host->scans
-                   : flags & (VG_LANE | VG_LOCAL) ? &host->reads
-                   : vg_request_asks_agent(rq)    ? &host->agents
-                                                  : &host->calls,
-                   rq);
+        rq->requeued = atomic_load(requeued_slot(host, rq)) == target_hash(rq);
+    vg_queue_submit(flags & VG_LONG                ? &host->long_work
+                    : rq->requeued                 ? &host->bulk
+                    : flags & (VG_LANE | VG_LOCAL) ? &host->fast
+                    : vg_request_asks_agent(rq)    ? &host->agents
+                                                   : &host->general,
+                    rq);
 }
 
 bool vg_host_is_connecting(struct vg_host *host)
@@ -181,21 +183,21 @@ bool vg_host_may_be_up(struct vg_host *host)
     return host->state != VG_HOST_DOWN;
 }
 
-/* All lanes of a host. */
-#define N_LANES 5
-static void list_lanes(struct vg_host *host, struct vg_lane *lanes[static N_LANES])
+/* All queues of a host. */
+#define N_QUEUES 5
+static void list_queues(struct vg_host *host, struct vg_queue *queues[static N_QUEUES])
 {
-    struct vg_lane *all[] = {&host->calls, &host->reads, &host->scans, &host->agents,
-                             &host->longs};
-    memcpy(lanes, all, sizeof(all));
+    struct vg_queue *all[] = {&host->general, &host->fast, &host->bulk, &host->agents,
+                              &host->long_work};
+    memcpy(queues, all, sizeof(all));
 }
 
 void vg_host_pause(struct vg_host *host, bool paused)
 {
-    struct vg_lane *lanes[N_LANES];
-    list_lanes(host, lanes);
-    for (size_t i = 0; i < N_LANES; i++)
-        vg_lane_pause(lanes[i], paused);
+    struct vg_queue *queues[N_QUEUES];
+    list_queues(host, queues);
+    for (size_t i = 0; i < N_QUEUES; i++)
+        vg_queue_pause(queues[i], paused);
 }
 
 /* ---- a host that is down ------------------------------------------------------------
@@ -203,11 +205,11 @@ void vg_host_pause(struct vg_host *host, bool paused)
 
 static bool has_work(struct vg_host *host)
 {
-    struct vg_lane *lanes[N_LANES];
-    list_lanes(host, lanes);
-    for (size_t i = 0; i < N_LANES; i++) {
+    struct vg_queue *queues[N_QUEUES];
+    list_queues(host, queues);
+    for (size_t i = 0; i < N_QUEUES; i++) {
         unsigned int running, waiting, threads;
-        vg_lane_count(lanes[i], &running, &waiting, &threads);
+        vg_queue_count(queues[i], &running, &waiting, &threads);
         if (running || waiting)
             return true;
     }
@@ -232,12 +234,12 @@ static void answer_down(void *data, struct vg_request *rq)
     vg_request_unref(rq);
 }
 
-/* Nobody waits for a host that is down. What runs goes on until the keeper has looked: it
- * may be one worker's connection that broke. */
+/* Nobody waits for a host that is down. What runs goes on until the host monitor has
+ * looked: it may be one worker's connection that broke. */
 static void abandon_work(struct vg_host *host)
 {
     struct vg_error why = {0};
-    struct vg_lane *lanes[N_LANES];
+    struct vg_queue *queues[N_QUEUES];
     bool down, sure;
     {
         VG_LOCK(&host->lock);
@@ -250,26 +252,26 @@ static void abandon_work(struct vg_host *host)
         VG_LOCK(&host->lock);
         vg_error_copy(&why, &host->error);
     }
-    list_lanes(host, lanes);
-    for (size_t i = 0; i < N_LANES; i++)
-        vg_lane_abandon(lanes[i], sure, answer_down, &why);
+    list_queues(host, queues);
+    for (size_t i = 0; i < N_QUEUES; i++)
+        vg_queue_abandon(queues[i], sure, answer_down, &why);
     vg_error_clear(&why);
 }
 
-void vg_hosts_watch(int64_t now_ns)
+void vg_hosts_tick(int64_t now_ns)
 {
     for (size_t i = 0; i < n_hosts; i++) {
-        struct vg_lane *lanes[N_LANES];
-        list_lanes(&hosts[i], lanes);
+        struct vg_queue *queues[N_QUEUES];
+        list_queues(&hosts[i], queues);
         abandon_work(&hosts[i]);
-        for (size_t k = 0; k < N_LANES; k++) {
-            if (vg_lane_slow(lanes[k], now_ns))
-                vg_keeper_suspect(&hosts[i]);
-            vg_lane_expire(lanes[k], now_ns);
+        for (size_t k = 0; k < N_QUEUES; k++) {
+            if (vg_queue_slow(queues[k], now_ns))
+                vg_monitor_suspect(&hosts[i]);
+            vg_queue_expire(queues[k], now_ns);
         }
-        vg_check_watch(hosts[i].check, now_ns);
+        vg_check_tick(hosts[i].check, now_ns);
     }
-    vg_lease_cut_due(now_ns);
+    vg_virt_conn_cut_due(now_ns);
 }
 
 /* ---- status ------------------------------------------------------------------------ */
@@ -279,10 +281,10 @@ static void get_status(struct vg_host *host, struct vg_host_status *ret)
     unsigned int threads;
     *ret = (struct vg_host_status){
         .name = host->name, .uri = host->shown_uri, .read_only = host->read_only};
-    ret->pool_size = host->calls.max_threads;
-    ret->queue_size = host->calls.max_waiting;
+    ret->pool_size = host->general.max_threads;
+    ret->queue_size = host->general.max_waiting;
     ret->events = atomic_load_explicit(&host->events, memory_order_relaxed);
-    vg_lane_count(&host->calls, &ret->in_use, &ret->waiting, &threads);
+    vg_queue_count(&host->general, &ret->in_use, &ret->waiting, &threads);
     ret->idle = threads > ret->in_use ? threads - ret->in_use : 0;
 
     VG_LOCK(&host->lock);
@@ -355,13 +357,13 @@ void vg_host_set_unreachable(struct vg_request *rq, const struct vg_host_status 
 
 virConnectPtr vg_conn(const struct vg_request *rq)
 {
-    return rq->lease ? rq->lease->conn : NULL;
+    return rq->virt_conn ? rq->virt_conn->conn : NULL;
 }
 
 int vg_host_file_check(struct vg_request *rq, const char *key, const char *path)
 {
     if (path[0] == '/')
-        return rq->lease->in_process || rq->lease->embedded
+        return rq->virt_conn->in_process || rq->virt_conn->embedded
                    ? vg_local_path_check(key, path, &rq->error)
                    : 0;
     vg_error_set(&rq->error, VG_E_INVALID_VALUE,
@@ -371,7 +373,7 @@ int vg_host_file_check(struct vg_request *rq, const char *key, const char *path)
 
 bool vg_conn_in_process(const struct vg_request *rq)
 {
-    return rq->lease && rq->lease->in_process;
+    return rq->virt_conn && rq->virt_conn->in_process;
 }
 
 /* ---- the registry ------------------------------------------------------------------ */
@@ -415,27 +417,27 @@ static int init_host(struct vg_host *host, const struct vg_host_config *from,
     host->uri = from->uri ? strdup(from->uri) : NULL;
     host->shown_uri = vg_redact(from->uri);
     host->read_only = config->read_only;
-    host->lease = vg_lease_new();
-    host->inventory = vg_inventory_new();
+    host->virt_conn = vg_virt_conn_new();
+    host->cache = vg_answer_cache_new();
     host->check = vg_check_new(host);
-    vg_lane_init(&host->calls, (unsigned int)config->pool_size,
-                 (unsigned int)config->queue_size);
-    vg_lane_init(&host->reads, LANE_THREADS, (unsigned int)config->queue_size);
-    vg_lane_init(&host->scans, LANE_THREADS, (unsigned int)config->queue_size);
-    vg_lane_init(&host->longs, (unsigned int)config->operations, LONG_WAITING);
-    vg_lane_init(&host->agents, (unsigned int)config->pool_size,
-                 (unsigned int)config->queue_size);
+    vg_queue_init(&host->general, (unsigned int)config->pool_size,
+                  (unsigned int)config->queue_size);
+    vg_queue_init(&host->fast, LANE_THREADS, (unsigned int)config->queue_size);
+    vg_queue_init(&host->bulk, LANE_THREADS, (unsigned int)config->queue_size);
+    vg_queue_init(&host->long_work, (unsigned int)config->operations, LONG_WAITING);
+    vg_queue_init(&host->agents, (unsigned int)config->pool_size,
+                  (unsigned int)config->queue_size);
     host->agents.per_object = 1; /* libvirt has an agent do one thing at a time */
-    host->reads.wider = &host->scans;
-    struct vg_lane *lanes[N_LANES];
-    list_lanes(host, lanes);
-    for (size_t i = 0; i < N_LANES; i++) {
-        lanes[i]->run = run_request;
-        lanes[i]->leases = &vg_leases;
-        lanes[i]->data = host;
-        lanes[i]->paused = true; /* until the first connection is there, or is not */
+    host->fast.fallback = &host->bulk;
+    struct vg_queue *queues[N_QUEUES];
+    list_queues(host, queues);
+    for (size_t i = 0; i < N_QUEUES; i++) {
+        queues[i]->run = run_request;
+        queues[i]->conns = &vg_virt_conns;
+        queues[i]->data = host;
+        queues[i]->paused = true; /* until the first connection is there, or is not */
     }
-    return host->name && host->lease && host->inventory && host->check ? 0 : -1;
+    return host->name && host->virt_conn && host->cache && host->check ? 0 : -1;
 }
 
 int vg_hosts_start(const struct vg_config *config)
@@ -452,51 +454,51 @@ int vg_hosts_start(const struct vg_config *config)
         if (vg_host_names_add(hosts[i].name) < 0)
             return -1;
     }
-    vg_keeper_init();
+    vg_monitor_init();
     for (size_t i = 0; i < n_hosts; i++) {
-        if (pthread_create(&hosts[i].keeper, NULL, vg_keeper_main, &hosts[i]) != 0) {
+        if (pthread_create(&hosts[i].monitor, NULL, vg_monitor_main, &hosts[i]) != 0) {
             vg_log(VG_LOG_ERROR, "host", "cannot start a thread");
             return -1;
         }
     }
-    vg_keeper_await_first(hosts, n_hosts);
+    vg_monitor_await_first(hosts, n_hosts);
     return 0;
 }
 
 /* Before anything is waited for: what cannot be cut holds up nobody's answer. */
-static void close_lanes(struct vg_host *host)
+static void close_queues(struct vg_host *host)
 {
-    struct vg_lane *lanes[N_LANES];
-    list_lanes(host, lanes);
-    for (size_t i = 0; i < N_LANES; i++)
-        vg_lane_close(lanes[i]);
+    struct vg_queue *queues[N_QUEUES];
+    list_queues(host, queues);
+    for (size_t i = 0; i < N_QUEUES; i++)
+        vg_queue_close(queues[i]);
 }
 
 void vg_hosts_stop(void)
 {
     for (size_t i = 0; i < n_hosts; i++)
-        close_lanes(&hosts[i]);
+        close_queues(&hosts[i]);
     for (size_t i = 0; i < n_hosts; i++) {
         VG_LOCK(&hosts[i].lock);
         hosts[i].stopping = true;
         pthread_cond_broadcast(&hosts[i].wake);
     }
     /* whatever still blocks is cut from here on */
-    vg_lease_cut_all();
+    vg_virt_conn_cut_all();
     for (size_t i = 0; i < n_hosts; i++) {
-        struct vg_lane *lanes[N_LANES];
-        list_lanes(&hosts[i], lanes);
-        for (size_t k = 0; k < N_LANES; k++)
-            vg_lane_stop(lanes[k]);
-        pthread_join(hosts[i].keeper, NULL);
+        struct vg_queue *queues[N_QUEUES];
+        list_queues(&hosts[i], queues);
+        for (size_t k = 0; k < N_QUEUES; k++)
+            vg_queue_stop(queues[k]);
+        pthread_join(hosts[i].monitor, NULL);
     }
 }
 
 static void free_host(struct vg_host *host)
 {
-    vg_lease_free(host->lease);
+    vg_virt_conn_free(host->virt_conn);
     vg_check_free(host->check);
-    vg_inventory_free(host->inventory);
+    vg_answer_cache_free(host->cache);
     vg_error_clear(&host->error);
     vg_host_facts_unref(host->facts);
     free(host->name);

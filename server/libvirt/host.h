@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Hosts: for each its lanes of workers, and a keeper thread that holds the event
+ * Hosts: for each its queues of workers, and a host monitor thread that holds the event
  * connection, probes the host's health and opens the breaker while it is dead.
  */
 #pragma once
@@ -11,8 +11,9 @@
 
 struct vg_host;
 
-/* Makes the hosts of the configuration and starts their keepers. Waits a moment for first
- * connections, so that a healthy host is up when the first request comes. -1: on the log.
+/* Makes the hosts of the configuration and starts their host monitors. Waits a moment for
+ * first connections, so that a healthy host is up when the first request comes. -1: on
+ * the log.
  */
 int vg_hosts_start(const struct vg_config *config);
 
@@ -38,7 +39,7 @@ bool vg_host_may_be_up(struct vg_host *host);
 bool vg_host_is_connecting(struct vg_host *host);
 
 /* Answers what is late and cuts calls past their deadline; every 50 ms or so. */
-void vg_hosts_watch(int64_t now_ns);
+void vg_hosts_tick(int64_t now_ns);
 
 /* Cuts what is in flight, answers everything, ends all threads and connections. */
 void vg_hosts_stop(void);

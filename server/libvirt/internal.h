@@ -11,24 +11,24 @@
 #include "server/libvirt/host.h"
 #include "server/core/queue.h"
 
-#define VG_MOVED_TARGETS 64
+#define VG_REQUEUED_TARGETS 64
 
 struct vg_host {
     char *name;
     char *uri; /* NULL: libvirt's own choice */
     char *shown_uri;
     bool read_only;
-    struct vg_lane calls; /* pool-size workers */
-    struct vg_lane reads; /* one worker, for reads that cannot block */
-    struct vg_lane scans; /* one worker, for reads of all domains that may */
-    struct vg_lane longs; /* for long work */
-    struct vg_lane
+    struct vg_queue general;   /* pool-size workers */
+    struct vg_queue fast;      /* one worker, for reads that cannot block */
+    struct vg_queue bulk;      /* one worker, for reads of all domains that may */
+    struct vg_queue long_work; /* for long work */
+    struct vg_queue
         agents; /* pool-size workers, for calls that wait for a guest's agent */
     /* Hashes of targets that went from reads to scans: they go there at once. */
-    atomic_uint_fast64_t moved[VG_MOVED_TARGETS];
-    pthread_t keeper;
-    struct vg_inventory *inventory; /* has a lock of its own */
-    struct vg_check *check;         /* that it is right */
+    atomic_uint_fast64_t requeued_targets[VG_REQUEUED_TARGETS];
+    pthread_t monitor;
+    struct vg_answer_cache *cache; /* has a lock of its own */
+    struct vg_check *check;        /* that it is right */
 
     pthread_mutex_t lock;
     pthread_cond_t wake;
@@ -44,40 +44,41 @@ struct vg_host {
     const char *reason;          /* the same in a word, for everybody; static */
     atomic_uint_fast64_t events; /* received */
     struct vg_host_facts *facts; /* counted; NULL before the first connection */
-    struct vg_lease *lease; /* the event connection; the keeper's alone but for sharing */
-    struct vg_event_handles registered; /* the keeper's, but for `covering` */
+    struct vg_virt_conn
+        *virt_conn; /* the event connection; the host monitor's alone but for sharing */
+    struct vg_event_handles registered; /* the host monitor's, but for `covering` */
 };
 
 /* The thread that keeps the host's event connection: connects, probes, reconnects with
  * back-off, until host->stopping. */
-void *vg_keeper_main(void *host);
+void *vg_monitor_main(void *host);
 
-/* A worker met a transport failure: the keeper is to look, and after some the breaker
- * opens. */
-void vg_keeper_note_failure(struct vg_host *host, const struct vg_error *error);
+/* A worker met a transport failure: the host monitor is to look, and after some the
+ * breaker opens. */
+void vg_monitor_note_failure(struct vg_host *host, const struct vg_error *error);
 
 /* A call did not return: one guest may be to blame, or the host, which is asked. */
-void vg_keeper_suspect(struct vg_host *host);
+void vg_monitor_suspect(struct vg_host *host);
 
-/* Before the first keeper is started. */
-void vg_keeper_init(void);
+/* Before the first host monitor is started. */
+void vg_monitor_init(void);
 
 /* Waits a moment for every host's first attempt. */
-void vg_keeper_await_first(struct vg_host *hosts, size_t n);
+void vg_monitor_await_first(struct vg_host *hosts, size_t n);
 
 /* "Host unreachable", with why, libvirt's own error included. */
 void vg_host_error_unreachable(struct vg_error *e, const char *name,
                                const struct vg_error *why);
 
-/* vg_host_prepare_lease(): the host takes no more connections. */
+/* vg_host_prepare_conn(): the host takes no more connections. */
 #define VG_HOST_FULL  (-2)
 #define VG_FULL_RETRY (2 * VG_SECOND_NS)
 
-/* Makes sure that the lease has a usable connection of the host's present epoch. -1 or
- * VG_HOST_FULL: *reterr is what the client is told; the keeper knows. Blocks until the
- * lease's cut_at_ns at most, and for a new connection a few seconds. */
-int vg_host_prepare_lease(struct vg_host *host, struct vg_lease *lease,
-                          struct vg_error *reterr);
+/* Makes sure that the connection has a usable connection of the host's present epoch. -1
+ * or VG_HOST_FULL: *reterr is what the client is told; the host monitor knows. Blocks
+ * until the connection's cut_at_ns at most, and for a new connection a few seconds. */
+int vg_host_prepare_conn(struct vg_host *host, struct vg_virt_conn *virt_conn,
+                         struct vg_error *reterr);
 
 /* How long opening a connection may take on a host that is up, before it counts as full.
  */
@@ -86,7 +87,7 @@ int64_t vg_host_open_limit(struct vg_host *host);
 /* Notes whether it takes new connections. */
 void vg_host_set_full(struct vg_host *host, bool full);
 
-/* Pauses the host's lanes, or lets them begin. The host's lock may be held. */
+/* Pauses the host's queues, or lets them begin. The host's lock may be held. */
 void vg_host_pause(struct vg_host *host, bool paused);
 
 /* A copy that shares nothing: the two may be used by two threads. */

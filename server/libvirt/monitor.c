@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Keepers. A keeper is the only thread that opens, probes and closes its host's event
- * connection; those calls block on a hung daemon, so nothing else ever makes them.
+ * Keepers. A host monitor is the only thread that opens, probes and closes its host's
+ * event connection; those calls block on a hung daemon, so nothing else ever makes them.
  */
 #include "server/base/redact.h"
 #include "server/core/request.h"
@@ -40,7 +40,7 @@ void vg_host_facts_unref(struct vg_host_facts *facts)
 {
     if (!facts || atomic_fetch_sub(&facts->refs, 1) != 1)
         return;
-    vg_kept_clear(&facts->version_reply);
+    vg_cached_clear(&facts->version_reply);
     free(facts->uri);
     free(facts->hostname);
     free(facts->type);
@@ -67,8 +67,7 @@ static void set_state(struct vg_host *host, enum vg_host_state state)
     atomic_store(&host->connecting, state == VG_HOST_CONNECTING);
     vg_host_pause(host, state == VG_HOST_CONNECTING);
     pthread_cond_broadcast(&host->wake); /* who asked whether it is up */
-    vg_inventory_enable(host->inventory,
-                        state == VG_HOST_UP && host->registered.covering);
+    vg_answer_cache_enable(host->cache, state == VG_HOST_UP && host->registered.covering);
     struct vg_log_field fields[] = {
         VG_LOG_TEXT("host", host->name),
         VG_LOG_TEXT("state", vg_host_state_name(state)),
@@ -78,7 +77,7 @@ static void set_state(struct vg_host *host, enum vg_host_state state)
                   "host state", fields, 3);
 }
 
-/* ---- the keeper -------------------------------------------------------------------- */
+/* ---- the host monitor -------------------------------------------------------------- */
 
 /* Runs on the event loop's thread. */
 static void note_closed(virConnectPtr conn, int reason, void *data)
@@ -92,7 +91,7 @@ static void note_closed(virConnectPtr conn, int reason, void *data)
     {
         VG_LOCK(&host->lock);
         host->lost = true;
-        vg_inventory_enable(host->inventory, false);
+        vg_answer_cache_enable(host->cache, false);
         pthread_cond_broadcast(&host->wake);
     }
     vg_event_connection(host, "closed", name ? name->name : NULL);
@@ -180,7 +179,7 @@ static void set_up(struct vg_host *host, struct vg_host_facts *facts,
     vg_error_clear(&host->error);
     set_state(host, VG_HOST_UP);
     if (host->lost) /* meanwhile */
-        vg_inventory_enable(host->inventory, false);
+        vg_answer_cache_enable(host->cache, false);
 }
 
 static bool is_lost(struct vg_host *host)
@@ -205,16 +204,16 @@ static void note_new_attempt(struct vg_host *host)
  * host let the time pass without an answer. */
 static int connect_host(struct vg_host *host, struct vg_error *reterr, bool *ret_silent)
 {
-    struct vg_lease *lease = host->lease;
+    struct vg_virt_conn *virt_conn = host->virt_conn;
     struct vg_host_facts *facts = NULL;
     struct vg_event_handles events = {0};
 
     note_new_attempt(host);
     int64_t begun = vg_now_ns();
-    atomic_store(&lease->cut_at_ns, begun + OPEN_LIMIT);
-    int rc = vg_lease_open(lease, host->uri, host->read_only, host->name, reterr);
+    atomic_store(&virt_conn->cut_at_ns, begun + OPEN_LIMIT);
+    int rc = vg_virt_conn_open(virt_conn, host->uri, host->read_only, host->name, reterr);
     int64_t open_ns = vg_now_ns() - begun;
-    if (rc == 0 && !(facts = read_facts(lease->conn, &lease->cut_at_ns))) {
+    if (rc == 0 && !(facts = read_facts(virt_conn->conn, &virt_conn->cut_at_ns))) {
         if (virGetLastErrorCode() == VIR_ERR_OK) /* virConnectIsAlive() sets none */
             vg_error_set(reterr, VG_E_HOST_UNREACHABLE,
                          "The connection broke while it was made");
@@ -222,15 +221,15 @@ static int connect_host(struct vg_host *host, struct vg_error *reterr, bool *ret
             vg_error_set_virt(reterr);
         rc = -1;
     }
-    *ret_silent = atomic_load(&lease->cut);
+    *ret_silent = atomic_load(&virt_conn->cut);
     if (rc < 0)
-        vg_lease_close(lease);
-    if (rc == 0 && !lease->in_process)
-        virConnectRegisterCloseCallback(lease->conn, note_closed, host, NULL);
-    atomic_store(&lease->cut_at_ns, vg_now_ns() + OPEN_LIMIT);
+        vg_virt_conn_close(virt_conn);
+    if (rc == 0 && !virt_conn->in_process)
+        virConnectRegisterCloseCallback(virt_conn->conn, note_closed, host, NULL);
+    atomic_store(&virt_conn->cut_at_ns, vg_now_ns() + OPEN_LIMIT);
     if (rc == 0)
-        vg_events_register(host, lease->conn, &events);
-    atomic_store(&lease->cut_at_ns, 0);
+        vg_events_register(host, virt_conn->conn, &events);
+    atomic_store(&virt_conn->cut_at_ns, 0);
     if (rc < 0)
         return -1;
 
@@ -245,31 +244,31 @@ static int connect_host(struct vg_host *host, struct vg_error *reterr, bool *ret
  * does: libvirtd 9.0.0 then frees the client's callbacks on two threads, and crashes. */
 static void disconnect_host(struct vg_host *host)
 {
-    struct vg_lease *lease = host->lease;
+    struct vg_virt_conn *virt_conn = host->virt_conn;
 
     if (!is_lost(host))
         vg_event_connection(host, "closed", "probe");
-    atomic_store(&lease->cut_at_ns, vg_now_ns() + PROBE_LIMIT);
-    vg_lease_cut(lease);
-    if (lease->conn)
-        vg_events_deregister(lease->conn, &host->registered);
-    if (lease->conn && !lease->in_process)
-        virConnectUnregisterCloseCallback(lease->conn, note_closed);
-    vg_lease_close(lease);
-    atomic_store(&lease->cut_at_ns, 0);
+    atomic_store(&virt_conn->cut_at_ns, vg_now_ns() + PROBE_LIMIT);
+    vg_virt_conn_cut(virt_conn);
+    if (virt_conn->conn)
+        vg_events_deregister(virt_conn->conn, &host->registered);
+    if (virt_conn->conn && !virt_conn->in_process)
+        virConnectUnregisterCloseCallback(virt_conn->conn, note_closed);
+    vg_virt_conn_close(virt_conn);
+    atomic_store(&virt_conn->cut_at_ns, 0);
 }
 
 /* A sign of life: what libvirtd answers without waiting for anything. */
 static bool probe_host(struct vg_host *host)
 {
-    struct vg_lease *lease = host->lease;
+    struct vg_virt_conn *virt_conn = host->virt_conn;
     unsigned long lib = 0;
 
-    atomic_store(&lease->cut_at_ns, vg_now_ns() + PROBE_LIMIT);
-    bool alive = vg_lease_usable(lease) &&
-                 virConnectGetLibVersion(lease->conn, &lib) == 0 &&
-                 vg_lease_usable(lease);
-    atomic_store(&lease->cut_at_ns, 0);
+    atomic_store(&virt_conn->cut_at_ns, vg_now_ns() + PROBE_LIMIT);
+    bool alive = vg_virt_conn_usable(virt_conn) &&
+                 virConnectGetLibVersion(virt_conn->conn, &lib) == 0 &&
+                 vg_virt_conn_usable(virt_conn);
+    atomic_store(&virt_conn->cut_at_ns, 0);
 
     VG_LOCK(&host->lock);
     host->suspect = !alive; /* until it is declared to be down */
@@ -284,12 +283,12 @@ static bool probe_host(struct vg_host *host)
 /* Whether the hypervisor was upgraded. A libvirtd that tries QEMU out answers late. */
 static void probe_version(struct vg_host *host)
 {
-    struct vg_lease *lease = host->lease;
+    struct vg_virt_conn *virt_conn = host->virt_conn;
     unsigned long hv = 0;
 
-    atomic_store(&lease->cut_at_ns, vg_now_ns() + VERSION_LIMIT);
-    int rc = virConnectGetVersion(lease->conn, &hv);
-    atomic_store(&lease->cut_at_ns, 0);
+    atomic_store(&virt_conn->cut_at_ns, vg_now_ns() + VERSION_LIMIT);
+    int rc = virConnectGetVersion(virt_conn->conn, &hv);
+    atomic_store(&virt_conn->cut_at_ns, 0);
     VG_LOCK(&host->lock);
     if (rc == 0)
         update_version(host, hv);
@@ -364,15 +363,15 @@ static bool is_full(struct vg_host *host)
 static void probe_room(struct vg_host *host)
 {
     struct vg_error why = {0};
-    struct vg_lease *lease = vg_lease_new();
+    struct vg_virt_conn *virt_conn = vg_virt_conn_new();
 
-    if (!lease)
+    if (!virt_conn)
         return;
-    atomic_store(&lease->cut_at_ns, vg_now_ns() + vg_host_open_limit(host));
-    if (vg_lease_open(lease, host->uri, host->read_only, host->name, &why) == 0)
+    atomic_store(&virt_conn->cut_at_ns, vg_now_ns() + vg_host_open_limit(host));
+    if (vg_virt_conn_open(virt_conn, host->uri, host->read_only, host->name, &why) == 0)
         vg_host_set_full(host, false);
     vg_error_clear(&why);
-    vg_lease_free(lease);
+    vg_virt_conn_free(virt_conn);
 }
 
 /* Keeps an open connection until it is lost. False: stop. */
@@ -388,7 +387,7 @@ static bool keep_connection(struct vg_host *host)
                 probe_version(host);
             continue;
         }
-        if (atomic_load(&host->lease->cut)) /* by the watchdog, while it was asked */
+        if (atomic_load(&host->virt_conn->cut)) /* by the watchdog, while it was asked */
             mark_silent(host);
         else
             mark_connecting(host);
@@ -397,7 +396,7 @@ static bool keep_connection(struct vg_host *host)
     return false;
 }
 
-void *vg_keeper_main(void *data)
+void *vg_monitor_main(void *data)
 {
     struct vg_host *host = data;
     int64_t backoff = BACKOFF_FIRST;
@@ -424,7 +423,7 @@ void *vg_keeper_main(void *data)
     return NULL;
 }
 
-/* Of one that is down the keeper knows already. Lock held. */
+/* Of one that is down the host monitor knows already. Lock held. */
 static void suspect(struct vg_host *host)
 {
     if (host->state == VG_HOST_DOWN)
@@ -433,7 +432,7 @@ static void suspect(struct vg_host *host)
     pthread_cond_broadcast(&host->wake);
 }
 
-void vg_keeper_note_failure(struct vg_host *host, const struct vg_error *error)
+void vg_monitor_note_failure(struct vg_host *host, const struct vg_error *error)
 {
     VG_LOCK(&host->lock);
     suspect(host);
@@ -444,18 +443,18 @@ void vg_keeper_note_failure(struct vg_host *host, const struct vg_error *error)
     }
 }
 
-void vg_keeper_suspect(struct vg_host *host)
+void vg_monitor_suspect(struct vg_host *host)
 {
     VG_LOCK(&host->lock);
     suspect(host);
 }
 
-void vg_keeper_init(void)
+void vg_monitor_init(void)
 {
     vg_cond_init(&tried_wake);
 }
 
-void vg_keeper_await_first(struct vg_host *hosts, size_t n)
+void vg_monitor_await_first(struct vg_host *hosts, size_t n)
 {
     const struct timespec until = vg_from_now(START_PATIENCE);
     VG_LOCK(&tried_lock);

@@ -28,7 +28,7 @@ static int begin(struct vg_request *rq, const char *name, const char *uuid, int 
                      "The operation was cancelled before it began; nothing was done");
         return -1;
     }
-    atomic_store(&rq->lease->cut_at_ns, rq->deadline_ns);
+    atomic_store(&rq->virt_conn->cut_at_ns, rq->deadline_ns);
     return 0;
 }
 

@@ -278,7 +278,7 @@ json_t *vg_params_to_json(const virTypedParameter *params, int nparams)
 
 struct known {
     const char *name;
-    int type, wider; /* see struct vg_param_type */
+    int type, fallback; /* see struct vg_param_type */
     bool multiple;
 };
 
@@ -304,14 +304,14 @@ static bool get_known(const struct reader *r, size_t i, struct known *ret)
     if (i < r->ncurrent) {
         const struct vg_param_type *type = find_type(r->current[i].field);
         *ret = (struct known){r->current[i].field, r->current[i].type,
-                              type ? type->wider : 0, type && type->multiple};
+                              type ? type->fallback : 0, type && type->multiple};
         return true;
     }
     i -= r->ncurrent;
     if (i >= vg_param_types_count)
         return false;
     const struct vg_param_type *type = &vg_param_types[i];
-    *ret = (struct known){type->name, type->type, type->wider, type->multiple};
+    *ret = (struct known){type->name, type->type, type->fallback, type->multiple};
     return true;
 }
 
@@ -470,7 +470,7 @@ static int type_for(const struct known *k, const json_t *value)
 {
     json_int_t i = json_integer_value(value);
     bool narrow = json_is_integer(value) && i >= 0 && i <= UINT_MAX;
-    return k->wider && !narrow ? k->wider : k->type;
+    return k->fallback && !narrow ? k->fallback : k->type;
 }
 
 /* Adds one value under libvirt's name; the C type decides what JSON is accepted. */

@@ -11,7 +11,7 @@
 struct vg_param_type {
     const char *name; /* "read_bytes_sec" */
     int type;         /* virTypedParameterType that every release takes */
-    int wider;        /* what later ones take as well, for larger values; 0: none */
+    int fallback;     /* what later ones take as well, for larger values; 0: none */
     bool multiple;    /* may be given several times, as a list */
 };
 

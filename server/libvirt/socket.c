@@ -15,15 +15,15 @@
 /* glibc declares the address as a transparent union, a GNU extension. */
 __extension__ int connect(int fd, __CONST_SOCKADDR_ARG address, socklen_t length)
 {
-    if (vg_lease_opening)
-        vg_lease_note_socket(fd); /* before it blocks */
+    if (vg_virt_conn_opening)
+        vg_virt_conn_note_socket(fd); /* before it blocks */
     return (int)syscall(SYS_connect, fd, address.__sockaddr__, length);
 }
 
 int socketpair(int domain, int type, int protocol, int fds[2])
 {
     int rc = (int)syscall(SYS_socketpair, domain, type, protocol, fds);
-    if (rc == 0 && vg_lease_opening)
-        vg_lease_note_socket(fds[0]);
+    if (rc == 0 && vg_virt_conn_opening)
+        vg_virt_conn_note_socket(fds[0]);
     return rc;
 }

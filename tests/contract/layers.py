@@ -71,7 +71,7 @@ KNOWN_CIRCLES: list[tuple[set[str], str]] = [
         "access answer_cache args args_text entity_tag event_reply idempotency operation "
         "operation_job operation_json precondition queue reply request").split()} |
      {f"server/libvirt/{name}.c" for name in (
-         "check cpumap event event_domain explain host job lease monitor operation").split()} |
+         "check cpumap event event_domain explain host job checkout monitor operation").split()} |
      {f"server/libvirt/domain/{name}.c" for name in "cache device lookup read".split()} |
      {"server/xml/document.c", "server/xml/limits.c"},
      "a request ends operations and idempotency keys itself: to become hooks"),

@@ -47,17 +47,17 @@ static char *fill_in(const char *line)
 static void check_watch(uint64_t after)
 {
     const struct vg_event_filter all = {0};
-    struct vg_watch *watch = vg_watch_new(&all, after, true);
+    struct vg_subscriber *subscriber = vg_subscriber_new(&all, after, true);
     struct vg_event *event;
 
     MUST(watch);
-    while (event = NULL, vg_watch_next(watch, &event) == VG_WATCH_EVENT) {
+    while (event = NULL, vg_subscriber_next(watch, &event) == VG_SUBSCRIBER_EVENT) {
         MUST(event->number == ++after);
         vg_event_unref(event);
     }
-    MUST(vg_watch_next(watch, &event) == VG_WATCH_NONE);
+    MUST(vg_subscriber_next(watch, &event) == VG_SUBSCRIBER_NONE);
     MUST(after == vg_event_head());
-    vg_watch_free(watch);
+    vg_subscriber_free(watch);
 }
 
 static void check_since(char *last_event, const char *since, bool stream)

@@ -26,7 +26,7 @@ struct entry {
     char *segment; /* owned */
     enum vg_lookup by;
     struct vg_reading reading;
-    struct vg_view view; /* what `have` says of it; its domain is counted */
+    struct vg_domain_data view; /* what `have` says of it; its domain is counted */
 };
 
 struct known {
@@ -35,8 +35,8 @@ struct known {
     bool persistent;
 };
 
-struct vg_recall {
-    struct vg_slots entries;
+struct vg_domain_cache {
+    struct vg_lru entries;
     struct known *known; /* sorted by UUID; owned */
     size_t n_known;
     struct vg_reading known_reading;
@@ -55,45 +55,45 @@ static void free_entry(struct vg_slot *slot)
     free(e);
 }
 
-static void free_recall(void *data)
+static void free_cache(void *data)
 {
-    struct vg_recall *recall = data;
-    if (!recall)
+    struct vg_domain_cache *cache = data;
+    if (!cache)
         return;
     for (size_t i = 0; i < VG_SLOTS; i++)
-        free_entry(recall->entries.v[i]);
-    free(recall->known);
-    free(recall);
+        free_entry(cache->entries.v[i]);
+    free(cache->known);
+    free(cache);
 }
 
 /* A driver in this process is asked as fast as memory. */
-static struct vg_recall *recall_of(const struct vg_request *rq)
+static struct vg_domain_cache *cache_of(const struct vg_request *rq)
 {
-    struct vg_lease *lease = rq->lease;
+    struct vg_virt_conn *virt_conn = rq->virt_conn;
 
-    if (!rq->reading.generation || !lease || lease->in_process)
+    if (!rq->reading.generation || !virt_conn || virt_conn->in_process)
         return NULL;
-    if (!lease->cache.data)
-        lease->cache = (struct vg_attachment){.data = calloc(1, sizeof(struct vg_recall)),
-                                              .free = free_recall};
-    return lease->cache.data; /* without memory nothing is remembered */
+    if (!virt_conn->cache.data)
+        virt_conn->cache = (struct vg_attachment){
+            .data = calloc(1, sizeof(struct vg_domain_cache)), .free = free_cache};
+    return virt_conn->cache.data; /* without memory nothing is remembered */
 }
 
 static bool holds(const struct vg_request *rq, const struct vg_reading *reading)
 {
-    return !rq->fresh && vg_inventory_holds(rq->host->inventory, reading);
+    return !rq->fresh && vg_answer_cache_is_fresh(rq->host->cache, reading);
 }
 
 /* ---- one domain -------------------------------------------------------------------- */
 
 /* Where what the request's path says is; NULL: nowhere. */
-static struct vg_slot **find_place(struct vg_recall *recall, const struct vg_request *rq,
-                                   const char *segment)
+static struct vg_slot **find_place(struct vg_domain_cache *cache,
+                                   const struct vg_request *rq, const char *segment)
 {
     uint64_t hash = vg_slot_hash(segment);
     struct vg_slot **at = NULL;
 
-    while ((at = vg_slots_next(&recall->entries, hash, at))) {
+    while ((at = vg_lru_next(&cache->entries, hash, at))) {
         const struct entry *e = (const struct entry *)*at;
         if (e->by == rq->by && strcmp(e->segment, segment) == 0)
             return at;
@@ -101,30 +101,31 @@ static struct vg_slot **find_place(struct vg_recall *recall, const struct vg_req
     return NULL;
 }
 
-static struct entry *find_entry(struct vg_recall *recall, const struct vg_request *rq,
-                                const char *segment)
+static struct entry *find_entry(struct vg_domain_cache *cache,
+                                const struct vg_request *rq, const char *segment)
 {
-    struct vg_slot **at = find_place(recall, rq, segment);
+    struct vg_slot **at = find_place(cache, rq, segment);
     return at ? (struct entry *)*at : NULL;
 }
 
-virDomainPtr vg_recall_domain(struct vg_request *rq, const char *segment)
+virDomainPtr vg_domain_cache_domain(struct vg_request *rq, const char *segment)
 {
-    struct vg_recall *recall = recall_of(rq);
-    struct entry *e = recall ? find_entry(recall, rq, segment) : NULL;
+    struct vg_domain_cache *cache = cache_of(rq);
+    struct entry *e = cache ? find_entry(cache, rq, segment) : NULL;
 
     if (!e || !holds(rq, &e->reading))
         return NULL;
-    vg_slots_use(&recall->entries, &e->slot);
-    rq->recalled = true;
+    vg_lru_use(&cache->entries, &e->slot);
+    rq->uses_memory = true;
     virDomainRef(e->view.dom);
     return e->view.dom;
 }
 
-void vg_recall_keep_domain(struct vg_request *rq, const char *segment, virDomainPtr dom)
+void vg_domain_cache_keep_domain(struct vg_request *rq, const char *segment,
+                                 virDomainPtr dom)
 {
-    struct vg_recall *recall = recall_of(rq);
-    struct entry *e = recall ? calloc(1, sizeof(*e)) : NULL;
+    struct vg_domain_cache *cache = cache_of(rq);
+    struct entry *e = cache ? calloc(1, sizeof(*e)) : NULL;
     uint64_t hash = vg_slot_hash(segment);
 
     if (!e)
@@ -138,26 +139,26 @@ void vg_recall_keep_domain(struct vg_request *rq, const char *segment, virDomain
     e->view.dom = dom;
     e->by = rq->by;
     e->reading = rq->reading;
-    struct vg_slot **at = find_place(recall, rq, segment);
+    struct vg_slot **at = find_place(cache, rq, segment);
     if (!at)
-        at = vg_slots_place(&recall->entries, hash);
+        at = vg_lru_place(&cache->entries, hash);
     free_entry(*at);
-    vg_slots_put(&recall->entries, at, &e->slot, hash);
+    vg_lru_put(&cache->entries, at, &e->slot, hash);
 }
 
 /* What the request's domain came from, or went to. */
 static struct entry *entry_with(struct vg_request *rq, virDomainPtr dom)
 {
     const char *segment = vg_request_object(rq);
-    struct vg_recall *recall = segment ? recall_of(rq) : NULL;
-    struct entry *e = recall ? find_entry(recall, rq, segment) : NULL;
+    struct vg_domain_cache *cache = segment ? cache_of(rq) : NULL;
+    struct entry *e = cache ? find_entry(cache, rq, segment) : NULL;
     return e && e->view.dom == dom ? e : NULL;
 }
 
 /* *to keeps its domain, and is the owner of the strings. -1: out of memory. */
-static int copy_view(struct vg_view *to, const struct vg_view *from)
+static int copy_view(struct vg_domain_data *to, const struct vg_domain_data *from)
 {
-    struct vg_view copy = *from;
+    struct vg_domain_data copy = *from;
 
     copy.dom = to->dom;
     copy.xml.title = from->xml.title ? strdup(from->xml.title) : NULL;
@@ -171,24 +172,24 @@ static int copy_view(struct vg_view *to, const struct vg_view *from)
     return 0;
 }
 
-bool vg_recall_view(struct vg_request *rq, struct vg_view *view)
+bool vg_domain_cache_data(struct vg_request *rq, struct vg_domain_data *view)
 {
     struct entry *e = entry_with(rq, view->dom);
 
     if (!e || !e->view.have || !holds(rq, &e->reading) || copy_view(view, &e->view) < 0)
         return false;
-    rq->recalled = true;
+    rq->uses_memory = true;
     return true;
 }
 
-void vg_recall_keep_view(struct vg_request *rq, const struct vg_view *view)
+void vg_domain_cache_keep_data(struct vg_request *rq, const struct vg_domain_data *view)
 {
     struct entry *e = entry_with(rq, view->dom);
-    unsigned int while_active = vg_view_is_active(view) ? VG_DOMAIN_MAX_VCPUS : 0u;
+    unsigned int while_active = vg_domain_data_is_active(view) ? VG_DOMAIN_MAX_VCPUS : 0u;
     unsigned int have = view->have & (COVERED | while_active);
 
     if (e && have & ~e->view.have &&
-        vg_inventory_unchanged(rq->host->inventory, &e->reading) &&
+        vg_answer_cache_unchanged(rq->host->cache, &e->reading) &&
         copy_view(&e->view, view) == 0)
         e->view.have = have;
 }
@@ -196,10 +197,10 @@ void vg_recall_keep_view(struct vg_request *rq, const struct vg_view *view)
 /* ---- lists ------------------------------------------------------------------------- */
 
 /* False: it is another than it was, or new. */
-static bool find_known(const struct vg_recall *recall, struct vg_view *view)
+static bool find_known(const struct vg_domain_cache *cache, struct vg_domain_data *view)
 {
-    const struct known *k = bsearch(view->uuid, recall->known, recall->n_known,
-                                    sizeof(*recall->known), vg_compare_uuids);
+    const struct known *k = bsearch(view->uuid, cache->known, cache->n_known,
+                                    sizeof(*cache->known), vg_compare_uuids);
     if (!k || k->id != view->id)
         return false;
     view->persistent = k->persistent;
@@ -207,29 +208,30 @@ static bool find_known(const struct vg_recall *recall, struct vg_view *view)
     return true;
 }
 
-bool vg_recall_is_current(const struct vg_request *rq)
+bool vg_domain_cache_is_current(const struct vg_request *rq)
 {
-    const struct vg_recall *recall = recall_of(rq);
-    return recall && recall->n_known && holds(rq, &recall->known_reading);
+    const struct vg_domain_cache *cache = cache_of(rq);
+    return cache && cache->n_known && holds(rq, &cache->known_reading);
 }
 
-bool vg_recall_persistent(struct vg_request *rq, struct vg_view *views, size_t n)
+bool vg_domain_cache_persistent(struct vg_request *rq, struct vg_domain_data *views,
+                                size_t n)
 {
-    const struct vg_recall *recall = recall_of(rq);
+    const struct vg_domain_cache *cache = cache_of(rq);
 
-    if (!recall || !recall->known)
+    if (!cache || !cache->known)
         return false;
     for (size_t i = 0; i < n; i++)
-        if (!find_known(recall, &views[i]))
+        if (!find_known(cache, &views[i]))
             return false;
     return true;
 }
 
-void vg_recall_keep_persistent(struct vg_request *rq, const struct vg_view *views,
-                               size_t n)
+void vg_domain_cache_keep_persistent(struct vg_request *rq,
+                                     const struct vg_domain_data *views, size_t n)
 {
-    struct vg_recall *recall = recall_of(rq);
-    struct known *known = recall && n ? calloc(n, sizeof(*known)) : NULL;
+    struct vg_domain_cache *cache = cache_of(rq);
+    struct known *known = cache && n ? calloc(n, sizeof(*known)) : NULL;
     if (!known)
         return;
     for (size_t i = 0; i < n; i++) {
@@ -238,10 +240,10 @@ void vg_recall_keep_persistent(struct vg_request *rq, const struct vg_view *view
         known[i].persistent = views[i].persistent;
     }
     qsort(known, n, sizeof(*known), vg_compare_uuids);
-    free(recall->known);
-    recall->known = known;
-    recall->n_known = n;
-    recall->known_reading = rq->reading;
+    free(cache->known);
+    cache->known = known;
+    cache->n_known = n;
+    cache->known_reading = rq->reading;
 }
 
 /* ---- the check --------------------------------------------------------------------- */

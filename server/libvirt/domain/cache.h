@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * What a connection remembers of domains: handles by what paths call them, and what
- * libvirt's events fully cover. It holds exactly as long as an answer in the inventory
+ * libvirt's events fully cover. It holds exactly as long as an answer in the answer cache
  * would: no event, no change by the gateway. So a read asks libvirt only for what changes
  * without an event, and is asked for whole once more if that contradicts memory.
  *
@@ -11,22 +11,24 @@
 #pragma once
 
 #include "server/core/request.h"
-#include "server/libvirt/domain/view.h"
+#include "server/libvirt/domain/data.h"
 
-struct vg_recall;
+struct vg_domain_cache;
 
 /* The domain that the path names so; counted. NULL: not remembered. */
-virDomainPtr vg_recall_domain(struct vg_request *rq, const char *segment);
-void vg_recall_keep_domain(struct vg_request *rq, const char *segment, virDomainPtr dom);
+virDomainPtr vg_domain_cache_domain(struct vg_request *rq, const char *segment);
+void vg_domain_cache_keep_domain(struct vg_request *rq, const char *segment,
+                                 virDomainPtr dom);
 
 /* Fills in what is remembered of view->dom; false: nothing. */
-bool vg_recall_view(struct vg_request *rq, struct vg_view *view);
+bool vg_domain_cache_data(struct vg_request *rq, struct vg_domain_data *view);
 /* Remembers of it what events cover, where that is more than before. */
-void vg_recall_keep_view(struct vg_request *rq, const struct vg_view *view);
+void vg_domain_cache_keep_data(struct vg_request *rq, const struct vg_domain_data *view);
 
 /* Whether it is remembered who is persistent. */
-bool vg_recall_is_current(const struct vg_request *rq);
+bool vg_domain_cache_is_current(const struct vg_request *rq);
 /* Fills that in; false: not remembered of all of them as they are now. */
-bool vg_recall_persistent(struct vg_request *rq, struct vg_view *views, size_t n);
-void vg_recall_keep_persistent(struct vg_request *rq, const struct vg_view *views,
-                               size_t n);
+bool vg_domain_cache_persistent(struct vg_request *rq, struct vg_domain_data *views,
+                                size_t n);
+void vg_domain_cache_keep_persistent(struct vg_request *rq,
+                                     const struct vg_domain_data *views, size_t n);

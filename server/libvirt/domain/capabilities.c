@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-void vg_offer_clear(struct vg_offer *o)
+void vg_host_caps_clear(struct vg_host_caps *o)
 {
     json_decref(o->caps);
     free(o->type);
@@ -21,13 +21,13 @@ void vg_offer_clear(struct vg_offer *o)
     free(o->os_type);
     free(o->machine);
     free(o->emulator);
-    *o = (struct vg_offer){0};
+    *o = (struct vg_host_caps){0};
 }
 
 /* ---- looking ----------------------------------------------------------------------- */
 
 /* The values of one <enum>, an array; NULL: there is none. */
-static const json_t *find_enum(const struct vg_offer *o, const char *group,
+static const json_t *find_enum(const struct vg_host_caps *o, const char *group,
                                const char *device, const char *what)
 {
     const json_t *at = json_object_get(o->caps, group), *item;
@@ -43,14 +43,15 @@ static const json_t *find_enum(const struct vg_offer *o, const char *group,
     return NULL;
 }
 
-bool vg_offer_tells(const struct vg_offer *o, const char *group, const char *device)
+bool vg_host_caps_tells(const struct vg_host_caps *o, const char *group,
+                        const char *device)
 {
     const json_t *at = json_object_get(o->caps, group);
     return device ? json_object_get(at, device) : at;
 }
 
-bool vg_offers(const struct vg_offer *o, const char *group, const char *device,
-               const char *what, const char *value)
+bool vg_host_caps_has(const struct vg_host_caps *o, const char *group, const char *device,
+                      const char *what, const char *value)
 {
     const json_t *item;
     size_t i;
@@ -61,8 +62,8 @@ bool vg_offers(const struct vg_offer *o, const char *group, const char *device,
     return false;
 }
 
-char *vg_offer_names(const struct vg_offer *o, const char *group, const char *device,
-                     const char *what)
+char *vg_host_caps_names(const struct vg_host_caps *o, const char *group,
+                         const char *device, const char *what)
 {
     char *names = NULL;
     size_t n = 0, i;
@@ -77,7 +78,7 @@ char *vg_offer_names(const struct vg_offer *o, const char *group, const char *de
     return names;
 }
 
-bool vg_offers_cpu(const struct vg_offer *o, const char *mode)
+bool vg_host_caps_has_cpu(const struct vg_host_caps *o, const char *mode)
 {
     const json_t *cpu = json_object_get(o->caps, "cpu"), *item;
     const char *name, *supported;
@@ -102,7 +103,7 @@ static char *copy(const json_t *object, const char *key)
 
 /* -1: libvirt's error, which is the thread's last, or the request's. */
 static int read_caps(struct vg_request *rq, const struct vg_new_domain *d,
-                     const char *machine, struct vg_offer *ret)
+                     const char *machine, struct vg_host_caps *ret)
 {
     vg_autofree char *xml = virConnectGetDomainCapabilities(vg_conn(rq), NULL, d->arch,
                                                             machine, d->virt_type, 0);
@@ -111,7 +112,7 @@ static int read_caps(struct vg_request *rq, const struct vg_new_domain *d,
     json_auto_t *document = vg_xml_to_json(xml, vg_request_error(rq));
     if (!document)
         return -1;
-    vg_offer_clear(ret);
+    vg_host_caps_clear(ret);
     ret->caps = json_incref(json_object_get(document, "domainCapabilities"));
     ret->type = copy(ret->caps, "domain");
     ret->arch = copy(ret->caps, "arch");
@@ -130,7 +131,7 @@ static int read_caps(struct vg_request *rq, const struct vg_new_domain *d,
 
 /* The first kind of guest that the host names, of the wanted architecture. */
 static int read_plain(struct vg_request *rq, const struct vg_new_domain *d,
-                      struct vg_offer *ret)
+                      struct vg_host_caps *ret)
 {
     vg_autofree char *xml = virConnectGetCapabilities(vg_conn(rq));
     if (!xml)
@@ -161,14 +162,14 @@ static int read_plain(struct vg_request *rq, const struct vg_new_domain *d,
     return -1;
 }
 
-static bool wants_q35(const struct vg_new_domain *d, const struct vg_offer *o)
+static bool wants_q35(const struct vg_new_domain *d, const struct vg_host_caps *o)
 {
     return !d->machine && o->arch &&
            (strcmp(o->arch, "x86_64") == 0 || strcmp(o->arch, "i686") == 0) && o->driver;
 }
 
-int vg_offer_read(struct vg_request *rq, const struct vg_new_domain *d,
-                  struct vg_offer *ret)
+int vg_host_caps_read(struct vg_request *rq, const struct vg_new_domain *d,
+                      struct vg_host_caps *ret)
 {
     struct vg_error *e = vg_request_error(rq);
 

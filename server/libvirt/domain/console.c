@@ -45,7 +45,7 @@ struct console {
     atomic_uint refs; /* the pump, the thread */
     int inner, bell;  /* -1: none, of graphics */
     struct vg_host *host;
-    struct vg_lease *lease;
+    struct vg_virt_conn *virt_conn;
     virStreamPtr stream;
     char *backlog; /* owned */
     size_t from, to;
@@ -314,7 +314,7 @@ static void read_input(struct console *c)
 /* False: the stream takes no more for now. */
 static bool send_input(struct console *c)
 {
-    if (vg_lease_unsent(c->lease) > MAX_UNSENT)
+    if (vg_virt_conn_unsent(c->virt_conn) > MAX_UNSENT)
         return false;
     int n = virStreamSend(c->stream, c->input, c->n_input);
     if (n == -1)
@@ -337,17 +337,17 @@ static void take_input(struct console *c)
 }
 
 /* Its own connection has no keep-alive: libvirtd does not answer it while a guest takes
- * no input. That the host is there, its keeper knows. */
+ * no input. That the host is there, its host monitor knows. */
 static void check_host(struct console *c)
 {
     struct vg_host *host = c->host;
     bool gone;
     {
         VG_LOCK(&host->lock);
-        gone =
-            host->lost || host->state == VG_HOST_DOWN || host->epoch != c->lease->epoch;
+        gone = host->lost || host->state == VG_HOST_DOWN ||
+               host->epoch != c->virt_conn->epoch;
     }
-    if (!c->over && (gone || !vg_lease_usable(c->lease)))
+    if (!c->over && (gone || !vg_virt_conn_usable(c->virt_conn)))
         end_console(c, VG_CHANNEL_FAILED, "The connection to the host is lost");
 }
 
@@ -369,7 +369,7 @@ static void wait_for_more(struct console *c)
 
 static void close_stream(struct console *c)
 {
-    atomic_store(&c->lease->cut_at_ns, vg_now_ns() + CLOSE_LIMIT);
+    atomic_store(&c->virt_conn->cut_at_ns, vg_now_ns() + CLOSE_LIMIT);
     virStreamEventRemoveCallback(c->stream);
     if (c->over && c->end == VG_CHANNEL_DONE)
         virStreamFinish(c->stream);
@@ -377,8 +377,8 @@ static void close_stream(struct console *c)
         virStreamAbort(c->stream);
     virStreamFree(c->stream);
     c->stream = NULL;
-    vg_lease_free(c->lease);
-    c->lease = NULL;
+    vg_virt_conn_free(c->virt_conn);
+    c->virt_conn = NULL;
 }
 
 static void *run_console(void *data)
@@ -417,15 +417,15 @@ static int make_pair(struct console *c)
 
 static int connect_console(struct vg_request *rq, struct console *c)
 {
-    c->lease = vg_lease_new();
-    if (!c->lease || make_pair(c) < 0) {
+    c->virt_conn = vg_virt_conn_new();
+    if (!c->virt_conn || make_pair(c) < 0) {
         vg_error_set(&rq->error, VG_E_INTERNAL, "Out of memory or descriptors");
         return -1;
     }
-    atomic_store(&c->lease->cut_at_ns, rq->deadline_ns);
-    int rc = vg_host_prepare_lease(c->host, c->lease, &rq->error);
-    if (rc == 0 && !c->lease->in_process)
-        virConnectSetKeepAlive(c->lease->conn, 0, 0);
+    atomic_store(&c->virt_conn->cut_at_ns, rq->deadline_ns);
+    int rc = vg_host_prepare_conn(c->host, c->virt_conn, &rq->error);
+    if (rc == 0 && !c->virt_conn->in_process)
+        virConnectSetKeepAlive(c->virt_conn->conn, 0, 0);
     return rc;
 }
 
@@ -435,8 +435,8 @@ static int open_stream(struct vg_request *rq, struct console *c, virDomainPtr do
     char uuid[VIR_UUID_STRING_BUFLEN];
 
     virDomainGetUUIDString(dom, uuid);
-    vg_autoptr(virDomain) own = virDomainLookupByUUIDString(c->lease->conn, uuid);
-    c->stream = own ? virStreamNew(c->lease->conn, VIR_STREAM_NONBLOCK) : NULL;
+    vg_autoptr(virDomain) own = virDomainLookupByUUIDString(c->virt_conn->conn, uuid);
+    c->stream = own ? virStreamNew(c->virt_conn->conn, VIR_STREAM_NONBLOCK) : NULL;
     if (!c->stream || open(own, c->device, c->stream, flags) < 0)
         return vg_error_set_virt(&rq->error);
     if (virStreamEventAddCallback(c->stream, VIR_STREAM_EVENT_READABLE, on_event,
@@ -447,7 +447,7 @@ static int open_stream(struct vg_request *rq, struct console *c, virDomainPtr do
 
 static int start_thread(struct console *c)
 {
-    atomic_store(&c->lease->cut_at_ns, 0);
+    atomic_store(&c->virt_conn->cut_at_ns, 0);
     atomic_fetch_add(&c->refs, 1);
     if (vg_thread_detach(run_console, c, STACK) == 0)
         return 0;
@@ -463,8 +463,8 @@ static void discard(struct console *c)
         virStreamAbort(c->stream);
         virStreamFree(c->stream);
     }
-    vg_lease_free(c->lease);
-    c->lease = NULL;
+    vg_virt_conn_free(c->virt_conn);
+    c->virt_conn = NULL;
     console_unref(c);
 }
 

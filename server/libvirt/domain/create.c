@@ -16,13 +16,13 @@
 
 #define ROOT_PORTS 14
 
-static bool is_x86(const struct vg_offer *o)
+static bool is_x86(const struct vg_host_caps *o)
 {
     return strcmp(o->arch, "x86_64") == 0 || strcmp(o->arch, "i686") == 0;
 }
 
 /* "pc-q35-7.2", "virt-7.2" of ARM and RISC-V. */
-static bool has_pcie(const struct vg_offer *o)
+static bool has_pcie(const struct vg_host_caps *o)
 {
     const char *machine = o->machine ? o->machine : "";
     return is_x86(o)
@@ -33,7 +33,7 @@ static bool has_pcie(const struct vg_offer *o)
 /* ---- what the machine is ----------------------------------------------------------- */
 
 /* Machines that have no other firmware than UEFI. */
-static bool needs_efi(const struct vg_offer *o)
+static bool needs_efi(const struct vg_host_caps *o)
 {
     return strcmp(o->arch, "aarch64") == 0 || strcmp(o->arch, "riscv64") == 0 ||
            strcmp(o->arch, "loongarch64") == 0;
@@ -59,9 +59,9 @@ static json_t *make_boot(const struct vg_new_domain *d)
     return list;
 }
 
-static json_t *make_os(const struct vg_new_domain *d, const struct vg_offer *o)
+static json_t *make_os(const struct vg_new_domain *d, const struct vg_host_caps *o)
 {
-    bool has_efi = vg_offers(o, "os", NULL, "firmware", "efi");
+    bool has_efi = vg_host_caps_has(o, "os", NULL, "firmware", "efi");
     bool efi = d->firmware == VG_NEW_EFI ||
                (d->firmware == VG_NEW_ANY_FIRMWARE && has_efi && needs_efi(o));
     return json_pack("{s:s*, s:{s:s, s:s*, s:s}, s:o}", "@firmware", efi ? "efi" : NULL,
@@ -70,18 +70,18 @@ static json_t *make_os(const struct vg_new_domain *d, const struct vg_offer *o)
 }
 
 /* All that the host can give: the host's own CPU, or the most that can be emulated. */
-static json_t *make_cpu(const struct vg_offer *o)
+static json_t *make_cpu(const struct vg_host_caps *o)
 {
-    if (vg_offers_cpu(o, "host-passthrough"))
+    if (vg_host_caps_has_cpu(o, "host-passthrough"))
         return json_pack("{s:s, s:s}", "@mode", "host-passthrough", "@check", "none");
-    if (strcmp(o->type, "kvm") == 0 && vg_offers_cpu(o, "host-model"))
+    if (strcmp(o->type, "kvm") == 0 && vg_host_caps_has_cpu(o, "host-model"))
         return json_pack("{s:s}", "@mode", "host-model");
-    if (vg_offers_cpu(o, "maximum"))
+    if (vg_host_caps_has_cpu(o, "maximum"))
         return json_pack("{s:s}", "@mode", "maximum");
     return NULL;
 }
 
-static json_t *make_clock(const struct vg_offer *o)
+static json_t *make_clock(const struct vg_host_caps *o)
 {
     json_t *timers = NULL;
     if (o->caps && is_x86(o)) /* what keeps the time when ticks are lost */
@@ -94,16 +94,16 @@ static json_t *make_clock(const struct vg_offer *o)
 /* ---- devices ----------------------------------------------------------------------- */
 
 /* The first bus of a list that the host has. */
-static const char *pick_bus(const struct vg_offer *o, int device)
+static const char *pick_bus(const struct vg_host_caps *o, int device)
 {
     static const char *const disk[] = {"virtio", "scsi", "sata", "ide", "xen", NULL};
     static const char *const cdrom[] = {"sata", "scsi", "ide", "usb", "xen", NULL};
     const char *const *buses = device == VG_NEW_CDROM ? cdrom : disk;
 
-    if (!vg_offer_tells(o, "devices", "disk"))
+    if (!vg_host_caps_tells(o, "devices", "disk"))
         return device == VG_NEW_CDROM ? "ide" : "virtio";
     for (size_t i = 0; buses[i]; i++)
-        if (vg_offers(o, "devices", "disk", "bus", buses[i]))
+        if (vg_host_caps_has(o, "devices", "disk", "bus", buses[i]))
             return buses[i];
     return buses[0];
 }
@@ -178,7 +178,7 @@ static json_t *make_path(struct vg_request *rq, const struct vg_new_disk *disk,
 }
 
 static json_t *make_disk(struct vg_request *rq, const struct vg_new_disk *disk,
-                         const struct vg_offer *o, unsigned int *count)
+                         const struct vg_host_caps *o, unsigned int *count)
 {
     const char *bus = pick_bus(o, disk->device);
     bool virtio = strcmp(bus, "virtio") == 0, ide = strcmp(bus, "ide") == 0,
@@ -215,7 +215,7 @@ static json_t *make_disk(struct vg_request *rq, const struct vg_new_disk *disk,
 }
 
 static json_t *make_disks(struct vg_request *rq, const struct vg_new_domain *d,
-                          const struct vg_offer *o)
+                          const struct vg_host_caps *o)
 {
     json_auto_t *list = json_array();
     unsigned int count[4] = {0};
@@ -229,15 +229,16 @@ static json_t *make_disks(struct vg_request *rq, const struct vg_new_domain *d,
 }
 
 static json_t *make_interfaces(struct vg_request *rq, const struct vg_new_domain *d,
-                               const struct vg_offer *o)
+                               const struct vg_host_caps *o)
 {
     json_auto_t *list = json_array();
 
     for (size_t i = 0; i < d->n_interfaces; i++) {
         const struct vg_new_interface *nic = &d->interfaces[i];
         const char *model = nic->model ? nic->model
-                            : vg_offers(o, "devices", "disk", "bus", "virtio") ? "virtio"
-                                                                               : NULL;
+                            : vg_host_caps_has(o, "devices", "disk", "bus", "virtio")
+                                ? "virtio"
+                                : NULL;
         vg_autoptr(virNetwork) net =
             nic->network ? virNetworkLookupByName(vg_conn(rq), nic->network) : NULL;
         if (nic->network && !net) {
@@ -259,7 +260,7 @@ static json_t *make_interfaces(struct vg_request *rq, const struct vg_new_domain
 
 /* A PCI Express machine takes a device while it runs only where a root port is free, and
  * makes none itself: as many as virt-install gives. */
-static void add_ports(json_t *devices, const struct vg_offer *o)
+static void add_ports(json_t *devices, const struct vg_host_caps *o)
 {
     json_t *list = json_array();
 
@@ -274,15 +275,15 @@ static void add_ports(json_t *devices, const struct vg_offer *o)
 }
 
 /* The way to the guest's agent, and to SPICE's. */
-static json_t *make_channels(const struct vg_new_domain *d, const struct vg_offer *o)
+static json_t *make_channels(const struct vg_new_domain *d, const struct vg_host_caps *o)
 {
     json_t *list = json_array();
-    if (vg_offers(o, "devices", "channel", "type", "unix"))
+    if (vg_host_caps_has(o, "devices", "channel", "type", "unix"))
         json_array_append_new(list, json_pack("{s:s, s:{s:s, s:s}}", "@type", "unix",
                                               "target", "@type", "virtio", "@name",
                                               "org.qemu.guest_agent.0"));
     if (d->graphics == VG_NEW_SPICE &&
-        vg_offers(o, "devices", "channel", "type", "spicevmc"))
+        vg_host_caps_has(o, "devices", "channel", "type", "spicevmc"))
         json_array_append_new(list, json_pack("{s:s, s:{s:s, s:s}}", "@type", "spicevmc",
                                               "target", "@type", "virtio", "@name",
                                               "com.redhat.spice.0"));
@@ -291,12 +292,13 @@ static json_t *make_channels(const struct vg_new_domain *d, const struct vg_offe
 
 /* A screen on the host's loopback alone, with what belongs to it. */
 static void add_screen(json_t *devices, const struct vg_new_domain *d,
-                       const struct vg_offer *o)
+                       const struct vg_host_caps *o)
 {
     const char *type = d->graphics == VG_NEW_SPICE ? "spice" : "vnc";
-    const char *model = vg_offers(o, "devices", "video", "modelType", "virtio") ? "virtio"
-                        : vg_offers(o, "devices", "video", "modelType", "vga")  ? "vga"
-                                                                                : NULL;
+    const char *model =
+        vg_host_caps_has(o, "devices", "video", "modelType", "virtio") ? "virtio"
+        : vg_host_caps_has(o, "devices", "video", "modelType", "vga")  ? "vga"
+                                                                       : NULL;
     json_object_set_new(devices, "graphics",
                         json_pack("[{s:s, s:s, s:[{s:s, s:s}]}]", "@type", type,
                                   "@autoport", "yes", "listen", "@type", "address",
@@ -311,7 +313,7 @@ static void add_screen(json_t *devices, const struct vg_new_domain *d,
 }
 
 static json_t *make_devices(struct vg_request *rq, const struct vg_new_domain *d,
-                            const struct vg_offer *o)
+                            const struct vg_host_caps *o)
 {
     json_auto_t *disks = make_disks(rq, d, o);
     json_auto_t *interfaces = disks ? make_interfaces(rq, d, o) : NULL;
@@ -325,7 +327,7 @@ static json_t *make_devices(struct vg_request *rq, const struct vg_new_domain *d
         json_object_set_new(devices, "console", json_pack("[{s:s}]", "@type", "pty"));
     if (d->graphics != VG_NEW_NO_GRAPHICS)
         add_screen(devices, d, o);
-    if (vg_offers(o, "devices", "rng", "backendModel", "random"))
+    if (vg_host_caps_has(o, "devices", "rng", "backendModel", "random"))
         json_object_set_new(devices, "rng",
                             json_pack("[{s:s, s:{s:s, s:s}}]", "@model", "virtio",
                                       "backend", "@model", "random", "#text",
@@ -346,7 +348,7 @@ static int refuse(struct vg_request *rq, const char *key, const char *value,
 
 /* Wishes that the host cannot grant. */
 static int check_wishes(struct vg_request *rq, const struct vg_new_domain *d,
-                        const struct vg_offer *o)
+                        const struct vg_host_caps *o)
 {
     const char *screen = d->graphics == VG_NEW_SPICE ? "spice" : "vnc";
 
@@ -361,14 +363,15 @@ static int check_wishes(struct vg_request *rq, const struct vg_new_domain *d,
                      (long long)o->max_vcpus);
         return -1;
     }
-    if (d->graphics != VG_NEW_NO_GRAPHICS && vg_offer_tells(o, "devices", "graphics") &&
-        !vg_offers(o, "devices", "graphics", "type", screen)) {
-        vg_autofree char *names = vg_offer_names(o, "devices", "graphics", "type");
+    if (d->graphics != VG_NEW_NO_GRAPHICS &&
+        vg_host_caps_tells(o, "devices", "graphics") &&
+        !vg_host_caps_has(o, "devices", "graphics", "type", screen)) {
+        vg_autofree char *names = vg_host_caps_names(o, "devices", "graphics", "type");
         return refuse(rq, "graphics", screen, names);
     }
-    if (d->firmware == VG_NEW_EFI && vg_offer_tells(o, "os", NULL) &&
-        !vg_offers(o, "os", NULL, "firmware", "efi")) {
-        vg_autofree char *names = vg_offer_names(o, "os", NULL, "firmware");
+    if (d->firmware == VG_NEW_EFI && vg_host_caps_tells(o, "os", NULL) &&
+        !vg_host_caps_has(o, "os", NULL, "firmware", "efi")) {
+        vg_autofree char *names = vg_host_caps_names(o, "os", NULL, "firmware");
         return refuse(rq, "firmware", "efi", names && *names ? names : "bios");
     }
     return 0;
@@ -388,10 +391,10 @@ static json_t *make_vcpu(const struct vg_new_domain *d)
 
 char *vg_new_domain_xml(struct vg_request *rq, const struct vg_new_domain *d)
 {
-    VG_CLEANUP(vg_offer_clear) struct vg_offer o = {0};
+    VG_CLEANUP(vg_host_caps_clear) struct vg_host_caps o = {0};
 
     (void)vg_json_lost_memory();
-    if (vg_offer_read(rq, d, &o) < 0 || check_wishes(rq, d, &o) < 0)
+    if (vg_host_caps_read(rq, d, &o) < 0 || check_wishes(rq, d, &o) < 0)
         return NULL;
     json_auto_t *devices = make_devices(rq, d, &o);
     if (!devices && !vg_request_error(rq)->status)

@@ -4,7 +4,7 @@
  * virConnectListAllDomains for each yes-or-no field: never a call for each domain.
  */
 #include "server/libvirt/domain/set.h"
-#include "server/libvirt/domain/view.h"
+#include "server/libvirt/domain/data.h"
 #include "server/libvirt/domain/cache.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/domain_stats.h"
@@ -17,7 +17,7 @@
 /* ---- lists ------------------------------------------------------------------------- */
 
 struct list {
-    struct vg_view *v;
+    struct vg_domain_data *v;
     size_t n;
     struct vg_stats_list records;
     struct vg_domain_list handles; /* when the driver has no statistics */
@@ -95,9 +95,9 @@ static int read_handles(virConnectPtr conn, unsigned int filter, struct list *li
     if (!list->v)
         return -1;
     for (int i = 0; i < list->handles.n; i++) {
-        struct vg_view *v = &list->v[list->n];
-        *v = vg_view_of(list->handles.v[i]);
-        if (vg_view_read(v, VG_STATE_FIELDS, false) == 0)
+        struct vg_domain_data *v = &list->v[list->n];
+        *v = vg_domain_data_of(list->handles.v[i]);
+        if (vg_domain_data_read(v, VG_STATE_FIELDS, false) == 0)
             list->n++;
         else if (!is_gone())
             return -1;
@@ -109,15 +109,16 @@ static int read_list(struct vg_request *rq, unsigned int filter, unsigned int fi
                      struct list *list)
 {
     if (read_records(rq, filter, fields, list) < 0)
-        return vg_view_may_lack() < 0 ? -1 : read_handles(vg_conn(rq), filter, list);
+        return vg_domain_data_may_lack() < 0 ? -1
+                                             : read_handles(vg_conn(rq), filter, list);
     list->v = calloc((size_t)list->records.n + 1, sizeof(*list->v));
     if (!list->v)
         return -1;
     for (; list->n < (size_t)list->records.n; list->n++) {
         const virDomainStatsRecord *record = list->records.v[list->n];
-        struct vg_view *v = &list->v[list->n];
-        *v = vg_view_of(record->dom);
-        vg_view_take_stats(v, record);
+        struct vg_domain_data *v = &list->v[list->n];
+        *v = vg_domain_data_of(record->dom);
+        vg_domain_data_take_stats(v, record);
     }
     return 0;
 }
@@ -131,9 +132,9 @@ static int read_yes_no(virConnectPtr conn, struct list *list, unsigned int field
     if (!(fields & field))
         return 0;
     if (vg_domain_set_add(&set, conn, filter) < 0)
-        return vg_view_may_lack();
+        return vg_domain_data_may_lack();
     for (size_t i = 0; i < list->n; i++) {
-        struct vg_view *v = &list->v[i];
+        struct vg_domain_data *v = &list->v[i];
         bool yes = vg_domain_set_has(&set, v->uuid);
         if (field == VG_DOMAIN_AUTOSTART)
             v->autostart = yes;
@@ -165,7 +166,7 @@ static int read_persistent(struct vg_request *rq, unsigned int filter,
         vg_domain_set_add(&transient, conn, VIR_CONNECT_LIST_DOMAINS_TRANSIENT) < 0)
         return -1;
     set_persistent(list, &transient);
-    vg_recall_keep_persistent(rq, list->v, list->n);
+    vg_domain_cache_keep_persistent(rq, list->v, list->n);
     return 0;
 }
 
@@ -174,12 +175,13 @@ static int fill_list(struct vg_request *rq, unsigned int filter, unsigned int fi
 {
     virConnectPtr conn = vg_conn(rq);
     bool persistent = fields & VG_DOMAIN_PERSISTENT;
-    bool recall = persistent && !vg_view_is_brief(fields) && vg_recall_is_current(rq);
+    bool recall =
+        persistent && !vg_domain_data_is_brief(fields) && vg_domain_cache_is_current(rq);
     int rc = 0;
 
     if (recall || !persistent)
         rc = read_list(rq, filter, fields, list);
-    if (rc == 0 && recall && !vg_recall_persistent(rq, list->v, list->n)) {
+    if (rc == 0 && recall && !vg_domain_cache_persistent(rq, list->v, list->n)) {
         free_list(list); /* they changed: their events are on the way */
         *list = (struct list){0};
         recall = false;
@@ -195,13 +197,14 @@ static int fill_list(struct vg_request *rq, unsigned int filter, unsigned int fi
 
 static int compare_names(const void *a, const void *b)
 {
-    return strcmp(((const struct vg_view *)a)->name, ((const struct vg_view *)b)->name);
+    return strcmp(((const struct vg_domain_data *)a)->name,
+                  ((const struct vg_domain_data *)b)->name);
 }
 
-static bool passes(const struct vg_view *v, const struct vg_domain_filter *filter)
+static bool passes(const struct vg_domain_data *v, const struct vg_domain_filter *filter)
 {
     unsigned int bit =
-        vg_view_is_active(v) ? VG_DOMAIN_STATES_ACTIVE : VG_DOMAIN_STATES_INACTIVE;
+        vg_domain_data_is_active(v) ? VG_DOMAIN_STATES_ACTIVE : VG_DOMAIN_STATES_INACTIVE;
 
     if (v->state >= 0 && v->state < 30)
         bit |= 1U << v->state;
@@ -223,7 +226,7 @@ static bool is_its_own(void)
 /* Fields the list calls did not give: from the domain itself where that costs no RPC, or
  * where there is no other way. A domain that cannot tell, because it is gone meanwhile or
  * for a reason of its own, is shown with what is known. */
-static int complete(struct vg_request *rq, struct vg_view *v, unsigned int fields)
+static int complete(struct vg_request *rq, struct vg_domain_data *v, unsigned int fields)
 {
     unsigned int missing = fields & ~v->have;
     bool in_process = vg_conn_in_process(rq);
@@ -231,7 +234,7 @@ static int complete(struct vg_request *rq, struct vg_view *v, unsigned int field
     if (!in_process && !(missing & FROM_EACH))
         return 0;
     unsigned int asked = missing | VG_DOMAIN_SENDABLE;
-    return vg_view_read(v, asked, in_process) == 0 || is_its_own() ? 0 : -1;
+    return vg_domain_data_read(v, asked, in_process) == 0 || is_its_own() ? 0 : -1;
 }
 
 /* The host may leave out what `states` leave out; with flags of the same kind, which it
@@ -265,7 +268,7 @@ int vg_domain_write_list(struct vg_request *rq, struct vg_json *w,
         qsort(list.v, list.n, sizeof(*list.v), compare_names);
     vg_json_begin_array(w, "domains");
     for (size_t i = 0; i < list.n; i++) {
-        struct vg_view *v = &list.v[i];
+        struct vg_domain_data *v = &list.v[i];
         if (!passes(v, filter))
             continue;
         if (filter->limit && written == filter->limit) {
@@ -276,7 +279,7 @@ int vg_domain_write_list(struct vg_request *rq, struct vg_json *w,
         }
         if (complete(rq, v, fields) < 0)
             return vg_error_set_virt(vg_request_error(rq));
-        vg_view_write(w, NULL, v, fields);
+        vg_domain_data_write(w, NULL, v, fields);
         last = v->name;
         written++;
     }

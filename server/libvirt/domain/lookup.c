@@ -60,10 +60,10 @@ static virDomainPtr find_any(virConnectPtr conn, const char *s)
 virDomainPtr vg_path_domain(struct vg_request *rq)
 {
     const char *segment = vg_path(rq, "domain");
-    virDomainPtr dom = vg_recall_domain(rq, segment);
+    virDomainPtr dom = vg_domain_cache_domain(rq, segment);
 
     if (!dom && (dom = vg_find_domain(rq, segment)))
-        vg_recall_keep_domain(rq, segment, dom);
+        vg_domain_cache_keep_domain(rq, segment, dom);
     return dom;
 }
 

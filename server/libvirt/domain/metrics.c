@@ -11,7 +11,7 @@
 #include "server/base/clock.h"
 #include "server/base/digits.h"
 #include "server/libvirt/domain/set.h"
-#include "server/libvirt/domain/view.h"
+#include "server/libvirt/domain/data.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/domain_stats.h"
 #include "virtgate/host.h"
@@ -307,7 +307,8 @@ static void write_used_percent(struct part *part)
                               (available - left) * 10000 / available, 2);
 }
 
-static void write_domain(struct part *part, const char *host, const struct vg_view *v)
+static void write_domain(struct part *part, const char *host,
+                         const struct vg_domain_data *v)
 {
     char uuid[VIR_UUID_STRING_BUFLEN];
 
@@ -324,7 +325,7 @@ static void write_domain(struct part *part, const char *host, const struct vg_vi
 /* ---- a host ------------------------------------------------------------------------ */
 
 struct member {
-    struct vg_view view;
+    struct vg_domain_data view;
     const virDomainStatsRecord *record;
 };
 
@@ -343,7 +344,7 @@ static struct member *sort_members(const struct vg_stats_list *list)
     if (!members)
         return NULL;
     for (size_t i = 0; i < n; i++)
-        members[i] = (struct member){vg_view_of(list->v[i]->dom), list->v[i]};
+        members[i] = (struct member){vg_domain_data_of(list->v[i]->dom), list->v[i]};
     qsort(members, n, sizeof(*members), compare_members);
     return members;
 }
@@ -374,7 +375,7 @@ static void write_domains(struct part *part, const struct vg_stats_list *list,
         part->record = m->record;
         write_domain(part, host, &m->view);
         n++;
-        active += vg_view_is_active(&m->view);
+        active += vg_domain_data_is_active(&m->view);
     }
     write_host_number(part, DOMAINS, host, n);
     write_host_number(part, DOMAINS_NUMBER, host, active);

@@ -2,7 +2,7 @@
  *
  * The JSON form of a domain. What lists are made of is in libvirt/domain/list.c.
  */
-#include "server/libvirt/domain/view.h"
+#include "server/libvirt/domain/data.h"
 
 #include "server/base/digits.h"
 #include "server/core/request.h"
@@ -62,25 +62,25 @@ void vg_domain_write_state(struct vg_json *w, const char *state_key,
     vg_json_enum(w, reason_key, reasons_of(state), reason);
 }
 
-struct vg_view vg_view_of(virDomainPtr dom)
+struct vg_domain_data vg_domain_data_of(virDomainPtr dom)
 {
-    struct vg_view v = {
+    struct vg_domain_data v = {
         .dom = dom, .name = virDomainGetName(dom), .id = virDomainGetID(dom)};
     virDomainGetUUID(dom, v.uuid);
     return v;
 }
 
-bool vg_view_is_active(const struct vg_view *view)
+bool vg_domain_data_is_active(const struct vg_domain_data *view)
 {
     return view->id != (unsigned int)-1;
 }
 
-static void write_identity(struct vg_json *w, const struct vg_view *v,
+static void write_identity(struct vg_json *w, const struct vg_domain_data *v,
                            unsigned int fields)
 {
     char uuid[VIR_UUID_STRING_BUFLEN];
 
-    if (fields & VG_DOMAIN_ID && !vg_view_is_active(v))
+    if (fields & VG_DOMAIN_ID && !vg_domain_data_is_active(v))
         vg_json_null(w, "id");
     else if (fields & VG_DOMAIN_ID)
         vg_json_int(w, "id", v->id);
@@ -94,12 +94,12 @@ static void write_identity(struct vg_json *w, const struct vg_view *v,
 
 void vg_domain_write_identity(struct vg_json *w, virDomainPtr dom)
 {
-    struct vg_view v = vg_view_of(dom);
+    struct vg_domain_data v = vg_domain_data_of(dom);
     write_identity(w, &v, VG_DOMAIN_ID | VG_DOMAIN_NAME | VG_DOMAIN_UUID);
 }
 
-void vg_view_write(struct vg_json *w, const char *key, const struct vg_view *v,
-                   unsigned int wanted)
+void vg_domain_data_write(struct vg_json *w, const char *key,
+                          const struct vg_domain_data *v, unsigned int wanted)
 {
     unsigned int f = wanted & v->have;
 
@@ -110,7 +110,7 @@ void vg_view_write(struct vg_json *w, const char *key, const struct vg_view *v,
     if (f & VG_DOMAIN_STATE_REASON)
         vg_json_enum(w, "stateReason", reasons_of(v->state), v->reason);
     if (wanted & VG_DOMAIN_ACTIVE)
-        vg_json_bool(w, "active", vg_view_is_active(v));
+        vg_json_bool(w, "active", vg_domain_data_is_active(v));
     if (f & VG_DOMAIN_PERSISTENT)
         vg_json_bool(w, "persistent", v->persistent);
     if (f & VG_DOMAIN_AUTOSTART)
@@ -128,7 +128,7 @@ void vg_view_write(struct vg_json *w, const char *key, const struct vg_view *v,
     if (f & VG_DOMAIN_MAX_VCPUS)
         vg_json_int(w, "maxVcpus", v->xml.max_vcpus);
     if (f & VG_DOMAIN_CPU_TIME)
-        vg_json_passing(w, "cpuTimeNs", v->cpu_time);
+        vg_json_volatile(w, "cpuTimeNs", v->cpu_time);
     if (f & VG_DOMAIN_TITLE)
         vg_json_string(w, "title", v->xml.title);
     if (f & VG_DOMAIN_UPDATED)
@@ -139,7 +139,7 @@ void vg_view_write(struct vg_json *w, const char *key, const struct vg_view *v,
 /* ---- by statistics ----------------------------------------------------------------- */
 
 /* Whether the parameter is the one of that name, which then tells the field. */
-static bool tells(struct vg_view *v, const virTypedParameter *p, const char *name,
+static bool tells(struct vg_domain_data *v, const virTypedParameter *p, const char *name,
                   enum vg_domain_field field)
 {
     if (strcmp(p->field, name) != 0)
@@ -148,7 +148,7 @@ static bool tells(struct vg_view *v, const virTypedParameter *p, const char *nam
     return true;
 }
 
-static void take_parameter(struct vg_view *v, const virTypedParameter *p)
+static void take_parameter(struct vg_domain_data *v, const virTypedParameter *p)
 {
     unsigned long long n = p->type == VIR_TYPED_PARAM_ULLONG ? p->value.ul
                            : p->type == VIR_TYPED_PARAM_UINT
@@ -171,7 +171,8 @@ static void take_parameter(struct vg_view *v, const virTypedParameter *p)
         v->cpu_time = n;
 }
 
-void vg_view_take_stats(struct vg_view *v, const virDomainStatsRecord *record)
+void vg_domain_data_take_stats(struct vg_domain_data *v,
+                               const virDomainStatsRecord *record)
 {
     for (int i = 0; i < record->nparams; i++)
         take_parameter(v, &record->params[i]);
@@ -181,7 +182,7 @@ void vg_view_take_stats(struct vg_view *v, const virDomainStatsRecord *record)
 
 /* A field that the driver does not have is left out; any other failure is the request's.
  */
-int vg_view_may_lack(void)
+int vg_domain_data_may_lack(void)
 {
     return virGetLastErrorCode() == VIR_ERR_NO_SUPPORT ? 0 : -1;
 }
@@ -192,17 +193,17 @@ static bool is_unsendable(void)
     return virGetLastErrorCode() == VIR_ERR_RPC;
 }
 
-static int read_updated(struct vg_view *v)
+static int read_updated(struct vg_domain_data *v)
 {
     int value = virDomainIsUpdated(v->dom);
     if (value < 0)
-        return vg_view_may_lack();
+        return vg_domain_data_may_lack();
     v->updated = value;
     v->have |= VG_DOMAIN_UPDATED;
     return 0;
 }
 
-static int read_flags(struct vg_view *v, unsigned int fields)
+static int read_flags(struct vg_domain_data *v, unsigned int fields)
 {
     int value;
 
@@ -216,7 +217,7 @@ static int read_flags(struct vg_view *v, unsigned int fields)
         if (virDomainGetAutostart(v->dom, &value) == 0) {
             v->autostart = value;
             v->have |= VG_DOMAIN_AUTOSTART;
-        } else if (vg_view_may_lack() < 0) {
+        } else if (vg_domain_data_may_lack() < 0) {
             return -1;
         }
     }
@@ -224,14 +225,14 @@ static int read_flags(struct vg_view *v, unsigned int fields)
         if ((value = virDomainHasManagedSaveImage(v->dom, 0)) >= 0) {
             v->managed_save = value;
             v->have |= VG_DOMAIN_MANAGED_SAVE;
-        } else if (vg_view_may_lack() < 0) {
+        } else if (vg_domain_data_may_lack() < 0) {
             return -1;
         }
     }
     return 0;
 }
 
-static int read_info(struct vg_view *v)
+static int read_info(struct vg_domain_data *v)
 {
     virDomainInfo info;
 
@@ -249,7 +250,7 @@ static int read_info(struct vg_view *v)
 }
 
 /* The test driver's document and its virDomainGetOSType differ; the function counts. */
-static void correct_os_type(struct vg_view *v)
+static void correct_os_type(struct vg_domain_data *v)
 {
     char *os_type = virDomainGetOSType(v->dom);
     if (!os_type)
@@ -258,39 +259,39 @@ static void correct_os_type(struct vg_view *v)
     v->xml.os_type = os_type;
 }
 
-static int read_max_vcpus(struct vg_view *v)
+static int read_max_vcpus(struct vg_domain_data *v)
 {
     int n = virDomainGetVcpusFlags(v->dom, VIR_DOMAIN_VCPU_MAXIMUM);
     if (n < 0)
-        return vg_view_may_lack();
+        return vg_domain_data_may_lack();
     v->xml.max_vcpus = n;
     v->have |= VG_DOMAIN_MAX_VCPUS;
     return 0;
 }
 
-static void take_definition(struct vg_view *v, const char *xml)
+static void take_definition(struct vg_domain_data *v, const char *xml)
 {
     v->definition = XXH3_64bits(xml, strlen(xml));
     v->have |= VG_DOMAIN_DEFINITION;
 }
 
-static int read_definition(struct vg_view *v)
+static int read_definition(struct vg_domain_data *v)
 {
-    vg_autofree char *xml =
-        virDomainGetXMLDesc(v->dom, vg_view_is_active(v) ? VIR_DOMAIN_XML_INACTIVE : 0U);
+    vg_autofree char *xml = virDomainGetXMLDesc(
+        v->dom, vg_domain_data_is_active(v) ? VIR_DOMAIN_XML_INACTIVE : 0U);
 
     if (!xml) /* what is shown does not need it */
-        return is_unsendable() ? 0 : vg_view_may_lack();
+        return is_unsendable() ? 0 : vg_domain_data_may_lack();
     take_definition(v, xml);
     return 0;
 }
 
 /* What else tells of the document's fields, but for the title. */
-static int read_xml_fields(struct vg_view *v)
+static int read_xml_fields(struct vg_domain_data *v)
 {
     char *os_type = virDomainGetOSType(v->dom);
 
-    if (!os_type && vg_view_may_lack() < 0)
+    if (!os_type && vg_domain_data_may_lack() < 0)
         return -1;
     vg_xml_domain_clear(&v->xml);
     v->xml.os_type = os_type;
@@ -298,7 +299,7 @@ static int read_xml_fields(struct vg_view *v)
     return read_max_vcpus(v);
 }
 
-static int read_xml(struct vg_view *v, unsigned int fields)
+static int read_xml(struct vg_domain_data *v, unsigned int fields)
 {
     vg_autofree char *xml = virDomainGetXMLDesc(v->dom, 0);
 
@@ -306,8 +307,8 @@ static int read_xml(struct vg_view *v, unsigned int fields)
         (fields & VG_DOMAIN_SENDABLE || !(fields & VG_DOMAIN_TITLE)))
         return read_xml_fields(v);
     if (!xml)
-        return vg_view_may_lack();
-    if (!vg_view_is_active(v)) /* costs no call */
+        return vg_domain_data_may_lack();
+    if (!vg_domain_data_is_active(v)) /* costs no call */
         take_definition(v, xml);
     vg_xml_domain_clear(&v->xml);
     if (vg_xml_read_domain(xml, &v->xml) == 0)
@@ -315,7 +316,7 @@ static int read_xml(struct vg_view *v, unsigned int fields)
     return 0;
 }
 
-int vg_view_read(struct vg_view *v, unsigned int fields, bool in_process)
+int vg_domain_data_read(struct vg_domain_data *v, unsigned int fields, bool in_process)
 {
     unsigned int missing = fields & ~v->have;
 
@@ -343,10 +344,10 @@ int vg_view_read(struct vg_view *v, unsigned int fields, bool in_process)
 int vg_domain_write(struct vg_request *rq, struct vg_json *w, const char *key,
                     virDomainPtr dom, unsigned int fields)
 {
-    struct vg_view v = vg_view_of(dom);
-    bool recalled = !vg_view_is_brief(fields) && vg_recall_view(rq, &v);
+    struct vg_domain_data v = vg_domain_data_of(dom);
+    bool recalled = !vg_domain_data_is_brief(fields) && vg_domain_cache_data(rq, &v);
 
-    int rc = vg_view_read(&v, fields, vg_conn_in_process(rq));
+    int rc = vg_domain_data_read(&v, fields, vg_conn_in_process(rq));
     if (rc < 0) {
         vg_error_set_virt(vg_request_error(rq));
     } else if (recalled && v.contradicted) {
@@ -354,10 +355,10 @@ int vg_domain_write(struct vg_request *rq, struct vg_json *w, const char *key,
         rq->contradicted = true;
         rc = -1;
     } else {
-        vg_view_write(w, key, &v, fields);
+        vg_domain_data_write(w, key, &v, fields);
         if (fields & VG_DOMAIN_DEFINITION)
-            vg_json_depends(w, v.definition);
-        vg_recall_keep_view(rq, &v);
+            vg_json_etag_extra(w, v.definition);
+        vg_domain_cache_keep_data(rq, &v);
     }
     vg_xml_domain_clear(&v.xml);
     return rc;

@@ -122,8 +122,8 @@ static void *count_much(void *data)
     (void)data;
     for (int i = 0; i < ROUNDS; i++) {
         vg_count(VG_EVENTS_SENT);
-        vg_count(VG_INVENTORY_HITS);
-        vg_count(VG_INVENTORY_HITS);
+        vg_count(VG_ANSWER_CACHE_HITS);
+        vg_count(VG_ANSWER_CACHE_HITS);
         vg_count_stream(i % 2 ? -1 : 1);
         vg_count_event_delay(i % 2 ? 100000 : 40000000000);
         vg_count_request(NULL, VG_GET, i % 2 ? 404 : 299, 2000000);
@@ -155,7 +155,7 @@ static void test_counters(void **state)
     vg_autofree char *text = vg_exposition_finish(&x);
     assert_non_null(text);
     assert_line(text, "\nvirtgate_events_sent_total 80000\n");
-    assert_line(text, "\nvirtgate_inventory_hits_total 160000\n");
+    assert_line(text, "\nvirtgate_answer_cache_hits_total 160000\n");
     assert_line(text, "\nvirtgate_event_streams 1\n");
     assert_line(text, "\nvirtgate_event_delay_seconds_bucket{le=\"0.0001\"} 40000\n");
     assert_line(text, "\nvirtgate_event_delay_seconds_bucket{le=\"30.0\"} 40000\n");

@@ -36,7 +36,7 @@ static void publish_numbered(const struct vg_event_source *source, int64_t numbe
 }
 
 struct watcher {
-    struct vg_watch *watch;
+    struct vg_subscriber *subscriber;
     sem_t woken;
     atomic_int wakes;
 };
@@ -51,16 +51,16 @@ static void wake(void *data)
 static void open_watcher(struct watcher *w, const struct vg_event_filter *filter,
                          bool admin)
 {
-    w->watch = vg_watch_new(filter, vg_event_head(), admin);
-    assert_non_null(w->watch);
+    w->subscriber = vg_subscriber_new(filter, vg_event_head(), admin);
+    assert_non_null(w->subscriber);
     sem_init(&w->woken, 0, 0);
     atomic_init(&w->wakes, 0);
-    vg_watch_on_wake(w->watch, wake, w);
+    vg_subscriber_on_wake(w->subscriber, wake, w);
 }
 
 static void close_watcher(struct watcher *w)
 {
-    vg_watch_free(w->watch);
+    vg_subscriber_free(w->subscriber);
     sem_destroy(&w->woken);
 }
 
@@ -78,10 +78,10 @@ static bool wait_wake(struct watcher *w, double seconds)
 static uint64_t next(struct watcher *w)
 {
     struct vg_event *event = NULL;
-    enum vg_watch_state state = vg_watch_next(w->watch, &event);
+    enum vg_subscriber_state state = vg_subscriber_next(w->subscriber, &event);
     uint64_t number = event ? event->number : 0;
-    assert_int_equal(state, event ? VG_WATCH_EVENT : VG_WATCH_NONE);
-    assert_true(!event || vg_watch_seen(w->watch) == number);
+    assert_int_equal(state, event ? VG_SUBSCRIBER_EVENT : VG_SUBSCRIBER_NONE);
+    assert_true(!event || vg_subscriber_seen(w->subscriber) == number);
     vg_event_unref(event);
     return number;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What tests of lanes share: instead of a host, runs wait here for a permit.
+ * What tests of queues share: instead of a host, runs wait here for a permit.
  */
 #pragma once
 
@@ -32,7 +32,7 @@ struct asked {
 };
 
 struct bench {
-    struct vg_lane lane;
+    struct vg_queue queue;
     pthread_mutex_t lock;
     pthread_cond_t wake;
     unsigned int begun, ended; /* runs */
@@ -49,11 +49,11 @@ static const struct vg_route change_route = {VG_POST, "/domains/{domain}/start",
 static const struct vg_route list_route = {VG_GET, "/domains", "list",
                                            VG_READ | VG_SHARED, NULL};
 
-static inline struct vg_reply run(void *data, struct vg_lease *lease,
+static inline struct vg_reply run(void *data, struct vg_virt_conn *conn,
                                   struct vg_request *rq)
 {
     struct bench *b = data;
-    assert_non_null(lease);
+    assert_non_null(conn);
     VG_LOCK(&b->lock);
     size_t n = strlen(b->order);
     snprintf(b->order + n, sizeof(b->order) - n, "%s ", rq->target);
@@ -91,10 +91,10 @@ static inline struct bench *open_bench(unsigned int threads, unsigned int max_wa
     assert_non_null(b);
     pthread_mutex_init(&b->lock, NULL);
     pthread_cond_init(&b->wake, NULL);
-    vg_lane_init(&b->lane, threads, max_waiting);
-    b->lane.leases = &vg_leases;
-    b->lane.run = run;
-    b->lane.data = b;
+    vg_queue_init(&b->queue, threads, max_waiting);
+    b->queue.conns = &vg_virt_conns;
+    b->queue.run = run;
+    b->queue.data = b;
     return b;
 }
 
@@ -109,7 +109,7 @@ static inline void permit(struct bench *b, unsigned int n)
 static inline void close_bench(struct bench *b)
 {
     permit(b, 1000);
-    vg_lane_stop(&b->lane);
+    vg_queue_stop(&b->queue);
     for (size_t i = 0; i < b->n_asked; i++) {
         assert_int_equal(b->asked[i].answers, 1);
         vg_request_unref(b->asked[i].rq);
@@ -136,7 +136,7 @@ static inline struct asked *prepare(struct bench *b, const struct vg_route *rout
 
 static inline struct asked *submit(struct asked *a)
 {
-    vg_lane_submit(&a->bench->lane, vg_request_ref(a->rq));
+    vg_queue_submit(&a->bench->queue, vg_request_ref(a->rq));
     return a;
 }
 
@@ -180,8 +180,8 @@ static inline void expect_count(struct bench *b, unsigned int in_flight,
                                 unsigned int waiting)
 {
     unsigned int is_in_flight, is_waiting, threads;
-    vg_lane_count(&b->lane, &is_in_flight, &is_waiting, &threads);
+    vg_queue_count(&b->queue, &is_in_flight, &is_waiting, &threads);
     assert_int_equal(is_in_flight, in_flight);
     assert_int_equal(is_waiting, waiting);
-    assert_true(threads <= b->lane.max_threads);
+    assert_true(threads <= b->queue.max_threads);
 }

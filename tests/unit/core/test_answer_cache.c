@@ -35,30 +35,30 @@ static struct vg_request *ask(const char *target)
 /* An answer as a handler would give it, that events cover. */
 static struct vg_reply answer(struct vg_request *rq, const char *text)
 {
-    return vg_covered(vg_ok(rq, json_pack("{s:s}", "text", text)));
+    return vg_cacheable(vg_ok(rq, json_pack("{s:s}", "text", text)));
 }
 
 /* Keeps an answer whose reading began with `reading`. */
-static void keep_from(struct vg_inventory *inv, struct vg_request *rq,
+static void keep_from(struct vg_answer_cache *inv, struct vg_request *rq,
                       const struct vg_reading *reading, const char *text)
 {
     struct vg_reply reply = answer(rq, text);
-    vg_inventory_keep(inv, rq, reading, &reply);
+    vg_answer_cache_keep(inv, rq, reading, &reply);
     vg_reply_clear(&reply);
 }
 
-static void keep(struct vg_inventory *inv, struct vg_request *rq, const char *text)
+static void keep(struct vg_answer_cache *inv, struct vg_request *rq, const char *text)
 {
-    struct vg_reading reading = vg_inventory_begin(inv);
+    struct vg_reading reading = vg_answer_cache_begin(inv);
     keep_from(inv, rq, &reading, text);
 }
 
 /* What is in memory is `text`; NULL: nothing is. */
-static void expect(struct vg_inventory *inv, const struct vg_request *rq,
+static void expect(struct vg_answer_cache *inv, const struct vg_request *rq,
                    const char *text)
 {
     struct vg_reply reply = {0};
-    bool found = vg_inventory_find(inv, rq, &reply);
+    bool found = vg_answer_cache_find(inv, rq, &reply);
     assert_int_equal(found, text != NULL);
     if (!found)
         return;
@@ -78,21 +78,21 @@ static void settle(void)
     nanosleep(&t, NULL);
 }
 
-/* An inventory that has settled. */
-static struct vg_inventory *open_inventory(void)
+/* An cache that has settled. */
+static struct vg_answer_cache *open_cache(void)
 {
-    struct vg_inventory *inv = vg_inventory_new();
+    struct vg_answer_cache *inv = vg_answer_cache_new();
     assert_non_null(inv);
-    vg_inventory_enable(inv, true);
+    vg_answer_cache_enable(inv, true);
     settle();
     return inv;
 }
 
-static void expect_counts(struct vg_inventory *inv, uint64_t hits, uint64_t misses,
+static void expect_counts(struct vg_answer_cache *inv, uint64_t hits, uint64_t misses,
                           size_t answers)
 {
-    struct vg_inventory_counts counts;
-    vg_inventory_count(inv, &counts);
+    struct vg_answer_cache_counts counts;
+    vg_answer_cache_count(inv, &counts);
     assert_int_equal(counts.hits, hits);
     assert_int_equal(counts.misses, misses);
     assert_int_equal(counts.answers, answers);
@@ -104,7 +104,7 @@ static void expect_counts(struct vg_inventory *inv, uint64_t hits, uint64_t miss
 static void test_hit_and_miss(void **state)
 {
     (void)state;
-    struct vg_inventory *inv = open_inventory();
+    struct vg_answer_cache *inv = open_cache();
     struct vg_request *rq = ask("/domains"), *other = ask("/domains?limit=1");
     expect(inv, rq, NULL);
     keep(inv, rq, "a");
@@ -117,25 +117,25 @@ static void test_hit_and_miss(void **state)
     expect_counts(inv, 3, 2, 1);
     vg_request_unref(rq);
     vg_request_unref(other);
-    vg_inventory_free(inv);
-    vg_inventory_free(NULL);
+    vg_answer_cache_free(inv);
+    vg_answer_cache_free(NULL);
 }
 
 /* The link to the next page is part of the answer. */
 static void test_whole_answer(void **state)
 {
     (void)state;
-    struct vg_inventory *inv = open_inventory();
+    struct vg_answer_cache *inv = open_cache();
     struct vg_request *rq = ask("/domains?limit=1");
-    struct vg_reading reading = vg_inventory_begin(inv);
+    struct vg_reading reading = vg_answer_cache_begin(inv);
     struct vg_reply found, reply = vg_with_next(rq, answer(rq, "a"), "cursor");
-    vg_inventory_keep(inv, rq, &reading, &reply);
-    assert_true(vg_inventory_find(inv, rq, &found));
+    vg_answer_cache_keep(inv, rq, &reading, &reply);
+    assert_true(vg_answer_cache_find(inv, rq, &found));
     assert_ptr_equal(found.body, reply.body); /* shared, not copied */
     assert_string_equal(found.link, reply.link);
     assert_string_equal(found.type, reply.type);
     vg_reply_clear(&reply);
-    vg_inventory_free(inv);
+    vg_answer_cache_free(inv);
     assert_int_equal(found.body->length, strlen("{\"text\":\"a\"}")); /* outlives it */
     vg_reply_clear(&found);
     vg_request_unref(rq);
@@ -144,11 +144,11 @@ static void test_whole_answer(void **state)
 static void test_touch(void **state)
 {
     (void)state;
-    struct vg_inventory *inv = open_inventory();
+    struct vg_answer_cache *inv = open_cache();
     struct vg_request *rq = ask("/domains"), *other = ask("/domains/a");
     keep(inv, rq, "a");
     keep(inv, other, "b");
-    vg_inventory_touch(inv);
+    vg_answer_cache_invalidate(inv);
     expect(inv, rq, NULL);
     expect(inv, other, NULL);
     keep(inv, rq, "c");
@@ -156,52 +156,52 @@ static void test_touch(void **state)
     expect(inv, other, NULL);
     vg_request_unref(rq);
     vg_request_unref(other);
-    vg_inventory_free(inv);
+    vg_answer_cache_free(inv);
 }
 
 /* What was asked before a change may show what was before it. */
 static void test_reading_across_a_touch(void **state)
 {
     (void)state;
-    struct vg_inventory *inv = open_inventory();
+    struct vg_answer_cache *inv = open_cache();
     struct vg_request *rq = ask("/domains");
-    struct vg_reading before = vg_inventory_begin(inv);
-    assert_true(vg_inventory_unchanged(inv, &before));
-    vg_inventory_touch(inv);
-    assert_false(vg_inventory_unchanged(inv, &before));
+    struct vg_reading before = vg_answer_cache_begin(inv);
+    assert_true(vg_answer_cache_unchanged(inv, &before));
+    vg_answer_cache_invalidate(inv);
+    assert_false(vg_answer_cache_unchanged(inv, &before));
     keep_from(inv, rq, &before, "old");
     expect(inv, rq, NULL);
     keep(inv, rq, "new");
     keep_from(inv, rq, &before, "old"); /* does not displace it, either */
     expect(inv, rq, "new");
     vg_request_unref(rq);
-    vg_inventory_free(inv);
+    vg_answer_cache_free(inv);
 }
 
 /* Of two readings that nothing came between the one that began later stays. */
 static void test_later_reading_wins(void **state)
 {
     (void)state;
-    struct vg_inventory *inv = open_inventory();
+    struct vg_answer_cache *inv = open_cache();
     struct vg_request *rq = ask("/domains");
-    struct vg_reading first = vg_inventory_begin(inv);
-    struct vg_reading second = vg_inventory_begin(inv);
+    struct vg_reading first = vg_answer_cache_begin(inv);
+    struct vg_reading second = vg_answer_cache_begin(inv);
     second.at_ns = first.at_ns + 1;
     keep_from(inv, rq, &second, "second");
     keep_from(inv, rq, &first, "first");
     expect(inv, rq, "second");
     vg_request_unref(rq);
-    vg_inventory_free(inv);
+    vg_answer_cache_free(inv);
 }
 
 /* What was read right after an event is given for a moment only. */
 static void test_settling(void **state)
 {
     (void)state;
-    struct vg_inventory *inv = open_inventory();
+    struct vg_answer_cache *inv = open_cache();
     struct vg_request *rq = ask("/domains");
     int64_t touched = vg_now_ns();
-    vg_inventory_touch(inv);
+    vg_answer_cache_invalidate(inv);
     keep(inv, rq, "unsettled");
     expect(inv, rq, "unsettled");
     settle();
@@ -211,40 +211,40 @@ static void test_settling(void **state)
     settle();
     expect(inv, rq, "settled"); /* for good */
     vg_request_unref(rq);
-    vg_inventory_free(inv);
+    vg_answer_cache_free(inv);
 }
 
 static void test_enable(void **state)
 {
     (void)state;
-    struct vg_inventory *inv = vg_inventory_new();
+    struct vg_answer_cache *inv = vg_answer_cache_new();
     struct vg_request *rq = ask("/domains");
     keep(inv, rq, "a"); /* before events arrive */
     expect(inv, rq, NULL);
-    vg_inventory_enable(inv, true);
+    vg_answer_cache_enable(inv, true);
     expect(inv, rq, NULL);
     keep(inv, rq, "b");
     expect(inv, rq, "b");
-    struct vg_reading before = vg_inventory_begin(inv);
-    vg_inventory_enable(inv, false);
+    struct vg_reading before = vg_answer_cache_begin(inv);
+    vg_answer_cache_enable(inv, false);
     expect(inv, rq, NULL);
-    assert_false(vg_inventory_unchanged(inv, &before));
+    assert_false(vg_answer_cache_unchanged(inv, &before));
     keep(inv, rq, "c");
-    vg_inventory_enable(inv, true);
+    vg_answer_cache_enable(inv, true);
     expect(inv, rq, NULL); /* nothing from before the interruption */
     keep_from(inv, rq, &before, "d");
     expect(inv, rq, NULL);
     keep(inv, rq, "e");
     expect(inv, rq, "e");
     vg_request_unref(rq);
-    vg_inventory_free(inv);
+    vg_answer_cache_free(inv);
 }
 
 /* Another role, another form, another spelling of the target is another answer. */
 static void test_key(void **state)
 {
     (void)state;
-    struct vg_inventory *inv = open_inventory();
+    struct vg_answer_cache *inv = open_cache();
     struct vg_request *rq = ask("/domains/a"), *other = ask("/domains/a");
     keep(inv, rq, "a");
     expect(inv, other, "a");
@@ -261,51 +261,51 @@ static void test_key(void **state)
     expect(inv, other, NULL);
     vg_request_unref(rq);
     vg_request_unref(other);
-    vg_inventory_free(inv);
+    vg_answer_cache_free(inv);
 }
 
 static void test_what_is_not_kept(void **state)
 {
     (void)state;
-    struct vg_inventory *inv = open_inventory();
+    struct vg_answer_cache *inv = open_cache();
     struct vg_request *rq = ask("/domains");
-    struct vg_reading reading = vg_inventory_begin(inv);
+    struct vg_reading reading = vg_answer_cache_begin(inv);
     struct vg_reply reply = answer(rq, "a");
 
     reply.covered = false; /* events do not cover it */
-    vg_inventory_keep(inv, rq, &reading, &reply);
+    vg_answer_cache_keep(inv, rq, &reading, &reply);
     expect(inv, rq, NULL);
     reply.covered = true;
     reply.status = 404;
-    vg_inventory_keep(inv, rq, &reading, &reply);
+    vg_answer_cache_keep(inv, rq, &reading, &reply);
     expect(inv, rq, NULL);
     reply.status = 200;
     rq->body_kind = VG_BODY_JSON; /* arguments that the target does not show */
-    vg_inventory_keep(inv, rq, &reading, &reply);
+    vg_answer_cache_keep(inv, rq, &reading, &reply);
     rq->body_kind = VG_BODY_NONE;
     expect(inv, rq, NULL);
     rq->if_match = strdup("*");
-    vg_inventory_keep(inv, rq, &reading, &reply);
+    vg_answer_cache_keep(inv, rq, &reading, &reply);
     free(vg_take(&rq->if_match));
     expect(inv, rq, NULL);
     rq->route = &stats_route; /* not to be shared */
-    vg_inventory_keep(inv, rq, &reading, &reply);
+    vg_answer_cache_keep(inv, rq, &reading, &reply);
     rq->route = &list_route;
     expect(inv, rq, NULL);
-    struct vg_reply empty = vg_covered(vg_no_content(rq));
-    vg_inventory_keep(inv, rq, &reading, &empty);
+    struct vg_reply empty = vg_cacheable(vg_no_content(rq));
+    vg_answer_cache_keep(inv, rq, &reading, &empty);
     expect(inv, rq, NULL);
-    vg_inventory_keep(inv, rq, &reading, &reply); /* now nothing is in the way */
+    vg_answer_cache_keep(inv, rq, &reading, &reply); /* now nothing is in the way */
     expect(inv, rq, "a");
     vg_reply_clear(&empty);
     vg_reply_clear(&reply);
     vg_request_unref(rq);
-    vg_inventory_free(inv);
+    vg_answer_cache_free(inv);
 }
 
 /* ---- bounds ------------------------------------------------------------------------ */
 
-static void keep_big(struct vg_inventory *inv, const char *target, size_t size)
+static void keep_big(struct vg_answer_cache *inv, const char *target, size_t size)
 {
     struct vg_request *rq = ask(target);
     vg_autofree char *text = malloc(size + 1);
@@ -318,8 +318,8 @@ static void keep_big(struct vg_inventory *inv, const char *target, size_t size)
 static void test_bytes(void **state)
 {
     (void)state;
-    struct vg_inventory *inv = open_inventory();
-    struct vg_inventory_counts counts;
+    struct vg_answer_cache *inv = open_cache();
+    struct vg_answer_cache_counts counts;
     char target[32];
 
     keep_big(inv, "/huge", 16 * MIB + 1); /* one is not to displace all others */
@@ -328,20 +328,20 @@ static void test_bytes(void **state)
     for (int i = 0; i < 40; i++) {
         snprintf(target, sizeof(target), "/big/%d", i);
         keep_big(inv, target, 8 * MIB);
-        vg_inventory_count(inv, &counts);
+        vg_answer_cache_count(inv, &counts);
         assert_in_range(counts.bytes, 8 * MIB, 64 * MIB);
         most = counts.bytes > most ? counts.bytes : most;
     }
     assert_true(most > 48 * MIB); /* and the room is used */
-    vg_inventory_free(inv);
+    vg_answer_cache_free(inv);
 }
 
 /* Half as many questions as there is room for: hardly one displaces another. */
 static void test_room(void **state)
 {
     (void)state;
-    struct vg_inventory *inv = open_inventory();
-    struct vg_inventory_counts counts;
+    struct vg_answer_cache *inv = open_cache();
+    struct vg_answer_cache_counts counts;
     char target[32];
 
     for (size_t i = 0; i < VG_SLOTS / 2; i++) {
@@ -350,16 +350,16 @@ static void test_room(void **state)
         keep(inv, rq, "a");
         vg_request_unref(rq);
     }
-    vg_inventory_count(inv, &counts);
+    vg_answer_cache_count(inv, &counts);
     assert_in_range(counts.answers, VG_SLOTS / 2 * 95 / 100, VG_SLOTS / 2);
-    vg_inventory_free(inv);
+    vg_answer_cache_free(inv);
 }
 
 static void test_slots(void **state)
 {
     (void)state;
-    struct vg_inventory *inv = open_inventory();
-    struct vg_inventory_counts counts;
+    struct vg_answer_cache *inv = open_cache();
+    struct vg_answer_cache_counts counts;
     char target[32];
 
     for (int i = 0; i < 5000; i++) {
@@ -369,24 +369,24 @@ static void test_slots(void **state)
         expect(inv, rq, "a"); /* the newest is always there */
         vg_request_unref(rq);
     }
-    vg_inventory_count(inv, &counts);
+    vg_answer_cache_count(inv, &counts);
     assert_in_range(counts.answers, VG_SLOTS * 3 / 4, VG_SLOTS);
     assert_int_equal(counts.bytes, counts.answers * strlen("{\"text\":\"a\"}"));
-    vg_inventory_free(inv);
+    vg_answer_cache_free(inv);
 }
 
 /* ---- comparing --------------------------------------------------------------------- */
 
 /* Which of "/domains/0".."/domains/9" is next; -1: none. */
-static int pick(struct vg_inventory *inv)
+static int pick(struct vg_answer_cache *inv)
 {
     struct vg_reply reply = {0};
     struct vg_reading reading;
-    struct vg_request *rq = vg_inventory_pick(inv, &reply, &reading);
+    struct vg_request *rq = vg_answer_cache_pick(inv, &reply, &reading);
     if (!rq)
         return -1;
     int which = rq->target[9] - '0';
-    assert_true(vg_inventory_unchanged(inv, &reading));
+    assert_true(vg_answer_cache_unchanged(inv, &reading));
     assert_int_equal(reply.body->length, strlen("{\"text\":\"0\"}"));
     assert_int_equal(reply.body->data[9], rq->target[9]);
     assert_ptr_equal(rq->route, &list_route);
@@ -398,7 +398,7 @@ static int pick(struct vg_inventory *inv)
 static void test_pick(void **state)
 {
     (void)state;
-    struct vg_inventory *inv = open_inventory();
+    struct vg_answer_cache *inv = open_cache();
     unsigned int seen = 0, n = 0;
     assert_int_equal(pick(inv), -1);
     for (int i = 0; i < 10; i++) {
@@ -408,8 +408,8 @@ static void test_pick(void **state)
         keep(inv, rq, text);
         vg_request_unref(rq);
     }
-    struct vg_inventory_counts counts;
-    vg_inventory_count(inv, &counts);
+    struct vg_answer_cache_counts counts;
+    vg_answer_cache_count(inv, &counts);
     for (; n < counts.answers; n++) {
         int which = pick(inv);
         assert_in_range(which, 0, 9);
@@ -417,24 +417,24 @@ static void test_pick(void **state)
         seen |= 1u << which;
     }
     assert_true(seen & 1u << pick(inv));
-    vg_inventory_touch(inv);
+    vg_answer_cache_invalidate(inv);
     assert_int_equal(pick(inv), -1);
-    vg_inventory_free(inv);
+    vg_answer_cache_free(inv);
 }
 
 static void test_difference(void **state)
 {
     (void)state;
-    struct vg_inventory *inv = open_inventory();
-    struct vg_inventory_counts counts;
+    struct vg_answer_cache *inv = open_cache();
+    struct vg_answer_cache_counts counts;
     struct vg_request *rq = ask("/domains");
     keep(inv, rq, "a");
-    vg_inventory_note_difference(inv);
+    vg_answer_cache_note_difference(inv);
     expect(inv, rq, NULL);
-    vg_inventory_count(inv, &counts);
+    vg_answer_cache_count(inv, &counts);
     assert_int_equal(counts.differences, 1);
     vg_request_unref(rq);
-    vg_inventory_free(inv);
+    vg_answer_cache_free(inv);
 }
 
 /* ---- threads ----------------------------------------------------------------------- */
@@ -442,7 +442,7 @@ static void test_difference(void **state)
 enum { READERS = 4, WRITES = 4000, MORE_WRITES = 10000 };
 
 struct stress {
-    struct vg_inventory *inv;
+    struct vg_answer_cache *inv;
     atomic_int value; /* what the host would tell */
     atomic_bool stop;
     atomic_int hits, stale;
@@ -451,7 +451,7 @@ struct stress {
 static void write_value(struct stress *s, int value)
 {
     atomic_store(&s->value, value);
-    vg_inventory_touch(s->inv);
+    vg_answer_cache_invalidate(s->inv);
 }
 
 /* Changes, then touches, then answers: from then on nobody is to see what was before.
@@ -487,14 +487,14 @@ static void read_once(struct stress *s, struct vg_request *rq)
     char text[16];
     int least = atomic_load(&s->value) - 1;
 
-    if (vg_inventory_find(s->inv, rq, &found)) {
+    if (vg_answer_cache_find(s->inv, rq, &found)) {
         if (value_of(&found) < least)
             atomic_fetch_add(&s->stale, 1);
         atomic_fetch_add(&s->hits, 1);
         vg_reply_clear(&found);
         return;
     }
-    struct vg_reading reading = vg_inventory_begin(s->inv);
+    struct vg_reading reading = vg_answer_cache_begin(s->inv);
     snprintf(text, sizeof(text), "%d", atomic_load(&s->value));
     sched_yield();
     keep_from(s->inv, rq, &reading, text);
@@ -516,12 +516,12 @@ static void *compare_values(void *data)
     while (!atomic_load(&s->stop)) {
         struct vg_reply reply = {0};
         struct vg_reading reading;
-        struct vg_inventory_counts counts;
-        struct vg_request *rq = vg_inventory_pick(s->inv, &reply, &reading);
+        struct vg_answer_cache_counts counts;
+        struct vg_request *rq = vg_answer_cache_pick(s->inv, &reply, &reading);
         if (rq)
             vg_reply_clear(&reply);
         vg_request_unref(rq);
-        vg_inventory_count(s->inv, &counts);
+        vg_answer_cache_count(s->inv, &counts);
         sched_yield();
     }
     return NULL;
@@ -530,7 +530,7 @@ static void *compare_values(void *data)
 static void test_threads(void **state)
 {
     (void)state;
-    struct stress s = {.inv = open_inventory()};
+    struct stress s = {.inv = open_cache()};
     pthread_t threads[READERS + 2];
     for (int i = 0; i < READERS; i++)
         pthread_create(&threads[i], NULL, read_values, &s);
@@ -544,7 +544,7 @@ static void test_threads(void **state)
     keep(s.inv, rq, "last");
     expect(s.inv, rq, "last");
     vg_request_unref(rq);
-    vg_inventory_free(s.inv);
+    vg_answer_cache_free(s.inv);
 }
 
 int main(void)

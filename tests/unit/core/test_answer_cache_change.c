@@ -18,15 +18,15 @@ static const struct vg_route list_route = {VG_GET, "/domains", "list",
                                            VG_READ | VG_SHARED, NULL};
 
 struct bench {
-    struct vg_inventory *inv;
+    struct vg_answer_cache *inv;
     struct vg_request *rq;
 };
 
 static struct bench open_bench(void)
 {
-    struct bench b = {.inv = vg_inventory_new(), .rq = vg_request_new()};
+    struct bench b = {.inv = vg_answer_cache_new(), .rq = vg_request_new()};
     assert_non_null(b.inv);
-    vg_inventory_enable(b.inv, true);
+    vg_answer_cache_enable(b.inv, true);
     assert_int_equal(vg_request_parse_target(b.rq, "/domains"), 0);
     b.rq->route = &list_route;
     return b;
@@ -35,20 +35,20 @@ static struct bench open_bench(void)
 static void close_bench(struct bench *b)
 {
     vg_request_unref(b->rq);
-    vg_inventory_free(b->inv);
+    vg_answer_cache_free(b->inv);
 }
 
 static void keep(struct bench *b, const struct vg_reading *reading)
 {
-    struct vg_reply reply = vg_covered(vg_ok(b->rq, json_object()));
-    vg_inventory_keep(b->inv, b->rq, reading, &reply);
+    struct vg_reply reply = vg_cacheable(vg_ok(b->rq, json_object()));
+    vg_answer_cache_keep(b->inv, b->rq, reading, &reply);
     vg_reply_clear(&reply);
 }
 
 static bool finds(struct bench *b)
 {
     struct vg_reply reply = {0};
-    bool found = vg_inventory_find(b->inv, b->rq, &reply);
+    bool found = vg_answer_cache_find(b->inv, b->rq, &reply);
     vg_reply_clear(&reply);
     return found;
 }
@@ -59,15 +59,15 @@ static void test_read_before(void **state)
     (void)state;
     for (int slow = 0; slow < 2; slow++) {
         struct bench b = open_bench();
-        struct vg_reading reading = vg_inventory_begin(b.inv);
+        struct vg_reading reading = vg_answer_cache_begin(b.inv);
         keep(&b, &reading);
         assert_true(finds(&b));
-        vg_inventory_begin_change(b.inv, slow);
+        vg_answer_cache_begin_change(b.inv, slow);
         assert_false(finds(&b));
-        assert_false(vg_inventory_holds(b.inv, &reading));
-        vg_inventory_end_change(b.inv, slow);
+        assert_false(vg_answer_cache_is_fresh(b.inv, &reading));
+        vg_answer_cache_end_change(b.inv, slow);
         assert_false(finds(&b));
-        assert_false(vg_inventory_holds(b.inv, &reading));
+        assert_false(vg_answer_cache_is_fresh(b.inv, &reading));
         close_bench(&b);
     }
 }
@@ -78,14 +78,14 @@ static void test_read_during(void **state)
     (void)state;
     for (int slow = 0; slow < 2; slow++) {
         struct bench b = open_bench();
-        vg_inventory_begin_change(b.inv, slow);
-        struct vg_reading reading = vg_inventory_begin(b.inv);
+        vg_answer_cache_begin_change(b.inv, slow);
+        struct vg_reading reading = vg_answer_cache_begin(b.inv);
         keep(&b, &reading);
         assert_int_equal(finds(&b), slow); /* hours of a migration: events tell */
-        assert_int_equal(vg_inventory_holds(b.inv, &reading), slow);
-        vg_inventory_end_change(b.inv, slow);
+        assert_int_equal(vg_answer_cache_is_fresh(b.inv, &reading), slow);
+        vg_answer_cache_end_change(b.inv, slow);
         assert_false(finds(&b));
-        assert_false(vg_inventory_holds(b.inv, &reading));
+        assert_false(vg_answer_cache_is_fresh(b.inv, &reading));
         close_bench(&b);
     }
 }
@@ -95,11 +95,11 @@ static void test_read_across(void **state)
 {
     (void)state;
     struct bench b = open_bench();
-    struct vg_reading reading = vg_inventory_begin(b.inv);
-    vg_inventory_begin_change(b.inv, false);
+    struct vg_reading reading = vg_answer_cache_begin(b.inv);
+    vg_answer_cache_begin_change(b.inv, false);
     keep(&b, &reading);
     assert_false(finds(&b));
-    vg_inventory_end_change(b.inv, false);
+    vg_answer_cache_end_change(b.inv, false);
     keep(&b, &reading);
     assert_false(finds(&b));
     close_bench(&b);
@@ -110,18 +110,18 @@ static void test_several(void **state)
 {
     (void)state;
     struct bench b = open_bench();
-    vg_inventory_begin_change(b.inv, false);
-    vg_inventory_begin_change(b.inv, false);
-    vg_inventory_end_change(b.inv, false);
-    struct vg_reading reading = vg_inventory_begin(b.inv);
+    vg_answer_cache_begin_change(b.inv, false);
+    vg_answer_cache_begin_change(b.inv, false);
+    vg_answer_cache_end_change(b.inv, false);
+    struct vg_reading reading = vg_answer_cache_begin(b.inv);
     keep(&b, &reading);
     assert_false(finds(&b));
-    vg_inventory_end_change(b.inv, false);
+    vg_answer_cache_end_change(b.inv, false);
     assert_false(finds(&b));
-    reading = vg_inventory_begin(b.inv);
+    reading = vg_answer_cache_begin(b.inv);
     keep(&b, &reading);
     assert_true(finds(&b));
-    assert_true(vg_inventory_holds(b.inv, &reading));
+    assert_true(vg_answer_cache_is_fresh(b.inv, &reading));
     close_bench(&b);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Lanes: which reads share a call, and which wait to.
+ * Queues: which reads share a call, and which wait to.
  */
 #include "server/libvirt/conn.h"
 #include "tests/unit/core/queue_fixture.h"
@@ -72,7 +72,7 @@ static void test_unequal_reads_do_not_join(void **state)
     a->rq->if_match = strdup("*");
     submit(a);
     expect_count(b, 1, 8);
-    /* changes are never joined */
+    /* changes are never coalesced */
     ask(b, &change_route, "/domains/vm/start");
     ask(b, &change_route, "/domains/vm/start");
     expect_count(b, 1, 10);
@@ -119,16 +119,16 @@ static void test_joined_failure(void **state)
     close_bench(b);
 }
 
-/* ---- of the latest ---- */
+/* ---- of the latest ----------------------------------------------------------------- */
 
 static int64_t cut_at_ns, call_until_ns;
 
-static struct vg_reply run_looking(void *data, struct vg_lease *lease,
+static struct vg_reply run_looking(void *data, struct vg_virt_conn *conn,
                                    struct vg_request *rq)
 {
-    cut_at_ns = atomic_load(&lease->cut_at_ns);
+    cut_at_ns = atomic_load(&conn->cut_at_ns);
     call_until_ns = rq->call_until_ns;
-    return run(data, lease, rq);
+    return run(data, conn, rq);
 }
 
 /* A call has as long as the most patient of those who share it. */
@@ -139,7 +139,7 @@ static void test_latest(void **state)
         struct bench *b = open_bench(1, 10);
         ask(b, &list_route, "/domains");
         wait_for(b, &b->begun, 1);
-        b->lane.run = run_looking;
+        b->queue.run = run_looking;
         struct asked *a[] = {
             prepare(b, &shared_route, "/domains/a", last_is_longest ? 5 : 1000),
             prepare(b, &shared_route, "/domains/a", last_is_longest ? 1000 : 5)};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * The ring of events: revisions, filters, waking, loss, the end. The ring is one for the
- * program, so each test watches from where it begins.
+ * program, so each test subscribes from where it begins.
  */
 #include "tests/unit/core/event_fixture.h"
 
@@ -35,10 +35,10 @@ static const struct vg_event_source closed = {
 
 /* ---- watching ---------------------------------------------------------------------- */
 
-static enum vg_watch_state next_state(struct watcher *w)
+static enum vg_subscriber_state next_state(struct watcher *w)
 {
     struct vg_event *event = NULL;
-    enum vg_watch_state state = vg_watch_next(w->watch, &event);
+    enum vg_subscriber_state state = vg_subscriber_next(w->subscriber, &event);
     vg_event_unref(event);
     return state;
 }
@@ -74,7 +74,7 @@ static void expect_frame(const struct vg_event_source *source, const char *first
 
     open_watcher(&w, &all, true);
     publish(source);
-    assert_int_equal(vg_watch_next(w.watch, &e), VG_WATCH_EVENT);
+    assert_int_equal(vg_subscriber_next(w.subscriber, &e), VG_SUBSCRIBER_EVENT);
     vg_event_write_revision(revision, e->number);
     int n = snprintf(head, sizeof(head),
                      "%sid: %s\ndata: {\"id\":\"%s\",\"revision\":\"%s\","
@@ -163,8 +163,8 @@ static void test_kept(void **state)
     assert_int_equal(vg_event_read_revision(text, &number), VG_REVISION_GOOD);
     struct watcher w;
     open_watcher(&w, &all, false);
-    vg_watch_free(w.watch);
-    w.watch = vg_watch_new(&all, number, false);
+    vg_subscriber_free(w.subscriber);
+    w.subscriber = vg_subscriber_new(&all, number, false);
     for (unsigned int i = 1; i <= CAPACITY; i++)
         assert_int_equal(next(&w), number + i);
     assert_int_equal(next(&w), 0);
@@ -232,7 +232,7 @@ static void test_filters(void **state)
             seen[n - before - 1] = filters[i].wants[n - before - 1];
         if (strcmp(seen, filters[i].wants) != 0 || strlen(filters[i].wants) != N)
             fail_msg("filter %zu sees %s, should see %s", i, seen, filters[i].wants);
-        assert_int_equal(vg_watch_seen(w.watch), vg_event_head());
+        assert_int_equal(vg_subscriber_seen(w.subscriber), vg_event_head());
         close_watcher(&w);
     }
 }
@@ -279,7 +279,7 @@ static void test_monitor_names(void **state)
         assert_int_equal(next(&w), vg_event_head());
         close_watcher(&w);
     }
-    assert_null(vg_watch_new(
+    assert_null(vg_subscriber_new(
         &(struct vg_event_filter){.monitor = "(", .monitor_match = VG_MATCH_REGEX}, 0,
         true));
 }
@@ -306,9 +306,10 @@ static void test_sleep(void **state)
     struct watcher w;
     open_watcher(&w, &(struct vg_event_filter){.events = "reboot"}, false);
     publish(&rebooted);
-    assert_false(vg_watch_sleep(w.watch, NEVER)); /* there is something already */
+    assert_false(
+        vg_subscriber_sleep(w.subscriber, NEVER)); /* there is something already */
     assert_int_equal(next(&w), vg_event_head());
-    assert_true(vg_watch_sleep(w.watch, NEVER));
+    assert_true(vg_subscriber_sleep(w.subscriber, NEVER));
     publish(&started); /* does not concern it */
     assert_false(wait_wake(&w, 0.05));
     for (int i = 0; i < 100; i++)
@@ -319,7 +320,7 @@ static void test_sleep(void **state)
     for (int i = 0; i < 100; i++)
         assert_int_not_equal(next(&w), 0);
     assert_int_equal(next(&w), 0);
-    assert_true(vg_watch_sleep(w.watch, NEVER));
+    assert_true(vg_subscriber_sleep(w.subscriber, NEVER));
     publish(&reset);
     assert_true(wait_wake(&w, PATIENCE_S));
     close_watcher(&w);
@@ -332,14 +333,15 @@ static void test_due(void **state)
     open_watcher(&w, &all, false);
     open_watcher(&longer, &all, false);
     int64_t begun = vg_now_ns();
-    assert_true(vg_watch_sleep(longer.watch, begun + VG_SECOND_NS / 3));
-    assert_true(vg_watch_sleep(w.watch, begun + VG_SECOND_NS / 10));
+    assert_true(vg_subscriber_sleep(longer.subscriber, begun + VG_SECOND_NS / 3));
+    assert_true(vg_subscriber_sleep(w.subscriber, begun + VG_SECOND_NS / 10));
     assert_true(wait_wake(&w, PATIENCE_S));
     assert_in_range(vg_now_ns() - begun, VG_SECOND_NS / 10, VG_SECOND_NS * 10);
     assert_int_equal(next(&w), 0);
     assert_true(wait_wake(&longer, PATIENCE_S));
     assert_in_range(vg_now_ns() - begun, VG_SECOND_NS / 3, VG_SECOND_NS * 10);
-    assert_true(vg_watch_sleep(w.watch, begun)); /* due already: woken at once */
+    assert_true(
+        vg_subscriber_sleep(w.subscriber, begun)); /* due already: woken at once */
     assert_true(wait_wake(&w, PATIENCE_S));
     close_watcher(&w);
     close_watcher(&longer);
@@ -354,21 +356,21 @@ static void test_lost(void **state)
     struct watcher w, sleeper;
     open_watcher(&w, &(struct vg_event_filter){.events = "reboot"}, false);
     open_watcher(&sleeper, &(struct vg_event_filter){.events = "watchdog"}, false);
-    assert_true(vg_watch_sleep(sleeper.watch, NEVER));
+    assert_true(vg_subscriber_sleep(sleeper.subscriber, NEVER));
     vg_event_count(&before);
     publish(&rebooted);
     for (int i = 0; i < CAPACITY; i++)
         publish(&started);
-    assert_int_equal(next_state(&w), VG_WATCH_LOST);
-    assert_false(vg_watch_sleep(w.watch, NEVER));
-    assert_int_equal(next_state(&w), VG_WATCH_LOST); /* for good */
+    assert_int_equal(next_state(&w), VG_SUBSCRIBER_LOST);
+    assert_false(vg_subscriber_sleep(w.subscriber, NEVER));
+    assert_int_equal(next_state(&w), VG_SUBSCRIBER_LOST); /* for good */
     vg_event_count(&after);
     assert_true(after.lost > before.lost);
     assert_int_equal(after.published, before.published + CAPACITY + 1);
-    assert_int_equal(after.watches, before.watches);
+    assert_int_equal(after.subscribers, before.subscribers);
     close_watcher(&w);
     vg_event_count(&after);
-    assert_int_equal(after.watches, before.watches - 1);
+    assert_int_equal(after.subscribers, before.subscribers - 1);
     /* one that slept through what it did not want was kept up by the waking thread */
     publish(&(struct vg_event_source){"default", VG_EVENT_DOMAIN, "watchdog", "web", UUID,
                                       NULL, 7});
@@ -376,19 +378,19 @@ static void test_lost(void **state)
     close_watcher(&sleeper);
 }
 
-/* An event that there was no memory for: those who watch hear that they missed one. */
+/* An event that there was no memory for: subscribers hear that they missed one. */
 static void test_no_memory(void **state)
 {
     (void)state;
     struct watcher w, late;
     struct vg_json failed = {.text.failed = true};
     open_watcher(&w, &(struct vg_event_filter){.events = "reboot"}, false);
-    assert_true(vg_watch_sleep(w.watch, NEVER));
+    assert_true(vg_subscriber_sleep(w.subscriber, NEVER));
     uint64_t before = vg_event_head();
     vg_event_publish(&started, &failed);
     assert_int_equal(vg_event_head(), before + 1);
     assert_true(wait_wake(&w, PATIENCE_S));
-    assert_int_equal(next_state(&w), VG_WATCH_LOST);
+    assert_int_equal(next_state(&w), VG_SUBSCRIBER_LOST);
     open_watcher(&late, &all, false);
     publish(&started);
     assert_int_equal(next(&late), before + 2);
@@ -404,7 +406,7 @@ static void test_reference(void **state)
     struct vg_event *e = NULL;
     open_watcher(&w, &all, false);
     publish(&started);
-    assert_int_equal(vg_watch_next(w.watch, &e), VG_WATCH_EVENT);
+    assert_int_equal(vg_subscriber_next(w.subscriber, &e), VG_SUBSCRIBER_EVENT);
     vg_event_unref(vg_event_ref(e));
     for (int i = 0; i < CAPACITY + 1; i++)
         publish(&rebooted);
@@ -424,30 +426,30 @@ static void test_ended(void **state)
     struct watcher asleep, awake, later;
     open_watcher(&asleep, &all, false);
     open_watcher(&awake, &all, false);
-    assert_true(vg_watch_sleep(asleep.watch, NEVER));
+    assert_true(vg_subscriber_sleep(asleep.subscriber, NEVER));
     publish(&(struct vg_event_source){"x", VG_EVENT_NETWORK, "lifecycle", NULL, NULL,
                                       NULL, -1});
     assert_true(wait_wake(&asleep, PATIENCE_S));
     assert_int_equal(next(&asleep), vg_event_head());
-    assert_true(vg_watch_sleep(asleep.watch, NEVER));
+    assert_true(vg_subscriber_sleep(asleep.subscriber, NEVER));
     vg_events_end_all(false);
     assert_true(wait_wake(&asleep, PATIENCE_S));
-    assert_int_equal(next_state(&asleep), VG_WATCH_ENDED);
+    assert_int_equal(next_state(&asleep), VG_SUBSCRIBER_ENDED);
     assert_int_equal(next_state(&awake),
-                     VG_WATCH_ENDED); /* before what it has not seen */
-    assert_false(vg_watch_sleep(awake.watch, NEVER));
+                     VG_SUBSCRIBER_ENDED); /* before what it has not seen */
+    assert_false(vg_subscriber_sleep(awake.subscriber, NEVER));
     open_watcher(&later, &all, false); /* whoever comes again is welcome */
     assert_int_equal(next(&later), 0);
     vg_events_end_all(true);
-    assert_int_equal(next_state(&later), VG_WATCH_ENDED);
+    assert_int_equal(next_state(&later), VG_SUBSCRIBER_ENDED);
     close_watcher(&asleep);
     close_watcher(&awake);
     close_watcher(&later);
     open_watcher(&later, &all, false); /* now nobody is */
-    assert_int_equal(next_state(&later), VG_WATCH_ENDED);
-    assert_false(vg_watch_sleep(later.watch, NEVER));
+    assert_int_equal(next_state(&later), VG_SUBSCRIBER_ENDED);
+    assert_false(vg_subscriber_sleep(later.subscriber, NEVER));
     close_watcher(&later);
-    vg_watch_free(NULL);
+    vg_subscriber_free(NULL);
     vg_events_stop();
     vg_events_stop(); /* twice is no fault */
     uint64_t before = vg_event_head();

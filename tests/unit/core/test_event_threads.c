@@ -45,13 +45,14 @@ static void *read_all(void *data)
     uint64_t last = 0;
     while (r->seen < r->wanted && !r->wrong) {
         struct vg_event *e = NULL;
-        switch (vg_watch_next(r->w.watch, &e)) {
-        case VG_WATCH_EVENT:
+        switch (vg_subscriber_next(r->w.subscriber, &e)) {
+        case VG_SUBSCRIBER_EVENT:
             take_event(r, e, &last);
             vg_event_unref(e);
             break;
-        case VG_WATCH_NONE:
-            if (vg_watch_sleep(r->w.watch, NEVER) && !wait_wake(&r->w, PATIENCE_S))
+        case VG_SUBSCRIBER_NONE:
+            if (vg_subscriber_sleep(r->w.subscriber, NEVER) &&
+                !wait_wake(&r->w, PATIENCE_S))
                 r->wrong = true;
             break;
         default:
@@ -68,7 +69,7 @@ static void *come_and_go(void *data)
     while (!atomic_load(stop)) {
         struct watcher w;
         open_watcher(&w, &all, false);
-        if (vg_watch_sleep(w.watch, vg_now_ns() + VG_SECOND_NS / 1000) &&
+        if (vg_subscriber_sleep(w.subscriber, vg_now_ns() + VG_SECOND_NS / 1000) &&
             !wait_wake(&w, PATIENCE_S))
             abort();
         close_watcher(&w);

@@ -191,9 +191,9 @@ static void test_age(void **state)
     (void)state;
     assert_int_equal(begin("at work"), 0);
     run(1, 1);
-    vg_idempotency_watch(vg_now_ns() + day - VG_SECOND_NS);
+    vg_idempotency_tick(vg_now_ns() + day - VG_SECOND_NS);
     assert_int_equal(begin("1"), 200);
-    vg_idempotency_watch(vg_now_ns() + day + VG_SECOND_NS);
+    vg_idempotency_tick(vg_now_ns() + day + VG_SECOND_NS);
     assert_int_equal(begin("1"), 0);
     assert_int_equal(begin("at work"), 409);
 }

@@ -21,29 +21,29 @@ static uint64_t hash_of(int number)
     return (uint64_t)(number / 2) * VG_SLOT_SETS + 7;
 }
 
-static struct vg_slot **find(struct vg_slots *slots, int number)
+static struct vg_slot **find(struct vg_lru *slots, int number)
 {
     struct vg_slot **at = NULL;
-    while ((at = vg_slots_next(slots, hash_of(number), at)))
+    while ((at = vg_lru_next(slots, hash_of(number), at)))
         if (((const struct entry *)*at)->number == number)
             return at;
     return NULL;
 }
 
 /* Which entry had to go; -1: none. */
-static int put(struct vg_slots *slots, int number)
+static int put(struct vg_lru *slots, int number)
 {
     struct entry *e = calloc(1, sizeof(*e));
-    struct vg_slot **at = vg_slots_place(slots, hash_of(number));
+    struct vg_slot **at = vg_lru_place(slots, hash_of(number));
     int gone = *at ? ((const struct entry *)*at)->number : -1;
 
     e->number = number;
     free(*at);
-    vg_slots_put(slots, at, &e->slot, hash_of(number));
+    vg_lru_put(slots, at, &e->slot, hash_of(number));
     return gone;
 }
 
-static void clear(struct vg_slots *slots)
+static void clear(struct vg_lru *slots)
 {
     for (size_t i = 0; i < VG_SLOTS; i++)
         free(slots->v[i]);
@@ -52,14 +52,14 @@ static void clear(struct vg_slots *slots)
 static void test_full_set(void **state)
 {
     (void)state;
-    struct vg_slots slots = {0};
+    struct vg_lru slots = {0};
 
     for (int i = 0; i < VG_SLOT_WAYS; i++)
         assert_int_equal(put(&slots, i), -1);
     for (int i = 0; i < VG_SLOT_WAYS; i++)
         assert_non_null(find(&slots, i));
     assert_null(find(&slots, VG_SLOT_WAYS));
-    vg_slots_use(&slots, *find(&slots, 0));
+    vg_lru_use(&slots, *find(&slots, 0));
     assert_int_equal(put(&slots, 100), 1); /* that was longest not asked for */
     assert_int_equal(put(&slots, 101), 2);
     assert_null(find(&slots, 1));

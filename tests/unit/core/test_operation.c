@@ -54,7 +54,7 @@ static void test_waits_for_the_end(void **state)
     (void)state;
     struct vg_request *rq = begin(&c, NULL);
     note_begun(rq);
-    vg_operations_watch(vg_now_ns());
+    vg_operations_tick(vg_now_ns());
     assert_int_equal(c.answers, 0);
     end(rq, 204);
     assert_int_equal(c.answers, 1);
@@ -67,7 +67,7 @@ static void test_async(void **state)
     struct client c;
     (void)state;
     struct vg_request *rq = begin(&c, "respond-async");
-    vg_operations_watch(vg_now_ns());
+    vg_operations_tick(vg_now_ns());
     assert_int_equal(c.answers, 0); /* its arguments are not checked yet */
     note_begun(rq);
     assert_int_equal(c.answers, 1);
@@ -87,7 +87,7 @@ static void test_async_while_pending(void **state)
     struct client c;
     (void)state;
     struct vg_request *rq = begin(&c, "respond-async");
-    vg_operations_watch(vg_now_ns() + 2 * VG_OPERATION_CHECK_NS);
+    vg_operations_tick(vg_now_ns() + 2 * VG_OPERATION_CHECK_NS);
     assert_int_equal(c.status, 202);
     assert_non_null(strstr(c.body, "\"state\":\"pending\""));
     end(rq, 409);
@@ -101,9 +101,9 @@ static void test_wait(void **state)
     (void)state;
     struct vg_request *rq = begin(&c, "respond-async, wait=20");
     note_begun(rq);
-    vg_operations_watch(vg_now_ns() + 19 * VG_SECOND_NS);
+    vg_operations_tick(vg_now_ns() + 19 * VG_SECOND_NS);
     assert_int_equal(c.answers, 0);
-    vg_operations_watch(vg_now_ns() + 21 * VG_SECOND_NS);
+    vg_operations_tick(vg_now_ns() + 21 * VG_SECOND_NS);
     assert_int_equal(c.status, 202);
     end(rq, 204);
     assert_int_equal(c.answers, 1);
@@ -150,7 +150,7 @@ static void test_watchers(void **state)
     snprintf(path, sizeof(path), "%s?wait=5", c.location);
     ask(path, &at_time);
     assert_int_equal(at_end.answers + at_time.answers, 0);
-    vg_operations_watch(vg_now_ns() + 6 * VG_SECOND_NS);
+    vg_operations_tick(vg_now_ns() + 6 * VG_SECOND_NS);
     assert_int_equal(at_end.answers, 0);
     assert_int_equal(at_time.status, 200);
     assert_non_null(strstr(at_time.body, "\"state\":\"running\""));
@@ -181,7 +181,7 @@ static void test_abandoned(void **state)
     assert_true(vg_operation_await(read));
     assert_int_equal(watcher.answers, 0);
     vg_operation_give_up(read);
-    vg_operations_watch(vg_now_ns());
+    vg_operations_tick(vg_now_ns());
     assert_int_equal(watcher.answers, 1);
     end(rq, 204);
 }
@@ -306,7 +306,7 @@ static void test_cancel(void **state)
     struct vg_request *rq = begin(&c, NULL);
     assert_true(vg_operation_cancel_pending(rq->operation));
     assert_int_equal(vg_operation_note_begun(rq->operation, NULL, NULL, -1), -1);
-    vg_operations_watch(LATER + VG_SECOND_NS); /* somebody knows of it */
+    vg_operations_tick(LATER + VG_SECOND_NS); /* somebody knows of it */
     end(rq, 409);
     assert_int_equal(count_states(VG_OPERATION_CANCELLED), 1);
 
@@ -367,7 +367,7 @@ static void *race_end(void *data)
 static void *race_watch(void *data)
 {
     (void)data;
-    vg_operations_watch(LATER + VG_SECOND_NS);
+    vg_operations_tick(LATER + VG_SECOND_NS);
     return NULL;
 }
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Lanes: deadlines, the cap for one domain, the full queue, stopping. What is joined is
- * in test_worker_join.c.
+ * Queues: deadlines, the cap for one domain, the full queue, stopping. What is coalesced
+ * is in test_worker_join.c.
  */
 #include "tests/unit/core/queue_fixture.h"
 
-/* ---- deadlines ---- */
+/* ---- deadlines --------------------------------------------------------------------- */
 
 static void test_deadlines(void **state)
 {
@@ -15,10 +15,10 @@ static void test_deadlines(void **state)
     wait_for(b, &b->begun, 1);
     struct asked *waiting = submit(prepare(b, &change_route, "/domains/b/start", 5));
     struct asked *later = submit(prepare(b, &change_route, "/domains/c/start", 1000));
-    vg_lane_expire(&b->lane, vg_now_ns());
+    vg_queue_expire(&b->queue, vg_now_ns());
     assert_int_equal(running->answers + waiting->answers + later->answers, 0);
 
-    vg_lane_expire(&b->lane, vg_now_ns() + 6 * SECOND_NS);
+    vg_queue_expire(&b->queue, vg_now_ns() + 6 * SECOND_NS);
     wait_answer(running, 504, "deadline-exceeded");
     wait_answer(waiting, 504, "deadline-exceeded");
     assert_int_equal(later->answers, 0);
@@ -38,7 +38,7 @@ static void test_late_read(void **state)
     struct bench *b = open_bench(1, 10);
     struct asked *read = submit(prepare(b, &shared_route, "/domains/a", 5));
     wait_for(b, &b->begun, 1);
-    vg_lane_expire(&b->lane, vg_now_ns() + 6 * SECOND_NS);
+    vg_queue_expire(&b->queue, vg_now_ns() + 6 * SECOND_NS);
     wait_answer(read, 504, "deadline-exceeded");
     assert_null(strstr(read->body, "outcome"));
     assert_true(read->retry_after > 0);
@@ -54,7 +54,7 @@ static void test_deadline_of_one_waiter(void **state)
     wait_for(b, &b->begun, 1);
     struct asked *leader = submit(prepare(b, &shared_route, "/domains/fail", 5));
     struct asked *patient = submit(prepare(b, &shared_route, "/domains/fail", 1000));
-    vg_lane_expire(&b->lane, vg_now_ns() + 6 * SECOND_NS);
+    vg_queue_expire(&b->queue, vg_now_ns() + 6 * SECOND_NS);
     wait_answer(leader, 504, "deadline-exceeded");
     assert_int_equal(patient->answers, 0);
     expect_count(b, 1, 1);
@@ -71,13 +71,13 @@ static void test_stuck_domain(void **state)
     struct asked *stuck = submit(prepare(b, &change_route, "/domains/a/start", 0.01));
     wait_for(b, &b->begun, 1);
     pause_a_little();
-    vg_lane_expire(&b->lane, vg_now_ns());
+    vg_queue_expire(&b->queue, vg_now_ns());
     wait_answer(stuck, 504, "deadline-exceeded");
     permit(b, 1);
     wait_for(b, &b->ended, 1);
     for (unsigned int n = 1; n;) {
         unsigned int waiting, threads;
-        vg_lane_count(&b->lane, &n, &waiting, &threads);
+        vg_queue_count(&b->queue, &n, &waiting, &threads);
     }
     struct asked *refused = ask(b, &shared_route, "/domains/a");
     wait_answer(refused, 503, "domain-busy");
@@ -91,7 +91,7 @@ static void test_stuck_domain(void **state)
     close_bench(b);
 }
 
-/* ---- caps ---- */
+/* ---- caps -------------------------------------------------------------------------- */
 
 static void test_cap_of_one_domain(void **state)
 {
@@ -129,12 +129,12 @@ static void test_full_queue(void **state)
     struct asked *refused = ask(b, &list_route, "/domains?3");
     wait_answer(refused, 503, "overloaded");
     assert_true(refused->retry_after > 0);
-    /* joining takes no place */
-    struct asked *joined = ask(b, &list_route, "/domains?1");
-    assert_int_equal(joined->answers, 0);
+    /* coalescing takes no place */
+    struct asked *coalesced = ask(b, &list_route, "/domains?1");
+    assert_int_equal(coalesced->answers, 0);
     permit(b, 2);
     wait_answer(second, 200, "{\"run\":2}");
-    wait_answer(joined, 200, "{\"run\":2}");
+    wait_answer(coalesced, 200, "{\"run\":2}");
     wait_for(b, &b->begun, 3);
     struct asked *again = ask(b, &list_route, "/domains?3");
     assert_int_equal(again->answers, 0);
@@ -181,8 +181,8 @@ static void wait_until_idle(struct bench *b)
 {
     for (int i = 0; i < PATIENCE_S * 100; i++) {
         {
-            VG_LOCK(&b->lane.lock);
-            if (b->lane.idle == b->lane.threads)
+            VG_LOCK(&b->queue.lock);
+            if (b->queue.idle == b->queue.threads)
                 return;
         }
         nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
@@ -195,7 +195,7 @@ static void test_threads(void **state)
     (void)state;
     struct bench *b = open_bench(3, 20);
     unsigned int in_flight, waiting, threads;
-    vg_lane_count(&b->lane, &in_flight, &waiting, &threads);
+    vg_queue_count(&b->queue, &in_flight, &waiting, &threads);
     assert_int_equal(threads, 0);
     permit(b, 5);
     for (unsigned int i = 0; i < 5; i++) {
@@ -203,7 +203,7 @@ static void test_threads(void **state)
         wait_until_idle(b);
     }
     /* one after the other: idle threads are used before new ones are started */
-    vg_lane_count(&b->lane, &in_flight, &waiting, &threads);
+    vg_queue_count(&b->queue, &in_flight, &waiting, &threads);
     assert_int_equal(threads, 1);
     for (int i = 0; i < 10; i++)
         ask(b, &change_route, i % 2 ? "/domains/a/start" : "/domains/b/start");
@@ -218,7 +218,7 @@ static void test_leaving(void **state)
 {
     (void)state;
     struct bench *b = open_bench(1, 20);
-    b->lane.idle_ns = SECOND_NS / 1000;
+    b->queue.idle_ns = SECOND_NS / 1000;
     permit(b, 3000);
     for (long i = 0; i < 3000; i++) {
         struct asked *a = ask(b, &list_route, "/domains");
@@ -230,7 +230,7 @@ static void test_leaving(void **state)
     close_bench(b);
 }
 
-/* ---- stopping ---- */
+/* ---- stopping ---------------------------------------------------------------------- */
 
 struct stopper {
     struct bench *bench;
@@ -238,20 +238,20 @@ struct stopper {
     unsigned int stopped;
 };
 
-static void *stop_lane(void *data)
+static void *stop_queue(void *data)
 {
     struct stopper *s = data;
-    vg_lane_stop(&s->bench->lane);
+    vg_queue_stop(&s->bench->queue);
     VG_LOCK(&s->bench->lock);
     s->stopped = 1;
     pthread_cond_broadcast(&s->bench->wake);
     return NULL;
 }
 
-static bool is_stopping(struct vg_lane *lane)
+static bool is_stopping(struct vg_queue *queue)
 {
-    VG_LOCK(&lane->lock);
-    return lane->stopping;
+    VG_LOCK(&queue->lock);
+    return queue->stopping;
 }
 
 static void test_stop(void **state)
@@ -262,12 +262,12 @@ static void test_stop(void **state)
     struct asked *running = ask(b, &change_route, "/domains/a/start");
     wait_for(b, &b->begun, 1);
     struct asked *waiting = ask(b, &list_route, "/domains");
-    assert_int_equal(pthread_create(&s.thread, NULL, stop_lane, &s), 0);
-    while (!is_stopping(&b->lane))
+    assert_int_equal(pthread_create(&s.thread, NULL, stop_queue, &s), 0);
+    while (!is_stopping(&b->queue))
         pause_a_little();
     wait_answer(ask(b, &list_route, "/domains?new"), 503, "draining");
     wait_answer(ask(b, &change_route, "/domains/b/start"), 503, "draining");
-    struct asked *joined = ask(b, &list_route, "/domains");
+    struct asked *coalesced = ask(b, &list_route, "/domains");
     pause_a_little();
     wait_for(b, &s.stopped, 0);
     permit(b, 2);
@@ -275,8 +275,8 @@ static void test_stop(void **state)
     pthread_join(s.thread, NULL);
     wait_answer(running, 200, "{\"run\":1}");
     wait_answer(waiting, 200, "{\"run\":2}");
-    wait_answer(joined, 200, "{\"run\":2}");
-    assert_int_equal(b->lane.threads, 0);
+    wait_answer(coalesced, 200, "{\"run\":2}");
+    assert_int_equal(b->queue.threads, 0);
     close_bench(b);
 }
 
@@ -288,12 +288,12 @@ static void test_close(void **state)
     struct asked *change = ask(b, &change_route, "/domains/a/start");
     wait_for(b, &b->begun, 1);
     struct asked *read = ask(b, &list_route, "/domains");
-    vg_lane_close(&b->lane);
+    vg_queue_close(&b->queue);
     wait_answer(change, 503, "\"outcome\":\"unknown\"");
     wait_answer(read, 503, "draining");
     wait_answer(ask(b, &list_route, "/domains?new"), 503, "draining");
     permit(b, 1);
-    vg_lane_stop(&b->lane);
+    vg_queue_stop(&b->queue);
     assert_int_equal(change->answers, 1);
     assert_int_equal(read->answers, 1);
     assert_int_equal(b->begun, 1);

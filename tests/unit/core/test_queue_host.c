@@ -1,36 +1,36 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What a host does to its lanes: they wait for its first connection, give up when it is
+ * What a host does to its queues: they wait for its first connection, give up when it is
  * down, and make do with the connections that there are. And which requests wait for an
- * agent, which has a lane of its own.
+ * agent, which has a queue of its own.
  */
 #include "tests/unit/core/queue_fixture.h"
 
-/* ---- paused ---- */
+/* ---- paused ------------------------------------------------------------------------ */
 
 static void test_paused(void **state)
 {
     (void)state;
     struct bench *b = open_bench(2, 3);
     permit(b, 100);
-    vg_lane_pause(&b->lane, true);
+    vg_queue_pause(&b->queue, true);
     struct asked *waits = ask(b, &change_route, "/domains/a/start");
     struct asked *late = submit(prepare(b, &change_route, "/domains/b/start", 5));
     struct asked *read = ask(b, &shared_route, "/domains/c");
-    struct asked *joined = ask(b, &shared_route, "/domains/c");
+    struct asked *coalesced = ask(b, &shared_route, "/domains/c");
     pause_a_little();
     expect_count(b, 0, 3);
     assert_int_equal(b->begun, 0);
-    assert_int_equal(b->lane.threads, 0);
+    assert_int_equal(b->queue.threads, 0);
     /* what holds of a queue holds meanwhile: its size, deadlines */
     wait_answer(ask(b, &change_route, "/domains/d/start"), 503, "overloaded");
-    vg_lane_expire(&b->lane, vg_now_ns() + 6 * SECOND_NS);
+    vg_queue_expire(&b->queue, vg_now_ns() + 6 * SECOND_NS);
     wait_answer(late, 504, "deadline-exceeded");
     assert_null(strstr(late->body, "outcome"));
-    vg_lane_pause(&b->lane, false);
+    vg_queue_pause(&b->queue, false);
     wait_answer(waits, 200, "run");
     wait_answer(read, 200, "run");
-    wait_answer(joined, 200, "run");
+    wait_answer(coalesced, 200, "run");
     assert_int_equal(b->begun, 2);
     close_bench(b);
 }
@@ -42,12 +42,12 @@ static void test_paused_again(void **state)
     struct bench *b = open_bench(1, 10);
     permit(b, 1);
     wait_answer(ask(b, &change_route, "/domains/a/start"), 200, "{\"run\":1}");
-    vg_lane_pause(&b->lane, true);
+    vg_queue_pause(&b->queue, true);
     permit(b, 1);
     struct asked *waits = ask(b, &change_route, "/domains/b/start");
     pause_a_little();
     assert_int_equal(waits->answers, 0);
-    vg_lane_pause(&b->lane, false);
+    vg_queue_pause(&b->queue, false);
     wait_answer(waits, 200, "{\"run\":2}");
     close_bench(b);
 }
@@ -56,14 +56,14 @@ static void test_stopped_while_paused(void **state)
 {
     (void)state;
     struct bench *b = open_bench(1, 10);
-    vg_lane_pause(&b->lane, true);
+    vg_queue_pause(&b->queue, true);
     struct asked *waits = ask(b, &change_route, "/domains/a/start");
-    vg_lane_stop(&b->lane);
+    vg_queue_stop(&b->queue);
     assert_int_equal(waits->answers, 1);
     close_bench(b);
 }
 
-/* ---- given up ---- */
+/* ---- given up ---------------------------------------------------------------------- */
 
 static void say_gone(void *data, struct vg_request *rq)
 {
@@ -82,12 +82,12 @@ static void test_abandon_waiting(void **state)
     wait_for(b, &b->begun, 1);
     struct asked *waits = ask(b, &change_route, "/domains/b/start");
     struct asked *read = ask(b, &shared_route, "/domains/c");
-    struct asked *joined = ask(b, &shared_route, "/domains/c");
-    vg_lane_abandon(&b->lane, false, say_gone, &n);
+    struct asked *coalesced = ask(b, &shared_route, "/domains/c");
+    vg_queue_abandon(&b->queue, false, say_gone, &n);
     assert_int_equal(n, 3);
     wait_answer(waits, 503, "gone");
     wait_answer(read, 503, "gone");
-    wait_answer(joined, 503, "gone");
+    wait_answer(coalesced, 503, "gone");
     assert_int_equal(running->answers, 0);
     expect_count(b, 1, 0);
     /* it goes on with what comes after */
@@ -106,7 +106,7 @@ static void test_abandon_running(void **state)
     struct asked *read = ask(b, &shared_route, "/domains/b");
     wait_for(b, &b->begun, 2);
     struct asked *waits = ask(b, &shared_route, "/domains/b");
-    vg_lane_abandon(&b->lane, true, say_gone, &n);
+    vg_queue_abandon(&b->queue, true, say_gone, &n);
     assert_int_equal(n, 3);
     wait_answer(running, 503, "gone");
     wait_answer(read, 503, "gone");
@@ -114,12 +114,12 @@ static void test_abandon_running(void **state)
     assert_true(running->rq->begun); /* so the change may have been done */
     assert_false(waits->rq->begun);
     expect_count(b, 2, 0);
-    vg_lane_abandon(&b->lane, true, say_gone, &n); /* nobody is left */
+    vg_queue_abandon(&b->queue, true, say_gone, &n); /* nobody is left */
     assert_int_equal(n, 3);
     close_bench(b); /* and each was answered once */
 }
 
-/* ---- slow ---- */
+/* ---- slow -------------------------------------------------------------------------- */
 
 static void test_slow(void **state)
 {
@@ -129,31 +129,31 @@ static void test_slow(void **state)
     wait_for(b, &b->begun, 1);
     int64_t now = vg_now_ns();
     ask(b, &change_route, "/domains/b/start"); /* waits: that tells nothing */
-    assert_false(vg_lane_slow(&b->lane, now));
-    assert_false(vg_lane_slow(&b->lane, now + 2 * SECOND_NS));
-    assert_true(vg_lane_slow(&b->lane, now + 4 * SECOND_NS));
-    assert_false(vg_lane_slow(&b->lane, now + 5 * SECOND_NS)); /* told */
+    assert_false(vg_queue_slow(&b->queue, now));
+    assert_false(vg_queue_slow(&b->queue, now + 2 * SECOND_NS));
+    assert_true(vg_queue_slow(&b->queue, now + 4 * SECOND_NS));
+    assert_false(vg_queue_slow(&b->queue, now + 5 * SECOND_NS)); /* told */
     permit(b, 1);
     wait_for(b, &b->begun, 2);
-    assert_true(vg_lane_slow(&b->lane, vg_now_ns() + 4 * SECOND_NS));
+    assert_true(vg_queue_slow(&b->queue, vg_now_ns() + 4 * SECOND_NS));
     close_bench(b);
 }
 
-/* ---- no room ---- */
+/* ---- no room ----------------------------------------------------------------------- */
 
 static atomic_uint tries;
 
 /* Of two threads one has a connection. */
-static struct vg_reply run_crowded(void *data, struct vg_lease *lease,
+static struct vg_reply run_crowded(void *data, struct vg_virt_conn *conn,
                                    struct vg_request *rq)
 {
     struct bench *b = data;
-    static struct vg_lease *has;
+    static struct vg_virt_conn *has;
     bool first = atomic_fetch_add(&tries, 1) == 0;
     if (first)
-        has = lease;
-    if (lease == has)
-        return run(data, lease, rq);
+        has = conn;
+    if (conn == has)
+        return run(data, conn, rq);
     VG_LOCK(&b->lock);
     vg_error_set(&rq->error, VG_E_OVERLOADED, "no room");
     struct vg_reply reply = vg_fail(rq);
@@ -165,7 +165,7 @@ static void test_crowded(void **state)
 {
     (void)state;
     struct bench *b = open_bench(2, 10);
-    b->lane.run = run_crowded;
+    b->queue.run = run_crowded;
     struct asked *one = ask(b, &change_route, "/domains/a/start");
     wait_for(b, &b->begun, 1);
     struct asked *two = ask(b, &change_route, "/domains/b/start");
@@ -178,9 +178,9 @@ static void test_crowded(void **state)
     assert_int_equal(two->answers + three->answers, 0);
     assert_false(two->rq->begun);
     expect_count(b, 1, 2);
-    assert_int_equal(b->lane.threads, 1);
+    assert_int_equal(b->queue.threads, 1);
     ask(b, &change_route, "/domains/d/start");
-    assert_int_equal(b->lane.threads, 1);
+    assert_int_equal(b->queue.threads, 1);
     permit(b, 4);
     wait_answer(one, 200, "{\"run\":1}");
     wait_answer(two, 200, "{\"run\":2}");
@@ -192,11 +192,11 @@ static void test_crowded(void **state)
     close_bench(b);
 }
 
-static struct vg_reply run_without(void *data, struct vg_lease *lease,
+static struct vg_reply run_without(void *data, struct vg_virt_conn *conn,
                                    struct vg_request *rq)
 {
     (void)data;
-    (void)lease;
+    (void)conn;
     vg_error_set(&rq->error, VG_E_OVERLOADED, "no room");
     struct vg_reply reply = vg_fail(rq);
     reply.crowded = true;
@@ -209,7 +209,7 @@ static void test_crowded_alone(void **state)
     (void)state;
     struct bench *b = open_bench(3, 40);
     struct asked *a[6];
-    b->lane.run = run_without;
+    b->queue.run = run_without;
     for (int i = 0; i < 6; i++)
         a[i] = ask(b, &change_route, "/domains/a/start");
     for (int i = 0; i < 6; i++)
@@ -217,13 +217,13 @@ static void test_crowded_alone(void **state)
     close_bench(b);
 }
 
-/* ---- agents ---- */
+/* ---- agents ------------------------------------------------------------------------ */
 
 static void test_one_for_each(void **state)
 {
     (void)state;
     struct bench *b = open_bench(4, 10);
-    b->lane.per_object = 1;
+    b->queue.per_object = 1;
     ask(b, &change_route, "/domains/a/start");
     wait_for(b, &b->begun, 1);
     ask(b, &change_route, "/domains/a/start");
@@ -253,7 +253,7 @@ static void test_asks_agent(void **state)
         {maybe, "?flags=live,guest", NULL, true},
         {maybe, "?flags=guests", NULL, false},
         {maybe, "?source=agent", NULL, true},
-        {maybe, "?source=lease", NULL, false},
+        {maybe, "?source=conn", NULL, false},
         {maybe, "?guest=true", NULL, true},
         {maybe, "?guest=false", NULL, false},
         {maybe, "", "{\"guest\":true}", true},
@@ -269,7 +269,7 @@ static void test_asks_agent(void **state)
         {always | maybe, "?flags=acpi-power-btn,guest-agent", NULL, true},
         {always | maybe, "", "{\"flags\":[\"signal\"]}", false},
         {always | maybe, "", guest_agent, true},
-        {always | maybe, "?source=lease", NULL, false},
+        {always | maybe, "?source=conn", NULL, false},
         {always | maybe, "?source=agent", NULL, true},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

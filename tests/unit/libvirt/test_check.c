@@ -77,12 +77,12 @@ static bool remembers(const char *target)
 static void lie(const char *target)
 {
     struct vg_request *rq = make_request(target);
-    struct vg_reading reading = vg_inventory_begin(host->inventory);
+    struct vg_reading reading = vg_answer_cache_begin(host->cache);
     struct vg_reply wrong =
-        vg_covered(vg_ok_text(rq, "application/json", strdup("{\"domains\":[]}")));
+        vg_cacheable(vg_ok_text(rq, "application/json", strdup("{\"domains\":[]}")));
 
     assert_true(reading.generation > 0);
-    vg_inventory_keep(host->inventory, rq, &reading, &wrong);
+    vg_answer_cache_keep(host->cache, rq, &reading, &wrong);
     vg_reply_clear(&wrong);
     vg_request_unref(rq);
     assert_true(remembers(target));
@@ -92,18 +92,18 @@ static void lie(const char *target)
  */
 static uint64_t differences(bool event)
 {
-    struct vg_inventory_counts counts;
+    struct vg_answer_cache_counts counts;
     static int64_t now;
 
     now = (now ? now : vg_now_ns()) + LATER;
-    vg_check_watch(host->check, now);
+    vg_check_tick(host->check, now);
     for (int i = 0; i < PATIENCE && vg_check_asks(host->check); i++)
         rest();
     assert_false(vg_check_asks(host->check));
     if (event)
-        vg_inventory_touch(host->inventory);
-    vg_check_watch(host->check, now + LATER / 10);
-    vg_inventory_count(host->inventory, &counts);
+        vg_answer_cache_invalidate(host->cache);
+    vg_check_tick(host->check, now + LATER / 10);
+    vg_answer_cache_count(host->cache, &counts);
     return counts.differences;
 }
 
@@ -122,25 +122,26 @@ static void test_wrong(void **state)
     (void)state;
 
     fill("/domains");
-    vg_inventory_touch(host->inventory);
+    vg_answer_cache_invalidate(host->cache);
     lie("/domains");
     assert_int_equal(differences(false), 1);
     assert_false(remembers("/domains"));
-    struct vg_watch *watch = vg_watch_new(&(struct vg_event_filter){0}, head, false);
+    struct vg_subscriber *subscriber =
+        vg_subscriber_new(&(struct vg_event_filter){0}, head, false);
     struct vg_event *e = NULL;
-    assert_int_equal(vg_watch_next(watch, &e), VG_WATCH_EVENT);
+    assert_int_equal(vg_subscriber_next(subscriber, &e), VG_SUBSCRIBER_EVENT);
     assert_true(vg_event_is_reset(e));
     vg_event_unref(e);
-    vg_watch_free(watch);
+    vg_subscriber_free(subscriber);
 }
 
 static void test_late_event(void **state)
 {
-    struct vg_inventory_counts counts;
+    struct vg_answer_cache_counts counts;
     (void)state;
-    vg_inventory_count(host->inventory, &counts);
+    vg_answer_cache_count(host->cache, &counts);
     fill("/domains");
-    vg_inventory_touch(host->inventory);
+    vg_answer_cache_invalidate(host->cache);
     lie("/domains");
     assert_int_equal(differences(true), counts.differences);
     assert_false(remembers("/domains"));
@@ -151,7 +152,7 @@ static int set_up(void **state)
     (void)state;
     if (start_host() < 0)
         return -1;
-    for (int i = 0; i < PATIENCE && !vg_inventory_begin(host->inventory).generation; i++)
+    for (int i = 0; i < PATIENCE && !vg_answer_cache_begin(host->cache).generation; i++)
         rest();
     return 0;
 }

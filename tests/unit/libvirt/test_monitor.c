@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * The breaker: how many failures open it, what closes it, and what it does to a host's
- * lanes. First without a keeper, then with one, on the test driver.
+ * queues. First without a host monitor, then with one, on the test driver.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -44,12 +44,12 @@ static void note(struct vg_host *of, const char *why)
 {
     struct vg_error e = {0};
     vg_error_set(&e, VG_E_HOST_UNREACHABLE, "%s", why);
-    vg_keeper_note_failure(of, &e);
+    vg_monitor_note_failure(of, &e);
     vg_error_clear(&e);
 }
 
-/* The keeper may not look meanwhile. */
-static void hold_keeper(bool held)
+/* The host monitor may not look meanwhile. */
+static void hold_monitor(bool held)
 {
     VG_LOCK(&host->lock);
     host->failures = 0;
@@ -62,27 +62,27 @@ static void test_up(void **state)
     await_state(VG_HOST_UP);
     assert_int_equal(host->epoch, 1);
     assert_int_equal(host->failures, 0);
-    assert_false(host->calls.paused);
+    assert_false(host->general.paused);
     assert_false(vg_host_is_connecting(host));
 }
 
-/* A host without a keeper, so that nobody looks. */
+/* A host without a host monitor, so that nobody looks. */
 static void test_threshold(void **state)
 {
     (void)state;
     static char name[] = "mine";
     static struct vg_host mine = {.name = name, .state = VG_HOST_UP};
-    struct vg_lane *lanes[] = {&mine.calls, &mine.reads, &mine.scans, &mine.longs,
-                               &mine.agents};
-    for (size_t i = 0; i < sizeof(lanes) / sizeof(lanes[0]); i++) {
-        vg_lane_init(lanes[i], 1, 1);
-        lanes[i]->leases = &vg_leases;
+    struct vg_queue *queues[] = {&mine.general, &mine.fast, &mine.bulk, &mine.long_work,
+                                 &mine.agents};
+    for (size_t i = 0; i < sizeof(queues) / sizeof(queues[0]); i++) {
+        vg_queue_init(queues[i], 1, 1);
+        queues[i]->conns = &vg_virt_conns;
     }
     pthread_mutex_init(&mine.lock, NULL);
     vg_cond_init(&mine.wake);
-    mine.inventory = vg_inventory_new();
+    mine.cache = vg_answer_cache_new();
     mine.registered.covering = true;
-    vg_inventory_enable(mine.inventory, true);
+    vg_answer_cache_enable(mine.cache, true);
     note(&mine, "the first");
     assert_int_equal(mine.state, VG_HOST_UP);
     assert_true(mine.suspect);
@@ -90,11 +90,11 @@ static void test_threshold(void **state)
     assert_int_equal(mine.state, VG_HOST_DOWN);
     assert_string_equal(mine.error.detail, "the second");
     assert_string_equal(mine.reason, "unreachable");
-    assert_int_equal(vg_inventory_begin(mine.inventory).generation, 0);
+    assert_int_equal(vg_answer_cache_begin(mine.cache).generation, 0);
     note(&mine, "the third");
     assert_string_equal(mine.error.detail, "the second");
     vg_error_clear(&mine.error);
-    vg_inventory_free(mine.inventory);
+    vg_answer_cache_free(mine.cache);
 }
 
 /* Where there is one, it finds a sign of life, and closes the breaker. */
@@ -113,13 +113,13 @@ static void test_recovers(void **state)
     assert_int_equal(epoch, 1);
 }
 
-/* One failure makes the keeper look, and no more. */
+/* One failure makes the host monitor look, and no more. */
 static void test_one_failure(void **state)
 {
     (void)state;
     await_state(VG_HOST_UP);
     for (int i = 0; i < 20; i++) {
-        hold_keeper(false);
+        hold_monitor(false);
         note(host, "alone");
         assert_int_equal(state_now(), VG_HOST_UP);
     }
@@ -136,11 +136,11 @@ static void test_open(void **state)
     {
         VG_LOCK(&mine->lock);
         before = mine->state;
-        mine->state = VG_HOST_DOWN; /* then nothing is suspect: the keeper knows */
+        mine->state = VG_HOST_DOWN; /* then nothing is suspect: the host monitor knows */
         mine->suspect = false;
         mine->failures = 5;
     }
-    vg_keeper_suspect(mine);
+    vg_monitor_suspect(mine);
     note(mine, "later");
     bool suspect;
     {
@@ -149,9 +149,9 @@ static void test_open(void **state)
     }
     status = status_now();
     bool may_be_up = vg_host_may_be_up(mine);
-    struct vg_lease *lease = vg_lease_new();
+    struct vg_virt_conn *virt_conn = vg_virt_conn_new();
     struct vg_error e = {0};
-    int rc = vg_host_prepare_lease(mine, lease, &e);
+    int rc = vg_host_prepare_conn(mine, virt_conn, &e);
     {
         VG_LOCK(&mine->lock);
         mine->state = before;
@@ -167,10 +167,11 @@ static void test_open(void **state)
     assert_int_equal(rc, -1);
     assert_int_equal(e.status, 503);
     vg_error_clear(&e);
-    vg_lease_free(lease);
+    vg_virt_conn_free(virt_conn);
 }
 
-/* How long a connection may take: some times what the keeper needed, within bounds. */
+/* How long a connection may take: some times what the host monitor needed, within bounds.
+ */
 static void test_open_limit(void **state)
 {
     (void)state;
@@ -203,12 +204,12 @@ static void test_full(void **state)
 static void test_pause(void **state)
 {
     (void)state;
-    const struct vg_lane *lanes[] = {&host->calls, &host->reads, &host->scans,
-                                     &host->longs, &host->agents};
+    const struct vg_queue *queues[] = {&host->general, &host->fast, &host->bulk,
+                                       &host->long_work, &host->agents};
     for (int paused = 1; paused >= 0; paused--) {
         vg_host_pause(host, paused);
-        for (size_t i = 0; i < sizeof(lanes) / sizeof(lanes[0]); i++)
-            assert_int_equal(lanes[i]->paused, paused);
+        for (size_t i = 0; i < sizeof(queues) / sizeof(queues[0]); i++)
+            assert_int_equal(queues[i]->paused, paused);
     }
 }
 

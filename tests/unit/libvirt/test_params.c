@@ -226,7 +226,7 @@ static const struct vg_param_type *table_row(const char *name)
 
 /* A type that later releases widened is the older one, which all take, while that will
  * do. */
-static void test_wider(void **state)
+static void test_fallback(void **state)
 {
     (void)state;
     auto_list l = {0}, large = {0};
@@ -235,9 +235,9 @@ static void test_wider(void **state)
     assert_int_equal(row->type, VIR_TYPED_PARAM_UINT);
     read_text("{\"pollGrow\": 4294967295}", NULL, &l, NULL, NULL);
     assert_int_equal(l.v[0].type, VIR_TYPED_PARAM_UINT);
-    if (row->wider) { /* libvirt 9.3 and later */
+    if (row->fallback) { /* libvirt 9.3 and later */
         read_text("{\"pollGrow\": 4294967296}", &l, &large, NULL, NULL);
-        assert_int_equal(large.v[0].type, row->wider);
+        assert_int_equal(large.v[0].type, row->fallback);
     } else {
         refuse("{\"pollGrow\": 4294967296}", "invalid-value", "4294967295");
     }
@@ -367,12 +367,12 @@ static void test_real(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),   cmocka_unit_test(test_groups),
-        cmocka_unit_test(test_hostile), cmocka_unit_test(test_types),
-        cmocka_unit_test(test_read),    cmocka_unit_test(test_current),
-        cmocka_unit_test(test_wider),   cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_limits),  cmocka_unit_test(test_table),
-        cmocka_unit_test(test_real),    cmocka_unit_test(test_enums),
+        cmocka_unit_test(test_names),    cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_hostile),  cmocka_unit_test(test_types),
+        cmocka_unit_test(test_read),     cmocka_unit_test(test_current),
+        cmocka_unit_test(test_fallback), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_limits),   cmocka_unit_test(test_table),
+        cmocka_unit_test(test_real),     cmocka_unit_test(test_enums),
     };
     /* libvirt's thread-local error does not exist before. */
     if (virInitialize() < 0)

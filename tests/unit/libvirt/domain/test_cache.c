@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * What a connection remembers of domains: for whom, how long, and what of it. The domains
- * are those of the test driver; the lease says that they are of a daemon.
+ * are those of the test driver; the connection says that they are of a daemon.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,7 +20,7 @@
 static const struct vg_route route = {VG_GET, "/domains/{domain}", "getDomain", VG_READ,
                                       NULL};
 static struct vg_host host;
-static struct vg_lease lease;
+static struct vg_virt_conn virt_conn;
 static virConnectPtr conn;
 
 /* A read of that domain, as a worker would begin it. */
@@ -30,8 +30,8 @@ static struct vg_request *read_of(const char *target)
     assert_int_equal(vg_request_parse_target(rq, target), 0);
     rq->route = &route;
     rq->host = &host;
-    rq->lease = &lease;
-    rq->reading = vg_inventory_begin(host.inventory);
+    rq->virt_conn = &virt_conn;
+    rq->reading = vg_answer_cache_begin(host.cache);
     return rq;
 }
 
@@ -50,7 +50,7 @@ static virDomainPtr find_test(void)
 
 static bool remembers(struct vg_request *rq, const char *segment)
 {
-    vg_autoptr(virDomain) dom = vg_recall_domain(rq, segment);
+    vg_autoptr(virDomain) dom = vg_domain_cache_domain(rq, segment);
     return dom != NULL;
 }
 
@@ -60,21 +60,21 @@ static void test_domain(void **state)
     auto_read rq = read_of("/domains/test");
     vg_autoptr(virDomain) dom = find_test();
     assert_false(remembers(rq, "test"));
-    assert_false(rq->recalled);
-    vg_recall_keep_domain(rq, "test", dom);
+    assert_false(rq->uses_memory);
+    vg_domain_cache_keep_domain(rq, "test", dom);
     assert_true(remembers(rq, "test"));
-    assert_true(rq->recalled);
+    assert_true(rq->uses_memory);
     assert_false(remembers(rq, "other"));
     /* Cache-Control: no-cache */
     auto_read fresh = read_of("/domains/test");
     fresh->fresh = true;
     assert_false(remembers(fresh, "test"));
-    assert_false(fresh->recalled);
+    assert_false(fresh->uses_memory);
     /* "1" by id is another than "1" by name */
     auto_read by_name = read_of("/domains/test?by=name");
     by_name->by = VG_LOOKUP_NAME;
     assert_false(remembers(by_name, "test"));
-    vg_inventory_touch(host.inventory);
+    vg_answer_cache_invalidate(host.cache);
     assert_false(remembers(rq, "test"));
 }
 
@@ -83,18 +83,18 @@ static void test_during_a_change(void **state)
     (void)state;
     auto_read rq = read_of("/domains/test");
     vg_autoptr(virDomain) dom = find_test();
-    vg_recall_keep_domain(rq, "test", dom);
+    vg_domain_cache_keep_domain(rq, "test", dom);
     assert_true(remembers(rq, "test"));
-    vg_inventory_begin_change(host.inventory, false);
+    vg_answer_cache_begin_change(host.cache, false);
     assert_false(remembers(rq, "test"));
-    vg_inventory_end_change(host.inventory, false);
+    vg_answer_cache_end_change(host.cache, false);
     assert_false(remembers(rq, "test"));
 }
 
 /* A view of the domain with all that is known of it. */
-static struct vg_view view_of(virDomainPtr dom, unsigned int have, int state)
+static struct vg_domain_data view_of(virDomainPtr dom, unsigned int have, int state)
 {
-    struct vg_view view = vg_view_of(dom);
+    struct vg_domain_data view = vg_domain_data_of(dom);
     view.state = state;
     view.xml.max_vcpus = 7;
     view.vcpus = 5;
@@ -111,13 +111,13 @@ static void test_view(void **state)
     (void)state;
     auto_read rq = read_of("/domains/test");
     vg_autoptr(virDomain) dom = find_test();
-    struct vg_view got = vg_view_of(dom);
-    assert_false(vg_recall_view(rq, &got));
-    vg_recall_keep_domain(rq, "test", dom);
-    assert_false(vg_recall_view(rq, &got)); /* the handle alone */
-    struct vg_view view = view_of(dom, told, VIR_DOMAIN_RUNNING);
-    vg_recall_keep_view(rq, &view);
-    assert_true(vg_recall_view(rq, &got));
+    struct vg_domain_data got = vg_domain_data_of(dom);
+    assert_false(vg_domain_cache_data(rq, &got));
+    vg_domain_cache_keep_domain(rq, "test", dom);
+    assert_false(vg_domain_cache_data(rq, &got)); /* the handle alone */
+    struct vg_domain_data view = view_of(dom, told, VIR_DOMAIN_RUNNING);
+    vg_domain_cache_keep_data(rq, &view);
+    assert_true(vg_domain_cache_data(rq, &got));
     assert_int_equal(got.state, VIR_DOMAIN_RUNNING);
     assert_int_equal(got.xml.max_vcpus, 7);
     /* what changes without an event is not remembered */
@@ -125,9 +125,9 @@ static void test_view(void **state)
                      VG_DOMAIN_STATE | VG_DOMAIN_STATE_REASON | VG_DOMAIN_MAX_VCPUS);
     auto_read fresh = read_of("/domains/test");
     fresh->fresh = true;
-    assert_false(vg_recall_view(fresh, &got));
-    vg_inventory_touch(host.inventory);
-    assert_false(vg_recall_view(rq, &got));
+    assert_false(vg_domain_cache_data(fresh, &got));
+    vg_answer_cache_invalidate(host.cache);
+    assert_false(vg_domain_cache_data(rq, &got));
 }
 
 /* Of one that is shut off the most vCPUs change without an event. */
@@ -136,11 +136,12 @@ static void test_view_of_inactive(void **state)
     (void)state;
     auto_read rq = read_of("/domains/test");
     vg_autoptr(virDomain) dom = find_test();
-    vg_recall_keep_domain(rq, "test", dom);
-    struct vg_view view = view_of(dom, told, VIR_DOMAIN_SHUTOFF), got = vg_view_of(dom);
+    vg_domain_cache_keep_domain(rq, "test", dom);
+    struct vg_domain_data view = view_of(dom, told, VIR_DOMAIN_SHUTOFF),
+                          got = vg_domain_data_of(dom);
     view.id = UINT_MAX; /* libvirt's -1 */
-    vg_recall_keep_view(rq, &view);
-    assert_true(vg_recall_view(rq, &got));
+    vg_domain_cache_keep_data(rq, &view);
+    assert_true(vg_domain_cache_data(rq, &got));
     assert_int_equal(got.have & VG_DOMAIN_MAX_VCPUS, 0);
 }
 
@@ -150,14 +151,15 @@ static void test_view_across(void **state)
     (void)state;
     auto_read rq = read_of("/domains/test");
     vg_autoptr(virDomain) dom = find_test();
-    vg_recall_keep_domain(rq, "test", dom);
-    struct vg_view view = view_of(dom, told, VIR_DOMAIN_RUNNING), got = vg_view_of(dom);
-    vg_inventory_touch(host.inventory);
-    vg_recall_keep_view(rq, &view);
-    assert_false(vg_recall_view(rq, &got));
+    vg_domain_cache_keep_domain(rq, "test", dom);
+    struct vg_domain_data view = view_of(dom, told, VIR_DOMAIN_RUNNING),
+                          got = vg_domain_data_of(dom);
+    vg_answer_cache_invalidate(host.cache);
+    vg_domain_cache_keep_data(rq, &view);
+    assert_false(vg_domain_cache_data(rq, &got));
     auto_read later = read_of("/domains/test");
-    vg_recall_keep_domain(later, "test", dom);
-    assert_false(vg_recall_view(later, &got));
+    vg_domain_cache_keep_domain(later, "test", dom);
+    assert_false(vg_domain_cache_data(later, &got));
 }
 
 static void test_failed(void **state)
@@ -167,7 +169,7 @@ static void test_failed(void **state)
     assert_false(vg_host_memory_failed(rq));
     rq->contradicted = true; /* by what? it relied on nothing */
     assert_false(vg_host_memory_failed(rq));
-    rq->recalled = true;
+    rq->uses_memory = true;
     assert_true(vg_host_memory_failed(rq));
     rq->fresh = true; /* it was asked for anew already */
     assert_false(vg_host_memory_failed(rq));
@@ -177,7 +179,7 @@ static void test_failed(void **state)
     assert_null(none);
     vg_error_set_virt(&rq->error);
     assert_true(vg_host_memory_failed(rq));
-    rq->recalled = false;
+    rq->uses_memory = false;
     assert_false(vg_host_memory_failed(rq));
 }
 
@@ -186,24 +188,24 @@ static void test_persistent(void **state)
     (void)state;
     auto_read rq = read_of("/domains");
     vg_autoptr(virDomain) dom = find_test();
-    struct vg_view view = vg_view_of(dom), got = vg_view_of(dom);
-    assert_false(vg_recall_is_current(rq));
+    struct vg_domain_data view = vg_domain_data_of(dom), got = vg_domain_data_of(dom);
+    assert_false(vg_domain_cache_is_current(rq));
     view.persistent = true;
-    vg_recall_keep_persistent(rq, &view, 1);
-    assert_true(vg_recall_is_current(rq));
-    assert_true(vg_recall_persistent(rq, &got, 1));
+    vg_domain_cache_keep_persistent(rq, &view, 1);
+    assert_true(vg_domain_cache_is_current(rq));
+    assert_true(vg_domain_cache_persistent(rq, &got, 1));
     assert_true(got.persistent && got.have & VG_DOMAIN_PERSISTENT);
-    got = vg_view_of(dom);
+    got = vg_domain_data_of(dom);
     got.id++; /* it was started again */
-    assert_false(vg_recall_persistent(rq, &got, 1));
-    got = vg_view_of(dom);
+    assert_false(vg_domain_cache_persistent(rq, &got, 1));
+    got = vg_domain_data_of(dom);
     got.uuid[0] ^= 1; /* a new one */
-    assert_false(vg_recall_persistent(rq, &got, 1));
+    assert_false(vg_domain_cache_persistent(rq, &got, 1));
     auto_read fresh = read_of("/domains");
     fresh->fresh = true;
-    assert_false(vg_recall_is_current(fresh));
-    vg_inventory_touch(host.inventory);
-    assert_false(vg_recall_is_current(rq));
+    assert_false(vg_domain_cache_is_current(fresh));
+    vg_answer_cache_invalidate(host.cache);
+    assert_false(vg_domain_cache_is_current(rq));
 }
 
 /* Drivers in this process are asked as fast. */
@@ -212,25 +214,25 @@ static void test_in_process(void **state)
     (void)state;
     auto_read rq = read_of("/domains/test");
     vg_autoptr(virDomain) dom = find_test();
-    lease.in_process = true;
-    vg_recall_keep_domain(rq, "test", dom);
+    virt_conn.in_process = true;
+    vg_domain_cache_keep_domain(rq, "test", dom);
     assert_false(remembers(rq, "test"));
-    lease.in_process = false;
+    virt_conn.in_process = false;
     assert_false(remembers(rq, "test"));
-    vg_inventory_enable(host.inventory, false);
+    vg_answer_cache_enable(host.cache, false);
     auto_read without = read_of("/domains/test"); /* no events */
-    vg_recall_keep_domain(without, "test", dom);
+    vg_domain_cache_keep_domain(without, "test", dom);
     assert_false(remembers(without, "test"));
-    vg_inventory_enable(host.inventory, true);
+    vg_answer_cache_enable(host.cache, true);
 }
 
 static int begin(void **state)
 {
     (void)state;
-    if (lease.cache.free)
-        lease.cache.free(lease.cache.data);
-    lease.cache = (struct vg_attachment){0};
-    vg_inventory_touch(host.inventory);
+    if (virt_conn.cache.free)
+        virt_conn.cache.free(virt_conn.cache.data);
+    virt_conn.cache = (struct vg_attachment){0};
+    vg_answer_cache_invalidate(host.cache);
     return 0;
 }
 
@@ -238,16 +240,16 @@ static int set_up(void **state)
 {
     (void)state;
     conn = virConnectOpen("test:///default");
-    host.inventory = vg_inventory_new();
-    vg_inventory_enable(host.inventory, true);
-    lease.conn = conn;
-    return conn && host.inventory ? 0 : -1;
+    host.cache = vg_answer_cache_new();
+    vg_answer_cache_enable(host.cache, true);
+    virt_conn.conn = conn;
+    return conn && host.cache ? 0 : -1;
 }
 
 static int tear_down(void **state)
 {
     begin(state);
-    vg_inventory_free(host.inventory);
+    vg_answer_cache_free(host.cache);
     return virConnectClose(conn);
 }
 

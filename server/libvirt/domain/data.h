@@ -14,14 +14,14 @@
 #define VG_XML_FIELDS   (VG_DOMAIN_OS_TYPE | VG_DOMAIN_TITLE | VG_DOMAIN_MAX_VCPUS)
 #define VG_STATE_FIELDS (VG_DOMAIN_STATE | VG_DOMAIN_STATE_REASON)
 
-/* Whether the inventory keeps such an answer; then it is to be libvirt's whole. */
-static inline bool vg_view_is_brief(unsigned int fields)
+/* Whether the answer cache keeps such an answer; then it is to be libvirt's whole. */
+static inline bool vg_domain_data_is_brief(unsigned int fields)
 {
     return !(fields & ~(unsigned int)VG_DOMAIN_BRIEF);
 }
 
 /* What is known of one domain; `have` says which. */
-struct vg_view {
+struct vg_domain_data {
     virDomainPtr dom; /* borrowed */
     const char *name; /* these are the handle's */
     unsigned char uuid[VIR_UUID_BUFLEN];
@@ -38,18 +38,20 @@ struct vg_view {
 
 /* Nothing but what the handle says of itself. It is asked only once: each of libvirt's
  * accessors formats the UUID for a debug message, written or not. */
-struct vg_view vg_view_of(virDomainPtr dom);
-bool vg_view_is_active(const struct vg_view *view);
+struct vg_domain_data vg_domain_data_of(virDomainPtr dom);
+bool vg_domain_data_is_active(const struct vg_domain_data *view);
 
 /* Fills in what the statistics of the groups state, cpu-total, balloon and vcpu tell. */
-void vg_view_take_stats(struct vg_view *view, const virDomainStatsRecord *record);
+void vg_domain_data_take_stats(struct vg_domain_data *view,
+                               const virDomainStatsRecord *record);
 
 /* Asks libvirt for those of the fields that are not known. -1: libvirt's last error. */
-int vg_view_read(struct vg_view *view, unsigned int fields, bool in_process);
+int vg_domain_data_read(struct vg_domain_data *view, unsigned int fields,
+                        bool in_process);
 
 /* Writes those of the fields that are known. */
-void vg_view_write(struct vg_json *w, const char *key, const struct vg_view *view,
-                   unsigned int fields);
+void vg_domain_data_write(struct vg_json *w, const char *key,
+                          const struct vg_domain_data *view, unsigned int fields);
 
 /* 0 when libvirt's last error says that the driver does not have it, else -1. */
-int vg_view_may_lack(void);
+int vg_domain_data_may_lack(void);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * See include/virtgate/point.h.
+ * See include/virtgate/restore_point.h.
  */
-#include "virtgate/point.h"
+#include "virtgate/restore_point.h"
 
 #include "server/xml/tree.h"
 #include "virtgate/cleanup.h"
@@ -33,7 +33,7 @@ static json_t *number_of(const xmlNode *node)
     return text && !errno ? json_integer(value) : json_null();
 }
 
-json_t *vg_point_to_json(const char *xml, struct vg_error *reterr)
+json_t *vg_restore_point_to_json(const char *xml, struct vg_error *reterr)
 {
     vg_auto_doc doc = vg_xml_parse(xml);
     const xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
@@ -60,8 +60,8 @@ json_t *vg_point_to_json(const char *xml, struct vg_error *reterr)
 
 /* ---- lists and trees --------------------------------------------------------------- */
 
-int vg_points_args(struct vg_request *rq, const struct vg_enum *names,
-                   unsigned int topological, struct vg_points_args *ret)
+int vg_restore_points_args(struct vg_request *rq, const struct vg_enum *names,
+                           unsigned int topological, struct vg_restore_points_args *ret)
 {
     const struct vg_field args[] = {
         VG_BOOL("tree", &ret->tree),
@@ -69,14 +69,14 @@ int vg_points_args(struct vg_request *rq, const struct vg_enum *names,
         VG_END,
     };
 
-    *ret = (struct vg_points_args){0};
+    *ret = (struct vg_restore_points_args){0};
     if (vg_args(rq, args) < 0)
         return -1;
     ret->ordered = ret->flags & topological;
     return 0;
 }
 
-int vg_points_add(struct vg_request *rq, json_t *points, json_t *point_steal)
+int vg_restore_points_add(struct vg_request *rq, json_t *points, json_t *point_steal)
 {
     if (!point_steal)
         return -1;
@@ -139,7 +139,8 @@ static json_t *make_tree(json_t *points_steal)
     return bad ? NULL : vg_take(&roots);
 }
 
-json_t *vg_points_arrange(json_t *points_steal, const struct vg_points_args *how)
+json_t *vg_restore_points_arrange(json_t *points_steal,
+                                  const struct vg_restore_points_args *how)
 {
     json_t *points = points_steal;
 
@@ -150,8 +151,8 @@ json_t *vg_points_arrange(json_t *points_steal, const struct vg_points_args *how
 
 /* ---- in ---------------------------------------------------------------------------- */
 
-char *vg_point_to_xml(struct vg_request *rq, const char *root, const char *name,
-                      const char *description)
+char *vg_restore_point_to_xml(struct vg_request *rq, const char *root, const char *name,
+                              const char *description)
 {
     json_auto_t *document =
         json_pack("{s:{s:s*, s:s*}}", root, "name", name, "description", description);
@@ -162,8 +163,8 @@ char *vg_point_to_xml(struct vg_request *rq, const char *root, const char *name,
     return vg_xml_from_json(document, vg_request_error(rq));
 }
 
-bool vg_point_is_taken(const char *xml, bool (*has)(void *domain, const char *name),
-                       void *domain)
+bool vg_restore_point_is_taken(const char *xml,
+                               bool (*has)(void *domain, const char *name), void *domain)
 {
     const long long now = time(NULL);
     vg_autofree char *name = NULL;

@@ -37,7 +37,7 @@ void vg_host_error_unreachable(struct vg_error *e, const char *name,
     e->retry_after = e->retryable ? 1 : 0;
 }
 
-/* Some times what the keeper needed: a host behind ssh is slow, and not full. */
+/* Some times what the host monitor needed: a host behind ssh is slow, and not full. */
 int64_t vg_host_open_limit(struct vg_host *host)
 {
     VG_LOCK(&host->lock);
@@ -81,13 +81,13 @@ void vg_host_set_full(struct vg_host *host, bool full)
            host->name);
 }
 
-/* Whether the host is up, when it left a connection without an answer: the keeper asks
- * it. Blocks until it has, and not past `until_ns`. */
+/* Whether the host is up, when it left a connection without an answer: the host monitor
+ * asks it. Blocks until it has, and not past `until_ns`. */
 static bool is_up_after_all(struct vg_host *host, int64_t until_ns)
 {
     const struct timespec until = vg_timespec(until_ns);
 
-    vg_keeper_suspect(host);
+    vg_monitor_suspect(host);
     VG_LOCK(&host->lock);
     int rc = 0;
     while (host->suspect && host->state == VG_HOST_UP && rc == 0)
@@ -97,25 +97,25 @@ static bool is_up_after_all(struct vg_host *host, int64_t until_ns)
 
 /* A host that answers others and lets the time pass without an answer to a new connection
  * has no room for it. */
-static int open_lease(struct vg_host *host, struct vg_lease *lease,
-                      struct vg_error *reterr)
+static int open_conn(struct vg_host *host, struct vg_virt_conn *virt_conn,
+                     struct vg_error *reterr)
 {
     struct vg_error why = {0};
-    int64_t cut_at = atomic_load(&lease->cut_at_ns);
+    int64_t cut_at = atomic_load(&virt_conn->cut_at_ns);
     int64_t until = vg_now_ns() + vg_host_open_limit(host);
     bool patient = !cut_at || until < cut_at;
 
     if (patient)
-        atomic_store(&lease->cut_at_ns, until);
-    int rc = vg_lease_open(lease, host->uri, host->read_only, host->name, &why);
-    bool cut = atomic_load(&lease->cut);
-    atomic_store(&lease->cut_at_ns, cut_at);
+        atomic_store(&virt_conn->cut_at_ns, until);
+    int rc = vg_virt_conn_open(virt_conn, host->uri, host->read_only, host->name, &why);
+    bool cut = atomic_load(&virt_conn->cut);
+    atomic_store(&virt_conn->cut_at_ns, cut_at);
     if (rc < 0 && cut && patient &&
         is_up_after_all(host, cut_at ? cut_at : until + OPEN_MOST)) {
         vg_host_set_full(host, true);
         rc = fail_full(host, reterr);
     } else if (rc < 0) {
-        vg_keeper_note_failure(host, &why);
+        vg_monitor_note_failure(host, &why);
         vg_host_error_unreachable(reterr, host->name, &why);
     } else {
         vg_host_set_full(host, false);
@@ -124,8 +124,8 @@ static int open_lease(struct vg_host *host, struct vg_lease *lease,
     return rc;
 }
 
-int vg_host_prepare_lease(struct vg_host *host, struct vg_lease *lease,
-                          struct vg_error *reterr)
+int vg_host_prepare_conn(struct vg_host *host, struct vg_virt_conn *virt_conn,
+                         struct vg_error *reterr)
 {
     unsigned int epoch;
     {
@@ -135,20 +135,20 @@ int vg_host_prepare_lease(struct vg_host *host, struct vg_lease *lease,
             return -1;
         }
         epoch = host->epoch;
-        if (vg_lease_usable(lease) && lease->epoch == epoch)
+        if (vg_virt_conn_usable(virt_conn) && virt_conn->epoch == epoch)
             return 0;
-        if (host->state == VG_HOST_UP && host->lease->in_process) {
-            if (host->lease->conn)
-                vg_lease_share(lease, host->lease->conn);
-            lease->epoch = epoch;
+        if (host->state == VG_HOST_UP && host->virt_conn->in_process) {
+            if (host->virt_conn->conn)
+                vg_virt_conn_share(virt_conn, host->virt_conn->conn);
+            virt_conn->epoch = epoch;
             return 0;
         }
         if (!may_open(host))
             return fail_full(host, reterr);
     }
-    int rc = open_lease(host, lease, reterr);
+    int rc = open_conn(host, virt_conn, reterr);
     if (rc == 0)
-        lease->epoch = epoch;
+        virt_conn->epoch = epoch;
     return rc;
 }
 
@@ -157,16 +157,16 @@ struct vg_patience vg_patience_begin(struct vg_request *rq, bool nowait)
     struct vg_patience patience = {0};
     int64_t now = vg_now_ns();
 
-    if (!nowait || rq->again || !rq->lease || rq->call_until_ns <= now)
+    if (!nowait || rq->again || !rq->virt_conn || rq->call_until_ns <= now)
         return patience;
     patience.rq = rq;
-    patience.cut_at_ns = atomic_load(&rq->lease->cut_at_ns);
-    atomic_store(&rq->lease->cut_at_ns, now + (rq->call_until_ns - now) / 3);
+    patience.cut_at_ns = atomic_load(&rq->virt_conn->cut_at_ns);
+    atomic_store(&rq->virt_conn->cut_at_ns, now + (rq->call_until_ns - now) / 3);
     return patience;
 }
 
 void vg_patience_end(struct vg_patience *patience)
 {
     if (patience->rq)
-        atomic_store(&patience->rq->lease->cut_at_ns, patience->cut_at_ns);
+        atomic_store(&patience->rq->virt_conn->cut_at_ns, patience->cut_at_ns);
 }
