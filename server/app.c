@@ -6,6 +6,7 @@
 #include "server/app.h"
 
 #include "server/core/access.h"
+#include "server/core/answer.h"
 #include "server/core/event.h"
 #include "server/core/router.h"
 #include "server/core/idempotency.h"

@@ -6,6 +6,7 @@
  */
 #include "server/fanout.h"
 
+#include "server/core/answer.h"
 #include "server/core/event.h"
 #include "server/libvirt/host.h"
 #include "virtgate/cleanup.h"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "server/core/access.h"
 
-#include "server/core/operation.h"
 #include "virtgate/ticket.h"
 
 static bool read_only;
@@ -28,8 +27,6 @@ int vg_request_ask(struct vg_request *rq, unsigned int access, const char *why)
 {
     if (vg_request_may(rq, access)) {
         rq->asked |= access;
-        if (rq->operation)
-            vg_operation_raise_access(rq->operation, access);
         return 0;
     }
     vg_error_set(&rq->error, VG_E_FORBIDDEN, "%s; it needs the role '%s', yours is '%s'",

@@ -111,10 +111,12 @@ bool vg_idempotency_begin(struct vg_request *rq, struct vg_reply *ret_reply)
     struct entry *e = *find(key_of(rq));
 
     if (!e) {
-        rq->idempotent = add(key_of(rq), request) != NULL;
-        if (!rq->idempotent)
-            *ret_reply = vg_reply_memory(rq);
-        return rq->idempotent;
+        if (add(key_of(rq), request)) {
+            rq->on_answer = vg_idempotency_end;
+            return true;
+        }
+        *ret_reply = vg_reply_memory(rq);
+        return false;
     }
     if (!XXH128_isEqual(e->request, request))
         *ret_reply =

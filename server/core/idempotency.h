@@ -12,7 +12,8 @@
  */
 bool vg_idempotency_begin(struct vg_request *rq, struct vg_reply *ret_reply);
 
-/* Keeps the answer, unless nothing was begun: then the key is free again. */
+/* The request's on_answer(): keeps the answer, unless nothing was begun: then the key is
+ * free again. */
 void vg_idempotency_end(struct vg_request *rq, const struct vg_reply *reply);
 
 /* Forgets answers that are a day old by then; now and then. */

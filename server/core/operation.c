@@ -5,6 +5,7 @@
  */
 #include "server/core/operation_internal.h"
 
+#include "server/core/answer.h"
 #include "virtgate/cleanup.h"
 
 #include <errno.h>
@@ -165,9 +166,24 @@ struct vg_operation *vg_operation_make(struct vg_request *rq)
     return NULL;
 }
 
+/* The request's on_free(). */
+static void let_go(struct vg_request *rq)
+{
+    vg_operation_unref(rq->operation);
+    vg_operation_unref(rq->watched);
+}
+
+void vg_operation_set_watched(struct vg_request *rq, struct vg_operation *op)
+{
+    rq->watched = vg_operation_ref(op);
+    rq->on_free = let_go;
+}
+
 void vg_operation_add(struct vg_operation *op, struct vg_request *rq)
 {
     rq->operation = vg_operation_ref(op);
+    rq->on_end = vg_operation_end;
+    rq->on_free = let_go;
     VG_LOCK(&vg_operations_lock);
     op->number = ++vg_operations_last;
     snprintf(op->id, sizeof(op->id), "%llx-%llu", (unsigned long long)vg_operations_epoch,
@@ -217,30 +233,26 @@ void vg_operation_tell_client(struct vg_operation *op, struct vg_request *rq, in
     vg_request_unref(rq);
 }
 
-void vg_operation_raise_access(struct vg_operation *op, unsigned int access)
-{
-    VG_LOCK(&vg_operations_lock);
-    op->access |= access;
-}
-
-int vg_operation_note_begun(struct vg_operation *op, const char *domain, const char *uuid,
+int vg_operation_note_begun(struct vg_request *rq, const char *domain, const char *uuid,
                             int job)
 {
-    struct vg_request *rq = NULL;
+    struct vg_operation *op = rq->operation;
+    struct vg_request *client = NULL;
     {
         VG_LOCK(&vg_operations_lock);
         if (op->cancel_requested || op->barred)
             return -1;
         op->state = VG_OPERATION_RUNNING;
+        op->access |= rq->asked;
         clock_gettime(CLOCK_REALTIME, &op->begun);
         op->domain = domain ? strdup(domain) : NULL;
         snprintf(op->uuid, sizeof(op->uuid), "%s", uuid ? uuid : "");
         op->job = job;
         if (op->async)
-            rq = vg_operation_take_client(op);
+            client = vg_operation_take_client(op);
     }
-    if (rq)
-        vg_operation_tell_client(op, rq, 202);
+    if (client)
+        vg_operation_tell_client(op, client, 202);
     return 0;
 }
 
@@ -299,9 +311,9 @@ static bool is_refused(const struct vg_operation *op, enum vg_operation_state en
     return op->state == VG_OPERATION_PENDING && !op->accepted;
 }
 
-bool vg_operation_end(struct vg_operation *op, struct vg_request *rq,
-                      const struct vg_reply *reply)
+bool vg_operation_end(struct vg_request *rq, const struct vg_reply *reply)
 {
+    struct vg_operation *op = rq->operation;
     struct completion told;
     bool refused;
 
@@ -418,7 +430,7 @@ void vg_operation_attach(struct vg_request *rq)
     struct vg_operation *op = find(id);
     if (!op || (rq->prefix && op->host_ref != rq->host))
         return;
-    rq->watched = vg_operation_ref(op);
+    vg_operation_set_watched(rq, op);
     vg_request_set_host(rq, op->host_ref, op->host);
 }
 

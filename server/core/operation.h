@@ -47,19 +47,12 @@ int vg_operation_new(struct vg_request *rq, int64_t limit_ns);
 struct vg_operation *vg_operation_ref(struct vg_operation *op);
 void vg_operation_unref(struct vg_operation *op);
 
-/* Who cancels it needs this role, too: VG_OPERATE, VG_ADMIN. */
-void vg_operation_raise_access(struct vg_operation *op, unsigned int access);
-
 /* The arguments were good, the call is about to be made: on this domain (NULL: none), and
- * as what `job`, virDomainJobOperation, the domain shows it. A client that does not wait
- * is answered now. -1: it was cancelled meanwhile. */
-int vg_operation_note_begun(struct vg_operation *op, const char *domain, const char *uuid,
+ * as what `job`, virDomainJobOperation, the domain shows it. From here on, who cancels it
+ * needs what its arguments needed, too. A client that does not wait is answered now. -1:
+ * it was cancelled meanwhile. */
+int vg_operation_note_begun(struct vg_request *rq, const char *domain, const char *uuid,
                             int job);
-
-/* The work's answer; whoever waits for it is told. Only the first counts. True: the work
- * goes on in the host, and the operation answers the request. */
-bool vg_operation_end(struct vg_operation *op, struct vg_request *rq,
-                      const struct vg_reply *reply);
 
 /* Answers 202 and ends waits whose time has come. For the watchdog. */
 void vg_operations_tick(int64_t now_ns);
@@ -114,6 +107,9 @@ void vg_operation_note_gone(struct vg_operation *op);
 /* Finds the operation of the path's {operation} for a VG_WATCH row, and its host on bare
  * paths. When there is none, the row's handler says why. */
 void vg_operation_attach(struct vg_request *rq);
+
+/* The request is about this operation, which it holds from here on. */
+void vg_operation_set_watched(struct vg_request *rq, struct vg_operation *op);
 
 /* Lets a read wait for the watched operation's end, as ?wait= or Prefer say. False: there
  * is nothing to wait for. True: the reference is taken. */

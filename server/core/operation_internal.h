@@ -100,6 +100,9 @@ void vg_operation_tell_client(struct vg_operation *op, struct vg_request *rq, in
 bool vg_operation_is_job(const struct vg_operation *op, const char *uuid,
                          const char *disk, int job);
 
+/* The request's on_end(): the work's answer; whoever waits for it is told. Only the first
+ * counts. True: the work goes on in the host. */
+bool vg_operation_end(struct vg_request *rq, const struct vg_reply *reply);
 /* The call of a job that outlives it has returned well. */
 void vg_operation_leave(struct vg_operation *op, struct vg_request *rq);
 /* Ends jobs that are gone, asks for others. For the watchdog. */

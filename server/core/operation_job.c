@@ -7,6 +7,7 @@
  */
 #include "server/core/operation_internal.h"
 
+#include "server/core/answer.h"
 #include "virtgate/cleanup.h"
 
 #include <stdio.h>
@@ -298,7 +299,7 @@ static void ask(struct vg_operation *op, int64_t now)
         return;
     }
     vg_request_set_host(rq, op->host_ref, op->host);
-    rq->watched = vg_operation_ref(op);
+    vg_operation_set_watched(rq, op);
     rq->start_ns = now;
     rq->deadline_ns = now + ASK_LIMIT_NS;
     rq->done = drop_answer;

@@ -46,7 +46,8 @@ static struct vg_request *make_read(const struct vg_request *rq, const char *tar
     read->virt_conn = rq->virt_conn;
     read->accept = xml ? VG_ACCEPT_XML : VG_ACCEPT_NOTHING_SAID;
     read->requeued = true; /* it is read by a worker for changes */
-    read->watched = rq->watched ? vg_operation_ref(rq->watched) : NULL;
+    if (rq->watched)
+        vg_operation_set_watched(read, rq->watched);
     return read;
 }
 

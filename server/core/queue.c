@@ -6,6 +6,7 @@
 #include "server/core/queue.h"
 
 #include "server/base/list.h"
+#include "server/core/answer.h"
 #include "server/core/operation.h"
 #include "server/base/thread.h"
 #include "virtgate/cleanup.h"

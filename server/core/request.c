@@ -5,8 +5,6 @@
  */
 #include "server/core/request.h"
 
-#include "server/core/idempotency.h"
-#include "server/core/operation.h"
 #include "server/base/utf8.h"
 #include "virtgate/cleanup.h"
 
@@ -61,8 +59,8 @@ void vg_request_unref(struct vg_request *rq)
     free(rq->last_event);
     json_decref(rq->json);
     json_decref(rq->rest);
-    vg_operation_unref(rq->operation);
-    vg_operation_unref(rq->watched);
+    if (rq->on_free)
+        rq->on_free(rq);
     vg_error_clear(&rq->error);
     free(rq);
 }
@@ -77,25 +75,6 @@ const char *vg_request_object(const struct vg_request *rq)
 bool vg_request_is_shared(const struct vg_request *rq)
 {
     return rq->route->flags & VG_SHARED && rq->body_kind == VG_BODY_NONE && !rq->if_match;
-}
-
-void vg_request_answer(struct vg_request *rq, struct vg_reply reply)
-{
-    if (rq->operation && vg_operation_end(rq->operation, rq, &reply))
-        vg_reply_clear(&reply);
-    else
-        vg_request_answer_early(rq, reply);
-}
-
-void vg_request_answer_early(struct vg_request *rq, struct vg_reply reply)
-{
-    if (atomic_exchange(&rq->answered, true)) {
-        vg_reply_clear(&reply);
-        return;
-    }
-    if (rq->idempotent)
-        vg_idempotency_end(rq, &reply);
-    rq->done(rq, reply);
 }
 
 struct vg_error *vg_request_error(struct vg_request *rq)

@@ -93,7 +93,6 @@ struct vg_request {
     /* What it turned out to be. */
     const struct vg_route *route;
     const struct vg_route *read_route; /* whose entity tag the conditions mean */
-    bool idempotent;                   /* the answer is to be kept */
     struct vg_host *host;              /* NULL: none, or all of them */
     const char *host_name; /* that one's, which lives as long as the program */
     char *prefix;          /* "/hosts/NAME", encoded; owned, NULL on bare paths */
@@ -106,6 +105,16 @@ struct vg_request {
 
     struct vg_operation *operation; /* that it began (VG_LONG, VG_JOB); counted */
     struct vg_operation *watched;   /* that it is about (VG_WATCH); counted */
+
+    /* Hooks, NULL: none. Each is set by what stands in brackets, of which a
+     * request knows nothing. */
+    /* Its work has an answer (operations). True: the answer is not the client's, whom the
+     * operation answers. */
+    bool (*on_end)(struct vg_request *rq, const struct vg_reply *reply);
+    /* Its client is about to be answered, once (idempotency). */
+    void (*on_answer)(struct vg_request *rq, const struct vg_reply *reply);
+    /* It is about to be freed (operations). */
+    void (*on_free)(struct vg_request *rq);
 
     /* While it runs. */
     struct vg_virt_conn *virt_conn; /* the worker's connection */
@@ -173,13 +182,6 @@ int vg_request_refuse_args(struct vg_request *rq);
 
 /* Finds the keys that every route takes: numbers, by. -1: error is set. */
 int vg_request_common_args(struct vg_request *rq);
-
-/* Answers unless it has been: whoever comes first. The reply is taken in any case. Of
- * long work it is the end; of a job that goes on it is what the operation answers. */
-void vg_request_answer(struct vg_request *rq, struct vg_reply reply);
-
-/* The same while its work goes on. */
-void vg_request_answer_early(struct vg_request *rq, struct vg_reply reply);
 
 /* The domain that the path names, as it is written there; NULL: none. Borrowed. */
 const char *vg_request_object(const struct vg_request *rq);

@@ -7,6 +7,7 @@
 #include "server/http/server.h"
 
 #include "server/core/access.h"
+#include "server/core/answer.h"
 #include "server/core/event_reply.h"
 #include "server/http/conn.h"
 #include "server/http/internal.h"

@@ -6,6 +6,7 @@
 #include "server/libvirt/host.h"
 
 #include "server/base/local_path.h"
+#include "server/core/answer.h"
 #include "server/core/host_names.h"
 #include "server/core/operation.h"
 #include "server/core/precondition.h"

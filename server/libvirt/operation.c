@@ -23,7 +23,7 @@
 
 static int begin(struct vg_request *rq, const char *name, const char *uuid, int job)
 {
-    if (vg_operation_note_begun(rq->operation, name, uuid, job) < 0) {
+    if (vg_operation_note_begun(rq, name, uuid, job) < 0) {
         vg_error_set(&rq->error, VG_E_CONFLICT,
                      "The operation was cancelled before it began; nothing was done");
         return -1;

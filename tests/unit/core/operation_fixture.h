@@ -15,6 +15,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "server/core/answer.h"
 #include "server/core/operation.h"
 #include "virtgate/cleanup.h"
 

@@ -51,7 +51,7 @@ static int begin_sent(const struct sent *sent)
     struct vg_request *rq = make_request(sent);
     struct vg_reply reply = {0};
     int status = vg_idempotency_begin(rq, &reply) ? 0 : reply.status;
-    assert_int_equal(rq->idempotent, status == 0);
+    assert_int_equal(rq->on_answer != NULL, status == 0);
     vg_reply_clear(&reply);
     vg_request_unref(rq);
     return status;

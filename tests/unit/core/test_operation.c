@@ -29,9 +29,9 @@ static struct vg_request *begin(struct client *client, const char *prefer)
 
 static void note_begun(struct vg_request *rq)
 {
-    assert_int_equal(vg_operation_note_begun(rq->operation, "web1",
-                                             "00000000-0000-4000-8000-000000000001", 2),
-                     0);
+    assert_int_equal(
+        vg_operation_note_begun(rq, "web1", "00000000-0000-4000-8000-000000000001", 2),
+        0);
 }
 
 static void end(struct vg_request *rq, int status)
@@ -305,7 +305,7 @@ static void test_cancel(void **state)
     (void)state;
     struct vg_request *rq = begin(&c, NULL);
     assert_true(vg_operation_cancel_pending(rq->operation));
-    assert_int_equal(vg_operation_note_begun(rq->operation, NULL, NULL, -1), -1);
+    assert_int_equal(vg_operation_note_begun(rq, NULL, NULL, -1), -1);
     vg_operations_tick(LATER + VG_SECOND_NS); /* somebody knows of it */
     end(rq, 409);
     assert_int_equal(count_states(VG_OPERATION_CANCELLED), 1);
@@ -357,7 +357,7 @@ static void test_first(void **state)
 static void *race_end(void *data)
 {
     struct vg_request *rq = data;
-    if (vg_operation_note_begun(rq->operation, "web1", NULL, -1) == 0)
+    if (vg_operation_note_begun(rq, "web1", NULL, -1) == 0)
         end(rq, 204);
     else
         end(rq, 409);

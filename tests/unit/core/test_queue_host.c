@@ -4,6 +4,7 @@
  * down, and make do with the connections that there are. And which requests wait for an
  * agent, which has a queue of its own.
  */
+#include "server/core/answer.h"
 #include "tests/unit/core/queue_fixture.h"
 
 /* ---- paused ------------------------------------------------------------------------ */

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "server/core/answer.h"
 #include "server/core/request.h"
 #include "virtgate/cleanup.h"
 
