@@ -5,7 +5,6 @@
 #pragma once
 
 #include "virtgate/json.h"
-#include "virtgate/request.h"
 
 #include <stddef.h>
 
@@ -32,7 +31,3 @@ char *vg_cpumap_text(const struct vg_cpumap *map);
 /* Writes an array of numbers. */
 void vg_cpumap_write(struct vg_json *w, const char *key, const unsigned char *bits,
                      size_t length);
-
-/* Bytes that a map of all CPUs of the request's host has. 0: the request's error is
- * libvirt's. */
-int vg_host_cpumap_bytes(struct vg_request *rq);

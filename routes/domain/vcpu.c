@@ -6,12 +6,31 @@
 #include "routes/routes.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/cpumap.h"
+#include "virtgate/host.h"
 #include "virtgate/object.h"
 
+#include <libvirt/virterror.h>
 #include <limits.h>
 
 /* What libvirt's protocol has room for. */
 #define MAX_VCPUS 16384
+
+/* Bytes that a map of all CPUs of the host has. 0: the request's error is set. */
+static int read_map_bytes(struct vg_request *rq)
+{
+    int cpus = virNodeGetCPUMap(vg_conn(rq), NULL, NULL, 0);
+    if (cpus < 0) { /* not every driver has it */
+        virNodeInfo info;
+        if (virGetLastErrorCode() != VIR_ERR_NO_SUPPORT ||
+            virNodeGetInfo(vg_conn(rq), &info) < 0) {
+            vg_error_set_virt(vg_request_error(rq));
+            return 0;
+        }
+        cpus = (int)VIR_NODEINFO_MAXCPUS(info);
+    }
+    int bytes = VIR_CPU_MAPLEN(cpus);
+    return bytes < 1 ? 1 : bytes < VG_CPUMAP_BYTES ? bytes : VG_CPUMAP_BYTES;
+}
 
 /* ---- the virtual CPUs of a running domain ------------------------------------------ */
 
@@ -37,7 +56,7 @@ static struct vg_reply list_vcpus(struct vg_request *rq)
 
     if (!dom)
         return vg_fail(rq);
-    int bytes = vg_host_cpumap_bytes(rq);
+    int bytes = read_map_bytes(rq);
     if (!bytes)
         return vg_fail(rq);
     if (virDomainGetInfo(dom, &domain) < 0)
@@ -153,7 +172,7 @@ static struct vg_reply list_pins(struct vg_request *rq)
         vg_flags_domain(rq, &vg_enum_virDomainModificationImpact, &flags);
     if (!dom)
         return vg_fail(rq);
-    int bytes = vg_host_cpumap_bytes(rq);
+    int bytes = read_map_bytes(rq);
     if (!bytes)
         return vg_fail(rq);
     int n = virDomainGetVcpusFlags(dom, flags | VIR_DOMAIN_VCPU_MAXIMUM);
@@ -208,7 +227,7 @@ static struct vg_reply get_emulator_pin(struct vg_request *rq)
         vg_flags_domain(rq, &vg_enum_virDomainModificationImpact, &flags);
     if (!dom)
         return vg_fail(rq);
-    int bytes = vg_host_cpumap_bytes(rq);
+    int bytes = read_map_bytes(rq);
     if (!bytes)
         return vg_fail(rq);
     vg_autofree unsigned char *map = calloc(1, (size_t)bytes);

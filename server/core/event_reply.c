@@ -192,6 +192,7 @@ static struct vg_reply reply_subscription(struct vg_request *rq,
         return vg_fail_memory(rq);
     }
     *subscription = *how;
+    subscription->close = vg_subscription_free;
     subscription->subscriber = subscriber;
     return (struct vg_reply){.status = 200, .subscription = subscription};
 }

@@ -7,8 +7,9 @@
 #include "server/core/event.h"
 
 struct vg_subscription {
-    struct vg_subscriber *subscriber; /* owned */
-    bool reset;                       /* begins by telling that something was missed */
+    void (*close)(struct vg_subscription *subscription); /* vg_subscription_free() */
+    struct vg_subscriber *subscriber;                    /* owned */
+    bool reset; /* begins by telling that something was missed */
     uint64_t after;
     bool poll; /* one answer, not a stream */
     unsigned int limit;

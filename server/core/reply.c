@@ -314,7 +314,8 @@ void vg_reply_clear(struct vg_reply *reply)
     vg_body_unref(reply->body);
     free(reply->location);
     free(reply->link);
-    vg_subscription_free(reply->subscription);
+    if (reply->subscription)
+        reply->subscription->close(reply->subscription);
     if (reply->channel)
         reply->channel->close(reply->channel);
     *reply = (struct vg_reply){0};

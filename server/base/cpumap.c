@@ -4,9 +4,6 @@
  */
 #include "virtgate/cpumap.h"
 
-#include "virtgate/host.h"
-
-#include <libvirt/virterror.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -142,22 +139,4 @@ void vg_cpumap_write(struct vg_json *w, const char *key, const unsigned char *bi
         if (has_cpu(bits, cpu))
             vg_json_int(w, NULL, (int64_t)cpu);
     vg_json_end_array(w);
-}
-
-/* ---- the host ---------------------------------------------------------------------- */
-
-int vg_host_cpumap_bytes(struct vg_request *rq)
-{
-    int cpus = virNodeGetCPUMap(vg_conn(rq), NULL, NULL, 0);
-    if (cpus < 0) { /* not every driver has it */
-        virNodeInfo info;
-        if (virGetLastErrorCode() != VIR_ERR_NO_SUPPORT ||
-            virNodeGetInfo(vg_conn(rq), &info) < 0) {
-            vg_error_set_virt(vg_request_error(rq));
-            return 0;
-        }
-        cpus = (int)VIR_NODEINFO_MAXCPUS(info);
-    }
-    int bytes = VIR_CPU_MAPLEN(cpus);
-    return bytes < 1 ? 1 : bytes < VG_CPUMAP_BYTES ? bytes : VG_CPUMAP_BYTES;
 }
