@@ -27,6 +27,14 @@ static int64_t read_deadline_ns, change_deadline_ns, operation_deadline_ns;
 
 static void watch_operation(struct vg_request *rq);
 
+/* What shows an operation to a client shows it to the gateway. */
+static const struct vg_route *find_operation_row(void)
+{
+    static const char *const path[] = {"operations", "1-1"};
+    const char *allow;
+    return vg_router_find(VG_GET, path, 2, &allow);
+}
+
 int vg_app_start(const struct vg_config *config, const struct vg_route *const *tables)
 {
     vg_access_start(config->read_only);
@@ -36,12 +44,14 @@ int vg_app_start(const struct vg_config *config, const struct vg_route *const *t
     operation_deadline_ns = config->operation_deadline * VG_SECOND_NS;
     vg_local_dir_set(config->local_dir);
     vg_json_watch_memory();
-    vg_operations_start(watch_operation);
     if (vg_metrics_start(tables) < 0) {
         fputs("virtgate: out of memory\n", stderr);
         return -1;
     }
-    return vg_router_build(tables);
+    if (vg_router_build(tables) < 0)
+        return -1;
+    vg_operations_start(watch_operation, find_operation_row());
+    return 0;
 }
 
 /* ---- routing ----------------------------------------------------------------------- */

@@ -61,6 +61,7 @@ static void watch(void)
     int64_t now = vg_now_ns();
     vg_http_tick(now);
     vg_hosts_tick(now);
+    vg_operation_jobs_tick(now);
     vg_operations_tick(now);
     vg_idempotency_tick(now);
 }

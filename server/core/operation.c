@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The registry of operations: one list, the newest first, under one lock. Nothing is
- * answered, and no request is freed, under the lock. See operation.h.
+ * What happens to operations: how they begin, end, and are waited for. Nothing is
+ * answered, and no request is freed, under the registry's lock. See operation.h.
  */
 #include "server/core/operation_internal.h"
 
@@ -12,118 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-
-pthread_mutex_t vg_operations_lock = PTHREAD_MUTEX_INITIALIZER;
-struct vg_operation *vg_operations_newest;
-uint64_t vg_operations_last, vg_operations_epoch;
-
-static struct vg_operation *oldest;
-static unsigned int n_ended;
-bool vg_operations_draining;
-
-void (*vg_operation_go_on)(struct vg_request *rq);
-
-void vg_operations_start(void (*resume)(struct vg_request *rq))
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    vg_operations_epoch = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-    vg_operation_go_on = resume;
-}
-
-/* ---- counting ---------------------------------------------------------------------- */
-
-struct vg_operation *vg_operation_ref(struct vg_operation *op)
-{
-    if (op)
-        atomic_fetch_add_explicit(&op->refs, 1, memory_order_relaxed);
-    return op;
-}
-
-void vg_operation_unref(struct vg_operation *op)
-{
-    if (!op || atomic_fetch_sub_explicit(&op->refs, 1, memory_order_acq_rel) != 1)
-        return;
-    free(op->path);
-    free(op->prefix);
-    free(op->object);
-    free(op->domain);
-    free(op->host_job.disk);
-    free(op->host_job.why);
-    vg_body_unref(op->result);
-    free(op);
-}
-
-/* ---- the list ---------------------------------------------------------------------- */
-
-static void add_newest(struct vg_operation *op)
-{
-    op->older = vg_operations_newest;
-    *(vg_operations_newest ? &vg_operations_newest->newer : &oldest) = op;
-    vg_operations_newest = op;
-}
-
-/* The registry's reference becomes the caller's. */
-static void take_out(struct vg_operation *op)
-{
-    *(op->newer ? &op->newer->older : &vg_operations_newest) = op->older;
-    *(op->older ? &op->older->newer : &oldest) = op->newer;
-    n_ended -= op->ended_ns != 0;
-}
-
-static bool is_failure(const struct vg_operation *op)
-{
-    return op->state == VG_OPERATION_FAILED || op->state == VG_OPERATION_UNKNOWN;
-}
-
-static void drop(struct vg_operation *op)
-{
-    take_out(op);
-    vg_operation_unref(op); /* ended: it holds no request */
-}
-
-/* Each kind, what failed and what did not, has half of the places for certain: what has
- * just ended is not dropped. */
-static bool drop_one(void)
-{
-    struct vg_operation *failure = NULL, *other = NULL; /* the oldest of each */
-    unsigned int failures = 0;
-
-    for (struct vg_operation *op = oldest; op; op = op->newer) {
-        if (!op->ended_ns)
-            continue;
-        failures += is_failure(op);
-        struct vg_operation **first = is_failure(op) ? &failure : &other;
-        if (!*first)
-            *first = op;
-    }
-    struct vg_operation *op =
-        failures > VG_OPERATIONS_KEPT / 2 || !other ? failure : other;
-    if (op)
-        drop(op);
-    return op != NULL;
-}
-
-void vg_operations_drop_old(int64_t now)
-{
-    for (struct vg_operation *op = oldest, *next; op; op = next) {
-        next = op->newer;
-        int64_t keep =
-            is_failure(op) ? VG_OPERATION_KEEP_FAILED_NS : VG_OPERATION_KEEP_NS;
-        if (op->ended_ns && op->ended_ns + keep < now)
-            drop(op);
-    }
-    while (n_ended > VG_OPERATIONS_KEPT && drop_one())
-        continue;
-}
-
-static struct vg_operation *find(const char *id)
-{
-    for (struct vg_operation *op = vg_operations_newest; op; op = op->older)
-        if (strcmp(op->id, id) == 0)
-            return op;
-    return NULL;
-}
 
 /* ---- beginning --------------------------------------------------------------------- */
 
@@ -179,17 +67,14 @@ void vg_operation_set_watched(struct vg_request *rq, struct vg_operation *op)
     rq->on_free = let_go;
 }
 
-void vg_operation_add(struct vg_operation *op, struct vg_request *rq)
+void vg_operation_hold(struct vg_operation *op, struct vg_request *rq,
+                       bool (*on_end)(struct vg_request *rq,
+                                      const struct vg_reply *reply))
 {
     rq->operation = vg_operation_ref(op);
-    rq->on_end = vg_operation_end;
+    rq->on_end = on_end;
     rq->on_free = let_go;
-    VG_LOCK(&vg_operations_lock);
-    op->number = ++vg_operations_last;
-    snprintf(op->id, sizeof(op->id), "%llx-%llu", (unsigned long long)vg_operations_epoch,
-             (unsigned long long)op->number);
-    add_newest(op);
-    vg_operations_drop_old(vg_now_ns());
+    vg_operation_add(op);
 }
 
 int vg_operation_new(struct vg_request *rq, int64_t limit_ns)
@@ -201,7 +86,7 @@ int vg_operation_new(struct vg_request *rq, int64_t limit_ns)
     op->answer_ns = answer_time(rq, limit_ns);
     op->async = rq->prefer.respond_async && !rq->prefer.waits;
     op->async = op->async || (rq->prefer.waits && rq->prefer.wait_seconds == 0);
-    vg_operation_add(op, rq);
+    vg_operation_hold(op, rq, vg_operation_end);
     return 0;
 }
 
@@ -284,25 +169,6 @@ void vg_operation_wake(struct waiter *waiters)
     }
 }
 
-struct completion vg_operation_close(struct vg_operation *op,
-                                     enum vg_operation_state state, int status,
-                                     struct vg_body *result)
-{
-    struct completion told;
-
-    told.waiters = vg_take(&op->waiters);
-    told.rq = vg_take(&op->rq);
-    op->state = state;
-    clock_gettime(CLOCK_REALTIME, &op->ended);
-    op->status = status;
-    op->result = vg_body_ref(result);
-    op->ended_ns = vg_now_ns();
-    n_ended++;
-    if (op->host_job.is)
-        atomic_fetch_sub(&vg_operation_jobs, 1);
-    return told;
-}
-
 /* Refused before it was begun, and the client is told so itself. */
 static bool is_refused(const struct vg_operation *op, enum vg_operation_state end)
 {
@@ -317,10 +183,6 @@ bool vg_operation_end(struct vg_request *rq, const struct vg_reply *reply)
     struct completion told;
     bool refused;
 
-    if (op->host_job.is && reply->status < 400) {
-        vg_operation_leave(op, rq);
-        return true;
-    }
     {
         VG_LOCK(&vg_operations_lock);
         if (op->ended_ns)
@@ -329,7 +191,7 @@ bool vg_operation_end(struct vg_request *rq, const struct vg_reply *reply)
         refused = is_refused(op, end);
         told = vg_operation_close(op, end, reply->status, reply->body);
         if (refused)
-            take_out(op);
+            vg_operation_take_out(op);
         vg_operations_drop_old(op->ended_ns);
     }
     vg_operation_wake(told.waiters);
@@ -379,7 +241,6 @@ void vg_operations_tick(int64_t now_ns)
             take_late_waiters(op, now_ns, &late);
     }
     vg_operation_wake(late);
-    vg_operation_jobs_tick(now_ns);
     for (;;) {
         struct vg_request *rq = NULL;
         struct vg_operation *op;
@@ -412,16 +273,15 @@ unsigned int vg_operations_drain(void)
     return n;
 }
 
-void vg_operations_clear(void)
-{
-    VG_LOCK(&vg_operations_lock);
-    while (vg_operations_newest)
-        drop(vg_operations_newest);
-    atomic_store(&vg_operation_jobs, 0);
-    vg_operations_draining = false;
-}
-
 /* ---- asking ------------------------------------------------------------------------ */
+
+static struct vg_operation *find(const char *id)
+{
+    for (struct vg_operation *op = vg_operations_newest; op; op = op->older)
+        if (strcmp(op->id, id) == 0)
+            return op;
+    return NULL;
+}
 
 void vg_operation_attach(struct vg_request *rq)
 {

@@ -35,9 +35,10 @@ enum vg_operation_state {
     VG_OPERATION_UNKNOWN, /* the host was lost meanwhile: it may have been done */
 };
 
-/* Where what waited for an operation goes on; takes over the reference. Before any
- * thread. */
-void vg_operations_start(void (*go_on)(struct vg_request *rq));
+/* Where what waited for an operation goes on, which takes over the reference, and the
+ * row that shows one operation. Before any thread. */
+void vg_operations_start(void (*go_on)(struct vg_request *rq),
+                         const struct vg_route *show);
 
 /* Makes an operation of a request that is about to be submitted; `limit_ns` is when it is
  * answered at the latest. -1: the request's error is set. */
@@ -101,6 +102,9 @@ void vg_operations_missed_events(const struct vg_host *host);
  * that may be on its way; if none comes, nobody knows how. */
 void vg_operation_note_there(struct vg_operation *op);
 void vg_operation_note_gone(struct vg_operation *op);
+
+/* Ends jobs that are gone, asks for others. For the watchdog. */
+void vg_operation_jobs_tick(int64_t now_ns);
 
 /* ---- asking ------------------------------------------------------------------------ */
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The registry's inside, shared by operation.c (what happens to operations),
- * operation_job.c (jobs that outlive their call) and operation_json.c (how operations are
- * shown).
+ * The registry's inside, shared by four files, each of which uses those before it:
+ * operation_list.c (the registry), operation_json.c (how operations are shown),
+ * operation.c (what happens to them) and operation_job.c (jobs that outlive their call).
  */
 #pragma once
 
@@ -65,19 +65,25 @@ struct vg_operation {
     struct waiter *waiters;
 };
 
+/* ---- operation_list.c -------------------------------------------------------------- */
+
 extern pthread_mutex_t vg_operations_lock;
 extern struct vg_operation *vg_operations_newest;
 extern bool vg_operations_draining;  /* nobody waits any more */
 extern uint64_t vg_operations_last;  /* number of the newest ever */
 extern uint64_t vg_operations_epoch; /* of this run: milliseconds since 1970 */
+/* How many jobs that outlive their call are known to go on. */
+extern atomic_uint vg_operation_jobs;
+/* As vg_operations_start() was given them. */
+extern void (*vg_operation_go_on)(struct vg_request *rq);
+extern const struct vg_route *vg_operation_show;
 
+/* Puts one into the registry, which has its first reference from then on. */
+void vg_operation_add(struct vg_operation *op);
+/* Takes it out: that reference becomes the caller's. Lock held. */
+void vg_operation_take_out(struct vg_operation *op);
 /* Forgets what was kept long enough, or is too much. Lock held. */
 void vg_operations_drop_old(int64_t now);
-
-/* One that is not in the registry yet. NULL: out of memory. */
-struct vg_operation *vg_operation_make(struct vg_request *rq);
-/* Puts it there; the request holds it from now on, too. */
-void vg_operation_add(struct vg_operation *op, struct vg_request *rq);
 
 /* Who is to be told of an operation's end, outside the lock. */
 struct completion {
@@ -89,26 +95,25 @@ struct completion {
 struct completion vg_operation_close(struct vg_operation *op,
                                      enum vg_operation_state state, int status,
                                      struct vg_body *result);
-void vg_operation_wake(struct waiter *waiters);
-
-/* Takes the request to be answered 202. Lock held. */
-struct vg_request *vg_operation_take_client(struct vg_operation *op);
-/* Answers it with the operation as it is, and frees it. */
-void vg_operation_tell_client(struct vg_operation *op, struct vg_request *rq, int status);
 
 /* Whether its job is that of the domain, or of its disk (NULL: the domain's own). */
 bool vg_operation_is_job(const struct vg_operation *op, const char *uuid,
                          const char *disk, int job);
 
-/* The request's on_end(): the work's answer; whoever waits for it is told. Only the first
- * counts. True: the work goes on in the host. */
-bool vg_operation_end(struct vg_request *rq, const struct vg_reply *reply);
-/* The call of a job that outlives it has returned well. */
-void vg_operation_leave(struct vg_operation *op, struct vg_request *rq);
-/* Ends jobs that are gone, asks for others. For the watchdog. */
-void vg_operation_jobs_tick(int64_t now_ns);
-/* How many such jobs are known to go on. */
-extern atomic_uint vg_operation_jobs;
+/* ---- operation.c ------------------------------------------------------------------- */
 
-/* Lets a request to a VG_WATCH row go on. */
-extern void (*vg_operation_go_on)(struct vg_request *rq);
+/* One that is not in the registry yet. NULL: out of memory. */
+struct vg_operation *vg_operation_make(struct vg_request *rq);
+/* Puts it there. The request holds it, too, and ends it by that hook. */
+void vg_operation_hold(struct vg_operation *op, struct vg_request *rq,
+                       bool (*on_end)(struct vg_request *rq,
+                                      const struct vg_reply *reply));
+/* The hook of work that ends with its call: whoever waits for it is told. Only the first
+ * answer counts. */
+bool vg_operation_end(struct vg_request *rq, const struct vg_reply *reply);
+
+void vg_operation_wake(struct waiter *waiters);
+/* Takes the request to be answered 202. Lock held. */
+struct vg_request *vg_operation_take_client(struct vg_operation *op);
+/* Answers it with the operation as it is, and frees it. */
+void vg_operation_tell_client(struct vg_operation *op, struct vg_request *rq, int status);

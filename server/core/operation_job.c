@@ -19,42 +19,6 @@
 #define ASK_NS       (15 * VG_SECOND_NS)
 #define ASK_LIMIT_NS (10 * VG_SECOND_NS)
 
-atomic_uint vg_operation_jobs;
-
-bool vg_operation_is_job(const struct vg_operation *op, const char *uuid,
-                         const char *disk, int job)
-{
-    const char *own = op->host_job.disk;
-    bool same_disk = own && disk ? strcmp(own, disk) == 0 : !own && !disk;
-
-    return same_disk && op->job == job && strcmp(op->uuid, uuid) == 0;
-}
-
-/* ---- beginning --------------------------------------------------------------------- */
-
-int vg_operation_new_job(struct vg_request *rq, const struct vg_host_job *job)
-{
-    struct vg_operation *op = vg_operation_make(rq);
-
-    if (op) {
-        op->domain = job->domain ? strdup(job->domain) : NULL;
-        op->host_job.disk = job->disk ? strdup(job->disk) : NULL;
-    }
-    if (!op || (job->domain && !op->domain) || (job->disk && !op->host_job.disk)) {
-        vg_operation_unref(op);
-        return vg_error_set_memory(&rq->error);
-    }
-    snprintf(op->uuid, sizeof(op->uuid), "%s", job->uuid);
-    op->job = job->job;
-    op->host_job.is = true;
-    op->host_job.domain_id = job->domain_id;
-    op->state = VG_OPERATION_RUNNING;
-    op->begun = op->created;
-    atomic_fetch_add(&vg_operation_jobs, 1);
-    vg_operation_add(op, rq);
-    return 0;
-}
-
 /* ---- ending ------------------------------------------------------------------------ */
 
 /* What a client that waits is answered. */
@@ -231,7 +195,7 @@ static void note_successor(const struct vg_operation *op)
     }
 }
 
-void vg_operation_leave(struct vg_operation *op, struct vg_request *rq)
+static void leave(struct vg_operation *op, struct vg_request *rq)
 {
     const struct job_state *job = &op->host_job;
     struct vg_request *client = NULL;
@@ -250,6 +214,40 @@ void vg_operation_leave(struct vg_operation *op, struct vg_request *rq)
         vg_operation_tell_client(op, client, 202);
     if (job->ended) /* nobody changes it any more */
         end_job(op, job->end, job->why);
+}
+
+/* The request's on_end(): a call that has returned well leaves its job behind. */
+static bool end_call(struct vg_request *rq, const struct vg_reply *reply)
+{
+    if (reply->status >= 400)
+        return vg_operation_end(rq, reply);
+    leave(rq->operation, rq);
+    return true;
+}
+
+/* ---- beginning --------------------------------------------------------------------- */
+
+int vg_operation_new_job(struct vg_request *rq, const struct vg_host_job *job)
+{
+    struct vg_operation *op = vg_operation_make(rq);
+
+    if (op) {
+        op->domain = job->domain ? strdup(job->domain) : NULL;
+        op->host_job.disk = job->disk ? strdup(job->disk) : NULL;
+    }
+    if (!op || (job->domain && !op->domain) || (job->disk && !op->host_job.disk)) {
+        vg_operation_unref(op);
+        return vg_error_set_memory(&rq->error);
+    }
+    snprintf(op->uuid, sizeof(op->uuid), "%s", job->uuid);
+    op->job = job->job;
+    op->host_job.is = true;
+    op->host_job.domain_id = job->domain_id;
+    op->state = VG_OPERATION_RUNNING;
+    op->begun = op->created;
+    atomic_fetch_add(&vg_operation_jobs, 1);
+    vg_operation_hold(op, rq, end_call);
+    return 0;
 }
 
 /* ---- asking the host --------------------------------------------------------------- */
@@ -283,17 +281,13 @@ static void drop_answer(struct vg_request *rq, struct vg_reply reply)
 }
 
 /* The answer is dropped: what it told is noted where it was read. */
-static const struct vg_route ask_route = {VG_GET, "/operations/{operation}",
-                                          "getOperation", VG_READ | VG_WATCH,
-                                          vg_operation_reply};
-
 static void ask(struct vg_operation *op, int64_t now)
 {
     vg_autofree char *target = NULL;
 
     if (asprintf(&target, "/operations/%s", op->id) < 0)
         return; /* the next time */
-    struct vg_request *rq = vg_request_inner(&ask_route, target, 0);
+    struct vg_request *rq = vg_request_inner(vg_operation_show, target, 0);
     if (!rq || vg_request_parse_target(rq, rq->target) < 0) {
         vg_request_unref(rq);
         return;

@@ -65,7 +65,7 @@ static void answer_watcher(struct vg_request *rq)
 static int set_up(void **state)
 {
     (void)state;
-    vg_operations_start(answer_watcher);
+    vg_operations_start(answer_watcher, &show_route);
     return 0;
 }
 

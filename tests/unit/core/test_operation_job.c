@@ -32,8 +32,14 @@ static int begin_test(void **state)
 {
     set_up(state);
     atomic_store(&asked, 0);
-    vg_operations_start(count_asked);
+    vg_operations_start(count_asked, &show_route);
     return 0;
+}
+
+static void watch(int64_t now)
+{
+    vg_operation_jobs_tick(now);
+    vg_operations_tick(now);
 }
 
 /* A request whose call is about to be made. */
@@ -114,9 +120,9 @@ static void test_waits(void **state)
     assert_non_null(strstr(c.body, "\"instance\":\"/domains/web1/disks/vda/copy\""));
 
     leave(begin(&c, &vda, "wait=20"));
-    vg_operations_tick(vg_now_ns() + 19 * VG_SECOND_NS);
+    watch(vg_now_ns() + 19 * VG_SECOND_NS);
     assert_int_equal(c.answers, 0);
-    vg_operations_tick(vg_now_ns() + 21 * VG_SECOND_NS);
+    watch(vg_now_ns() + 21 * VG_SECOND_NS);
     assert_int_equal(c.status, 202);
     end_job(&vda, VG_OPERATION_CANCELLED);
     assert_int_equal(c.answers, 1);
@@ -133,7 +139,7 @@ static void test_drain(void **state)
     leave(begin(&a, &vda, "wait=20"));
     struct vg_request *rq = begin(&b, &vdb, "wait=20"); /* its call has not returned */
     assert_int_equal(vg_operations_drain(), 2);
-    vg_operations_tick(vg_now_ns());
+    watch(vg_now_ns());
     assert_int_equal(a.status, 202);
     assert_int_equal(b.answers, 0);
     leave(rq);
@@ -217,7 +223,7 @@ static void test_successor(void **state)
     end_job(&vda, VG_OPERATION_CANCELLED); /* the event is the older one's */
     assert_true(is_in_state(older, VG_OPERATION_CANCELLED));
     struct vg_operation *newest = begun(&c, &vda);
-    vg_operations_tick(vg_now_ns() + 3 * VG_SECOND_NS); /* and this has come too late */
+    watch(vg_now_ns() + 3 * VG_SECOND_NS); /* and this has come too late */
     assert_true(is_in_state(newer, VG_OPERATION_UNKNOWN));
     assert_true(is_in_state(newest, VG_OPERATION_RUNNING));
     vg_operation_unref(older);
@@ -263,9 +269,9 @@ static void test_gone(void **state)
     (void)state;
     struct vg_operation *op = begun(&c, &vda);
     vg_operation_note_gone(op);
-    vg_operations_tick(vg_now_ns() + VG_SECOND_NS);
+    watch(vg_now_ns() + VG_SECOND_NS);
     assert_true(is_in_state(op, VG_OPERATION_RUNNING));
-    vg_operations_tick(vg_now_ns() + 3 * VG_SECOND_NS);
+    watch(vg_now_ns() + 3 * VG_SECOND_NS);
     ask(c.location, &watcher);
     assert_non_null(strstr(watcher.body, "\"state\":\"unknown\""));
     assert_non_null(strstr(watcher.body, "\"outcome\":\"unknown\""));
@@ -274,7 +280,7 @@ static void test_gone(void **state)
     op = begun(&c, &vda); /* the event comes a little later */
     vg_operation_note_gone(op);
     end_job(&vda, VG_OPERATION_SUCCEEDED);
-    vg_operations_tick(vg_now_ns() + 3 * VG_SECOND_NS);
+    watch(vg_now_ns() + 3 * VG_SECOND_NS);
     assert_true(is_in_state(op, VG_OPERATION_SUCCEEDED));
     vg_operation_unref(op);
 }
@@ -285,16 +291,16 @@ static void test_missed(void **state)
     (void)state;
     struct vg_operation *op = begun(&c, &vda);
     int64_t now = vg_now_ns() + VG_SECOND_NS;
-    vg_operations_tick(now);
+    watch(now);
     assert_int_equal(asked, 0);
     vg_operations_missed_events(NULL);
-    vg_operations_tick(now);
-    vg_operations_tick(now);
+    watch(now);
+    watch(now);
     assert_int_equal(asked, 1);
-    vg_operations_tick(now + 16 * VG_SECOND_NS); /* nothing was answered */
+    watch(now + 16 * VG_SECOND_NS); /* nothing was answered */
     assert_int_equal(asked, 2);
     vg_operation_note_there(op);
-    vg_operations_tick(now + 60 * VG_SECOND_NS);
+    watch(now + 60 * VG_SECOND_NS);
     assert_int_equal(asked, 2);
     assert_true(is_in_state(op, VG_OPERATION_RUNNING));
     vg_operation_unref(op);
@@ -307,7 +313,7 @@ static void test_missed(void **state)
     vg_operations_missed_events(NULL);
     asked = 0;
     leave(rq);
-    vg_operations_tick(vg_now_ns() + VG_SECOND_NS);
+    watch(vg_now_ns() + VG_SECOND_NS);
     assert_int_equal(asked, 2);
     vg_operation_unref(op);
 }
@@ -336,7 +342,7 @@ static void *race_watch(void *data)
     struct vg_json w = {0};
     vg_operations_missed_events(NULL);
     vg_operation_note_gone(op);
-    vg_operations_tick(vg_now_ns() + VG_SECOND_NS);
+    watch(vg_now_ns() + VG_SECOND_NS);
     vg_operation_request_cancel(op);
     vg_operation_write(op, &w, NULL, NULL);
     vg_json_free(&w);
