@@ -24,8 +24,12 @@ struct vg_reply vg_domain_tagged(struct vg_request *rq, virDomainPtr dom,
  * by the caller. NULL: the request's error names the JSON pointer. */
 char *vg_domain_xml_of_json(struct vg_request *rq, const json_t *domain);
 
+/* The document that is to define the domain anew, with those of the definition's secrets
+ * that it does not have (vg_xml_keep_secrets). */
+const char *vg_domain_keep_secrets(struct vg_request *rq, virDomainPtr dom,
+                                   const char *xml, char **ret_made);
+
 /* Defines the domain anew (virDomainDefineXMLFlags) and answers with it: 409 when name or
- * UUID of the document are another domain's. Secrets that the document does not have are
- * kept (vg_xml_keep_secrets). */
+ * UUID of the document are another domain's. Secrets are kept. */
 struct vg_reply vg_domain_redefine(struct vg_request *rq, virDomainPtr dom,
                                    const char *xml, unsigned int flags) VG_MUST_USE;

@@ -229,26 +229,45 @@ static const char *find_xml(struct vg_request *rq, struct form *f, char **ret_ma
     return read_lists(rq, f) < 0 ? NULL : (*ret_made = vg_new_domain_xml(rq, d));
 }
 
-/* Whether libvirt has a definition of the domain that the document means. */
-static bool is_defined(struct vg_request *rq, const char *xml)
+/* The domain that the document means, if it is there. */
+static virDomainPtr find_meant(struct vg_request *rq, const char *xml)
 {
     vg_autofree char *name = NULL;
     vg_autofree char *uuid = NULL;
 
     if (vg_xml_identity(xml, &name, &uuid) < 0 || !(name || uuid))
-        return false;
-    vg_autoptr(virDomain) dom = uuid ? virDomainLookupByUUIDString(vg_conn(rq), uuid)
-                                     : virDomainLookupByName(vg_conn(rq), name);
-    bool defined = dom && virDomainIsPersistent(dom) == 1;
+        return NULL;
+    virDomainPtr dom = uuid ? virDomainLookupByUUIDString(vg_conn(rq), uuid)
+                            : virDomainLookupByName(vg_conn(rq), name);
     virResetLastError();
-    return defined;
+    return dom;
+}
+
+/* The document with the secrets that it does not show of one that is there; in
+ * `*ret_made` when it is new text, owned by the caller. NULL: the request's error is set.
+ */
+static const char *keep_secrets(struct vg_request *rq, virDomainPtr old, const char *xml,
+                                char **ret_made)
+{
+    const char *kept = old ? vg_domain_keep_secrets(rq, old, xml, ret_made) : xml;
+
+    if (kept || !vg_error_is_virt(vg_request_error(rq), VIR_ERR_NO_DOMAIN))
+        return kept;
+    vg_error_clear(vg_request_error(rq)); /* it has gone meanwhile */
+    return xml;
 }
 
 /* 201 for a new one, 200 for one that is defined anew. */
 static struct vg_reply make_domain(struct vg_request *rq, const char *xml, bool transient,
                                    unsigned int flags)
 {
-    bool again = !transient && is_defined(rq, xml);
+    vg_autofree char *made = NULL;
+    vg_autoptr(virDomain) old = find_meant(rq, xml);
+    bool again = old && !transient && virDomainIsPersistent(old) == 1;
+
+    xml = keep_secrets(rq, old, xml, &made);
+    if (!xml)
+        return vg_fail(rq);
     vg_autoptr(virDomain) dom = transient
                                     ? virDomainCreateXML(vg_conn(rq), xml, flags)
                                     : virDomainDefineXMLFlags(vg_conn(rq), xml, flags);

@@ -82,17 +82,23 @@ static bool is_same(struct vg_request *rq, virDomainPtr dom, const char *xml)
     return false;
 }
 
+const char *vg_domain_keep_secrets(struct vg_request *rq, virDomainPtr dom,
+                                   const char *xml, char **ret_made)
+{
+    const unsigned int next = VIR_DOMAIN_XML_INACTIVE;
+    char *plain = virDomainGetXMLDesc(dom, next);
+    char *full = plain ? virDomainGetXMLDesc(dom, next | VIR_DOMAIN_XML_SECURE) : NULL;
+    return vg_xml_keep_secrets(rq, xml, plain, full, ret_made);
+}
+
 struct vg_reply vg_domain_redefine(struct vg_request *rq, virDomainPtr dom,
                                    const char *xml, unsigned int flags)
 {
-    const unsigned int next = VIR_DOMAIN_XML_INACTIVE;
     vg_autofree char *made = NULL;
 
     if (!is_same(rq, dom, xml))
         return vg_fail(rq);
-    char *plain = virDomainGetXMLDesc(dom, next);
-    char *full = plain ? virDomainGetXMLDesc(dom, next | VIR_DOMAIN_XML_SECURE) : NULL;
-    const char *kept = vg_xml_keep_secrets(rq, xml, plain, full, &made);
+    const char *kept = vg_domain_keep_secrets(rq, dom, xml, &made);
     if (!kept)
         return vg_fail(rq);
     vg_autoptr(virDomain) defined = virDomainDefineXMLFlags(vg_conn(rq), kept, flags);

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Who reads a document without its secrets and writes it back takes none of them away.
 
-Each way to write one (XML, JSON, merge patch, one device, the XML of a saved image, beside a save
-or a restore), on test:///default and on the private libvirtd (VG_QEMU_URI), for every secret that a
+Each way to write one (XML, JSON, merge patch, another POST, one device, the XML of a saved image,
+beside a save or a restore), on test:///default and on the private libvirtd (VG_QEMU_URI), for every secret that a
 document of libvirt has: those that differ between what it shows with `secure` and without. What is
 to go is said to be empty, and goes, the second time, too.
 """
@@ -87,12 +87,41 @@ def write_back(guest, driver):
     same("PATCH", "patch")
     guest.write("PATCH", "", {"domain": {"title": "whole", "devices": devices}}, "PATCH of devices")
     same("PATCH of devices", "whole")
+    again(guest, same)
     # and backwards: displays in another order are the same displays
     graphics = devices["graphics"][::-1]
     guest.write("PATCH", "", {"domain": {"devices": {"graphics": graphics}}}, "another order")
     check(guest.secrets() == ALL, f"{driver}: another order", guest.secrets())
     guest.write("PUT", "/xml", before, "the whole document")
     same("the whole document", "one")
+
+
+def again(guest, same):
+    """POST of a document whose domain is there defines it anew."""
+    config = guest.config()[2]
+    config["domain"]["title"] = "POST of JSON"
+    for body, title in ((retitled(guest.xml(), "POST").encode(), "POST"),
+                        (json.dumps({"xml": retitled(guest.xml(), "POST of text")}).encode(),
+                         "POST of text"),
+                        (json.dumps({"domain": config["domain"]}).encode(), "POST of JSON")):
+        status, _, answer = guest.client.send("POST", "/domains", body)
+        check(status == 200 and b"s3cret" not in answer, f"{title} is {status}", answer)
+        same(title, title)
+
+
+def transient(client):
+    """One that is started from the document of another, and becomes that one's definition."""
+    guest = Guest(client, "qemu", "passing", VNC)
+    answer = client.send("POST", "/domains?transient=true&flags=paused", guest.xml().encode())
+    check(answer[0] == 201, f"start from a document: {answer[0]}", answer[2])
+    text = client.send("GET", f"{guest.at}/xml?flags=secure")[2].decode()
+    check("s3cret-v" in text, "what is started from a definition's document has its password", text)
+    check(client.send("DELETE", guest.at)[0] == 204, "undefine it while it runs")
+    text = client.send("GET", f"{guest.at}/xml?flags=inactive")[2]
+    check(client.send("POST", "/domains", text)[0] == 201, "define the one that runs")
+    check(guest.secrets() == {"s3cret-v"}, "the definition of one that runs", guest.secrets())
+    client.send("POST", f"{guest.at}/destroy")
+    client.send("DELETE", guest.at)
 
 
 def given_up(guest, driver):
@@ -187,6 +216,7 @@ def run(uri, driver, kind):
         saved_file(guest, driver)
         client.send("POST", f"{guest.at}/destroy")
         client.send("DELETE", guest.at)
+        transient(client)
     gateway.stop()
 
 
