@@ -34,6 +34,9 @@ enum vg_domain_field {
     VG_DOMAIN_DEFINITION = 1 << 17,
     /* Not shown: what libvirt cannot send (a document over 4 MiB) is left out. */
     VG_DOMAIN_SENDABLE = 1 << 18,
+    /* Not shown: no call waits for another one on the domain. libvirt 11 gives a document
+     * only when none is at work, and beside a guest that hangs one always is. */
+    VG_DOMAIN_PROMPT = 1 << 19,
 };
 
 /* What libvirt's events cover. */

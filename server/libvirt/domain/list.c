@@ -234,6 +234,8 @@ static int complete(struct vg_request *rq, struct vg_domain_data *v, unsigned in
     if (!in_process && !(missing & FROM_EACH))
         return 0;
     unsigned int asked = missing | VG_DOMAIN_SENDABLE;
+    if (vg_domain_data_is_active(v))
+        asked |= VG_DOMAIN_PROMPT;
     return vg_domain_data_read(v, asked, in_process) == 0 || is_its_own() ? 0 : -1;
 }
 

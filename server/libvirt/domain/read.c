@@ -249,14 +249,15 @@ static int read_info(struct vg_domain_data *v)
     return 0;
 }
 
-/* The test driver's document and its virDomainGetOSType differ; the function counts. */
-static void correct_os_type(struct vg_domain_data *v)
+static int read_os_type(struct vg_domain_data *v)
 {
     char *os_type = virDomainGetOSType(v->dom);
     if (!os_type)
-        return;
+        return vg_domain_data_may_lack();
     free(v->xml.os_type);
     v->xml.os_type = os_type;
+    v->have |= VG_DOMAIN_OS_TYPE;
+    return 0;
 }
 
 static int read_max_vcpus(struct vg_domain_data *v)
@@ -287,16 +288,24 @@ static int read_definition(struct vg_domain_data *v)
 }
 
 /* What else tells of the document's fields, but for the title. */
-static int read_xml_fields(struct vg_domain_data *v)
+static int read_xml_fields(struct vg_domain_data *v, unsigned int fields)
 {
-    char *os_type = virDomainGetOSType(v->dom);
-
-    if (!os_type && vg_domain_data_may_lack() < 0)
+    if (fields & VG_DOMAIN_OS_TYPE && read_os_type(v) < 0)
         return -1;
-    vg_xml_domain_clear(&v->xml);
-    v->xml.os_type = os_type;
-    v->have |= os_type ? (unsigned int)VG_DOMAIN_OS_TYPE : 0;
-    return read_max_vcpus(v);
+    return fields & VG_DOMAIN_MAX_VCPUS ? read_max_vcpus(v) : 0;
+}
+
+/* Without the document. 1: the driver tells a title nowhere else. */
+static int read_title(struct vg_domain_data *v)
+{
+    char *title = virDomainGetMetadata(v->dom, VIR_DOMAIN_METADATA_TITLE, NULL, 0);
+
+    if (!title && virGetLastErrorCode() != VIR_ERR_NO_DOMAIN_METADATA)
+        return vg_domain_data_may_lack() < 0 ? -1 : 1;
+    free(v->xml.title);
+    v->xml.title = title;
+    v->have |= VG_DOMAIN_TITLE;
+    return 0;
 }
 
 static int read_xml(struct vg_domain_data *v, unsigned int fields)
@@ -305,7 +314,7 @@ static int read_xml(struct vg_domain_data *v, unsigned int fields)
 
     if (!xml && is_unsendable() &&
         (fields & VG_DOMAIN_SENDABLE || !(fields & VG_DOMAIN_TITLE)))
-        return read_xml_fields(v);
+        return read_xml_fields(v, fields & ~v->have);
     if (!xml)
         return vg_domain_data_may_lack();
     if (!vg_domain_data_is_active(v)) /* costs no call */
@@ -314,6 +323,22 @@ static int read_xml(struct vg_domain_data *v, unsigned int fields)
     if (vg_xml_read_domain(xml, &v->xml) == 0)
         v->have |= VG_XML_FIELDS;
     return 0;
+}
+
+/* By the document, or by what costs less. */
+static int read_document(struct vg_domain_data *v, unsigned int fields)
+{
+    unsigned int missing = fields & ~v->have & VG_XML_FIELDS;
+    int rc;
+
+    if (missing == VG_DOMAIN_MAX_VCPUS)
+        return read_max_vcpus(v);
+    if (!(fields & VG_DOMAIN_PROMPT))
+        return read_xml(v, fields);
+    if (read_xml_fields(v, missing) < 0)
+        return -1;
+    rc = missing & VG_DOMAIN_TITLE ? read_title(v) : 0;
+    return rc == 1 ? read_xml(v, fields) : rc;
 }
 
 int vg_domain_data_read(struct vg_domain_data *v, unsigned int fields, bool in_process)
@@ -331,13 +356,11 @@ int vg_domain_data_read(struct vg_domain_data *v, unsigned int fields, bool in_p
         return -1;
     if (missing & VG_DOMAIN_UPDATED && read_updated(v) < 0)
         return -1;
-    bool only_vcpus = (missing & VG_XML_FIELDS) == VG_DOMAIN_MAX_VCPUS;
-    if (only_vcpus && read_max_vcpus(v) < 0)
-        return -1;
-    if (!only_vcpus && missing & VG_XML_FIELDS && read_xml(v, fields) < 0)
+    if (missing & VG_XML_FIELDS && read_document(v, fields) < 0)
         return -1;
     if (missing & VG_DOMAIN_OS_TYPE && in_process)
-        correct_os_type(v);
+        (void)read_os_type(
+            v); /* the test driver's document differs; the function counts */
     return missing & VG_DOMAIN_DEFINITION & ~v->have ? read_definition(v) : 0;
 }
 
