@@ -44,6 +44,7 @@ struct vg_operation *vg_operation_make(struct vg_request *rq)
     op->path = strndup(rq->target, rq->path_length);
     op->prefix = rq->prefix ? strdup(rq->prefix) : NULL;
     op->object = vg_request_object(rq) ? strdup(vg_request_object(rq)) : NULL;
+    op->object_key = vg_request_object_key(rq);
     snprintf(op->request_id, sizeof(op->request_id), "%s", rq->id);
     snprintf(op->principal, sizeof(op->principal), "%s", rq->principal);
     clock_gettime(CLOCK_REALTIME, &op->created);
@@ -350,9 +351,9 @@ bool vg_operation_has_job(struct vg_operation *op)
     return op && op->state == VG_OPERATION_RUNNING && op->uuid[0] && op->job >= 0;
 }
 
-const char *vg_operation_object(const struct vg_operation *op)
+uint64_t vg_operation_object_key(const struct vg_operation *op)
 {
-    return op ? op->object : NULL;
+    return op->object_key;
 }
 
 unsigned int vg_operations_access(const struct vg_host *host, const char *uuid)

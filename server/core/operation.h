@@ -126,8 +126,8 @@ void vg_operation_give_up(struct vg_request *rq);
 /* Whether the operation's host has a job of it now. NULL is accepted. */
 bool vg_operation_has_job(struct vg_operation *op);
 
-/* The domain of the operation's path; NULL: none, or no operation. Borrowed. */
-const char *vg_operation_object(const struct vg_operation *op);
+/* The key of the object that the operation's path names; 0: none. */
+uint64_t vg_operation_object_key(const struct vg_operation *op);
 
 /* What it needs to begin what is at work as the domain's own job: VG_OPERATE and
  * VG_ADMIN, or-ed; 0: nothing that the gateway knows of. */

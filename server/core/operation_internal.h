@@ -44,6 +44,7 @@ struct vg_operation {
     char *path,
         *prefix;  /* of the request; path without query; prefix NULL on bare paths */
     char *object; /* the domain, as the path names it; NULL: none */
+    uint64_t object_key;
     char request_id[40], principal[64];
     struct timespec created;
 

@@ -21,9 +21,9 @@
 #define FEW_NS       (2 * VG_SECOND_NS)
 #define SLOW_NS      (3 * VG_SECOND_NS)
 #define WORKER_STACK (512 * 1024)
-#define LATE_DOMAIN                                                                      \
-    "A call on this domain did not return in time: its guest or the host hangs; "        \
-    "/health/ready tells of the host"
+#define LATE_OBJECT                                                                      \
+    "A call on this object did not return in time: it or the host hangs; /health/ready " \
+    "tells of the host"
 #define STOPPING    "The gateway is stopping; ask its successor"
 #define LATE_ANSWER "The host did not answer in time; try again, or look at /health/ready"
 
@@ -32,8 +32,8 @@ struct vg_task {
     struct vg_request *leader;   /* the one that is run; counted */
     struct vg_request **waiters; /* all that want the answer, the leader first; counted */
     unsigned int n_waiters, size;
-    const char *object;  /* the domain it calls, borrowed from the leader; may be NULL */
-    int64_t deadline_ns; /* the latest of its waiters' */
+    uint64_t object;           /* that it calls; 0: none */
+    int64_t deadline_ns;       /* the latest of its waiters' */
     struct vg_virt_conn *conn; /* while it runs */
     int64_t slow_ns;           /* when it counts as slow; 0: that was told */
 };
@@ -78,11 +78,6 @@ static int add_waiter(struct vg_task *task, struct vg_request *rq)
     return 0;
 }
 
-static const char *object_of(const struct vg_request *rq)
-{
-    return rq->watched ? vg_operation_object(rq->watched) : vg_request_object(rq);
-}
-
 static struct vg_task *new_task(struct vg_request *rq)
 {
     struct vg_task *task = calloc(1, sizeof(*task));
@@ -91,7 +86,7 @@ static struct vg_task *new_task(struct vg_request *rq)
         return NULL;
     }
     task->leader = vg_request_ref(rq);
-    task->object = object_of(rq);
+    task->object = rq->object;
     return task;
 }
 
@@ -112,17 +107,12 @@ static void remove_waiting(struct vg_queue *queue, struct vg_task *task)
 
 /* ---- choosing ---------------------------------------------------------------------- */
 
-static bool same_object(const struct vg_task *task, const char *object)
-{
-    return task->object && object && strcmp(task->object, object) == 0;
-}
-
 static bool may_run(const struct vg_queue *queue, const struct vg_task *task)
 {
     unsigned int n = 0;
     if (task->object)
         for (const struct vg_task *j = queue->running; j; j = j->next)
-            n += same_object(j, task->object);
+            n += j->object == task->object;
     return n < queue->per_object;
 }
 
@@ -187,15 +177,15 @@ static void move_all(struct vg_queue *to, struct vg_task *task)
     for (unsigned int i = 0; i < task->n_waiters; i++) {
         task->waiters[i]->requeued = true;
         task->waiters[i]->begun = false;
-        vg_queue_submit(to, task->waiters[i]);
+        vg_queue_submit(to, task->waiters[i], task->object);
     }
     task->n_waiters = 0;
 }
 
-static void note_stuck(struct vg_queue *queue, const char *object)
+static void note_stuck(struct vg_queue *queue, uint64_t object)
 {
     unsigned int i = queue->next_stuck++ % VG_STUCK_OBJECTS;
-    snprintf(queue->stuck[i].name, sizeof(queue->stuck[i].name), "%s", object);
+    queue->stuck[i].object = object;
     queue->stuck[i].until_ns = vg_now_ns() + STUCK_NS;
 }
 
@@ -238,7 +228,7 @@ static bool run_task(struct vg_queue *queue, struct vg_task *task,
     if (late && task->object)
         note_stuck(queue, task->object);
     if (queue->waiting && queue->idle)
-        pthread_cond_signal(&queue->wake); /* a task of the same domain may run now */
+        pthread_cond_signal(&queue->wake); /* a task of the same object may run now */
     pthread_mutex_unlock(&queue->lock);
 
     vg_reply_prepare(&reply);
@@ -257,7 +247,7 @@ static struct vg_task *wait_for_task(struct vg_queue *queue)
 
     for (;;) {
         int64_t now = vg_now_ns();
-        if (queue->waiting) /* for a call on the same domain */
+        if (queue->waiting) /* for a call on the same object */
             until_ns = now + queue->idle_ns;
         struct vg_task *task = choose(queue);
         if (task)
@@ -334,23 +324,23 @@ void vg_queue_pause(struct vg_queue *queue, bool paused)
 
 /* ---- submitting -------------------------------------------------------------------- */
 
-static bool is_stuck(const struct vg_queue *queue, const char *object)
+static bool is_stuck(const struct vg_queue *queue, uint64_t object)
 {
     int64_t now = vg_now_ns();
     for (unsigned int i = 0; i < VG_STUCK_OBJECTS; i++)
-        if (queue->stuck[i].until_ns > now && strcmp(queue->stuck[i].name, object) == 0)
+        if (queue->stuck[i].until_ns > now && queue->stuck[i].object == object)
             return true;
     return false;
 }
 
-/* Whether one domain already holds its share of the queue. */
-static bool crowds_out(const struct vg_queue *queue, const char *object)
+/* Whether one object already holds its share of the queue. */
+static bool crowds_out(const struct vg_queue *queue, uint64_t object)
 {
     unsigned int n = 0, share = queue->max_waiting / 4 + 1;
     if (queue->waiting < share)
         return false;
     for (const struct vg_task *task = queue->first; task; task = task->next)
-        n += same_object(task, object);
+        n += task->object == object;
     return n >= share;
 }
 
@@ -358,7 +348,7 @@ static bool crowds_out(const struct vg_queue *queue, const char *object)
 static const char *queue_request(struct vg_queue *queue, struct vg_request *rq,
                                  enum vg_error_id *ret_id)
 {
-    const char *object = object_of(rq);
+    uint64_t object = rq->object;
     struct vg_task *task = find_equal(queue, rq);
 
     if (task && add_waiter(task, rq) == 0) {
@@ -370,9 +360,9 @@ static const char *queue_request(struct vg_queue *queue, struct vg_request *rq,
     *ret_id = VG_E_DRAINING;
     if (queue->stopping)
         return STOPPING;
-    *ret_id = VG_E_DOMAIN_BUSY;
+    *ret_id = vg_request_object(rq) ? VG_E_DOMAIN_BUSY : VG_E_OBJECT_BUSY;
     if (object && (is_stuck(queue, object) || crowds_out(queue, object)))
-        return "Earlier calls on this domain do not return; try again shortly";
+        return "Earlier calls on this object do not return; try again shortly";
     *ret_id = VG_E_OVERLOADED;
     if (queue->waiting >= queue->max_waiting)
         return "The host's queue is full; try again shortly, or raise queue-size";
@@ -388,9 +378,10 @@ static const char *queue_request(struct vg_queue *queue, struct vg_request *rq,
     return NULL;
 }
 
-void vg_queue_submit(struct vg_queue *queue, struct vg_request *rq)
+void vg_queue_submit(struct vg_queue *queue, struct vg_request *rq, uint64_t object)
 {
     enum vg_error_id id;
+    rq->object = object;
     pthread_mutex_lock(&queue->lock);
     const char *refused = queue_request(queue, rq, &id);
     pthread_mutex_unlock(&queue->lock);
@@ -421,7 +412,7 @@ static void set_taken(struct vg_error *e, const struct vg_request *rq, bool stop
         vg_error_set(e, VG_E_DRAINING, "%s", STOPPING);
     else
         vg_error_set(e, VG_E_DEADLINE_EXCEEDED, "%s",
-                     object_of(rq) ? LATE_DOMAIN : LATE_ANSWER);
+                     rq->object ? LATE_OBJECT : LATE_ANSWER);
     if (rq->begun && !vg_route_is_read(rq->route))
         e->outcome = VG_OUTCOME_UNKNOWN;
 }

@@ -13,7 +13,8 @@
 struct vg_virt_conn;
 struct vg_task;
 
-/* How many calls may be in flight for one domain: a hung guest takes no more threads. */
+/* How many calls may be in flight for one object of the host, of whatever kind: one that
+ * hangs takes no more threads. */
 #define VG_CALLS_PER_OBJECT 2
 #define VG_STUCK_OBJECTS    16
 
@@ -43,7 +44,7 @@ struct vg_queue {
     int64_t few_until_ns;
     /* Objects whose call was cut at its deadline, and until when they are left alone. */
     struct {
-        char name[64];
+        uint64_t object;
         int64_t until_ns;
     } stuck[VG_STUCK_OBJECTS];
     unsigned int next_stuck;
@@ -60,10 +61,11 @@ struct vg_queue {
 void vg_queue_init(struct vg_queue *queue, unsigned int threads,
                    unsigned int max_waiting);
 
-/* Queues a request, or lets it share the call of an equal read that waits. Takes over the
- * caller's reference; answers at once when the queue is full. Any thread; does not block.
- */
-void vg_queue_submit(struct vg_queue *queue, struct vg_request *rq);
+/* Queues a request, or lets it share the call of an equal read that waits. `object`
+ * stands for what its calls are made on, and may hang with: limits and shares are for
+ * each; 0: nothing. Takes over the caller's reference; answers at once when the queue is
+ * full. Any thread; does not block. */
+void vg_queue_submit(struct vg_queue *queue, struct vg_request *rq, uint64_t object);
 
 /* Pauses it, or lets what waits begin. Any thread; does not block. */
 void vg_queue_pause(struct vg_queue *queue, bool paused);

@@ -9,6 +9,7 @@
 #include "virtgate/cleanup.h"
 
 #include <string.h>
+#include <xxhash.h>
 
 #define MAX_QUERY_KEYS 64
 
@@ -70,6 +71,17 @@ const char *vg_request_object(const struct vg_request *rq)
     static const char domain[] = "/domains/{domain}";
     bool named = strncmp(rq->route->pattern, domain, sizeof(domain) - 1) == 0;
     return named ? rq->segments[rq->first_segment + 1] : NULL;
+}
+
+uint64_t vg_request_object_key(const struct vg_request *rq)
+{
+    const char *const *segments = rq->segments + rq->first_segment;
+    const char *second = strchr(rq->route->pattern + 1, '/');
+    if (!second || second[1] != '{')
+        return 0;
+    uint64_t key = XXH3_64bits_withSeed(segments[1], strlen(segments[1]),
+                                        XXH3_64bits(segments[0], strlen(segments[0])));
+    return key ? key : 1;
 }
 
 bool vg_request_is_shared(const struct vg_request *rq)

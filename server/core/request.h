@@ -126,6 +126,7 @@ struct vg_request {
     int64_t call_until_ns;     /* its worker has this long, for all who joined it */
     bool abandoned;            /* its client has gone; guarded by the operations' lock */
     bool again;                /* its connection broke, or what it recalled was wrong */
+    uint64_t object;           /* that it was queued for; 0: none */
     bool requeued;             /* off the queue for reads: see vg_requeue() */
     bool awaits_host;          /* of a local row: for the host's first connection */
     atomic_bool begun;         /* a worker took it: its change may have been made */
@@ -185,6 +186,11 @@ int vg_request_common_args(struct vg_request *rq);
 
 /* The domain that the path names, as it is written there; NULL: none. Borrowed. */
 const char *vg_request_object(const struct vg_request *rq);
+
+/* Stands for the object that the path names, of whatever kind: "/networks/n/ports" and
+ * "/networks/n" have the same key, and what is below an object has the object's. 0: none.
+ */
+uint64_t vg_request_object_key(const struct vg_request *rq);
 
 /* Whether it waits for the guest's agent: by its row, or by its arguments. */
 bool vg_request_asks_agent(const struct vg_request *rq);

@@ -170,7 +170,9 @@ void vg_host_submit(struct vg_host *host, struct vg_request *rq)
                     : flags & (VG_LANE | VG_LOCAL) ? &host->fast
                     : vg_request_asks_agent(rq)    ? &host->agents
                                                    : &host->general,
-                    rq);
+                    rq,
+                    rq->watched ? vg_operation_object_key(rq->watched)
+                                : vg_request_object_key(rq));
 }
 
 bool vg_host_is_connecting(struct vg_host *host)

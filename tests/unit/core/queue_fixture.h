@@ -136,7 +136,8 @@ static inline struct asked *prepare(struct bench *b, const struct vg_route *rout
 
 static inline struct asked *submit(struct asked *a)
 {
-    vg_queue_submit(&a->bench->queue, vg_request_ref(a->rq));
+    vg_queue_submit(&a->bench->queue, vg_request_ref(a->rq),
+                    vg_request_object_key(a->rq));
     return a;
 }
 

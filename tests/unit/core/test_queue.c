@@ -118,6 +118,29 @@ static void test_cap_of_one_domain(void **state)
     close_bench(b);
 }
 
+/* What is below an object counts for it; the same name of another kind is another. */
+static void test_cap_of_any_object(void **state)
+{
+    static const struct vg_route pool = {VG_GET, "/storage-pools/{pool}", "pool", VG_READ,
+                                         NULL};
+    static const struct vg_route volume = {
+        VG_GET, "/storage-pools/{pool}/volumes/{volume}", "volume", VG_READ, NULL};
+    static const struct vg_route network = {VG_GET, "/networks/{network}", "network",
+                                            VG_READ, NULL};
+    (void)state;
+    struct bench *b = open_bench(4, 4);
+    ask(b, &pool, "/storage-pools/a");
+    ask(b, &volume, "/storage-pools/a/volumes/1");
+    wait_for(b, &b->begun, VG_CALLS_PER_OBJECT);
+    ask(b, &volume, "/storage-pools/a/volumes/2");
+    ask(b, &volume, "/storage-pools/a/volumes/3");
+    wait_answer(ask(b, &pool, "/storage-pools/a"), 503, "object-busy");
+    ask(b, &network, "/networks/a");
+    wait_for(b, &b->begun, VG_CALLS_PER_OBJECT + 1);
+    expect_count(b, VG_CALLS_PER_OBJECT + 1, 2);
+    close_bench(b);
+}
+
 static void test_full_queue(void **state)
 {
     (void)state;
@@ -318,6 +341,7 @@ int main(void)
         cmocka_unit_test(test_deadline_of_one_waiter),
         cmocka_unit_test(test_stuck_domain),
         cmocka_unit_test(test_cap_of_one_domain),
+        cmocka_unit_test(test_cap_of_any_object),
         cmocka_unit_test(test_full_queue),
         cmocka_unit_test(test_share_of_queue),
         cmocka_unit_test(test_order),
