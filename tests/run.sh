@@ -17,6 +17,8 @@ O=${O:-build}
 export O VIRTGATE_BIN=${VIRTGATE_BIN:-$O/virtgate}
 # Everything the API tests see, for the OpenAPI contract test.
 export VG_RECORD=${VG_RECORD:-$PWD/$O/exchanges.jsonl}
+# A libvirtd of ours ends with us, even if we are killed.
+export VG_LIBVIRTD_OWNER=$$
 passed=0
 failed=0
 lanes=() # what the tests of a suite run on, one test at a time on each

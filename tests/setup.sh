@@ -18,11 +18,15 @@ build=(gcc make pkg-config libvirt0 libvirt-dev libmicrohttpd-dev libjansson-dev
 test=(libcmocka-dev libcurl4-gnutls-dev libvirt-daemon libvirt-daemon-system
     libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 qemu-utils python3-libvirt
     python3-jsonschema python3-prometheus-client curl jq openssl iproute2 util-linux procps
-    prometheus xz-utils haproxy nginx libvirt-l10n locales)
-# Debian 13 has QEMU's SPICE in a package of its own; before, it is QEMU's.
+    prometheus xz-utils haproxy nginx libvirt-l10n locales
+    dnsmasq-base iptables udev mdevctl scrub tgt lvm2 parted
+    libvirt-daemon-driver-storage-iscsi-direct libvirt-daemon-driver-storage-rbd)
+# Debian 13 has QEMU's SPICE and more of libvirt's drivers in packages of their own.
 # shellcheck disable=SC1091 # of the running system
 release=$(. /etc/os-release 2>/dev/null && [ "${ID:-}" = debian ] && echo "${VERSION_ID:-99}") || release=0
-[ "$release" -lt 13 ] || test+=(qemu-system-modules-spice)
+[ "$release" -lt 13 ] || test+=(qemu-system-modules-spice libvirt-daemon-driver-interface
+    libvirt-daemon-driver-storage-disk libvirt-daemon-driver-storage-logical
+    libvirt-daemon-driver-storage-mpath libvirt-daemon-driver-storage-scsi)
 # A real browser, for what no other client shows.
 browser=(chromium)
 lint=(clang clang-format clang-tidy libclang-rt-dev cppcheck shellcheck valgrind jq)
@@ -98,18 +102,18 @@ apt() {
 }
 # Debian starts what it installs, and at every boot. The tests run these themselves, on ports and
 # data of their own: as services nobody asked for them.
-idle=(prometheus prometheus-libvirt-exporter haproxy nginx)
+idle=(prometheus prometheus-libvirt-exporter haproxy nginx tgt)
 policy=/usr/sbin/policy-rc.d
 own_policy=false
 forget_policy() {
     ! $own_policy || "${root[@]}" rm -f "$policy"
 }
-if [[ " ${absent[*]} " =~ \ (prometheus|haproxy|nginx) ]] && ! [ -e "$policy" ]; then
+if [[ " ${absent[*]} " =~ \ (prometheus|haproxy|nginx|tgt|udev) ]] && ! [ -e "$policy" ]; then
     trap forget_policy EXIT
     own_policy=true
     "${root[@]}" tee "$policy" >/dev/null <<'POLICY'
 #!/bin/sh
-case "$*" in *prometheus* | *haproxy* | *nginx*) exit 101 ;; esac
+case "$*" in *prometheus* | *haproxy* | *nginx* | *tgt* | *udev*) exit 101 ;; esac
 exit 0
 POLICY
     "${root[@]}" chmod 755 "$policy"

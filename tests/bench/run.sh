@@ -25,7 +25,8 @@ LIKE='?fields=id,name,uuid,state,maxMemoryKiB,memoryKiB,vcpus,cpuTimeNs'
 TICKS=$(getconf CLK_TCK)
 WORK=$(mktemp -d)
 VG_LIBVIRTD_DIR=$(mktemp -d /tmp/vgb.XXXXXX)
-export VG_LIBVIRTD_DIR BENCH_NAMES BENCH_QUERY
+VG_LIBVIRTD_OWNER=$$
+export VG_LIBVIRTD_DIR VG_LIBVIRTD_OWNER BENCH_NAMES BENCH_QUERY
 declare -A PID # of what serves a port
 
 end() { # port

@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# A private, real libvirtd (qemu:///system) in a mount namespace of its own, reachable from
-# outside it by a socket. The machine's own libvirtd, running or not, is neither used nor
-# disturbed. Only what this script started is ever signalled, by pid.
+# A private, real libvirtd (qemu:///system) in mount, UTS and network namespaces of its own,
+# reachable from outside them by a unix socket. The machine's own libvirtd, networks, udev and
+# volume groups, running or not, are neither used nor disturbed. Only what this script started
+# and what runs in its namespaces is ever signalled, by pid.
 #
 #   libvirtd.sh start           starts it, prints its URI
 #   libvirtd.sh stop            ends it, its guests and the namespace, removes its files
@@ -12,11 +13,19 @@
 #   libvirtd.sh up              starts libvirtd again after kill
 #   libvirtd.sh restart         SIGTERM, wait, start again
 #   libvirtd.sh freeze | thaw   SIGSTOP | SIGCONT to libvirtd
-#   libvirtd.sh uri | pid | guest-pid NAME | exec CMD...
+#   libvirtd.sh uri | pid | guest-pid NAME
+#   libvirtd.sh exec CMD...     runs CMD in its namespaces: `ip`, `tgtd`, a client of a guest's port
+#   libvirtd.sh disk MIB        a new loop device of that size, prints /dev/loopN
 #
 # VG_LIBVIRTD_DIR is its folder (short: a socket path has 107 characters at most). With
-# VG_LIBVIRTD_HOSTNAME it takes itself for another machine: what migrations need.
-# Exit status 77 when this machine cannot run it.
+# VG_LIBVIRTD_HOSTNAME it takes itself for another machine, beside the daemon at VG_QEMU_URI: what
+# migrations need. They share a network namespace, as do those that VG_LIBVIRTD_BESIDE (another
+# one's folder) brings together. With VG_LIBVIRTD_OWNER it stops when the process with that pid
+# has ended, however it ended. Exit status 77 when this machine cannot run it.
+#
+# In its network namespace `lo` is up, and udevd tells libvirt of interfaces made and removed (so
+# networks, their dnsmasq and firewall, and node devices work). LVM sees only what `disk` made, and
+# mdevctl keeps its definitions in the folder.
 set -euo pipefail
 
 D=${VG_LIBVIRTD_DIR:-/tmp/vg-libvirtd}
@@ -56,11 +65,24 @@ gone() { # pid seconds
 inside() {
     local holder
     holder=$(alive holder.pid sleep) || die "not started"
-    nsenter -m -u -t "$holder" --wd="$PWD" -- "$@"
+    nsenter -m -u -n -t "$holder" --wd="$PWD" -- "$@"
+}
+
+# The folder of the daemon whose network this one shares, if any.
+beside() {
+    local uri=${VG_QEMU_URI:-} dir
+    dir=${uri#*socket=}
+    dir=${dir%/sock/libvirt-sock}
+    if [ -n "${VG_LIBVIRTD_BESIDE:-}" ]; then
+        echo "$VG_LIBVIRTD_BESIDE"
+    elif [ -n "${VG_LIBVIRTD_HOSTNAME:-}" ] && [ -f "$dir/holder.pid" ] && [ "$dir" != "$D" ]; then
+        echo "$dir"
+    fi
 }
 
 write_config() {
-    mkdir -p "$D"/{etc/qemu,etc/hooks,run,lib/qemu,cache,log/qemu,sock}
+    mkdir -p "$D"/{etc/qemu,etc/hooks,run,lib/qemu,cache,log/qemu,sock,disks}
+    mkdir -p "$D"/{udev,udev-rules,lvm,lvm-run,mdevctl/scripts.d/{callouts,notifiers},tgtd,sys}
     chmod 755 "$D" "$D"/{etc,run,lib,cache,log,sock}
     cat >"$D/etc/libvirtd.conf" <<CONF
 host_uuid = "$(cat /proc/sys/kernel/random/uuid)"
@@ -96,21 +118,72 @@ HOOK
     # mount root may not open it for writing, either.
     : >"$D/kvm"
     chmod 000 "$D/kvm"
+    write_lvm_config
     getent passwd libvirt-qemu >/dev/null && chown -R libvirt-qemu "$D/lib/qemu"
     return 0
 }
 
+# LVM sees our own loop devices, none of the machine's.
+write_lvm_config() {
+    local accepted
+    accepted=$(disks | sed 's/.*/"a|^&$|", /' | tr -d '\n')
+    cat >"$D/lvm/lvm.conf" <<CONF
+devices {
+    use_devicesfile = 0
+    obtain_device_list_from_udev = 0
+    external_device_info_source = "none"
+    global_filter = [ $accepted"r|.*|" ]
+}
+global { event_activation = 0 }
+activation { udev_sync = 0 udev_rules = 0 monitoring = 0 }
+backup { backup = 0 archive = 0 }
+CONF
+}
+
+# Our loop devices, one a line.
+disks() {
+    losetup --list --noheadings --output NAME,BACK-FILE |
+        awk -v at="$D/disks/" 'index($2, at) == 1 {print $1}'
+}
+
+disk() { # mebibytes
+    local file
+    file=$(mktemp "$D/disks/XXXXXX")
+    truncate -s "$1M" "$file"
+    losetup --find --show "$file" || cannot "no loop device"
+    write_lvm_config
+}
+
 start_namespace() {
-    local holder i
-    mkdir -p /run/libvirt /var/lib/libvirt /var/cache/libvirt /var/log/libvirt
+    local holder i peer new=(unshare -m -u -n)
+    peer=$(beside)
+    if [ -n "$peer" ]; then
+        holder=$(D=$peer alive holder.pid sleep) || die "nothing is started in $peer"
+        new=(nsenter "--net=/proc/$holder/ns/net" unshare -m -u)
+    fi
+    mkdir -p /run/libvirt /var/lib/libvirt /var/cache/libvirt /var/log/libvirt /run/udev /run/lvm \
+        /run/tgtd /etc/lvm /etc/mdevctl.d
     # shellcheck disable=SC2016 # expanded by the inner shell
-    setsid unshare -m -u --propagation private bash -ec '
-        D=$1
+    setsid "${new[@]}" --propagation private bash -ec '
+        D=$1 udev=$2
         mount --bind "$D/etc" /etc/libvirt
         mount --bind "$D/run" /run/libvirt
         mount --bind "$D/lib" /var/lib/libvirt
         mount --bind "$D/cache" /var/cache/libvirt
         mount --bind "$D/log" /var/log/libvirt
+        mount --bind "$udev" /run/udev
+        mount --bind "$D/lvm" /etc/lvm
+        mount --bind "$D/lvm-run" /run/lvm
+        mount --bind "$D/mdevctl" /etc/mdevctl.d
+        mount --bind "$D/tgtd" /run/tgtd
+        # A sysfs shows the interfaces of the namespace that mounts it, and has no control groups.
+        mount --rbind /sys "$D/sys"
+        mount -t sysfs sysfs /sys
+        if mountpoint -q "$D/sys/fs/cgroup"; then
+            mount --rbind "$D/sys/fs/cgroup" /sys/fs/cgroup
+        fi
+        umount -l "$D/sys"
+        ip link set lo up
         if [ -e /dev/kvm ]; then
             mount --bind "$D/kvm" /dev/kvm
             mount -o remount,bind,ro /dev/kvm
@@ -118,12 +191,42 @@ start_namespace() {
         [ -z "${VG_LIBVIRTD_HOSTNAME:-}" ] ||
             echo "$VG_LIBVIRTD_HOSTNAME" >/proc/sys/kernel/hostname
         echo $$ >"$D/holder.pid"
-        exec sleep 86400' _ "$D" </dev/null >"$D/holder.out" 2>&1 &
+        exec sleep 86400' _ "$D" "${peer:-$D}/udev" </dev/null >"$D/holder.out" 2>&1 &
     for ((i = 0; i < 100; i++)); do
         if holder=$(alive holder.pid sleep); then return 0; fi
         sleep 0.05
     done
     cannot "no mount namespace of our own: $(cat "$D/holder.out")"
+}
+
+# What tells libvirt of devices that come and go. It runs no rule, and its /dev is empty: the
+# machine's device nodes, which it would set to what rules say, are the machine's.
+start_udevd() {
+    local i
+    [ ! -S "$D/udev/control" ] || return 0
+    # shellcheck disable=SC2016 # expanded by the inner shell
+    inside setsid unshare -m bash -ec '
+        mount -t tmpfs tmpfs /dev
+        mount --bind "$1/udev-rules" /usr/lib/udev/rules.d
+        [ ! -d /etc/udev/rules.d ] || mount --bind "$1/udev-rules" /etc/udev/rules.d
+        echo $$ >"$1/udevd.pid"
+        exec /lib/systemd/systemd-udevd' _ "$D" </dev/null >"$D/udevd.out" 2>&1 &
+    for ((i = 0; i < 100; i++)); do
+        [ ! -S "$D/udev/control" ] || return 0
+        sleep 0.05
+    done
+    cat "$D/udevd.out" >&2
+    die "udevd did not come up"
+}
+
+# Stops us when the process that wants us has ended, however it ended.
+start_guard() {
+    [ -n "${VG_LIBVIRTD_OWNER:-}" ] || return 0
+    # shellcheck disable=SC2016 # expanded by the inner shell
+    VG_LIBVIRTD_DIR=$D setsid bash -c '
+        tail --pid="$1" -f /dev/null
+        exec "$2" stop' _ "$VG_LIBVIRTD_OWNER" "$(realpath "$0")" </dev/null >/dev/null 2>&1 &
+    echo $! >"$D/guard.pid"
 }
 
 start_daemon() {
@@ -148,38 +251,57 @@ end_daemon() {
     gone "$pid" 5 || die "libvirtd $pid does not end"
 }
 
-end_guests() {
-    local f pid
-    for f in "$D"/run/qemu/*.pid; do
-        [ -e "$f" ] || continue
-        pid=$(cat "$f" 2>/dev/null) || continue
-        case $(cat "/proc/$pid/comm" 2>/dev/null) in
-        qemu-*) kill -KILL "$pid" 2>/dev/null || true ;;
-        esac
+end_udevd() {
+    local pid
+    pid=$(alive udevd.pid systemd-udevd) || return 0
+    kill -KILL "$pid" || true
+    gone "$pid" 5 || true
+}
+
+# Guests, dnsmasqs, and whatever a test left running there.
+end_others() { # holder
+    local ours pid
+    ours=$(readlink "/proc/$1/ns/mnt")
+    for pid in $(stat -c '%N' /proc/[0-9]*/ns/mnt 2>/dev/null |
+        sed -n "s|^'/proc/\([0-9]*\)/ns/mnt' -> '${ours//[][]/\\&}'$|\1|p"); do
+        [ "$pid" = "$1" ] || tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | grep -qFx "$REAPER" ||
+            kill -KILL "$pid" 2>/dev/null || true
     done
 }
 
+end_guard() {
+    local pid
+    pid=$(alive guard.pid bash) || return 0
+    [ "$pid" = $$ ] || kill -KILL -- "-$pid" 2>/dev/null || true
+}
+
 stop() {
-    local holder
+    local holder disk
+    end_guard
     end_daemon
-    end_guests
     if holder=$(alive holder.pid sleep); then
-        kill -TERM "$holder" || true
+        [ -z "$(disks)" ] || inside vgchange -q -an >/dev/null 2>&1 || true
+        end_udevd
+        end_others "$holder"
+        kill -KILL "$holder" || true
         gone "$holder" 5 || true
     fi
+    for disk in $(disks); do losetup --detach "$disk" || true; done
     rm -rf -- "$D"
 }
 
 start() {
     [ "$(id -u)" = 0 ] || cannot "needs root (a mount namespace)"
     local c
-    for c in libvirtd qemu-system-x86_64 unshare nsenter; do
+    for c in libvirtd qemu-system-x86_64 unshare nsenter ip losetup udevadm; do
         command -v "$c" >/dev/null || cannot "$c is missing: tests/setup.sh test"
     done
     alive holder.pid sleep >/dev/null && die "already started in $D"
     rm -rf -- "$D"
     write_config
+    start_guard
     start_namespace
+    [ -n "$(beside)" ] || start_udevd
     start_daemon
     echo "$URI"
 }
@@ -193,6 +315,7 @@ start) start ;;
 stop) stop ;;
 run)
     shift
+    VG_LIBVIRTD_OWNER=$$
     start >/dev/null
     trap stop EXIT
     VG_LIBVIRTD_DIR=$D VG_QEMU_URI=$URI "$@"
@@ -212,12 +335,13 @@ thaw) kill -CONT "$(daemon_pid)" ;;
 uri) echo "$URI" ;;
 pid) daemon_pid ;;
 guest-pid) cat "$D/run/qemu/$2.pid" ;;
+disk) disk "$2" ;;
 exec)
     shift
     inside "$@"
     ;;
 *)
-    sed -n '4,20s/^# \{0,1\}//p' "$0" >&2
+    sed -n '4,32s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac
