@@ -113,10 +113,10 @@ $(O)/gen/xml_repeats.c: server/gen/repeats.py server/gen/repeat_overrides.txt
 	@echo "  GEN   $@"
 	$(Q)$(PYTHON) server/gen/repeats.py --out $@ $(LIBVIRT_SCHEMAS)
 
-$(O)/gen/openapi_spec.c: server/gen/openapi.py openapi.yaml
+$(O)/gen/openapi_spec.c: server/gen/embed.py server/gen/openapi.py openapi.yaml
 	@mkdir -p $(@D)
 	@echo "  GEN   $@"
-	$(Q)$(PYTHON) server/gen/openapi.py --out $@ openapi.yaml
+	$(Q)$(PYTHON) server/gen/embed.py --out $@ openapi.yaml
 
 # ---- the page at /docs ---------------------------------------------------------------------
 
@@ -151,14 +151,14 @@ $(WEB)/fetched: docs/web/package.json docs/web/package-lock.json
 $(O)/gen/docs-$(DOCS):
 	@mkdir -p $(@D) && rm -f $(@D)/docs-* && touch $@
 
-$(O)/gen/docs_files.c: server/gen/docs.py server/gen/openapi.py $(DOCS_PAGE) docs/web/docs.js \
+$(O)/gen/docs_files.c: server/gen/docs.py server/gen/embed.py $(DOCS_PAGE) docs/web/docs.js \
   $(DOCS_STAMP) $(O)/gen/docs-$(DOCS)
 	@echo "  GEN   $@"
 	$(Q)$(PYTHON) server/gen/docs.py --out $@ $(DOCS_PAGE) $(DOCS_FILES)
 
 -include $(shell find $(O) -name '*.d' -type f 2>/dev/null)
 
-.PHONY: all help setup run dev install uninstall clean
+.PHONY: all help setup run dev openapi install uninstall clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z_.-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -180,6 +180,13 @@ dev: ## build with sanitizers and serve the mock hypervisor, its files in build-
 	  build-asan/virtgate --connect test:///default --local-dir $(CURDIR)/build-asan/files $(RUN_ARGS)
 
 include tests/rules.mk
+
+# ---- the API's description -----------------------------------------------------------------
+
+# The route tables are the program's, so it is built first, with the description of before.
+openapi: all ## write openapi.yaml, from routes/**/*.yaml, docs/openapi/ and the route tables
+	$(O)/virtgate --dump-routes | $(PYTHON) server/gen/openapi.py -
+	@$(MAKE) --no-print-directory all
 
 # ---- install -------------------------------------------------------------------------------
 

@@ -33,8 +33,9 @@ while read -r file; do
     include/virtgate/*.h) choose unit tests/unit/**/test_"$name"*.c ;;
     routes/*.c | routes/*.yaml)
         choose api tests/api"${folder#routes}"/{test_,}"$name"*.{c,py}
+        [[ $file = *.c ]] || choose contract tests/contract/openapi.py
         ;;
-    openapi.yaml) choose contract tests/contract/openapi.py ;;
+    openapi.yaml | docs/openapi/*.yaml | server/gen/openapi.py) choose contract tests/contract/openapi.py ;;
     README.md | docs/*.md) choose contract tests/contract/readme.py ;;
     esac
 done < <(git diff --name-only "${1:-HEAD}" && git ls-files --others --exclude-standard)

@@ -44,4 +44,41 @@ check "params.py: a field without a type" \
 } >"$work/table"
 check "enums.py: an empty name" \
     "$(wrong enums.py virDomainState --overrides "$work/table" --out "$work")"
+
+# The description's generator, on a copy of its sources.
+"${VIRTGATE_BIN:-${O:-build}/virtgate}" --dump-routes >"$work/routes"
+mkdir "$work/api"
+cp -r docs routes openapi.yaml "$work/api"
+
+refused() { # pattern: what the generator is to say
+    ! python3 server/gen/openapi.py --check --root "$work/api" "$work/routes" >"$work/said" 2>&1 ||
+        echo "it takes it"
+    grep -qE "$1" "$work/said" || { echo "it does not say '$1' but:" && cat "$work/said"; }
+    cp -r docs routes openapi.yaml "$work/api"
+}
+
+stop=$work/api/routes/gateway/operation.yaml
+check "openapi.py: current" \
+    "$(python3 server/gen/openapi.py --check --root "$work/api" "$work/routes" 2>&1)"
+sed -i 's/^  cancelOperation:/  cancelIt:/' "$stop"
+check "openapi.py: a row without a fragment" \
+    "$(refused 'cancelOperation .DELETE /operations/.operation..+ is a row without a fragment')"
+printf '\n  cancelIt: { tags: [operations] }\n' >>"$work/api/routes/node/connection.yaml"
+sed -i 's/^schemas:/others:/' "$work/api/routes/node/connection.yaml"
+check "openapi.py: an unknown section" "$(refused "connection.yaml: 'others' is not known")"
+printf 'operations:\n  cancelIt: {}\n' >"$work/api/routes/domain/edid.yaml"
+touch "$work/api/routes/domain/edid.c"
+check "openapi.py: a fragment without a row" "$(refused 'domain/edid.yaml: cancelIt is no row')"
+printf 'operations:\n  cancelOperation: {}\n' >"$work/api/routes/domain/edid.yaml"
+check "openapi.py: an operationId twice" \
+    "$(refused 'cancelOperation is already in routes/domain/edid.yaml')"
+rm "$work/api/routes/domain/edid".*
+sed -i '0,/schema: Operation$/s//schema: Operatoin/' "$stop"
+check "openapi.py: a schema that is nowhere" "$(refused 'schemas/Operatoin is .*defined nowhere')"
+sed -i '0,/tags: .operations./s//tags: [operations]\n    tags: [hosts]/' "$stop"
+check "openapi.py: a key twice" "$(refused "operation.yaml:[0-9]+: the key 'tags' is there twice")"
+sed -i '0,/tags: .operations./s//labels: [operations]/' "$stop"
+check "openapi.py: an unknown member" "$(refused "Operations?: 'labels' is not known; accepted are")"
+sed -i '0,/summary: /s//summary: Not /' "$stop"
+check "openapi.py: not generated again" "$(refused '^[+] +summary: Not ')"
 finish
