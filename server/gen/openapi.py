@@ -323,13 +323,13 @@ class Generator:
             if len(texts) != 1:
                 return None
             schema = whole = texts[0]
-        if whole.get("type") == "object" or "properties" in whole:
+        if "object" in whole.get("type", "object") or "properties" in whole:
             return None
         items = self.resolve(whole.get("items", {}))
-        if whole.get("type") == "array" and items.get("type") in ("object", "array", None):
+        if whole["type"] == "array" and items.get("type", "object") in ("object", "array"):
             return None
         dropped = ("description", "example", "examples")
-        form = {"style": "form", "explode": False} if whole.get("type") == "array" else {}
+        form = {"style": "form", "explode": False} if whole["type"] == "array" else {}
         return {"name": name, "in": "query", "description": MIRROR, **form,
                 "schema": {k: v for k, v in schema.items() if k not in dropped}}
 
