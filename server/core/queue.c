@@ -3,7 +3,7 @@
  * Queues of workers; see core/queue.h. A task is one call and all the requests that share
  * it. Every answer is given outside the queue's lock.
  */
-#include "server/core/queue.h"
+#include "server/core/queue_task.h"
 
 #include "server/base/list.h"
 #include "server/core/answer.h"
@@ -19,7 +19,6 @@
 #define IDLE_SECONDS 60
 #define STUCK_NS     VG_SECOND_NS
 #define FEW_NS       (2 * VG_SECOND_NS)
-#define SLOW_NS      (3 * VG_SECOND_NS)
 #define WORKER_STACK (512 * 1024)
 #define LATE_OBJECT                                                                      \
     "A call on this object did not return in time: it or the host hangs; /health/ready " \
@@ -27,129 +26,25 @@
 #define STOPPING    "The gateway is stopping; ask its successor"
 #define LATE_ANSWER "The host did not answer in time; try again, or look at /health/ready"
 
-struct vg_task {
-    struct vg_task *next, **link;
-    struct vg_request *leader;   /* the one that is run; counted */
-    struct vg_request **waiters; /* all that want the answer, the leader first; counted */
-    unsigned int n_waiters, size;
-    uint64_t object;           /* that it calls; 0: none */
-    int64_t deadline_ns;       /* the latest of its waiters' */
-    struct vg_virt_conn *conn; /* while it runs */
-    int64_t slow_ns;           /* when it counts as slow; 0: that was told */
-};
-
 void vg_queue_init(struct vg_queue *queue, unsigned int threads, unsigned int max_waiting)
 {
     vg_cond_init(&queue->wake);
     pthread_mutex_init(&queue->lock, NULL);
-    queue->last = &queue->first;
+    for (int i = 0; i < VG_QUEUE_CLASSES; i++) {
+        queue->classes[i].last = &queue->classes[i].first;
+        queue->classes[i].max_in_flight = threads;
+    }
     queue->max_threads = threads;
     queue->max_waiting = max_waiting;
     queue->per_object = VG_CALLS_PER_OBJECT;
     queue->idle_ns = IDLE_SECONDS * VG_SECOND_NS;
 }
 
-/* ---- tasks ------------------------------------------------------------------------- */
-
-static void free_task(struct vg_task *task)
+void vg_queue_split(struct vg_queue *queue, unsigned int reads, unsigned int changes)
 {
-    for (unsigned int i = 0; i < task->n_waiters; i++)
-        vg_request_unref(task->waiters[i]);
-    vg_request_unref(task->leader);
-    free(task->waiters);
-    free(task);
-}
-
-/* -1: out of memory; the caller keeps its reference. */
-static int add_waiter(struct vg_task *task, struct vg_request *rq)
-{
-    if (task->n_waiters == task->size) {
-        unsigned int size = task->size ? 2 * task->size : 1;
-        struct vg_request **v =
-            realloc(task->waiters, size * sizeof(struct vg_request *));
-        if (!v)
-            return -1;
-        task->waiters = v;
-        task->size = size;
-    }
-    task->waiters[task->n_waiters++] = rq;
-    if (task->deadline_ns < rq->deadline_ns)
-        task->deadline_ns = rq->deadline_ns;
-    return 0;
-}
-
-static struct vg_task *new_task(struct vg_request *rq)
-{
-    struct vg_task *task = calloc(1, sizeof(*task));
-    if (!task || add_waiter(task, rq) < 0) {
-        free(task);
-        return NULL;
-    }
-    task->leader = vg_request_ref(rq);
-    task->object = rq->object;
-    return task;
-}
-
-static void append_waiting(struct vg_queue *queue, struct vg_task *task)
-{
-    vg_list_insert(queue->last, task);
-    queue->last = &task->next;
-    queue->waiting++;
-}
-
-static void remove_waiting(struct vg_queue *queue, struct vg_task *task)
-{
-    if (queue->last == &task->next)
-        queue->last = task->link;
-    vg_list_remove(task);
-    queue->waiting--;
-}
-
-/* ---- choosing ---------------------------------------------------------------------- */
-
-static bool may_run(const struct vg_queue *queue, const struct vg_task *task)
-{
-    unsigned int n = 0;
-    if (task->object)
-        for (const struct vg_task *j = queue->running; j; j = j->next)
-            n += j->object == task->object;
-    return n < queue->per_object;
-}
-
-/* NULL: none may run. */
-static struct vg_task *choose(struct vg_queue *queue)
-{
-    if (queue->paused && !queue->stopping)
-        return NULL;
-    for (struct vg_task *task = queue->first; task; task = task->next) {
-        if (!may_run(queue, task))
-            continue;
-        remove_waiting(queue, task);
-        vg_list_insert(&queue->running, task);
-        queue->in_flight++;
-        task->leader->begun = true;
-        task->slow_ns = vg_now_ns() + SLOW_NS;
-        return task;
-    }
-    return NULL;
-}
-
-/* Whether `a`, which waits, asks for the same bytes as `b`, as freshly. */
-static bool equal_reads(const struct vg_request *a, const struct vg_request *b)
-{
-    return a->route == b->route && (a->fresh || !b->fresh) && a->accept == b->accept &&
-           a->role == b->role && a->number_strings == b->number_strings &&
-           strcmp(a->target, b->target) == 0;
-}
-
-static struct vg_task *find_equal(struct vg_queue *queue, const struct vg_request *rq)
-{
-    if (!vg_request_is_shared(rq))
-        return NULL;
-    for (struct vg_task *task = queue->first; task; task = task->next)
-        if (vg_request_is_shared(task->leader) && equal_reads(task->leader, rq))
-            return task;
-    return NULL;
+    queue->max_threads = reads + changes;
+    queue->classes[VG_QUEUE_READS].max_in_flight = reads;
+    queue->classes[VG_QUEUE_CHANGES].max_in_flight = changes;
 }
 
 /* ---- running ----------------------------------------------------------------------- */
@@ -197,10 +92,7 @@ static bool give_back(struct vg_queue *queue, struct vg_task *task)
         return false;
     queue->few_until_ns = vg_now_ns() + FEW_NS;
     task->leader->begun = false;
-    if (!queue->first)
-        queue->last = &task->next;
-    vg_list_insert(&queue->first, task); /* its turn has come */
-    queue->waiting++;
+    vg_task_put_back(queue, task); /* its turn has come */
     if (queue->idle)
         pthread_cond_signal(&queue->wake);
     return true;
@@ -218,7 +110,7 @@ static bool run_task(struct vg_queue *queue, struct vg_task *task,
 
     pthread_mutex_lock(&queue->lock);
     vg_list_remove(task);
-    queue->in_flight--;
+    queue->classes[task->class].in_flight--;
     task->conn = NULL;
     if (reply.crowded && give_back(queue, task)) {
         pthread_mutex_unlock(&queue->lock);
@@ -227,7 +119,7 @@ static bool run_task(struct vg_queue *queue, struct vg_task *task,
     }
     if (late && task->object)
         note_stuck(queue, task->object);
-    if (queue->waiting && queue->idle)
+    if (vg_tasks_waiting(queue) && queue->idle)
         pthread_cond_signal(&queue->wake); /* a task of the same object may run now */
     pthread_mutex_unlock(&queue->lock);
 
@@ -236,7 +128,7 @@ static bool run_task(struct vg_queue *queue, struct vg_task *task,
         move_all(queue->fallback, task);
     else
         answer_all(task, reply);
-    free_task(task);
+    vg_task_free(task);
     return true;
 }
 
@@ -247,12 +139,12 @@ static struct vg_task *wait_for_task(struct vg_queue *queue)
 
     for (;;) {
         int64_t now = vg_now_ns();
-        if (queue->waiting) /* for a call on the same object */
+        if (vg_tasks_waiting(queue)) /* for a call on the same object */
             until_ns = now + queue->idle_ns;
-        struct vg_task *task = choose(queue);
+        struct vg_task *task = vg_tasks_choose(queue);
         if (task)
             return task;
-        if (now >= until_ns || (queue->stopping && !queue->waiting))
+        if (now >= until_ns || (queue->stopping && !vg_tasks_waiting(queue)))
             return NULL;
         const struct timespec until = vg_timespec(until_ns);
         queue->idle++;
@@ -317,7 +209,8 @@ void vg_queue_pause(struct vg_queue *queue, bool paused)
 {
     VG_LOCK(&queue->lock);
     queue->paused = paused;
-    for (unsigned int i = queue->idle; i < queue->waiting && may_start(queue); i++)
+    for (unsigned int i = queue->idle; i < vg_tasks_runnable(queue) && may_start(queue);
+         i++)
         start_thread(queue);
     pthread_cond_broadcast(&queue->wake);
 }
@@ -333,13 +226,14 @@ static bool is_stuck(const struct vg_queue *queue, uint64_t object)
     return false;
 }
 
-/* Whether one object already holds its share of the queue. */
-static bool crowds_out(const struct vg_queue *queue, uint64_t object)
+/* Whether one object already holds its share of what may wait. */
+static bool crowds_out(const struct vg_queue *queue, const struct vg_queue_waiting *class,
+                       uint64_t object)
 {
     unsigned int n = 0, share = queue->max_waiting / 4 + 1;
-    if (queue->waiting < share)
+    if (class->waiting < share)
         return false;
-    for (const struct vg_task *task = queue->first; task; task = task->next)
+    for (const struct vg_task *task = class->first; task; task = task->next)
         n += task->object == object;
     return n >= share;
 }
@@ -348,10 +242,10 @@ static bool crowds_out(const struct vg_queue *queue, uint64_t object)
 static const char *queue_request(struct vg_queue *queue, struct vg_request *rq,
                                  enum vg_error_id *ret_id)
 {
-    uint64_t object = rq->object;
-    struct vg_task *task = find_equal(queue, rq);
+    const struct vg_queue_waiting *class = &queue->classes[vg_task_class(rq)];
+    struct vg_task *task = vg_tasks_find_equal(queue, rq);
 
-    if (task && add_waiter(task, rq) == 0) {
+    if (task && vg_task_add_waiter(task, rq) == 0) {
         if (!queue->threads && may_start(queue)) /* none could be started */
             start_thread(queue);
         vg_count(VG_COALESCED_READS);
@@ -361,19 +255,20 @@ static const char *queue_request(struct vg_queue *queue, struct vg_request *rq,
     if (queue->stopping)
         return STOPPING;
     *ret_id = vg_request_object(rq) ? VG_E_DOMAIN_BUSY : VG_E_OBJECT_BUSY;
-    if (object && (is_stuck(queue, object) || crowds_out(queue, object)))
+    if (rq->object &&
+        (is_stuck(queue, rq->object) || crowds_out(queue, class, rq->object)))
         return "Earlier calls on this object do not return; try again shortly";
     *ret_id = VG_E_OVERLOADED;
-    if (queue->waiting >= queue->max_waiting)
+    if (class->waiting >= queue->max_waiting)
         return "The host's queue is full; try again shortly, or raise queue-size";
     *ret_id = VG_E_INTERNAL;
-    task = new_task(rq);
+    task = vg_task_new(rq);
     if (!task)
         return "Out of memory";
-    append_waiting(queue, task);
+    vg_task_append(queue, task);
     if (queue->idle)
         pthread_cond_signal(&queue->wake);
-    if (queue->waiting > queue->idle && may_start(queue))
+    if (vg_tasks_runnable(queue) > queue->idle && may_start(queue))
         start_thread(queue);
     return NULL;
 }
@@ -399,7 +294,7 @@ static void take_late(struct vg_task *task, int64_t now, struct vg_task *late)
     unsigned int kept = 0;
     for (unsigned int i = 0; i < task->n_waiters; i++) {
         struct vg_request *rq = task->waiters[i];
-        if (rq->deadline_ns > now || add_waiter(late, rq) < 0)
+        if (rq->deadline_ns > now || vg_task_add_waiter(late, rq) < 0)
             task->waiters[kept++] = rq;
     }
     task->n_waiters = kept;
@@ -424,14 +319,10 @@ static void answer_late(struct vg_queue *queue, int64_t now_ns, bool stopping)
     pthread_mutex_lock(&queue->lock);
     for (struct vg_task *task = queue->running; task; task = task->next)
         take_late(task, now_ns, &late);
-    for (struct vg_task *task = queue->first, *next; task; task = next) {
-        next = task->next;
-        take_late(task, now_ns, &late);
-        if (!task->n_waiters) {
-            remove_waiting(queue, task);
-            free_task(task);
-        }
-    }
+    for (int i = 0; i < VG_QUEUE_CLASSES; i++)
+        for (struct vg_task *task = queue->classes[i].first; task; task = task->next)
+            take_late(task, now_ns, &late);
+    vg_tasks_drop_empty(queue);
     pthread_mutex_unlock(&queue->lock);
 
     for (unsigned int i = 0; i < late.n_waiters; i++) {
@@ -478,7 +369,7 @@ static bool goes_on(const struct vg_request *rq)
 static void take_waiters(struct vg_task *task, struct vg_task *given_up)
 {
     while (task->n_waiters &&
-           add_waiter(given_up, task->waiters[task->n_waiters - 1]) == 0)
+           vg_task_add_waiter(given_up, task->waiters[task->n_waiters - 1]) == 0)
         task->n_waiters--;
 }
 
@@ -499,14 +390,10 @@ void vg_queue_abandon(struct vg_queue *queue, bool running,
     struct vg_task given_up = {0};
 
     pthread_mutex_lock(&queue->lock);
-    for (struct vg_task *task = queue->first, *next; task; task = next) {
-        next = task->next;
-        take_waiters(task, &given_up);
-        if (!task->n_waiters) {
-            remove_waiting(queue, task);
-            free_task(task);
-        }
-    }
+    for (int i = 0; i < VG_QUEUE_CLASSES; i++)
+        for (struct vg_task *task = queue->classes[i].first; task; task = task->next)
+            take_waiters(task, &given_up);
+    vg_tasks_drop_empty(queue);
     if (running)
         take_running(queue, &given_up);
     pthread_mutex_unlock(&queue->lock);
@@ -517,13 +404,15 @@ void vg_queue_abandon(struct vg_queue *queue, bool running,
 
 /* ---- counting, stopping ------------------------------------------------------------ */
 
-void vg_queue_count(struct vg_queue *queue, unsigned int *ret_in_flight,
-                    unsigned int *ret_waiting, unsigned int *ret_threads)
+struct vg_queue_load vg_queue_load(struct vg_queue *queue)
 {
     VG_LOCK(&queue->lock);
-    *ret_in_flight = queue->in_flight;
-    *ret_waiting = queue->waiting;
-    *ret_threads = queue->threads;
+    return (struct vg_queue_load){
+        .in_flight = vg_tasks_in_flight(queue),
+        .changes = queue->classes[VG_QUEUE_CHANGES].in_flight,
+        .waiting = vg_tasks_waiting(queue),
+        .threads = queue->threads,
+    };
 }
 
 /* Lock held. */

@@ -18,6 +18,16 @@ struct vg_task;
 #define VG_CALLS_PER_OBJECT 2
 #define VG_STUCK_OBJECTS    16
 
+/* Reads never wait for changes, which may take seconds: each class has a list of its own,
+ * and so many calls in flight. */
+enum vg_queue_class { VG_QUEUE_READS, VG_QUEUE_CHANGES, VG_QUEUE_CLASSES };
+
+struct vg_queue_waiting {
+    struct vg_task *first, **last;
+    unsigned int waiting, in_flight;
+    unsigned int max_in_flight;
+};
+
 /* What a queue does with the connection of a thread of its own. */
 struct vg_queue_conns {
     struct vg_virt_conn *(*make)(void); /* NULL: out of memory */
@@ -29,13 +39,15 @@ struct vg_queue_conns {
 struct vg_queue {
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    struct vg_task *first, **last; /* waiting */
+    struct vg_queue_waiting classes[VG_QUEUE_CLASSES];
     struct vg_task *running;
-    unsigned int waiting, in_flight, threads, idle; /* tasks, tasks, threads, threads */
+    uint64_t submitted;         /* tasks, to number them */
+    unsigned int threads, idle; /* `idle` of `threads` */
     unsigned int leaving; /* threads that close their connections; not in `threads` */
     int64_t idle_ns;      /* how long a thread stays without work */
-    unsigned int max_threads, max_waiting;
-    unsigned int per_object; /* calls in flight for one object, at most */
+    unsigned int max_threads;
+    unsigned int max_waiting; /* of each class */
+    unsigned int per_object;  /* calls in flight for one object, at most */
     bool stopping;
     bool paused; /* what is queued waits, until its deadline: the host is being connected
                   */
@@ -61,6 +73,10 @@ struct vg_queue {
 void vg_queue_init(struct vg_queue *queue, unsigned int threads,
                    unsigned int max_waiting);
 
+/* So many threads for reads, and so many more for changes; until this is called any
+ * thread is for both. Before the first request. */
+void vg_queue_split(struct vg_queue *queue, unsigned int reads, unsigned int changes);
+
 /* Queues a request, or lets it share the call of an equal read that waits. `object`
  * stands for what its calls are made on, and may hang with: limits and shares are for
  * each; 0: nothing. Takes over the caller's reference; answers at once when the queue is
@@ -84,9 +100,12 @@ bool vg_queue_slow(struct vg_queue *queue, int64_t now_ns);
 /* Answers what is past its deadline: 504. For the watchdog. */
 void vg_queue_expire(struct vg_queue *queue, int64_t now_ns);
 
-/* Jobs running and waiting, now. */
-void vg_queue_count(struct vg_queue *queue, unsigned int *ret_in_flight,
-                    unsigned int *ret_waiting, unsigned int *ret_threads);
+/* Jobs and threads, now. */
+struct vg_queue_load {
+    unsigned int in_flight, changes; /* `changes` of those in flight */
+    unsigned int waiting, threads;
+};
+struct vg_queue_load vg_queue_load(struct vg_queue *queue);
 
 /* Refuses new work, and answers all that is there, at work or waiting: 503. What a thread
  * still does is for nobody. */

@@ -86,7 +86,7 @@ static size_t larger(size_t a, size_t b)
  * four, with libvirt's own and the duplicate that cuts it; a console twice as many. */
 static int64_t count_others(const struct vg_config *c)
 {
-    int64_t calls = (int64_t)c->hosts.n * (c->pool_size + c->operations + 4);
+    int64_t calls = (int64_t)c->hosts.n * (3 * c->pool_size + c->operations + 4);
     return 64 + 4 * calls + 8 * c->consoles;
 }
 

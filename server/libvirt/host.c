@@ -23,6 +23,9 @@
 #include <xxhash.h>
 
 #define LANE_THREADS 1
+/* Changes at work beside reads: those of different objects run side by side, as far as
+ * the daemon's own workers go (max_workers is 20 there). */
+#define CHANGES_OF(pool) ((pool) < 6 ? 2 * (pool) : 12)
 /* Long work that waits for one of the queue's threads. */
 #define LONG_WAITING 64
 /* Until it begins, long work is a call like others, and cut like them. */
@@ -211,9 +214,8 @@ static bool has_work(struct vg_host *host)
     struct vg_queue *queues[N_QUEUES];
     list_queues(host, queues);
     for (size_t i = 0; i < N_QUEUES; i++) {
-        unsigned int running, waiting, threads;
-        vg_queue_count(queues[i], &running, &waiting, &threads);
-        if (running || waiting)
+        struct vg_queue_load load = vg_queue_load(queues[i]);
+        if (load.in_flight || load.waiting)
             return true;
     }
     return false;
@@ -281,14 +283,16 @@ void vg_hosts_tick(int64_t now_ns)
 
 static void get_status(struct vg_host *host, struct vg_host_status *ret)
 {
-    unsigned int threads;
+    struct vg_queue_load load = vg_queue_load(&host->general);
     *ret = (struct vg_host_status){
         .name = host->name, .uri = host->shown_uri, .read_only = host->read_only};
-    ret->pool_size = host->general.max_threads;
+    /* the pool is of reads, and has grown by what changes hold */
+    ret->pool_size = host->general.classes[VG_QUEUE_READS].max_in_flight + load.changes;
     ret->queue_size = host->general.max_waiting;
     ret->events = atomic_load_explicit(&host->events, memory_order_relaxed);
-    vg_queue_count(&host->general, &ret->in_use, &ret->waiting, &threads);
-    ret->idle = threads > ret->in_use ? threads - ret->in_use : 0;
+    ret->in_use = load.in_flight;
+    ret->waiting = load.waiting;
+    ret->idle = load.threads > load.in_flight ? load.threads - load.in_flight : 0;
 
     VG_LOCK(&host->lock);
     ret->state = host->state;
@@ -425,6 +429,8 @@ static int init_host(struct vg_host *host, const struct vg_host_config *from,
     host->check = vg_check_new(host);
     vg_queue_init(&host->general, (unsigned int)config->pool_size,
                   (unsigned int)config->queue_size);
+    vg_queue_split(&host->general, (unsigned int)config->pool_size,
+                   (unsigned int)CHANGES_OF(config->pool_size));
     vg_queue_init(&host->fast, LANE_THREADS, (unsigned int)config->queue_size);
     vg_queue_init(&host->bulk, LANE_THREADS, (unsigned int)config->queue_size);
     vg_queue_init(&host->long_work, (unsigned int)config->operations, LONG_WAITING);

@@ -18,7 +18,7 @@ struct vg_host {
     char *uri; /* NULL: libvirt's own choice */
     char *shown_uri;
     bool read_only;
-    struct vg_queue general;   /* pool-size workers */
+    struct vg_queue general;   /* pool-size workers for reads, more for changes */
     struct vg_queue fast;      /* one worker, for reads that cannot block */
     struct vg_queue bulk;      /* one worker, for reads of all domains that may */
     struct vg_queue long_work; /* for long work */

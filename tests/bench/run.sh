@@ -20,6 +20,7 @@ BASE=http://127.0.0.1:$PORT
 BARE=http://127.0.0.1:$((PORT + 1))
 OTHER=http://127.0.0.1:$((PORT + 2))
 ROUNDS=5
+SECONDS_CYCLE=$((SECONDS_EACH * 3)) # a start takes a quarter of a second
 # The fields that virDomainLookupByName and virDomainGetInfo tell.
 LIKE='?fields=id,name,uuid,state,maxMemoryKiB,memoryKiB,vcpus,cpuTimeNs'
 TICKS=$(getconf CLK_TCK)
@@ -141,6 +142,33 @@ guest_with_devices() { # name
 <controller type='usb' model='none'/></devices></domain>
 X
     curl -fsS -o /dev/null -X POST "$BASE/domains/$1/start?flags=paused"
+}
+
+# Eight clients that define, start, destroy and undefine a domain each, and one that reads
+# another: rounds per second, p50, p99 and longest time of a read in ms.
+cycle() { # port|uri work writers [read-name]
+    "$O/tests/bench/cycle" "$1" "$2" "$3" "$SECONDS_CYCLE" "${@:4}"
+}
+
+cycle_reads() { # port|uri: p99 of a read in ms
+    cycle "$1" start 8 b20 | cut -d' ' -f3
+}
+
+change_figures() {
+    local what rate p50 p99
+    for what in "$URI" "$PORT"; do
+        read -r rate p50 p99 _ <<<"$(cycle "$what" start 8 b20)"
+        row "$([ "$what" = "$PORT" ] && echo "gateway" || echo "libvirt C"): a read beside 8 writers' cycles" \
+            "$rate" "$p50" "$p99" -
+    done
+    figure "a read beside the cycles of 8 writers, p99, ms" \
+        "$(for ((i = 0; i < 3; i++)); do cycle_reads "$PORT"; done | median)" at-most 20
+    figure "the same of libvirt C, p99, ms" \
+        "$(for ((i = 0; i < 3; i++)); do cycle_reads "$URI"; done | median)"
+    figure "define, start, destroy, undefine by 8 writers / libvirt C" \
+        "$(ratio cycle "$PORT" start 8 -- cycle "$URI" start 8)" at-least 0.9
+    figure "define, undefine by one writer / libvirt C" \
+        "$(ratio cycle "$PORT" define 1 -- cycle "$URI" define 1)" at-least 0.8
 }
 
 # Scrapes of 20 active domains, one after another. The others are all shut off by then.
@@ -372,6 +400,7 @@ if URI=$(tests/qemu/libvirtd.sh start); then
     figure "peak RSS under load above a bare libvirt program, MiB" \
         "$(mib $(($(memory "${PID[$PORT]}" VmHWM) - BARE_RSS)))"
     figure "start to first answer, libvirtd, ms" "$(start_up "$URI")" at-most 60
+    change_figures
     metrics_figures
     stats_figures
 else

@@ -69,7 +69,7 @@ KNOWN: dict[tuple[str, str], str] = {}
 KNOWN_CIRCLES: list[tuple[set[str], str]] = [
     ({f"server/core/{name}.c" for name in (
         "access answer_cache args args_text entity_tag event_reply idempotency operation "
-        "operation_job operation_json precondition queue reply request").split()} |
+        "operation_job operation_json precondition queue queue_task reply request").split()} |
      {f"server/libvirt/{name}.c" for name in (
          "check cpumap event event_domain explain host job checkout monitor operation").split()} |
      {f"server/libvirt/domain/{name}.c" for name in "cache device lookup read".split()} |

@@ -106,10 +106,14 @@ remote_display_port_min = $((6000 + $$ % 200 * 100))
 remote_display_port_max = $((6099 + $$ % 200 * 100))
 ${VG_QEMU_CONF:-}
 CONF
-    # libvirtd keeps a domain locked while its hook runs: one named so for some seconds.
+    # libvirtd keeps a domain locked while its hook runs: one named so for some seconds, those
+    # named so as long as there is the file etc/hold.
     cat >"$D/etc/hooks/qemu" <<'HOOK'
 #!/bin/sh
-[ "$1 $2" != "held prepare" ] || exec sleep 4
+case "$1 $2" in
+"held prepare") exec sleep 4 ;;
+hold-*" prepare") for i in $(seq 600); do [ ! -e /etc/libvirt/hold ] || sleep 0.1; done ;;
+esac
 HOOK
     chmod 755 "$D/etc/hooks/qemu"
     # Where /dev/kvm exists but the qemu user may not open it, libvirt's probe finds KVM, its

@@ -180,9 +180,8 @@ static inline void pause_a_little(void)
 static inline void expect_count(struct bench *b, unsigned int in_flight,
                                 unsigned int waiting)
 {
-    unsigned int is_in_flight, is_waiting, threads;
-    vg_queue_count(&b->queue, &is_in_flight, &is_waiting, &threads);
-    assert_int_equal(is_in_flight, in_flight);
-    assert_int_equal(is_waiting, waiting);
-    assert_true(threads <= b->queue.max_threads);
+    struct vg_queue_load load = vg_queue_load(&b->queue);
+    assert_int_equal(load.in_flight, in_flight);
+    assert_int_equal(load.waiting, waiting);
+    assert_true(load.threads <= b->queue.max_threads);
 }

@@ -63,6 +63,19 @@ static void test_deadline_of_one_waiter(void **state)
     close_bench(b);
 }
 
+static void wait_until_idle(struct bench *b)
+{
+    for (int i = 0; i < PATIENCE_S * 100; i++) {
+        {
+            VG_LOCK(&b->queue.lock);
+            if (b->queue.idle == b->queue.threads)
+                return;
+        }
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    }
+    fail_msg("a thread is never idle");
+}
+
 /* A domain whose call was cut is left alone for a second; others are not. */
 static void test_stuck_domain(void **state)
 {
@@ -75,10 +88,7 @@ static void test_stuck_domain(void **state)
     wait_answer(stuck, 504, "deadline-exceeded");
     permit(b, 1);
     wait_for(b, &b->ended, 1);
-    for (unsigned int n = 1; n;) {
-        unsigned int waiting, threads;
-        vg_queue_count(&b->queue, &n, &waiting, &threads);
-    }
+    wait_until_idle(b);
     struct asked *refused = ask(b, &shared_route, "/domains/a");
     wait_answer(refused, 503, "domain-busy");
     assert_true(refused->retry_after > 0);
@@ -164,6 +174,78 @@ static void test_full_queue(void **state)
     close_bench(b);
 }
 
+/* ---- reads and changes ------------------------------------------------------------- */
+
+static void test_reads_beside_changes(void **state)
+{
+    (void)state;
+    struct bench *b = open_bench(1, 2);
+    vg_queue_split(&b->queue, 2, 2);
+    struct asked *held = ask(b, &change_route, "/domains/a/start");
+    ask(b, &change_route, "/domains/b/start");
+    wait_for(b, &b->begun, 2);
+    ask(b, &change_route, "/domains/c/start");
+    ask(b, &change_route, "/domains/d/start");
+    pause_a_little();
+    expect_count(b, 2, 2);
+    assert_int_equal(vg_queue_load(&b->queue).threads, 2); /* more could do nothing */
+    /* changes fill neither the threads nor the queue of reads */
+    wait_answer(ask(b, &change_route, "/domains/e/start"), 503, "overloaded");
+    ask(b, &shared_route, "/domains/c");
+    ask(b, &list_route, "/domains?1");
+    wait_for(b, &b->begun, 4);
+    ask(b, &list_route, "/domains?2");
+    ask(b, &list_route, "/domains?3");
+    pause_a_little();
+    expect_count(b, 4, 4);
+    assert_int_equal(vg_queue_load(&b->queue).changes, 2);
+    wait_answer(ask(b, &list_route, "/domains?4"), 503, "overloaded");
+    assert_int_equal(held->answers, 0);
+    close_bench(b);
+}
+
+/* One object's limit is for its reads and changes together. */
+static void test_cap_of_both(void **state)
+{
+    (void)state;
+    struct bench *b = open_bench(1, 10);
+    vg_queue_split(&b->queue, 4, 4);
+    ask(b, &change_route, "/domains/a/start");
+    ask(b, &shared_route, "/domains/a");
+    wait_for(b, &b->begun, 2);
+    ask(b, &shared_route, "/domains/a?1");
+    ask(b, &change_route, "/domains/a/start");
+    ask(b, &shared_route, "/domains/b");
+    wait_for(b, &b->begun, 3);
+    pause_a_little();
+    expect_count(b, 3, 2);
+    close_bench(b);
+}
+
+/* Where the host has room for two connections alone, one is left to reads. */
+static void test_few_threads(void **state)
+{
+    (void)state;
+    struct bench *b = open_bench(1, 10);
+    vg_queue_split(&b->queue, 2, 2);
+    ask(b, &list_route, "/domains?1");
+    ask(b, &list_route, "/domains?2");
+    wait_for(b, &b->begun, 2);
+    b->queue.few_until_ns = vg_now_ns() + 1000 * SECOND_NS;
+    permit(b, 2);
+    wait_until_idle(b);
+    ask(b, &change_route, "/domains/a/start");
+    wait_for(b, &b->begun, 3);
+    ask(b, &change_route, "/domains/b/start");
+    pause_a_little();
+    expect_count(b, 1, 1);
+    ask(b, &list_route, "/domains?3");
+    wait_for(b, &b->begun, 4);
+    expect_count(b, 2, 1);
+    assert_int_equal(vg_queue_load(&b->queue).threads, 2);
+    close_bench(b);
+}
+
 /* One domain gets a quarter of the queue and one place, the rest is for others. */
 static void test_share_of_queue(void **state)
 {
@@ -200,34 +282,18 @@ static void test_order(void **state)
 }
 
 /* An answer comes a moment before its thread is idle again. */
-static void wait_until_idle(struct bench *b)
-{
-    for (int i = 0; i < PATIENCE_S * 100; i++) {
-        {
-            VG_LOCK(&b->queue.lock);
-            if (b->queue.idle == b->queue.threads)
-                return;
-        }
-        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
-    }
-    fail_msg("a thread is never idle");
-}
-
 static void test_threads(void **state)
 {
     (void)state;
     struct bench *b = open_bench(3, 20);
-    unsigned int in_flight, waiting, threads;
-    vg_queue_count(&b->queue, &in_flight, &waiting, &threads);
-    assert_int_equal(threads, 0);
+    assert_int_equal(vg_queue_load(&b->queue).threads, 0);
     permit(b, 5);
     for (unsigned int i = 0; i < 5; i++) {
         wait_answer(ask(b, &list_route, "/domains"), 200, "run");
         wait_until_idle(b);
     }
     /* one after the other: idle threads are used before new ones are started */
-    vg_queue_count(&b->queue, &in_flight, &waiting, &threads);
-    assert_int_equal(threads, 1);
+    assert_int_equal(vg_queue_load(&b->queue).threads, 1);
     for (int i = 0; i < 10; i++)
         ask(b, &change_route, i % 2 ? "/domains/a/start" : "/domains/b/start");
     wait_for(b, &b->begun, 8);
@@ -343,6 +409,9 @@ int main(void)
         cmocka_unit_test(test_cap_of_one_domain),
         cmocka_unit_test(test_cap_of_any_object),
         cmocka_unit_test(test_full_queue),
+        cmocka_unit_test(test_reads_beside_changes),
+        cmocka_unit_test(test_cap_of_both),
+        cmocka_unit_test(test_few_threads),
         cmocka_unit_test(test_share_of_queue),
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_threads),

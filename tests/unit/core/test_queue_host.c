@@ -12,7 +12,7 @@
 static void test_paused(void **state)
 {
     (void)state;
-    struct bench *b = open_bench(2, 3);
+    struct bench *b = open_bench(2, 2);
     permit(b, 100);
     vg_queue_pause(&b->queue, true);
     struct asked *waits = ask(b, &change_route, "/domains/a/start");

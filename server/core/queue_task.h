@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The inside of a queue, shared by core/queue.c (threads, deadlines) and
+ * core/queue_task.c (what waits, and which of it is next). All of these want the queue's
+ * lock but where a task is nobody else's.
+ */
+#pragma once
+
+#include "server/core/queue.h"
+
+struct vg_task {
+    struct vg_task *next, **link;
+    struct vg_request *leader;   /* the one that is run; counted */
+    struct vg_request **waiters; /* all that want the answer, the leader first; counted */
+    unsigned int n_waiters, size;
+    uint64_t object; /* that it calls; 0: none */
+    uint64_t number; /* in the order of submission */
+    enum vg_queue_class class;
+    int64_t deadline_ns;       /* the latest of its waiters' */
+    struct vg_virt_conn *conn; /* while it runs */
+    int64_t slow_ns;           /* when it counts as slow; 0: that was told */
+};
+
+/* For the request, whose reference it takes. NULL: out of memory. */
+struct vg_task *vg_task_new(struct vg_request *rq);
+void vg_task_free(struct vg_task *task);
+
+/* -1: out of memory; the caller keeps its reference. */
+int vg_task_add_waiter(struct vg_task *task, struct vg_request *rq);
+
+/* What is asked about an operation is answered soon, also where it ends one. */
+enum vg_queue_class vg_task_class(const struct vg_request *rq);
+
+/* The equal read that waits; NULL: none. */
+struct vg_task *vg_tasks_find_equal(struct vg_queue *queue, const struct vg_request *rq);
+
+/* To the end of what waits, or to the head of it again; out of it. */
+void vg_task_append(struct vg_queue *queue, struct vg_task *task);
+void vg_task_put_back(struct vg_queue *queue, struct vg_task *task);
+void vg_task_remove(struct vg_queue *queue, struct vg_task *task);
+
+/* Frees what waits and is for nobody any more. */
+void vg_tasks_drop_empty(struct vg_queue *queue);
+
+unsigned int vg_tasks_waiting(const struct vg_queue *queue);
+unsigned int vg_tasks_in_flight(const struct vg_queue *queue);
+/* How many threads what waits could use now. */
+unsigned int vg_tasks_runnable(const struct vg_queue *queue);
+
+/* Takes the next that may run, which is at work then; NULL: none may. */
+struct vg_task *vg_tasks_choose(struct vg_queue *queue);
