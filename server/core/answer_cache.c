@@ -19,13 +19,7 @@
 
 struct entry {
     struct vg_slot slot;
-    char *target; /* owned */
-    const struct vg_route *route;
-    size_t prefix; /* bytes of target, "/hosts/NAME" */
-    enum vg_accept accept;
-    enum vg_role role;
-    struct vg_reading reading;
-    struct vg_reply reply; /* owned */
+    struct vg_cached_answer answer; /* owned */
 };
 
 struct vg_answer_cache {
@@ -50,6 +44,13 @@ struct vg_answer_cache *vg_answer_cache_new(void)
     return inv;
 }
 
+void vg_cached_answer_clear(struct vg_cached_answer *answer)
+{
+    free(answer->target);
+    vg_reply_clear(&answer->reply);
+    *answer = (struct vg_cached_answer){0};
+}
+
 /* Lock held. Empties the place. */
 static void drop(struct vg_answer_cache *inv, struct vg_slot **at)
 {
@@ -57,10 +58,9 @@ static void drop(struct vg_answer_cache *inv, struct vg_slot **at)
 
     if (!e)
         return;
-    inv->bytes -= e->reply.body->length;
+    inv->bytes -= e->answer.reply.body->length;
     inv->answers--;
-    free(e->target);
-    vg_reply_clear(&e->reply);
+    vg_cached_answer_clear(&e->answer);
     free(e);
     *at = NULL;
 }
@@ -124,10 +124,10 @@ bool vg_answer_cache_unchanged(struct vg_answer_cache *inv,
 
 /* ---- entries ----------------------------------------------------------------------- */
 
-static bool is_answer_to(const struct entry *e, const struct vg_request *rq)
+static bool is_answer_to(const struct vg_cached_answer *a, const struct vg_request *rq)
 {
-    return e->accept == rq->accept && e->role == rq->role &&
-           strcmp(e->target, rq->target) == 0;
+    return a->accept == rq->accept && a->role == rq->role &&
+           strcmp(a->target, rq->target) == 0;
 }
 
 /* Where the answer to the request is; NULL: nowhere. Lock held. */
@@ -137,7 +137,7 @@ static struct vg_slot **find(struct vg_answer_cache *inv, const struct vg_reques
     struct vg_slot **at = NULL;
 
     while ((at = vg_lru_next(&inv->entries, hash, at)))
-        if (is_answer_to((const struct entry *)*at, rq))
+        if (is_answer_to(&((const struct entry *)*at)->answer, rq))
             return at;
     return NULL;
 }
@@ -154,7 +154,8 @@ static struct entry *make_entry(const struct vg_request *rq,
         free(e);
         return NULL;
     }
-    *e = (struct entry){
+    e->slot = (struct vg_slot){0};
+    e->answer = (struct vg_cached_answer){
         .target = target,
         .route = rq->route,
         .prefix = strlen(vg_host_prefix(rq)),
@@ -176,7 +177,7 @@ void vg_answer_cache_keep(struct vg_answer_cache *inv, const struct vg_request *
         return;
     VG_LOCK(&inv->lock);
     struct vg_slot **at = find(inv, rq);
-    if (at && ((const struct entry *)*at)->reading.at_ns > reading->at_ns)
+    if (at && ((const struct entry *)*at)->answer.reading.at_ns > reading->at_ns)
         return; /* a later reading came first */
     uint64_t hash = vg_slot_hash(rq->target);
     if (!at)
@@ -212,12 +213,12 @@ bool vg_answer_cache_find(struct vg_answer_cache *inv, const struct vg_request *
     VG_LOCK(&inv->lock);
     struct vg_slot **at = find(inv, rq);
     struct entry *e = at ? (struct entry *)*at : NULL;
-    if (e && is_valid(inv, &e->reading)) {
+    if (e && is_valid(inv, &e->answer.reading)) {
         vg_lru_use(&inv->entries, &e->slot);
-        *ret = vg_reply_share(&e->reply);
+        *ret = vg_reply_share(&e->answer.reply);
         ret->source = VG_SOURCE_INVENTORY;
         ret->age_seconds =
-            (unsigned int)((vg_now_ns() - e->reading.at_ns) / VG_SECOND_NS);
+            (unsigned int)((vg_now_ns() - e->answer.reading.at_ns) / VG_SECOND_NS);
         atomic_fetch_add_explicit(&inv->hits, 1, memory_order_relaxed);
         vg_count(VG_ANSWER_CACHE_HITS);
         return true;
@@ -229,38 +230,23 @@ bool vg_answer_cache_find(struct vg_answer_cache *inv, const struct vg_request *
 
 /* ---- comparing with libvirt -------------------------------------------------------- */
 
-/* The request that it answers. */
-static struct vg_request *request_of(const struct entry *e)
-{
-    struct vg_request *rq = vg_request_inner(e->route, e->target, e->prefix);
-
-    if (!rq)
-        return NULL;
-    rq->accept = e->accept;
-    rq->role = e->role;
-    if (vg_request_parse_target(rq, rq->target) == 0 && vg_request_common_args(rq) == 0)
-        return rq;
-    vg_request_unref(rq);
-    return NULL;
-}
-
-struct vg_request *vg_answer_cache_pick(struct vg_answer_cache *inv,
-                                        struct vg_reply *ret_reply,
-                                        struct vg_reading *ret_reading)
+bool vg_answer_cache_pick(struct vg_answer_cache *inv, struct vg_cached_answer *ret)
 {
     VG_LOCK(&inv->lock);
     for (unsigned int i = 0; i < VG_SLOTS; i++) {
         const struct entry *e =
             (const struct entry *)inv->entries.v[inv->next_pick++ % VG_SLOTS];
-        if (!e || !is_valid(inv, &e->reading))
+        if (!e || !is_valid(inv, &e->answer.reading))
             continue;
-        *ret_reading = e->reading;
-        struct vg_request *rq = request_of(e);
-        if (rq)
-            *ret_reply = vg_reply_share(&e->reply);
-        return rq;
+        char *target = strdup(e->answer.target);
+        if (!target)
+            return false;
+        *ret = e->answer;
+        ret->target = target;
+        ret->reply = vg_reply_share(&e->answer.reply);
+        return true;
     }
-    return NULL;
+    return false;
 }
 
 void vg_answer_cache_note_difference(struct vg_answer_cache *inv)

@@ -39,12 +39,21 @@ void vg_answer_cache_keep(struct vg_answer_cache *cache, const struct vg_request
 bool vg_answer_cache_find(struct vg_answer_cache *cache, const struct vg_request *rq,
                           struct vg_reply *ret);
 
-/* One of the answers that are kept, in turn, for a comparison with libvirt: the request
- * that asks for it anew, owned by the caller; NULL: nothing is kept. *ret_reply is what
- * is kept, *ret_reading tells later whether it still is. */
-struct vg_request *vg_answer_cache_pick(struct vg_answer_cache *cache,
-                                        struct vg_reply *ret_reply,
-                                        struct vg_reading *ret_reading);
+/* An answer, and what it answers. */
+struct vg_cached_answer {
+    char *target; /* owned */
+    const struct vg_route *route;
+    size_t prefix; /* bytes of target, "/hosts/NAME" */
+    enum vg_accept accept;
+    enum vg_role role;
+    struct vg_reading reading;
+    struct vg_reply reply; /* owned */
+};
+void vg_cached_answer_clear(struct vg_cached_answer *answer);
+
+/* Copies one of the answers that are kept, in turn, for a comparison with libvirt. Its
+ * `reading` tells later whether it still is. False: nothing is kept. */
+bool vg_answer_cache_pick(struct vg_answer_cache *cache, struct vg_cached_answer *ret);
 bool vg_answer_cache_unchanged(struct vg_answer_cache *cache,
                                const struct vg_reading *reading);
 

@@ -7,6 +7,7 @@
  */
 #include "server/libvirt/check.h"
 
+#include "server/libvirt/event_draft.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"
 
@@ -21,9 +22,8 @@ struct vg_check {
     pthread_mutex_t lock;
     int64_t next_ns; /* the next comparison */
     bool asking;
-    int64_t judge_ns; /* 0: nothing to judge */
-    struct vg_reading reading;
-    struct vg_reply kept; /* owned, while asking */
+    int64_t judge_ns;             /* 0: nothing to judge */
+    struct vg_cached_answer kept; /* the one that is compared; owned */
 };
 
 struct vg_check *vg_check_new(struct vg_host *host)
@@ -41,7 +41,7 @@ void vg_check_free(struct vg_check *check)
 {
     if (!check)
         return;
-    vg_reply_clear(&check->kept);
+    vg_cached_answer_clear(&check->kept);
     pthread_mutex_destroy(&check->lock);
     free(check);
 }
@@ -64,12 +64,12 @@ static void compare(struct vg_request *rq, struct vg_reply reply)
 {
     struct vg_check *check = rq->done_data;
     VG_LOCK(&check->lock);
-    bool same = reply.status != 404 &&
-                (reply.status != 200 || !reply.body || !differ(&reply, &check->kept));
+    bool same = reply.status != 404 && (reply.status != 200 || !reply.body ||
+                                        !differ(&reply, &check->kept.reply));
 
     check->asking = false;
     check->judge_ns = same ? 0 : vg_now_ns() + PATIENCE_NS;
-    vg_reply_clear(&check->kept);
+    vg_reply_clear(&check->kept.reply);
     vg_reply_clear(&reply);
 }
 
@@ -78,7 +78,7 @@ static void judge(struct vg_check *check)
     struct vg_host *host = check->host;
 
     check->judge_ns = 0;
-    if (!vg_answer_cache_unchanged(host->cache, &check->reading))
+    if (!vg_answer_cache_unchanged(host->cache, &check->kept.reading))
         return;
     vg_log(VG_LOG_ERROR, "inventory",
            "%s: libvirt's answer is another than the one in memory, and no event said so",
@@ -87,35 +87,46 @@ static void judge(struct vg_check *check)
     vg_event_connection(host, VG_EVENT_RESET, "an event was missed");
 }
 
+/* The request that asks anew for what is kept. NULL: out of memory. */
+static struct vg_request *make_request(struct vg_check *check, int64_t now)
+{
+    const struct vg_cached_answer *kept = &check->kept;
+    struct vg_request *rq = vg_request_inner(kept->route, kept->target, kept->prefix);
+
+    if (!rq)
+        return NULL;
+    vg_request_set_host(rq, check->host, check->host->name);
+    rq->accept = kept->accept;
+    rq->role = kept->role;
+    rq->fresh = true; /* what memory it has is what is compared */
+    rq->start_ns = now;
+    rq->deadline_ns = now + LIMIT_NS;
+    rq->done = compare;
+    rq->done_data = check;
+    if (vg_request_parse_target(rq, rq->target) == 0 && vg_request_common_args(rq) == 0)
+        return rq;
+    vg_request_unref(rq);
+    return NULL;
+}
+
 /* Lock held. NULL: nothing is to be asked. */
 static struct vg_request *begin(struct vg_check *check, int64_t now)
 {
     if (check->asking || check->judge_ns || now < check->next_ns)
         return NULL;
     check->next_ns = now + EVERY_NS;
-    struct vg_request *rq =
-        vg_answer_cache_pick(check->host->cache, &check->kept, &check->reading);
-    if (!rq)
+    vg_cached_answer_clear(&check->kept);
+    if (!vg_answer_cache_pick(check->host->cache, &check->kept))
         return NULL;
-    vg_request_set_host(rq, check->host, check->host->name);
-    rq->fresh = true; /* what memory it has is what is compared */
-    rq->start_ns = now;
-    rq->deadline_ns = now + LIMIT_NS;
-    rq->done = compare;
-    rq->done_data = check;
-    check->asking = true;
+    struct vg_request *rq = make_request(check, now);
+    check->asking = rq != NULL;
     return rq;
 }
 
-void vg_check_tick(struct vg_check *check, int64_t now_ns)
+struct vg_request *vg_check_tick(struct vg_check *check, int64_t now_ns)
 {
-    struct vg_request *rq;
-    {
-        VG_LOCK(&check->lock);
-        if (check->judge_ns && check->judge_ns <= now_ns)
-            judge(check);
-        rq = begin(check, now_ns);
-    }
-    if (rq)
-        vg_host_submit(check->host, rq);
+    VG_LOCK(&check->lock);
+    if (check->judge_ns && check->judge_ns <= now_ns)
+        judge(check);
+    return begin(check, now_ns);
 }

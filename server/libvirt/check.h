@@ -16,5 +16,7 @@ void vg_check_free(struct vg_check *check);
 /* Whether libvirt is being asked. */
 bool vg_check_asks(struct vg_check *check);
 
-/* Begins a comparison when one is due, or judges the last one. For the watchdog. */
-void vg_check_tick(struct vg_check *check, int64_t now_ns);
+/* Begins a comparison when one is due, or judges the last one: the request that asks
+ * libvirt, to be submitted to the host; NULL: there is nothing to ask. For the watchdog.
+ */
+struct vg_request *vg_check_tick(struct vg_check *check, int64_t now_ns);

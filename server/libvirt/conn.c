@@ -5,9 +5,11 @@
 #include "server/libvirt/conn.h"
 
 #include "server/base/list.h"
+#include "server/base/local_path.h"
 #include "server/base/redact.h"
 #include "server/core/request.h"
 #include "virtgate/autoptr.h"
+#include "virtgate/host.h"
 #include "virtgate/log.h"
 
 #include <fcntl.h>
@@ -200,4 +202,27 @@ void vg_virt_conn_close(struct vg_virt_conn *virt_conn)
     virt_conn->conn = NULL;
     forget_sockets(virt_conn);
     atomic_store(&virt_conn->cut, false);
+}
+
+/* ---- a request's connection -------------------------------------------------------- */
+
+virConnectPtr vg_conn(const struct vg_request *rq)
+{
+    return rq->virt_conn ? rq->virt_conn->conn : NULL;
+}
+
+bool vg_conn_in_process(const struct vg_request *rq)
+{
+    return rq->virt_conn && rq->virt_conn->in_process;
+}
+
+int vg_host_file_check(struct vg_request *rq, const char *key, const char *path)
+{
+    if (path[0] == '/')
+        return rq->virt_conn->in_process || rq->virt_conn->embedded
+                   ? vg_local_path_check(key, path, &rq->error)
+                   : 0;
+    vg_error_set(&rq->error, VG_E_INVALID_VALUE,
+                 "'%s' is '%.200s'; an absolute path on the host is accepted", key, path);
+    return -1;
 }

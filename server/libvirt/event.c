@@ -6,71 +6,13 @@
  */
 #include "server/libvirt/event.h"
 
-#include "server/core/answer_cache.h"
-#include "server/core/operation.h"
+#include "server/libvirt/event_draft.h"
 #include "server/libvirt/internal.h"
 #include "virtgate/log.h"
 
 #include <libvirt/libvirt-qemu.h>
 #include <libvirt/virterror.h>
 #include <string.h>
-
-/* ---- drafts ------------------------------------------------------------------------ */
-
-/* As vg_draft_domain(), for another object, which is described as members of `w`. */
-static void begin_draft(struct vg_event_draft *d, void *host, enum vg_event_object object,
-                        const char *name)
-{
-    d->host = host;
-    d->w = (struct vg_json){0};
-    d->source = (struct vg_event_source){
-        .host = d->host->name, .object = object, .name = name, .id = -1};
-    vg_event_begin(&d->w, &d->source);
-}
-
-void vg_draft_domain(struct vg_event_draft *d, void *host, virDomainPtr dom,
-                     enum vg_event_object object, const char *name)
-{
-    d->host = host;
-    d->w = (struct vg_json){0};
-    d->uuid[0] = '\0';
-    virDomainGetUUIDString(dom, d->uuid);
-    d->source = (struct vg_event_source){
-        .host = d->host->name,
-        .object = object,
-        .name = name,
-        .domain = virDomainGetName(dom),
-        .uuid = d->uuid,
-        .id = (int)virDomainGetID(dom), /* -1: inactive */
-    };
-    vg_event_begin(&d->w, &d->source);
-}
-
-void vg_event_invalidate(struct vg_host *host)
-{
-    vg_answer_cache_invalidate(host->cache);
-}
-
-void vg_draft_publish(struct vg_event_draft *d)
-{
-    if (d->source.object == VG_EVENT_DOMAIN || d->source.object == VG_EVENT_CONNECTION)
-        vg_event_invalidate(d->host);
-    vg_host_count_event(d->host);
-    vg_event_publish(&d->source, &d->w);
-    vg_json_free(&d->w);
-}
-
-void vg_event_connection(struct vg_host *host, const char *name, const char *reason)
-{
-    struct vg_event_draft d;
-    /* "opened", "reset": what was before it was not told */
-    if (strcmp(name, "closed") != 0)
-        vg_operations_missed_events(host);
-    begin_draft(&d, host, VG_EVENT_CONNECTION, name);
-    if (reason)
-        vg_json_string(&d.w, "reason", reason);
-    vg_draft_publish(&d);
-}
 
 /* ---- networks ---------------------------------------------------------------------- */
 
@@ -79,7 +21,7 @@ static void begin_network(struct vg_event_draft *d, struct vg_host *host,
 {
     char uuid[VIR_UUID_STRING_BUFLEN] = "";
     virNetworkGetUUIDString(net, uuid);
-    begin_draft(d, host, VG_EVENT_NETWORK, event);
+    vg_draft_begin(d, host, VG_EVENT_NETWORK, event);
     vg_json_begin_object(&d->w, "network");
     vg_json_string(&d->w, "name", virNetworkGetName(net));
     vg_json_string(&d->w, "uuid", uuid);
@@ -117,7 +59,7 @@ static void begin_pool(struct vg_event_draft *d, void *host, virStoragePoolPtr p
 {
     char uuid[VIR_UUID_STRING_BUFLEN] = "";
     virStoragePoolGetUUIDString(pool, uuid);
-    begin_draft(d, host, VG_EVENT_STORAGE_POOL, name);
+    vg_draft_begin(d, host, VG_EVENT_STORAGE_POOL, name);
     vg_json_begin_object(&d->w, "storagePool");
     vg_json_string(&d->w, "name", virStoragePoolGetName(pool));
     vg_json_string(&d->w, "uuid", uuid);
@@ -148,7 +90,7 @@ static void on_pool_refresh(virConnectPtr conn, virStoragePoolPtr pool, void *ho
 static void begin_device(struct vg_event_draft *d, void *host, virNodeDevicePtr dev,
                          const char *name)
 {
-    begin_draft(d, host, VG_EVENT_NODE_DEVICE, name);
+    vg_draft_begin(d, host, VG_EVENT_NODE_DEVICE, name);
     vg_json_begin_object(&d->w, "nodeDevice");
     vg_json_string(&d->w, "name", virNodeDeviceGetName(dev));
     vg_json_end_object(&d->w);
@@ -180,7 +122,7 @@ static void begin_secret(struct vg_event_draft *d, void *host, virSecretPtr secr
 {
     char uuid[VIR_UUID_STRING_BUFLEN] = "";
     virSecretGetUUIDString(secret, uuid);
-    begin_draft(d, host, VG_EVENT_SECRET, name);
+    vg_draft_begin(d, host, VG_EVENT_SECRET, name);
     vg_json_begin_object(&d->w, "secret");
     vg_json_string(&d->w, "uuid", uuid);
     vg_json_enum(&d->w, "usageType", &vg_enum_virSecretUsageType,

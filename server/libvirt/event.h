@@ -4,9 +4,8 @@
  */
 #pragma once
 
-#include "server/core/event.h"
-
 #include <libvirt/libvirt.h>
+#include <stdbool.h>
 
 struct vg_host;
 
@@ -29,31 +28,8 @@ void vg_events_register(struct vg_host *host, virConnectPtr conn,
 /* Also on a broken connection: it is not freed as long as callbacks hold it. */
 void vg_events_deregister(virConnectPtr conn, struct vg_event_handles *handles);
 
-/* Tells the watchers what became of the host's event connection: "opened", "closed",
- * "reset". `reason` may be NULL. */
-void vg_event_connection(struct vg_host *host, const char *name, const char *reason);
-
-/* ---- between virt_event*.c -----------------------------------------------------------
- */
-
-/* An event in the making, on libvirt's event loop: nothing here may block. */
-struct vg_event_draft {
-    struct vg_host *host;
-    struct vg_event_source source;
-    struct vg_json w;
-    char uuid[VIR_UUID_STRING_BUFLEN];
-};
-
-/* Names the domain, and opens the event's JSON. */
-void vg_draft_domain(struct vg_event_draft *draft, void *host, virDomainPtr dom,
-                     enum vg_event_object object, const char *name);
-void vg_draft_publish(struct vg_event_draft *draft);
-/* Answers about the host's domains that are kept in memory are given no more. Publishing
- * does so for what is of a domain; whoever tells anybody of an event before calls this
- * first. */
-void vg_event_invalidate(struct vg_host *host);
-
-/* A row for each event id; ended by one without a callback. */
+/* The events of domains: a row for each event id, in libvirt/event_domain.c; ended by one
+ * without a callback. */
 struct vg_domain_event {
     int id; /* virDomainEventID */
     virConnectDomainEventGenericCallback callback;

@@ -4,7 +4,8 @@
  * virDomainEventID. They run on libvirt's event loop.
  */
 #include "server/libvirt/event.h"
-#include "server/libvirt/operation.h"
+#include "server/libvirt/event_draft.h"
+#include "server/libvirt/operation_event.h"
 #include "virtgate/params.h"
 
 static const char *event_name(int id)

@@ -5,8 +5,8 @@
  */
 #include "server/libvirt/host.h"
 
-#include "server/base/local_path.h"
 #include "server/core/answer.h"
+#include "server/core/event.h"
 #include "server/core/host_names.h"
 #include "server/core/operation.h"
 #include "server/core/precondition.h"
@@ -274,7 +274,9 @@ void vg_hosts_tick(int64_t now_ns)
                 vg_monitor_suspect(&hosts[i]);
             vg_queue_expire(queues[k], now_ns);
         }
-        vg_check_tick(hosts[i].check, now_ns);
+        struct vg_request *comparison = vg_check_tick(hosts[i].check, now_ns);
+        if (comparison)
+            vg_host_submit(&hosts[i], comparison);
     }
     vg_virt_conn_cut_due(now_ns);
 }
@@ -362,27 +364,6 @@ void vg_host_set_unreachable(struct vg_request *rq, const struct vg_host_status 
     vg_host_error_unreachable(&rq->error, status->name, &status->error);
 }
 
-virConnectPtr vg_conn(const struct vg_request *rq)
-{
-    return rq->virt_conn ? rq->virt_conn->conn : NULL;
-}
-
-int vg_host_file_check(struct vg_request *rq, const char *key, const char *path)
-{
-    if (path[0] == '/')
-        return rq->virt_conn->in_process || rq->virt_conn->embedded
-                   ? vg_local_path_check(key, path, &rq->error)
-                   : 0;
-    vg_error_set(&rq->error, VG_E_INVALID_VALUE,
-                 "'%s' is '%.200s'; an absolute path on the host is accepted", key, path);
-    return -1;
-}
-
-bool vg_conn_in_process(const struct vg_request *rq)
-{
-    return rq->virt_conn && rq->virt_conn->in_process;
-}
-
 /* ---- the registry ------------------------------------------------------------------ */
 
 struct vg_host *vg_host_find(const char *name)
@@ -406,11 +387,6 @@ struct vg_host *vg_host_at(size_t index)
 const char *vg_host_get_name(const struct vg_host *host)
 {
     return host->name;
-}
-
-void vg_host_count_event(struct vg_host *host)
-{
-    atomic_fetch_add_explicit(&host->events, 1, memory_order_relaxed);
 }
 
 static int init_host(struct vg_host *host, const struct vg_host_config *from,

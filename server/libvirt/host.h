@@ -23,9 +23,6 @@ size_t vg_host_count(void);
 struct vg_host *vg_host_at(size_t index);
 const char *vg_host_get_name(const struct vg_host *host);
 
-/* Counts an event received from the host. Any thread; does not block. */
-void vg_host_count_event(struct vg_host *host);
-
 /* Runs the request's route on the host, or answers it at once while the host is down.
  * Takes over the caller's reference. Any thread, does not block. */
 void vg_host_submit(struct vg_host *host, struct vg_request *rq);

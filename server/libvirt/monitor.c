@@ -5,6 +5,7 @@
  */
 #include "server/base/redact.h"
 #include "server/core/request.h"
+#include "server/libvirt/event_draft.h"
 #include "server/libvirt/internal.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/log.h"

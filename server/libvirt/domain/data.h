@@ -39,7 +39,11 @@ struct vg_domain_data {
 /* Nothing but what the handle says of itself. It is asked only once: each of libvirt's
  * accessors formats the UUID for a debug message, written or not. */
 struct vg_domain_data vg_domain_data_of(virDomainPtr dom);
-bool vg_domain_data_is_active(const struct vg_domain_data *view);
+
+static inline bool vg_domain_data_is_active(const struct vg_domain_data *view)
+{
+    return view->id != (unsigned int)-1;
+}
 
 /* Fills in what the statistics of the groups state, cpu-total, balloon and vcpu tell. */
 void vg_domain_data_take_stats(struct vg_domain_data *view,

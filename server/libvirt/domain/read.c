@@ -70,11 +70,6 @@ struct vg_domain_data vg_domain_data_of(virDomainPtr dom)
     return v;
 }
 
-bool vg_domain_data_is_active(const struct vg_domain_data *view)
-{
-    return view->id != (unsigned int)-1;
-}
-
 static void write_identity(struct vg_json *w, const struct vg_domain_data *v,
                            unsigned int fields)
 {

@@ -380,18 +380,15 @@ static void test_slots(void **state)
 /* Which of "/domains/0".."/domains/9" is next; -1: none. */
 static int pick(struct vg_answer_cache *inv)
 {
-    struct vg_reply reply = {0};
-    struct vg_reading reading;
-    struct vg_request *rq = vg_answer_cache_pick(inv, &reply, &reading);
-    if (!rq)
+    struct vg_cached_answer kept;
+    if (!vg_answer_cache_pick(inv, &kept))
         return -1;
-    int which = rq->target[9] - '0';
-    assert_true(vg_answer_cache_unchanged(inv, &reading));
-    assert_int_equal(reply.body->length, strlen("{\"text\":\"0\"}"));
-    assert_int_equal(reply.body->data[9], rq->target[9]);
-    assert_ptr_equal(rq->route, &list_route);
-    vg_reply_clear(&reply);
-    vg_request_unref(rq);
+    int which = kept.target[9] - '0';
+    assert_true(vg_answer_cache_unchanged(inv, &kept.reading));
+    assert_int_equal(kept.reply.body->length, strlen("{\"text\":\"0\"}"));
+    assert_int_equal(kept.reply.body->data[9], kept.target[9]);
+    assert_ptr_equal(kept.route, &list_route);
+    vg_cached_answer_clear(&kept);
     return which;
 }
 
@@ -514,13 +511,10 @@ static void *compare_values(void *data)
 {
     struct stress *s = data;
     while (!atomic_load(&s->stop)) {
-        struct vg_reply reply = {0};
-        struct vg_reading reading;
+        struct vg_cached_answer kept;
         struct vg_answer_cache_counts counts;
-        struct vg_request *rq = vg_answer_cache_pick(s->inv, &reply, &reading);
-        if (rq)
-            vg_reply_clear(&reply);
-        vg_request_unref(rq);
+        if (vg_answer_cache_pick(s->inv, &kept))
+            vg_cached_answer_clear(&kept);
         vg_answer_cache_count(s->inv, &counts);
         sched_yield();
     }

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "server/libvirt/event_draft.h"
+
+#include "server/core/operation.h"
+#include "server/libvirt/internal.h"
+
+#include <string.h>
+
+void vg_draft_begin(struct vg_event_draft *d, void *host, enum vg_event_object object,
+                    const char *name)
+{
+    d->host = host;
+    d->w = (struct vg_json){0};
+    d->source = (struct vg_event_source){
+        .host = d->host->name, .object = object, .name = name, .id = -1};
+    vg_event_begin(&d->w, &d->source);
+}
+
+void vg_draft_domain(struct vg_event_draft *d, void *host, virDomainPtr dom,
+                     enum vg_event_object object, const char *name)
+{
+    d->host = host;
+    d->w = (struct vg_json){0};
+    d->uuid[0] = '\0';
+    virDomainGetUUIDString(dom, d->uuid);
+    d->source = (struct vg_event_source){
+        .host = d->host->name,
+        .object = object,
+        .name = name,
+        .domain = virDomainGetName(dom),
+        .uuid = d->uuid,
+        .id = (int)virDomainGetID(dom), /* -1: inactive */
+    };
+    vg_event_begin(&d->w, &d->source);
+}
+
+void vg_event_invalidate(struct vg_host *host)
+{
+    vg_answer_cache_invalidate(host->cache);
+}
+
+void vg_draft_publish(struct vg_event_draft *d)
+{
+    if (d->source.object == VG_EVENT_DOMAIN || d->source.object == VG_EVENT_CONNECTION)
+        vg_event_invalidate(d->host);
+    atomic_fetch_add_explicit(&d->host->events, 1, memory_order_relaxed);
+    vg_event_publish(&d->source, &d->w);
+    vg_json_free(&d->w);
+}
+
+void vg_event_connection(struct vg_host *host, const char *name, const char *reason)
+{
+    struct vg_event_draft d;
+    /* "opened", "reset": what was before it was not told */
+    if (strcmp(name, "closed") != 0)
+        vg_operations_missed_events(host);
+    vg_draft_begin(&d, host, VG_EVENT_CONNECTION, name);
+    if (reason)
+        vg_json_string(&d.w, "reason", reason);
+    vg_draft_publish(&d);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * An event in the making, from libvirt's callback to the ring.
+ */
+#pragma once
+
+#include "server/core/event.h"
+
+#include <libvirt/libvirt.h>
+
+struct vg_host;
+
+/* An event in the making, on libvirt's event loop: nothing here may block. */
+struct vg_event_draft {
+    struct vg_host *host;
+    struct vg_event_source source;
+    struct vg_json w;
+    char uuid[VIR_UUID_STRING_BUFLEN];
+};
+
+/* Opens the event's JSON; its object is described as members of `w`. */
+void vg_draft_begin(struct vg_event_draft *draft, void *host, enum vg_event_object object,
+                    const char *name);
+/* The same of a domain, which it names. */
+void vg_draft_domain(struct vg_event_draft *draft, void *host, virDomainPtr dom,
+                     enum vg_event_object object, const char *name);
+void vg_draft_publish(struct vg_event_draft *draft);
+/* Answers about the host's domains that are kept in memory are given no more. Publishing
+ * does so for what is of a domain; whoever tells anybody of an event before calls this
+ * first. */
+void vg_event_invalidate(struct vg_host *host);
+
+/* Tells the watchers what became of the host's event connection: "opened", "closed",
+ * "reset". `reason` may be NULL. */
+void vg_event_connection(struct vg_host *host, const char *name, const char *reason);
