@@ -6,44 +6,9 @@
 #include "server/core/request.h"
 #include "server/libvirt/internal.h"
 #include "virtgate/cleanup.h"
-#include "virtgate/log.h"
 
-#include <libvirt/virterror.h>
-#include <string.h>
-
-#define OPEN_LEAST (2 * VG_SECOND_NS)
-#define OPEN_MOST  (5 * VG_SECOND_NS)
-
-static bool is_refused(const struct vg_error *why)
-{
-    return vg_error_is_virt(why, VIR_ERR_AUTH_FAILED) ||
-           vg_error_is_virt(why, VIR_ERR_AUTH_CANCELLED) ||
-           vg_error_is_virt(why, VIR_ERR_AUTH_UNAVAILABLE) ||
-           vg_error_is_virt(why, VIR_ERR_ACCESS_DENIED);
-}
-
-void vg_host_error_unreachable(struct vg_error *e, const char *name,
-                               const struct vg_error *why)
-{
-    /* keep libvirt's own error: it says what is wrong */
-    if (why->status)
-        vg_error_copy(e, why);
-    vg_autofree char *reason = why->detail ? strdup(why->detail) : NULL;
-    json_t *virt = json_incref(e->virt);
-    vg_error_set(e, VG_E_HOST_UNREACHABLE, "Host '%s' cannot be reached: %s", name,
-                 reason ? reason : "not connected yet");
-    e->virt = virt;
-    e->retryable = !is_refused(why); /* the same credentials do no better */
-    e->retry_after = e->retryable ? 1 : 0;
-}
-
-/* Some times what the host monitor needed: a host behind ssh is slow, and not full. */
-int64_t vg_host_open_limit(struct vg_host *host)
-{
-    VG_LOCK(&host->lock);
-    int64_t limit = 4 * host->open_ns;
-    return limit < OPEN_LEAST ? OPEN_LEAST : limit > OPEN_MOST ? OPEN_MOST : limit;
-}
+/* How long the host monitor may take to say whether the host is up. */
+#define ASK_LIMIT (5 * VG_SECOND_NS)
 
 /* Whether a new connection may be tried. Of a host that takes no more, only now and then:
  * who tries waits. Lock held. */
@@ -66,19 +31,6 @@ static int fail_full(const struct vg_host *host, struct vg_error *reterr)
         "try again shortly, or raise max_clients of its libvirtd",
         host->name);
     return VG_HOST_FULL;
-}
-
-void vg_host_set_full(struct vg_host *host, bool full)
-{
-    VG_LOCK(&host->lock);
-    if (host->full == full)
-        return;
-    host->full = full;
-    host->full_next_ns = vg_now_ns() + VG_FULL_RETRY;
-    vg_log(full ? VG_LOG_WARNING : VG_LOG_INFO, "host",
-           full ? "%s: takes no more connections; is max_clients of its libvirtd reached?"
-                : "%s: takes connections again",
-           host->name);
 }
 
 /* Whether the host is up, when it left a connection without an answer: the host monitor
@@ -111,7 +63,7 @@ static int open_conn(struct vg_host *host, struct vg_virt_conn *virt_conn,
     bool cut = atomic_load(&virt_conn->cut);
     atomic_store(&virt_conn->cut_at_ns, cut_at);
     if (rc < 0 && cut && patient &&
-        is_up_after_all(host, cut_at ? cut_at : until + OPEN_MOST)) {
+        is_up_after_all(host, cut_at ? cut_at : until + ASK_LIMIT)) {
         vg_host_set_full(host, true);
         rc = fail_full(host, reterr);
     } else if (rc < 0) {

@@ -259,3 +259,13 @@ json_t *vg_error_to_json(const struct vg_error *e)
         bad |= json_object_set(problem, "error", e->virt);
     return bad ? NULL : vg_take(&problem);
 }
+
+void vg_error_copy(struct vg_error *to, const struct vg_error *from)
+{
+    vg_error_clear(to);
+    *to = *from;
+    to->detail = from->detail ? strdup(from->detail) : NULL;
+    /* Copied whole: who drops jansson's last reference to what two threads shared frees
+     * it without having seen the other done with it (released there, never acquired). */
+    to->virt = json_deep_copy(from->virt);
+}

@@ -26,3 +26,6 @@ bool vg_virt_text_is(enum vg_virt_text which, const char *text);
 /* vg_error_set_virt for an error that is not the thread's last one: saved earlier, or
  * handed to a callback. Borrows *err. */
 void vg_error_copy_virt(struct vg_error *e, const virError *err);
+
+/* A copy that shares nothing: the two may be used by two threads. */
+void vg_error_copy(struct vg_error *to, const struct vg_error *from);

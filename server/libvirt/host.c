@@ -13,6 +13,7 @@
 #include "server/base/redact.h"
 #include "server/core/request.h"
 #include "server/libvirt/check.h"
+#include "server/libvirt/error.h"
 #include "server/libvirt/explain.h"
 #include "server/libvirt/internal.h"
 #include "virtgate/cleanup.h"
@@ -189,31 +190,14 @@ bool vg_host_may_be_up(struct vg_host *host)
     return host->state != VG_HOST_DOWN;
 }
 
-/* All queues of a host. */
-#define N_QUEUES 5
-static void list_queues(struct vg_host *host, struct vg_queue *queues[static N_QUEUES])
-{
-    struct vg_queue *all[] = {&host->general, &host->fast, &host->bulk, &host->agents,
-                              &host->long_work};
-    memcpy(queues, all, sizeof(all));
-}
-
-void vg_host_pause(struct vg_host *host, bool paused)
-{
-    struct vg_queue *queues[N_QUEUES];
-    list_queues(host, queues);
-    for (size_t i = 0; i < N_QUEUES; i++)
-        vg_queue_pause(queues[i], paused);
-}
-
 /* ---- a host that is down ------------------------------------------------------------
  */
 
 static bool has_work(struct vg_host *host)
 {
-    struct vg_queue *queues[N_QUEUES];
-    list_queues(host, queues);
-    for (size_t i = 0; i < N_QUEUES; i++) {
+    struct vg_queue *queues[VG_HOST_QUEUES];
+    vg_host_list_queues(host, queues);
+    for (size_t i = 0; i < VG_HOST_QUEUES; i++) {
         struct vg_queue_load load = vg_queue_load(queues[i]);
         if (load.in_flight || load.waiting)
             return true;
@@ -244,7 +228,7 @@ static void answer_down(void *data, struct vg_request *rq)
 static void abandon_work(struct vg_host *host)
 {
     struct vg_error why = {0};
-    struct vg_queue *queues[N_QUEUES];
+    struct vg_queue *queues[VG_HOST_QUEUES];
     bool down, sure;
     {
         VG_LOCK(&host->lock);
@@ -257,8 +241,8 @@ static void abandon_work(struct vg_host *host)
         VG_LOCK(&host->lock);
         vg_error_copy(&why, &host->error);
     }
-    list_queues(host, queues);
-    for (size_t i = 0; i < N_QUEUES; i++)
+    vg_host_list_queues(host, queues);
+    for (size_t i = 0; i < VG_HOST_QUEUES; i++)
         vg_queue_abandon(queues[i], sure, answer_down, &why);
     vg_error_clear(&why);
 }
@@ -266,10 +250,10 @@ static void abandon_work(struct vg_host *host)
 void vg_hosts_tick(int64_t now_ns)
 {
     for (size_t i = 0; i < n_hosts; i++) {
-        struct vg_queue *queues[N_QUEUES];
-        list_queues(&hosts[i], queues);
+        struct vg_queue *queues[VG_HOST_QUEUES];
+        vg_host_list_queues(&hosts[i], queues);
         abandon_work(&hosts[i]);
-        for (size_t k = 0; k < N_QUEUES; k++) {
+        for (size_t k = 0; k < VG_HOST_QUEUES; k++) {
             if (vg_queue_slow(queues[k], now_ns))
                 vg_monitor_suspect(&hosts[i]);
             vg_queue_expire(queues[k], now_ns);
@@ -304,11 +288,6 @@ static void get_status(struct vg_host *host, struct vg_host_status *ret)
                   : host->full                ? "connection-limit"
                                               : NULL;
     ret->facts = vg_host_facts_ref(host->facts);
-}
-
-const char *vg_host_state_name(enum vg_host_state state)
-{
-    return state == VG_HOST_UP ? "up" : state == VG_HOST_DOWN ? "down" : "connecting";
 }
 
 struct vg_host_facts *vg_host_facts(struct vg_request *rq)
@@ -414,9 +393,9 @@ static int init_host(struct vg_host *host, const struct vg_host_config *from,
                   (unsigned int)config->queue_size);
     host->agents.per_object = 1; /* libvirt has an agent do one thing at a time */
     host->fast.fallback = &host->bulk;
-    struct vg_queue *queues[N_QUEUES];
-    list_queues(host, queues);
-    for (size_t i = 0; i < N_QUEUES; i++) {
+    struct vg_queue *queues[VG_HOST_QUEUES];
+    vg_host_list_queues(host, queues);
+    for (size_t i = 0; i < VG_HOST_QUEUES; i++) {
         queues[i]->run = run_request;
         queues[i]->conns = &vg_virt_conns;
         queues[i]->data = host;
@@ -453,9 +432,9 @@ int vg_hosts_start(const struct vg_config *config)
 /* Before anything is waited for: what cannot be cut holds up nobody's answer. */
 static void close_queues(struct vg_host *host)
 {
-    struct vg_queue *queues[N_QUEUES];
-    list_queues(host, queues);
-    for (size_t i = 0; i < N_QUEUES; i++)
+    struct vg_queue *queues[VG_HOST_QUEUES];
+    vg_host_list_queues(host, queues);
+    for (size_t i = 0; i < VG_HOST_QUEUES; i++)
         vg_queue_close(queues[i]);
 }
 
@@ -471,9 +450,9 @@ void vg_hosts_stop(void)
     /* whatever still blocks is cut from here on */
     vg_virt_conn_cut_all();
     for (size_t i = 0; i < n_hosts; i++) {
-        struct vg_queue *queues[N_QUEUES];
-        list_queues(&hosts[i], queues);
-        for (size_t k = 0; k < N_QUEUES; k++)
+        struct vg_queue *queues[VG_HOST_QUEUES];
+        vg_host_list_queues(&hosts[i], queues);
+        for (size_t k = 0; k < VG_HOST_QUEUES; k++)
             vg_queue_stop(queues[k]);
         pthread_join(hosts[i].monitor, NULL);
     }

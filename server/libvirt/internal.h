@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A host's inside, shared by libvirt/host.c (registry, requests) and libvirt/monitor.c
- * (health).
+ * A host's inside, shared by four files: libvirt/health.c (what is known of it), above
+ * that libvirt/monitor.c (who looks) and libvirt/checkout.c (connections for requests),
+ * and libvirt/host.c (registry, requests), which uses all of them.
  */
 #pragma once
 
@@ -49,9 +50,25 @@ struct vg_host {
     struct vg_event_handles registered; /* the host monitor's, but for `covering` */
 };
 
-/* The thread that keeps the host's event connection: connects, probes, reconnects with
- * back-off, until host->stopping. */
-void *vg_monitor_main(void *host);
+/* ---- libvirt/health.c -------------------------------------------------------------- */
+
+/* Accepts NULL. */
+struct vg_host_facts *vg_host_facts_ref(struct vg_host_facts *facts);
+
+/* All queues of the host. */
+#define VG_HOST_QUEUES 5
+void vg_host_list_queues(struct vg_host *host,
+                         struct vg_queue *queues[static VG_HOST_QUEUES]);
+
+/* Another state, and what it means for who waits. Lock held. */
+void vg_host_set_state(struct vg_host *host, enum vg_host_state state);
+/* It is down, for this reason, which is copied; `silent`: it let the time pass without an
+ * answer. Lock held. */
+void vg_host_set_down(struct vg_host *host, const struct vg_error *error, bool silent);
+
+/* "Host unreachable", with why, libvirt's own error included. */
+void vg_host_error_unreachable(struct vg_error *e, const char *name,
+                               const struct vg_error *why);
 
 /* A worker met a transport failure: the host monitor is to look, and after some the
  * breaker opens. */
@@ -60,19 +77,33 @@ void vg_monitor_note_failure(struct vg_host *host, const struct vg_error *error)
 /* A call did not return: one guest may be to blame, or the host, which is asked. */
 void vg_monitor_suspect(struct vg_host *host);
 
+/* How long opening a connection may take on a host that is up, before it counts as full.
+ */
+int64_t vg_host_open_limit(struct vg_host *host);
+
+/* Notes whether it takes new connections; how often that is tried while it does not. */
+#define VG_FULL_RETRY (2 * VG_SECOND_NS)
+void vg_host_set_full(struct vg_host *host, bool full);
+
+/* Pauses the host's queues, or lets them begin. The host's lock may be held. */
+void vg_host_pause(struct vg_host *host, bool paused);
+
+/* ---- libvirt/monitor.c ------------------------------------------------------------- */
+
+/* The thread that keeps the host's event connection: connects, probes, reconnects with
+ * back-off, until host->stopping. */
+void *vg_monitor_main(void *host);
+
 /* Before the first host monitor is started. */
 void vg_monitor_init(void);
 
 /* Waits a moment for every host's first attempt. */
 void vg_monitor_await_first(struct vg_host *hosts, size_t n);
 
-/* "Host unreachable", with why, libvirt's own error included. */
-void vg_host_error_unreachable(struct vg_error *e, const char *name,
-                               const struct vg_error *why);
+/* ---- libvirt/checkout.c ------------------------------------------------------------ */
 
 /* vg_host_prepare_conn(): the host takes no more connections. */
-#define VG_HOST_FULL  (-2)
-#define VG_FULL_RETRY (2 * VG_SECOND_NS)
+#define VG_HOST_FULL (-2)
 
 /* Makes sure that the connection has a usable connection of the host's present epoch. -1
  * or VG_HOST_FULL: *reterr is what the client is told; the host monitor knows. Blocks
@@ -80,21 +111,7 @@ void vg_host_error_unreachable(struct vg_error *e, const char *name,
 int vg_host_prepare_conn(struct vg_host *host, struct vg_virt_conn *virt_conn,
                          struct vg_error *reterr);
 
-/* How long opening a connection may take on a host that is up, before it counts as full.
- */
-int64_t vg_host_open_limit(struct vg_host *host);
-
-/* Notes whether it takes new connections. */
-void vg_host_set_full(struct vg_host *host, bool full);
-
-/* Pauses the host's queues, or lets them begin. The host's lock may be held. */
-void vg_host_pause(struct vg_host *host, bool paused);
-
-/* A copy that shares nothing: the two may be used by two threads. */
-void vg_error_copy(struct vg_error *to, const struct vg_error *from);
-
-/* Accepts NULL. */
-struct vg_host_facts *vg_host_facts_ref(struct vg_host_facts *facts);
+/* ---- libvirt/host.c ---------------------------------------------------------------- */
 
 /* Whether a read is to be asked for anew: what was remembered of its object proved wrong.
  */

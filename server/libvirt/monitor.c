@@ -19,64 +19,13 @@
 #define PROBE_LIMIT   (3 * VG_SECOND_NS)
 #define OPEN_LIMIT    (5 * VG_SECOND_NS)
 /* A libvirtd that was just started tells QEMU's version when it has tried QEMU out. */
-#define VERSION_LIMIT    (40 * VG_SECOND_NS)
-#define BACKOFF_FIRST    (VG_SECOND_NS / 4)
-#define BACKOFF_LAST     (VG_SECOND_NS * 3 / 2)
-#define FAILURES_TO_OPEN 2 /* transport failures in a row, until the breaker opens */
-#define START_PATIENCE   (VG_SECOND_NS / 4)
+#define VERSION_LIMIT  (40 * VG_SECOND_NS)
+#define BACKOFF_FIRST  (VG_SECOND_NS / 4)
+#define BACKOFF_LAST   (VG_SECOND_NS * 3 / 2)
+#define START_PATIENCE (VG_SECOND_NS / 4)
 
 static pthread_mutex_t tried_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t tried_wake;
-
-/* ---- small things ------------------------------------------------------------------ */
-
-struct vg_host_facts *vg_host_facts_ref(struct vg_host_facts *facts)
-{
-    if (facts)
-        atomic_fetch_add(&facts->refs, 1);
-    return facts;
-}
-
-void vg_host_facts_unref(struct vg_host_facts *facts)
-{
-    if (!facts || atomic_fetch_sub(&facts->refs, 1) != 1)
-        return;
-    vg_cached_clear(&facts->version_reply);
-    free(facts->uri);
-    free(facts->hostname);
-    free(facts->type);
-    free(facts);
-}
-
-void vg_error_copy(struct vg_error *to, const struct vg_error *from)
-{
-    vg_error_clear(to);
-    *to = *from;
-    to->detail = from->detail ? strdup(from->detail) : NULL;
-    /* Copied whole: who drops jansson's last reference to what two threads shared frees
-     * it without having seen the other done with it (released there, never acquired). */
-    to->virt = json_deep_copy(from->virt);
-}
-
-/* Lock held. */
-static void set_state(struct vg_host *host, enum vg_host_state state)
-{
-    if (host->state == state)
-        return;
-    host->state = state;
-    host->full = false;
-    atomic_store(&host->connecting, state == VG_HOST_CONNECTING);
-    vg_host_pause(host, state == VG_HOST_CONNECTING);
-    pthread_cond_broadcast(&host->wake); /* who asked whether it is up */
-    vg_answer_cache_enable(host->cache, state == VG_HOST_UP && host->registered.covering);
-    struct vg_log_field fields[] = {
-        VG_LOG_TEXT("host", host->name),
-        VG_LOG_TEXT("state", vg_host_state_name(state)),
-        VG_LOG_TEXT("error", state == VG_HOST_DOWN ? host->error.detail : NULL),
-    };
-    vg_log_fields(state == VG_HOST_DOWN ? VG_LOG_WARNING : VG_LOG_INFO, "host",
-                  "host state", fields, 3);
-}
 
 /* ---- the host monitor -------------------------------------------------------------- */
 
@@ -178,7 +127,7 @@ static void set_up(struct vg_host *host, struct vg_host_facts *facts,
     host->epoch++;
     host->failures = 0;
     vg_error_clear(&host->error);
-    set_state(host, VG_HOST_UP);
+    vg_host_set_state(host, VG_HOST_UP);
     if (host->lost) /* meanwhile */
         vg_answer_cache_enable(host->cache, false);
 }
@@ -275,7 +224,7 @@ static bool probe_host(struct vg_host *host)
     host->suspect = !alive; /* until it is declared to be down */
     if (alive) {
         host->failures = 0;
-        set_state(host, VG_HOST_UP);
+        vg_host_set_state(host, VG_HOST_UP);
     }
     pthread_cond_broadcast(&host->wake);
     return alive;
@@ -314,32 +263,19 @@ static void note_tried(struct vg_host *host)
     pthread_cond_broadcast(&tried_wake);
 }
 
-/* Why a host is down, in a word that anybody may read: libvirt's text has paths. */
-static const char *reason_of(const struct vg_error *error, bool silent)
-{
-    static const int refusals[] = {VIR_ERR_AUTH_FAILED, VIR_ERR_AUTH_CANCELLED,
-                                   VIR_ERR_AUTH_UNAVAILABLE};
-    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
-        if (vg_error_is_virt(error, refusals[i]))
-            return "authentication-failed";
-    return silent ? "no-answer" : "unreachable";
-}
-
 static void mark_down(struct vg_host *host, const struct vg_error *error, bool silent)
 {
     VG_LOCK(&host->lock);
-    vg_error_copy(&host->error, error);
-    host->reason = reason_of(error, silent);
-    host->failures++;
     host->suspect = false;
-    set_state(host, VG_HOST_DOWN);
+    host->failures++;
+    vg_host_set_down(host, error, silent);
 }
 
 static void mark_connecting(struct vg_host *host)
 {
     VG_LOCK(&host->lock);
     if (host->state == VG_HOST_UP)
-        set_state(host, VG_HOST_CONNECTING);
+        vg_host_set_state(host, VG_HOST_CONNECTING);
 }
 
 /* It is asked no more until a new connection is there: each call would wait for its
@@ -422,32 +358,6 @@ void *vg_monitor_main(void *data)
         vg_error_clear(&error);
     }
     return NULL;
-}
-
-/* Of one that is down the host monitor knows already. Lock held. */
-static void suspect(struct vg_host *host)
-{
-    if (host->state == VG_HOST_DOWN)
-        return;
-    host->suspect = true;
-    pthread_cond_broadcast(&host->wake);
-}
-
-void vg_monitor_note_failure(struct vg_host *host, const struct vg_error *error)
-{
-    VG_LOCK(&host->lock);
-    suspect(host);
-    if (++host->failures >= FAILURES_TO_OPEN && host->state != VG_HOST_DOWN) {
-        vg_error_copy(&host->error, error);
-        host->reason = reason_of(error, false);
-        set_state(host, VG_HOST_DOWN);
-    }
-}
-
-void vg_monitor_suspect(struct vg_host *host)
-{
-    VG_LOCK(&host->lock);
-    suspect(host);
 }
 
 void vg_monitor_init(void)

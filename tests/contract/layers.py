@@ -67,14 +67,6 @@ ROUTES_NEVER = r"pthread|threads\.h|sys/socket|netinet/|poll|sys/epoll"
 KNOWN: dict[tuple[str, str], str] = {}
 # Circles of calls: the files of each, and why it is there.
 KNOWN_CIRCLES: list[tuple[set[str], str]] = [
-    ({f"server/core/{name}.c" for name in (
-        "access answer_cache args args_text entity_tag event_reply idempotency operation "
-        "operation_job operation_json precondition queue queue_task reply request").split()} |
-     {f"server/libvirt/{name}.c" for name in (
-         "check cpumap event event_domain explain host job checkout monitor operation").split()} |
-     {f"server/libvirt/domain/{name}.c" for name in "cache device lookup read".split()} |
-     {"server/xml/document.c", "server/xml/limits.c"},
-     "a request ends operations and idempotency keys itself: to become hooks"),
     ({f"server/http/{name}.c" for name in (
         "auth conn event listen response server session websocket").split()},
      "libmicrohttpd's callbacks are named where it is started"),

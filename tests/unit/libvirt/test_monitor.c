@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "server/libvirt/error.h"
 #include "tests/unit/libvirt/host_fixture.h"
 #include "virtgate/cleanup.h"
 
@@ -95,6 +96,38 @@ static void test_threshold(void **state)
     assert_string_equal(mine.error.detail, "the second");
     vg_error_clear(&mine.error);
     vg_answer_cache_free(mine.cache);
+}
+
+/* Refused by libvirtd: the word that everybody is told, and whether to try again. */
+static void test_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        int code;
+        const char *reason;
+        bool retryable;
+    } rows[] = {
+        {VIR_ERR_AUTH_FAILED, "authentication-failed", false},
+        {VIR_ERR_AUTH_CANCELLED, "authentication-failed", false},
+        {VIR_ERR_AUTH_UNAVAILABLE, "authentication-failed", false},
+        {VIR_ERR_ACCESS_DENIED, "authentication-failed", false},
+        {VIR_ERR_SYSTEM_ERROR, "unreachable", true},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        static char text[] = "no";
+        const virError err = {
+            .code = rows[i].code, .domain = VIR_FROM_RPC, .message = text};
+        struct vg_host none = {.state = VG_HOST_DOWN}; /* nothing to pause */
+        struct vg_error why = {0}, told = {0};
+        vg_error_copy_virt(&why, &err);
+        vg_host_set_down(&none, &why, false);
+        vg_host_error_unreachable(&told, "mine", &why);
+        assert_string_equal(none.reason, rows[i].reason);
+        assert_int_equal(told.retryable, rows[i].retryable);
+        vg_error_clear(&none.error);
+        vg_error_clear(&why);
+        vg_error_clear(&told);
+    }
 }
 
 /* Where there is one, it finds a sign of life, and closes the breaker. */
@@ -224,10 +257,11 @@ static int set_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_up),       cmocka_unit_test(test_threshold),
-        cmocka_unit_test(test_recovers), cmocka_unit_test(test_one_failure),
-        cmocka_unit_test(test_open),     cmocka_unit_test(test_open_limit),
-        cmocka_unit_test(test_full),     cmocka_unit_test(test_pause),
+        cmocka_unit_test(test_up),          cmocka_unit_test(test_threshold),
+        cmocka_unit_test(test_refused),     cmocka_unit_test(test_recovers),
+        cmocka_unit_test(test_one_failure), cmocka_unit_test(test_open),
+        cmocka_unit_test(test_open_limit),  cmocka_unit_test(test_full),
+        cmocka_unit_test(test_pause),
     };
     return cmocka_run_group_tests(tests, set_up, stop_host);
 }
