@@ -32,7 +32,7 @@ static const struct vg_route *find_operation_row(void)
 {
     static const char *const path[] = {"operations", "1-1"};
     const char *allow;
-    return vg_router_find(VG_GET, path, 2, &allow);
+    return vg_router_find(VG_GET, path, 2, &allow, NULL);
 }
 
 int vg_app_start(const struct vg_config *config, const struct vg_route *const *tables)
@@ -120,8 +120,8 @@ static bool lacks_host(const struct vg_request *rq)
     if (rq->prefix || vg_host_find("default"))
         return false;
     for (size_t i = 0; !row && i < sizeof(methods) / sizeof(methods[0]); i++)
-        row = vg_router_find(methods[i], rq->segments, rq->n_segments, &allow);
-    return row && !(row->flags & (VG_NO_HOST | VG_ANY_HOST));
+        row = vg_router_find(methods[i], rq->segments, rq->n_segments, &allow, NULL);
+    return row && !vg_route_needs_no_default(row);
 }
 
 /* GET's row at the same path, or at what it is a part or an action of. */
@@ -130,17 +130,18 @@ static const struct vg_route *find_read_route(const struct vg_request *rq)
     const char *const *segments = rq->segments + rq->first_segment;
     unsigned int n = rq->n_segments - rq->first_segment;
     const char *allow;
-    const struct vg_route *row = vg_router_find(VG_GET, segments, n, &allow);
+    const struct vg_route *row = vg_router_find(VG_GET, segments, n, &allow, NULL);
     /* .../devices/detach is an action, not the device of that name */
     if (row && rq->route && strcmp(row->pattern, rq->route->pattern) != 0)
         row = NULL;
     while (!row && n > 1)
-        row = vg_router_find(VG_GET, segments, --n, &allow);
+        row = vg_router_find(VG_GET, segments, --n, &allow, NULL);
     return row;
 }
 
 int vg_app_route(struct vg_request *rq, const char **ret_allow)
 {
+    const struct vg_permissions *needs;
     bool prefixed = rq->n_segments > 2 && strcmp(rq->segments[0], "hosts") == 0;
 
     *ret_allow = NULL;
@@ -148,10 +149,10 @@ int vg_app_route(struct vg_request *rq, const char **ret_allow)
         return -1;
     bool all = prefixed && !rq->host;
     rq->route = vg_router_find(rq->method, rq->segments + rq->first_segment,
-                               rq->n_segments - rq->first_segment, ret_allow);
+                               rq->n_segments - rq->first_segment, ret_allow, &needs);
     if (all && *ret_allow) {
         const struct vg_route *list = find_read_route(rq);
-        *ret_allow = list && list->flags & VG_ALL ? "GET, HEAD, OPTIONS" : NULL;
+        *ret_allow = list && vg_route_has_all_hosts(list) ? "GET, HEAD, OPTIONS" : NULL;
         if (rq->route != list)
             rq->route = NULL;
     }
@@ -161,12 +162,13 @@ int vg_app_route(struct vg_request *rq, const char **ret_allow)
     }
     if (!rq->route && *ret_allow)
         return fail_method(rq, *ret_allow);
-    if (!rq->route || (prefixed && (rq->route->flags & VG_NO_HOST)) ||
-        (all && !(rq->route->flags & VG_ALL))) {
+    if (!rq->route || (prefixed && !vg_route_has_host(rq->route)) ||
+        (all && !vg_route_has_all_hosts(rq->route))) {
         *ret_allow = NULL;
         return fail_not_found(rq);
     }
-    if (!prefixed && !(rq->route->flags & VG_NO_HOST))
+    rq->needs = *needs;
+    if (!prefixed && vg_route_has_host(rq->route))
         (void)set_host(rq, "default");
     if (rq->if_match || rq->if_none_match)
         rq->read_route = find_read_route(rq);
@@ -180,9 +182,9 @@ int vg_app_route(struct vg_request *rq, const char **ret_allow)
 /* What takes long to parse holds up no network thread: a worker parses it. */
 static bool parsed_later(const struct vg_request *rq)
 {
-    const unsigned int here = VG_LOCAL | VG_WATCH;
-    return rq->body_length > MAX_PARSED_HERE && rq->route->flags & VG_ARGS &&
-           !(rq->route->flags & here);
+    enum vg_runs_on runs_on = rq->route->runs_on;
+    return rq->body_length > MAX_PARSED_HERE && rq->route->takes != VG_TAKES_NOTHING &&
+           runs_on != VG_ON_NETWORK_THREAD && runs_on != VG_ON_OPERATION;
 }
 
 /* What is wrong with a request before any handler sees it. */
@@ -191,18 +193,18 @@ static int check_input(struct vg_request *rq)
     if (vg_request_check_query(rq) < 0 || vg_request_common_args(rq) < 0 ||
         (!parsed_later(rq) && vg_request_parse_body(rq) < 0))
         return -1;
-    return rq->route->flags & VG_ARGS ? 0 : vg_request_refuse_args(rq);
+    return rq->route->takes != VG_TAKES_NOTHING ? 0 : vg_request_refuse_args(rq);
 }
 
 static void run_here(struct vg_request *rq)
 {
-    bool watch = rq->route->flags & VG_WATCH; /* others change nothing here */
+    bool watch = rq->route->runs_on == VG_ON_OPERATION; /* others change nothing here */
     uint64_t revision = vg_event_head();
     struct vg_reply reply =
         watch && vg_precondition_check(rq) < 0 ? vg_fail(rq) : rq->route->handler(rq);
     vg_reply_prepare(&reply);
     bool done = reply.status >= 200 && reply.status < 300 && !reply.subscription;
-    if (done && rq->route->flags & (VG_READ | VG_WATCH)) {
+    if (done && (watch || (rq->route->needs && vg_route_is_read(rq->route)))) {
         reply.revision = revision;
         reply.has_revision = true;
     }
@@ -234,11 +236,11 @@ static void start_operation(struct vg_request *rq)
 
 bool vg_app_answers_here(struct vg_request *rq)
 {
-    unsigned int flags = rq->route->flags;
+    bool local = rq->route->runs_on == VG_ON_NETWORK_THREAD;
 
-    rq->awaits_host = flags & VG_LOCAL && !(flags & (VG_NO_HOST | VG_ANY_HOST)) &&
-                      rq->host && vg_host_is_connecting(rq->host);
-    return flags & VG_LOCAL && !rq->awaits_host;
+    rq->awaits_host = local && !vg_route_needs_no_default(rq->route) && rq->host &&
+                      vg_host_is_connecting(rq->host);
+    return local && !rq->awaits_host;
 }
 
 void vg_app_dispatch(struct vg_request *rq)
@@ -252,15 +254,15 @@ void vg_app_dispatch(struct vg_request *rq)
                !vg_idempotency_begin(rq, &known)) {
         vg_request_answer(rq, known);
         vg_request_unref(rq);
-    } else if (rq->route->flags & VG_LOCAL && !rq->awaits_host) {
+    } else if (rq->route->runs_on == VG_ON_NETWORK_THREAD && !rq->awaits_host) {
         run_here(rq);
-    } else if (rq->route->flags & VG_WATCH) {
+    } else if (rq->route->runs_on == VG_ON_OPERATION) {
         vg_operation_attach(rq);
         if (rq->route->method != VG_GET || !vg_operation_await(rq))
             watch_operation(rq);
     } else if (!rq->host) {
         vg_fan_out_submit(rq);
-    } else if (rq->route->flags & VG_LONG) {
+    } else if (rq->route->runs_on == VG_ON_LONG) {
         start_operation(rq);
     } else {
         vg_host_submit(rq->host, rq);
@@ -274,26 +276,89 @@ bool vg_app_remember(const struct vg_request *rq, struct vg_reply *ret)
 
 /* ---- dump-routes ------------------------------------------------------------------- */
 
+static const char *const runs_on_names[] = {
+    [VG_ON_GENERAL] = "general",
+    [VG_ON_FAST] = "fast",
+    [VG_ON_LONG] = "long",
+    [VG_ON_JOB] = "job",
+    [VG_ON_OPERATION] = "operation",
+    [VG_ON_AGENT] = "agent",
+    [VG_ON_AGENT_BY_DEFAULT] = "agent-by-default",
+    [VG_ON_AGENT_IF_NAMED] = "agent-if-named",
+    [VG_ON_NETWORK_THREAD] = "network-thread",
+};
+static const char *const gives_names[] = {
+    [VG_GIVES_JSON] = "json",
+    [VG_GIVES_JSON_OR_XML] = "json-or-xml",
+    [VG_GIVES_XML_OR_JSON] = "xml-or-json",
+    [VG_GIVES_IMAGE] = "image",
+    [VG_GIVES_BYTES] = "bytes",
+    [VG_GIVES_EVENTS] = "events",
+    [VG_GIVES_METRICS] = "metrics",
+    [VG_GIVES_YAML] = "yaml",
+    [VG_GIVES_PAGE] = "page",
+    [VG_GIVES_FILES] = "files",
+    [VG_GIVES_WEBSOCKET] = "websocket",
+};
+static const char *const takes_names[] = {
+    [VG_TAKES_NOTHING] = "nothing",   [VG_TAKES_ARGS] = "args",
+    [VG_TAKES_DOCUMENT] = "document", [VG_TAKES_XML] = "xml",
+    [VG_TAKES_SECRET] = "secret",
+};
+static const char *const hosts_names[] = {
+    [VG_ONE_HOST] = "one", [VG_ONE_OR_ALL_HOSTS] = "one-or-all",
+    [VG_ANY_HOST] = "any", [VG_ANY_OR_ALL_HOSTS] = "any-or-all",
+    [VG_NO_HOST] = "none", [VG_EVERY_HOST] = "every",
+};
+
+static void dump_needs(struct vg_json *w, const char *needs)
+{
+    struct vg_permissions set;
+    char unknown[VG_PERMISSION_SIZE];
+
+    (void)vg_permissions_parse(needs, &set, unknown); /* the router knows all */
+    vg_json_string(w, "access", vg_role_name(vg_permissions_role(&set)));
+    vg_json_begin_array(w, "permissions");
+    for (const char *p = needs ? needs : ""; *p;) {
+        char name[VG_PERMISSION_SIZE];
+        size_t n = strcspn(p, " ");
+        snprintf(name, sizeof(name), "%.*s", (int)n, p);
+        vg_json_string(w, NULL, name);
+        p += n;
+        p += strspn(p, " ");
+    }
+    vg_json_end_array(w);
+}
+
+/* What is asked for most, in a word; the names of the members' values say all. */
+static void dump_marks(struct vg_json *w, const struct vg_route *row)
+{
+    vg_json_bool(w, "args", row->takes != VG_TAKES_NOTHING);
+    vg_json_bool(w, "xml", row->takes == VG_TAKES_XML);
+    vg_json_bool(w, "givesXml", vg_route_gives_xml(row));
+    vg_json_bool(w, "local", row->runs_on == VG_ON_NETWORK_THREAD);
+    vg_json_bool(w, "shared", row->shared);
+    vg_json_bool(w, "all", vg_route_has_all_hosts(row));
+    vg_json_bool(w, "noHost", !vg_route_has_host(row));
+    vg_json_bool(w, "givesBytes", row->gives == VG_GIVES_BYTES);
+    vg_json_bool(w, "streams", row->gives == VG_GIVES_EVENTS);
+    vg_json_bool(w, "long", vg_route_begins_operation(row));
+    vg_json_bool(w, "changesNothing", row->changes_nothing);
+}
+
 static void dump_route(const struct vg_route *row)
 {
-    static const struct {
-        const char *key;
-        unsigned int flag;
-    } marks[] = {
-        {"args", VG_ARGS},          {"xml", VG_XML},
-        {"givesXml", VG_GIVES_XML}, {"local", VG_LOCAL},
-        {"shared", VG_SHARED},      {"all", VG_ALL},
-        {"noHost", VG_NO_HOST},     {"givesBytes", VG_GIVES_BYTES},
-        {"streams", VG_STREAMS},    {"long", VG_LONG | VG_JOB},
-    };
     vg_auto_json w = {0};
     vg_json_begin_object(&w, NULL);
     vg_json_string(&w, "method", vg_method_name(row->method));
     vg_json_string(&w, "pattern", row->pattern);
     vg_json_string(&w, "operationId", row->operation_id);
-    vg_json_string(&w, "access", vg_role_name(vg_access_needed(row->flags)));
-    for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
-        vg_json_bool(&w, marks[i].key, row->flags & marks[i].flag);
+    dump_needs(&w, row->needs);
+    dump_marks(&w, row);
+    vg_json_string(&w, "runsOn", runs_on_names[row->runs_on]);
+    vg_json_string(&w, "gives", gives_names[row->gives]);
+    vg_json_string(&w, "takes", takes_names[row->takes]);
+    vg_json_string(&w, "hosts", hosts_names[row->hosts]);
     vg_json_end_object(&w);
     size_t n;
     vg_autofree char *line = vg_json_finish(&w, &n);
@@ -301,9 +366,13 @@ static void dump_route(const struct vg_route *row)
         puts(line);
 }
 
-void vg_app_dump_routes(const struct vg_route *const *tables)
+int vg_app_dump_routes(const struct vg_route *const *tables)
 {
+    if (vg_router_build(tables) < 0)
+        return -1;
     for (const struct vg_route *const *table = tables; *table; table++)
         for (const struct vg_route *row = *table; row->pattern; row++)
             dump_route(row);
+    vg_router_free();
+    return 0;
 }

@@ -25,5 +25,6 @@ void vg_app_dispatch(struct vg_request *rq);
 /* The answer to a request that is in memory already; false: it is to be dispatched. */
 bool vg_app_remember(const struct vg_request *rq, struct vg_reply *ret);
 
-/* Prints the route table, one JSON object a line, for the contract tests. */
-void vg_app_dump_routes(const struct vg_route *const *tables);
+/* Prints the route table, one JSON object a line, for the contract tests. -1, said on
+ * stderr: the router refuses it. */
+int vg_app_dump_routes(const struct vg_route *const *tables);

@@ -198,7 +198,7 @@ static struct vg_reply join_by_handler(struct vg_fan_out *fan_out)
 static void choose_hosts(struct vg_fan_out *fan_out)
 {
     const struct vg_request *rq = fan_out->rq;
-    if (!(rq->route->flags & VG_JOINS))
+    if (rq->route->hosts != VG_EVERY_HOST)
         return;
     for (unsigned int i = 0; i < rq->n_query; i++) {
         if (strcmp(rq->query[i].key, "host") != 0)
@@ -214,7 +214,7 @@ static void choose_hosts(struct vg_fan_out *fan_out)
 
 static void complete(struct vg_fan_out *fan_out)
 {
-    bool joins = fan_out->rq->route->flags & VG_JOINS;
+    bool joins = fan_out->rq->route->hosts == VG_EVERY_HOST;
     struct vg_reply joined = joins ? join_by_handler(fan_out) : join_replies(fan_out);
     vg_reply_prepare(&joined);
     if (!joins) {
@@ -262,7 +262,7 @@ static struct vg_request *copy_for(const struct vg_request *rq, struct vg_host *
     snprintf(copy->id, sizeof(copy->id), "%s", rq->id);
     copy->start_ns = rq->start_ns;
     copy->deadline_ns = rq->deadline_ns - HEAD_START_NS;
-    if (rq->route->flags & VG_JOINS && copy->deadline_ns > rq->start_ns + SCRAPE_NS)
+    if (rq->route->hosts == VG_EVERY_HOST && copy->deadline_ns > rq->start_ns + SCRAPE_NS)
         copy->deadline_ns = rq->start_ns + SCRAPE_NS;
     copy->done = take_part;
     return copy;

@@ -217,8 +217,7 @@ int main(int argc, char **argv)
     int rc = EXIT_SUCCESS;
 
     if (argc == 2 && strcmp(argv[1], "--dump-routes") == 0) {
-        vg_app_dump_routes(vg_route_tables);
-        return EXIT_SUCCESS;
+        return vg_app_dump_routes(vg_route_tables) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
     }
     if (vg_config_read(argc, argv, &config, &action, &message) < 0) {
         fprintf(stderr, "virtgate: %s\n", message ? message : "out of memory");

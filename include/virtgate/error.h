@@ -30,6 +30,7 @@ struct vg_error {
     bool retryable;
     bool transport; /* the connection to the host failed, not the call */
     enum vg_outcome outcome;
+    const char *permission; /* of a 403: that the caller lacks; static, NULL: none */
     const char *host; /* that failed, where it is another than the request's; borrowed,
                          lives as long as the program */
     unsigned int retry_after; /* seconds, for the Retry-After header; 0: none */

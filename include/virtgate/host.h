@@ -12,7 +12,7 @@
 
 /* The connection this request may use until it is answered; no other thread uses it
  * meanwhile (in-process drivers excepted, which allow it). Borrowed. NULL only in
- * VG_LOCAL handlers. */
+ * VG_ON_NETWORK_THREAD handlers. */
 virConnectPtr vg_conn(const struct vg_request *rq);
 
 /* Whether the connection's driver runs in this process (test:///...): calls cost no RPC.
@@ -109,7 +109,7 @@ void vg_host_status_clear(struct vg_host_status *status);
 #define vg_auto_host_status                                                              \
     __attribute__((cleanup(vg_host_status_clear))) struct vg_host_status
 
-/* What one host answered to a request of a VG_JOINS row; all of it borrowed. */
+/* What one host answered to a request of a VG_EVERY_HOST row; all of it borrowed. */
 struct vg_part {
     const char *host;
     int status;       /* 200, or a problem's */

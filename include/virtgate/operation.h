@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Long work, for handlers. The handler of a VG_LONG row is written like any other: it
+ * Long work, for handlers. The handler of a VG_ON_LONG row is written like any other: it
  * reads its arguments, finds its object, calls vg_operation_begin(), makes the call that
  * may take long, and returns its reply. The client has that reply, or, when it would not
  * wait, 202 and /operations/{operation}.
@@ -29,8 +29,8 @@ int vg_operation_ask_abort(struct vg_request *rq, struct _virDomain *dom);
 /* ---- jobs that go on ----------------------------------------------------------------
  */
 
-/* For the handler of a VG_JOB row, whose call begins a job and returns: once, before the
- * call. `disk` is the path's, and `job` virDomainBlockJobType; without a disk it is
+/* For the handler of a VG_ON_JOB row, whose call begins a job and returns: once, before
+ * the call. `disk` is the path's, and `job` virDomainBlockJobType; without a disk it is
  * virDomainJobOperation. -1: the request's error is set. */
 int vg_operation_begin_job(struct vg_request *rq, struct _virDomain *dom,
                            const char *disk, int job);

@@ -40,15 +40,15 @@ const char *vg_path_prefix(void);
  * for links. Borrowed. */
 const char *vg_host_prefix(const struct vg_request *rq);
 
-/* Whether the caller's role is enough for what needs `access`, one of VG_READ,
- * VG_OPERATE, VG_ADMIN: for what is left out of an answer where it is not. */
-bool vg_request_may(const struct vg_request *rq, unsigned int access);
+/* Whether the caller has these permissions, separated by blanks (route.h): for what is
+ * left out of an answer where not. */
+bool vg_request_may(const struct vg_request *rq, const char *permissions);
 
-/* An argument that was given needs `access`, more than its row does. Ask before anything
- * is done: whoever cancels the operation that the request may begin needs it, too. `why`
- * begins the error's text: "'emulator' is a program that the host then runs". -1: the
- * caller's role is not enough, the request's error is set. */
-int vg_request_ask(struct vg_request *rq, unsigned int access, const char *why);
+/* An argument that was given needs these permissions beside those of its row. Ask before
+ * anything is done: whoever cancels the operation that the request may begin needs them,
+ * too. `why` begins the error's text: "'emulator' is a program that the host then runs".
+ * -1: the caller lacks one, the request's error is set. */
+int vg_request_ask(struct vg_request *rq, const char *permissions, const char *why);
 
 /* The same where the flags of a document may show its passwords: `shown` says whether. */
 int vg_request_ask_secrets(struct vg_request *rq, bool shown);
@@ -64,7 +64,7 @@ const char *vg_wants_image(const struct vg_request *rq);
 bool vg_wants_openmetrics(const struct vg_request *rq);
 
 /* Whether it is a HEAD, where its status is to tell what GET's body does. Not on a row
- * with VG_SHARED: a GET would get its answer. */
+ * that is shared: a GET would get its answer. */
 bool vg_is_head(const struct vg_request *rq);
 
 /* The text of an application/xml body (NUL-terminated, not checked yet: xml.h), NULL when

@@ -104,11 +104,24 @@ static struct vg_reply remove_keys(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_domain_agent_users[] = {
-    {VG_PUT, "/domains/{domain}/agent/users/{user}/password", "setGuestPassword", VG_ADMIN | VG_ASKS_AGENT | VG_ARGS | VG_SECRET, set_password},
-    {VG_GET, "/domains/{domain}/agent/users/{user}/authorized-keys", "getGuestAuthorizedKeys", VG_ADMIN | VG_ASKS_AGENT, get_keys},
-    {VG_PUT, "/domains/{domain}/agent/users/{user}/authorized-keys", "replaceGuestAuthorizedKeys", VG_ADMIN | VG_ASKS_AGENT | VG_ARGS, replace_keys},
-    {VG_POST, "/domains/{domain}/agent/users/{user}/authorized-keys", "addGuestAuthorizedKeys", VG_ADMIN | VG_ASKS_AGENT | VG_ARGS, add_keys},
-    {VG_DELETE, "/domains/{domain}/agent/users/{user}/authorized-keys", "removeGuestAuthorizedKeys", VG_ADMIN | VG_ASKS_AGENT | VG_ARGS, remove_keys},
+    {VG_PUT, "/domains/{domain}/agent/users/{user}/password", "setGuestPassword", set_password,
+     .needs = "domain:getattr domain:set_password", .runs_on = VG_ON_AGENT,
+     .takes = VG_TAKES_SECRET},
+    {VG_GET, "/domains/{domain}/agent/users/{user}/authorized-keys", "getGuestAuthorizedKeys",
+     get_keys,
+     .needs = "domain:getattr domain:set_password domain:write", .runs_on = VG_ON_AGENT},
+    {VG_PUT, "/domains/{domain}/agent/users/{user}/authorized-keys", "replaceGuestAuthorizedKeys",
+     replace_keys,
+     .needs = "domain:getattr domain:set_password domain:write", .runs_on = VG_ON_AGENT,
+     .takes = VG_TAKES_ARGS},
+    {VG_POST, "/domains/{domain}/agent/users/{user}/authorized-keys", "addGuestAuthorizedKeys",
+     add_keys,
+     .needs = "domain:getattr domain:set_password domain:write", .runs_on = VG_ON_AGENT,
+     .takes = VG_TAKES_ARGS},
+    {VG_DELETE, "/domains/{domain}/agent/users/{user}/authorized-keys", "removeGuestAuthorizedKeys",
+     remove_keys,
+     .needs = "domain:getattr domain:set_password domain:write", .runs_on = VG_ON_AGENT,
+     .takes = VG_TAKES_ARGS},
     {0},
 };
 /* clang-format on */

@@ -45,8 +45,11 @@ static struct vg_reply get_backup(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_domain_backup[] = {
-    {VG_GET, "/domains/{domain}/backup", "getBackup", VG_READ | VG_SHARED | VG_GIVES_XML | VG_ONLY_XML, get_backup},
-    {VG_POST, "/domains/{domain}/backup", "beginBackup", VG_ADMIN | VG_JOB | VG_ARGS | VG_XML, begin_backup},
+    {VG_GET, "/domains/{domain}/backup", "getBackup", get_backup,
+     .needs = "domain:getattr domain:read", .gives = VG_GIVES_XML_OR_JSON, .shared = true},
+    {VG_POST, "/domains/{domain}/backup", "beginBackup", begin_backup,
+     .needs = "domain:getattr domain:block_write domain:checkpoint gateway:document",
+     .runs_on = VG_ON_JOB, .takes = VG_TAKES_XML},
     {0},
 };
 /* clang-format on */

@@ -190,13 +190,24 @@ static struct vg_reply delete_checkpoint(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_domain_checkpoint[] = {
-    {VG_GET, "/domains/{domain}/checkpoints", "listCheckpoints", VG_READ | VG_ARGS | VG_SHARED, list_checkpoints},
-    {VG_POST, "/domains/{domain}/checkpoints", "createCheckpoint", VG_ADMIN | VG_ARGS | VG_XML, create_checkpoint},
-    {VG_GET, "/domains/{domain}/checkpoints/{checkpoint}", "getCheckpoint", VG_READ | VG_SHARED | VG_GIVES_XML, get_checkpoint},
-    {VG_DELETE, "/domains/{domain}/checkpoints/{checkpoint}", "deleteCheckpoint", VG_OPERATE | VG_ARGS, delete_checkpoint},
-    {VG_GET, "/domains/{domain}/checkpoints/{checkpoint}/xml", "getCheckpointXml", VG_READ | VG_ARGS | VG_SHARED | VG_GIVES_XML | VG_ONLY_XML, get_checkpoint_xml},
-    {VG_GET, "/domains/{domain}/checkpoints/{checkpoint}/parent", "getCheckpointParent", VG_READ | VG_SHARED, get_checkpoint_parent},
-    {VG_GET, "/domains/{domain}/checkpoints/{checkpoint}/children", "listCheckpointChildren", VG_READ | VG_ARGS | VG_SHARED, list_checkpoint_children},
+    {VG_GET, "/domains/{domain}/checkpoints", "listCheckpoints", list_checkpoints,
+     .needs = "domain:getattr domain:read", .takes = VG_TAKES_ARGS, .shared = true},
+    {VG_POST, "/domains/{domain}/checkpoints", "createCheckpoint", create_checkpoint,
+     .needs = "domain:getattr domain:checkpoint gateway:document", .takes = VG_TAKES_XML},
+    {VG_GET, "/domains/{domain}/checkpoints/{checkpoint}", "getCheckpoint", get_checkpoint,
+     .needs = "domain:getattr domain:read", .gives = VG_GIVES_JSON_OR_XML, .shared = true},
+    {VG_DELETE, "/domains/{domain}/checkpoints/{checkpoint}", "deleteCheckpoint", delete_checkpoint,
+     .needs = "domain:getattr domain:read domain:checkpoint", .takes = VG_TAKES_ARGS},
+    {VG_GET, "/domains/{domain}/checkpoints/{checkpoint}/xml", "getCheckpointXml",
+     get_checkpoint_xml,
+     .needs = "domain:getattr domain:read", .gives = VG_GIVES_XML_OR_JSON, .takes = VG_TAKES_ARGS,
+     .shared = true},
+    {VG_GET, "/domains/{domain}/checkpoints/{checkpoint}/parent", "getCheckpointParent",
+     get_checkpoint_parent,
+     .needs = "domain:getattr domain:read", .shared = true},
+    {VG_GET, "/domains/{domain}/checkpoints/{checkpoint}/children", "listCheckpointChildren",
+     list_checkpoint_children,
+     .needs = "domain:getattr domain:read", .takes = VG_TAKES_ARGS, .shared = true},
     {0},
 };
 /* clang-format on */

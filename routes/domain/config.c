@@ -117,7 +117,7 @@ static struct vg_reply patch_domain(struct vg_request *rq)
 
     if (vg_args(rq, args) < 0 || check_patch(rq, &p) < 0)
         return vg_fail(rq);
-    if (p.domain && vg_request_ask(rq, VG_ADMIN, "'domain' is a document") < 0)
+    if (p.domain && vg_request_ask(rq, "gateway:document", "'domain' is a document") < 0)
         return vg_fail(rq);
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
     if (!dom)
@@ -173,12 +173,19 @@ static struct vg_reply convert_to_native(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_domain_config[] = {
-    {VG_PUT, "/domains/{domain}", "replaceDomain", VG_ADMIN | VG_ARGS | VG_DOCUMENT, replace_domain},
-    {VG_PATCH, "/domains/{domain}", "patchDomain", VG_OPERATE | VG_ARGS | VG_DOCUMENT, patch_domain},
-    {VG_GET, "/domains/{domain}/xml", "getDomainXml", VG_READ | VG_ARGS | VG_SHARED | VG_GIVES_XML | VG_ONLY_XML, get_domain_xml},
-    {VG_PUT, "/domains/{domain}/xml", "redefineDomain", VG_ADMIN | VG_ARGS | VG_XML, redefine_domain},
-    {VG_POST, "/connection/domain-xml-from-native", "convertNativeConfig", VG_ADMIN | VG_ARGS | VG_DOCUMENT, convert_from_native},
-    {VG_POST, "/connection/domain-xml-to-native", "convertDomainXml", VG_ADMIN | VG_ARGS | VG_DOCUMENT, convert_to_native},
+    {VG_PUT, "/domains/{domain}", "replaceDomain", replace_domain,
+     .needs = "domain:getattr gateway:document", .takes = VG_TAKES_DOCUMENT},
+    {VG_PATCH, "/domains/{domain}", "patchDomain", patch_domain,
+     .needs = "domain:getattr domain:write", .takes = VG_TAKES_DOCUMENT},
+    {VG_GET, "/domains/{domain}/xml", "getDomainXml", get_domain_xml,
+     .needs = "domain:getattr domain:read", .gives = VG_GIVES_XML_OR_JSON, .takes = VG_TAKES_ARGS,
+     .shared = true},
+    {VG_PUT, "/domains/{domain}/xml", "redefineDomain", redefine_domain,
+     .needs = "domain:getattr domain:save domain:write gateway:document", .takes = VG_TAKES_XML},
+    {VG_POST, "/connection/domain-xml-from-native", "convertNativeConfig", convert_from_native,
+     .needs = "connect:write gateway:document", .takes = VG_TAKES_DOCUMENT},
+    {VG_POST, "/connection/domain-xml-to-native", "convertDomainXml", convert_to_native,
+     .needs = "connect:write gateway:document", .takes = VG_TAKES_DOCUMENT},
     {0},
 };
 /* clang-format on */

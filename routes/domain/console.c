@@ -74,9 +74,15 @@ static struct vg_reply open_graphics(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_domain_console[] = {
-    {VG_GET, "/domains/{domain}/console", "openDomainConsole", VG_ADMIN | VG_ARGS | VG_UPGRADES, open_console},
-    {VG_GET, "/domains/{domain}/channels/{name}", "openDomainChannel", VG_ADMIN | VG_ARGS | VG_UPGRADES, open_channel},
-    {VG_GET, "/domains/{domain}/graphics/{index}", "openDomainGraphics", VG_ADMIN | VG_ARGS | VG_UPGRADES, open_graphics},
+    {VG_GET, "/domains/{domain}/console", "openDomainConsole", open_console,
+     .needs = "domain:getattr domain:open_device", .gives = VG_GIVES_WEBSOCKET,
+     .takes = VG_TAKES_ARGS},
+    {VG_GET, "/domains/{domain}/channels/{name}", "openDomainChannel", open_channel,
+     .needs = "domain:getattr domain:open_device", .gives = VG_GIVES_WEBSOCKET,
+     .takes = VG_TAKES_ARGS},
+    {VG_GET, "/domains/{domain}/graphics/{index}", "openDomainGraphics", open_graphics,
+     .needs = "domain:getattr domain:open_graphics", .gives = VG_GIVES_WEBSOCKET,
+     .takes = VG_TAKES_ARGS},
     {0},
 };
 /* clang-format on */

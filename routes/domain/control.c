@@ -84,9 +84,13 @@ static struct vg_reply set_lifecycle_action(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_domain_control[] = {
-    {VG_GET, "/domains/{domain}/control", "getDomainControl", VG_READ | VG_SHARED, get_control},
-    {VG_GET, "/domains/{domain}/messages", "listDomainMessages", VG_READ | VG_ARGS | VG_SHARED, list_messages},
-    {VG_PUT, "/domains/{domain}/lifecycle-actions/{event}", "setDomainLifecycleAction", VG_OPERATE | VG_ARGS, set_lifecycle_action},
+    {VG_GET, "/domains/{domain}/control", "getDomainControl", get_control,
+     .needs = "domain:getattr domain:read", .shared = true},
+    {VG_GET, "/domains/{domain}/messages", "listDomainMessages", list_messages,
+     .needs = "domain:getattr domain:read", .takes = VG_TAKES_ARGS, .shared = true},
+    {VG_PUT, "/domains/{domain}/lifecycle-actions/{event}", "setDomainLifecycleAction",
+     set_lifecycle_action,
+     .needs = "domain:getattr domain:write", .takes = VG_TAKES_ARGS},
     {0},
 };
 /* clang-format on */

@@ -128,7 +128,8 @@ static struct vg_reply get_cpu_stats(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_domain_cpu_stats[] = {
-    {VG_GET, "/domains/{domain}/cpu-stats", "getDomainCpuStats", VG_READ | VG_ARGS | VG_SHARED, get_cpu_stats},
+    {VG_GET, "/domains/{domain}/cpu-stats", "getDomainCpuStats", get_cpu_stats,
+     .needs = "domain:getattr domain:read", .takes = VG_TAKES_ARGS, .shared = true},
     {0},
 };
 /* clang-format on */

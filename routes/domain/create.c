@@ -332,7 +332,8 @@ static struct vg_reply define_domain(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_domain_create[] = {
-    {VG_POST, "/domains", "defineDomain", VG_ADMIN | VG_ARGS | VG_XML, define_domain},
+    {VG_POST, "/domains", "defineDomain", define_domain,
+     .needs = "domain:save domain:start domain:write gateway:document", .takes = VG_TAKES_XML},
     {0},
 };
 /* clang-format on */

@@ -250,13 +250,20 @@ static struct vg_reply detach_alias(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_domain_device[] = {
-    {VG_GET, "/domains/{domain}/devices", "listDomainDevices", VG_READ | VG_ARGS | VG_SHARED, list_devices},
-    {VG_POST, "/domains/{domain}/devices", "attachDomainDevice", VG_ADMIN | VG_ARGS | VG_XML, attach_device},
-    {VG_PUT, "/domains/{domain}/devices", "updateDomainDevice", VG_ADMIN | VG_ARGS | VG_XML, update_device},
+    {VG_GET, "/domains/{domain}/devices", "listDomainDevices", list_devices,
+     .needs = "domain:getattr domain:read", .takes = VG_TAKES_ARGS, .shared = true},
+    {VG_POST, "/domains/{domain}/devices", "attachDomainDevice", attach_device,
+     .needs = "domain:getattr domain:save domain:write gateway:document", .takes = VG_TAKES_XML},
+    {VG_PUT, "/domains/{domain}/devices", "updateDomainDevice", update_device,
+     .needs = "domain:getattr domain:save domain:write gateway:document", .takes = VG_TAKES_XML},
     /* no alias: a user's begin with "ua-", libvirt's own with the kind of device */
-    {VG_POST, "/domains/{domain}/devices/detach", "detachDomainDevice", VG_ADMIN | VG_ARGS | VG_XML | VG_LITERAL, detach_device},
-    {VG_GET, "/domains/{domain}/devices/{alias}", "getDomainDevice", VG_READ | VG_ARGS | VG_SHARED, get_device},
-    {VG_DELETE, "/domains/{domain}/devices/{alias}", "detachDomainDeviceAlias", VG_OPERATE | VG_ARGS, detach_alias},
+    {VG_POST, "/domains/{domain}/devices/detach", "detachDomainDevice", detach_device,
+     .needs = "domain:getattr domain:save domain:write gateway:document", .takes = VG_TAKES_XML,
+     .literal = true},
+    {VG_GET, "/domains/{domain}/devices/{alias}", "getDomainDevice", get_device,
+     .needs = "domain:getattr domain:read", .takes = VG_TAKES_ARGS, .shared = true},
+    {VG_DELETE, "/domains/{domain}/devices/{alias}", "detachDomainDeviceAlias", detach_alias,
+     .needs = "domain:getattr domain:save domain:write", .takes = VG_TAKES_ARGS},
     {0},
 };
 /* clang-format on */

@@ -198,14 +198,22 @@ static struct vg_reply set_threshold(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_domain_disk[] = {
-    {VG_GET, "/domains/{domain}/disks", "listDomainDisks", VG_READ | VG_ARGS | VG_SHARED, list_disks},
-    {VG_GET, "/domains/{domain}/disks/{disk}", "getDomainDisk", VG_READ | VG_SHARED, get_disk},
-    {VG_GET, "/domains/{domain}/disks/{disk}/stats", "getDomainDiskStats", VG_READ | VG_SHARED, get_stats},
-    {VG_GET, "/domains/{domain}/disks/{disk}/iotune", "getDomainDiskIoTune", VG_READ | VG_ARGS | VG_SHARED, get_io_tune},
-    {VG_PATCH, "/domains/{domain}/disks/{disk}/iotune", "setDomainDiskIoTune", VG_OPERATE | VG_ARGS, set_io_tune},
-    {VG_POST, "/domains/{domain}/disks/{disk}/resize", "resizeDomainDisk", VG_ADMIN | VG_ARGS, resize_disk},
-    {VG_PUT, "/domains/{domain}/disks/{disk}/threshold", "setDomainDiskThreshold", VG_OPERATE | VG_ARGS, set_threshold},
-    {VG_GET, "/domains/{domain}/disk-errors", "listDomainDiskErrors", VG_READ | VG_SHARED, get_disk_errors},
+    {VG_GET, "/domains/{domain}/disks", "listDomainDisks", list_disks,
+     .needs = "domain:getattr domain:read", .takes = VG_TAKES_ARGS, .shared = true},
+    {VG_GET, "/domains/{domain}/disks/{disk}", "getDomainDisk", get_disk,
+     .needs = "domain:getattr domain:read", .shared = true},
+    {VG_GET, "/domains/{domain}/disks/{disk}/stats", "getDomainDiskStats", get_stats,
+     .needs = "domain:getattr domain:read", .shared = true},
+    {VG_GET, "/domains/{domain}/disks/{disk}/iotune", "getDomainDiskIoTune", get_io_tune,
+     .needs = "domain:getattr domain:read", .takes = VG_TAKES_ARGS, .shared = true},
+    {VG_PATCH, "/domains/{domain}/disks/{disk}/iotune", "setDomainDiskIoTune", set_io_tune,
+     .needs = "domain:getattr domain:save domain:write", .takes = VG_TAKES_ARGS},
+    {VG_POST, "/domains/{domain}/disks/{disk}/resize", "resizeDomainDisk", resize_disk,
+     .needs = "domain:getattr domain:block_write", .takes = VG_TAKES_ARGS},
+    {VG_PUT, "/domains/{domain}/disks/{disk}/threshold", "setDomainDiskThreshold", set_threshold,
+     .needs = "domain:getattr domain:write", .takes = VG_TAKES_ARGS},
+    {VG_GET, "/domains/{domain}/disk-errors", "listDomainDiskErrors", get_disk_errors,
+     .needs = "domain:getattr domain:read", .shared = true},
     {0},
 };
 /* clang-format on */

@@ -56,7 +56,7 @@ static struct vg_reply list_addresses(struct vg_request *rq)
     if (vg_args(rq, args) < 0)
         return vg_fail(rq);
     if (source == VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT &&
-        vg_request_ask(rq, VG_OPERATE, "This asks the guest's agent") < 0)
+        vg_request_ask(rq, "domain:write", "This asks the guest's agent") < 0)
         return vg_fail(rq);
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
     if (!dom)
@@ -76,8 +76,12 @@ static struct vg_reply list_addresses(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_domain_guest_info[] = {
-    {VG_GET, "/domains/{domain}/hostname", "getDomainHostname", VG_OPERATE | VG_ASKS_AGENT | VG_MAY_ASK_AGENT | VG_ARGS | VG_SHARED, get_hostname},
-    {VG_GET, "/domains/{domain}/addresses", "listDomainAddresses", VG_READ | VG_MAY_ASK_AGENT | VG_ARGS | VG_SHARED, list_addresses},
+    {VG_GET, "/domains/{domain}/hostname", "getDomainHostname", get_hostname,
+     .needs = "domain:getattr domain:write", .runs_on = VG_ON_AGENT_BY_DEFAULT,
+     .takes = VG_TAKES_ARGS, .shared = true},
+    {VG_GET, "/domains/{domain}/addresses", "listDomainAddresses", list_addresses,
+     .needs = "domain:getattr domain:read", .runs_on = VG_ON_AGENT_IF_NAMED,
+     .takes = VG_TAKES_ARGS, .shared = true},
     {0},
 };
 /* clang-format on */

@@ -175,11 +175,16 @@ static struct vg_reply wake_guest(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_domain_input[] = {
-    {VG_POST, "/domains/{domain}/send-key", "sendDomainKey", VG_OPERATE | VG_ARGS, send_key},
-    {VG_POST, "/domains/{domain}/nmi", "injectDomainNmi", VG_OPERATE, inject_nmi},
-    {VG_POST, "/domains/{domain}/processes/{pid}/signal", "signalDomainProcess", VG_OPERATE | VG_ARGS, signal_process},
-    {VG_POST, "/domains/{domain}/pm-suspend", "pmSuspendDomain", VG_OPERATE | VG_ASKS_AGENT | VG_ARGS, suspend_guest},
-    {VG_POST, "/domains/{domain}/pm-wakeup", "pmWakeDomain", VG_OPERATE, wake_guest},
+    {VG_POST, "/domains/{domain}/send-key", "sendDomainKey", send_key,
+     .needs = "domain:getattr domain:send_input", .takes = VG_TAKES_ARGS},
+    {VG_POST, "/domains/{domain}/nmi", "injectDomainNmi", inject_nmi,
+     .needs = "domain:getattr domain:inject_nmi"},
+    {VG_POST, "/domains/{domain}/processes/{pid}/signal", "signalDomainProcess", signal_process,
+     .needs = "domain:getattr domain:send_signal", .takes = VG_TAKES_ARGS},
+    {VG_POST, "/domains/{domain}/pm-suspend", "pmSuspendDomain", suspend_guest,
+     .needs = "domain:getattr domain:pm_control", .runs_on = VG_ON_AGENT, .takes = VG_TAKES_ARGS},
+    {VG_POST, "/domains/{domain}/pm-wakeup", "pmWakeDomain", wake_guest,
+     .needs = "domain:getattr domain:pm_control"},
     {0},
 };
 /* clang-format on */

@@ -56,10 +56,16 @@ static struct vg_reply set_parameters(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_domain_interface[] = {
-    {VG_GET, "/domains/{domain}/interfaces", "listDomainInterfaces", VG_READ | VG_ARGS | VG_SHARED, list_interfaces},
-    {VG_GET, "/domains/{domain}/interfaces/{device}/stats", "getDomainInterfaceStats", VG_READ | VG_SHARED, get_stats},
-    {VG_GET, "/domains/{domain}/interfaces/{device}/parameters", "getDomainInterfaceParameters", VG_READ | VG_ARGS | VG_SHARED, get_parameters},
-    {VG_PATCH, "/domains/{domain}/interfaces/{device}/parameters", "setDomainInterfaceParameters", VG_OPERATE | VG_ARGS, set_parameters},
+    {VG_GET, "/domains/{domain}/interfaces", "listDomainInterfaces", list_interfaces,
+     .needs = "domain:getattr domain:read", .takes = VG_TAKES_ARGS, .shared = true},
+    {VG_GET, "/domains/{domain}/interfaces/{device}/stats", "getDomainInterfaceStats", get_stats,
+     .needs = "domain:getattr domain:read", .shared = true},
+    {VG_GET, "/domains/{domain}/interfaces/{device}/parameters", "getDomainInterfaceParameters",
+     get_parameters,
+     .needs = "domain:getattr domain:read", .takes = VG_TAKES_ARGS, .shared = true},
+    {VG_PATCH, "/domains/{domain}/interfaces/{device}/parameters", "setDomainInterfaceParameters",
+     set_parameters,
+     .needs = "domain:getattr domain:save domain:write", .takes = VG_TAKES_ARGS},
     {0},
 };
 /* clang-format on */

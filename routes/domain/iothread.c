@@ -231,12 +231,18 @@ static struct vg_reply pin_iothread(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_domain_iothread[] = {
-    {VG_GET, "/domains/{domain}/iothreads", "listDomainIOThreads", VG_READ | VG_ARGS | VG_SHARED, list_iothreads},
-    {VG_POST, "/domains/{domain}/iothreads", "addDomainIOThread", VG_OPERATE | VG_ARGS, add_iothread},
-    {VG_GET, "/domains/{domain}/iothreads/{iothread}", "getDomainIOThread", VG_READ | VG_ARGS | VG_SHARED, get_iothread},
-    {VG_PATCH, "/domains/{domain}/iothreads/{iothread}", "setDomainIOThread", VG_OPERATE | VG_ARGS, set_iothread},
-    {VG_DELETE, "/domains/{domain}/iothreads/{iothread}", "removeDomainIOThread", VG_OPERATE | VG_ARGS, remove_iothread},
-    {VG_PUT, "/domains/{domain}/iothreads/{iothread}/pin", "pinDomainIOThread", VG_OPERATE | VG_ARGS, pin_iothread},
+    {VG_GET, "/domains/{domain}/iothreads", "listDomainIOThreads", list_iothreads,
+     .needs = "domain:getattr domain:read", .takes = VG_TAKES_ARGS, .shared = true},
+    {VG_POST, "/domains/{domain}/iothreads", "addDomainIOThread", add_iothread,
+     .needs = "domain:getattr domain:save domain:write", .takes = VG_TAKES_ARGS},
+    {VG_GET, "/domains/{domain}/iothreads/{iothread}", "getDomainIOThread", get_iothread,
+     .needs = "domain:getattr domain:read", .takes = VG_TAKES_ARGS, .shared = true},
+    {VG_PATCH, "/domains/{domain}/iothreads/{iothread}", "setDomainIOThread", set_iothread,
+     .needs = "domain:getattr domain:save domain:write", .takes = VG_TAKES_ARGS},
+    {VG_DELETE, "/domains/{domain}/iothreads/{iothread}", "removeDomainIOThread", remove_iothread,
+     .needs = "domain:getattr domain:save domain:write", .takes = VG_TAKES_ARGS},
+    {VG_PUT, "/domains/{domain}/iothreads/{iothread}/pin", "pinDomainIOThread", pin_iothread,
+     .needs = "domain:getattr domain:save domain:write", .takes = VG_TAKES_ARGS},
     {0},
 };
 /* clang-format on */

@@ -40,8 +40,10 @@ static struct vg_reply abort_job(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_domain_job[] = {
-    {VG_GET, "/domains/{domain}/job", "getDomainJob", VG_READ | VG_ARGS | VG_SHARED, get_job},
-    {VG_DELETE, "/domains/{domain}/job", "abortDomainJob", VG_OPERATE | VG_ARGS, abort_job},
+    {VG_GET, "/domains/{domain}/job", "getDomainJob", get_job,
+     .needs = "domain:getattr domain:read", .takes = VG_TAKES_ARGS, .shared = true},
+    {VG_DELETE, "/domains/{domain}/job", "abortDomainJob", abort_job,
+     .needs = "domain:getattr domain:write", .takes = VG_TAKES_ARGS},
     {0},
 };
 /* clang-format on */

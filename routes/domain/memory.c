@@ -137,10 +137,15 @@ static struct vg_reply start_dirty_rate(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_domain_memory[] = {
-    {VG_PUT, "/domains/{domain}/memory", "setDomainMemory", VG_OPERATE | VG_ARGS, set_memory},
-    {VG_GET, "/domains/{domain}/memory-stats", "getDomainMemoryStats", VG_READ | VG_SHARED, get_memory_stats},
-    {VG_PUT, "/domains/{domain}/memory-stats/period", "setDomainMemoryStatsPeriod", VG_OPERATE | VG_ARGS, set_stats_period},
-    {VG_POST, "/domains/{domain}/dirty-rate", "startDomainDirtyRate", VG_OPERATE | VG_ARGS, start_dirty_rate},
+    {VG_PUT, "/domains/{domain}/memory", "setDomainMemory", set_memory,
+     .needs = "domain:getattr domain:save domain:write", .takes = VG_TAKES_ARGS},
+    {VG_GET, "/domains/{domain}/memory-stats", "getDomainMemoryStats", get_memory_stats,
+     .needs = "domain:getattr domain:read", .shared = true},
+    {VG_PUT, "/domains/{domain}/memory-stats/period", "setDomainMemoryStatsPeriod",
+     set_stats_period,
+     .needs = "domain:getattr domain:save domain:write", .takes = VG_TAKES_ARGS},
+    {VG_POST, "/domains/{domain}/dirty-rate", "startDomainDirtyRate", start_dirty_rate,
+     .needs = "domain:getattr domain:write", .takes = VG_TAKES_ARGS},
     {0},
 };
 /* clang-format on */

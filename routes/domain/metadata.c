@@ -93,7 +93,7 @@ static struct vg_reply set_metadata(struct vg_request *rq)
     if (vg_args(rq, args) < 0 || complete_type(rq, &type, uri) < 0)
         return vg_fail(rq);
     if (type == VIR_DOMAIN_METADATA_ELEMENT &&
-        (vg_request_ask(rq, VG_ADMIN, "'value' is a document") < 0 ||
+        (vg_request_ask(rq, "gateway:document", "'value' is a document") < 0 ||
          vg_xml_check_namespace(rq, key, uri) < 0 || vg_xml_check(rq, value) < 0))
         return vg_fail(rq);
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
@@ -124,9 +124,12 @@ static struct vg_reply remove_metadata(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_domain_metadata[] = {
-    {VG_GET, "/domains/{domain}/metadata", "getDomainMetadata", VG_READ | VG_ARGS | VG_SHARED, get_metadata},
-    {VG_PUT, "/domains/{domain}/metadata", "setDomainMetadata", VG_OPERATE | VG_ARGS | VG_DOCUMENT, set_metadata},
-    {VG_DELETE, "/domains/{domain}/metadata", "removeDomainMetadata", VG_OPERATE | VG_ARGS, remove_metadata},
+    {VG_GET, "/domains/{domain}/metadata", "getDomainMetadata", get_metadata,
+     .needs = "domain:getattr domain:read", .takes = VG_TAKES_ARGS, .shared = true},
+    {VG_PUT, "/domains/{domain}/metadata", "setDomainMetadata", set_metadata,
+     .needs = "domain:getattr domain:save domain:write", .takes = VG_TAKES_DOCUMENT},
+    {VG_DELETE, "/domains/{domain}/metadata", "removeDomainMetadata", remove_metadata,
+     .needs = "domain:getattr domain:save domain:write", .takes = VG_TAKES_ARGS},
     {0},
 };
 /* clang-format on */

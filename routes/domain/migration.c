@@ -331,10 +331,14 @@ static struct vg_reply start_postcopy(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_domain_migration[] = {
-    {VG_POST, "/domains/{domain}/migrate", "migrateDomain", VG_ADMIN | VG_LONG | VG_ARGS | VG_DOCUMENT, migrate_domain},
-    {VG_GET, "/domains/{domain}/migration", "getMigration", VG_ADMIN | VG_SHARED, get_migration},
-    {VG_PATCH, "/domains/{domain}/migration", "tuneMigration", VG_ADMIN | VG_ARGS, tune_migration},
-    {VG_POST, "/domains/{domain}/migration/postcopy", "startPostcopy", VG_ADMIN, start_postcopy},
+    {VG_POST, "/domains/{domain}/migrate", "migrateDomain", migrate_domain,
+     .needs = "domain:getattr domain:migrate", .runs_on = VG_ON_LONG, .takes = VG_TAKES_DOCUMENT},
+    {VG_GET, "/domains/{domain}/migration", "getMigration", get_migration,
+     .needs = "domain:getattr domain:migrate", .shared = true},
+    {VG_PATCH, "/domains/{domain}/migration", "tuneMigration", tune_migration,
+     .needs = "domain:getattr domain:migrate", .takes = VG_TAKES_ARGS},
+    {VG_POST, "/domains/{domain}/migration/postcopy", "startPostcopy", start_postcopy,
+     .needs = "domain:getattr domain:migrate"},
     {0},
 };
 /* clang-format on */

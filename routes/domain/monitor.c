@@ -49,7 +49,8 @@ static struct vg_reply run_monitor_command(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_domain_monitor[] = {
-    {VG_POST, "/domains/{domain}/qemu/monitor", "runMonitorCommand", VG_ADMIN | VG_ARGS | VG_SECRET, run_monitor_command},
+    {VG_POST, "/domains/{domain}/qemu/monitor", "runMonitorCommand", run_monitor_command,
+     .needs = "domain:getattr domain:write gateway:command", .takes = VG_TAKES_SECRET},
     {0},
 };
 /* clang-format on */

@@ -62,8 +62,10 @@ static struct vg_reply peek_memory(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_domain_peek[] = {
-    {VG_GET, "/domains/{domain}/disks/{disk}/peek", "peekDomainDisk", VG_ADMIN | VG_ARGS | VG_GIVES_BYTES, peek_disk},
-    {VG_GET, "/domains/{domain}/memory/peek", "peekDomainMemory", VG_ADMIN | VG_ARGS | VG_GIVES_BYTES, peek_memory},
+    {VG_GET, "/domains/{domain}/disks/{disk}/peek", "peekDomainDisk", peek_disk,
+     .needs = "domain:getattr domain:block_read", .gives = VG_GIVES_BYTES, .takes = VG_TAKES_ARGS},
+    {VG_GET, "/domains/{domain}/memory/peek", "peekDomainMemory", peek_memory,
+     .needs = "domain:getattr domain:mem_read", .gives = VG_GIVES_BYTES, .takes = VG_TAKES_ARGS},
     {0},
 };
 /* clang-format on */

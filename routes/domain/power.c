@@ -93,13 +93,22 @@ static struct vg_reply resume_domain(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_domain_power[] = {
-    {VG_POST, "/domains/{domain}/start", "startDomain", VG_OPERATE | VG_ARGS, start_domain},
-    {VG_POST, "/domains/{domain}/shutdown", "shutdownDomain", VG_OPERATE | VG_ASKS_AGENT | VG_MAY_ASK_AGENT | VG_ARGS, shutdown_domain},
-    {VG_POST, "/domains/{domain}/reboot", "rebootDomain", VG_OPERATE | VG_ASKS_AGENT | VG_MAY_ASK_AGENT | VG_ARGS, reboot_domain},
-    {VG_POST, "/domains/{domain}/reset", "resetDomain", VG_OPERATE, reset_domain},
-    {VG_POST, "/domains/{domain}/suspend", "suspendDomain", VG_OPERATE, suspend_domain},
-    {VG_POST, "/domains/{domain}/resume", "resumeDomain", VG_OPERATE, resume_domain},
-    {VG_POST, "/domains/{domain}/destroy", "destroyDomain", VG_OPERATE | VG_ARGS, destroy_domain},
+    {VG_POST, "/domains/{domain}/start", "startDomain", start_domain,
+     .needs = "domain:getattr domain:start", .takes = VG_TAKES_ARGS},
+    {VG_POST, "/domains/{domain}/shutdown", "shutdownDomain", shutdown_domain,
+     .needs = "domain:getattr domain:init_control", .runs_on = VG_ON_AGENT_BY_DEFAULT,
+     .takes = VG_TAKES_ARGS},
+    {VG_POST, "/domains/{domain}/reboot", "rebootDomain", reboot_domain,
+     .needs = "domain:getattr domain:init_control", .runs_on = VG_ON_AGENT_BY_DEFAULT,
+     .takes = VG_TAKES_ARGS},
+    {VG_POST, "/domains/{domain}/reset", "resetDomain", reset_domain,
+     .needs = "domain:getattr domain:reset"},
+    {VG_POST, "/domains/{domain}/suspend", "suspendDomain", suspend_domain,
+     .needs = "domain:getattr domain:suspend"},
+    {VG_POST, "/domains/{domain}/resume", "resumeDomain", resume_domain,
+     .needs = "domain:getattr domain:suspend"},
+    {VG_POST, "/domains/{domain}/destroy", "destroyDomain", destroy_domain,
+     .needs = "domain:getattr domain:stop", .takes = VG_TAKES_ARGS},
     {0},
 };
 /* clang-format on */

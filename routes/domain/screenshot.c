@@ -117,7 +117,9 @@ static struct vg_reply get_screenshot(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_domain_screenshot[] = {
-    {VG_GET, "/domains/{domain}/screenshot", "getDomainScreenshot", VG_OPERATE | VG_ARGS | VG_SHARED | VG_GIVES_IMAGE, get_screenshot},
+    {VG_GET, "/domains/{domain}/screenshot", "getDomainScreenshot", get_screenshot,
+     .needs = "domain:getattr domain:screenshot", .gives = VG_GIVES_IMAGE, .takes = VG_TAKES_ARGS,
+     .shared = true},
     {0},
 };
 /* clang-format on */

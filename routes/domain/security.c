@@ -85,9 +85,12 @@ static struct vg_reply set_launch_security(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_domain_security[] = {
-    {VG_GET, "/domains/{domain}/security-labels", "listDomainSecurityLabels", VG_READ | VG_SHARED, list_security_labels},
-    {VG_GET, "/domains/{domain}/launch-security", "getDomainLaunchSecurity", VG_ADMIN | VG_SHARED, get_launch_security},
-    {VG_PUT, "/domains/{domain}/launch-security", "setDomainLaunchSecurity", VG_ADMIN | VG_ARGS, set_launch_security},
+    {VG_GET, "/domains/{domain}/security-labels", "listDomainSecurityLabels", list_security_labels,
+     .needs = "domain:getattr domain:read", .shared = true},
+    {VG_GET, "/domains/{domain}/launch-security", "getDomainLaunchSecurity", get_launch_security,
+     .needs = "domain:getattr domain:read domain:read_secure", .shared = true},
+    {VG_PUT, "/domains/{domain}/launch-security", "setDomainLaunchSecurity", set_launch_security,
+     .needs = "domain:getattr domain:read_secure domain:write", .takes = VG_TAKES_ARGS},
     {0},
 };
 /* clang-format on */

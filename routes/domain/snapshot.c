@@ -125,10 +125,11 @@ static int read_creation(struct vg_request *rq, struct creation *c)
                      "'xml' says it all; 'name' and 'description' go without it");
         return -1;
     }
-    if (document && vg_request_ask(rq, VG_ADMIN, "A document may name files") < 0)
+    if (document &&
+        vg_request_ask(rq, "gateway:document", "A document may name files") < 0)
         return -1;
     if (c->flags & EXTERNAL &&
-        vg_request_ask(rq, VG_ADMIN,
+        vg_request_ask(rq, "gateway:path",
                        "'disk-only' and 'reuse-ext' write files of the host") < 0)
         return -1;
     if (document && !(c->xml = vg_xml_argument(rq, "xml", c->xml)))
@@ -301,15 +302,29 @@ static struct vg_reply delete_snapshot(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_domain_snapshot[] = {
-    {VG_GET, "/domains/{domain}/snapshots", "listSnapshots", VG_READ | VG_ARGS | VG_SHARED, list_snapshots},
-    {VG_POST, "/domains/{domain}/snapshots", "createSnapshot", VG_OPERATE | VG_LONG | VG_ARGS | VG_XML, create_snapshot},
-    {VG_GET, "/domains/{domain}/current-snapshot", "getCurrentSnapshot", VG_READ | VG_SHARED, get_current},
-    {VG_GET, "/domains/{domain}/snapshots/{snapshot}", "getSnapshot", VG_READ | VG_SHARED | VG_GIVES_XML, get_snapshot},
-    {VG_DELETE, "/domains/{domain}/snapshots/{snapshot}", "deleteSnapshot", VG_OPERATE | VG_LONG | VG_ARGS, delete_snapshot},
-    {VG_GET, "/domains/{domain}/snapshots/{snapshot}/xml", "getSnapshotXml", VG_READ | VG_ARGS | VG_SHARED | VG_GIVES_XML | VG_ONLY_XML, get_snapshot_xml},
-    {VG_GET, "/domains/{domain}/snapshots/{snapshot}/parent", "getSnapshotParent", VG_READ | VG_SHARED, get_snapshot_parent},
-    {VG_GET, "/domains/{domain}/snapshots/{snapshot}/children", "listSnapshotChildren", VG_READ | VG_ARGS | VG_SHARED, list_snapshot_children},
-    {VG_POST, "/domains/{domain}/snapshots/{snapshot}/revert", "revertToSnapshot", VG_OPERATE | VG_LONG | VG_ARGS, revert_snapshot},
+    {VG_GET, "/domains/{domain}/snapshots", "listSnapshots", list_snapshots,
+     .needs = "domain:getattr domain:read", .takes = VG_TAKES_ARGS, .shared = true},
+    {VG_POST, "/domains/{domain}/snapshots", "createSnapshot", create_snapshot,
+     .needs = "domain:getattr domain:snapshot", .runs_on = VG_ON_LONG, .takes = VG_TAKES_XML},
+    {VG_GET, "/domains/{domain}/current-snapshot", "getCurrentSnapshot", get_current,
+     .needs = "domain:getattr domain:read", .shared = true},
+    {VG_GET, "/domains/{domain}/snapshots/{snapshot}", "getSnapshot", get_snapshot,
+     .needs = "domain:getattr domain:read", .gives = VG_GIVES_JSON_OR_XML, .shared = true},
+    {VG_DELETE, "/domains/{domain}/snapshots/{snapshot}", "deleteSnapshot", delete_snapshot,
+     .needs = "domain:getattr domain:read domain:snapshot", .runs_on = VG_ON_LONG,
+     .takes = VG_TAKES_ARGS},
+    {VG_GET, "/domains/{domain}/snapshots/{snapshot}/xml", "getSnapshotXml", get_snapshot_xml,
+     .needs = "domain:getattr domain:read", .gives = VG_GIVES_XML_OR_JSON, .takes = VG_TAKES_ARGS,
+     .shared = true},
+    {VG_GET, "/domains/{domain}/snapshots/{snapshot}/parent", "getSnapshotParent",
+     get_snapshot_parent,
+     .needs = "domain:getattr domain:read", .shared = true},
+    {VG_GET, "/domains/{domain}/snapshots/{snapshot}/children", "listSnapshotChildren",
+     list_snapshot_children,
+     .needs = "domain:getattr domain:read", .takes = VG_TAKES_ARGS, .shared = true},
+    {VG_POST, "/domains/{domain}/snapshots/{snapshot}/revert", "revertToSnapshot", revert_snapshot,
+     .needs = "domain:getattr domain:read domain:snapshot", .runs_on = VG_ON_LONG,
+     .takes = VG_TAKES_ARGS},
     {0},
 };
 /* clang-format on */

@@ -222,9 +222,12 @@ static struct vg_reply get_stats(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_domain_stats[] = {
-    {VG_GET, "/domain-stats", "listDomainStats", VG_READ | VG_ARGS | VG_SHARED, list_stats},
-    {VG_POST, "/domain-stats", "queryDomainStats", VG_READ | VG_ARGS, query_stats},
-    {VG_GET, "/domains/{domain}/stats", "getDomainStats", VG_READ | VG_ARGS | VG_SHARED, get_stats},
+    {VG_GET, "/domain-stats", "listDomainStats", list_stats,
+     .needs = "connect:search_domains", .takes = VG_TAKES_ARGS, .shared = true},
+    {VG_POST, "/domain-stats", "queryDomainStats", query_stats,
+     .needs = "connect:search_domains", .takes = VG_TAKES_ARGS, .changes_nothing = true},
+    {VG_GET, "/domains/{domain}/stats", "getDomainStats", get_stats,
+     .needs = "connect:search_domains domain:getattr", .takes = VG_TAKES_ARGS, .shared = true},
     {0},
 };
 /* clang-format on */

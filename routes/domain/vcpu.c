@@ -130,7 +130,7 @@ static struct vg_reply get_vcpu_count(struct vg_request *rq)
         return vg_fail(rq);
     flags |= count_flags(&keys);
     if (flags & VIR_DOMAIN_VCPU_GUEST &&
-        vg_request_ask(rq, VG_OPERATE, "This asks the guest's agent") < 0)
+        vg_request_ask(rq, "domain:write", "This asks the guest's agent") < 0)
         return vg_fail(rq);
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
     if (!dom)
@@ -264,14 +264,24 @@ static struct vg_reply pin_emulator(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_domain_vcpu[] = {
-    {VG_GET, "/domains/{domain}/vcpus", "listDomainVcpus", VG_READ | VG_SHARED, list_vcpus},
-    {VG_PATCH, "/domains/{domain}/vcpus", "enableDomainVcpus", VG_OPERATE | VG_ARGS, enable_vcpus},
-    {VG_GET, "/domains/{domain}/vcpu-count", "getDomainVcpuCount", VG_READ | VG_MAY_ASK_AGENT | VG_ARGS | VG_SHARED, get_vcpu_count},
-    {VG_PUT, "/domains/{domain}/vcpu-count", "setDomainVcpuCount", VG_OPERATE | VG_MAY_ASK_AGENT | VG_ARGS, set_vcpu_count},
-    {VG_GET, "/domains/{domain}/vcpu-pins", "listDomainVcpuPins", VG_READ | VG_ARGS | VG_SHARED, list_pins},
-    {VG_PUT, "/domains/{domain}/vcpus/{vcpu}/pin", "pinDomainVcpu", VG_OPERATE | VG_ARGS, pin_vcpu},
-    {VG_GET, "/domains/{domain}/emulator-pin", "getDomainEmulatorPin", VG_READ | VG_ARGS | VG_SHARED, get_emulator_pin},
-    {VG_PUT, "/domains/{domain}/emulator-pin", "pinDomainEmulator", VG_OPERATE | VG_ARGS, pin_emulator},
+    {VG_GET, "/domains/{domain}/vcpus", "listDomainVcpus", list_vcpus,
+     .needs = "domain:getattr domain:read", .shared = true},
+    {VG_PATCH, "/domains/{domain}/vcpus", "enableDomainVcpus", enable_vcpus,
+     .needs = "domain:getattr domain:save domain:write", .takes = VG_TAKES_ARGS},
+    {VG_GET, "/domains/{domain}/vcpu-count", "getDomainVcpuCount", get_vcpu_count,
+     .needs = "domain:getattr domain:read", .runs_on = VG_ON_AGENT_IF_NAMED,
+     .takes = VG_TAKES_ARGS, .shared = true},
+    {VG_PUT, "/domains/{domain}/vcpu-count", "setDomainVcpuCount", set_vcpu_count,
+     .needs = "domain:getattr domain:save domain:write", .runs_on = VG_ON_AGENT_IF_NAMED,
+     .takes = VG_TAKES_ARGS},
+    {VG_GET, "/domains/{domain}/vcpu-pins", "listDomainVcpuPins", list_pins,
+     .needs = "domain:getattr domain:read", .takes = VG_TAKES_ARGS, .shared = true},
+    {VG_PUT, "/domains/{domain}/vcpus/{vcpu}/pin", "pinDomainVcpu", pin_vcpu,
+     .needs = "domain:getattr domain:save domain:write", .takes = VG_TAKES_ARGS},
+    {VG_GET, "/domains/{domain}/emulator-pin", "getDomainEmulatorPin", get_emulator_pin,
+     .needs = "domain:getattr domain:read", .takes = VG_TAKES_ARGS, .shared = true},
+    {VG_PUT, "/domains/{domain}/emulator-pin", "pinDomainEmulator", pin_emulator,
+     .needs = "domain:getattr domain:save domain:write", .takes = VG_TAKES_ARGS},
     {0},
 };
 /* clang-format on */

@@ -42,8 +42,10 @@ static struct vg_reply get_docs_file(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_docs[] = {
-    {VG_GET, "/docs", "getDocs", VG_PUBLIC | VG_LOCAL | VG_NO_HOST | VG_GIVES_PAGE, get_docs},
-    {VG_GET, "/docs/{file}", "getDocsFile", VG_PUBLIC | VG_LOCAL | VG_NO_HOST | VG_GIVES_FILES, get_docs_file},
+    {VG_GET, "/docs", "getDocs", get_docs,
+     .runs_on = VG_ON_NETWORK_THREAD, .gives = VG_GIVES_PAGE, .hosts = VG_NO_HOST},
+    {VG_GET, "/docs/{file}", "getDocsFile", get_docs_file,
+     .runs_on = VG_ON_NETWORK_THREAD, .gives = VG_GIVES_FILES, .hosts = VG_NO_HOST},
     {0},
 };
 /* clang-format on */

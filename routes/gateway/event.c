@@ -45,7 +45,8 @@ static struct vg_reply watch(struct vg_request *rq, const struct vg_event_filter
 static int check_objects(struct vg_request *rq, unsigned int objects)
 {
     return objects & VG_EVENT_QEMU_MONITOR
-               ? vg_request_ask(rq, VG_ADMIN, "Events of 'qemu-monitor' are QEMU's own")
+               ? vg_request_ask(rq, "connect:write",
+                                "Events of 'qemu-monitor' are QEMU's own")
                : 0;
 }
 
@@ -142,9 +143,16 @@ static struct vg_reply watch_monitor(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_event[] = {
-    {VG_GET, "/events", "watchEvents", VG_READ | VG_LOCAL | VG_ANY_HOST | VG_ARGS | VG_ALL | VG_STREAMS, subscribe},
-    {VG_GET, "/domains/{domain}/events", "watchDomainEvents", VG_READ | VG_LANE | VG_ARGS | VG_STREAMS, watch_domain},
-    {VG_GET, "/domains/{domain}/qemu/events", "watchMonitorEvents", VG_ADMIN | VG_ARGS | VG_STREAMS, watch_monitor},
+    {VG_GET, "/events", "watchEvents", subscribe,
+     .needs = "connect:search_domains connect:search_networks connect:search_node_devices connect:search_secrets connect:search_storage_pools",
+     .runs_on = VG_ON_NETWORK_THREAD, .gives = VG_GIVES_EVENTS, .takes = VG_TAKES_ARGS,
+     .hosts = VG_ANY_OR_ALL_HOSTS},
+    {VG_GET, "/domains/{domain}/events", "watchDomainEvents", watch_domain,
+     .needs = "connect:search_domains domain:getattr", .runs_on = VG_ON_FAST,
+     .gives = VG_GIVES_EVENTS, .takes = VG_TAKES_ARGS},
+    {VG_GET, "/domains/{domain}/qemu/events", "watchMonitorEvents", watch_monitor,
+     .needs = "connect:search_domains connect:write domain:getattr", .gives = VG_GIVES_EVENTS,
+     .takes = VG_TAKES_ARGS},
     {0},
 };
 /* clang-format on */

@@ -72,8 +72,10 @@ static struct vg_reply get_host(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_host[] = {
-    {VG_GET, "/hosts", "listHosts", VG_READ | VG_LOCAL | VG_NO_HOST, list_hosts},
-    {VG_GET, "/hosts/{host}", "getHost", VG_READ | VG_LOCAL | VG_NO_HOST, get_host},
+    {VG_GET, "/hosts", "listHosts", list_hosts,
+     .needs = "connect:getattr", .runs_on = VG_ON_NETWORK_THREAD, .hosts = VG_NO_HOST},
+    {VG_GET, "/hosts/{host}", "getHost", get_host,
+     .needs = "connect:getattr", .runs_on = VG_ON_NETWORK_THREAD, .hosts = VG_NO_HOST},
     {0},
 };
 /* clang-format on */

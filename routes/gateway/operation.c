@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * /operations and /operations/{operation}: long work (VG_LONG rows), listed, waited for,
- * cancelled (virDomainAbortJobFlags).
+ * /operations and /operations/{operation}: long work (VG_ON_LONG rows), listed, waited
+ * for, cancelled (virDomainAbortJobFlags).
  */
 #include "virtgate/operation.h"
 #include "routes/routes.h"
@@ -60,9 +60,15 @@ static struct vg_reply cancel_operation(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_operation[] = {
-    {VG_GET, "/operations", "listOperations", VG_READ | VG_LOCAL | VG_ANY_HOST | VG_ARGS, list_operations},
-    {VG_GET, "/operations/{operation}", "getOperation", VG_READ | VG_WATCH | VG_ANY_HOST | VG_ARGS | VG_SHARED, get_operation},
-    {VG_DELETE, "/operations/{operation}", "cancelOperation", VG_OPERATE | VG_WATCH | VG_ANY_HOST | VG_ARGS, cancel_operation},
+    {VG_GET, "/operations", "listOperations", list_operations,
+     .needs = "connect:getattr", .runs_on = VG_ON_NETWORK_THREAD, .takes = VG_TAKES_ARGS,
+     .hosts = VG_ANY_HOST},
+    {VG_GET, "/operations/{operation}", "getOperation", get_operation,
+     .needs = "connect:getattr", .runs_on = VG_ON_OPERATION, .takes = VG_TAKES_ARGS,
+     .hosts = VG_ANY_HOST, .shared = true},
+    {VG_DELETE, "/operations/{operation}", "cancelOperation", cancel_operation,
+     .needs = "domain:write", .runs_on = VG_ON_OPERATION, .takes = VG_TAKES_ARGS,
+     .hosts = VG_ANY_HOST},
     {0},
 };
 /* clang-format on */

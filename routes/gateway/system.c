@@ -164,11 +164,16 @@ static struct vg_reply get_openapi_json(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_system[] = {
-    {VG_GET, "/", "getIndex", VG_PUBLIC | VG_LOCAL | VG_NO_HOST, get_index},
-    {VG_GET, "/health/live", "getLive", VG_PUBLIC | VG_LOCAL | VG_NO_HOST, get_live},
-    {VG_GET, "/health/ready", "getReady", VG_PUBLIC | VG_LOCAL | VG_NO_HOST, get_ready},
-    {VG_GET, "/openapi.yaml", "getOpenapiYaml", VG_PUBLIC | VG_LOCAL | VG_NO_HOST | VG_GIVES_YAML, get_openapi_yaml},
-    {VG_GET, "/openapi.json", "getOpenapiJson", VG_PUBLIC | VG_LOCAL | VG_NO_HOST, get_openapi_json},
+    {VG_GET, "/", "getIndex", get_index,
+     .runs_on = VG_ON_NETWORK_THREAD, .hosts = VG_NO_HOST},
+    {VG_GET, "/health/live", "getLive", get_live,
+     .runs_on = VG_ON_NETWORK_THREAD, .hosts = VG_NO_HOST},
+    {VG_GET, "/health/ready", "getReady", get_ready,
+     .runs_on = VG_ON_NETWORK_THREAD, .hosts = VG_NO_HOST},
+    {VG_GET, "/openapi.yaml", "getOpenapiYaml", get_openapi_yaml,
+     .runs_on = VG_ON_NETWORK_THREAD, .gives = VG_GIVES_YAML, .hosts = VG_NO_HOST},
+    {VG_GET, "/openapi.json", "getOpenapiJson", get_openapi_json,
+     .runs_on = VG_ON_NETWORK_THREAD, .hosts = VG_NO_HOST},
     {0},
 };
 /* clang-format on */

@@ -21,7 +21,9 @@ static struct vg_reply create_ticket(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_ticket[] = {
-    {VG_POST, "/tickets", "createTicket", VG_READ | VG_LOCAL | VG_ARGS | VG_NO_HOST, create_ticket},
+    {VG_POST, "/tickets", "createTicket", create_ticket,
+     .needs = "connect:getattr", .runs_on = VG_ON_NETWORK_THREAD, .takes = VG_TAKES_ARGS,
+     .hosts = VG_NO_HOST, .changes_nothing = true},
     {0},
 };
 /* clang-format on */

@@ -95,8 +95,8 @@ static struct vg_reply get_domain_capabilities(struct vg_request *rq)
     if (vg_args(rq, args) < 0)
         return vg_fail(rq);
     if (emulator &&
-        (vg_request_ask(rq, VG_ADMIN, "'emulator' is a program that the host then runs") <
-             0 ||
+        (vg_request_ask(rq, "gateway:path",
+                        "'emulator' is a program that the host then runs") < 0 ||
          vg_emulator_check(rq, emulator) < 0))
         return vg_fail(rq);
     char *xml = virConnectGetDomainCapabilities(vg_conn(rq), emulator, arch, machine,
@@ -106,10 +106,14 @@ static struct vg_reply get_domain_capabilities(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_connection[] = {
-    {VG_GET, "/version", "getVersion", VG_READ | VG_LOCAL, get_version},
-    {VG_GET, "/connection", "getConnection", VG_READ | VG_LOCAL, get_connection},
-    {VG_GET, "/connection/capabilities", "getCapabilities", VG_READ | VG_SHARED | VG_GIVES_XML | VG_ONLY_XML, get_capabilities},
-    {VG_GET, "/connection/domain-capabilities", "getDomainCapabilities", VG_OPERATE | VG_ARGS | VG_SHARED | VG_GIVES_XML | VG_ONLY_XML, get_domain_capabilities},
+    {VG_GET, "/version", "getVersion", get_version,
+     .needs = "connect:getattr", .runs_on = VG_ON_NETWORK_THREAD},
+    {VG_GET, "/connection", "getConnection", get_connection,
+     .needs = "connect:getattr", .runs_on = VG_ON_NETWORK_THREAD},
+    {VG_GET, "/connection/capabilities", "getCapabilities", get_capabilities,
+     .needs = "connect:read", .gives = VG_GIVES_XML_OR_JSON, .shared = true},
+    {VG_GET, "/connection/domain-capabilities", "getDomainCapabilities", get_domain_capabilities,
+     .needs = "domain:save", .gives = VG_GIVES_XML_OR_JSON, .takes = VG_TAKES_ARGS, .shared = true},
     {0},
 };
 /* clang-format on */

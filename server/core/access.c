@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "server/core/access.h"
 
+#include "virtgate/cleanup.h"
 #include "virtgate/ticket.h"
+
+#include <stdio.h>
 
 static bool read_only;
 
@@ -10,69 +13,107 @@ void vg_access_start(bool gateway_is_read_only)
     read_only = gateway_is_read_only;
 }
 
-enum vg_role vg_access_needed(unsigned int flags)
+bool vg_access_has_all(const struct vg_request *rq)
 {
-    return flags & VG_ADMIN     ? VG_ROLE_ADMIN
-           : flags & VG_OPERATE ? VG_ROLE_OPERATOR
-           : flags & VG_READ    ? VG_ROLE_VIEWER
-                                : VG_ROLE_NONE;
+    return vg_permissions_hold(vg_role_permissions(rq->role),
+                               vg_role_permissions(VG_ROLE_ADMIN));
 }
 
-bool vg_request_may(const struct vg_request *rq, unsigned int access)
+/* A name that no table has is a fault of ours: nobody is given it. */
+static int read_names(const char *names, struct vg_permissions *ret, struct vg_error *e)
 {
-    return rq->role >= vg_access_needed(access);
+    char unknown[VG_PERMISSION_SIZE];
+
+    if (vg_permissions_parse(names, ret, unknown) == 0)
+        return 0;
+    vg_error_set(e, VG_E_INTERNAL, "'%s' is no permission", unknown);
+    return -1;
 }
 
-int vg_request_ask(struct vg_request *rq, unsigned int access, const char *why)
+bool vg_request_may(const struct vg_request *rq, const char *permissions)
 {
-    if (vg_request_may(rq, access)) {
-        rq->asked |= access;
+    struct vg_permissions needed;
+    char unknown[VG_PERMISSION_SIZE];
+
+    return vg_permissions_parse(permissions, &needed, unknown) == 0 &&
+           vg_permissions_hold(vg_role_permissions(rq->role), &needed);
+}
+
+static void refuse(struct vg_request *rq, const struct vg_permissions *needed,
+                   const char *why)
+{
+    const char *lacks = vg_permissions_missing(vg_role_permissions(rq->role), needed);
+
+    vg_error_set(&rq->error, VG_E_FORBIDDEN,
+                 "%s the permission '%s'; the role '%s' lacks it, '%s' has it", why,
+                 lacks, vg_role_name(rq->role),
+                 vg_role_name(vg_permissions_role(needed)));
+    rq->error.permission = lacks;
+}
+
+int vg_access_ask(struct vg_request *rq, const struct vg_permissions *needed,
+                  const char *why)
+{
+    vg_autofree char *text = NULL;
+
+    if (vg_permissions_hold(vg_role_permissions(rq->role), needed)) {
+        vg_permissions_add(&rq->needs, needed);
         return 0;
     }
-    vg_error_set(&rq->error, VG_E_FORBIDDEN, "%s; it needs the role '%s', yours is '%s'",
-                 why, vg_role_name(vg_access_needed(access)), vg_role_name(rq->role));
+    if (asprintf(&text, "%s; it needs", why) < 0)
+        return vg_error_set_memory(&rq->error);
+    refuse(rq, needed, text);
     return -1;
+}
+
+int vg_request_ask(struct vg_request *rq, const char *permissions, const char *why)
+{
+    struct vg_permissions needed;
+
+    return read_names(permissions, &needed, &rq->error) < 0
+               ? -1
+               : vg_access_ask(rq, &needed, why);
 }
 
 int vg_request_ask_secrets(struct vg_request *rq, bool shown)
 {
-    return shown ? vg_request_ask(rq, VG_ADMIN, "With these 'flags' passwords are shown")
+    return shown ? vg_request_ask(rq, "domain:read_secure",
+                                  "With these 'flags' passwords are shown")
                  : 0;
 }
 
-int vg_access_permit(struct vg_request *rq, enum vg_role role)
+/* Nobody is known to call: what to show. */
+static int refuse_unknown(struct vg_request *rq)
 {
-    enum vg_role needed = vg_access_needed(rq->route->flags);
-
-    rq->role = role;
-    if (needed > role && rq->lacks_certificate) {
+    if (rq->lacks_certificate)
         vg_error_set(
             &rq->error, VG_E_UNAUTHORIZED,
             "Show a client certificate in the TLS handshake, valid and signed by "
             "a CA that the gateway knows (--tls-client-ca)");
-        return -1;
-    }
-    if (needed > role && rq->bad_ticket) {
+    else if (rq->bad_ticket)
         vg_error_set(&rq->error, VG_E_UNAUTHORIZED,
                      "The ticket is not good here: it is unknown or was used, is older "
                      "than %d s, is of another path or page, or its token has gone; "
                      "POST /tickets gives a new one",
                      VG_TICKET_SECONDS);
-        return -1;
-    }
-    if (needed > role && role == VG_ROLE_NONE) {
+    else
         vg_error_set(&rq->error, VG_E_UNAUTHORIZED,
                      "Send `Authorization: Bearer TOKEN` with a valid token of role '%s'",
-                     vg_role_name(needed));
+                     vg_role_name(vg_permissions_role(&rq->needs)));
+    return -1;
+}
+
+int vg_access_permit(struct vg_request *rq, enum vg_role role)
+{
+    rq->role = role;
+    if (!vg_permissions_hold(vg_role_permissions(role), &rq->needs)) {
+        if (rq->lacks_certificate || rq->bad_ticket || role == VG_ROLE_NONE)
+            return refuse_unknown(rq);
+        refuse(rq, &rq->needs, "This needs");
         return -1;
     }
-    if (needed > role) {
-        vg_error_set(&rq->error, VG_E_FORBIDDEN,
-                     "This needs a token of role '%s'; yours is '%s'",
-                     vg_role_name(needed), vg_role_name(role));
-        return -1;
-    }
-    if (read_only && needed > VG_ROLE_VIEWER) {
+    if (read_only &&
+        !vg_permissions_hold(vg_role_permissions(VG_ROLE_VIEWER), &rq->needs)) {
         vg_error_set(
             &rq->error, VG_E_READ_ONLY,
             "The gateway was started with --read-only: it changes nothing, and tells "

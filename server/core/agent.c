@@ -59,13 +59,13 @@ static void note_body(struct found *found, const json_t *body)
 
 bool vg_request_asks_agent(const struct vg_request *rq)
 {
-    unsigned int flags = rq->route->flags;
+    enum vg_runs_on runs_on = rq->route->runs_on;
     struct found found = {0};
 
-    if (!(flags & VG_MAY_ASK_AGENT))
-        return flags & VG_ASKS_AGENT;
+    if (runs_on != VG_ON_AGENT_BY_DEFAULT && runs_on != VG_ON_AGENT_IF_NAMED)
+        return runs_on == VG_ON_AGENT;
     for (unsigned int i = 0; i < rq->n_query; i++)
         note_pair(&found, &rq->query[i]);
     note_body(&found, rq->json);
-    return found.agent || (!found.way && flags & VG_ASKS_AGENT);
+    return found.agent || (!found.way && runs_on == VG_ON_AGENT_BY_DEFAULT);
 }

@@ -26,7 +26,7 @@ static bool takes_by(const struct vg_request *rq)
 /* Of a browser, that was looked at before. */
 static bool takes_ticket(const struct vg_request *rq)
 {
-    return rq->route->flags & (VG_STREAMS | VG_UPGRADES);
+    return vg_route_gives_session(rq->route);
 }
 
 static bool is_common_key(const struct vg_request *rq, const char *key)
@@ -88,7 +88,7 @@ static int fail_json(struct vg_request *rq, json_error_t *at)
     enum json_error_code code = json_error_code(at);
     bool nul = code == json_error_null_character || strstr(at->text, "JSON_ALLOW_NUL");
     /* jansson quotes what it stumbled over: ... near '"s3cret"' */
-    char *quote = rq->route->flags & VG_SECRET ? strstr(at->text, " near ") : NULL;
+    char *quote = rq->route->takes == VG_TAKES_SECRET ? strstr(at->text, " near ") : NULL;
 
     if (quote)
         *quote = '\0';

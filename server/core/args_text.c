@@ -32,7 +32,7 @@ static int refuse(struct vg_request *rq, const char *source, const char *where, 
 
     if (c == VG_XML_NOT_UTF8)
         snprintf(which, sizeof(which), " (it is not UTF-8)");
-    else if (!(rq->route->flags & VG_SECRET)) /* it is a part of the secret */
+    else if (rq->route->takes != VG_TAKES_SECRET) /* it is a part of the secret */
         snprintf(which, sizeof(which), " (U+%04X)", (unsigned int)c);
     vg_error_set(
         &rq->error, VG_E_INVALID_VALUE,

@@ -11,7 +11,7 @@ static const char digits[] = "0123456789abcdef";
  * other form than XML. */
 static bool is_xml_form(const struct vg_request *rq)
 {
-    return vg_wants_xml(rq) && !(rq->route->flags & VG_ONLY_XML);
+    return vg_wants_xml(rq) && rq->route->gives != VG_GIVES_XML_OR_JSON;
 }
 
 /* The length of a query that a tag may hold (etagc: no quotes, blanks, control

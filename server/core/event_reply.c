@@ -184,7 +184,7 @@ static struct vg_reply reply_subscription(struct vg_request *rq,
 {
     struct vg_subscription *subscription = malloc(sizeof(*subscription));
     struct vg_subscriber *subscriber =
-        vg_subscriber_new(filter, how->after, vg_request_may(rq, VG_ADMIN));
+        vg_subscriber_new(filter, how->after, vg_request_may(rq, "connect:write"));
 
     if (!subscription || !subscriber) {
         free(subscription);

@@ -40,7 +40,7 @@ struct vg_operation *vg_operation_make(struct vg_request *rq)
     op->kind = rq->route->operation_id;
     op->host = vg_host_name(rq);
     op->host_ref = rq->host;
-    op->access = (rq->route->flags | rq->asked) & (VG_READ | VG_OPERATE | VG_ADMIN);
+    op->needs = rq->needs;
     op->path = strndup(rq->target, rq->path_length);
     op->prefix = rq->prefix ? strdup(rq->prefix) : NULL;
     op->object = vg_request_object(rq) ? strdup(vg_request_object(rq)) : NULL;
@@ -129,7 +129,7 @@ int vg_operation_note_begun(struct vg_request *rq, const char *domain, const cha
         if (op->cancel_requested || op->barred)
             return -1;
         op->state = VG_OPERATION_RUNNING;
-        op->access |= rq->asked;
+        op->needs = rq->needs;
         clock_gettime(CLOCK_REALTIME, &op->begun);
         op->domain = domain ? strdup(domain) : NULL;
         snprintf(op->uuid, sizeof(op->uuid), "%s", uuid ? uuid : "");
@@ -356,16 +356,14 @@ uint64_t vg_operation_object_key(const struct vg_operation *op)
     return op->object_key;
 }
 
-unsigned int vg_operations_access(const struct vg_host *host, const char *uuid)
+void vg_operations_add_needs(const struct vg_host *host, const char *uuid,
+                             struct vg_permissions *to)
 {
-    unsigned int access = 0;
-
     VG_LOCK(&vg_operations_lock);
     for (const struct vg_operation *op = vg_operations_newest; op; op = op->older)
         if (op->state == VG_OPERATION_RUNNING && op->host_ref == host && op->job >= 0 &&
             !op->host_job.disk && strcmp(op->uuid, uuid) == 0)
-            access |= op->access;
-    return access;
+            vg_permissions_add(to, &op->needs);
 }
 
 void vg_operation_get_job(struct vg_operation *op, struct vg_operation_job *ret)
@@ -373,7 +371,7 @@ void vg_operation_get_job(struct vg_operation *op, struct vg_operation_job *ret)
     VG_LOCK(&vg_operations_lock);
     *ret = (struct vg_operation_job){
         .state = op->state,
-        .access = op->access,
+        .needs = op->needs,
         .job = op->job,
         .disk = op->host_job.disk,
         .goes_on = op->host_job.is,

@@ -108,8 +108,8 @@ void vg_operation_jobs_tick(int64_t now_ns);
 
 /* ---- asking ------------------------------------------------------------------------ */
 
-/* Finds the operation of the path's {operation} for a VG_WATCH row, and its host on bare
- * paths. When there is none, the row's handler says why. */
+/* Finds the operation of the path's {operation} for a VG_ON_OPERATION row, and its host
+ * on bare paths. When there is none, the row's handler says why. */
 void vg_operation_attach(struct vg_request *rq);
 
 /* The request is about this operation, which it holds from here on. */
@@ -129,21 +129,22 @@ bool vg_operation_has_job(struct vg_operation *op);
 /* The key of the object that the operation's path names; 0: none. */
 uint64_t vg_operation_object_key(const struct vg_operation *op);
 
-/* What it needs to begin what is at work as the domain's own job: VG_OPERATE and
- * VG_ADMIN, or-ed; 0: nothing that the gateway knows of. */
-unsigned int vg_operations_access(const struct vg_host *host, const char *uuid);
+/* Adds what it needed to begin what is at work as the domain's own job, as far as the
+ * gateway knows of it. */
+void vg_operations_add_needs(const struct vg_host *host, const char *uuid,
+                             struct vg_permissions *to);
 
 /* What cancelling and progress need. */
 struct vg_operation_job {
     enum vg_operation_state state;
-    unsigned int access; /* what its beginning needed */
-    int job;             /* virDomainJobOperation, -1: none */
-    char uuid[40];       /* of its domain; "": none */
-    bool first;          /* no older operation does the same job on this domain */
-    const char *disk;    /* `job` is virDomainBlockJobType of this one; borrowed */
-    bool goes_on;        /* the job outlives its call */
-    bool left;           /* and that has returned */
-    int domain_id;       /* of the run of the domain that the job is of */
+    struct vg_permissions needs; /* what its beginning needed */
+    int job;                     /* virDomainJobOperation, -1: none */
+    char uuid[40];               /* of its domain; "": none */
+    bool first;                  /* no older operation does the same job on this domain */
+    const char *disk; /* `job` is virDomainBlockJobType of this one; borrowed */
+    bool goes_on;     /* the job outlives its call */
+    bool left;        /* and that has returned */
+    int domain_id;    /* of the run of the domain that the job is of */
 };
 void vg_operation_get_job(struct vg_operation *op, struct vg_operation_job *ret);
 
@@ -151,8 +152,8 @@ void vg_operation_get_job(struct vg_operation *op, struct vg_operation_job *ret)
 bool vg_operation_request_cancel(struct vg_operation *op);
 /* It could not be cancelled. */
 void vg_operation_forget_cancel(struct vg_operation *op);
-/* Answers a request about an operation (VG_WATCH) with what is known now. Takes over the
- * caller's reference. */
+/* Answers a request about an operation (VG_ON_OPERATION) with what is known now. Takes
+ * over the caller's reference. */
 void vg_operation_resume(struct vg_request *rq);
 
 /* Makes sure that one which has not begun never will: its host is gone. False: it has. */

@@ -54,8 +54,8 @@ struct vg_operation {
     struct vg_request *rq; /* whose client waits for the work; NULL: answered */
     int64_t answer_ns;     /* when it is answered 202 */
     bool async, accepted, cancel_requested, barred;
-    unsigned int access; /* VG_OPERATE, VG_ADMIN: what its beginning needed */
-    char *domain;        /* its name; NULL: none or not known yet */
+    struct vg_permissions needs; /* what its beginning needed */
+    char *domain;                /* its name; NULL: none or not known yet */
     char uuid[40];
     int job;
     struct job_state host_job; /* of one whose job outlives the call */

@@ -177,7 +177,7 @@ static int check_host(struct vg_request *rq, const char *host)
 /* Kinds are the operationIds of the rows that begin operations. */
 static int check_kind(struct vg_request *rq, const char *kind)
 {
-    vg_autofree char *kinds = vg_router_operations(VG_LONG | VG_JOB);
+    vg_autofree char *kinds = vg_router_operations();
 
     if (!kinds)
         return vg_error_set_memory(&rq->error);

@@ -50,10 +50,10 @@ void vg_prefer_read(struct vg_prefer *prefer, const char *value)
 
 void vg_prefer_applied(const struct vg_request *rq, int status, char *ret, size_t size)
 {
-    unsigned int flags = rq->route ? rq->route->flags : 0;
-    unsigned int begins = flags & (VG_LONG | VG_JOB);
+    bool begins = rq->route && vg_route_begins_operation(rq->route);
+    bool about = rq->route && rq->route->runs_on == VG_ON_OPERATION;
     bool async = begins && status == 202 && rq->prefer.respond_async;
-    bool waited = (begins || flags & VG_WATCH) && rq->prefer.waits;
+    bool waited = (begins || about) && rq->prefer.waits;
 
     *ret = '\0';
     if (async && waited)

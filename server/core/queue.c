@@ -360,7 +360,7 @@ bool vg_queue_slow(struct vg_queue *queue, int64_t now_ns)
  * not ended by its host's silence; what has not never will. */
 static bool goes_on(const struct vg_request *rq)
 {
-    return rq->watched || (rq->route->flags & VG_LONG && rq->operation &&
+    return rq->watched || (rq->route->runs_on == VG_ON_LONG && rq->operation &&
                            !vg_operation_bar(rq->operation));
 }
 

@@ -155,7 +155,7 @@ struct vg_reply vg_upgrade(struct vg_request *rq, struct vg_channel *channel)
 
 bool vg_on_fast_queue(const struct vg_request *rq)
 {
-    return rq->route->flags & VG_LANE && !rq->requeued;
+    return rq->route->runs_on == VG_ON_FAST && !rq->requeued;
 }
 
 struct vg_reply vg_requeue(void)

@@ -86,7 +86,7 @@ uint64_t vg_request_object_key(const struct vg_request *rq)
 
 bool vg_request_is_shared(const struct vg_request *rq)
 {
-    return rq->route->flags & VG_SHARED && rq->body_kind == VG_BODY_NONE && !rq->if_match;
+    return rq->route->shared && rq->body_kind == VG_BODY_NONE && !rq->if_match;
 }
 
 struct vg_error *vg_request_error(struct vg_request *rq)
@@ -112,8 +112,8 @@ const char *vg_host_prefix(const struct vg_request *rq)
 
 bool vg_wants_xml(const struct vg_request *rq)
 {
-    return rq->accept == VG_ACCEPT_XML ||
-           (rq->accept == VG_ACCEPT_NOTHING_SAID && (rq->route->flags & VG_ONLY_XML));
+    return rq->accept == VG_ACCEPT_XML || (rq->accept == VG_ACCEPT_NOTHING_SAID &&
+                                           rq->route->gives == VG_GIVES_XML_OR_JSON);
 }
 
 const char *vg_wants_image(const struct vg_request *rq)

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "server/base/clock.h"
+#include "server/base/permission.h"
 #include "server/base/role.h"
 #include "server/config/token_file.h"
 #include "server/core/prefer.h"
@@ -94,17 +95,17 @@ struct vg_request {
     const struct vg_route *route;
     const struct vg_route *read_route; /* whose entity tag the conditions mean */
     struct vg_host *host;              /* NULL: none, or all of them */
-    const char *host_name; /* that one's, which lives as long as the program */
-    char *prefix;          /* "/hosts/NAME", encoded; owned, NULL on bare paths */
-    enum vg_role role;     /* the caller's */
-    unsigned int asked; /* VG_OPERATE, VG_ADMIN: what its arguments need beside the row */
+    const char *host_name;       /* that one's, which lives as long as the program */
+    char *prefix;                /* "/hosts/NAME", encoded; owned, NULL on bare paths */
+    enum vg_role role;           /* the caller's */
+    struct vg_permissions needs; /* those of its row, and of its arguments */
     bool number_strings;
     bool fresh;       /* Cache-Control: no-cache */
     char *last_event; /* Last-Event-ID; owned */
     enum vg_lookup { VG_LOOKUP_DEFAULT, VG_LOOKUP_ID, VG_LOOKUP_NAME, VG_LOOKUP_UUID } by;
 
-    struct vg_operation *operation; /* that it began (VG_LONG, VG_JOB); counted */
-    struct vg_operation *watched;   /* that it is about (VG_WATCH); counted */
+    struct vg_operation *operation; /* that it began (VG_ON_LONG, VG_ON_JOB); counted */
+    struct vg_operation *watched;   /* that it is about (VG_ON_OPERATION); counted */
 
     /* Hooks, NULL: none. Each is set by what stands in brackets, of which a
      * request knows nothing. */
@@ -118,8 +119,8 @@ struct vg_request {
 
     /* While it runs. */
     struct vg_virt_conn *virt_conn; /* the worker's connection */
-    const struct vg_fan_out
-        *fan_out;              /* what the hosts answered, to join them; see VG_JOINS */
+    /* what the hosts answered, to join them; see VG_EVERY_HOST */
+    const struct vg_fan_out *fan_out;
     struct vg_reading reading; /* when it began, to a host's answer cache; of reads */
     bool uses_memory;          /* it uses what its connection remembers, */
     bool contradicted;         /* which libvirt contradicts */

@@ -16,6 +16,7 @@ struct node {
     size_t length;
     struct node *children, *next;
     const struct vg_route *rows[VG_OPTIONS + 1];
+    struct vg_permissions needs[VG_OPTIONS + 1]; /* of the rows */
     char allow[64];
 };
 
@@ -76,14 +77,24 @@ static int add_row(const struct vg_route *row)
         }
         p += length;
     }
+    struct vg_permissions needs;
+    char unknown[VG_PERMISSION_SIZE];
+    if (vg_permissions_parse(row->needs, &needs, unknown) < 0) {
+        fprintf(stderr, "virtgate: the route %s %s needs '%s', which is no permission\n",
+                method_names[row->method], row->pattern, unknown);
+        return -1;
+    }
     if (node->rows[row->method]) {
         fprintf(stderr, "virtgate: two routes for %s %s\n", method_names[row->method],
                 row->pattern);
         return -1;
     }
     node->rows[row->method] = row;
-    if (row->method == VG_GET)
+    node->needs[row->method] = needs;
+    if (row->method == VG_GET) {
         node->rows[VG_HEAD] = row;
+        node->needs[VG_HEAD] = needs;
+    }
     return 0;
 }
 
@@ -107,10 +118,10 @@ static int check_said(const struct node *node, const char *literal, int length)
 {
     for (enum vg_method m = VG_GET; m <= VG_DELETE; m++) {
         const struct vg_route *row = node->rows[m];
-        if (row && !(row->flags & VG_LITERAL)) {
+        if (row && !row->literal) {
             fprintf(stderr,
                     "virtgate: the route %s %s takes the name '%.*s' from the objects at "
-                    "that place; it needs another path, or VG_LITERAL where nothing can "
+                    "that place; it needs another path, or .literal where nothing can "
                     "have that name\n",
                     method_names[row->method], row->pattern, length, literal);
             return -1;
@@ -188,14 +199,17 @@ static const struct node *match(const struct node *node, const char *const *segm
 }
 
 const struct vg_route *vg_router_find(enum vg_method method, const char *const *segments,
-                                      unsigned int n, const char **ret_allow)
+                                      unsigned int n, const char **ret_allow,
+                                      const struct vg_permissions **ret_needs)
 {
     const struct node *node = match(&root, segments, n);
     *ret_allow = node ? node->allow : NULL;
+    if (ret_needs)
+        *ret_needs = node ? &node->needs[method] : NULL;
     return node ? node->rows[method] : NULL;
 }
 
-char *vg_router_operations(unsigned int flags)
+char *vg_router_operations(void)
 {
     char *text = NULL;
     size_t size;
@@ -205,7 +219,7 @@ char *vg_router_operations(unsigned int flags)
         return NULL;
     for (const struct vg_route *const *table = all_tables; table && *table; table++)
         for (const struct vg_route *row = *table; row->pattern; row++)
-            if (row->flags & flags)
+            if (vg_route_begins_operation(row))
                 fprintf(out, "%s%s", ftell(out) ? ", " : "", row->operation_id);
     bool failed = ferror(out) != 0;
     if (fclose(out) == 0 && !failed)

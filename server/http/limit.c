@@ -280,7 +280,7 @@ void vg_http_limit_know(struct vg_http_call *call)
 {
     struct vg_http_slot *slot = &call->conn->slot;
 
-    if (slot->known || slot->spare || call->rq->route->flags & VG_PUBLIC)
+    if (slot->known || slot->spare || !call->rq->route->needs)
         return;
     slot->known = true;
     VG_LOCK(&lock);

@@ -61,15 +61,15 @@ static double accept_quality(const char *accept, const char *type)
     return quality > 0 ? quality + best * 0.0001 : quality;
 }
 
-/* What a route may give beside JSON, or instead of it, by its flag; the first wins among
- * equals. */
+/* What a route may give beside JSON, or instead of it; the first wins among equals. */
 static const struct {
-    unsigned int flag;
+    enum vg_gives gives;
     const char *type;
     enum vg_accept accept;
 } media[] = {
-    {VG_GIVES_XML, "application/xml", VG_ACCEPT_XML},
-    {VG_STREAMS, "text/event-stream", VG_ACCEPT_STREAM},
+    {VG_GIVES_JSON_OR_XML, "application/xml", VG_ACCEPT_XML},
+    {VG_GIVES_XML_OR_JSON, "application/xml", VG_ACCEPT_XML},
+    {VG_GIVES_EVENTS, "text/event-stream", VG_ACCEPT_STREAM},
     {VG_GIVES_IMAGE, "image/png", VG_ACCEPT_PNG},
     {VG_GIVES_IMAGE, "image/x-portable-pixmap", VG_ACCEPT_PPM},
     {VG_GIVES_BYTES, "application/octet-stream", VG_ACCEPT_NOTHING_SAID},
@@ -84,17 +84,19 @@ static const struct {
 };
 #define N_MEDIA (sizeof(media) / sizeof(media[0]))
 
-/* Routes that give JSON for problems only. */
-#define NO_JSON                                                                          \
-    (VG_GIVES_IMAGE | VG_GIVES_BYTES | VG_GIVES_METRICS | VG_GIVES_YAML |                \
-     VG_GIVES_PAGE | VG_GIVES_FILES)
-
-static double json_quality(const char *accept, unsigned int flags)
+/* Others give it for problems only; what a WebSocket is refused with counts as JSON. */
+static bool gives_json(const struct vg_route *route)
 {
-    if (flags & NO_JSON)
+    return route->gives == VG_GIVES_JSON || vg_route_gives_xml(route) ||
+           vg_route_gives_session(route);
+}
+
+static double json_quality(const char *accept, const struct vg_route *route)
+{
+    if (!gives_json(route))
         return -1;
     double json = accept_quality(accept, "application/json");
-    if (json >= 0 || flags & VG_GIVES_XML)
+    if (json >= 0 || vg_route_gives_xml(route))
         return json;
     return accept_quality(accept, "application/problem+json");
 }
@@ -108,14 +110,15 @@ static bool only_json(const struct vg_request *rq)
     return false;
 }
 
-static enum vg_accept read_accept(const char *accept, unsigned int flags)
+static enum vg_accept read_accept(const char *accept, const struct vg_route *route)
 {
     if (!accept || !*accept || strcmp(accept, "*/*") == 0)
         return VG_ACCEPT_NOTHING_SAID;
-    double best = json_quality(accept, flags);
+    double best = json_quality(accept, route);
     enum vg_accept found = best > 0 ? VG_ACCEPT_JSON : VG_ACCEPT_OTHER;
     for (size_t i = 0; i < N_MEDIA; i++) {
-        double q = flags & media[i].flag ? accept_quality(accept, media[i].type) : -1;
+        double q =
+            route->gives == media[i].gives ? accept_quality(accept, media[i].type) : -1;
         if (q > 0 && q == best && found == VG_ACCEPT_JSON)
             found = VG_ACCEPT_NOTHING_SAID;
         if (q <= 0 || q <= best)
@@ -127,11 +130,11 @@ static enum vg_accept read_accept(const char *accept, unsigned int flags)
 }
 
 /* "application/json or application/xml": what a route gives. Owned by the caller. */
-static char *media_given(unsigned int flags)
+static char *media_given(const struct vg_route *route)
 {
-    char *list = flags & NO_JSON ? strdup("") : strdup("application/json");
+    char *list = strdup(gives_json(route) ? "application/json" : "");
     for (size_t i = 0; list && i < N_MEDIA; i++) {
-        vg_autofree char *before = flags & media[i].flag ? list : NULL;
+        vg_autofree char *before = route->gives == media[i].gives ? list : NULL;
         if (before &&
             asprintf(&list, "%s%s%s", before, *before ? " or " : "", media[i].type) < 0)
             list = NULL;
@@ -169,18 +172,18 @@ static int negotiate_accept(struct vg_http_call *call)
 {
     struct vg_request *rq = call->rq;
 
-    rq->accept = read_accept(call->headers.accept, rq->route->flags);
+    rq->accept = read_accept(call->headers.accept, rq->route);
     if (rq->accept == VG_ACCEPT_XML && only_json(rq) &&
-        json_quality(call->headers.accept, rq->route->flags) > 0)
+        json_quality(call->headers.accept, rq->route) > 0)
         rq->accept = VG_ACCEPT_JSON;
-    if (rq->route->flags & VG_UPGRADES)
+    if (rq->route->gives == VG_GIVES_WEBSOCKET)
         return negotiate_upgrade(call);
-    if (rq->route->flags & VG_STREAMS && negotiate_stream(call) < 0)
+    if (rq->route->gives == VG_GIVES_EVENTS && negotiate_stream(call) < 0)
         return -1;
     if (rq->accept != VG_ACCEPT_OTHER)
         return 0;
     rq->accept = VG_ACCEPT_NOTHING_SAID;
-    vg_autofree char *given = media_given(rq->route->flags);
+    vg_autofree char *given = media_given(rq->route);
     vg_error_set(&rq->error, VG_E_NOT_ACCEPTABLE, "Answers here are %s",
                  given ? given : "of other media types");
     return -1;
@@ -228,8 +231,8 @@ static const char *accepted_media(const struct vg_request *rq)
 {
     if (rq->method == VG_PATCH)
         return "application/merge-patch+json or application/json";
-    return rq->route->flags & VG_XML ? "application/json or application/xml"
-                                     : "application/json";
+    return rq->route->takes == VG_TAKES_XML ? "application/json or application/xml"
+                                            : "application/json";
 }
 
 static int refuse_encoding(struct vg_http_call *call)
@@ -247,7 +250,7 @@ static int refuse_encoding(struct vg_http_call *call)
 /* Whether the route takes XML, and the header says that it is. */
 static bool is_xml(const struct vg_request *rq, const char *type)
 {
-    return rq->route->flags & VG_XML && type &&
+    return rq->route->takes == VG_TAKES_XML && type &&
            (is_media(type, "application/xml") || is_media(type, "text/xml"));
 }
 
@@ -256,13 +259,13 @@ static bool is_xml(const struct vg_request *rq, const char *type)
 static bool means_xml(const struct vg_request *rq, const char *type)
 {
     size_t n = type ? strcspn(type, "; \t") : 0;
-    return rq->route->flags & VG_XML && n >= 3 &&
+    return rq->route->takes == VG_TAKES_XML && n >= 3 &&
            strncasecmp(type + n - 3, "xml", 3) == 0;
 }
 
 static bool takes_document(const struct vg_request *rq)
 {
-    return rq->route->flags & (VG_XML | VG_DOCUMENT);
+    return rq->route->takes == VG_TAKES_XML || rq->route->takes == VG_TAKES_DOCUMENT;
 }
 
 /* A document in JSON is longer than its XML, by what the keys of attributes cost. */

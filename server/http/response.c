@@ -169,7 +169,7 @@ static struct form choose_form(const struct vg_http_call *call, struct vg_reply 
     bool read = rq->method == VG_GET || rq->method == VG_HEAD;
     /* metrics are never twice the same */
     bool tagged = reply->status == 200 && read && reply->body &&
-                  !(rq->route->flags & VG_GIVES_METRICS);
+                  rq->route->gives != VG_GIVES_METRICS;
     bool packs = reply->body && vg_body_compresses(reply->body);
     struct form form = {.varies = packs};
 
@@ -196,10 +196,10 @@ static void add_entity(const struct vg_http_call *call, const struct vg_reply *r
         add_header(response, "Content-Encoding", "gzip");
     if (form->etag[0])
         add_header(response, "ETag", form->etag);
-    bool metrics = reply->status == 200 && rq->route->flags & VG_GIVES_METRICS;
-    if (metrics || (form->etag[0] &&
-                    (call->origin || rq->route->flags & (VG_GIVES_XML | VG_GIVES_IMAGE) ||
-                     form->varies)))
+    bool metrics = reply->status == 200 && rq->route->gives == VG_GIVES_METRICS;
+    if (metrics ||
+        (form->etag[0] && (call->origin || vg_route_gives_xml(rq->route) ||
+                           rq->route->gives == VG_GIVES_IMAGE || form->varies)))
         add_header(response, "Vary", "Accept, Accept-Encoding, Origin");
 }
 
@@ -278,7 +278,7 @@ void vg_http_release_response(struct vg_http_call *call)
 static void add_policy(const struct vg_route *route, struct MHD_Response **response)
 {
     add_header(response, "X-Content-Type-Options", "nosniff");
-    if (route && route->flags & VG_GIVES_PAGE)
+    if (route && route->gives == VG_GIVES_PAGE)
         add_header(response, "Content-Security-Policy", PAGE_POLICY);
 }
 

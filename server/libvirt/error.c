@@ -253,6 +253,8 @@ json_t *vg_error_to_json(const struct vg_error *e)
     bad |= json_object_set_new(problem, "status", json_integer(e->status));
     bad |= json_object_set_new(problem, "detail", vg_json_text(e->detail));
     bad |= json_object_set_new(problem, "retryable", json_boolean(e->retryable));
+    if (e->permission)
+        bad |= json_object_set_new(problem, "permission", json_string(e->permission));
     if (e->outcome == VG_OUTCOME_UNKNOWN)
         bad |= json_object_set_new(problem, "outcome", json_string("unknown"));
     if (e->virt)

@@ -71,9 +71,8 @@ static struct vg_reply run_once(struct vg_host *host, struct vg_virt_conn *virt_
     if (rq->operation)
         atomic_store(&virt_conn->cut_at_ns, vg_now_ns() + BEGIN_LIMIT);
     /* a local row waited for the host's facts, and asks nothing */
-    int rc = rq->route->flags & VG_LOCAL
-                 ? 0
-                 : vg_host_prepare_conn(host, virt_conn, &rq->error);
+    bool local = rq->route->runs_on == VG_ON_NETWORK_THREAD;
+    int rc = local ? 0 : vg_host_prepare_conn(host, virt_conn, &rq->error);
     if (rc < 0)
         return run_unconnected(rq, rc == VG_HOST_FULL);
     rq->virt_conn = virt_conn;
@@ -110,10 +109,11 @@ static struct vg_reply run_request(void *data, struct vg_virt_conn *virt_conn,
     struct vg_host *host = data;
     uint64_t revision = vg_event_head();
     bool read = vg_route_is_read(rq->route);
+    enum vg_runs_on runs_on = rq->route->runs_on;
     if (read)
         rq->reading = vg_answer_cache_begin(host->cache);
     else
-        vg_answer_cache_begin_change(host->cache, rq->route->flags & VG_LONG);
+        vg_answer_cache_begin_change(host->cache, runs_on == VG_ON_LONG);
     struct vg_reply reply = run_once(host, virt_conn, rq);
 
     if (may_retry(rq, &reply)) {
@@ -128,7 +128,7 @@ static struct vg_reply run_request(void *data, struct vg_virt_conn *virt_conn,
     }
     vg_reply_prepare(&reply);
     /* an operation is the gateway's own, and so is what a local row tells */
-    if (!(rq->route->flags & (VG_WATCH | VG_LOCAL)))
+    if (runs_on != VG_ON_OPERATION && runs_on != VG_ON_NETWORK_THREAD)
         reply.source = reply.status == 200 ? VG_SOURCE_LIBVIRT : VG_SOURCE_NONE;
     reply.revision = revision;
     reply.has_revision = reply.status >= 200 && reply.status < 400; /* not of a 101 */
@@ -136,7 +136,7 @@ static struct vg_reply run_request(void *data, struct vg_virt_conn *virt_conn,
     if (read)
         vg_answer_cache_keep(host->cache, rq, &rq->reading, &reply);
     else
-        vg_answer_cache_end_change(host->cache, rq->route->flags & VG_LONG);
+        vg_answer_cache_end_change(host->cache, runs_on == VG_ON_LONG);
     return reply;
 }
 
@@ -150,6 +150,21 @@ bool vg_host_remember(const struct vg_request *rq, struct vg_reply *ret)
         return false;
     ret->revision = revision;
     return true;
+}
+
+static struct vg_queue *choose_queue(struct vg_host *host, struct vg_request *rq)
+{
+    switch (rq->route->runs_on) {
+    case VG_ON_LONG:
+        return &host->long_work;
+    case VG_ON_FAST:
+        rq->requeued = atomic_load(requeued_slot(host, rq)) == target_hash(rq);
+        return rq->requeued ? &host->bulk : &host->fast;
+    case VG_ON_NETWORK_THREAD:
+        return &host->fast;
+    default:
+        return vg_request_asks_agent(rq) ? &host->agents : &host->general;
+    }
 }
 
 void vg_host_submit(struct vg_host *host, struct vg_request *rq)
@@ -166,15 +181,7 @@ void vg_host_submit(struct vg_host *host, struct vg_request *rq)
         vg_request_unref(rq);
         return;
     }
-    unsigned int flags = rq->route->flags;
-    if (flags & VG_LANE)
-        rq->requeued = atomic_load(requeued_slot(host, rq)) == target_hash(rq);
-    vg_queue_submit(flags & VG_LONG                ? &host->long_work
-                    : rq->requeued                 ? &host->bulk
-                    : flags & (VG_LANE | VG_LOCAL) ? &host->fast
-                    : vg_request_asks_agent(rq)    ? &host->agents
-                                                   : &host->general,
-                    rq,
+    vg_queue_submit(choose_queue(host, rq), rq,
                     rq->watched ? vg_operation_object_key(rq->watched)
                                 : vg_request_object_key(rq));
 }

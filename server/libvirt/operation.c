@@ -6,6 +6,7 @@
  */
 #include "virtgate/operation.h"
 
+#include "server/core/access.h"
 #include "server/core/operation.h"
 #include "server/libvirt/conn.h"
 #include "server/libvirt/error.h"
@@ -162,18 +163,30 @@ struct vg_reply vg_operation_reply(struct vg_request *rq)
 /* ---- cancelling -------------------------------------------------------------------- */
 
 /* Of the domain's job, whoever began it: what it needs to begin one. */
-static unsigned int job_access(int job)
+static const char *job_needs(int job)
 {
     switch (job) {
     case VIR_DOMAIN_JOB_OPERATION_UNKNOWN:
+        return "";
     case VIR_DOMAIN_JOB_OPERATION_START:
+        return "domain:start";
     case VIR_DOMAIN_JOB_OPERATION_SAVE:
+        return "domain:hibernate";
     case VIR_DOMAIN_JOB_OPERATION_SNAPSHOT:
     case VIR_DOMAIN_JOB_OPERATION_SNAPSHOT_REVERT:
     case VIR_DOMAIN_JOB_OPERATION_SNAPSHOT_DELETE:
-        return VG_OPERATE;
-    default: /* migration, backup, dump, and what a newer libvirt has */
-        return job < 0 ? VG_OPERATE : VG_ADMIN;
+        return "domain:snapshot";
+    case VIR_DOMAIN_JOB_OPERATION_RESTORE:
+        return "domain:start gateway:path";
+    case VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN:
+    case VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT:
+        return "domain:migrate";
+    case VIR_DOMAIN_JOB_OPERATION_DUMP:
+        return "domain:core_dump gateway:path";
+    case VIR_DOMAIN_JOB_OPERATION_BACKUP:
+        return "domain:checkpoint domain:block_write gateway:document";
+    default: /* what a newer libvirt has: it may be as much as any of these */
+        return job < 0 ? "" : "domain:migrate domain:core_dump domain:block_write";
     }
 }
 
@@ -182,16 +195,18 @@ int vg_operation_ask_abort(struct vg_request *rq, virDomainPtr dom)
     char uuid[VIR_UUID_STRING_BUFLEN] = "";
     struct vg_error untold = {0};
     json_auto_t *job = NULL;
+    struct vg_permissions needs;
+    char unknown[VG_PERMISSION_SIZE];
     int operation = -1;
 
-    if (vg_request_may(rq, VG_ADMIN))
+    if (vg_access_has_all(rq))
         return 0;
     virDomainGetUUIDString(dom, uuid);
     if (vg_job_read(dom, 0, &job, &operation, &untold) < 0)
         vg_error_clear(&untold); /* the call itself says what is wrong */
-    return vg_request_ask(
-        rq, VG_OPERATE | job_access(operation) | vg_operations_access(rq->host, uuid),
-        "To abort a job needs what it needs to begin it");
+    (void)vg_permissions_parse(job_needs(operation), &needs, unknown);
+    vg_operations_add_needs(rq->host, uuid, &needs);
+    return vg_access_ask(rq, &needs, "To abort a job needs what it needs to begin it");
 }
 
 static int fail_conflict(struct vg_request *rq, const char *why)
@@ -278,8 +293,8 @@ int vg_operation_cancel(struct vg_request *rq, unsigned int flags)
         return -1;
     }
     vg_operation_get_job(rq->watched, &job);
-    if (vg_request_ask(rq, job.access,
-                       "To cancel an operation needs what it needs to begin it") < 0)
+    if (vg_access_ask(rq, &job.needs,
+                      "To cancel an operation needs what it needs to begin it") < 0)
         return -1;
     if (job.state == VG_OPERATION_PENDING)
         return vg_operation_cancel_pending(rq->watched)

@@ -7,8 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct vg_route route = {VG_POST, "/domains/{domain}/start", "start",
-                                      VG_OPERATE | VG_ARGS, NULL};
+static const struct vg_route route = {
+    VG_POST, "/domains/{domain}/start", "start",
+    NULL,    .needs = "domain:write",   .takes = VG_TAKES_ARGS};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

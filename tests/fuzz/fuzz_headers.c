@@ -12,12 +12,13 @@
 #include <string.h>
 
 static const struct vg_route routes[] = {
-    {VG_GET, "/domains/{domain}/xml", "getXml", VG_READ | VG_GIVES_XML | VG_ONLY_XML,
-     NULL},
-    {VG_GET, "/domains/{domain}/screenshot", "getScreenshot", VG_READ | VG_GIVES_IMAGE,
-     NULL},
-    {VG_POST, "/domains", "define", VG_ADMIN | VG_ARGS | VG_XML, NULL},
-    {VG_GET, "/openapi.yaml", "openapi", VG_PUBLIC | VG_LOCAL, NULL},
+    {VG_GET, "/domains/{domain}/xml", "getXml", NULL, .needs = "domain:read",
+     .gives = VG_GIVES_XML_OR_JSON},
+    {VG_GET, "/domains/{domain}/screenshot", "getScreenshot", NULL,
+     .needs = "domain:read", .gives = VG_GIVES_IMAGE},
+    {VG_POST, "/domains", "define", NULL, .needs = "gateway:document",
+     .takes = VG_TAKES_XML},
+    {VG_GET, "/openapi.yaml", "openapi", NULL, .runs_on = VG_ON_NETWORK_THREAD},
 };
 
 /* Each line is one field's value; an empty line: the field is absent. */
@@ -50,10 +51,10 @@ static void check_call(struct vg_http_call *call, const struct vg_config *config
     MUST(call->headers.n_host == 1);
     MUST(!(call->headers.content_length && call->headers.transfer_encoding));
     MUST(rq->accept != VG_ACCEPT_OTHER);
-    MUST(rq->accept != VG_ACCEPT_XML || (rq->route->flags & VG_GIVES_XML));
+    MUST(rq->accept != VG_ACCEPT_XML || vg_route_gives_xml(rq->route));
     MUST((rq->accept != VG_ACCEPT_PNG && rq->accept != VG_ACCEPT_PPM) ||
-         (rq->route->flags & VG_GIVES_IMAGE));
-    MUST(rq->body_kind != VG_BODY_XML || (rq->route->flags & VG_XML));
+         rq->route->gives == VG_GIVES_IMAGE);
+    MUST(rq->body_kind != VG_BODY_XML || rq->route->takes == VG_TAKES_XML);
     if (call->headers.transfer_encoding && vg_http_negotiate_body(call, config) < 0) {
         fuzz_check_error(rq);
         return;

@@ -10,8 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct vg_route route = {VG_GET, "/domains/{domain}", "get",
-                                      VG_READ | VG_ARGS, NULL};
+static const struct vg_route route = {
+    VG_GET, "/domains/{domain}",    "get",
+    NULL,   .needs = "domain:read", .takes = VG_TAKES_ARGS};
 
 static void check_segment(const char *segment)
 {
@@ -40,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             check_segment(rq->segments[i]);
         const char *allow = NULL;
         const struct vg_route *row =
-            vg_router_find(VG_GET, rq->segments, rq->n_segments, &allow);
+            vg_router_find(VG_GET, rq->segments, rq->n_segments, &allow, NULL);
         MUST(!row || allow);
         /* only what passed its table gets so far as to have a next page */
         if (vg_request_common_args(rq) == 0 && fuzz_args(rq) == 0) {

@@ -127,7 +127,7 @@ static int ask_for_paths(struct vg_request *rq, const struct vg_domain_params *f
         return 0;
     json_object_foreach ((json_t *)(uintptr_t)object, key, value)
         if (strncmp(key, family->paths, strlen(family->paths)) == 0 &&
-            vg_request_ask(rq, VG_ADMIN, "This names devices of the host") < 0)
+            vg_request_ask(rq, "gateway:path", "This names devices of the host") < 0)
             return -1;
     return 0;
 }

@@ -26,8 +26,9 @@ static struct vg_reply no_handler(struct vg_request *rq)
     return vg_no_content(rq);
 }
 
-static const struct vg_route show_route = {VG_GET, "/operations/{operation}", "get",
-                                           VG_READ | VG_WATCH, no_handler};
+static const struct vg_route show_route = {
+    VG_GET,     "/operations/{operation}", "get",
+    no_handler, .needs = "domain:read",    .runs_on = VG_ON_OPERATION};
 
 /* What a client was answered. */
 struct client {
@@ -80,8 +81,10 @@ static struct vg_request *make_request(const struct vg_route *route, const char 
                                        struct client *client, const char *prefer)
 {
     struct vg_request *rq = vg_request_new();
+    char unknown[VG_PERMISSION_SIZE];
     assert_int_equal(vg_request_parse_target(rq, target), 0);
     rq->route = route;
+    assert_int_equal(vg_permissions_parse(route->needs, &rq->needs, unknown), 0);
     rq->method = route->method;
     rq->start_ns = vg_now_ns();
     rq->deadline_ns = LATER;

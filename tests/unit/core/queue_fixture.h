@@ -42,12 +42,12 @@ struct bench {
     size_t n_asked;
 };
 
-static const struct vg_route shared_route = {VG_GET, "/domains/{domain}", "get",
-                                             VG_READ | VG_SHARED, NULL};
+static const struct vg_route shared_route = {
+    VG_GET, "/domains/{domain}", "get", NULL, .needs = "domain:read", .shared = true};
 static const struct vg_route change_route = {VG_POST, "/domains/{domain}/start", "start",
-                                             VG_OPERATE, NULL};
-static const struct vg_route list_route = {VG_GET, "/domains", "list",
-                                           VG_READ | VG_SHARED, NULL};
+                                             NULL, .needs = "domain:write"};
+static const struct vg_route list_route = {
+    VG_GET, "/domains", "list", NULL, .needs = "domain:read", .shared = true};
 
 static inline struct vg_reply run(void *data, struct vg_virt_conn *conn,
                                   struct vg_request *rq)

@@ -18,10 +18,10 @@
 #define SETTLE_NS (VG_SECOND_NS / 5) /* of core/answer_cache.c */
 #define MIB       ((size_t)1024 * 1024)
 
-static const struct vg_route list_route = {VG_GET, "/domains", "list",
-                                           VG_READ | VG_SHARED, NULL};
-static const struct vg_route stats_route = {VG_GET, "/domain-stats", "stats", VG_READ,
-                                            NULL};
+static const struct vg_route list_route = {
+    VG_GET, "/domains", "list", NULL, .needs = "domain:read", .shared = true};
+static const struct vg_route stats_route = {VG_GET, "/domain-stats", "stats", NULL,
+                                            .needs = "domain:read"};
 
 static struct vg_request *ask(const char *target)
 {

@@ -14,8 +14,8 @@
 #include "server/core/answer_cache.h"
 #include "virtgate/cleanup.h"
 
-static const struct vg_route list_route = {VG_GET, "/domains", "list",
-                                           VG_READ | VG_SHARED, NULL};
+static const struct vg_route list_route = {
+    VG_GET, "/domains", "list", NULL, .needs = "domain:read", .shared = true};
 
 struct bench {
     struct vg_answer_cache *inv;

@@ -22,10 +22,11 @@ static const struct vg_enum_value color_values[] = {
     {"red", NULL, 1}, {"green", NULL, 2}, {"light-blue", NULL, 4}};
 static const struct vg_enum colors = {"colors", color_values, 3};
 
-static const struct vg_route route = {VG_POST, "/domains/{domain}/paint", "paintDomain",
-                                      VG_OPERATE | VG_ARGS, NULL};
-static const struct vg_route other_route = {VG_POST, "/paint", "paint",
-                                            VG_OPERATE | VG_ARGS, NULL};
+static const struct vg_route route = {
+    VG_POST, "/domains/{domain}/paint", "paintDomain",
+    NULL,    .needs = "domain:write",   .takes = VG_TAKES_ARGS};
+static const struct vg_route other_route = {
+    VG_POST, "/paint", "paint", NULL, .needs = "domain:write", .takes = VG_TAKES_ARGS};
 
 struct values {
     const char *text;

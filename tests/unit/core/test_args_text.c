@@ -17,11 +17,12 @@
 #include "server/core/request.h"
 #include "server/base/xml_text.h"
 
-static const struct vg_route route = {VG_POST, "/domains/{domain}/paint/{color}",
-                                      "paintDomain", VG_OPERATE | VG_ARGS, NULL};
-static const struct vg_route secret = {VG_POST, "/domains/{domain}/paint/{color}",
-                                       "paintDomain", VG_ADMIN | VG_ARGS | VG_SECRET,
-                                       NULL};
+static const struct vg_route route = {
+    VG_POST, "/domains/{domain}/paint/{color}", "paintDomain",
+    NULL,    .needs = "domain:write",           .takes = VG_TAKES_ARGS};
+static const struct vg_route secret = {
+    VG_POST, "/domains/{domain}/paint/{color}", "paintDomain",
+    NULL,    .needs = "gateway:document",       .takes = VG_TAKES_SECRET};
 
 static struct vg_request *make_request(const char *color, const char *query,
                                        const char *body)

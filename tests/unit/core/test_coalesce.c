@@ -61,8 +61,8 @@ static void test_unequal_reads_do_not_join(void **state)
     a->rq->number_strings = true;
     submit(a);
     a = prepare(b, &shared_route, "/domains", 1000);
-    a->rq->route =
-        &(const struct vg_route){VG_GET, "/domains", "list2", VG_READ | VG_SHARED, NULL};
+    a->rq->route = &(const struct vg_route){
+        VG_GET, "/domains", "list2", NULL, .needs = "domain:read", .shared = true};
     submit(a);
     /* what the target does not show: arguments in a body, a condition */
     a = prepare(b, &list_route, "/domains", 1000);

@@ -20,8 +20,9 @@ static uint64_t passing; /* of what is written */
 static void check_written(const char *target, enum vg_accept accept, bool gzip,
                           const char *want)
 {
-    static const struct vg_route route = {VG_GET, "/domains/{domain}", "get",
-                                          VG_READ | VG_GIVES_XML, NULL};
+    static const struct vg_route route = {
+        VG_GET, "/domains/{domain}",    "get",
+        NULL,   .needs = "domain:read", .gives = VG_GIVES_JSON_OR_XML};
     char tag[VG_TAG_SIZE];
     struct vg_request *rq = vg_request_new();
 

@@ -10,8 +10,9 @@
 #include "server/core/router.h"
 
 static const struct vg_route table[] = {
-    {VG_POST, "/domains/{domain}/save", "saveDomain", VG_ADMIN | VG_LONG, no_handler},
-    {VG_GET, "/domains", "listDomains", VG_READ, no_handler},
+    {VG_POST, "/domains/{domain}/save", "saveDomain", no_handler,
+     .needs = "gateway:document", .runs_on = VG_ON_LONG},
+    {VG_GET, "/domains", "listDomains", no_handler, .needs = "domain:read"},
     {0},
 };
 static const struct vg_route *const tables[] = {table, NULL};
@@ -343,7 +344,7 @@ static void test_first(void **state)
     assert_true(vg_operation_has_job(older->operation));
     vg_operation_get_job(newer->operation, &job);
     assert_false(job.first);
-    assert_int_equal(job.access, VG_ADMIN);
+    assert_int_equal(vg_permissions_role(&job.needs), VG_ROLE_ADMIN);
     end(older, 204);
     vg_operation_get_job(newer->operation, &job);
     assert_true(job.first);

@@ -12,9 +12,9 @@
 #define COPY   2
 #define BACKUP 9
 
-static const struct vg_route copy_route = {VG_POST, "/domains/{domain}/disks/{disk}/copy",
-                                           "copyDomainDisk", VG_ADMIN | VG_JOB,
-                                           no_handler};
+static const struct vg_route copy_route = {
+    VG_POST,    "/domains/{domain}/disks/{disk}/copy", "copyDomainDisk",
+    no_handler, .needs = "gateway:document",           .runs_on = VG_ON_JOB};
 
 static const struct vg_host_job vda = {"web1", UUID, 7, "vda", COPY};
 static const struct vg_host_job vdb = {"web1", UUID, 7, "vdb", COPY};

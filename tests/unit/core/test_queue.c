@@ -131,12 +131,13 @@ static void test_cap_of_one_domain(void **state)
 /* What is below an object counts for it; the same name of another kind is another. */
 static void test_cap_of_any_object(void **state)
 {
-    static const struct vg_route pool = {VG_GET, "/storage-pools/{pool}", "pool", VG_READ,
-                                         NULL};
-    static const struct vg_route volume = {
-        VG_GET, "/storage-pools/{pool}/volumes/{volume}", "volume", VG_READ, NULL};
+    static const struct vg_route pool = {VG_GET, "/storage-pools/{pool}", "pool", NULL,
+                                         .needs = "domain:read"};
+    static const struct vg_route volume = {VG_GET,
+                                           "/storage-pools/{pool}/volumes/{volume}",
+                                           "volume", NULL, .needs = "domain:read"};
     static const struct vg_route network = {VG_GET, "/networks/{network}", "network",
-                                            VG_READ, NULL};
+                                            NULL, .needs = "domain:read"};
     (void)state;
     struct bench *b = open_bench(4, 4);
     ask(b, &pool, "/storage-pools/a");

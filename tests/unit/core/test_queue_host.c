@@ -238,15 +238,16 @@ static void test_one_for_each(void **state)
 static void test_asks_agent(void **state)
 {
     (void)state;
-    const unsigned int always = VG_ASKS_AGENT, maybe = VG_MAY_ASK_AGENT;
+    const enum vg_runs_on never = VG_ON_GENERAL, always = VG_ON_AGENT,
+                          maybe = VG_ON_AGENT_IF_NAMED, unless = VG_ON_AGENT_BY_DEFAULT;
     static const char guest_agent[] = "{\"flags\":[\"acpi-power-btn\",\"guest-agent\"]}";
     const struct {
-        unsigned int flags;
+        enum vg_runs_on runs_on;
         const char *query, *body;
         bool asks;
     } rows[] = {
-        {0, "", NULL, false},
-        {0, "?flags=agent", NULL, false},
+        {never, "", NULL, false},
+        {never, "?flags=agent", NULL, false},
         {always, "", NULL, true},
         {always, "?flags=sync", NULL, true},
         {maybe, "", NULL, false},
@@ -262,20 +263,20 @@ static void test_asks_agent(void **state)
         {maybe, "", "{\"flags\":[\"guest\"]}", true},
         {maybe, "", "{\"flags\":3}", false},
         {maybe, "", "[\"guest\"]", false},
-        {always | maybe, "", NULL, true},
-        {always | maybe, "", "{}", true},
-        {always | maybe, "?flags=acpi-power-btn", NULL, false},
-        {always | maybe, "?flags=", NULL, true},
-        {always | maybe, "", "{\"flags\":[]}", true},
-        {always | maybe, "?flags=acpi-power-btn,guest-agent", NULL, true},
-        {always | maybe, "", "{\"flags\":[\"signal\"]}", false},
-        {always | maybe, "", guest_agent, true},
-        {always | maybe, "?source=conn", NULL, false},
-        {always | maybe, "?source=agent", NULL, true},
+        {unless, "", NULL, true},
+        {unless, "", "{}", true},
+        {unless, "?flags=acpi-power-btn", NULL, false},
+        {unless, "?flags=", NULL, true},
+        {unless, "", "{\"flags\":[]}", true},
+        {unless, "?flags=acpi-power-btn,guest-agent", NULL, true},
+        {unless, "", "{\"flags\":[\"signal\"]}", false},
+        {unless, "", guest_agent, true},
+        {unless, "?source=conn", NULL, false},
+        {unless, "?source=agent", NULL, true},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const struct vg_route route = {VG_POST, "/domains/{domain}/shutdown", "shutdown",
-                                       VG_OPERATE | rows[i].flags, NULL};
+                                       NULL, .runs_on = rows[i].runs_on};
         char target[128];
         struct vg_request *rq = vg_request_new();
         snprintf(target, sizeof(target), "/domains/a/shutdown%s", rows[i].query);

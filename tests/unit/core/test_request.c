@@ -206,7 +206,7 @@ static void test_path_words(void **state)
 {
     (void)state;
     const struct vg_route route = {VG_GET, "/domains/{domain}/devices/{device}",
-                                   "getDevice", VG_READ, NULL};
+                                   "getDevice", NULL, .needs = "domain:read"};
     struct vg_request *rq = vg_request_new();
     assert_int_equal(vg_request_parse_target(rq, "/hosts/h%201/domains/vm%2F1/devices/x"),
                      0);

@@ -18,20 +18,24 @@
 #include "virtgate/cleanup.h"
 
 static const struct vg_route domains[] = {
-    {VG_GET, "/", "root", VG_PUBLIC, NULL},
-    {VG_GET, "/domains", "list", VG_READ, NULL},
-    {VG_POST, "/domains", "define", VG_ADMIN, NULL},
-    {VG_GET, "/domains/stats", "stats", VG_READ | VG_LITERAL, NULL},
-    {VG_GET, "/domains/{domain}", "get", VG_READ, NULL},
-    {VG_DELETE, "/domains/{domain}", "undefine", VG_ADMIN, NULL},
-    {VG_PUT, "/domains/{domain}/xml", "redefine", VG_ADMIN | VG_LITERAL, NULL},
-    {VG_POST, "/domains/{domain}/start", "start", VG_OPERATE | VG_LITERAL, NULL},
+    {VG_GET, "/", "root", NULL},
+    {VG_GET, "/domains", "list", NULL, .needs = "domain:read"},
+    {VG_POST, "/domains", "define", NULL, .needs = "gateway:document"},
+    {VG_GET, "/domains/stats", "stats", NULL, .needs = "domain:read", .literal = true},
+    {VG_GET, "/domains/{domain}", "get", NULL, .needs = "domain:read"},
+    {VG_DELETE, "/domains/{domain}", "undefine", NULL, .needs = "gateway:document"},
+    {VG_PUT, "/domains/{domain}/xml", "redefine", NULL, .needs = "gateway:document",
+     .literal = true},
+    {VG_POST, "/domains/{domain}/start", "start", NULL, .needs = "domain:write",
+     .literal = true},
     {0},
 };
 static const struct vg_route more[] = {
-    {VG_GET, "/domains/{domain}/xml", "getXml", VG_READ | VG_LITERAL, NULL},
-    {VG_GET, "/domains/{domain}/{a}/{b}", "deep", VG_READ, NULL},
-    {VG_GET, "/domains/stats/all/now", "now", VG_READ | VG_LITERAL, NULL},
+    {VG_GET, "/domains/{domain}/xml", "getXml", NULL, .needs = "domain:read",
+     .literal = true},
+    {VG_GET, "/domains/{domain}/{a}/{b}", "deep", NULL, .needs = "domain:read"},
+    {VG_GET, "/domains/stats/all/now", "now", NULL, .needs = "domain:read",
+     .literal = true},
     {0},
 };
 static const struct vg_route *const tables[] = {domains, more, NULL};
@@ -57,7 +61,7 @@ static void check_find(enum vg_method method, const char *path, const char *want
     struct vg_request *rq = vg_request_new();
     assert_int_equal(vg_request_parse_target(rq, path), 0);
     const struct vg_route *row =
-        vg_router_find(method, rq->segments, rq->n_segments, &allow);
+        vg_router_find(method, rq->segments, rq->n_segments, &allow, NULL);
     snprintf(is, sizeof(is), "%s%s",
              row     ? row->operation_id
              : allow ? "405 "
@@ -145,12 +149,42 @@ static void test_clash(void **state)
 {
     (void)state;
     /* by another name the same path */
-    const struct vg_route again[] = {{VG_GET, "/a/{x}", "one", VG_READ, NULL},
-                                     {VG_POST, "/a/{y}", "two", VG_READ, NULL},
-                                     {VG_GET, "/a/{y}", "three", VG_READ, NULL},
-                                     {0}};
+    const struct vg_route again[] = {
+        {VG_GET, "/a/{x}", "one", NULL, .needs = "domain:read"},
+        {VG_POST, "/a/{y}", "two", NULL, .needs = "domain:read"},
+        {VG_GET, "/a/{y}", "three", NULL, .needs = "domain:read"},
+        {0}};
     const struct vg_route *const clash[] = {again, NULL};
     assert_int_equal(vg_router_build(clash), -1);
+}
+
+static void test_unknown_permission(void **state)
+{
+    (void)state;
+    static const struct vg_route rows[] = {
+        {VG_GET, "/a", "good", NULL, .needs = "domain:getattr domain:read"},
+        {VG_GET, "/b", "bad", NULL, .needs = "domain:getattr domain:reed"},
+        {0},
+    };
+    const struct vg_route *const bad[] = {rows, NULL};
+    assert_int_equal(vg_router_build(bad), -1);
+}
+
+/* HEAD needs what GET needs; the row of another method something else. */
+static void test_needs(void **state)
+{
+    (void)state;
+    const char *const segments[] = {"domains", "a"};
+    const struct vg_permissions *needs;
+    const char *allow;
+
+    assert_non_null(vg_router_find(VG_HEAD, segments, 2, &allow, &needs));
+    assert_int_equal(vg_permissions_role(needs), VG_ROLE_VIEWER);
+    assert_non_null(vg_router_find(VG_DELETE, segments, 2, &allow, &needs));
+    assert_int_equal(vg_permissions_role(needs), VG_ROLE_ADMIN);
+    const char *const nowhere[] = {"nowhere"};
+    assert_null(vg_router_find(VG_GET, nowhere, 1, &allow, &needs));
+    assert_null(needs);
 }
 
 /* What a literal of the table could take away from an object of that name. */
@@ -158,21 +192,25 @@ static void test_literal_names(void **state)
 {
     (void)state;
     static const struct vg_route tables_of[][3] = {
-        {{VG_GET, "/a/{x}", "", VG_READ, NULL}, {VG_GET, "/a/b", "", VG_READ, NULL}},
-        {{VG_POST, "/a/b", "", VG_READ, NULL}, {VG_GET, "/a/{x}", "", VG_READ, NULL}},
-        {{VG_GET, "/a/{x}/c", "", VG_READ, NULL}, {VG_GET, "/a/b/d", "", VG_READ, NULL}},
-        {{VG_GET, "/{x}", "", VG_READ, NULL}, {VG_DELETE, "/b/c/d", "", VG_READ, NULL}},
-        {{VG_GET, "/a/{x}/{y}", "", VG_READ, NULL},
-         {VG_PUT, "/a/{x}/b/{z}", "", VG_READ, NULL}},
+        {{VG_GET, "/a/{x}", "", NULL, .needs = "domain:read"},
+         {VG_GET, "/a/b", "", NULL, .needs = "domain:read"}},
+        {{VG_POST, "/a/b", "", NULL, .needs = "domain:read"},
+         {VG_GET, "/a/{x}", "", NULL, .needs = "domain:read"}},
+        {{VG_GET, "/a/{x}/c", "", NULL, .needs = "domain:read"},
+         {VG_GET, "/a/b/d", "", NULL, .needs = "domain:read"}},
+        {{VG_GET, "/{x}", "", NULL, .needs = "domain:read"},
+         {VG_DELETE, "/b/c/d", "", NULL, .needs = "domain:read"}},
+        {{VG_GET, "/a/{x}/{y}", "", NULL, .needs = "domain:read"},
+         {VG_PUT, "/a/{x}/b/{z}", "", NULL, .needs = "domain:read"}},
         /* the row that says it does not say it for another */
-        {{VG_GET, "/a/{x}", "", VG_READ | VG_LITERAL, NULL},
-         {VG_GET, "/a/b", "", VG_READ, NULL}},
+        {{VG_GET, "/a/{x}", "", NULL, .needs = "domain:read", .literal = true},
+         {VG_GET, "/a/b", "", NULL, .needs = "domain:read"}},
     };
     static const struct vg_route beside[] = {
-        {VG_GET, "/a/{x}", "", VG_READ, NULL},
-        {VG_GET, "/a-b", "", VG_READ, NULL},
-        {VG_GET, "/a/{x}/b", "", VG_READ, NULL},
-        {VG_GET, "/a/b/c", "", VG_READ | VG_LITERAL, NULL},
+        {VG_GET, "/a/{x}", "", NULL, .needs = "domain:read"},
+        {VG_GET, "/a-b", "", NULL, .needs = "domain:read"},
+        {VG_GET, "/a/{x}/b", "", NULL, .needs = "domain:read"},
+        {VG_GET, "/a/b/c", "", NULL, .needs = "domain:read", .literal = true},
         {0},
     };
     for (size_t i = 0; i < sizeof(tables_of) / sizeof(tables_of[0]); i++) {
@@ -225,7 +263,7 @@ static void check_names(const struct vg_route *row)
     for (const char *p = row->pattern; *p == '/';) {
         int length = (int)strcspn(++p, "/");
         bool last = p[length] == '\0';
-        if (length && *p != '{' && !(last && row->flags & VG_LITERAL))
+        if (length && *p != '{' && !(last && row->literal))
             check_name(p, length);
         p += length;
     }
@@ -234,16 +272,13 @@ static void check_names(const struct vg_route *row)
 static void check_row(const struct vg_route *row)
 {
     char path[256];
-    unsigned int role = row->flags & (VG_PUBLIC | VG_READ | VG_OPERATE | VG_ADMIN);
     fill_pattern(row->pattern, "some-name", 9, path, sizeof(path));
     check_find(row->method, path, row->operation_id);
     check_names(row);
     assert_non_null(row->handler);
-    if (role == 0 || (role & (role - 1)) != 0)
-        fail_msg("%s: exactly one right is needed", row->operation_id);
-    if (row->flags & VG_SHARED && !vg_route_is_read(row))
+    if (row->shared && !vg_route_is_read(row))
         fail_msg("%s: only reads are shared", row->operation_id);
-    if (row->flags & VG_ALL && row->method != VG_GET)
+    if (vg_route_has_all_hosts(row) && row->method != VG_GET)
         fail_msg("%s: only GET is asked of every host", row->operation_id);
     assert_true(row->method != VG_HEAD && row->method != VG_OPTIONS);
 }
@@ -268,7 +303,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_not_found, build, clear),
         cmocka_unit_test_setup_teardown(test_methods, build, clear),
         cmocka_unit_test(test_method_names),
+        cmocka_unit_test_setup_teardown(test_needs, build, clear),
         cmocka_unit_test_teardown(test_clash, clear),
+        cmocka_unit_test_teardown(test_unknown_permission, clear),
         cmocka_unit_test_teardown(test_literal_names, clear),
         cmocka_unit_test_teardown(test_empty, clear),
         cmocka_unit_test_teardown(test_real_tables, clear),

@@ -17,8 +17,8 @@
 #include "server/libvirt/domain/cache.h"
 #include "virtgate/autoptr.h"
 
-static const struct vg_route route = {VG_GET, "/domains/{domain}", "getDomain", VG_READ,
-                                      NULL};
+static const struct vg_route route = {VG_GET, "/domains/{domain}", "getDomain", NULL,
+                                      .needs = "domain:read"};
 static struct vg_host host;
 static struct vg_virt_conn virt_conn;
 static virConnectPtr conn;
