@@ -8,6 +8,7 @@
 
 #include "server/core/answer.h"
 #include "server/core/event.h"
+#include "server/core/kind.h"
 #include "server/libvirt/host.h"
 #include "virtgate/cleanup.h"
 
@@ -44,9 +45,20 @@ static void free_fan_out(struct vg_fan_out *fan_out)
 
 /* ---- joining ----------------------------------------------------------------------- */
 
-static const char *list_key(const struct vg_request *rq)
+/* How the answer's list is called, and by which member it is sorted. */
+struct list_form {
+    const char *key, *sort;
+};
+
+static struct list_form form_of(const struct vg_request *rq)
 {
-    return rq->segments[rq->first_segment]; /* /domains answers {"domains": [...]} */
+    enum vg_kind kind = vg_kind_of(rq->route->pattern);
+    const struct vg_kind_info *info = vg_kind_info(kind);
+
+    if (kind)
+        return (struct list_form){info->list_key, info->sort_key};
+    /* of what is no kind of object the path says it */
+    return (struct list_form){rq->segments[rq->first_segment], "name"};
 }
 
 static void add_unreachable(json_t *list, const char *host, const json_t *problem)
@@ -73,40 +85,38 @@ static const char *text_of(const json_t *item, const char *key)
     return text ? text : "";
 }
 
-static int compare_items(const void *a, const void *b)
+static int compare_items(const void *a, const void *b, void *sort)
 {
     const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
-    int by_name = strcmp(text_of(x, "name"), text_of(y, "name"));
-    return by_name ? by_name : strcmp(text_of(x, "host"), text_of(y, "host"));
+    int by_key = strcmp(text_of(x, sort), text_of(y, sort));
+    return by_key ? by_key : strcmp(text_of(x, "host"), text_of(y, "host"));
 }
 
-static const char *name_at(json_t *const *items, size_t i)
-{
-    return text_of(items[i], "name");
-}
-
-/* The first `limit` items by name, and those of the same name on other hosts with the
- * last: so a name is a cursor here, too. *ret_next is set where items are left over. */
-static json_t *sort_items(const json_t *list, size_t limit, bool more,
+/* The first `limit` items by name (or what else they go by), and those of the same name
+ * on other hosts with the last: so a name is a cursor here, too. *ret_next is set where
+ * items are left over. */
+static json_t *sort_items(const json_t *list, const char *sort, size_t limit, bool more,
                           const char **ret_next)
 {
+    vg_autofree char *by = strdup(sort); /* qsort_r() takes no const */
     size_t n = json_array_size(list), i;
     vg_autofree json_t **items = calloc(n ? n : 1, sizeof(*items));
-    json_t *sorted = items ? json_array() : NULL, *item;
+    json_t *sorted = items && by ? json_array() : NULL, *item;
 
     if (!sorted)
         return NULL;
     json_array_foreach (list, i, item) {
         items[i] = item;
     }
-    qsort(items, n, sizeof(*items), compare_items);
+    qsort_r(items, n, sizeof(*items), compare_items, by);
     for (i = 0; i < n; i++) {
-        if (limit && i >= limit && strcmp(name_at(items, i), name_at(items, i - 1)) != 0)
+        if (limit && i >= limit &&
+            strcmp(text_of(items[i], sort), text_of(items[i - 1], sort)) != 0)
             break;
         json_array_append(sorted, items[i]);
     }
     if (i && (i < n || more))
-        *ret_next = name_at(items, i - 1);
+        *ret_next = text_of(items[i - 1], sort);
     return sorted;
 }
 
@@ -140,7 +150,7 @@ static struct vg_reply join_replies(struct vg_fan_out *fan_out)
     (void)vg_json_lost_memory(); /* of earlier requests */
     json_auto_t *items = json_array();
     json_auto_t *unreachable = json_array();
-    const char *key = list_key(rq);
+    struct list_form form = form_of(rq);
     bool more = false; /* than a host was asked for */
 
     for (size_t i = 0; i < fan_out->n; i++) {
@@ -152,14 +162,15 @@ static struct vg_reply join_replies(struct vg_fan_out *fan_out)
         if (answer && reply->status >= 400 && reply->status < 500)
             return pass_problem(rq, reply->status, answer);
         if (reply->status == 200)
-            add_items(items, host, key, answer);
+            add_items(items, host, form.key, answer);
         else if (answer)
             add_unreachable(unreachable, host, answer);
         more = more || json_object_get(answer, "next");
     }
     const char *next = NULL;
-    json_t *sorted = sort_items(items, limit_of(rq), more, &next);
-    json_t *joined = json_pack("{s:o, s:O}", key, sorted, "unreachable", unreachable);
+    json_t *sorted = sort_items(items, form.sort, limit_of(rq), more, &next);
+    json_t *joined =
+        json_pack("{s:o, s:O}", form.key, sorted, "unreachable", unreachable);
     if (joined && next)
         json_object_set_new(joined, "next", json_string(next));
     if (vg_json_lost_memory() || !sorted) { /* something is missing in the lists */

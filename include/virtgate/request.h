@@ -53,6 +53,11 @@ int vg_request_ask(struct vg_request *rq, const char *permissions, const char *w
 /* The same where the flags of a document may show its passwords: `shown` says whether. */
 int vg_request_ask_secrets(struct vg_request *rq, bool shown);
 
+/* Of a POST that makes an object, when it is known whether there is one of that name: -1
+ * where `If-None-Match: *` says that there is to be none, and the request's error, a 412,
+ * is set. */
+int vg_request_check_new(struct vg_request *rq, bool exists);
+
 /* Whether the Accept header prefers application/xml to JSON. */
 bool vg_wants_xml(const struct vg_request *rq);
 
@@ -131,6 +136,9 @@ struct vg_field {
 #define VG_REST(p)              {.name = "...", .kind = VG_FIELD_REST, .ret = (p)}
 #define VG_END                  {.name = NULL, .kind = VG_FIELD_END}
 /* clang-format on */
+
+/* The most fields that a table may have, its end not counted. */
+#define VG_ARGS_MAX 40
 
 /* Reads the arguments. -1: the request's error is set. Call it once, first. */
 int vg_args(struct vg_request *rq, const struct vg_field *fields);

@@ -265,6 +265,8 @@ static struct vg_reply make_domain(struct vg_request *rq, const char *xml, bool 
     vg_autoptr(virDomain) old = find_meant(rq, xml);
     bool again = old && !transient && virDomainIsPersistent(old) == 1;
 
+    if (vg_request_check_new(rq, old != NULL) < 0)
+        return vg_fail(rq);
     xml = keep_secrets(rq, old, xml, &made);
     if (!xml)
         return vg_fail(rq);

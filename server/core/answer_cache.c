@@ -22,11 +22,16 @@ struct entry {
     struct vg_cached_answer answer; /* owned */
 };
 
-struct vg_answer_cache {
+/* What is kept of one kind of object. */
+struct of_kind {
     atomic_uint_fast64_t generation; /* starts at 1 */
     _Atomic int64_t touched_ns;
-    atomic_bool enabled;
     atomic_uint changing; /* changes by the gateway in progress */
+};
+
+struct vg_answer_cache {
+    struct of_kind kinds[VG_KINDS];
+    atomic_uint enabled; /* bits 1 << enum vg_kind */
     pthread_mutex_t lock;
     struct vg_lru entries;
     size_t bytes, answers;
@@ -40,7 +45,8 @@ struct vg_answer_cache *vg_answer_cache_new(void)
     if (!inv)
         return NULL;
     pthread_mutex_init(&inv->lock, NULL);
-    atomic_init(&inv->generation, 1);
+    for (enum vg_kind kind = VG_KIND_NONE; kind < VG_KINDS; kind++)
+        atomic_init(&inv->kinds[kind].generation, 1);
     return inv;
 }
 
@@ -80,37 +86,55 @@ void vg_answer_cache_free(struct vg_answer_cache *inv)
     free(inv);
 }
 
-void vg_answer_cache_invalidate(struct vg_answer_cache *inv)
+/* The kinds that a change is about: one, or, of none in particular, all. */
+#define FOR_KINDS(k, kind)                                                               \
+    for (enum vg_kind k = (kind), end_##k = (kind) ? (kind) + 1 : VG_KINDS; k < end_##k; \
+         k++)
+
+void vg_answer_cache_invalidate(struct vg_answer_cache *inv, enum vg_kind kind)
 {
-    atomic_store(&inv->touched_ns, vg_now_ns());
-    atomic_fetch_add(&inv->generation, 1);
+    int64_t now = vg_now_ns();
+
+    FOR_KINDS(k, kind)
+    {
+        atomic_store(&inv->kinds[k].touched_ns, now);
+        atomic_fetch_add(&inv->kinds[k].generation, 1);
+    }
 }
 
-void vg_answer_cache_begin_change(struct vg_answer_cache *inv, bool slow)
+void vg_answer_cache_begin_change(struct vg_answer_cache *inv, enum vg_kind kind,
+                                  bool slow)
 {
-    atomic_fetch_add(&inv->changing, !slow);
-    vg_answer_cache_invalidate(inv);
+    FOR_KINDS(k, kind)
+    atomic_fetch_add(&inv->kinds[k].changing, !slow);
+    vg_answer_cache_invalidate(inv, kind);
 }
 
-void vg_answer_cache_end_change(struct vg_answer_cache *inv, bool slow)
+void vg_answer_cache_end_change(struct vg_answer_cache *inv, enum vg_kind kind, bool slow)
 {
-    vg_answer_cache_invalidate(inv);
-    atomic_fetch_sub(&inv->changing, !slow);
+    vg_answer_cache_invalidate(inv, kind);
+    FOR_KINDS(k, kind)
+    atomic_fetch_sub(&inv->kinds[k].changing, !slow);
 }
 
-void vg_answer_cache_enable(struct vg_answer_cache *inv, bool enabled)
+void vg_answer_cache_enable(struct vg_answer_cache *inv, unsigned int kinds)
 {
-    atomic_store(&inv->enabled, enabled);
-    vg_answer_cache_invalidate(inv);
+    atomic_store(&inv->enabled, kinds);
+    vg_answer_cache_invalidate(inv, VG_KIND_NONE);
 }
 
-struct vg_reading vg_answer_cache_begin(struct vg_answer_cache *inv)
+static bool is_enabled(const struct vg_answer_cache *inv, enum vg_kind kind)
 {
-    struct vg_reading reading = {.at_ns = vg_now_ns()};
-    if (atomic_load(&inv->enabled))
-        reading.generation = atomic_load(&inv->generation);
+    return atomic_load(&inv->enabled) & 1U << kind;
+}
+
+struct vg_reading vg_answer_cache_begin(struct vg_answer_cache *inv, enum vg_kind kind)
+{
+    struct vg_reading reading = {.kind = kind, .at_ns = vg_now_ns()};
+    if (is_enabled(inv, kind))
+        reading.generation = atomic_load(&inv->kinds[kind].generation);
     int64_t settled =
-        atomic_load(&inv->touched_ns) + SETTLE_NS; /* after the generation */
+        atomic_load(&inv->kinds[kind].touched_ns) + SETTLE_NS; /* after the generation */
     reading.valid_until_ns = reading.at_ns < settled ? settled : 0;
     return reading;
 }
@@ -118,8 +142,9 @@ struct vg_reading vg_answer_cache_begin(struct vg_answer_cache *inv)
 bool vg_answer_cache_unchanged(struct vg_answer_cache *inv,
                                const struct vg_reading *reading)
 {
-    return reading->generation && reading->generation == atomic_load(&inv->generation) &&
-           atomic_load(&inv->enabled);
+    return reading->generation &&
+           reading->generation == atomic_load(&inv->kinds[reading->kind].generation) &&
+           is_enabled(inv, reading->kind);
 }
 
 /* ---- entries ----------------------------------------------------------------------- */
@@ -199,20 +224,28 @@ static bool is_valid(struct vg_answer_cache *inv, const struct vg_reading *readi
            (!reading->valid_until_ns || vg_now_ns() < reading->valid_until_ns);
 }
 
+static bool is_changing(const struct vg_answer_cache *inv,
+                        const struct vg_reading *reading)
+{
+    return atomic_load(&inv->kinds[reading->kind].changing);
+}
+
 bool vg_answer_cache_is_fresh(struct vg_answer_cache *inv,
                               const struct vg_reading *reading)
 {
-    return !atomic_load(&inv->changing) && is_valid(inv, reading);
+    return !is_changing(inv, reading) && is_valid(inv, reading);
 }
 
 bool vg_answer_cache_find(struct vg_answer_cache *inv, const struct vg_request *rq,
                           struct vg_reply *ret)
 {
-    if (!atomic_load(&inv->enabled) || atomic_load(&inv->changing))
+    if (!atomic_load(&inv->enabled))
         return false;
     VG_LOCK(&inv->lock);
     struct vg_slot **at = find(inv, rq);
     struct entry *e = at ? (struct entry *)*at : NULL;
+    if (e && is_changing(inv, &e->answer.reading))
+        return false;
     if (e && is_valid(inv, &e->answer.reading)) {
         vg_lru_use(&inv->entries, &e->slot);
         *ret = vg_reply_share(&e->answer.reply);
@@ -249,11 +282,11 @@ bool vg_answer_cache_pick(struct vg_answer_cache *inv, struct vg_cached_answer *
     return false;
 }
 
-void vg_answer_cache_note_difference(struct vg_answer_cache *inv)
+void vg_answer_cache_note_difference(struct vg_answer_cache *inv, enum vg_kind kind)
 {
     atomic_fetch_add(&inv->differences, 1);
     vg_count(VG_ANSWER_CACHE_DIFFERENCES);
-    vg_answer_cache_invalidate(inv);
+    vg_answer_cache_invalidate(inv, kind);
 }
 
 void vg_answer_cache_count(struct vg_answer_cache *inv,

@@ -2,7 +2,8 @@
  *
  * What libvirt's events fully cover of one host, in memory: whole answers, as they were
  * written. Nothing in it is ever changed: an event, or a change by the gateway itself,
- * makes all of it invalid, and the next read asks libvirt again.
+ * makes all that is kept of that kind of object invalid (a network's leaves what is kept
+ * of domains), and the next read asks libvirt again.
  *
  * An answer is kept with the generation that was current before libvirt was asked for it:
  * what began before a change is never given out after it.
@@ -16,20 +17,23 @@ struct vg_answer_cache;
 struct vg_answer_cache *vg_answer_cache_new(void);
 void vg_answer_cache_free(struct vg_answer_cache *cache);
 
-/* Whether the host's events arrive; without them nothing is kept. */
-void vg_answer_cache_enable(struct vg_answer_cache *cache, bool enabled);
+/* Of which kinds the host's events arrive, bits 1 << enum vg_kind: of others nothing is
+ * kept. */
+void vg_answer_cache_enable(struct vg_answer_cache *cache, unsigned int kinds);
 
-/* Something changed. Any thread, does not block. */
-void vg_answer_cache_invalidate(struct vg_answer_cache *cache);
+/* Something of that kind changed; VG_KIND_NONE: anything. Any thread, does not block. */
+void vg_answer_cache_invalidate(struct vg_answer_cache *cache, enum vg_kind kind);
 
-/* A change by the gateway begins and ends. Meanwhile nothing is given from memory: one
- * client might have seen the change in libvirt already, and the next one not. A `slow`
- * one, hours of a migration, leaves that to libvirt's events. */
-void vg_answer_cache_begin_change(struct vg_answer_cache *cache, bool slow);
-void vg_answer_cache_end_change(struct vg_answer_cache *cache, bool slow);
+/* A change by the gateway begins and ends. Meanwhile nothing of that kind is given from
+ * memory: one client might have seen the change in libvirt already, and the next one not.
+ * A `slow` one, hours of a migration, leaves that to libvirt's events. */
+void vg_answer_cache_begin_change(struct vg_answer_cache *cache, enum vg_kind kind,
+                                  bool slow);
+void vg_answer_cache_end_change(struct vg_answer_cache *cache, enum vg_kind kind,
+                                bool slow);
 
 /* To be asked before libvirt is; for vg_answer_cache_keep(). */
-struct vg_reading vg_answer_cache_begin(struct vg_answer_cache *cache);
+struct vg_reading vg_answer_cache_begin(struct vg_answer_cache *cache, enum vg_kind kind);
 
 /* Keeps an answer, unless something changed since. */
 void vg_answer_cache_keep(struct vg_answer_cache *cache, const struct vg_request *rq,
@@ -68,4 +72,4 @@ struct vg_answer_cache_counts {
 void vg_answer_cache_count(struct vg_answer_cache *cache,
                            struct vg_answer_cache_counts *ret);
 /* A comparison found memory to be wrong. */
-void vg_answer_cache_note_difference(struct vg_answer_cache *cache);
+void vg_answer_cache_note_difference(struct vg_answer_cache *cache, enum vg_kind kind);

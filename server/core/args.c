@@ -6,6 +6,7 @@
 #include "server/core/request.h"
 
 #include "server/core/args_text.h"
+#include "server/core/kind.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/cpumap.h"
 
@@ -14,13 +15,21 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MAX_FIELDS 40
-
 /* ---- keys that every route takes --------------------------------------------------- */
+
+/* By what the object that the path names may be found: bits 1 << enum vg_lookup. */
+static unsigned int taken_by(const struct vg_request *rq)
+{
+    const char *pattern = rq->route->pattern;
+    enum vg_kind kind = vg_kind_whole(pattern);
+    const struct vg_kind_info *info = vg_kind_info(kind);
+
+    return kind && pattern[strlen(info->path)] ? info->by : 0;
+}
 
 static bool takes_by(const struct vg_request *rq)
 {
-    return strstr(rq->route->pattern, "/domains/{") != NULL;
+    return taken_by(rq) != 0;
 }
 
 /* Of a browser, that was looked at before. */
@@ -37,18 +46,21 @@ static bool is_common_key(const struct vg_request *rq, const char *key)
 
 static int read_by(struct vg_request *rq, const char *value)
 {
-    if (strcmp(value, "id") == 0)
-        rq->by = VG_LOOKUP_ID;
-    else if (strcmp(value, "name") == 0)
-        rq->by = VG_LOOKUP_NAME;
-    else if (strcmp(value, "uuid") == 0)
-        rq->by = VG_LOOKUP_UUID;
-    else {
-        vg_error_set(&rq->error, VG_E_UNKNOWN_VALUE,
-                     "Query key 'by' is '%s'; accepted are: id, name, uuid", value);
-        return -1;
+    unsigned int taken = taken_by(rq);
+    char names[64] = "", *end = names;
+
+    for (enum vg_lookup by = VG_LOOKUP_ID; by < VG_LOOKUPS; by++) {
+        if (!(taken & 1U << by))
+            continue;
+        if (strcmp(value, vg_lookup_name(by)) == 0) {
+            rq->by = by;
+            return 0;
+        }
+        end = stpcpy(stpcpy(end, end == names ? "" : ", "), vg_lookup_name(by));
     }
-    return 0;
+    vg_error_set(&rq->error, VG_E_UNKNOWN_VALUE,
+                 "Query key 'by' is '%s'; accepted are: %s", value, names);
+    return -1;
 }
 
 static int read_numbers(struct vg_request *rq, const char *value)
@@ -497,7 +509,7 @@ static int check_required(struct vg_request *rq, const struct vg_field *fields,
 
 int vg_args(struct vg_request *rq, const struct vg_field *fields)
 {
-    bool given[MAX_FIELDS] = {false};
+    bool given[VG_ARGS_MAX] = {false};
 
     if (read_query(rq, fields, given) < 0 ||
         read_members(rq, rq->json, fields, given) < 0)
@@ -508,7 +520,7 @@ int vg_args(struct vg_request *rq, const struct vg_field *fields)
 int vg_args_object(struct vg_request *rq, const char *where, json_t *object,
                    const struct vg_field *fields)
 {
-    bool given[MAX_FIELDS] = {false};
+    bool given[VG_ARGS_MAX] = {false};
     char *detail = NULL;
 
     if (!json_is_object(object))

@@ -47,10 +47,11 @@ void vg_event_unref(struct vg_event *event);
 struct vg_event_source {
     const char *host; /* lives as long as the program */
     enum vg_event_object object;
-    const char *name;          /* static: "lifecycle" */
-    const char *domain, *uuid; /* NULL: not about a domain */
-    const char *monitor;       /* NULL: not of a monitor */
-    int id;                    /* -1: none */
+    const char *name;    /* static: "lifecycle" */
+    const char *domain;  /* NULL: not about a domain */
+    const char *uuid;    /* of whatever it is about; a node device has its name there */
+    const char *monitor; /* NULL: not of a monitor */
+    int id;              /* -1: none */
 };
 
 /* Starts the thread that wakes subscribers; keeps up to `capacity` events. -1: on the

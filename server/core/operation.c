@@ -43,7 +43,7 @@ struct vg_operation *vg_operation_make(struct vg_request *rq)
     op->needs = rq->needs;
     op->path = strndup(rq->target, rq->path_length);
     op->prefix = rq->prefix ? strdup(rq->prefix) : NULL;
-    op->object = vg_request_object(rq) ? strdup(vg_request_object(rq)) : NULL;
+    op->object = vg_request_domain(rq) ? strdup(vg_request_domain(rq)) : NULL;
     op->object_key = vg_request_object_key(rq);
     snprintf(op->request_id, sizeof(op->request_id), "%s", rq->id);
     snprintf(op->principal, sizeof(op->principal), "%s", rq->principal);

@@ -7,6 +7,7 @@
 #include "server/core/precondition.h"
 
 #include "server/core/entity_tag.h"
+#include "server/core/kind.h"
 #include "server/core/operation.h"
 #include "virtgate/cleanup.h"
 
@@ -135,6 +136,26 @@ static int fail_none_match(struct vg_request *rq)
 }
 
 /* If-None-Match: none of them is as it is; with * there is nothing. */
+/* A POST to a list makes one of its objects: which, only its handler knows, which asks
+ * vg_request_check_new(). */
+static bool makes_object(const struct vg_request *rq)
+{
+    enum vg_kind kind = vg_kind_of(rq->route->pattern);
+
+    return rq->route->method == VG_POST && kind &&
+           strcmp(rq->route->pattern, vg_kind_info(kind)->path) == 0;
+}
+
+static bool is_any(const char *list)
+{
+    return list && strcmp(list, "*") == 0;
+}
+
+int vg_request_check_new(struct vg_request *rq, bool exists)
+{
+    return exists && is_any(rq->if_none_match) ? fail_none_match(rq) : 0;
+}
+
 static int check_none_match(struct vg_request *rq)
 {
     const struct vg_tag any = {.query = ""};
@@ -142,9 +163,9 @@ static int check_none_match(struct vg_request *rq)
     struct vg_tag tag;
     int found = 0;
 
-    if (!list || !rq->read_route)
+    if (!list || !rq->read_route || (is_any(list) && makes_object(rq)))
         return 0;
-    if (strcmp(list, "*") == 0)
+    if (is_any(list))
         found = exists(rq, &any);
     else
         for (unsigned int n = 0; n < MAX_TAGS && !found && vg_tag_next(&list, &tag); n++)

@@ -254,7 +254,7 @@ static const char *queue_request(struct vg_queue *queue, struct vg_request *rq,
     *ret_id = VG_E_DRAINING;
     if (queue->stopping)
         return STOPPING;
-    *ret_id = vg_request_object(rq) ? VG_E_DOMAIN_BUSY : VG_E_OBJECT_BUSY;
+    *ret_id = vg_request_domain(rq) ? VG_E_DOMAIN_BUSY : VG_E_OBJECT_BUSY;
     if (rq->object &&
         (is_stuck(queue, rq->object) || crowds_out(queue, class, rq->object)))
         return "Earlier calls on this object do not return; try again shortly";

@@ -5,9 +5,11 @@
  */
 #include "server/core/request.h"
 
+#include "server/core/kind.h"
 #include "server/base/utf8.h"
 #include "virtgate/cleanup.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <xxhash.h>
 
@@ -66,11 +68,17 @@ void vg_request_unref(struct vg_request *rq)
     free(rq);
 }
 
-const char *vg_request_object(const struct vg_request *rq)
+/* The kind of object that the path names one of. */
+static enum vg_kind named_kind(const struct vg_request *rq)
 {
-    static const char domain[] = "/domains/{domain}";
-    bool named = strncmp(rq->route->pattern, domain, sizeof(domain) - 1) == 0;
-    return named ? rq->segments[rq->first_segment + 1] : NULL;
+    enum vg_kind kind = vg_kind_whole(rq->route->pattern);
+    bool one = kind && rq->route->pattern[strlen(vg_kind_info(kind)->path)];
+    return one ? kind : VG_KIND_NONE;
+}
+
+const char *vg_request_domain(const struct vg_request *rq)
+{
+    return named_kind(rq) == VG_KIND_DOMAIN ? rq->segments[rq->first_segment + 1] : NULL;
 }
 
 uint64_t vg_request_object_key(const struct vg_request *rq)

@@ -11,6 +11,7 @@
 #include "server/base/role.h"
 #include "server/config/token_file.h"
 #include "server/core/prefer.h"
+#include "virtgate/kind.h"
 #include "virtgate/reply.h"
 #include "virtgate/request.h"
 #include "virtgate/route.h"
@@ -43,6 +44,7 @@ struct vg_pair {
 
 /* When a host was asked; see core/answer_cache.h. */
 struct vg_reading {
+    enum vg_kind kind;   /* of whose objects */
     uint64_t generation; /* 0: not to be kept */
     int64_t at_ns;
     int64_t valid_until_ns; /* 0: as long as the generation */
@@ -102,7 +104,7 @@ struct vg_request {
     bool number_strings;
     bool fresh;       /* Cache-Control: no-cache */
     char *last_event; /* Last-Event-ID; owned */
-    enum vg_lookup { VG_LOOKUP_DEFAULT, VG_LOOKUP_ID, VG_LOOKUP_NAME, VG_LOOKUP_UUID } by;
+    enum vg_lookup by;
 
     struct vg_operation *operation; /* that it began (VG_ON_LONG, VG_ON_JOB); counted */
     struct vg_operation *watched;   /* that it is about (VG_ON_OPERATION); counted */
@@ -186,7 +188,7 @@ int vg_request_refuse_args(struct vg_request *rq);
 int vg_request_common_args(struct vg_request *rq);
 
 /* The domain that the path names, as it is written there; NULL: none. Borrowed. */
-const char *vg_request_object(const struct vg_request *rq);
+const char *vg_request_domain(const struct vg_request *rq);
 
 /* Stands for the object that the path names, of whatever kind: "/networks/n/ports" and
  * "/networks/n" have the same key, and what is below an object has the object's. 0: none.

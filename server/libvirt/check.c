@@ -83,7 +83,7 @@ static void judge(struct vg_check *check)
     vg_log(VG_LOG_ERROR, "inventory",
            "%s: libvirt's answer is another than the one in memory, and no event said so",
            host->name);
-    vg_answer_cache_note_difference(host->cache);
+    vg_answer_cache_note_difference(host->cache, check->kept.reading.kind);
     vg_event_connection(host, VG_EVENT_RESET, "an event was missed");
 }
 

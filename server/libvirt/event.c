@@ -6,6 +6,7 @@
  */
 #include "server/libvirt/event.h"
 
+#include "server/core/kind.h"
 #include "server/libvirt/event_draft.h"
 #include "server/libvirt/internal.h"
 #include "virtgate/log.h"
@@ -19,12 +20,12 @@
 static void begin_network(struct vg_event_draft *d, struct vg_host *host,
                           virNetworkPtr net, const char *event)
 {
-    char uuid[VIR_UUID_STRING_BUFLEN] = "";
-    virNetworkGetUUIDString(net, uuid);
-    vg_draft_begin(d, host, VG_EVENT_NETWORK, event);
+    d->uuid[0] = '\0';
+    virNetworkGetUUIDString(net, d->uuid);
+    vg_draft_begin(d, host, VG_EVENT_NETWORK, event, d->uuid);
     vg_json_begin_object(&d->w, "network");
     vg_json_string(&d->w, "name", virNetworkGetName(net));
-    vg_json_string(&d->w, "uuid", uuid);
+    vg_json_string(&d->w, "uuid", d->uuid);
     vg_json_end_object(&d->w);
 }
 
@@ -57,12 +58,12 @@ static void on_network(virConnectPtr conn, virNetworkPtr net, int type, int deta
 static void begin_pool(struct vg_event_draft *d, void *host, virStoragePoolPtr pool,
                        const char *name)
 {
-    char uuid[VIR_UUID_STRING_BUFLEN] = "";
-    virStoragePoolGetUUIDString(pool, uuid);
-    vg_draft_begin(d, host, VG_EVENT_STORAGE_POOL, name);
+    d->uuid[0] = '\0';
+    virStoragePoolGetUUIDString(pool, d->uuid);
+    vg_draft_begin(d, host, VG_EVENT_STORAGE_POOL, name, d->uuid);
     vg_json_begin_object(&d->w, "storagePool");
     vg_json_string(&d->w, "name", virStoragePoolGetName(pool));
-    vg_json_string(&d->w, "uuid", uuid);
+    vg_json_string(&d->w, "uuid", d->uuid);
     vg_json_end_object(&d->w);
 }
 
@@ -90,7 +91,7 @@ static void on_pool_refresh(virConnectPtr conn, virStoragePoolPtr pool, void *ho
 static void begin_device(struct vg_event_draft *d, void *host, virNodeDevicePtr dev,
                          const char *name)
 {
-    vg_draft_begin(d, host, VG_EVENT_NODE_DEVICE, name);
+    vg_draft_begin(d, host, VG_EVENT_NODE_DEVICE, name, virNodeDeviceGetName(dev));
     vg_json_begin_object(&d->w, "nodeDevice");
     vg_json_string(&d->w, "name", virNodeDeviceGetName(dev));
     vg_json_end_object(&d->w);
@@ -120,11 +121,11 @@ static void on_device_update(virConnectPtr conn, virNodeDevicePtr dev, void *hos
 static void begin_secret(struct vg_event_draft *d, void *host, virSecretPtr secret,
                          const char *name)
 {
-    char uuid[VIR_UUID_STRING_BUFLEN] = "";
-    virSecretGetUUIDString(secret, uuid);
-    vg_draft_begin(d, host, VG_EVENT_SECRET, name);
+    d->uuid[0] = '\0';
+    virSecretGetUUIDString(secret, d->uuid);
+    vg_draft_begin(d, host, VG_EVENT_SECRET, name, d->uuid);
     vg_json_begin_object(&d->w, "secret");
-    vg_json_string(&d->w, "uuid", uuid);
+    vg_json_string(&d->w, "uuid", d->uuid);
     vg_json_enum(&d->w, "usageType", &vg_enum_virSecretUsageType,
                  virSecretGetUsageType(secret));
     vg_json_string(&d->w, "usageId", virSecretGetUsageID(secret));
@@ -182,18 +183,29 @@ static void add_handle(struct vg_event_handles *handles, int callback,
         handles->v[handles->n++] = (struct vg_event_handle){deregister, callback};
 }
 
+/* The same of events that cover what is kept of a kind. */
+static void add_lifecycle(struct vg_event_handles *handles, enum vg_kind kind,
+                          int callback,
+                          int (*deregister)(virConnectPtr conn, int callback))
+{
+    add_handle(handles, callback, deregister);
+    handles->covered |= callback >= 0 ? 1U << kind : 0;
+}
+
 static void register_domains(struct vg_host *host, virConnectPtr conn,
                              struct vg_event_handles *handles)
 {
-    handles->covering = true;
+    bool covered = true;
+
     for (const struct vg_domain_event *e = vg_domain_events; e->callback; e++) {
         int callback =
             virConnectDomainEventRegisterAny(conn, NULL, e->id, e->callback, host, NULL);
         add_handle(handles, callback, virConnectDomainEventDeregisterAny);
         if (e->id == VIR_DOMAIN_EVENT_ID_LIFECYCLE ||
             e->id == VIR_DOMAIN_EVENT_ID_METADATA_CHANGE)
-            handles->covering = handles->covering && callback >= 0;
+            covered = covered && callback >= 0;
     }
+    handles->covered |= covered ? 1U << VG_KIND_DOMAIN : 0;
     int monitor = virConnectDomainQemuMonitorEventRegister(conn, NULL, NULL, on_monitor,
                                                            host, NULL, 0);
     add_handle(handles, monitor, virConnectDomainQemuMonitorEventDeregister);
@@ -202,11 +214,11 @@ static void register_domains(struct vg_host *host, virConnectPtr conn,
 static void register_others(struct vg_host *host, virConnectPtr conn,
                             struct vg_event_handles *handles)
 {
-    add_handle(handles,
-               virConnectNetworkEventRegisterAny(
-                   conn, NULL, VIR_NETWORK_EVENT_ID_LIFECYCLE,
-                   VIR_NETWORK_EVENT_CALLBACK(on_network), host, NULL),
-               virConnectNetworkEventDeregisterAny);
+    add_lifecycle(handles, VG_KIND_NETWORK,
+                  virConnectNetworkEventRegisterAny(
+                      conn, NULL, VIR_NETWORK_EVENT_ID_LIFECYCLE,
+                      VIR_NETWORK_EVENT_CALLBACK(on_network), host, NULL),
+                  virConnectNetworkEventDeregisterAny);
 #if LIBVIR_CHECK_VERSION(9, 8, 0)
     add_handle(handles,
                virConnectNetworkEventRegisterAny(
@@ -214,31 +226,31 @@ static void register_others(struct vg_host *host, virConnectPtr conn,
                    VIR_NETWORK_EVENT_CALLBACK(on_network_metadata), host, NULL),
                virConnectNetworkEventDeregisterAny);
 #endif
-    add_handle(handles,
-               virConnectStoragePoolEventRegisterAny(
-                   conn, NULL, VIR_STORAGE_POOL_EVENT_ID_LIFECYCLE,
-                   VIR_STORAGE_POOL_EVENT_CALLBACK(on_pool), host, NULL),
-               virConnectStoragePoolEventDeregisterAny);
+    add_lifecycle(handles, VG_KIND_STORAGE_POOL,
+                  virConnectStoragePoolEventRegisterAny(
+                      conn, NULL, VIR_STORAGE_POOL_EVENT_ID_LIFECYCLE,
+                      VIR_STORAGE_POOL_EVENT_CALLBACK(on_pool), host, NULL),
+                  virConnectStoragePoolEventDeregisterAny);
     add_handle(handles,
                virConnectStoragePoolEventRegisterAny(
                    conn, NULL, VIR_STORAGE_POOL_EVENT_ID_REFRESH,
                    VIR_STORAGE_POOL_EVENT_CALLBACK(on_pool_refresh), host, NULL),
                virConnectStoragePoolEventDeregisterAny);
-    add_handle(handles,
-               virConnectNodeDeviceEventRegisterAny(
-                   conn, NULL, VIR_NODE_DEVICE_EVENT_ID_LIFECYCLE,
-                   VIR_NODE_DEVICE_EVENT_CALLBACK(on_device), host, NULL),
-               virConnectNodeDeviceEventDeregisterAny);
+    add_lifecycle(handles, VG_KIND_NODE_DEVICE,
+                  virConnectNodeDeviceEventRegisterAny(
+                      conn, NULL, VIR_NODE_DEVICE_EVENT_ID_LIFECYCLE,
+                      VIR_NODE_DEVICE_EVENT_CALLBACK(on_device), host, NULL),
+                  virConnectNodeDeviceEventDeregisterAny);
     add_handle(handles,
                virConnectNodeDeviceEventRegisterAny(
                    conn, NULL, VIR_NODE_DEVICE_EVENT_ID_UPDATE,
                    VIR_NODE_DEVICE_EVENT_CALLBACK(on_device_update), host, NULL),
                virConnectNodeDeviceEventDeregisterAny);
-    add_handle(handles,
-               virConnectSecretEventRegisterAny(conn, NULL, VIR_SECRET_EVENT_ID_LIFECYCLE,
-                                                VIR_SECRET_EVENT_CALLBACK(on_secret),
-                                                host, NULL),
-               virConnectSecretEventDeregisterAny);
+    add_lifecycle(handles, VG_KIND_SECRET,
+                  virConnectSecretEventRegisterAny(
+                      conn, NULL, VIR_SECRET_EVENT_ID_LIFECYCLE,
+                      VIR_SECRET_EVENT_CALLBACK(on_secret), host, NULL),
+                  virConnectSecretEventDeregisterAny);
     add_handle(handles,
                virConnectSecretEventRegisterAny(
                    conn, NULL, VIR_SECRET_EVENT_ID_VALUE_CHANGED,
@@ -264,6 +276,6 @@ void vg_events_deregister(virConnectPtr conn, struct vg_event_handles *handles)
         const struct vg_event_handle *h = &handles->v[--handles->n];
         h->deregister(conn, h->callback);
     }
-    handles->covering = false;
+    handles->covered = 0;
     virResetLastError();
 }

@@ -18,7 +18,9 @@ struct vg_event_handle {
 struct vg_event_handles {
     struct vg_event_handle v[64];
     unsigned int n;
-    bool covering; /* domains' lifecycle and metadata: without them nothing is kept */
+    /* The kinds, bits 1 << enum vg_kind, whose events that cover what is kept of them
+     * arrive: the lifecycle, and domains' metadata. */
+    unsigned int covered;
 };
 
 /* Registers for all that the driver supports. It blocks as any libvirt call does. */

@@ -40,7 +40,7 @@ static int on_lifecycle(virConnectPtr conn, virDomainPtr dom, int type, int deta
     struct vg_event_draft d;
     (void)conn;
 
-    vg_event_invalidate(host);
+    vg_event_invalidate(host, VG_EVENT_DOMAIN);
     vg_operations_on_lifecycle(host, dom, type);
     begin(&d, host, dom, VIR_DOMAIN_EVENT_ID_LIFECYCLE);
     vg_json_enum(&d.w, "type", &vg_enum_virDomainEventType, type);
@@ -227,7 +227,7 @@ static void on_block_job_2(virConnectPtr conn, virDomainPtr dom, const char *dis
                            int type, int status, void *host)
 {
     (void)conn;
-    vg_event_invalidate(host);
+    vg_event_invalidate(host, VG_EVENT_DOMAIN);
     vg_operations_on_block_job(host, dom, disk, type, status);
     on_job(host, dom, VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2, "disk", disk, type, status);
 }
@@ -400,7 +400,7 @@ static void on_job_completed(virConnectPtr conn, virDomainPtr dom,
                              virTypedParameterPtr params, int n, void *host)
 {
     (void)conn;
-    vg_event_invalidate(host);
+    vg_event_invalidate(host, VG_EVENT_DOMAIN);
     vg_operations_on_job(host, dom, params, n);
     on_params(host, dom, VIR_DOMAIN_EVENT_ID_JOB_COMPLETED, params, n);
 }

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "server/libvirt/event_draft.h"
 
+#include "server/core/kind.h"
 #include "server/core/operation.h"
 #include "server/libvirt/internal.h"
 
 #include <string.h>
 
 void vg_draft_begin(struct vg_event_draft *d, void *host, enum vg_event_object object,
-                    const char *name)
+                    const char *name, const char *key)
 {
     d->host = host;
     d->w = (struct vg_json){0};
     d->source = (struct vg_event_source){
-        .host = d->host->name, .object = object, .name = name, .id = -1};
+        .host = d->host->name, .object = object, .name = name, .uuid = key, .id = -1};
     vg_event_begin(&d->w, &d->source);
 }
 
@@ -34,15 +35,15 @@ void vg_draft_domain(struct vg_event_draft *d, void *host, virDomainPtr dom,
     vg_event_begin(&d->w, &d->source);
 }
 
-void vg_event_invalidate(struct vg_host *host)
+void vg_event_invalidate(struct vg_host *host, enum vg_event_object object)
 {
-    vg_answer_cache_invalidate(host->cache);
+    if (object != VG_EVENT_QEMU_MONITOR)
+        vg_answer_cache_invalidate(host->cache, vg_kind_of_event(object));
 }
 
 void vg_draft_publish(struct vg_event_draft *d)
 {
-    if (d->source.object == VG_EVENT_DOMAIN || d->source.object == VG_EVENT_CONNECTION)
-        vg_event_invalidate(d->host);
+    vg_event_invalidate(d->host, d->source.object);
     atomic_fetch_add_explicit(&d->host->events, 1, memory_order_relaxed);
     vg_event_publish(&d->source, &d->w);
     vg_json_free(&d->w);
@@ -54,7 +55,7 @@ void vg_event_connection(struct vg_host *host, const char *name, const char *rea
     /* "opened", "reset": what was before it was not told */
     if (strcmp(name, "closed") != 0)
         vg_operations_missed_events(host);
-    vg_draft_begin(&d, host, VG_EVENT_CONNECTION, name);
+    vg_draft_begin(&d, host, VG_EVENT_CONNECTION, name, NULL);
     if (reason)
         vg_json_string(&d.w, "reason", reason);
     vg_draft_publish(&d);

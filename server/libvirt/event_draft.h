@@ -18,17 +18,19 @@ struct vg_event_draft {
     char uuid[VIR_UUID_STRING_BUFLEN];
 };
 
-/* Opens the event's JSON; its object is described as members of `w`. */
+/* Opens the event's JSON; its object is described as members of `w`. `key` tells it from
+ * others of its kind, and lives until the event is published; NULL: it is of no object.
+ */
 void vg_draft_begin(struct vg_event_draft *draft, void *host, enum vg_event_object object,
-                    const char *name);
+                    const char *name, const char *key);
 /* The same of a domain, which it names. */
 void vg_draft_domain(struct vg_event_draft *draft, void *host, virDomainPtr dom,
                      enum vg_event_object object, const char *name);
 void vg_draft_publish(struct vg_event_draft *draft);
-/* Answers about the host's domains that are kept in memory are given no more. Publishing
- * does so for what is of a domain; whoever tells anybody of an event before calls this
- * first. */
-void vg_event_invalidate(struct vg_host *host);
+/* Answers about objects of that kind that are kept in memory are given no more; of
+ * VG_EVENT_CONNECTION, about any. Publishing does so; whoever tells anybody of an event
+ * before calls this first. */
+void vg_event_invalidate(struct vg_host *host, enum vg_event_object object);
 
 /* Tells the watchers what became of the host's event connection: "opened", "closed",
  * "reset". `reason` may be NULL. */

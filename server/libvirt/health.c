@@ -68,7 +68,8 @@ void vg_host_set_state(struct vg_host *host, enum vg_host_state state)
     atomic_store(&host->connecting, state == VG_HOST_CONNECTING);
     vg_host_pause(host, state == VG_HOST_CONNECTING);
     pthread_cond_broadcast(&host->wake); /* who asked whether it is up */
-    vg_answer_cache_enable(host->cache, state == VG_HOST_UP && host->registered.covering);
+    vg_answer_cache_enable(host->cache,
+                           state == VG_HOST_UP ? host->registered.covered : 0);
     struct vg_log_field fields[] = {
         VG_LOG_TEXT("host", host->name),
         VG_LOG_TEXT("state", vg_host_state_name(state)),

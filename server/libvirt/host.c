@@ -8,6 +8,7 @@
 #include "server/core/answer.h"
 #include "server/core/event.h"
 #include "server/core/host_names.h"
+#include "server/core/kind.h"
 #include "server/core/operation.h"
 #include "server/core/precondition.h"
 #include "server/base/redact.h"
@@ -110,10 +111,11 @@ static struct vg_reply run_request(void *data, struct vg_virt_conn *virt_conn,
     uint64_t revision = vg_event_head();
     bool read = vg_route_is_read(rq->route);
     enum vg_runs_on runs_on = rq->route->runs_on;
+    enum vg_kind kind = vg_kind_whole(rq->route->pattern);
     if (read)
-        rq->reading = vg_answer_cache_begin(host->cache);
+        rq->reading = vg_answer_cache_begin(host->cache, kind);
     else
-        vg_answer_cache_begin_change(host->cache, runs_on == VG_ON_LONG);
+        vg_answer_cache_begin_change(host->cache, kind, runs_on == VG_ON_LONG);
     struct vg_reply reply = run_once(host, virt_conn, rq);
 
     if (may_retry(rq, &reply)) {
@@ -136,7 +138,7 @@ static struct vg_reply run_request(void *data, struct vg_virt_conn *virt_conn,
     if (read)
         vg_answer_cache_keep(host->cache, rq, &rq->reading, &reply);
     else
-        vg_answer_cache_end_change(host->cache, runs_on == VG_ON_LONG);
+        vg_answer_cache_end_change(host->cache, kind, runs_on == VG_ON_LONG);
     return reply;
 }
 

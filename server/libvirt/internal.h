@@ -47,7 +47,7 @@ struct vg_host {
     struct vg_host_facts *facts; /* counted; NULL before the first connection */
     struct vg_virt_conn
         *virt_conn; /* the event connection; the host monitor's alone but for sharing */
-    struct vg_event_handles registered; /* the host monitor's, but for `covering` */
+    struct vg_event_handles registered; /* the host monitor's, but for `covered` */
 };
 
 /* ---- libvirt/health.c -------------------------------------------------------------- */

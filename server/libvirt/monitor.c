@@ -41,7 +41,7 @@ static void note_closed(virConnectPtr conn, int reason, void *data)
     {
         VG_LOCK(&host->lock);
         host->lost = true;
-        vg_answer_cache_enable(host->cache, false);
+        vg_answer_cache_enable(host->cache, 0);
         pthread_cond_broadcast(&host->wake);
     }
     vg_event_connection(host, "closed", name ? name->name : NULL);
@@ -129,7 +129,7 @@ static void set_up(struct vg_host *host, struct vg_host_facts *facts,
     vg_error_clear(&host->error);
     vg_host_set_state(host, VG_HOST_UP);
     if (host->lost) /* meanwhile */
-        vg_answer_cache_enable(host->cache, false);
+        vg_answer_cache_enable(host->cache, 0);
 }
 
 static bool is_lost(struct vg_host *host)

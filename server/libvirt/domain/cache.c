@@ -149,7 +149,7 @@ void vg_domain_cache_keep_domain(struct vg_request *rq, const char *segment,
 /* What the request's domain came from, or went to. */
 static struct entry *entry_with(struct vg_request *rq, virDomainPtr dom)
 {
-    const char *segment = vg_request_object(rq);
+    const char *segment = vg_request_domain(rq);
     struct vg_domain_cache *cache = segment ? cache_of(rq) : NULL;
     struct entry *e = cache ? find_entry(cache, rq, segment) : NULL;
     return e && e->view.dom == dom ? e : NULL;

@@ -73,9 +73,6 @@ virDomainPtr vg_find_domain(struct vg_request *rq, const char *s)
     virDomainPtr dom = NULL;
 
     switch (rq->by) {
-    case VG_LOOKUP_DEFAULT:
-        dom = find_any(conn, s);
-        break;
     case VG_LOOKUP_NAME:
         dom = virDomainLookupByName(conn, s);
         break;
@@ -91,6 +88,9 @@ virDomainPtr vg_find_domain(struct vg_request *rq, const char *s)
             return NULL;
         }
         dom = virDomainLookupByID(conn, parse_id(s));
+        break;
+    default: /* the only other that domains have */
+        dom = find_any(conn, s);
         break;
     }
     if (!dom && rq->by == VG_LOOKUP_UUID && virGetLastErrorCode() == VIR_ERR_INVALID_ARG)

@@ -117,6 +117,11 @@ static const struct step define[] = {
     {"GET", "/domains/alpha", 200, "{'uuid':'$again'}"},
     {"POST", "/domains", 200, "{'name':'alpha','uuid':'${again}'}",
      .xml = DOMAIN_UUID("alpha", "${again}"), .wants = {"Location: /domains/alpha"}},
+    {"POST", "/domains", 412, GATEWAY("precondition-failed"),
+     .xml = DOMAIN_UUID("alpha", "${again}"), .headers = {"If-None-Match: *"}},
+    {"POST", "/domains", 201, "{'name':'only-new'}", .xml = DOMAIN("only-new"),
+     .headers = {"If-None-Match: *"}},
+    {"DELETE", "/domains/only-new", 204, ""},
     /* a transient one is made persistent by defining it */
     {"GET", "/domains/gamma", 200, "{'uuid':'$gamma','persistent':false}"},
     {"POST", "/domains", 201,

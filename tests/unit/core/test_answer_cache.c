@@ -49,7 +49,7 @@ static void keep_from(struct vg_answer_cache *inv, struct vg_request *rq,
 
 static void keep(struct vg_answer_cache *inv, struct vg_request *rq, const char *text)
 {
-    struct vg_reading reading = vg_answer_cache_begin(inv);
+    struct vg_reading reading = vg_answer_cache_begin(inv, VG_KIND_DOMAIN);
     keep_from(inv, rq, &reading, text);
 }
 
@@ -83,7 +83,7 @@ static struct vg_answer_cache *open_cache(void)
 {
     struct vg_answer_cache *inv = vg_answer_cache_new();
     assert_non_null(inv);
-    vg_answer_cache_enable(inv, true);
+    vg_answer_cache_enable(inv, 1U << VG_KIND_DOMAIN);
     settle();
     return inv;
 }
@@ -127,7 +127,7 @@ static void test_whole_answer(void **state)
     (void)state;
     struct vg_answer_cache *inv = open_cache();
     struct vg_request *rq = ask("/domains?limit=1");
-    struct vg_reading reading = vg_answer_cache_begin(inv);
+    struct vg_reading reading = vg_answer_cache_begin(inv, VG_KIND_DOMAIN);
     struct vg_reply found, reply = vg_with_next(rq, answer(rq, "a"), "cursor");
     vg_answer_cache_keep(inv, rq, &reading, &reply);
     assert_true(vg_answer_cache_find(inv, rq, &found));
@@ -148,7 +148,7 @@ static void test_touch(void **state)
     struct vg_request *rq = ask("/domains"), *other = ask("/domains/a");
     keep(inv, rq, "a");
     keep(inv, other, "b");
-    vg_answer_cache_invalidate(inv);
+    vg_answer_cache_invalidate(inv, VG_KIND_DOMAIN);
     expect(inv, rq, NULL);
     expect(inv, other, NULL);
     keep(inv, rq, "c");
@@ -165,9 +165,9 @@ static void test_reading_across_a_touch(void **state)
     (void)state;
     struct vg_answer_cache *inv = open_cache();
     struct vg_request *rq = ask("/domains");
-    struct vg_reading before = vg_answer_cache_begin(inv);
+    struct vg_reading before = vg_answer_cache_begin(inv, VG_KIND_DOMAIN);
     assert_true(vg_answer_cache_unchanged(inv, &before));
-    vg_answer_cache_invalidate(inv);
+    vg_answer_cache_invalidate(inv, VG_KIND_DOMAIN);
     assert_false(vg_answer_cache_unchanged(inv, &before));
     keep_from(inv, rq, &before, "old");
     expect(inv, rq, NULL);
@@ -184,8 +184,8 @@ static void test_later_reading_wins(void **state)
     (void)state;
     struct vg_answer_cache *inv = open_cache();
     struct vg_request *rq = ask("/domains");
-    struct vg_reading first = vg_answer_cache_begin(inv);
-    struct vg_reading second = vg_answer_cache_begin(inv);
+    struct vg_reading first = vg_answer_cache_begin(inv, VG_KIND_DOMAIN);
+    struct vg_reading second = vg_answer_cache_begin(inv, VG_KIND_DOMAIN);
     second.at_ns = first.at_ns + 1;
     keep_from(inv, rq, &second, "second");
     keep_from(inv, rq, &first, "first");
@@ -201,7 +201,7 @@ static void test_settling(void **state)
     struct vg_answer_cache *inv = open_cache();
     struct vg_request *rq = ask("/domains");
     int64_t touched = vg_now_ns();
-    vg_answer_cache_invalidate(inv);
+    vg_answer_cache_invalidate(inv, VG_KIND_DOMAIN);
     keep(inv, rq, "unsettled");
     expect(inv, rq, "unsettled");
     settle();
@@ -221,16 +221,16 @@ static void test_enable(void **state)
     struct vg_request *rq = ask("/domains");
     keep(inv, rq, "a"); /* before events arrive */
     expect(inv, rq, NULL);
-    vg_answer_cache_enable(inv, true);
+    vg_answer_cache_enable(inv, 1U << VG_KIND_DOMAIN);
     expect(inv, rq, NULL);
     keep(inv, rq, "b");
     expect(inv, rq, "b");
-    struct vg_reading before = vg_answer_cache_begin(inv);
-    vg_answer_cache_enable(inv, false);
+    struct vg_reading before = vg_answer_cache_begin(inv, VG_KIND_DOMAIN);
+    vg_answer_cache_enable(inv, 0);
     expect(inv, rq, NULL);
     assert_false(vg_answer_cache_unchanged(inv, &before));
     keep(inv, rq, "c");
-    vg_answer_cache_enable(inv, true);
+    vg_answer_cache_enable(inv, 1U << VG_KIND_DOMAIN);
     expect(inv, rq, NULL); /* nothing from before the interruption */
     keep_from(inv, rq, &before, "d");
     expect(inv, rq, NULL);
@@ -269,7 +269,7 @@ static void test_what_is_not_kept(void **state)
     (void)state;
     struct vg_answer_cache *inv = open_cache();
     struct vg_request *rq = ask("/domains");
-    struct vg_reading reading = vg_answer_cache_begin(inv);
+    struct vg_reading reading = vg_answer_cache_begin(inv, VG_KIND_DOMAIN);
     struct vg_reply reply = answer(rq, "a");
 
     reply.covered = false; /* events do not cover it */
@@ -414,7 +414,7 @@ static void test_pick(void **state)
         seen |= 1u << which;
     }
     assert_true(seen & 1u << pick(inv));
-    vg_answer_cache_invalidate(inv);
+    vg_answer_cache_invalidate(inv, VG_KIND_DOMAIN);
     assert_int_equal(pick(inv), -1);
     vg_answer_cache_free(inv);
 }
@@ -426,7 +426,7 @@ static void test_difference(void **state)
     struct vg_answer_cache_counts counts;
     struct vg_request *rq = ask("/domains");
     keep(inv, rq, "a");
-    vg_answer_cache_note_difference(inv);
+    vg_answer_cache_note_difference(inv, VG_KIND_DOMAIN);
     expect(inv, rq, NULL);
     vg_answer_cache_count(inv, &counts);
     assert_int_equal(counts.differences, 1);
@@ -448,7 +448,7 @@ struct stress {
 static void write_value(struct stress *s, int value)
 {
     atomic_store(&s->value, value);
-    vg_answer_cache_invalidate(s->inv);
+    vg_answer_cache_invalidate(s->inv, VG_KIND_DOMAIN);
 }
 
 /* Changes, then touches, then answers: from then on nobody is to see what was before.
@@ -491,7 +491,7 @@ static void read_once(struct stress *s, struct vg_request *rq)
         vg_reply_clear(&found);
         return;
     }
-    struct vg_reading reading = vg_answer_cache_begin(s->inv);
+    struct vg_reading reading = vg_answer_cache_begin(s->inv, VG_KIND_DOMAIN);
     snprintf(text, sizeof(text), "%d", atomic_load(&s->value));
     sched_yield();
     keep_from(s->inv, rq, &reading, text);

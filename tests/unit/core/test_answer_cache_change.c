@@ -26,7 +26,7 @@ static struct bench open_bench(void)
 {
     struct bench b = {.inv = vg_answer_cache_new(), .rq = vg_request_new()};
     assert_non_null(b.inv);
-    vg_answer_cache_enable(b.inv, true);
+    vg_answer_cache_enable(b.inv, 1U << VG_KIND_DOMAIN);
     assert_int_equal(vg_request_parse_target(b.rq, "/domains"), 0);
     b.rq->route = &list_route;
     return b;
@@ -59,13 +59,13 @@ static void test_read_before(void **state)
     (void)state;
     for (int slow = 0; slow < 2; slow++) {
         struct bench b = open_bench();
-        struct vg_reading reading = vg_answer_cache_begin(b.inv);
+        struct vg_reading reading = vg_answer_cache_begin(b.inv, VG_KIND_DOMAIN);
         keep(&b, &reading);
         assert_true(finds(&b));
-        vg_answer_cache_begin_change(b.inv, slow);
+        vg_answer_cache_begin_change(b.inv, VG_KIND_DOMAIN, slow);
         assert_false(finds(&b));
         assert_false(vg_answer_cache_is_fresh(b.inv, &reading));
-        vg_answer_cache_end_change(b.inv, slow);
+        vg_answer_cache_end_change(b.inv, VG_KIND_DOMAIN, slow);
         assert_false(finds(&b));
         assert_false(vg_answer_cache_is_fresh(b.inv, &reading));
         close_bench(&b);
@@ -78,12 +78,12 @@ static void test_read_during(void **state)
     (void)state;
     for (int slow = 0; slow < 2; slow++) {
         struct bench b = open_bench();
-        vg_answer_cache_begin_change(b.inv, slow);
-        struct vg_reading reading = vg_answer_cache_begin(b.inv);
+        vg_answer_cache_begin_change(b.inv, VG_KIND_DOMAIN, slow);
+        struct vg_reading reading = vg_answer_cache_begin(b.inv, VG_KIND_DOMAIN);
         keep(&b, &reading);
         assert_int_equal(finds(&b), slow); /* hours of a migration: events tell */
         assert_int_equal(vg_answer_cache_is_fresh(b.inv, &reading), slow);
-        vg_answer_cache_end_change(b.inv, slow);
+        vg_answer_cache_end_change(b.inv, VG_KIND_DOMAIN, slow);
         assert_false(finds(&b));
         assert_false(vg_answer_cache_is_fresh(b.inv, &reading));
         close_bench(&b);
@@ -95,11 +95,11 @@ static void test_read_across(void **state)
 {
     (void)state;
     struct bench b = open_bench();
-    struct vg_reading reading = vg_answer_cache_begin(b.inv);
-    vg_answer_cache_begin_change(b.inv, false);
+    struct vg_reading reading = vg_answer_cache_begin(b.inv, VG_KIND_DOMAIN);
+    vg_answer_cache_begin_change(b.inv, VG_KIND_DOMAIN, false);
     keep(&b, &reading);
     assert_false(finds(&b));
-    vg_answer_cache_end_change(b.inv, false);
+    vg_answer_cache_end_change(b.inv, VG_KIND_DOMAIN, false);
     keep(&b, &reading);
     assert_false(finds(&b));
     close_bench(&b);
@@ -110,28 +110,57 @@ static void test_several(void **state)
 {
     (void)state;
     struct bench b = open_bench();
-    vg_answer_cache_begin_change(b.inv, false);
-    vg_answer_cache_begin_change(b.inv, false);
-    vg_answer_cache_end_change(b.inv, false);
-    struct vg_reading reading = vg_answer_cache_begin(b.inv);
+    vg_answer_cache_begin_change(b.inv, VG_KIND_DOMAIN, false);
+    vg_answer_cache_begin_change(b.inv, VG_KIND_DOMAIN, false);
+    vg_answer_cache_end_change(b.inv, VG_KIND_DOMAIN, false);
+    struct vg_reading reading = vg_answer_cache_begin(b.inv, VG_KIND_DOMAIN);
     keep(&b, &reading);
     assert_false(finds(&b));
-    vg_answer_cache_end_change(b.inv, false);
+    vg_answer_cache_end_change(b.inv, VG_KIND_DOMAIN, false);
     assert_false(finds(&b));
-    reading = vg_answer_cache_begin(b.inv);
+    reading = vg_answer_cache_begin(b.inv, VG_KIND_DOMAIN);
     keep(&b, &reading);
     assert_true(finds(&b));
     assert_true(vg_answer_cache_is_fresh(b.inv, &reading));
     close_bench(&b);
 }
 
+/* A change of another kind of object, or an event of one, leaves what is kept; one of no
+ * kind in particular does not. Of kinds whose events do not come nothing is kept. */
+static void test_kinds(void **state)
+{
+    (void)state;
+    struct bench b = open_bench();
+    struct vg_reading reading = vg_answer_cache_begin(b.inv, VG_KIND_DOMAIN);
+    keep(&b, &reading);
+    vg_answer_cache_invalidate(b.inv, VG_KIND_NETWORK);
+    vg_answer_cache_begin_change(b.inv, VG_KIND_NETWORK, false);
+    assert_true(finds(&b));
+    vg_answer_cache_end_change(b.inv, VG_KIND_NETWORK, false);
+    assert_true(finds(&b));
+    vg_answer_cache_begin_change(b.inv, VG_KIND_NONE, false);
+    assert_false(finds(&b));
+    vg_answer_cache_end_change(b.inv, VG_KIND_NONE, false);
+    assert_false(finds(&b));
+
+    reading = vg_answer_cache_begin(b.inv, VG_KIND_NETWORK);
+    keep(&b, &reading);
+    assert_false(finds(&b));
+    vg_answer_cache_enable(b.inv, 1U << VG_KIND_NETWORK);
+    reading = vg_answer_cache_begin(b.inv, VG_KIND_NETWORK);
+    keep(&b, &reading);
+    assert_true(finds(&b));
+    vg_answer_cache_invalidate(b.inv, VG_KIND_NETWORK);
+    assert_false(finds(&b));
+    close_bench(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_read_before),
-        cmocka_unit_test(test_read_during),
-        cmocka_unit_test(test_read_across),
-        cmocka_unit_test(test_several),
+        cmocka_unit_test(test_read_before), cmocka_unit_test(test_read_during),
+        cmocka_unit_test(test_read_across), cmocka_unit_test(test_several),
+        cmocka_unit_test(test_kinds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -77,7 +77,7 @@ static bool remembers(const char *target)
 static void lie(const char *target)
 {
     struct vg_request *rq = make_request(target);
-    struct vg_reading reading = vg_answer_cache_begin(host->cache);
+    struct vg_reading reading = vg_answer_cache_begin(host->cache, VG_KIND_DOMAIN);
     struct vg_reply wrong =
         vg_cacheable(vg_ok_text(rq, "application/json", strdup("{\"domains\":[]}")));
 
@@ -103,7 +103,7 @@ static uint64_t differences(bool event)
         rest();
     assert_false(vg_check_asks(host->check));
     if (event)
-        vg_answer_cache_invalidate(host->cache);
+        vg_answer_cache_invalidate(host->cache, VG_KIND_DOMAIN);
     assert_null(vg_check_tick(host->check, now + LATER / 10));
     vg_answer_cache_count(host->cache, &counts);
     return counts.differences;
@@ -124,7 +124,7 @@ static void test_wrong(void **state)
     (void)state;
 
     fill("/domains");
-    vg_answer_cache_invalidate(host->cache);
+    vg_answer_cache_invalidate(host->cache, VG_KIND_DOMAIN);
     lie("/domains");
     assert_int_equal(differences(false), 1);
     assert_false(remembers("/domains"));
@@ -143,7 +143,7 @@ static void test_late_event(void **state)
     (void)state;
     vg_answer_cache_count(host->cache, &counts);
     fill("/domains");
-    vg_answer_cache_invalidate(host->cache);
+    vg_answer_cache_invalidate(host->cache, VG_KIND_DOMAIN);
     lie("/domains");
     assert_int_equal(differences(true), counts.differences);
     assert_false(remembers("/domains"));
@@ -154,7 +154,9 @@ static int set_up(void **state)
     (void)state;
     if (start_host() < 0)
         return -1;
-    for (int i = 0; i < PATIENCE && !vg_answer_cache_begin(host->cache).generation; i++)
+    for (int i = 0;
+         i < PATIENCE && !vg_answer_cache_begin(host->cache, VG_KIND_DOMAIN).generation;
+         i++)
         rest();
     return 0;
 }

@@ -82,8 +82,8 @@ static void test_threshold(void **state)
     pthread_mutex_init(&mine.lock, NULL);
     vg_cond_init(&mine.wake);
     mine.cache = vg_answer_cache_new();
-    mine.registered.covering = true;
-    vg_answer_cache_enable(mine.cache, true);
+    mine.registered.covered = 1U << VG_KIND_DOMAIN;
+    vg_answer_cache_enable(mine.cache, 1U << VG_KIND_DOMAIN);
     note(&mine, "the first");
     assert_int_equal(mine.state, VG_HOST_UP);
     assert_true(mine.suspect);
@@ -91,7 +91,7 @@ static void test_threshold(void **state)
     assert_int_equal(mine.state, VG_HOST_DOWN);
     assert_string_equal(mine.error.detail, "the second");
     assert_string_equal(mine.reason, "unreachable");
-    assert_int_equal(vg_answer_cache_begin(mine.cache).generation, 0);
+    assert_int_equal(vg_answer_cache_begin(mine.cache, VG_KIND_DOMAIN).generation, 0);
     note(&mine, "the third");
     assert_string_equal(mine.error.detail, "the second");
     vg_error_clear(&mine.error);

@@ -31,7 +31,7 @@ static struct vg_request *read_of(const char *target)
     rq->route = &route;
     rq->host = &host;
     rq->virt_conn = &virt_conn;
-    rq->reading = vg_answer_cache_begin(host.cache);
+    rq->reading = vg_answer_cache_begin(host.cache, VG_KIND_DOMAIN);
     return rq;
 }
 
@@ -74,7 +74,7 @@ static void test_domain(void **state)
     auto_read by_name = read_of("/domains/test?by=name");
     by_name->by = VG_LOOKUP_NAME;
     assert_false(remembers(by_name, "test"));
-    vg_answer_cache_invalidate(host.cache);
+    vg_answer_cache_invalidate(host.cache, VG_KIND_DOMAIN);
     assert_false(remembers(rq, "test"));
 }
 
@@ -85,9 +85,9 @@ static void test_during_a_change(void **state)
     vg_autoptr(virDomain) dom = find_test();
     vg_domain_cache_keep_domain(rq, "test", dom);
     assert_true(remembers(rq, "test"));
-    vg_answer_cache_begin_change(host.cache, false);
+    vg_answer_cache_begin_change(host.cache, VG_KIND_DOMAIN, false);
     assert_false(remembers(rq, "test"));
-    vg_answer_cache_end_change(host.cache, false);
+    vg_answer_cache_end_change(host.cache, VG_KIND_DOMAIN, false);
     assert_false(remembers(rq, "test"));
 }
 
@@ -126,7 +126,7 @@ static void test_view(void **state)
     auto_read fresh = read_of("/domains/test");
     fresh->fresh = true;
     assert_false(vg_domain_cache_data(fresh, &got));
-    vg_answer_cache_invalidate(host.cache);
+    vg_answer_cache_invalidate(host.cache, VG_KIND_DOMAIN);
     assert_false(vg_domain_cache_data(rq, &got));
 }
 
@@ -154,7 +154,7 @@ static void test_view_across(void **state)
     vg_domain_cache_keep_domain(rq, "test", dom);
     struct vg_domain_data view = view_of(dom, told, VIR_DOMAIN_RUNNING),
                           got = vg_domain_data_of(dom);
-    vg_answer_cache_invalidate(host.cache);
+    vg_answer_cache_invalidate(host.cache, VG_KIND_DOMAIN);
     vg_domain_cache_keep_data(rq, &view);
     assert_false(vg_domain_cache_data(rq, &got));
     auto_read later = read_of("/domains/test");
@@ -204,7 +204,7 @@ static void test_persistent(void **state)
     auto_read fresh = read_of("/domains");
     fresh->fresh = true;
     assert_false(vg_domain_cache_is_current(fresh));
-    vg_answer_cache_invalidate(host.cache);
+    vg_answer_cache_invalidate(host.cache, VG_KIND_DOMAIN);
     assert_false(vg_domain_cache_is_current(rq));
 }
 
@@ -219,11 +219,11 @@ static void test_in_process(void **state)
     assert_false(remembers(rq, "test"));
     virt_conn.in_process = false;
     assert_false(remembers(rq, "test"));
-    vg_answer_cache_enable(host.cache, false);
+    vg_answer_cache_enable(host.cache, 0);
     auto_read without = read_of("/domains/test"); /* no events */
     vg_domain_cache_keep_domain(without, "test", dom);
     assert_false(remembers(without, "test"));
-    vg_answer_cache_enable(host.cache, true);
+    vg_answer_cache_enable(host.cache, 1U << VG_KIND_DOMAIN);
 }
 
 static int begin(void **state)
@@ -232,7 +232,7 @@ static int begin(void **state)
     if (virt_conn.cache.free)
         virt_conn.cache.free(virt_conn.cache.data);
     virt_conn.cache = (struct vg_attachment){0};
-    vg_answer_cache_invalidate(host.cache);
+    vg_answer_cache_invalidate(host.cache, VG_KIND_DOMAIN);
     return 0;
 }
 
@@ -241,7 +241,7 @@ static int set_up(void **state)
     (void)state;
     conn = virConnectOpen("test:///default");
     host.cache = vg_answer_cache_new();
-    vg_answer_cache_enable(host.cache, true);
+    vg_answer_cache_enable(host.cache, 1U << VG_KIND_DOMAIN);
     virt_conn.conn = conn;
     return conn && host.cache ? 0 : -1;
 }
