@@ -6,6 +6,7 @@
 #pragma once
 
 #include "virtgate/json.h"
+#include "virtgate/list.h"
 #include "virtgate/reply.h"
 #include "virtgate/request.h"
 
@@ -76,12 +77,8 @@ struct vg_reply vg_domain_rename(struct vg_request *rq, virDomainPtr dom,
 
 /* Which domains a list is to have. */
 struct vg_domain_filter {
-    unsigned int flags;  /* virConnectListAllDomainsFlags */
-    unsigned int states; /* bits 1 << virDomainState; VG_DOMAIN_STATES_...; 0: any */
-    const char *name;    /* glob, or NULL */
-    const char *after;   /* only names after this one, or NULL */
-    int64_t limit;       /* 0: no limit */
-    bool nothing;        /* two of the filters exclude each other */
+    struct vg_list_args list; /* its flags are virConnectListAllDomainsFlags */
+    unsigned int states;      /* bits 1 << virDomainState; VG_DOMAIN_STATES_...; 0: any */
 };
 #define VG_DOMAIN_STATES_ACTIVE   (1U << 30)
 #define VG_DOMAIN_STATES_INACTIVE (1U << 31)

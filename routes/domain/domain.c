@@ -11,8 +11,6 @@
 #include "virtgate/object.h"
 #include "virtgate/xml_json.h"
 
-#define MAX_LIMIT 10000
-
 /* ---- the list ---------------------------------------------------------------------- */
 
 static const struct vg_enum_value state_names[] = {
@@ -30,24 +28,6 @@ static const struct vg_enum_value state_names[] = {
 static const struct vg_enum states = {"states", state_names,
                                       sizeof(state_names) / sizeof(state_names[0])};
 
-enum view { VIEW_DEFAULT, VIEW_FULL };
-static const struct vg_enum_value view_names[] = {{"default", NULL, VIEW_DEFAULT},
-                                                  {"full", NULL, VIEW_FULL}};
-static const struct vg_enum views = {"views", view_names, 2};
-
-/* libvirt's filters come in pairs, yes and no; asked for neither, both pass. What `flags`
- * say beside it holds, too. */
-static void narrow(struct vg_domain_filter *filter, int wanted, unsigned int yes,
-                   unsigned int no)
-{
-    unsigned int given = filter->flags & (yes | no), one = wanted ? yes : no;
-
-    if (wanted < 0)
-        return;
-    filter->nothing = filter->nothing || (given && !(given & one));
-    filter->flags = (filter->flags & ~given) | one;
-}
-
 /* Autostart, managed save, snapshots and checkpoints change without an event. */
 static bool is_cacheable(const struct vg_domain_filter *filter, unsigned int fields)
 {
@@ -56,15 +36,14 @@ static bool is_cacheable(const struct vg_domain_filter *filter, unsigned int fie
         VIR_CONNECT_LIST_DOMAINS_PERSISTENT | VIR_CONNECT_LIST_DOMAINS_TRANSIENT |
         VIR_CONNECT_LIST_DOMAINS_RUNNING | VIR_CONNECT_LIST_DOMAINS_PAUSED |
         VIR_CONNECT_LIST_DOMAINS_SHUTOFF | VIR_CONNECT_LIST_DOMAINS_OTHER;
-    return !(fields & ~(unsigned int)VG_DOMAIN_BRIEF) && !(filter->flags & ~covered);
+    return !(fields & ~(unsigned int)VG_DOMAIN_BRIEF) && !(filter->list.flags & ~covered);
 }
 
 static struct vg_reply list_domains(struct vg_request *rq)
 {
     struct vg_domain_filter filter = {0};
     unsigned int fields = 0;
-    int view = VIEW_DEFAULT;
-    const char *after = NULL;
+    struct vg_list_args *list = &filter.list;
     int persistent = -1, autostart = -1, managed_save = -1, snapshots = -1,
         checkpoints = -1;
     const struct vg_field args[] = {
@@ -74,33 +53,29 @@ static struct vg_reply list_domains(struct vg_request *rq)
         VG_MAYBE("managedSave", &managed_save),
         VG_MAYBE("snapshots", &snapshots),
         VG_MAYBE("checkpoints", &checkpoints),
-        VG_FLAGS("flags", &filter.flags, virConnectListAllDomainsFlags),
-        VG_TEXT("name", &filter.name),
+        VG_FLAGS("flags", &list->flags, virConnectListAllDomainsFlags),
         VG_NAMES("fields", &fields, &vg_domain_fields),
-        VG_ONE_OF("view", &view, &views),
-        VG_TEXT("after", &after),
-        VG_NUMBER("limit", &filter.limit, 1, MAX_LIMIT),
+        VG_LIST_FIELDS(*list),
         VG_END,
     };
 
     if (vg_args(rq, args) < 0)
         return vg_fail(rq);
-    filter.after = after;
-    narrow(&filter, persistent, VIR_CONNECT_LIST_DOMAINS_PERSISTENT,
-           VIR_CONNECT_LIST_DOMAINS_TRANSIENT);
-    narrow(&filter, autostart, VIR_CONNECT_LIST_DOMAINS_AUTOSTART,
-           VIR_CONNECT_LIST_DOMAINS_NO_AUTOSTART);
-    narrow(&filter, managed_save, VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE,
-           VIR_CONNECT_LIST_DOMAINS_NO_MANAGEDSAVE);
-    narrow(&filter, snapshots, VIR_CONNECT_LIST_DOMAINS_HAS_SNAPSHOT,
-           VIR_CONNECT_LIST_DOMAINS_NO_SNAPSHOT);
-    narrow(&filter, checkpoints, VIR_CONNECT_LIST_DOMAINS_HAS_CHECKPOINT,
-           VIR_CONNECT_LIST_DOMAINS_NO_CHECKPOINT);
-    if (!fields && view == VIEW_FULL)
+    vg_list_narrow(list, persistent, VIR_CONNECT_LIST_DOMAINS_PERSISTENT,
+                   VIR_CONNECT_LIST_DOMAINS_TRANSIENT);
+    vg_list_narrow(list, autostart, VIR_CONNECT_LIST_DOMAINS_AUTOSTART,
+                   VIR_CONNECT_LIST_DOMAINS_NO_AUTOSTART);
+    vg_list_narrow(list, managed_save, VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE,
+                   VIR_CONNECT_LIST_DOMAINS_NO_MANAGEDSAVE);
+    vg_list_narrow(list, snapshots, VIR_CONNECT_LIST_DOMAINS_HAS_SNAPSHOT,
+                   VIR_CONNECT_LIST_DOMAINS_NO_SNAPSHOT);
+    vg_list_narrow(list, checkpoints, VIR_CONNECT_LIST_DOMAINS_HAS_CHECKPOINT,
+                   VIR_CONNECT_LIST_DOMAINS_NO_CHECKPOINT);
+    if (!fields && list->view == VG_LIST_FULL)
         fields = vg_conn_in_process(rq) ? VG_DOMAIN_EVERYTHING : VG_DOMAIN_FULL;
     else if (!fields)
         fields = VG_DOMAIN_BRIEF;
-    if (filter.limit)
+    if (list->limit)
         fields |= VG_DOMAIN_NAME; /* what pages go by */
     if (vg_on_fast_queue(rq) && vg_domain_asks_each(fields))
         return vg_requeue();

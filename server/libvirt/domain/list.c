@@ -10,7 +10,6 @@
 #include "virtgate/domain_stats.h"
 #include "virtgate/host.h"
 
-#include <fnmatch.h>
 #include <libvirt/virterror.h>
 #include <string.h>
 
@@ -208,11 +207,9 @@ static bool passes(const struct vg_domain_data *v, const struct vg_domain_filter
 
     if (v->state >= 0 && v->state < 30)
         bit |= 1U << v->state;
-    if (filter->nothing || (filter->states && !(filter->states & bit)))
+    if (filter->states && !(filter->states & bit))
         return false;
-    if (filter->name && fnmatch(filter->name, v->name, 0) != 0)
-        return false;
-    return !filter->after || strcmp(v->name, filter->after) > 0;
+    return vg_list_passes(&filter->list, v->name);
 }
 
 /* Whether libvirt's last error is about the domain that was asked, and not about the
@@ -246,13 +243,13 @@ static unsigned int pass_down(const struct vg_domain_filter *filter)
     const unsigned int told =
         VIR_CONNECT_LIST_DOMAINS_ACTIVE | VIR_CONNECT_LIST_DOMAINS_INACTIVE;
 
-    if (filter->flags & told)
-        return filter->flags;
+    if (filter->list.flags & told)
+        return filter->list.flags;
     if (filter->states == VG_DOMAIN_STATES_ACTIVE)
-        return filter->flags | VIR_CONNECT_LIST_DOMAINS_ACTIVE;
+        return filter->list.flags | VIR_CONNECT_LIST_DOMAINS_ACTIVE;
     if (filter->states == VG_DOMAIN_STATES_INACTIVE)
-        return filter->flags | VIR_CONNECT_LIST_DOMAINS_INACTIVE;
-    return filter->flags;
+        return filter->list.flags | VIR_CONNECT_LIST_DOMAINS_INACTIVE;
+    return filter->list.flags;
 }
 
 int vg_domain_write_list(struct vg_request *rq, struct vg_json *w,
@@ -273,7 +270,7 @@ int vg_domain_write_list(struct vg_request *rq, struct vg_json *w,
         struct vg_domain_data *v = &list.v[i];
         if (!passes(v, filter))
             continue;
-        if (filter->limit && written == filter->limit) {
+        if (filter->list.limit && written == filter->list.limit) {
             *ret_next = strdup(last);
             if (!*ret_next)
                 return vg_error_set_memory(vg_request_error(rq));

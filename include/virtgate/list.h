@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What the lists of all kinds have in common: libvirt's flags and the pairs among them,
+ * a glob on the name, pages.
+ */
+#pragma once
+
+#include "virtgate/request.h"
+
+#define VG_LIST_MAX_LIMIT 10000
+
+enum vg_list_view { VG_LIST_DEFAULT, VG_LIST_FULL };
+/* "default", "full": for VG_ONE_OF("view", ...). */
+extern const struct vg_enum vg_list_views;
+
+struct vg_list_args {
+    unsigned int flags; /* for libvirt's call */
+    const char *name;   /* glob; NULL: any */
+    const char *after;  /* only names after this one; NULL: all */
+    int64_t limit;      /* 0: none */
+    int view;           /* enum vg_list_view */
+    bool nothing;       /* two of the filters exclude each other */
+};
+
+/* The arguments of every list but `flags` and `fields`, whose names differ. */
+#define VG_LIST_FIELDS(list)                                                             \
+    VG_TEXT("name", &(list).name), VG_TEXT("after", &(list).after),                      \
+        VG_NUMBER("limit", &(list).limit, 1, VG_LIST_MAX_LIMIT),                         \
+        VG_ONE_OF("view", &(list).view, &vg_list_views)
+
+/* libvirt's filters come in pairs, yes and no; asked for neither, both pass. `wanted` is
+ * 1 or 0, and -1 where nothing is asked. What `flags` say beside it holds, too. */
+void vg_list_narrow(struct vg_list_args *list, int wanted, unsigned int yes,
+                    unsigned int no);
+
+/* Whether the glob and the page let this name through. */
+bool vg_list_passes(const struct vg_list_args *list, const char *name);
