@@ -36,7 +36,7 @@ struct vg_event_filter {
     const char *events;         /* "lifecycle,reboot" */
     const char *hosts;          /* "default" */
     const char *domain;         /* its name, UUID or id */
-    const char *uuid;           /* of the domain, exactly */
+    const char *uuid;           /* of the object, exactly; of a node device its name */
     const char *monitor;        /* events of QEMU's monitor: "STOP,RESUME" */
     unsigned int monitor_match; /* enum vg_match_flags */
 };
@@ -73,6 +73,27 @@ struct vg_reply vg_reply_stream(struct vg_request *rq,
 struct vg_reply vg_reply_poll(struct vg_request *rq, const struct vg_event_filter *filter,
                               uint64_t after, unsigned int seconds,
                               unsigned int limit) VG_MUST_USE;
+
+/* How a client wants events: what all resources of events take as arguments. */
+struct vg_event_manner {
+    const char *since;
+    int64_t wait; /* seconds of a long-poll; -1: not given */
+    int64_t limit;
+};
+#define VG_EVENT_MAX_WAIT 300
+#define VG_EVENT_MAX      4096
+#define VG_EVENT_MANNER                                                                  \
+    {                                                                                    \
+        .wait = -1, .limit = VG_EVENT_MAX                                                \
+    }
+#define VG_EVENT_FIELDS(m)                                                               \
+    VG_TEXT("since", &(m).since), VG_NUMBER("wait", &(m).wait, 0, VG_EVENT_MAX_WAIT),    \
+        VG_NUMBER("limit", &(m).limit, 1, VG_EVENT_MAX)
+
+/* What passes the filter, as a stream or a poll, as is wanted; or a 400 or 410. */
+struct vg_reply vg_reply_events(struct vg_request *rq,
+                                const struct vg_event_filter *filter,
+                                const struct vg_event_manner *manner) VG_MUST_USE;
 
 /* Whether the client asked for a stream: by Accept, or for a WebSocket by Upgrade. */
 bool vg_wants_stream(const struct vg_request *rq);

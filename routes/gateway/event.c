@@ -11,35 +11,6 @@
 
 #include <libvirt/libvirt-qemu.h>
 
-#define MAX_WAIT_SECONDS 300
-#define MAX_EVENTS       4096
-
-/* What a client asked for, besides what it wants to see. */
-struct manner {
-    const char *since;
-    int64_t wait, limit;
-};
-
-/* The arguments of both resources; the tables differ, so each has its own. */
-#define MANNER_FIELDS(m)                                                                 \
-    VG_TEXT("since", &(m).since), VG_NUMBER("wait", &(m).wait, 0, MAX_WAIT_SECONDS),     \
-        VG_NUMBER("limit", &(m).limit, 1, MAX_EVENTS)
-
-static struct vg_reply watch(struct vg_request *rq, const struct vg_event_filter *filter,
-                             const struct manner *m)
-{
-    bool stream = m->wait < 0 && vg_wants_stream(rq), reset;
-    uint64_t after;
-
-    if (vg_event_check_names(rq, filter->events) < 0 ||
-        vg_event_since(rq, m->since, stream, &after, &reset) < 0)
-        return vg_fail(rq);
-    if (stream)
-        return vg_reply_stream(rq, filter, after, reset);
-    return vg_reply_poll(rq, filter, after, m->wait < 0 ? 0 : (unsigned int)m->wait,
-                         (unsigned int)m->limit);
-}
-
 /* All objects are those that the caller may see; one that is named is refused rather than
  * waited for in vain. */
 static int check_objects(struct vg_request *rq, unsigned int objects)
@@ -53,32 +24,34 @@ static int check_objects(struct vg_request *rq, unsigned int objects)
 /* Of the path's host; on the bare path of the hosts that `host` names. */
 static struct vg_reply subscribe(struct vg_request *rq)
 {
-    struct manner m = {.wait = -1, .limit = MAX_EVENTS};
+    struct vg_event_manner m = VG_EVENT_MANNER;
     struct vg_event_filter filter = {0};
     const struct vg_field args[] = {
         VG_NAMES("object", &filter.objects, &vg_event_objects),
         VG_TEXT("event", &filter.events),
         VG_TEXT("host", &filter.hosts),
         VG_TEXT("domain", &filter.domain),
-        MANNER_FIELDS(m),
+        VG_EVENT_FIELDS(m),
         VG_END,
     };
 
     if (vg_args(rq, args) < 0 || check_objects(rq, filter.objects) < 0 ||
         vg_event_check_hosts(rq, &filter.hosts) < 0)
         return vg_fail(rq);
-    return watch(rq, &filter, &m);
+    return vg_reply_events(rq, &filter, &m);
 }
 
 /* Of one domain, whatever it is called by then. */
 static struct vg_reply watch_domain(struct vg_request *rq)
 {
-    struct manner m = {.wait = -1, .limit = MAX_EVENTS};
+    struct vg_event_manner m = VG_EVENT_MANNER;
     char uuid[VIR_UUID_STRING_BUFLEN];
-    struct vg_event_filter filter = {.hosts = vg_host_name(rq), .uuid = uuid};
+    struct vg_event_filter filter = {.objects = VG_EVENT_DOMAIN | VG_EVENT_QEMU_MONITOR,
+                                     .hosts = vg_host_name(rq),
+                                     .uuid = uuid};
     const struct vg_field args[] = {
         VG_TEXT("event", &filter.events),
-        MANNER_FIELDS(m),
+        VG_EVENT_FIELDS(m),
         VG_END,
     };
 
@@ -87,7 +60,7 @@ static struct vg_reply watch_domain(struct vg_request *rq)
         return vg_fail(rq);
     if (virDomainGetUUIDString(dom, uuid) < 0)
         return vg_fail_virt(rq);
-    return watch(rq, &filter, &m);
+    return vg_reply_events(rq, &filter, &m);
 }
 
 static void ignore_event(virConnectPtr conn, virDomainPtr dom, const char *event,
@@ -115,7 +88,7 @@ static int check_monitor(virConnectPtr conn, virDomainPtr dom)
 /* Of one domain's QEMU, as QEMU tells them. `regex` is short for the flag. */
 static struct vg_reply watch_monitor(struct vg_request *rq)
 {
-    struct manner m = {.wait = -1, .limit = MAX_EVENTS};
+    struct vg_event_manner m = VG_EVENT_MANNER;
     char uuid[VIR_UUID_STRING_BUFLEN];
     bool regex = false;
     struct vg_event_filter filter = {
@@ -125,7 +98,7 @@ static struct vg_reply watch_monitor(struct vg_request *rq)
         VG_BOOL("regex", &regex),
         VG_FLAGS("flags", &filter.monitor_match,
                  virConnectDomainQemuMonitorEventRegisterFlags),
-        MANNER_FIELDS(m),
+        VG_EVENT_FIELDS(m),
         VG_END,
     };
 
@@ -138,7 +111,7 @@ static struct vg_reply watch_monitor(struct vg_request *rq)
         return vg_fail(rq);
     if (check_monitor(vg_conn(rq), dom) < 0 || virDomainGetUUIDString(dom, uuid) < 0)
         return vg_fail_virt(rq);
-    return watch(rq, &filter, &m);
+    return vg_reply_events(rq, &filter, &m);
 }
 
 /* clang-format off */

@@ -215,3 +215,20 @@ struct vg_reply vg_reply_poll(struct vg_request *rq, const struct vg_event_filte
                                   .limit = limit,
                                   .due_ns = vg_now_ns() + seconds * VG_SECOND_NS});
 }
+
+struct vg_reply vg_reply_events(struct vg_request *rq,
+                                const struct vg_event_filter *filter,
+                                const struct vg_event_manner *manner)
+{
+    bool stream = manner->wait < 0 && vg_wants_stream(rq), reset;
+    uint64_t after;
+
+    if (vg_event_check_names(rq, filter->events) < 0 ||
+        vg_event_since(rq, manner->since, stream, &after, &reset) < 0)
+        return vg_fail(rq);
+    if (stream)
+        return vg_reply_stream(rq, filter, after, reset);
+    return vg_reply_poll(rq, filter, after,
+                         manner->wait < 0 ? 0 : (unsigned int)manner->wait,
+                         (unsigned int)manner->limit);
+}
