@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The list of route tables: the whole API.
+ * The list of route tables, the whole API, and the classes of objects.
  */
 #include "routes/routes.h"
 
@@ -9,3 +9,7 @@
 #define LIST_TABLE(name) vg_routes_##name,
 
 const struct vg_route *const vg_route_tables[] = {VG_ROUTE_TABLES(LIST_TABLE) NULL};
+
+const struct vg_object_class *const vg_object_classes[VG_KINDS] = {
+    [VG_KIND_NETWORK] = &vg_network_class,
+};

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "virtgate/object_class.h"
 #include "virtgate/route.h"
 
 /* clang-format off */
@@ -17,8 +18,12 @@
     X(domain_iothread) X(domain_memory) X(domain_tuning) X(domain_metadata) \
     X(domain_security) X(domain_guest_info) X(domain_control) X(event) X(domain_save) \
     X(domain_job) X(domain_migration) X(domain_snapshot) X(domain_checkpoint) \
-    X(domain_backup) X(operation) X(ticket)
+    X(domain_backup) X(operation) X(ticket) \
+    X(network)
 /* clang-format on */
 
 #define VG_DECLARE_TABLE(name) extern const struct vg_route vg_routes_##name[];
 VG_ROUTE_TABLES(VG_DECLARE_TABLE)
+
+/* The classes of objects (object_class.h), each in the file of its list. */
+extern const struct vg_object_class vg_network_class;

@@ -16,6 +16,7 @@
 #include "server/libvirt/loop.h"
 #include "server/xml/log.h"
 #include "virtgate/cleanup.h"
+#include "virtgate/object_class.h"
 #include "virtgate/config.h"
 #include "virtgate/log.h"
 
@@ -183,6 +184,7 @@ static int run(struct vg_config *config)
     vg_autofree char *message = NULL;
     sigset_t signals;
 
+    vg_object_classes_start(vg_object_classes);
     if (vg_app_start(config, vg_route_tables) < 0)
         return EXIT_FAILURE;
     block_signals(&signals);

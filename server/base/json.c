@@ -8,6 +8,8 @@
 #include "server/base/digits.h"
 #include "server/base/utf8.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -341,4 +343,16 @@ bool vg_json_lost_memory(void)
     bool lost = lost_memory;
     lost_memory = false;
     return lost;
+}
+
+json_t *vg_json_digits(const json_t *text)
+{
+    const char *digits = json_string_value(text);
+    char *end;
+
+    if (!digits || !isdigit((unsigned char)*digits))
+        return NULL;
+    errno = 0;
+    long long value = strtoll(digits, &end, 10);
+    return errno || *end ? NULL : json_integer(value);
 }

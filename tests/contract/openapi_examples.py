@@ -22,8 +22,9 @@ made: dict[str, str] = {}
 # Reads of what is another each time.
 CHANGING = ("listDomainVcpus",)
 
-# A domain's life: operation, which example of its body, the domain's name. Those of a media
-# type are named by it. defineDomain's examples are called web1, renameDomain's leads to web2.
+# The lives of a domain and of other objects: operation, which example of its body, the object's
+# name. Those of a media type are named by it. defineDomain's examples are called web1,
+# renameDomain's leads to web2.
 LIFE = [
     ("createTicket", "application/json", ""),
     ("defineDomain", "application/xml", ""),
@@ -91,7 +92,25 @@ LIFE = [
     ("undefineDomain", "", "web2"),
     ("setDomainDiskIoTune", "application/json", ""),
     ("setDomainInterfaceParameters", "application/json", ""),
+    ("defineNetwork", "application/xml", ""),
+    ("defineNetwork", "xml", ""),
+    ("defineNetwork", "document", ""),
+    ("replaceNetwork", "application/json", "lab"),
+    ("patchNetwork", "application/json", "lab"),
+    ("patchNetwork", "application/merge-patch+json", "lab"),
+    ("redefineNetwork", "application/xml", "lab"),
+    ("redefineNetwork", "application/json", "lab"),
+    ("setNetworkAutostart", "application/json", "lab"),
+    ("startNetwork", "", "lab"),
+    ("destroyNetwork", "", "lab"),
+    ("undefineNetwork", "", "lab"),
 ]
+# The variables of paths that an object's name stands for.
+OBJECTS = {"domain", "network", "pool", "device", "interface", "nwfilter", "portDev", "secret"}
+# Two changes whose events a watch of these tells, and the types of both.
+DOMAIN_CHANGES = [("/domains/test/suspend", "suspended"), ("/domains/test/resume", "resumed")]
+CHANGES = {"watchNetworkEvents": [("/networks/default/destroy", "stopped"),
+                                  ("/networks/default/start", "started")]}
 
 # The mock hypervisor gives aliases to nothing: a domain whose disk has one of its own.
 ALIASED = """<domain type='test'><name>aliased</name><memory>65536</memory>
@@ -189,13 +208,13 @@ def write_value(value: Json) -> str:
 
 
 def fill_path(operation: Operation, domain: str = "") -> str:
-    """The path with the examples of its parameters, or with the domain of this name."""
+    """The path with the examples of its parameters, or with the object of this name."""
     path = operation.path
     if "{alias}" in path:
         domain = domain or "aliased"
     for parameter in operation.parameters:
         if parameter["in"] == "path":
-            own = domain and parameter["name"] == "domain"
+            own = domain and parameter["name"] in OBJECTS
             value = domain if own else made.get(parameter["name"], str(parameter["example"]))
             path = path.replace("{" + parameter["name"] + "}", quote(value, safe=""))
     return path
@@ -303,13 +322,14 @@ def check_watch(spec: Spec, gateway: Gateway, operation: Operation) -> list[str]
     """List, change, watch: nothing is missed; each event's id resumes the watch after it."""
     path = fill_path(operation)
     since = gateway.send("GET", "/domains").headers["x-virtgate-revision"]
-    gateway.send("POST", "/domains/test/suspend")
-    gateway.send("POST", "/domains/test/resume")
+    changes = CHANGES.get(operation.name, DOMAIN_CHANGES)
+    for change, _ in changes:
+        gateway.send("POST", change)
     first = gateway.send("GET", f"{path}?event=lifecycle&since={since}", frames=3)
     errors = check_success(spec, operation, first)
     frames = read_frames(first.body)[0]
     types = [f.event["type"] for f in frames if "data" in f.fields]
-    if types != ["suspended", "resumed"]:
+    if types != [told for _, told in changes]:
         return errors + [f"{first}: tells {types}"]
     resumed = gateway.send("GET", path, {"Last-Event-ID": frames[1].fields["id"]}, frames=2)
     errors += check_success(spec, operation, resumed)

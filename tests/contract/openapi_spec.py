@@ -356,13 +356,21 @@ def check_body(spec: Spec, operation: Operation, response: Json, x: Exchange) ->
     body = digits_to_numbers(x.body) if x.query.get("numbers") == "string" else x.body
     errors = spec.schema_errors(media[x.media_type].get("schema", {}), body)
     wanted = operation.spec.get("x-virtgate-default-fields", [])
-    document = isinstance(body, dict) and body.keys() & {"domain", "xml"}
+    document = isinstance(body, dict) and body.keys() & DOCUMENTS
     if not errors and not document and "fields" not in x.query and "json" in x.media_type:
-        for item in body.get("domains", [body]):
+        lists = LISTS & body.keys()
+        for item in body[lists.pop()] if lists else [body]:
             missing = [f for f in wanted if f not in item]
             if missing:
                 errors.append(f"without `fields`, {', '.join(missing)} should be there")
     return errors
+
+
+# The keys of lists of objects, and of documents, beside the members of one object.
+LISTS = {"domains", "networks", "storagePools", "volumes", "nodeDevices", "interfaces",
+         "nwfilters", "nwfilterBindings", "secrets", "ports"}
+DOCUMENTS = {"xml", "domain", "network", "pool", "volume", "device", "interface", "filter",
+             "filterbinding", "secret", "networkport"}
 
 
 def check_exchange(spec: Spec, x: Exchange) -> list[str]:

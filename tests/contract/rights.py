@@ -17,8 +17,9 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 
 ROLES = ("viewer", "operator", "admin")
-# Of domains; the other kinds of objects have no operations that change them.
-OPERATOR = {f"domain:{p}" for p in (
+# Of domains, networks and pools; what changes others needs the role admin.
+OPERATOR = {f"{kind}:{p}" for kind in ("network", "storage_pool")
+            for p in "start stop refresh write save".split()} | {f"domain:{p}" for p in (
     "start stop reset suspend hibernate pm_control init_control inject_nmi send_input send_signal "
     "set_time fs_freeze fs_trim screenshot snapshot checkpoint write save").split()}
 
@@ -36,6 +37,12 @@ MORE = {
     "updateDomainDevice": "gateway:document",
     "detachDomainDevice": "gateway:document",
     "setManagedSaveXml": "gateway:document",
+    "defineNetwork": "gateway:document",
+    "replaceNetwork": "gateway:document network:write network:save",
+    "redefineNetwork": "gateway:document",
+    # Of two changes each needs this; the document needs gateway:document, too.
+    "patchNetwork": "network:write",
+    "watchNetworkEvents": "network:getattr",
     "saveDomain": "gateway:path",
     "dumpDomain": "gateway:path",
     "restoreSaveImage": "gateway:path",
@@ -64,7 +71,8 @@ MORE = {
 # libvirt asks a right to change the host, to read what guests can have; less than its own.
 INSTEAD = {"getDomainCapabilities": "domain:save"}
 # Nothing of libvirt is called for these, or only what a connection has been asked already.
-NO_CALL = {"getMetrics", "listHosts", "getHost", "listDomainsOfAllHosts", "watchEventsOfAllHosts",
+NO_CALL = {"getMetrics", "listHosts", "getHost", "listDomainsOfAllHosts", "listNetworksOfAllHosts",
+           "watchEventsOfAllHosts",
            "listOperations", "getOperation", "createTicket"}
 
 
