@@ -10,7 +10,8 @@ and the members of a body that may stand in the query. docs/openapi/README.md is
     server/gen/openapi.py [--check] [--root FOLDER] ROUTES
 
 ROUTES is the output of --dump-routes, `-` the standard input. With --check nothing is written:
-the status says whether openapi.yaml is current. The same input gives the same text.
+the status says whether openapi.yaml is current, and each component where it belongs. The same
+input gives the same text.
 """
 import argparse
 import copy
@@ -53,6 +54,10 @@ OPERATION_ORDER = ("operationId", "x-virtgate-access", "x-virtgate-permissions",
 # Of an operation in a fragment; others are the extensions of OpenAPI.
 FRAGMENT_KEYS = {"tags", "summary", "description", "deprecated", "parameters", "query", "numbers",
                  "requestBody", "responses"}
+# Components for all to use, however few do.
+EVERYBODYS = {"Xml", "XmlDocument", "XmlElement", "XmlText", "UnreachableHost", "CpuSet",
+              "IfMatch", "IfNoneMatch", "IdempotencyKey", "Prefer", "CacheControl", "LastEventId",
+              "Limit", "After"}
 MIRROR = "The same as in the body, for requests without one."
 
 
@@ -518,6 +523,53 @@ class Generator:
             self.resolve(node)
 
 
+# ---- who uses what --------------------------------------------------------------------------------
+
+def references(node: Json) -> Iterator[tuple[str, str]]:
+    """Section and name of each component below a node."""
+    for key, child in node.items() if isinstance(node, dict) else enumerate(node):
+        if key in ("$ref", "x-virtgate-event-schema") and isinstance(child, str):
+            section, name = child.split("/")[-2:]
+            yield section, name
+        elif isinstance(child, (dict, list)):
+            yield from references(child)
+
+
+def find_users(source: Source, rows: list[Row], document: Json) -> dict[tuple[str, str], set[Path]]:
+    """The files whose operations lead to a component."""
+    users: dict[tuple[str, str], set[Path]] = {}
+    for row in rows:
+        home = source.home["operations", row.dumped["operationId"]]
+        item = document["paths"][row.path]
+        found: set[tuple[str, str]] = set()
+        ahead = list(references([item[row.method], item["parameters"]]))
+        while ahead:
+            component = ahead.pop()
+            if component not in found:
+                found.add(component)
+                users.setdefault(component, set()).add(home)
+                section, name = component
+                ahead += references(document["components"][section][name])
+    return users
+
+
+def misplaced(source: Source, rows: list[Row], document: Json) -> Iterator[str]:
+    """What one file alone uses stands in it, what several do in docs/openapi/."""
+    users = find_users(source, rows, document)
+    for (section, name), home in source.home.items():
+        if section not in ("parameters", "schemas"):
+            continue
+        files = users.get((section, name), set())
+        own = home.parts[0] == "routes"
+        if not files:
+            yield f"{home}: {name} is used by no operation"
+        elif own and files != {home}:
+            others = ", ".join(sorted(str(f) for f in files - {home}))
+            yield f"{home}: {name} is used by {others}, too: it belongs in docs/openapi/{section}.yaml"
+        elif not own and len(files) == 1 and name not in EVERYBODYS:
+            yield f"{home}: {name} is used by {min(files)} alone: it belongs there"
+
+
 # ---- writing ------------------------------------------------------------------------------------
 
 WIDTH = 100
@@ -571,7 +623,9 @@ def main() -> int:
     args = parser.parse_args()
 
     rows = list(read_rows(args.routes))
-    text = write(Generator(Source(args.root), rows).document())
+    source = Source(args.root)
+    document = Generator(source, rows).document()
+    text = write(document)
     out = args.root / "openapi.yaml"
     if not args.check:
         out.write_text(text, encoding="utf-8")
@@ -581,7 +635,9 @@ def main() -> int:
                                    "as generated", n=1, lineterm="")
     for _, line in zip(range(20), changes):
         print(line)
-    return int(old != text)
+    faults = list(misplaced(source, rows, document))
+    print("".join(f"{fault}\n" for fault in faults), end="")
+    return int(old != text or bool(faults))
 
 
 if __name__ == "__main__":

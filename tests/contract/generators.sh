@@ -79,6 +79,16 @@ sed -i '0,/tags: .operations./s//tags: [operations]\n    tags: [hosts]/' "$stop"
 check "openapi.py: a key twice" "$(refused "operation.yaml:[0-9]+: the key 'tags' is there twice")"
 sed -i '0,/tags: .operations./s//labels: [operations]/' "$stop"
 check "openapi.py: an unknown member" "$(refused "Operations?: 'labels' is not known; accepted are")"
+cat >>"$work/api/routes/gateway/ticket.yaml" <<'END'
+  UserOfAnother:
+    type: object
+    properties: { at: { $ref: '#/components/schemas/Nothing' } }
+  Nothing: { type: string }
+END
+check "openapi.py: a schema that nothing uses" "$(refused 'ticket.yaml: Nothing is used by no op')"
+sed -i '0,/schema: Operation$/s//schema: Ticket/' "$stop"
+check "openapi.py: a schema of several files" \
+    "$(refused 'ticket.yaml: Ticket is used by routes/gateway/operation.yaml, too')"
 sed -i '0,/summary: /s//summary: Not /' "$stop"
 check "openapi.py: not generated again" "$(refused '^[+] +summary: Not ')"
 finish

@@ -154,7 +154,8 @@ def check_current(binary: Path) -> list[str]:
     said = subprocess.run([sys.executable, ROOT / "server/gen/openapi.py", "--check", "-"],
                           input=routes, capture_output=True, check=False)
     text = (said.stdout + said.stderr).decode()
-    return [f"`make openapi` would change it:\n{text}"] if said.returncode else []
+    return [f"`make openapi` would change it, or a component is misplaced:\n{text}"
+            ] if said.returncode else []
 
 
 def check_document(spec: Spec, report: Report) -> None:
