@@ -113,7 +113,7 @@ $(O)/gen/xml_repeats.c: server/gen/repeats.py server/gen/repeat_overrides.txt
 	@echo "  GEN   $@"
 	$(Q)$(PYTHON) server/gen/repeats.py --out $@ $(LIBVIRT_SCHEMAS)
 
-$(O)/gen/openapi_spec.c: server/gen/embed.py server/gen/openapi.py openapi.yaml
+$(O)/gen/openapi_spec.c: server/gen/embed.py server/gen/yaml_text.py openapi.yaml
 	@mkdir -p $(@D)
 	@echo "  GEN   $@"
 	$(Q)$(PYTHON) server/gen/embed.py --out $@ openapi.yaml

@@ -33,9 +33,10 @@ while read -r file; do
     include/virtgate/*.h) choose unit tests/unit/**/test_"$name"*.c ;;
     routes/*.c | routes/*.yaml)
         choose api tests/api"${folder#routes}"/{test_,}"$name"*.{c,py}
-        [[ $file = *.c ]] || choose contract tests/contract/openapi.py
+        ;;&
+    routes/*.c | routes/*.yaml | docs/openapi/*.yaml | openapi.yaml | server/gen/*.py)
+        choose contract tests/contract/{arguments.py,generators.sh}
         ;;
-    openapi.yaml | docs/openapi/*.yaml | server/gen/openapi.py) choose contract tests/contract/openapi.py ;;
     README.md | docs/*.md) choose contract tests/contract/readme.py ;;
     esac
 done < <(git diff --name-only "${1:-HEAD}" && git ls-files --others --exclude-standard)

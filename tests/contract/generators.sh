@@ -47,16 +47,21 @@ check "enums.py: an empty name" \
 
 # The description's generator, on a copy of its sources.
 "${VIRTGATE_BIN:-${O:-build}/virtgate}" --dump-routes >"$work/routes"
-mkdir "$work/api"
-cp -r docs routes openapi.yaml "$work/api"
+mkdir -p "$work/api/docs"
+
+copy() {
+    cp -r docs/openapi "$work/api/docs"
+    cp -r routes openapi.yaml "$work/api"
+}
 
 refused() { # pattern: what the generator is to say
     ! python3 server/gen/openapi.py --check --root "$work/api" "$work/routes" >"$work/said" 2>&1 ||
         echo "it takes it"
     grep -qE "$1" "$work/said" || { echo "it does not say '$1' but:" && cat "$work/said"; }
-    cp -r docs routes openapi.yaml "$work/api"
+    copy
 }
 
+copy
 stop=$work/api/routes/gateway/operation.yaml
 check "openapi.py: current" \
     "$(python3 server/gen/openapi.py --check --root "$work/api" "$work/routes" 2>&1)"
