@@ -53,6 +53,8 @@ OPERATION_ORDER = ("operationId", "x-virtgate-access", "x-virtgate-permissions",
 # Of an operation in a fragment; others are the extensions of OpenAPI.
 FRAGMENT_KEYS = {"tags", "summary", "description", "deprecated", "parameters", "query", "numbers",
                  "requestBody", "responses"}
+# Kinds of answers that have no numbers of JSON.
+WITHOUT_NUMBERS = {"image", "metrics", "yaml", "page", "files", "websocket"}
 # Components for all to use, however few do.
 EVERYBODYS = {"Xml", "XmlDocument", "XmlElement", "XmlText", "UnreachableHost", "CpuSet",
               "IfMatch", "IfNoneMatch", "IdempotencyKey", "Prefer", "CacheControl", "LastEventId",
@@ -133,19 +135,20 @@ class Row:
         self.name = dumped["operationId"] + (EVERY_HOST if of_all else "")
         self.path = ("/hosts/-" if of_all else "") + dumped["pattern"]
         self.method = dumped["method"].lower()
-        self.once = bool(dumped["noHost"]) or of_all
         self.variables = re.findall(r"\{(\w+)\}", self.path)
         self.gets = self.method == "get"
         self.public = dumped["access"] == "public"
-        # Asks hosts and joins what they say, which no revision tells: /metrics.
-        self.joins = bool(dumped["shared"] and dumped["noHost"])
+        self.once = dumped["noHost"] or of_all
         self.asks_host = not (dumped["local"] or dumped["noHost"])
-
-    def __getattr__(self, key: str) -> bool:
-        try:
-            return bool(self.dumped[key])
-        except KeyError:
-            raise AttributeError(key) from None
+        self.joins = dumped["hosts"] == "every"  # what hosts say, which no revision tells: /metrics
+        self.long = dumped["long"]
+        self.job = dumped["runsOn"] == "job"
+        self.of_operation = dumped["runsOn"] == "operation"
+        self.takes_xml = dumped["xml"]
+        self.gives_xml = dumped["givesXml"]
+        self.gives = dumped["gives"]
+        self.streams = self.gives == "events"
+        self.upgrades = self.gives == "websocket"
 
 
 def read_rows(lines: Iterator[str]) -> Iterator[Row]:
@@ -156,7 +159,7 @@ def read_rows(lines: Iterator[str]) -> Iterator[Row]:
             yield Row(dumped, of_all=True)
 
 
-def errors_of(row: Row, upgrades: bool) -> dict[str, Json]:
+def errors_of(row: Row) -> dict[str, Json]:
     errors = dict(ALWAYS)
     if row.asks_host:
         errors |= OF_A_HOST
@@ -166,7 +169,9 @@ def errors_of(row: Row, upgrades: bool) -> dict[str, Json]:
             errors["412"] = "PreconditionFailed"
     if row.streams:
         errors |= OF_A_WATCH
-    if upgrades:
+    if row.of_operation:
+        errors["410"] = "OperationGone"
+    if row.upgrades:
         errors["426"] = OF_A_WATCH["426"]
         del errors["406"]
     if row.public:
@@ -183,7 +188,7 @@ def headers_of(row: Row, status: str) -> dict[str, str]:
     headers = {"X-Request-Id": "RequestId"}
     if not (row.public or row.joins):
         headers["X-Virtgate-Revision"] = "Revision"
-    if row.asks_host and not row.streams and status == "200":
+    if row.asks_host and status == "200" and not (row.streams or row.of_operation):
         headers["X-Virtgate-Source"] = "Source"
     if row.gets and not row.joins:
         headers["ETag"] = "PollETag" if row.streams else "ETag"
@@ -192,9 +197,9 @@ def headers_of(row: Row, status: str) -> dict[str, str]:
     return headers
 
 
-def parameters_of(row: Row, upgrades: bool) -> list[str]:
+def parameters_of(row: Row) -> list[str]:
     if row.gets:
-        names = [] if upgrades or row.joins else ["IfNoneMatch"]
+        names = [] if row.upgrades or row.joins else ["IfNoneMatch"]
         return names + (["LastEventId"] if row.streams else [])
     names = ["IfMatch"]
     if row.method == "post":
@@ -382,25 +387,26 @@ class Generator:
                              for k, v in sort_by(headers, HEADER_ORDER).items()}}
         if whole["description"] is None:
             fail(f"{self.source.where(row.name)}: the answer {status} has no `description`")
-        if success and row.givesBytes and "content" not in spec:
+        if success and row.gives == "bytes" and "content" not in spec:
             spec = dict(spec, content={"application/octet-stream": {
                 "schema": {"type": "string", "format": "binary"}}})
-        content = media_of(spec, success and row.givesXml)
+        content = media_of(spec, success and row.gives_xml)
         if content:
             whole["content"] = content
         return whole | {k: v for k, v in spec.items() if k.startswith("x-") or k == "links"}
 
-    def responses(self, row: Row, spec: Json, upgrades: bool) -> dict[str, Json]:
+    def responses(self, row: Row, spec: Json) -> dict[str, Json]:
         given: dict[str, Json] = spec.get("responses", {})
-        good = [s for s in given if s[0] == "2" or s == "101"]
-        default: dict[str, Json] = errors_of(row, upgrades)
-        if not good:
+        default: dict[str, Json] = errors_of(row)
+        if row.job:
+            default |= {"200": "JobDone", "202": "JobAccepted"}
+        elif not any(s[0] == "2" or s == "101" for s in given):
             default["204"] = {}
-        if row.long:
+        if row.long and not row.job:
             default["202"] = "Accepted"
         if row.streams:
             default["101"] = "EventSocket"
-        if row.gets and not upgrades and not row.joins:
+        if row.gets and not row.upgrades and not row.joins:
             default["304"] = "NotModified"
         merged = {s: r for s, r in (default | given).items() if r is not None}
         return {status: self.response(row, status, merged[status]) for status in sorted(merged)}
@@ -416,14 +422,12 @@ class Generator:
     def operation(self, row: Row) -> tuple[Json, list[Json]]:
         """With the parameters of its path."""
         spec = self.fragment(row)
-        given = spec.get("responses", {})
-        upgrades = "101" in given and not any(s[0] == "2" for s in given)
         if "requestBody" in spec:
             body = spec["requestBody"]
             spec["requestBody"] = {
                 **{k: body[k] for k in ("description", "required") if k in body},
-                "content": media_of(body, row.xml)}
-        elif row.xml:
+                "content": media_of(body, row.takes_xml)}
+        elif row.takes_xml:
             fail(f"{self.source.where(row.name)}: its row takes XML, and it has no `requestBody`")
 
         own = [self.query_parameter(refer("parameters", p)) for p in spec.get("parameters", [])]
@@ -432,16 +436,16 @@ class Generator:
         if "domain" in row.variables:
             shared.append(ref("parameters", "By"))
         shared.append(ref("parameters", "RequestId"))
-        if spec.get("numbers", True):
+        if spec.get("numbers", row.gives not in WITHOUT_NUMBERS):
             shared.append(ref("parameters", "Numbers"))
-        parameters = [ref("parameters", n) for n in parameters_of(row, upgrades)]
+        parameters = [ref("parameters", n) for n in parameters_of(row)]
         parameters += [p for p in own if p not in named]
         taken = {self.resolve(p)["name"] for p in parameters}
         parameters += self.mirrors(row, spec, taken)
 
         operation = {k: v for k, v in spec.items() if k not in ("query", "numbers")}
         operation |= {"operationId": row.name, "x-virtgate-access": row.dumped["access"],
-                      "parameters": parameters, "responses": self.responses(row, spec, upgrades)}
+                      "parameters": parameters, "responses": self.responses(row, spec)}
         if row.dumped.get("permissions"):
             operation["x-virtgate-permissions"] = row.dumped["permissions"]
         if row.public:
