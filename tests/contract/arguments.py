@@ -5,7 +5,7 @@
 A handler's table of fields answers for itself: an unknown key is a 400 that lists the known ones,
 a number that is none one that says its bounds, an unknown name one that lists the names. So each
 operation is asked for what nobody takes, in the query and in the body, on test:///default: nothing
-of that ever reaches libvirt.
+of that ever reaches libvirt. What that driver refuses before it looks at arguments is not asked.
 
     tests/contract/arguments.py [--base URL]
 """
@@ -32,6 +32,7 @@ COMMON = {"numbers"}
 ELSEWHERE = {
     ("defineDomain", "flags"): "those of the definition; with `transient` those of the start",
     ("defineDomain", "boot"): "of the short form, which needs a name before",
+    ("findStoragePoolSources", "type"): "those of the host's own capabilities",
 }
 # Described, and read where libvirt has it.
 NEWER = {"nic-mac-change"}
@@ -58,6 +59,10 @@ class Arguments:
     def closed(self) -> bool:
         return True
 
+    def lacks(self, status: int) -> bool:
+        """The mock hypervisor refuses the operation as such."""
+        return status == 501 and not self.operation.works_on("test")
+
     def types(self, schema: Json) -> set[str]:
         schema = self.spec.resolve(schema)
         kinds = schema.get("type", "object")
@@ -67,6 +72,8 @@ class Arguments:
         described = self.described()
         if self.closed():
             status, detail = self.ask(NOBODY, "x")
+            if self.lacks(status):
+                return
             known = re.search(r"(?:is not known here; accepted|this object has): (.*)$", detail, re.S)
             if status != 400 or not known:
                 yield f"an unknown key is answered {status}: {detail}"
@@ -100,6 +107,8 @@ class Arguments:
 
     def check_bounds(self, name: str, schema: Json) -> Iterator[str]:
         status, detail = self.ask(name, "x")
+        if self.lacks(status):
+            return
         said = re.search(r"an integer (?:from (-?\d+) to (-?\d+)|of 64 bits)", detail)
         if status != 400 or not said:
             yield f"an integer is described; `x` is answered {status}: {detail}"
