@@ -132,29 +132,29 @@ void vg_object_classes_start(const struct vg_object_class *const classes[VG_KIND
 
 /* ---- handlers ---------------------------------------------------------------------- */
 
-/* Which class it is they know from the row's pattern. Lists: VG_LANE where the kind's
- * brief fields are, VG_ARGS, VG_SHARED, VG_ALL. */
+/* Which class it is they know from the row's pattern. Lists: VG_ON_FAST where libvirt
+ * tells the kind's brief fields at once, VG_TAKES_ARGS, VG_ONE_OR_ALL_HOSTS, shared. */
 struct vg_reply vg_object_list(struct vg_request *rq);
-/* Fields, view=full, view=config, XML: VG_ARGS, VG_SHARED, VG_GIVES_XML. */
+/* Fields, view=full, view=config, XML: VG_GIVES_JSON_OR_XML, VG_TAKES_ARGS, shared. */
 struct vg_reply vg_object_get(struct vg_request *rq);
 /* POST of the list: xml, the document in JSON by the name of its root, transient, start,
- * autostart, dryRun, flags: VG_ARGS, VG_XML. */
+ * autostart, dryRun, flags: VG_TAKES_XML. */
 struct vg_reply vg_object_post(struct vg_request *rq);
-/* {"network": {...}, "flags": []}: VG_ARGS, VG_DOCUMENT. */
+/* {"network": {...}, "flags": []}: VG_TAKES_DOCUMENT. */
 struct vg_reply vg_object_put(struct vg_request *rq);
-/* The same as a merge patch, or {"autostart": true}: VG_ARGS, VG_DOCUMENT. */
+/* The same as a merge patch, or {"autostart": true}: VG_TAKES_DOCUMENT. */
 struct vg_reply vg_object_patch(struct vg_request *rq);
-/* VG_ARGS where the class has `undefine.flags`; so of start and destroy. */
+/* VG_TAKES_ARGS where the class has `undefine.flags`; so of start and destroy. */
 struct vg_reply vg_object_delete(struct vg_request *rq);
 struct vg_reply vg_object_start(struct vg_request *rq);
 struct vg_reply vg_object_destroy(struct vg_request *rq);
-/* .../xml: VG_ARGS, VG_SHARED, VG_GIVES_XML, VG_ONLY_XML; PUT: VG_ARGS, VG_XML. */
+/* .../xml: VG_GIVES_XML_OR_JSON, VG_TAKES_ARGS, shared; PUT: VG_TAKES_XML. */
 struct vg_reply vg_object_get_xml(struct vg_request *rq);
 struct vg_reply vg_object_put_xml(struct vg_request *rq);
-/* .../autostart: VG_SHARED; PUT: VG_ARGS. */
+/* .../autostart: shared; PUT: VG_TAKES_ARGS. */
 struct vg_reply vg_object_get_autostart(struct vg_request *rq);
 struct vg_reply vg_object_put_autostart(struct vg_request *rq);
-/* .../events: VG_LANE, VG_ARGS, VG_STREAMS. */
+/* .../events: VG_ON_FAST, VG_GIVES_EVENTS, VG_TAKES_ARGS. */
 struct vg_reply vg_object_watch(struct vg_request *rq);
 
 /* ---- for what is a kind's own ------------------------------------------------------ */

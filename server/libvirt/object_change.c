@@ -401,7 +401,7 @@ struct vg_reply vg_object_patch(struct vg_request *rq)
     args[n] = flags_field(class->define.flags, &flags);
     if (vg_args(rq, args) < 0 || check_patch(rq, class, document, autostart, flags) < 0)
         return vg_fail(rq);
-    if (document && vg_request_ask(rq, VG_ADMIN, "It is a document") < 0)
+    if (document && vg_request_ask(rq, "gateway:document", "It is a document") < 0)
         return vg_fail(rq);
     vg_auto_object o = {class, vg_path_object(rq, class->kind)};
     if (!o.handle)

@@ -10,7 +10,6 @@
 #include <cmocka.h>
 
 #include "server/core/kind.h"
-#include "server/core/request.h"
 
 static void test_patterns(void **state)
 {
@@ -48,7 +47,6 @@ static void test_events(void **state)
     assert_int_equal(vg_kind_of_event(VG_EVENT_CONNECTION), VG_KIND_NONE);
 }
 
-/* What the limit of calls in flight goes by: no two kinds share it. */
 int main(void)
 {
     const struct CMUnitTest tests[] = {
