@@ -5,10 +5,12 @@
  */
 #include "server/core/request.h"
 
-#include "server/core/kind.h"
+#include "server/base/digits.h"
 #include "server/base/utf8.h"
+#include "server/core/kind.h"
 #include "virtgate/cleanup.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <xxhash.h>
@@ -160,15 +162,11 @@ const char *vg_path(const struct vg_request *rq, const char *name)
     abort(); /* the handler and its table row disagree: found by the first test */
 }
 
-static int hex_digit(char c)
+/* Whether [s, s+n) begins with an escape, %XX, that is not of NUL. */
+static bool is_escape(const char *s, size_t n)
 {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
+    return n >= 3 && isxdigit((unsigned char)s[1]) && isxdigit((unsigned char)s[2]) &&
+           (s[1] != '0' || s[2] != '0');
 }
 
 /* Decodes [s, s+n) to *out, which moves past the NUL. -1: bad escape or NUL. */
@@ -180,11 +178,9 @@ static int decode(const char *s, size_t n, bool plus_is_space, char **out)
         if (c == '+' && plus_is_space) {
             c = ' ';
         } else if (c == '%') {
-            int high = i + 2 < n ? hex_digit(s[i + 1]) : -1;
-            int low = i + 2 < n ? hex_digit(s[i + 2]) : -1;
-            if (high < 0 || low < 0 || (high == 0 && low == 0))
+            if (!is_escape(s + i, n - i))
                 return -1;
-            c = (char)(high * 16 + low);
+            c = (char)(vg_hex_value(s[i + 1]) * 16 + vg_hex_value(s[i + 2]));
             i += 2;
         }
         *o++ = c;
@@ -192,6 +188,15 @@ static int decode(const char *s, size_t n, bool plus_is_space, char **out)
     *o++ = '\0';
     *out = o;
     return 0;
+}
+
+static int fail_escape(struct vg_request *rq, const char *where)
+{
+    vg_error_set(&rq->error, VG_E_BAD_REQUEST,
+                 "The %s has a bad percent-escape; %%XX with two hexadecimal digits is "
+                 "accepted, %%00 is not",
+                 where);
+    return -1;
 }
 
 static int parse_path(struct vg_request *rq, const char *path, size_t n, char **out)
@@ -214,12 +219,8 @@ static int parse_path(struct vg_request *rq, const char *path, size_t n, char **
             return -1;
         }
         rq->segments[rq->n_segments++] = *out;
-        if (decode(p, len, false, out) < 0) {
-            vg_error_set(&rq->error, VG_E_BAD_REQUEST,
-                         "The path has a bad percent-escape; %%XX with two hexadecimal "
-                         "digits is accepted, %%00 is not");
-            return -1;
-        }
+        if (decode(p, len, false, out) < 0)
+            return fail_escape(rq, "path");
         p += len;
     }
     return 0;
@@ -233,10 +234,10 @@ static int parse_pair(struct vg_request *rq, const char *p, size_t n, char **out
 
     pair->key = *out;
     if (decode(p, key_length, true, out) < 0)
-        goto bad;
+        return fail_escape(rq, "query");
     pair->value = *out;
     if (decode(eq ? eq + 1 : "", eq ? n - key_length - 1 : 0, true, out) < 0)
-        goto bad;
+        return fail_escape(rq, "query");
     for (unsigned int i = 0; i < rq->n_query; i++) {
         if (strcmp(rq->query[i].key, pair->key) == 0) {
             vg_error_set(&rq->error, VG_E_DUPLICATE_KEY,
@@ -246,12 +247,6 @@ static int parse_pair(struct vg_request *rq, const char *p, size_t n, char **out
     }
     rq->n_query++;
     return 0;
-bad:
-    vg_error_set(
-        &rq->error, VG_E_BAD_REQUEST,
-        "The query has a bad percent-escape; %%XX with two hexadecimal digits is "
-        "accepted, %%00 is not");
-    return -1;
 }
 
 static int parse_query(struct vg_request *rq, const char *query, char **out)
