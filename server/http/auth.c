@@ -231,12 +231,12 @@ static bool is_certified(struct vg_http_call *call)
 
 /* It speaks for the token that it was made with, as that is by now. */
 static enum vg_role check_ticket(struct vg_request *rq, const char *ticket,
-                                 bool has_tokens)
+                                 bool has_tokens, const struct vg_http_app *app)
 {
     unsigned char caller[VG_CALLER_SIZE];
     enum vg_role role = VG_ROLE_NONE;
 
-    if (vg_http_app->take_ticket(ticket, rq, vg_now_ns(), caller)) {
+    if (app->take_ticket(ticket, rq, vg_now_ns(), caller)) {
         if (has_tokens)
             role = take_token(rq, caller);
         else if (memcmp(caller, rq->caller, sizeof(caller)) == 0)
@@ -248,7 +248,8 @@ static enum vg_role check_ticket(struct vg_request *rq, const char *ticket,
 
 /* A certificate where --tls-client-ca asks for it, and then a token where --token-file
  * does: who sends one of two has no role. */
-enum vg_role vg_http_auth(struct vg_http_call *call, const struct vg_config *config)
+enum vg_role vg_http_auth(struct vg_http_call *call, const struct vg_config *config,
+                          const struct vg_http_app *app)
 {
     const char *header = call->headers.authorization;
     struct vg_request *rq = call->rq;
@@ -263,7 +264,7 @@ enum vg_role vg_http_auth(struct vg_http_call *call, const struct vg_config *con
     vg_http_note_page(call, config);
     const char *ticket = vg_http_ticket_of(call);
     if (ticket && !header)
-        return check_ticket(rq, ticket, config->token_file != NULL);
+        return check_ticket(rq, ticket, config->token_file != NULL, app);
     if (!config->token_file)
         return VG_ROLE_ADMIN;
     return header ? check_bearer(rq, header) : VG_ROLE_NONE;

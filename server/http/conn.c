@@ -8,9 +8,6 @@
 #include "server/base/clock.h"
 #include "server/core/event_reply.h"
 #include "server/http/linger.h"
-#include "server/http/listen.h"
-#include "server/http/server.h"
-#include "server/http/session.h"
 #include "server/base/list.h"
 #include "server/core/operation.h"
 #include "virtgate/cleanup.h"
@@ -207,12 +204,10 @@ static void give_up(struct vg_http_call *call)
         vg_operation_give_up(call->rq);
 }
 
-void vg_http_tick(int64_t now_ns)
+void vg_http_conns_tick(int64_t now_ns)
 {
     struct epoll_event events[64];
 
-    vg_http_linger_tick(now_ns);
-    vg_http_sessions_tick(now_ns, config->token_file);
     VG_LOCK(&lock);
     int n = epoll_wait(gone_epoll, events, 64, 0);
     for (int i = 0; i < n; i++)

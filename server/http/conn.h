@@ -2,11 +2,15 @@
  *
  * Connections, as the watchdog sees them: libmicrohttpd knows inactivity only, and of a
  * suspended one nothing at all. Here each has a time when it is cut, and a client that
- * went away while it waited is noticed (vg_http_tick() in http/server.h).
+ * went away while it waited is noticed.
  */
 #pragma once
 
 #include "server/http/internal.h"
+
+/* libmicrohttpd's callback: a connection begins or ends. */
+void vg_http_on_connection(void *data, struct MHD_Connection *connection, void **state,
+                           enum MHD_ConnectionNotificationCode code);
 
 /* The connection's own, until libmicrohttpd closes it. */
 struct vg_http_conn *vg_http_conn_of(struct MHD_Connection *connection);
@@ -30,6 +34,10 @@ void vg_http_conn_waits(struct vg_http_conn *conn, struct vg_http_call *call);
 
 /* The call waits no more: it may be freed after this. */
 void vg_http_conn_waited(struct vg_http_conn *conn);
+
+/* Cuts those that are past their time, and ends the waits of clients that have gone. For
+ * the watchdog. */
+void vg_http_conns_tick(int64_t now_ns);
 
 int vg_http_conns_start(const struct vg_config *config);
 void vg_http_conns_stop(void);

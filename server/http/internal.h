@@ -107,7 +107,9 @@ struct vg_http_call {
     struct vg_http_websocket *websocket;  /* answered, not handed over yet; owned */
 };
 
-extern const struct vg_http_app *vg_http_app;
+/* Writes the request's id, sizeof(rq->id): what the client gave (NULL: nothing) where it
+ * is one, else a new one. */
+void vg_http_request_id(char *ret, const char *given);
 
 /* Fills the header fields of a call; finds what libmicrohttpd lets through. */
 void vg_http_read_headers(struct vg_http_call *call);
@@ -194,8 +196,9 @@ bool vg_http_auth_holds(const unsigned char caller[VG_CALLER_SIZE], enum vg_role
                         time_t *ret_until);
 
 /* Who is calling: role, and the name of the token, else of the certificate, into the
- * request's principal. */
-enum vg_role vg_http_auth(struct vg_http_call *call, const struct vg_config *config);
+ * request's principal. The application takes a ticket. */
+enum vg_role vg_http_auth(struct vg_http_call *call, const struct vg_config *config,
+                          const struct vg_http_app *app);
 
 /* ---- events (http/event.c) -----------------------------------------------------------
  */

@@ -33,6 +33,7 @@ static struct vg_http_listener *listening; /* http/accept.c's, once it has begun
 static size_t n_listening;
 static const struct vg_texts *listens_on;
 static char *tls_cert, *tls_key, *tls_client_ca;
+static const struct vg_http_callbacks *callbacks;
 
 static bool is_unix(const char *where)
 {
@@ -172,7 +173,7 @@ __attribute__((format(printf, 2, 0))) static void log_library(void *data, const 
 {
     vg_autofree char *text = NULL;
     (void)data;
-    vg_http_on_library_log();
+    callbacks->on_library_log();
     if (vasprintf(&text, fmt, args) < 0)
         return;
     text[strcspn(text, "\n")] = '\0';
@@ -209,16 +210,16 @@ static struct MHD_Daemon *start_daemon(const struct vg_config *config, bool with
     if (!with_tls)
         tls[0].option = MHD_OPTION_END;
     return MHD_start_daemon(
-        flags, 0, NULL, NULL, vg_http_on_request, NULL, /* the logger goes first */
+        flags, 0, NULL, NULL, callbacks->on_request, NULL, /* the logger goes first */
         MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_THREAD_POOL_SIZE,
         threads, MHD_OPTION_CONNECTION_LIMIT, UINT_MAX,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
         MHD_OPTION_CONNECTION_TIMEOUT, longest_timeout(config), VG_MHD_STRICT,
         MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped,
-        NULL, MHD_OPTION_URI_LOG_CALLBACK, vg_http_on_target, NULL,
-        MHD_OPTION_NOTIFY_COMPLETED, vg_http_on_completed, NULL,
-        MHD_OPTION_NOTIFY_CONNECTION, vg_http_on_connection, NULL, MHD_OPTION_ARRAY, tls,
-        MHD_OPTION_END);
+        NULL, MHD_OPTION_URI_LOG_CALLBACK, callbacks->on_target, NULL,
+        MHD_OPTION_NOTIFY_COMPLETED, callbacks->on_completed, NULL,
+        MHD_OPTION_NOTIFY_CONNECTION, callbacks->on_connection, NULL, MHD_OPTION_ARRAY,
+        tls, MHD_OPTION_END);
 }
 
 static int add_listener(const char *where)
@@ -250,8 +251,9 @@ static int start_daemons(const struct vg_config *config)
     return 0;
 }
 
-int vg_http_listen(const struct vg_config *config)
+int vg_http_listen(const struct vg_config *config, const struct vg_http_callbacks *calls)
 {
+    callbacks = calls;
     listening = calloc(config->listen.n, sizeof(*listening));
     listens_on = &config->listen;
     if (!listening || load_tls(config) < 0)

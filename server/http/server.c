@@ -11,6 +11,7 @@
 #include "server/core/event_reply.h"
 #include "server/http/conn.h"
 #include "server/http/internal.h"
+#include "server/http/linger.h"
 #include "server/http/listen.h"
 #include "server/http/mhd_compat.h"
 #include "server/http/session.h"
@@ -22,14 +23,11 @@
 #include "virtgate/metrics.h"
 
 #include <string.h>
-#include <sys/random.h>
-#include <sys/socket.h>
-#include <time.h>
 
 #define MAX_TARGET 4096
 
 static const struct vg_config *config;
-const struct vg_http_app *vg_http_app;
+static const struct vg_http_app *app;
 static atomic_uint active;
 static atomic_bool draining;
 
@@ -37,41 +35,6 @@ static atomic_bool draining;
  * (which dies of suspended connections), when there are none and none may come. */
 static atomic_uint in_flight;
 static atomic_bool closed;
-
-/* ---- request ids ------------------------------------------------------------------- */
-
-static bool is_request_id(const char *id)
-{
-    size_t n =
-        strspn(id, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz._-");
-    return n > 0 && id[n] == '\0' && n < sizeof(((struct vg_request *)0)->id);
-}
-
-/* A ULID: 48 bits of time, 80 that no other request has. */
-static void make_request_id(char *ret)
-{
-    static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-    static atomic_uint_fast64_t counter;
-    static atomic_uint_fast64_t seed;
-    struct timespec now;
-    uint64_t random = atomic_load_explicit(&seed, memory_order_relaxed);
-
-    if (!random) {
-        if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
-            random = (uint64_t)vg_now_ns();
-        atomic_store(&seed, random | 1);
-    }
-    clock_gettime(CLOCK_REALTIME, &now);
-    uint64_t ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-    uint64_t low = atomic_fetch_add_explicit(&counter, 1, memory_order_relaxed);
-    for (int i = 9; i >= 0; i--, ms >>= 5)
-        ret[i] = digits[ms & 31];
-    for (int i = 17; i >= 10; i--, random >>= 5)
-        ret[i] = digits[random & 31];
-    for (int i = 25; i >= 18; i--, low >>= 5)
-        ret[i] = digits[low & 31];
-    ret[26] = '\0';
-}
 
 /* ---- the door ---------------------------------------------------------------------- */
 
@@ -220,12 +183,12 @@ static enum MHD_Result dispatch(struct vg_http_call *call)
     struct vg_request *rq = call->rq;
 
     call->dispatched = true;
-    if (vg_http_app->answers_here(rq)) {
-        vg_http_app->dispatch(vg_request_ref(rq));
+    if (app->answers_here(rq)) {
+        app->dispatch(vg_request_ref(rq));
         return call->subscription ? subscribe(call) : send_response(call);
     }
     struct vg_reply known;
-    if (vg_http_app->remember(rq, &known))
+    if (app->remember(rq, &known))
         return answer_now(call, known);
     atomic_fetch_add(&in_flight, 1);
     call->suspended = true;
@@ -235,7 +198,7 @@ static enum MHD_Result dispatch(struct vg_http_call *call)
     if (about_operation && rq->route->method == VG_GET)
         vg_http_session_begin(&call->session, call, end_wait, call);
     MHD_suspend_connection(call->connection);
-    vg_http_app->dispatch(vg_request_ref(rq));
+    app->dispatch(vg_request_ref(rq));
     return MHD_YES;
 }
 
@@ -247,7 +210,7 @@ static enum MHD_Result answer_options(struct vg_http_call *call)
 
     if (strcmp(rq->target, "*") == 0)
         return answer_now(call, (struct vg_reply){.status = 204, .allow = "OPTIONS"});
-    (void)vg_http_app->route(rq, &allow);
+    (void)app->route(rq, &allow);
     if (!allow)
         return refuse(call, NULL);
     return answer_now(call, (struct vg_reply){.status = 204, .allow = allow});
@@ -267,18 +230,13 @@ static char *copy_condition(struct vg_request *rq, const char *text)
 static int identify(struct vg_http_call *call, const char *method, const char *version)
 {
     struct vg_request *rq = call->rq;
-    const char *id;
 
     vg_http_read_headers(call);
     vg_http_find_client(call);
     rq->method = vg_method_parse(method);
     rq->method_name = rq->method ? vg_method_name(rq->method) : "?";
     rq->prefer = call->headers.prefer;
-    id = call->headers.request_id;
-    if (id && is_request_id(id))
-        memcpy(rq->id, id, strlen(id) + 1);
-    else
-        make_request_id(rq->id);
+    vg_http_request_id(rq->id, call->headers.request_id);
     if (call->headers.if_match)
         rq->if_match = copy_condition(rq, call->headers.if_match);
     bool read = rq->method == VG_GET || rq->method == VG_HEAD;
@@ -350,9 +308,9 @@ static int judge_header(struct vg_http_call *call, const char *method,
         return -1;
     if (rq->method == VG_OPTIONS)
         return 0;
-    if (vg_http_app->route(rq, &call->allow) < 0 || vg_http_limit_admit(call) < 0)
+    if (app->route(rq, &call->allow) < 0 || vg_http_limit_admit(call) < 0)
         return -1;
-    if (vg_access_permit(rq, vg_http_auth(call, config)) < 0)
+    if (vg_access_permit(rq, vg_http_auth(call, config, app)) < 0)
         return -1;
     vg_http_limit_know(call);
     return vg_http_negotiate(call, config);
@@ -439,10 +397,10 @@ static enum MHD_Result take_body(struct vg_http_call *call, const char *data,
     return MHD_YES;
 }
 
-enum MHD_Result vg_http_on_request(void *data, struct MHD_Connection *connection,
-                                   const char *url, const char *method,
-                                   const char *version, const char *upload,
-                                   size_t *upload_size, void **state)
+static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
+                                  const char *url, const char *method,
+                                  const char *version, const char *upload,
+                                  size_t *upload_size, void **state)
 {
     struct vg_http_call *call = *state;
     (void)data;
@@ -450,7 +408,7 @@ enum MHD_Result vg_http_on_request(void *data, struct MHD_Connection *connection
     (void)url;
 
     if (!call || (call->begun && call->status && !call->response))
-        return MHD_NO; /* out of memory, or answered by vg_http_on_library_log() */
+        return MHD_NO; /* out of memory, or answered by on_library_log() */
     if (!call->begun)
         return call->conn ? admit(call, method, version) : MHD_NO;
     if (call->response)
@@ -462,7 +420,7 @@ enum MHD_Result vg_http_on_request(void *data, struct MHD_Connection *connection
 
 /* libmicrohttpd is about to refuse a request whose header is whole. Its own answer is no
  * problem+json, and 0.9.75 sends it twice, so ours goes first and nothing after it. */
-void vg_http_on_library_log(void)
+static void on_library_log(void)
 {
     struct vg_http_call *call = vg_mhd_call_in_doubt();
 
@@ -476,7 +434,7 @@ void vg_http_on_library_log(void)
     }
     vg_mhd_has_read(call);
     call->begun = call->close = call->conn->lingers = true;
-    make_request_id(call->rq->id);
+    vg_http_request_id(call->rq->id, NULL);
     call->rq->method_name = "?";
     vg_http_find_client(call);
     if (!vg_http_conn_claim(call->conn))
@@ -490,7 +448,7 @@ void vg_http_on_library_log(void)
 /* ---- begin and end of a request on the wire ---------------------------------------- */
 
 /* The whole target as received; libmicrohttpd itself takes it apart, and too early. */
-void *vg_http_on_target(void *data, const char *target, struct MHD_Connection *connection)
+static void *on_target(void *data, const char *target, struct MHD_Connection *connection)
 {
     struct vg_http_call *call = malloc(sizeof(*call));
     (void)data;
@@ -519,8 +477,8 @@ void *vg_http_on_target(void *data, const char *target, struct MHD_Connection *c
     return call;
 }
 
-void vg_http_on_completed(void *data, struct MHD_Connection *connection, void **state,
-                          enum MHD_RequestTerminationCode code)
+static void on_completed(void *data, struct MHD_Connection *connection, void **state,
+                         enum MHD_RequestTerminationCode code)
 {
     struct vg_http_call *call = *state;
     (void)data;
@@ -559,10 +517,17 @@ void vg_http_on_completed(void *data, struct MHD_Connection *connection, void **
 
 /* ---- start and stop ---------------------------------------------------------------- */
 
-int vg_http_start(const struct vg_config *cfg, const struct vg_http_app *app)
+int vg_http_start(const struct vg_config *cfg, const struct vg_http_app *application)
 {
+    static const struct vg_http_callbacks callbacks = {
+        .on_target = on_target,
+        .on_request = on_request,
+        .on_completed = on_completed,
+        .on_connection = vg_http_on_connection,
+        .on_library_log = on_library_log,
+    };
     config = cfg;
-    vg_http_app = app;
+    app = application;
     if (vg_mhd_self_test() < 0 || vg_http_clients_start(config) < 0)
         return -1;
     if (config->token_file && vg_http_auth_load(config->token_file) < 0)
@@ -570,7 +535,14 @@ int vg_http_start(const struct vg_config *cfg, const struct vg_http_app *app)
     vg_http_limit_start(config);
     if (vg_http_conns_start(config) < 0)
         return -1;
-    return vg_http_listen(config);
+    return vg_http_listen(config, &callbacks);
+}
+
+void vg_http_tick(int64_t now_ns)
+{
+    vg_http_linger_tick(now_ns);
+    vg_http_sessions_tick(now_ns, config->token_file);
+    vg_http_conns_tick(now_ns);
 }
 
 void vg_http_drain(void)

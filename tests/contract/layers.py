@@ -66,13 +66,7 @@ ROUTES_NEVER = r"pthread|threads\.h|sys/socket|netinet/|poll|sys/epoll"
 # (includer, included): why it is so today.
 KNOWN: dict[tuple[str, str], str] = {}
 # Circles of calls: the files of each, and why it is there.
-KNOWN_CIRCLES: list[tuple[set[str], str]] = [
-    ({f"server/http/{name}.c" for name in (
-        "auth conn event listen response server session websocket").split()},
-     "libmicrohttpd's callbacks are named where it is started"),
-    ({"server/http/negotiate.c", "server/http/request.c"},
-     "the limit of a body depends on its type"),
-]
+KNOWN_CIRCLES: list[tuple[set[str], str]] = []
 
 
 def folder_of(file: str) -> str:
