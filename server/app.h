@@ -5,7 +5,7 @@
 #pragma once
 
 #include "server/core/request.h"
-#include "virtgate/config.h"
+#include "server/config/config.h"
 
 /* Sorts the route tables; finds mistakes in them (then it says so and returns -1). */
 int vg_app_start(const struct vg_config *config, const struct vg_route *const *tables);

@@ -17,8 +17,8 @@
 #include "server/xml/log.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/object_class.h"
-#include "virtgate/config.h"
-#include "virtgate/log.h"
+#include "server/config/config.h"
+#include "server/base/log.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -179,6 +179,17 @@ static const struct vg_http_app http_app = {
     .take_ticket = vg_ticket_take,
 };
 
+static int start_log(const struct vg_config *config, char **reterr)
+{
+    const struct vg_log_options options = {
+        .level = (enum vg_log_level)config->log_level,
+        .json = strcmp(config->log_format, "json") == 0,
+        .filters = config->log_filters,
+        .outputs = config->log_outputs,
+    };
+    return vg_log_start(&options, reterr);
+}
+
 static int run(struct vg_config *config)
 {
     vg_autofree char *message = NULL;
@@ -189,7 +200,7 @@ static int run(struct vg_config *config)
         return EXIT_FAILURE;
     block_signals(&signals);
     raise_file_limit();
-    if (vg_log_start(config, &message) < 0) {
+    if (start_log(config, &message) < 0) {
         fprintf(stderr, "virtgate: %s\n", message ? message : "out of memory");
         return EXIT_USAGE;
     }

@@ -6,12 +6,12 @@
  */
 #include "routes/routes.h"
 #include "virtgate/autoptr.h"
-#include "virtgate/config.h"
 #include "virtgate/conflict.h"
 #include "virtgate/host.h"
 #include "virtgate/object.h"
 #include "virtgate/operation.h"
 #include "virtgate/params.h"
+#include "virtgate/uri.h"
 #include "virtgate/xml.h"
 
 #include <libvirt/virterror.h>
@@ -51,7 +51,7 @@ static int fail_input(struct vg_request *rq, enum vg_error_id id, const char *te
 static int check_destination(struct vg_request *rq, const struct migration *m)
 {
     bool managed = m->mode == MODE_MANAGED;
-    const char *why = m->uri ? vg_config_find_unsafe(m->uri) : NULL;
+    const char *why = m->uri ? vg_uri_find_unsafe(m->uri) : NULL;
 
     if (managed && !m->host)
         return fail_input(rq, VG_E_MISSING_KEY,

@@ -5,7 +5,7 @@
  * within FLUSH_NS. In the buffer each line has a small header, since outputs take
  * different levels.
  */
-#include "virtgate/log.h"
+#include "server/base/log.h"
 
 #include "server/base/clock.h"
 #include "server/base/digits.h"
@@ -317,12 +317,12 @@ static void *writer_main(void *data)
 
 /* ---- public ------------------------------------------------------------------------ */
 
-int vg_log_start(const struct vg_config *config, char **reterr)
+int vg_log_start(const struct vg_log_options *options, char **reterr)
 {
     char *scratch = NULL;
 
     vg_log_setup_close(&setup);
-    if (vg_log_setup_open(&setup, config, reterr) < 0) {
+    if (vg_log_setup_open(&setup, options, reterr) < 0) {
         vg_log_setup_close(&setup);
         return -1;
     }

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "virtgate/log.h"
+#include "server/base/log.h"
 
 #include <stddef.h>
 
@@ -39,7 +39,7 @@ struct vg_log_setup {
 
 /* Parses libvirt's grammar and opens the outputs. -1: *reterr (owned) says what is wrong.
  */
-int vg_log_setup_open(struct vg_log_setup *setup, const struct vg_config *config,
+int vg_log_setup_open(struct vg_log_setup *setup, const struct vg_log_options *options,
                       char **reterr);
 void vg_log_setup_reopen(struct vg_log_setup *setup);
 /* Back to lines of level info and above. */

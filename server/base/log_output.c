@@ -142,13 +142,13 @@ int vg_log_check_outputs(const char *outputs, char **reterr)
     return each_item(NULL, outputs, check_output, reterr);
 }
 
-int vg_log_setup_open(struct vg_log_setup *setup, const struct vg_config *config,
+int vg_log_setup_open(struct vg_log_setup *setup, const struct vg_log_options *options,
                       char **reterr)
 {
-    setup->level = (enum vg_log_level)config->log_level;
-    setup->json = config->log_format && strcmp(config->log_format, "json") == 0;
-    return each_item(setup, config->log_filters, add_filter, reterr) < 0 ||
-                   each_item(setup, config->log_outputs, add_output, reterr) < 0
+    setup->level = options->level;
+    setup->json = options->json;
+    return each_item(setup, options->filters, add_filter, reterr) < 0 ||
+                   each_item(setup, options->outputs, add_output, reterr) < 0
                ? -1
                : 0;
 }

@@ -8,7 +8,8 @@
 #include "server/base/address.h"
 #include "server/config/tls.h"
 #include "server/config/token_file.h"
-#include "virtgate/log.h"
+#include "server/base/log.h"
+#include "virtgate/uri.h"
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -231,14 +232,14 @@ static int check_uris(struct vg_config_read *r)
     const struct vg_config *c = &r->config;
     if (c->allow_unsafe_uri)
         return 0;
-    const char *why = c->connect ? vg_config_find_unsafe(c->connect) : NULL;
+    const char *why = c->connect ? vg_uri_find_unsafe(c->connect) : NULL;
     if (why)
         return vg_config_fail(r,
                               "%s: this libvirt URI is unsafe: %s; to accept it, give "
                               "--allow-unsafe-uri",
                               r->where[VG_CONFIG_I_connect].v[0], why);
     for (size_t i = 0; i < c->hosts.n; i++) {
-        why = vg_config_find_unsafe(c->hosts.v[i].uri);
+        why = vg_uri_find_unsafe(c->hosts.v[i].uri);
         if (why)
             return vg_config_fail(r,
                                   "%s: the libvirt URI of host `%s` is unsafe: %s; to "

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "virtgate/config.h"
+#include "server/config/config.h"
 
 enum vg_config_kind {
     VG_CONFIG_K_TEXT,
@@ -17,7 +17,7 @@ enum vg_config_kind {
 
 enum vg_config_index {
 #define X(field, KIND, name, letter, arg, def, min, max, help) VG_CONFIG_I_##field,
-#include "virtgate/config.def"
+#include "server/config/config.def"
 #undef X
     VG_CONFIG_COUNT
 };

@@ -32,7 +32,7 @@ const struct vg_config_option vg_config_options[VG_CONFIG_COUNT] = {
                               .offset = offsetof(struct vg_config, field_),              \
                               .kind = VG_CONFIG_K_##KIND,                                \
                               .letter = (letter_)},
-#include "virtgate/config.def"
+#include "server/config/config.def"
 #undef X
 };
 

@@ -32,7 +32,7 @@ static const struct option long_options[] = {
 #define HAS_BOOL   optional_argument
 #define X(field, KIND, name_, letter, arg, def, min, max, help)                          \
     {name_, HAS_##KIND, NULL, LONG_FIRST + VG_CONFIG_I_##field},
-#include "virtgate/config.def"
+#include "server/config/config.def"
 #undef X
     {"check-config", no_argument, NULL, LONG_CHECK},
     {"version", no_argument, NULL, LONG_VERSION},

@@ -4,6 +4,7 @@
  */
 #include "server/config/internal.h"
 #include "server/base/digits.h"
+#include "virtgate/uri.h"
 
 #include <ctype.h>
 #include <libxml/uri.h>
@@ -80,7 +81,7 @@ bool vg_config_has_password(const char *uri)
     return any_parameter(uri, "password");
 }
 
-const char *vg_config_find_unsafe(const char *uri)
+const char *vg_uri_find_unsafe(const char *uri)
 {
     if (!*uri)
         return "it is empty, so libvirt would choose the hypervisor";

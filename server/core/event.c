@@ -11,7 +11,7 @@
 #include "server/base/list.h"
 #include "server/base/pattern.h"
 #include "virtgate/cleanup.h"
-#include "virtgate/log.h"
+#include "server/base/log.h"
 #include "virtgate/metrics.h"
 
 #include <errno.h>

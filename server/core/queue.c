@@ -10,7 +10,7 @@
 #include "server/core/operation.h"
 #include "server/base/thread.h"
 #include "virtgate/cleanup.h"
-#include "virtgate/log.h"
+#include "server/base/log.h"
 #include "virtgate/metrics.h"
 
 #include <string.h>

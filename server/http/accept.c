@@ -7,7 +7,7 @@
 #include "server/base/clock.h"
 #include "server/http/limit.h"
 #include "virtgate/cleanup.h"
-#include "virtgate/log.h"
+#include "server/base/log.h"
 
 #include <errno.h>
 #include <poll.h>

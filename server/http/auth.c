@@ -6,7 +6,7 @@
 #include "server/config/token_file.h"
 
 #include "virtgate/cleanup.h"
-#include "virtgate/log.h"
+#include "server/base/log.h"
 
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>

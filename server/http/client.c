@@ -8,7 +8,7 @@
  */
 #include "server/http/internal.h"
 
-#include "virtgate/log.h"
+#include "server/base/log.h"
 
 #include <string.h>
 #include <strings.h>

@@ -11,7 +11,7 @@
 #include "server/base/list.h"
 #include "server/core/operation.h"
 #include "virtgate/cleanup.h"
-#include "virtgate/log.h"
+#include "server/base/log.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -11,7 +11,7 @@
 #include "server/http/mhd_compat.h"
 #include "server/http/server.h"
 #include "server/core/request.h"
-#include "virtgate/config.h"
+#include "server/config/config.h"
 
 #include <microhttpd.h>
 #include <pthread.h>

@@ -7,7 +7,7 @@
 
 #include "server/http/internal.h"
 #include "virtgate/cleanup.h"
-#include "virtgate/log.h"
+#include "server/base/log.h"
 
 #include <limits.h>
 #include <netinet/in.h>

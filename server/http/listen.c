@@ -9,7 +9,7 @@
 #include "server/http/mhd_compat.h"
 #include "server/base/private_file.h"
 #include "virtgate/cleanup.h"
-#include "virtgate/log.h"
+#include "server/base/log.h"
 
 #include <errno.h>
 #include <limits.h>

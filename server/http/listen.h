@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "virtgate/config.h"
+#include "server/config/config.h"
 
 #include <microhttpd.h>
 

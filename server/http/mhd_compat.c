@@ -10,7 +10,7 @@
 #include "server/http/internal.h"
 #include "server/base/list.h"
 #include "virtgate/cleanup.h"
-#include "virtgate/log.h"
+#include "server/base/log.h"
 
 #include <errno.h>
 #include <stdio.h>

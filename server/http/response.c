@@ -9,7 +9,7 @@
 #include "server/http/websocket.h"
 
 #include "virtgate/cleanup.h"
-#include "virtgate/log.h"
+#include "server/base/log.h"
 
 #include <stdio.h>
 #include <string.h>

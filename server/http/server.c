@@ -19,7 +19,7 @@
 #include "server/core/operation.h"
 #include "server/core/router.h"
 #include "virtgate/cleanup.h"
-#include "virtgate/log.h"
+#include "server/base/log.h"
 #include "virtgate/metrics.h"
 
 #include <string.h>

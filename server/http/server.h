@@ -5,7 +5,7 @@
 #pragma once
 
 #include "server/core/request.h"
-#include "virtgate/config.h"
+#include "server/config/config.h"
 
 #include <stdbool.h>
 #include <stdint.h>

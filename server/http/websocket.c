@@ -11,7 +11,7 @@
 #include "server/http/frame.h"
 #include "server/base/list.h"
 #include "virtgate/cleanup.h"
-#include "virtgate/log.h"
+#include "server/base/log.h"
 
 #include <errno.h>
 #include <string.h>

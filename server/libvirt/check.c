@@ -9,7 +9,7 @@
 
 #include "server/libvirt/event_draft.h"
 #include "virtgate/cleanup.h"
-#include "virtgate/log.h"
+#include "server/base/log.h"
 
 #include <string.h>
 

@@ -10,7 +10,7 @@
 #include "server/core/request.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/host.h"
-#include "virtgate/log.h"
+#include "server/base/log.h"
 
 #include <fcntl.h>
 #include <libvirt/virterror.h>

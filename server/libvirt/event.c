@@ -9,7 +9,7 @@
 #include "server/core/kind.h"
 #include "server/libvirt/event_draft.h"
 #include "server/libvirt/internal.h"
-#include "virtgate/log.h"
+#include "server/base/log.h"
 
 #include <libvirt/libvirt-qemu.h>
 #include <libvirt/virterror.h>

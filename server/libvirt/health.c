@@ -8,7 +8,7 @@
 #include "server/core/request.h"
 #include "server/libvirt/error.h"
 #include "virtgate/cleanup.h"
-#include "virtgate/log.h"
+#include "server/base/log.h"
 
 #include <string.h>
 

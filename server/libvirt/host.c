@@ -18,7 +18,7 @@
 #include "server/libvirt/explain.h"
 #include "server/libvirt/internal.h"
 #include "virtgate/cleanup.h"
-#include "virtgate/log.h"
+#include "server/base/log.h"
 
 #include <libvirt/virterror.h>
 #include <string.h>

@@ -7,7 +7,7 @@
 #include "server/base/redact.h"
 #include "server/libvirt/epoll.h"
 #include "virtgate/cleanup.h"
-#include "virtgate/log.h"
+#include "server/base/log.h"
 
 #include <errno.h>
 #include <libvirt/libvirt.h>

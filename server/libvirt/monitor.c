@@ -8,7 +8,7 @@
 #include "server/libvirt/event_draft.h"
 #include "server/libvirt/internal.h"
 #include "virtgate/cleanup.h"
-#include "virtgate/log.h"
+#include "server/base/log.h"
 
 #include <errno.h>
 #include <libvirt/virterror.h>

@@ -6,7 +6,7 @@
  */
 #include "server/xml/log.h"
 
-#include "virtgate/log.h"
+#include "server/base/log.h"
 
 #include <libxml/parser.h>
 #include <libxml/xmlerror.h>

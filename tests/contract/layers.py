@@ -199,12 +199,20 @@ def circle_faults(graph: Graph, known: list[tuple[set[str], str]]) -> list[str]:
                      if not any(circle <= files for circle in circles)]
 
 
+def unused_by_routes(headers: list[str]) -> list[str]:
+    """include/virtgate holds only what routes use; what the server alone uses stands there."""
+    used = {project_file(include) for route in sources("routes") for include in seen_by(route)}
+    return [f"{header} is used by no route: it belongs to the server" for header in headers
+            if header not in used]
+
+
 def main() -> int:
     report = Report()
     files = sources("include", "server", "routes")
     used: set[tuple[str, str]] = set()
     for file in files:
         report.check(f"{folder_of(file)}: {file}", layer_faults(file, used))
+    report.check("include/virtgate holds what routes use", unused_by_routes(sources("include")))
     report.check("what is known to break a layer still does",
                  [f"{a} no longer includes {b}" for a, b in KNOWN if (a, b) not in used])
     report.check("no circle of includes", circle_faults(includes_graph(files), []))

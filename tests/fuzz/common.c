@@ -5,7 +5,7 @@
 #include "fuzz.h"
 
 #include "virtgate/cleanup.h"
-#include "virtgate/log.h"
+#include "server/base/log.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 #include "fuzz.h"
 
 #include "virtgate/cleanup.h"
-#include "virtgate/config.h"
+#include "server/config/config.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -13,7 +13,7 @@
 #include "server/libvirt/domain/console.h"
 #include "server/libvirt/internal.h"
 #include "virtgate/autoptr.h"
-#include "virtgate/log.h"
+#include "server/base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -23,7 +23,7 @@
 
 #include "virtgate/cleanup.h"
 #include "virtgate/json.h"
-#include "virtgate/log.h"
+#include "server/base/log.h"
 
 #define PATIENCE_S 20
 #define THREADS    8
@@ -39,14 +39,11 @@ static __attribute__((unused)) int start(const char *format, enum vg_log_level l
                                          const char *filters, const char *outputs,
                                          char **reterr)
 {
-    vg_autofree char *f = strdup(format);
-    vg_autofree char *filter = filters ? strdup(filters) : NULL;
-    vg_autofree char *output = strdup(outputs);
-    const struct vg_config config = {.log_format = f,
-                                     .log_level = level,
-                                     .log_filters = filter,
-                                     .log_outputs = output};
-    return vg_log_start(&config, reterr);
+    const struct vg_log_options options = {.level = level,
+                                           .json = strcmp(format, "json") == 0,
+                                           .filters = filters,
+                                           .outputs = outputs};
+    return vg_log_start(&options, reterr);
 }
 
 static __attribute__((unused)) void start_good(const char *format,

@@ -144,7 +144,7 @@ static void test_defaults(void **state)
     (void)state;
     struct result r = read_good(&(struct input){0});
 #define X(field, KIND, name, letter, arg, def, min, max, help) IS_##KIND(field, def);
-#include "virtgate/config.def"
+#include "server/config/config.def"
 #undef X
     assert_int_equal(r.action, VG_CONFIG_RUN);
     assert_string_equal(r.config.hosts.v[0].name, "default");
@@ -483,7 +483,7 @@ static void test_help(void **state)
     }
 #define X(field, KIND, name, letter, arg, def, min, max, help)                           \
     assert_non_null(strstr(text, "--" name " "));
-#include "virtgate/config.def"
+#include "server/config/config.def"
 #undef X
     assert_non_null(strstr(text, "\n  -c, --connect URI "));
     assert_non_null(strstr(text, "(default 127.0.0.1:8080)"));

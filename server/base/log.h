@@ -6,8 +6,6 @@
  */
 #pragma once
 
-#include "virtgate/config.h"
-
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -39,10 +37,17 @@ struct vg_log_field {
  * (owned by the caller; NULL: out of memory) says which not and why. */
 int vg_log_check_outputs(const char *outputs, char **reterr);
 
-/* Opens the outputs of the configuration and starts the writer thread. Before it (and
+/* How lines are written, and where. */
+struct vg_log_options {
+    enum vg_log_level level;
+    bool json;                     /* else logfmt */
+    const char *filters, *outputs; /* libvirt's own grammar; NULL: none */
+};
+
+/* Opens the outputs, which the options name, and starts the writer thread. Before it (and
  * after vg_log_stop) lines go straight to stderr. -1: *reterr (owned by the caller) says
  * which output failed and why. */
-int vg_log_start(const struct vg_config *config, char **reterr);
+int vg_log_start(const struct vg_log_options *options, char **reterr);
 
 /* Writes what is queued and closes the outputs. */
 void vg_log_stop(void);

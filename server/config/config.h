@@ -33,7 +33,7 @@ struct vg_host_configs {
 
 struct vg_config {
 #define X(field, KIND, name, letter, arg, def, min, max, help) VG_CONFIG_C_##KIND field;
-#include "virtgate/config.def"
+#include "server/config/config.def"
 #undef X
 };
 
@@ -50,10 +50,6 @@ enum vg_config_action {
  * option, and for a config file the file and line. No thread may run yet. */
 int vg_config_read(int argc, char **argv, struct vg_config *ret,
                    enum vg_config_action *ret_action, char **ret_message);
-
-/* Why a libvirt URI is unsafe (it runs a command, or skips a verification), NULL when it
- * is not. Static. */
-const char *vg_config_find_unsafe(const char *uri);
 
 /* Calls `say` for each variable VIRTGATE_... of the environment that is no option's: a
  * misspelt one, most likely. No thread may change the environment meanwhile. */
