@@ -10,7 +10,8 @@
 
 /* clang-format off */
 #define VG_ROUTE_TABLES(X) \
-    X(system) X(docs) X(host) X(metrics) X(connection) X(domain) X(domain_config) \
+    X(system) X(docs) X(host) X(metrics) X(connection) X(node) X(cpu) X(numa) \
+    X(domain) X(domain_config) \
     X(domain_create) X(domain_power) X(domain_agent) X(domain_agent_users) \
     X(domain_input) X(domain_monitor) X(domain_screenshot) X(domain_console) \
     X(domain_device) X(domain_disk) X(domain_blockjob) X(domain_peek) \

@@ -33,8 +33,8 @@ static void prefix_links(json_t *links)
 static json_t *list_features(void)
 {
     static const char *const names[] = {
-        "domains",    "snapshots", "checkpoints", "operations", "events",
-        "websockets", "consoles",  "tickets",     "metrics",    "path-prefix"};
+        "domains",  "snapshots", "checkpoints", "operations",  "events", "websockets",
+        "consoles", "tickets",   "metrics",     "path-prefix", "node"};
     json_t *features = json_array();
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         json_array_append_new(features, json_string(names[i]));

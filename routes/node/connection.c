@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * /version, /connection, /connection/capabilities and domain-capabilities. What a
+ * /version, /connection, and what the host offers: /connection/capabilities,
+ * domain-capabilities, storage-pool-capabilities and storage-pool-sources. What a
  * connection says of itself was read when it was opened, so the first two answer from
  * memory while it is alive.
  */
 #include "routes/routes.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/host.h"
+#include "virtgate/operation.h"
 #include "virtgate/route.h"
+#include "virtgate/xml.h"
 #include "virtgate/xml_json.h"
+
+#include <string.h>
 
 static void free_facts(struct vg_host_facts **facts)
 {
@@ -104,6 +109,74 @@ static struct vg_reply get_domain_capabilities(struct vg_request *rq)
     return xml ? vg_reply_document(rq, xml) : vg_fail_virt(rq);
 }
 
+static struct vg_reply get_pool_capabilities(struct vg_request *rq)
+{
+    char *xml = virConnectGetStoragePoolCapabilities(vg_conn(rq), 0);
+    return xml ? vg_reply_document(rq, xml) : vg_fail_virt(rq);
+}
+
+/* The <source> to look in, as text or in its JSON form. Owned by the caller. -1: the
+ * request's error is set. */
+static int read_source(struct vg_request *rq, json_t *given, char **ret_xml)
+{
+    json_auto_t *document = NULL;
+
+    if (!given)
+        return 0;
+    if (json_is_string(given)) {
+        *ret_xml = strdup(json_string_value(given));
+        return *ret_xml ? vg_xml_check(rq, *ret_xml)
+                        : vg_error_set_memory(vg_request_error(rq));
+    }
+    document = json_pack("{s:O}", "source", given);
+    if (!document)
+        return vg_error_set_memory(vg_request_error(rq));
+    *ret_xml = vg_xml_from_json(document, vg_request_error(rq));
+    return *ret_xml ? 0 : -1;
+}
+
+/* libvirt's types of pools, which have their names in the flags of its list. */
+static int check_pool_type(struct vg_request *rq, const char *type)
+{
+    const struct vg_enum_value *known =
+        vg_enum_lookup(&vg_enum_virConnectListAllStoragePoolsFlags, type, strlen(type));
+
+    if (known && known->value >= VIR_CONNECT_LIST_STORAGE_POOLS_DIR)
+        return 0;
+    vg_error_set(
+        vg_request_error(rq), VG_E_UNKNOWN_VALUE,
+        "'%s' is no type of storage pools; /connection/storage-pool-capabilities "
+        "has those of this host",
+        type);
+    return -1;
+}
+
+/* {"type": "iscsi-direct", "source": {"host": {"@name": "san1"}}}: programs of the host
+ * look, for as long as a server does not answer. */
+static struct vg_reply find_pool_sources(struct vg_request *rq)
+{
+    const char *type = NULL;
+    json_t *given = NULL;
+    vg_autofree char *source = NULL;
+    const struct vg_field args[] = {VG_NEED_TEXT("type", &type),
+                                    VG_JSON("source", &given), VG_END};
+
+    if (vg_args(rq, args) < 0 || read_source(rq, given, &source) < 0 ||
+        check_pool_type(rq, type) < 0 || vg_operation_begin_making(rq, NULL) < 0)
+        return vg_fail(rq);
+    vg_autofree char *xml =
+        virConnectFindStoragePoolSources(vg_conn(rq), type, source, 0);
+    if (!xml)
+        return vg_fail_virt(rq);
+    json_auto_t *document = vg_xml_to_json(xml, vg_request_error(rq));
+    if (!document)
+        return vg_fail(rq);
+    /* one alone is no array, none at all is text */
+    json_t *found = json_object_get(json_object_get(document, "sources"), "source");
+    return vg_ok(rq, json_is_array(found) ? json_pack("{s:O}", "sources", found)
+                                          : json_pack("{s:[O*]}", "sources", found));
+}
+
 /* clang-format off */
 const struct vg_route vg_routes_connection[] = {
     {VG_GET, "/version", "getVersion", get_version,
@@ -114,6 +187,11 @@ const struct vg_route vg_routes_connection[] = {
      .needs = "connect:read", .gives = VG_GIVES_XML_OR_JSON, .shared = true},
     {VG_GET, "/connection/domain-capabilities", "getDomainCapabilities", get_domain_capabilities,
      .needs = "domain:save", .gives = VG_GIVES_XML_OR_JSON, .takes = VG_TAKES_ARGS, .shared = true},
+    {VG_GET, "/connection/storage-pool-capabilities", "getStoragePoolCapabilities",
+     get_pool_capabilities,
+     .needs = "connect:read", .gives = VG_GIVES_XML_OR_JSON, .shared = true},
+    {VG_POST, "/connection/storage-pool-sources", "findStoragePoolSources", find_pool_sources,
+     .needs = "connect:detect_storage_pools", .runs_on = VG_ON_LONG, .takes = VG_TAKES_DOCUMENT},
     {0},
 };
 /* clang-format on */

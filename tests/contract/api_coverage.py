@@ -5,9 +5,9 @@
 Each public function of libvirt is listed there: class a belongs to an endpoint, b is plumbing,
 c is superseded or makes no sense over HTTP. What is called is read from the object files. It
 fails when a function of class c is called that is no listed fallback, when one is called that
-is not listed, when libvirt has one that is not listed, when one of class a of a complete section
-is not called and is no listed exception, and when fewer of class a are called than the table's
-`# covered:` line says.
+is not listed, when libvirt has one that is not listed, when one of class a is not called, is no
+listed exception and of no unfinished section, when an unfinished section is finished, and when
+fewer of class a are called than the table's `# covered:` line says.
 
     tests/contract/api_coverage.py [--missing]     --missing: name all that are not called yet
 """
@@ -27,9 +27,10 @@ TABLE = Path(__file__).with_name("api-coverage.tsv")
 
 # The libvirt whose functions the table lists; a newer one may have more.
 LISTED_VERSION = "9.0.0"
-# Sections of which every function of class a is called, `# except:` lines apart.
-COMPLETE = {"libvirt-domain", "libvirt-domain-snapshot", "libvirt-domain-checkpoint",
-            "libvirt-qemu"}
+# Sections that are not served yet. Of all others every function of class a is called, `# except:`
+# lines apart. A section that is served leaves this list, and this list goes when it is empty.
+UNFINISHED = {"libvirt-network", "libvirt-storage", "libvirt-nodedev", "libvirt-interface",
+              "libvirt-nwfilter", "libvirt-secret", "libvirt-admin"}
 SIBLINGS = ("libvirt-api.xml", "libvirt-qemu-api.xml", "libvirt-lxc-api.xml",
             "libvirt-admin-api.xml")
 
@@ -138,8 +139,11 @@ def main() -> int:
            for n, f in sorted(table.functions.items())
            if f.kind == "c" and n in callers and n not in table.fallbacks])
     check("fallbacks are called", sorted(table.fallbacks - callers.keys()))
-    missing = {n for n in wanted - covered if table.functions[n].section in COMPLETE}
-    check("complete sections are complete",
+    missing = {n for n in wanted - covered if table.functions[n].section not in UNFINISHED}
+    unfinished = {table.functions[n].section for n in wanted - covered - table.exceptions}
+    check("unfinished sections are unfinished",
+          [f"{s} has all: it leaves UNFINISHED" for s in sorted(UNFINISHED - unfinished)])
+    check("all functions of the others are called",
           [f"{n}: {table.functions[n].where}" for n in sorted(missing - table.exceptions)] +
           [f"{n} is no exception any more" for n in sorted(table.exceptions - missing)])
     unlisted = sorted(set(public_functions()) - table.functions.keys())
@@ -149,7 +153,7 @@ def main() -> int:
           [f"there were {table.covered}"] if len(covered) < table.covered else [])
     if len(covered) > table.covered:
         print(f"             now set `# covered: {len(covered)}` in {TABLE.name}")
-    print(f"{6 - failed} passed, {failed} failed")
+    print(f"{7 - failed} passed, {failed} failed")
     return 1 if failed or not covered else 0
 
 

@@ -37,8 +37,9 @@ OPEN_SCHEMAS = ("AgentCommand", "DomainBlkioParameters", "DomainBlkioParametersC
                 "DomainMemoryStats", "DomainNumaParameters", "DomainNumaParametersChange",
                 "DomainPerfEvents", "DomainPerfEventsChange", "DomainScheduler",
                 "DomainSchedulerChange", "DomainStatsValues", "EventBase", "EventParams", "GuestInfo",
-                "GuestInfoDisk", "MonitorAnswer", "MonitorCommand", "OpenapiDocument",
-                "OperationResult")
+                "GuestInfoDisk", "MonitorAnswer", "MonitorCommand", "NodeCpuStats",
+                "NodeMemoryParameters", "NodeMemoryParametersChange", "NodeMemoryStats", "NodeSev",
+                "OpenapiDocument", "OperationResult")
 
 
 # ---- openapi.yaml by itself ---------------------------------------------------------------------

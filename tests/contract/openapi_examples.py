@@ -27,6 +27,8 @@ CHANGING = ("listDomainVcpus",)
 # renameDomain's leads to web2.
 LIFE = [
     ("createTicket", "application/json", ""),
+    ("baselineCpu", "application/json", ""),
+    ("findStoragePoolSources", "application/json", ""),
     ("defineDomain", "application/xml", ""),
     ("defineDomain", "xml", ""),  # again: the same domain
     ("defineDomain", "document", ""),

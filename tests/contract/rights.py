@@ -57,6 +57,8 @@ MORE = {
     "getDomainLaunchSecurity": "domain:read_secure",
     "setDomainLaunchSecurity": "domain:read_secure",
     "endDomainDiskJob": "domain:block_write",
+    # libvirt refuses it on a read-only connection, though its access control would not.
+    "getNodeSev": "connect:write",
     # Of three changes each needs this; `domain` needs gateway:document, too.
     "patchDomain": "domain:write",
     # Made of the domain's XML, or one of a list.
@@ -69,7 +71,9 @@ MORE = {
     "cancelOperation": "domain:hibernate",
 }
 # libvirt asks a right to change the host, to read what guests can have; less than its own.
-INSTEAD = {"getDomainCapabilities": "domain:save"}
+INSTEAD = {"getDomainCapabilities": "domain:save",
+           # connect:write is of what asks for a hypervisor's CPUs.
+           "baselineCpu": "connect:read", "compareCpu": "connect:read"}
 # Nothing of libvirt is called for these, or only what a connection has been asked already.
 NO_CALL = {"getMetrics", "listHosts", "getHost", "listDomainsOfAllHosts", "listNetworksOfAllHosts",
            "watchEventsOfAllHosts",

@@ -196,6 +196,7 @@ start_namespace() {
             echo "$VG_LIBVIRTD_HOSTNAME" >/proc/sys/kernel/hostname
         echo $$ >"$D/holder.pid"
         exec sleep 86400' _ "$D" "${peer:-$D}/udev" </dev/null >"$D/holder.out" 2>&1 &
+    disown
     for ((i = 0; i < 100; i++)); do
         if holder=$(alive holder.pid sleep); then return 0; fi
         sleep 0.05
@@ -215,6 +216,7 @@ start_udevd() {
         [ ! -d /etc/udev/rules.d ] || mount --bind "$1/udev-rules" /etc/udev/rules.d
         echo $$ >"$1/udevd.pid"
         exec /lib/systemd/systemd-udevd' _ "$D" </dev/null >"$D/udevd.out" 2>&1 &
+    disown
     for ((i = 0; i < 100; i++)); do
         [ ! -S "$D/udev/control" ] || return 0
         sleep 0.05
@@ -231,6 +233,7 @@ start_guard() {
         tail --pid="$1" -f /dev/null
         exec "$2" stop' _ "$VG_LIBVIRTD_OWNER" "$(realpath "$0")" </dev/null >/dev/null 2>&1 &
     echo $! >"$D/guard.pid"
+    disown
 }
 
 start_daemon() {

@@ -36,9 +36,18 @@ WEBSOCKET = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Ver
 # Arguments that need more than their row: (method, path, body or None, least role). The guest
 # `nosuch` is not there: what is allowed is a 404, which changes nothing.
 ELEMENT = b'{"uri":"urn:x","key":"x","value":"<a/>"}'
+CPU = b'{"cpu":{"model":"qemu64"}}'
+CPUS = b'{"cpus":[{"arch":"x86_64","model":"qemu64"}]}'
 ARGUMENTS = [
     ("GET", "/connection/domain-capabilities", None, "operator"),
     ("GET", "/connection/domain-capabilities?emulator=/nosuch", None, "admin"),
+    ("POST", "/connection/cpu/compare", CPU, "viewer"),
+    ("POST", "/connection/cpu/compare?arch=x86_64", CPU, "admin"),
+    ("POST", "/connection/cpu/compare?machine=pc", CPU, "admin"),
+    ("POST", "/connection/cpu/compare?virttype=qemu", CPU, "admin"),
+    ("POST", "/connection/cpu/compare?emulator=/nosuch", CPU, "admin"),
+    ("POST", "/connection/cpu/baseline", CPUS, "viewer"),
+    ("POST", "/connection/cpu/baseline?virttype=qemu", CPUS, "admin"),
     ("GET", "/domains/rights?view=config&flags=secure", None, "admin"),
     ("GET", "/domains/rights?view=config&flags=migratable", None, "admin"),
     ("GET", "/domains/rights/xml?flags=secure", None, "admin"),
