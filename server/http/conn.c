@@ -27,9 +27,33 @@ enum {
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct vg_http_conn *conns;
 static int gone_epoll = -1; /* the sockets of those that wait */
 static const struct vg_config *config;
+
+/* ---- whom to look at when -----------------------------------------------------------
+ */
+
+/* A deadline is a second or more from when it is set, and is set without the lock. So
+ * each connection is looked at once a second, and at its deadline if that comes before:
+ * it stands in the list of the turn when that is. */
+#define TURN_NS (VG_SECOND_NS / 20)
+#define LOOK_NS VG_SECOND_NS
+#define TURNS   32 /* more than there are from one look to the next */
+
+static struct vg_http_conn *wheel[TURNS];
+static int64_t turn; /* the last one that is over */
+
+/* Lock held. */
+static void look_later(struct vg_http_conn *conn, int64_t now_ns)
+{
+    int64_t deadline = atomic_load_explicit(&conn->deadline_ns, memory_order_relaxed);
+    int64_t at = now_ns + LOOK_NS;
+
+    if (deadline && deadline < at && !conn->cut)
+        at = deadline;
+    at = at / TURN_NS > turn ? at / TURN_NS : turn + 1;
+    vg_list_insert(&wheel[at % TURNS], conn);
+}
 
 /* ---- the list ---------------------------------------------------------------------- */
 
@@ -69,7 +93,7 @@ static void *open_conn(struct MHD_Connection *connection)
     vg_http_limit_open(conn);
     vg_http_set_deadline(conn, vg_http_limit_patience(conn, config->header_timeout));
     VG_LOCK(&lock);
-    vg_list_insert(&conns, conn);
+    look_later(conn, vg_coarse_ns());
     return conn;
 }
 
@@ -204,6 +228,35 @@ static void give_up(struct vg_http_call *call)
         vg_operation_give_up(call->rq);
 }
 
+/* Cuts those of a turn that are late. Lock held. */
+static void look_at(struct vg_http_conn **list, int64_t now_ns)
+{
+    struct vg_http_conn *due = vg_take(list);
+
+    if (due)
+        due->link = &due;
+    while (due) {
+        struct vg_http_conn *c = due;
+        int64_t at = atomic_load_explicit(&c->deadline_ns, memory_order_relaxed);
+        if (at && at <= now_ns && !c->cut)
+            cut_conn(c, at);
+        vg_list_remove(c);
+        look_later(c, now_ns);
+    }
+}
+
+/* Lock held. */
+static void look(int64_t now_ns)
+{
+    int64_t last = now_ns / TURN_NS, first = turn + 1;
+
+    if (first <= last - TURNS)
+        first = last - TURNS + 1;
+    turn = last;
+    for (int64_t i = first; i <= last; i++)
+        look_at(&wheel[i % TURNS], now_ns);
+}
+
 void vg_http_conns_tick(int64_t now_ns)
 {
     struct epoll_event events[64];
@@ -212,11 +265,7 @@ void vg_http_conns_tick(int64_t now_ns)
     int n = epoll_wait(gone_epoll, events, 64, 0);
     for (int i = 0; i < n; i++)
         give_up(((struct vg_http_conn *)events[i].data.ptr)->waiting);
-    for (struct vg_http_conn *c = conns; c; c = c->next) {
-        int64_t at = atomic_load_explicit(&c->deadline_ns, memory_order_relaxed);
-        if (at && at <= now_ns && !c->cut)
-            cut_conn(c, at);
-    }
+    look(now_ns);
 }
 
 /* ---- start and stop ---------------------------------------------------------------- */

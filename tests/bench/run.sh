@@ -343,6 +343,8 @@ BENCH_NAMES=1000 BENCH_QUERY=
 each_load "/domains/{name}, of 1,000, test driver" "$BASE" "$WORK/names.lua"
 end $((PORT + 2))
 STARTUP=$(start_up test:///default)
+figure "9,000 idle connections, percent of a core" \
+    "$(tests/bench/idle.py connections "$O/virtgate" 9000)" at-most 0.5
 
 # ---- a real libvirtd -----------------------------------------------------------------------
 
