@@ -8,6 +8,7 @@
 #include "server/base/clock.h"
 #include "server/core/event_reply.h"
 #include "server/http/linger.h"
+#include "server/http/tls_ticket.h"
 #include "server/base/list.h"
 #include "server/core/operation.h"
 #include "virtgate/cleanup.h"
@@ -87,6 +88,7 @@ static void *open_conn(struct MHD_Connection *connection)
     if (!conn)
         return NULL;
     conn->fd = fd;
+    vg_http_tls_tickets(connection);
     const struct sockaddr *address = conn_address(connection);
     conn->local = address && address->sa_family == AF_UNIX;
     conn->peer = vg_address_of(address);
@@ -283,6 +285,7 @@ int vg_http_conns_start(const struct vg_config *cfg)
 void vg_http_conns_stop(void)
 {
     vg_http_linger_end();
+    vg_http_tls_tickets_end();
     close(gone_epoll);
     gone_epoll = -1;
     free(late_answer);

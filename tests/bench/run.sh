@@ -346,6 +346,11 @@ STARTUP=$(start_up test:///default)
 figure "9,000 idle connections, percent of a core" \
     "$(tests/bench/idle.py connections "$O/virtgate" 9000)" at-most 0.5
 
+for t in tls1_2 tls1_3; do
+    figure "a session taken up again / a full handshake, server's CPU time, $t" \
+        "$(BENCH_PORT=$((PORT + 2)) tests/bench/tls.sh "$O/virtgate" $t)" at-most 0.5
+done
+
 # ---- a real libvirtd -----------------------------------------------------------------------
 
 if URI=$(tests/qemu/libvirtd.sh start); then

@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Client certificates: whose name is whose, when one expires, and the unix socket, where there
-are none."""
+"""Client certificates: whose name is whose, when one expires, whose session is taken up again, and
+the unix socket, where there are none."""
 import hashlib
 import http.client
+import itertools
 import json
 import os
 import re
@@ -93,12 +94,18 @@ def put_nul(folder):
     pem.write_text(ssl.DER_cert_to_PEM_cert(der), encoding="ascii")
 
 
+def client_context(folder, name):
+    context = ssl.create_default_context(cafile=f"{folder}/ca.pem")
+    # Python 3.13 asks for more of a CA than a test's has.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if name:
+        context.load_cert_chain(f"{folder}/{name}.pem", f"{folder}/{name}.key")
+    return context
+
+
 class Caller:
     def __init__(self, port, folder, name):
-        context = ssl.create_default_context(cafile=f"{folder}/ca.pem")
-        # Python 3.13 asks for more of a CA than a test's has.
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-        context.load_cert_chain(f"{folder}/{name}.pem", f"{folder}/{name}.key")
+        context = client_context(folder, name)
         self.http = http.client.HTTPSConnection("127.0.0.1", port, timeout=PATIENCE,
                                                 context=context)
 
@@ -196,6 +203,51 @@ def ask_unix(path, token):
     return int(data.split()[1]), json.loads(body)
 
 
+def ask_tls(gateway, context, session):
+    """The status of GET /version on a connection of its own; whether it took up the session; its
+    own one, or None."""
+    with context.wrap_socket(socket.create_connection(("127.0.0.1", gateway.port), PATIENCE),
+                             server_hostname="127.0.0.1", session=session) as s:
+        s.sendall(b"GET /version HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        data = b""
+        while piece := s.recv(65536):
+            data += piece
+        return int(data.split()[1]), s.session_reused, s.session
+
+
+def test_resumed(gateway, folder):
+    """A client that comes again is spared the handshake, and is who it was, no more."""
+    versions = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
+    for version, (name, wanted) in itertools.product(versions, (("one", 200), (None, 401))):
+        what = f"{version.name}, certificate {name}"
+        context = client_context(folder, name)
+        context.minimum_version = context.maximum_version = version
+        session = None
+        for again in (False, True, True):
+            status, resumed, session = ask_tls(gateway, context, session)
+            check(status == wanted and resumed == again, f"{what}: {status}, again {resumed}")
+        other = TlsGateway(folder)
+        status, resumed, _ = ask_tls(other, context, session)
+        check(status == wanted and not resumed, f"{what}: another gateway has another key")
+        other.stop()
+
+
+def test_resumed_expiry(gateway, folder):
+    """A session does not outlive its certificate."""
+    at = time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + 6))
+    if not check(shell(SHORT, folder, at), "a certificate that lasts for seconds"):
+        return
+    context = client_context(folder, "short")
+    status, _, session = ask_tls(gateway, context, None)
+    check(status == 200, "it is good", status)
+    for _ in range(PATIENCE * 2):
+        status, resumed, _ = ask_tls(gateway, context, session)
+        if status != 200:
+            break
+        time.sleep(0.5)
+    check(status == 401, f"a session of an expired certificate: {status}, again {resumed}")
+
+
 def test_unix(folder):
     """There is no TLS: the token alone counts, or the right to open the socket."""
     tokens, path = f"{folder}/tokens", f"{folder}/socket"
@@ -223,6 +275,8 @@ def main():
         test_names(gateway, folder)
         test_twins(gateway, folder)
         test_expiry(gateway, folder)
+        test_resumed(gateway, folder)
+        test_resumed_expiry(gateway, folder)
         gateway.stop()
         test_unix(folder)
     report()
