@@ -117,7 +117,10 @@ static struct vg_reply patch_domain(struct vg_request *rq)
 
     if (vg_args(rq, args) < 0 || check_patch(rq, &p) < 0)
         return vg_fail(rq);
-    if (p.domain && vg_request_ask(rq, "gateway:document", "'domain' is a document") < 0)
+    if (p.domain &&
+        vg_request_ask(rq, "domain:save gateway:document", "'domain' is a document") < 0)
+        return vg_fail(rq);
+    if (p.name && vg_request_ask(rq, "domain:save", "'name' changes the definition") < 0)
         return vg_fail(rq);
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
     if (!dom)
@@ -174,7 +177,8 @@ static struct vg_reply convert_to_native(struct vg_request *rq)
 /* clang-format off */
 const struct vg_route vg_routes_domain_config[] = {
     {VG_PUT, "/domains/{domain}", "replaceDomain", replace_domain,
-     .needs = "domain:getattr gateway:document", .takes = VG_TAKES_DOCUMENT},
+     .needs = "domain:getattr domain:save domain:write gateway:document",
+     .takes = VG_TAKES_DOCUMENT},
     {VG_PATCH, "/domains/{domain}", "patchDomain", patch_domain,
      .needs = "domain:getattr domain:write", .takes = VG_TAKES_DOCUMENT},
     {VG_GET, "/domains/{domain}/xml", "getDomainXml", get_domain_xml,

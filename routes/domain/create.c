@@ -319,6 +319,9 @@ static struct vg_reply define_domain(struct vg_request *rq)
 
     if (vg_args(rq, args) < 0 || check_form(rq, &f) < 0)
         return vg_fail(rq);
+    if (vg_request_ask(rq, transient ? "domain:start" : "domain:save",
+                       transient ? "'transient' starts it" : "This defines it") < 0)
+        return vg_fail(rq);
     vg_autofree char *made = NULL;
     const char *xml = find_xml(rq, &f, &made);
     if (!xml)
@@ -335,7 +338,7 @@ static struct vg_reply define_domain(struct vg_request *rq)
 /* clang-format off */
 const struct vg_route vg_routes_domain_create[] = {
     {VG_POST, "/domains", "defineDomain", define_domain,
-     .needs = "domain:save domain:start domain:write gateway:document", .takes = VG_TAKES_XML},
+     .needs = "domain:write gateway:document", .takes = VG_TAKES_XML},
     {0},
 };
 /* clang-format on */

@@ -12,7 +12,14 @@ struct action {
     int (*call)(virDomainPtr dom, unsigned int flags);
     const struct vg_enum *flags; /* NULL: none */
     enum vg_needed_state needs;
+    unsigned int agent; /* the flag that asks the guest's agent; 0: none */
 };
+
+/* libvirt itself asks more where the agent is named. */
+static int ask_for_agent(struct vg_request *rq, unsigned int named)
+{
+    return named ? vg_request_ask(rq, "domain:write", "This asks the guest's agent") : 0;
+}
 
 /* {"flags": ["paused"]} */
 static struct vg_reply act(struct vg_request *rq, const struct action *action)
@@ -21,15 +28,15 @@ static struct vg_reply act(struct vg_request *rq, const struct action *action)
 
     vg_autoptr(virDomain) dom =
         action->flags ? vg_flags_domain(rq, action->flags, &flags) : vg_path_domain(rq);
-    if (!dom)
+    if (!dom || ask_for_agent(rq, flags & action->agent) < 0)
         return vg_fail(rq);
     return vg_done_in_state(rq, dom, action->needs, action->call(dom, flags));
 }
 
 static struct vg_reply start_domain(struct vg_request *rq)
 {
-    static const struct action start = {virDomainCreateWithFlags,
-                                        &vg_enum_virDomainCreateFlags, VG_NEEDS_INACTIVE};
+    static const struct action start = {
+        virDomainCreateWithFlags, &vg_enum_virDomainCreateFlags, VG_NEEDS_INACTIVE, 0};
     return act(rq, &start);
 }
 
@@ -40,7 +47,7 @@ static struct vg_reply shutdown_domain(struct vg_request *rq)
 
     vg_autoptr(virDomain) dom =
         vg_flags_domain(rq, &vg_enum_virDomainShutdownFlagValues, &flags);
-    if (!dom)
+    if (!dom || ask_for_agent(rq, flags & VIR_DOMAIN_SHUTDOWN_GUEST_AGENT) < 0)
         return vg_fail(rq);
     if (virDomainShutdownFlags(dom, flags) < 0)
         return vg_fail_in_state(rq, dom, VG_NEEDS_ACTIVE);
@@ -49,21 +56,22 @@ static struct vg_reply shutdown_domain(struct vg_request *rq)
 
 static struct vg_reply reboot_domain(struct vg_request *rq)
 {
-    static const struct action reboot = {
-        virDomainReboot, &vg_enum_virDomainRebootFlagValues, VG_NEEDS_ACTIVE};
+    static const struct action reboot = {virDomainReboot,
+                                         &vg_enum_virDomainRebootFlagValues,
+                                         VG_NEEDS_ACTIVE, VIR_DOMAIN_REBOOT_GUEST_AGENT};
     return act(rq, &reboot);
 }
 
 static struct vg_reply destroy_domain(struct vg_request *rq)
 {
     static const struct action destroy = {
-        virDomainDestroyFlags, &vg_enum_virDomainDestroyFlagsValues, VG_NEEDS_ACTIVE};
+        virDomainDestroyFlags, &vg_enum_virDomainDestroyFlagsValues, VG_NEEDS_ACTIVE, 0};
     return act(rq, &destroy);
 }
 
 static struct vg_reply reset_domain(struct vg_request *rq)
 {
-    static const struct action reset = {virDomainReset, NULL, VG_NEEDS_ACTIVE};
+    static const struct action reset = {virDomainReset, NULL, VG_NEEDS_ACTIVE, 0};
     return act(rq, &reset);
 }
 
@@ -75,7 +83,7 @@ static int suspend(virDomainPtr dom, unsigned int flags)
 
 static struct vg_reply suspend_domain(struct vg_request *rq)
 {
-    static const struct action action = {suspend, NULL, VG_NEEDS_RUNNING};
+    static const struct action action = {suspend, NULL, VG_NEEDS_RUNNING, 0};
     return act(rq, &action);
 }
 
@@ -87,7 +95,7 @@ static int resume(virDomainPtr dom, unsigned int flags)
 
 static struct vg_reply resume_domain(struct vg_request *rq)
 {
-    static const struct action action = {resume, NULL, VG_NEEDS_PAUSED};
+    static const struct action action = {resume, NULL, VG_NEEDS_PAUSED, 0};
     return act(rq, &action);
 }
 

@@ -132,6 +132,9 @@ static int read_creation(struct vg_request *rq, struct creation *c)
         vg_request_ask(rq, "gateway:path",
                        "'disk-only' and 'reuse-ext' write files of the host") < 0)
         return -1;
+    if (c->flags & VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE &&
+        vg_request_ask(rq, "domain:fs_freeze", "'quiesce' freezes filesystems") < 0)
+        return -1;
     if (document && !(c->xml = vg_xml_argument(rq, "xml", c->xml)))
         return -1;
     return 0;
