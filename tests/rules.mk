@@ -27,6 +27,16 @@ $(HTTP_BIN): $(O)/tests/%: $(O)/tests/%.o $(HARN_OBJ)
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) $(shell pkg-config --libs libcurl)
 
+# The gateway as the tests run it: it notes which functions of libvirt each operation calls.
+TRACED := $(O)/tests/trace/virtgate
+$(O)/gen/calls.c $(O)/gen/calls.ld &: tests/trace/calls.py tests/contract/acl.tsv $(LIB_OBJ)
+	@echo "  GEN   $(O)/gen/calls.c"
+	$(Q)$(PYTHON) tests/trace/calls.py --out $(O)/gen/calls.c --link $(O)/gen/calls.ld \
+	  $(LIBVIRT_API) $(LIB_OBJ)
+$(TRACED): $(O)/virtgate $(O)/server/main.o $(LIB_OBJ) $(O)/gen/calls.o $(O)/tests/trace/trace.o $(O)/gen/calls.ld
+	@echo "  LINK  $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) @$(O)/gen/calls.ld $(LIBS)
+
 .PHONY: test tests check check-changed check-unit check-api check-qemu check-contract check-browser \
   check-asan check-tsan check-debian valgrind bench bench-run lint compile_commands.json
 
@@ -34,7 +44,7 @@ test: ## set up, build, and pass all tests
 	@tests/setup.sh build test
 	@$(MAKE) --no-print-directory check
 
-tests: $(O)/virtgate $(UNIT_BIN) $(HTTP_BIN) ## build the tests
+tests: $(O)/virtgate $(TRACED) $(UNIT_BIN) $(HTTP_BIN) ## build the tests
 
 check: tests ## all tests
 	@$(RUN) unit api qemu contract

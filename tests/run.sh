@@ -14,7 +14,11 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
 O=${O:-build}
-export O VIRTGATE_BIN=${VIRTGATE_BIN:-$O/virtgate}
+export O
+# The one that notes which functions of libvirt it calls, unless it is stale.
+traced=$O/tests/trace/virtgate
+[ "$traced" -nt "$O/virtgate" ] || traced=$O/virtgate
+export VIRTGATE_BIN=${VIRTGATE_BIN:-$traced} VG_TRACE=${VG_TRACE:-$PWD/$O/calls.txt}
 # Everything the API tests see, for the OpenAPI contract test.
 export VG_RECORD=${VG_RECORD:-$PWD/$O/exchanges.jsonl}
 # A libvirtd of ours ends with us, even if we are killed.
@@ -178,6 +182,7 @@ for suite in "$@"; do
     case $suite in
     api)
         : >"$VG_RECORD"
+        : >"$VG_TRACE"
         run_suite api
         ;;
     qemu)
@@ -194,6 +199,7 @@ for suite in "$@"; do
         exit 2
         ;;
     esac
+    [ -n "${VG_TEST:-}" ] || [ "$suite" = contract ] || echo "# $suite" >>"$VG_TRACE"
     if [ $((passed + failed)) = "$before" ]; then
         echo "FAILED suite $suite ran no check"
         failed=$((failed + 1))

@@ -217,20 +217,22 @@ static struct vg_reply end_job(struct vg_request *rq)
 /* clang-format off */
 const struct vg_route vg_routes_domain_blockjob[] = {
     {VG_POST, "/domains/{domain}/disks/{disk}/pull", "pullDomainDisk", pull_disk,
-     .needs = "domain:getattr domain:block_write", .runs_on = VG_ON_JOB, .takes = VG_TAKES_ARGS},
+     .needs = "domain:getattr domain:read domain:block_write", .runs_on = VG_ON_JOB,
+     .takes = VG_TAKES_ARGS},
     {VG_POST, "/domains/{domain}/disks/{disk}/rebase", "rebaseDomainDisk", rebase_disk,
      .needs = "domain:getattr domain:block_write", .runs_on = VG_ON_JOB, .takes = VG_TAKES_ARGS},
     {VG_POST, "/domains/{domain}/disks/{disk}/commit", "commitDomainDisk", commit_disk,
-     .needs = "domain:getattr domain:block_write", .runs_on = VG_ON_JOB, .takes = VG_TAKES_ARGS},
+     .needs = "domain:getattr domain:read domain:block_write", .runs_on = VG_ON_JOB,
+     .takes = VG_TAKES_ARGS},
     {VG_POST, "/domains/{domain}/disks/{disk}/copy", "copyDomainDisk", copy_disk,
      .needs = "domain:getattr domain:block_write", .runs_on = VG_ON_JOB,
      .takes = VG_TAKES_DOCUMENT},
     {VG_GET, "/domains/{domain}/disks/{disk}/job", "getDomainDiskJob", get_job,
      .needs = "domain:getattr domain:read", .takes = VG_TAKES_ARGS, .shared = true},
     {VG_PATCH, "/domains/{domain}/disks/{disk}/job", "setDomainDiskJobSpeed", set_job_speed,
-     .needs = "domain:getattr domain:write", .takes = VG_TAKES_ARGS},
+     .needs = "domain:getattr domain:read domain:write", .takes = VG_TAKES_ARGS},
     {VG_DELETE, "/domains/{domain}/disks/{disk}/job", "endDomainDiskJob", end_job,
-     .needs = "domain:getattr domain:block_write domain:write", .takes = VG_TAKES_ARGS},
+     .needs = "domain:getattr domain:read domain:block_write domain:write", .takes = VG_TAKES_ARGS},
     {0},
 };
 /* clang-format on */

@@ -211,6 +211,11 @@ static int check_form(struct vg_request *rq, struct form *f)
     return missing ? -1 : 0;
 }
 
+/* What completing the short form looks at. */
+#define SHORT_FORM_NEEDS                                                                 \
+    "connect:read domain:save network:getattr storage_pool:getattr storage_vol:getattr " \
+    "storage_vol:read"
+
 /* The document that the request describes; in `*ret_made` when it is new text, owned by
  * the caller. NULL: the request's error is set. */
 static const char *find_xml(struct vg_request *rq, struct form *f, char **ret_made)
@@ -221,6 +226,9 @@ static const char *find_xml(struct vg_request *rq, struct form *f, char **ret_ma
         return *ret_made = vg_domain_xml_of_json(rq, f->domain);
     if (!f->short_form)
         return vg_xml_argument(rq, "xml", f->xml);
+    if (vg_request_ask(rq, SHORT_FORM_NEEDS,
+                       "The short form is completed by what the host has") < 0)
+        return NULL;
     d->vcpus = d->vcpus ? d->vcpus : 1;
     d->graphics = d->graphics < 0 ? VG_NEW_NO_GRAPHICS : d->graphics;
     d->console = f->console != 0;
@@ -338,7 +346,7 @@ static struct vg_reply define_domain(struct vg_request *rq)
 /* clang-format off */
 const struct vg_route vg_routes_domain_create[] = {
     {VG_POST, "/domains", "defineDomain", define_domain,
-     .needs = "domain:write gateway:document", .takes = VG_TAKES_XML},
+     .needs = "domain:getattr domain:read domain:write gateway:document", .takes = VG_TAKES_XML},
     {0},
 };
 /* clang-format on */

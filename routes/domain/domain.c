@@ -202,7 +202,7 @@ static struct vg_reply set_autostart(struct vg_request *rq)
 /* clang-format off */
 const struct vg_route vg_routes_domain[] = {
     {VG_GET, "/domains", "listDomains", list_domains,
-     .needs = "connect:search_domains", .runs_on = VG_ON_FAST, .takes = VG_TAKES_ARGS,
+     .needs = "connect:search_domains domain:read", .runs_on = VG_ON_FAST, .takes = VG_TAKES_ARGS,
      .hosts = VG_ONE_OR_ALL_HOSTS, .shared = true},
     {VG_GET, "/domains/{domain}", "getDomain", get_domain,
      .needs = "domain:getattr domain:read", .gives = VG_GIVES_JSON_OR_XML, .takes = VG_TAKES_ARGS,
@@ -210,13 +210,13 @@ const struct vg_route vg_routes_domain[] = {
     {VG_DELETE, "/domains/{domain}", "undefineDomain", undefine_domain,
      .needs = "domain:getattr domain:delete", .takes = VG_TAKES_ARGS},
     {VG_POST, "/domains/{domain}/rename", "renameDomain", rename_domain,
-     .needs = "domain:getattr domain:save domain:write", .takes = VG_TAKES_ARGS},
+     .needs = "domain:getattr domain:read domain:save domain:write", .takes = VG_TAKES_ARGS},
     {VG_GET, "/domains/{domain}/state", "getDomainState", get_state,
      .needs = "domain:getattr domain:read", .shared = true},
     {VG_GET, "/domains/{domain}/autostart", "getDomainAutostart", get_autostart,
      .needs = "domain:getattr domain:read", .shared = true},
     {VG_PUT, "/domains/{domain}/autostart", "setDomainAutostart", set_autostart,
-     .needs = "domain:getattr domain:write", .takes = VG_TAKES_ARGS},
+     .needs = "domain:getattr domain:read domain:write", .takes = VG_TAKES_ARGS},
     {0},
 };
 /* clang-format on */

@@ -65,7 +65,7 @@ const struct vg_route vg_routes_domain_interface[] = {
      .needs = "domain:getattr domain:read", .takes = VG_TAKES_ARGS, .shared = true},
     {VG_PATCH, "/domains/{domain}/interfaces/{device}/parameters", "setDomainInterfaceParameters",
      set_parameters,
-     .needs = "domain:getattr domain:save domain:write", .takes = VG_TAKES_ARGS},
+     .needs = "domain:getattr domain:read domain:save domain:write", .takes = VG_TAKES_ARGS},
     {0},
 };
 /* clang-format on */

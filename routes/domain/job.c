@@ -43,7 +43,7 @@ const struct vg_route vg_routes_domain_job[] = {
     {VG_GET, "/domains/{domain}/job", "getDomainJob", get_job,
      .needs = "domain:getattr domain:read", .takes = VG_TAKES_ARGS, .shared = true},
     {VG_DELETE, "/domains/{domain}/job", "abortDomainJob", abort_job,
-     .needs = "domain:getattr domain:write", .takes = VG_TAKES_ARGS},
+     .needs = "domain:getattr domain:read domain:write", .takes = VG_TAKES_ARGS},
     {0},
 };
 /* clang-format on */

@@ -265,7 +265,7 @@ static struct vg_reply pin_emulator(struct vg_request *rq)
 /* clang-format off */
 const struct vg_route vg_routes_domain_vcpu[] = {
     {VG_GET, "/domains/{domain}/vcpus", "listDomainVcpus", list_vcpus,
-     .needs = "domain:getattr domain:read", .shared = true},
+     .needs = "connect:read domain:getattr domain:read", .shared = true},
     {VG_PATCH, "/domains/{domain}/vcpus", "enableDomainVcpus", enable_vcpus,
      .needs = "domain:getattr domain:save domain:write", .takes = VG_TAKES_ARGS},
     {VG_GET, "/domains/{domain}/vcpu-count", "getDomainVcpuCount", get_vcpu_count,
@@ -275,11 +275,11 @@ const struct vg_route vg_routes_domain_vcpu[] = {
      .needs = "domain:getattr domain:save domain:write", .runs_on = VG_ON_AGENT_IF_NAMED,
      .takes = VG_TAKES_ARGS},
     {VG_GET, "/domains/{domain}/vcpu-pins", "listDomainVcpuPins", list_pins,
-     .needs = "domain:getattr domain:read", .takes = VG_TAKES_ARGS, .shared = true},
+     .needs = "connect:read domain:getattr domain:read", .takes = VG_TAKES_ARGS, .shared = true},
     {VG_PUT, "/domains/{domain}/vcpus/{vcpu}/pin", "pinDomainVcpu", pin_vcpu,
      .needs = "domain:getattr domain:save domain:write", .takes = VG_TAKES_ARGS},
     {VG_GET, "/domains/{domain}/emulator-pin", "getDomainEmulatorPin", get_emulator_pin,
-     .needs = "domain:getattr domain:read", .takes = VG_TAKES_ARGS, .shared = true},
+     .needs = "connect:read domain:getattr domain:read", .takes = VG_TAKES_ARGS, .shared = true},
     {VG_PUT, "/domains/{domain}/emulator-pin", "pinDomainEmulator", pin_emulator,
      .needs = "domain:getattr domain:save domain:write", .takes = VG_TAKES_ARGS},
     {0},

@@ -157,7 +157,7 @@ static struct vg_reply get_metrics(struct vg_request *rq)
 /* clang-format off */
 const struct vg_route vg_routes_metrics[] = {
     {VG_GET, "/metrics", "getMetrics", get_metrics,
-     .needs = "connect:getattr", .gives = VG_GIVES_METRICS, .takes = VG_TAKES_ARGS,
+     .needs = "connect:search_domains", .gives = VG_GIVES_METRICS, .takes = VG_TAKES_ARGS,
      .hosts = VG_EVERY_HOST, .shared = true},
     {0},
 };

@@ -64,11 +64,11 @@ const struct vg_route vg_routes_operation[] = {
      .needs = "connect:getattr", .runs_on = VG_ON_NETWORK_THREAD, .takes = VG_TAKES_ARGS,
      .hosts = VG_ANY_HOST},
     {VG_GET, "/operations/{operation}", "getOperation", get_operation,
-     .needs = "connect:getattr", .runs_on = VG_ON_OPERATION, .takes = VG_TAKES_ARGS,
+     .needs = "domain:getattr domain:read", .runs_on = VG_ON_OPERATION, .takes = VG_TAKES_ARGS,
      .hosts = VG_ANY_HOST, .shared = true},
     {VG_DELETE, "/operations/{operation}", "cancelOperation", cancel_operation,
-     .needs = "domain:write", .runs_on = VG_ON_OPERATION, .takes = VG_TAKES_ARGS,
-     .hosts = VG_ANY_HOST},
+     .needs = "domain:getattr domain:read domain:write", .runs_on = VG_ON_OPERATION,
+     .takes = VG_TAKES_ARGS, .hosts = VG_ANY_HOST},
     {0},
 };
 /* clang-format on */

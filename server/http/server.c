@@ -192,11 +192,11 @@ static enum MHD_Result dispatch(struct vg_http_call *call)
         return answer_now(call, known);
     atomic_fetch_add(&in_flight, 1);
     call->suspended = true;
-    bool about_operation = rq->route->runs_on == VG_ON_OPERATION;
-    if (about_operation)
+    if (rq->route->runs_on == VG_ON_OPERATION) {
         vg_http_conn_waits(call->conn, call);
-    if (about_operation && rq->route->method == VG_GET)
-        vg_http_session_begin(&call->session, call, end_wait, call);
+        if (rq->route->method == VG_GET)
+            vg_http_session_begin(&call->session, call, end_wait, call);
+    }
     MHD_suspend_connection(call->connection);
     app->dispatch(vg_request_ref(rq));
     return MHD_YES;

@@ -1,35 +1,42 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Which role each operation needs, computed from what libvirt's own access control asks for.
+"""The permissions that each row of the route tables names, against what libvirt itself asks for.
 
 acl.tsv has libvirt's permissions, function by function, api-coverage.tsv says which operation a
-function belongs to, MORE what an operation needs beside them. The least role that has them all is
-what openapi.yaml must say (x-virtgate-access; openapi.py holds it against the route table). What flags
-and other arguments add, tests/qemu/rights.py asks of a real libvirtd.
+function belongs to, and build/calls.txt which functions each operation was seen to call while the
+API and QEMU tests ran (tests/trace). A row names what all of them need, whatever the arguments;
+what arguments add (ASKED), handlers ask with vg_request_ask(), and tests/qemu/rights.py asks of a
+real libvirtd. Beside libvirt's a row may name only what MORE says. The program's table of roles is
+that of the contract.
 """
+import json
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
-import yaml
-
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+BUILD = ROOT / os.environ.get("O", "build")
 
 ROLES = ("viewer", "operator", "admin")
-# Of domains, networks and pools; what changes others needs the role admin.
-OPERATOR = {f"{kind}:{p}" for kind in ("network", "storage_pool")
-            for p in "start stop refresh write save".split()} | {f"domain:{p}" for p in (
+OPERATOR = {f"domain:{p}" for p in (
     "start stop reset suspend hibernate pm_control init_control inject_nmi send_input send_signal "
     "set_time fs_freeze fs_trim screenshot snapshot checkpoint write save").split()}
+OPERATOR |= {f"network:{p}" for p in "start stop write save".split()}
+OPERATOR |= {f"storage_pool:{p}" for p in "start stop refresh write save".split()}
+# Of the gateway: document, libvirt takes a definition from the client; path, it names a file,
+# device or program of the host; command, QEMU's monitor and any command of the agent; manage, what
+# others have.
+GATEWAY = {f"gateway:{p}" for p in "document path command manage".split()}
 
-# Beside libvirt's, by operationId: gateway:document, libvirt takes a definition from the client;
-# gateway:path, it names a file, device or program of the host; gateway:command, QEMU's monitor and
-# any command of the agent.
+# Beside those of the functions, by operationId.
 MORE = {
     "defineDomain": "gateway:document",
     "replaceDomain": "gateway:document",
     "redefineDomain": "gateway:document",
+    "convertNativeConfig": "gateway:document",
     "convertDomainXml": "gateway:document",
     "createCheckpoint": "gateway:document",
     "beginBackup": "gateway:document",
@@ -38,11 +45,8 @@ MORE = {
     "detachDomainDevice": "gateway:document",
     "setManagedSaveXml": "gateway:document",
     "defineNetwork": "gateway:document",
-    "replaceNetwork": "gateway:document network:write network:save",
+    "replaceNetwork": "gateway:document",
     "redefineNetwork": "gateway:document",
-    # Of two changes each needs this; the document needs gateway:document, too.
-    "patchNetwork": "network:write",
-    "watchNetworkEvents": "network:getattr",
     "saveDomain": "gateway:path",
     "dumpDomain": "gateway:path",
     "restoreSaveImage": "gateway:path",
@@ -59,25 +63,16 @@ MORE = {
     "endDomainDiskJob": "domain:block_write",
     # libvirt refuses it on a read-only connection, though its access control would not.
     "getNodeSev": "connect:write",
-    # Of three changes each needs this; `domain` needs gateway:document, too.
-    "patchDomain": "domain:write",
-    # Made of the domain's XML, or one of a list.
-    "listDomainDevices": "domain:read",
-    "getDomainDevice": "domain:read",
-    "listDomainDisks": "domain:read",
-    "listDomainInterfaces": "domain:read",
-    "getDomainIOThread": "domain:read",
-    # The least of what can begin an operation; each needs what it needed to begin it.
-    "cancelOperation": "domain:hibernate",
 }
 # libvirt asks a right to change the host, to read what guests can have; less than its own.
-INSTEAD = {"getDomainCapabilities": "domain:save",
-           # connect:write is of what asks for a hypervisor's CPUs.
-           "baselineCpu": "connect:read", "compareCpu": "connect:read"}
-# Nothing of libvirt is called for these, or only what a connection has been asked already.
-NO_CALL = {"getMetrics", "listHosts", "getHost", "listDomainsOfAllHosts", "listNetworksOfAllHosts",
-           "watchEventsOfAllHosts",
-           "listOperations", "getOperation", "createTicket"}
+INSTEAD = {"getDomainCapabilities": ("connect:write", "domain:save"),
+           "defineDomain": ("connect:write", "domain:save")}
+# What arguments add, where functions that need it belong to the operation, too.
+ASKED = {
+    "defineDomain": "domain:save domain:start connect:read network:getattr storage_pool:getattr "
+                    "storage_vol:getattr storage_vol:read",
+    "patchDomain": "domain:save",
+}
 
 
 def read_tsv(name):
@@ -102,6 +97,19 @@ def functions_of_rows():
     return rows
 
 
+def functions_called():
+    """operationId: the functions that it was seen to call; the suites that ran to their end."""
+    called, suites = {}, set()
+    path = BUILD / "calls.txt"
+    for line in path.read_text().splitlines() if path.exists() else ():
+        name, function = line.split()
+        if name == "#":
+            suites.add(function)
+        else:
+            called.setdefault(name, set()).add(function)
+    return called, suites
+
+
 def permissions_of(function, acl):
     """Those that every call needs: no flag and no argument among their conditions. A domain's
     live state or its definition, one of the two a call changes: domain:save is in."""
@@ -120,16 +128,73 @@ def role_of(permissions):
         what = p.split(":")[1]
         return not p.startswith("daemon:") and (what in ("getattr", "read") or
                                                 what.startswith("search_"))
+    if not permissions:
+        return "public"
     if all(viewer_has(p) for p in permissions):
         return "viewer"
     return "operator" if all(viewer_has(p) or p in OPERATOR for p in permissions) else "admin"
 
 
+def read_table():
+    """permission: the least role that has it, as the program's own table says."""
+    text = (ROOT / "server/base/permission.c").read_text()
+    found = {}
+    for kind, body in re.findall(r'\{"(\w+)",\s*\{(\[VG_ROLE_VIEWER\].*?)\}\}', text, re.DOTALL):
+        for role in ROLES:
+            words = re.search(rf'\[VG_ROLE_{role.upper()}\] =((?:\s*"[^"]*")*)', body)[1]
+            for word in "".join(re.findall(r'"([^"]*)"', words)).split():
+                found[f"{kind}:{word}"] = role
+    return found
+
+
+def dump_routes():
+    out = subprocess.run([BUILD / "virtgate", "--dump-routes"], check=True, text=True, timeout=20,
+                         capture_output=True).stdout
+    return [json.loads(line) for line in out.splitlines()]
+
+
+class Rows:
+    def __init__(self):
+        self.acl = dict(read_tsv("acl.tsv"))
+        self.belong = functions_of_rows()
+        self.called, suites = functions_called()
+        self.complete = {"api", "qemu"} <= suites
+
+    def wanted(self, name, functions):
+        """What these functions need of the row or of its arguments."""
+        found = {p for f in functions for p in permissions_of(f, self.acl)}
+        if name in INSTEAD and INSTEAD[name][0] in found:
+            libvirts, ours = INSTEAD[name]
+            found = found - {libvirts} | {ours}
+        return found
+
+    def faults(self, row):
+        name, needs = row["operationId"], set(row["permissions"])
+        more = set(MORE.get(name, "").split())
+        asked = set(ASKED.get(name, "").split())
+        belong = self.belong.get((row["method"], shape(row["pattern"])), set())
+        called = self.called.get(name, set())
+        wanted = self.wanted(name, belong | called)
+        if row["access"] != role_of(needs):
+            yield f"the program says {row['access']}"
+        if not needs:
+            if wanted:
+                yield f"is public, and calls what needs {sorted(wanted)}"
+            return
+        if wanted - needs - asked:
+            yield f"lacks {sorted(wanted - needs - asked)}"
+        if more - needs:
+            yield f"lacks {sorted(more - needs)}, which the contract asks"
+        if not belong and not called:
+            if needs != {"connect:getattr"} and self.complete:
+                yield "was seen to call nothing that needs this"
+            return
+        surplus = needs - more - wanted
+        if self.complete and surplus:
+            yield f"{sorted(surplus)}: nothing it was seen to call needs that"
+
+
 def main():
-    acl = dict(read_tsv("acl.tsv"))
-    rows = functions_of_rows()
-    with open(ROOT / "openapi.yaml", encoding="utf-8") as f:
-        document = yaml.load(f, Loader=yaml.CSafeLoader)
     passed = failed = 0
 
     def check(name, errors):
@@ -138,27 +203,23 @@ def main():
         passed += not errors
         failed += bool(errors)
 
-    seen = set()
-    for path, item in document["paths"].items():
-        for method, operation in item.items():
-            access = isinstance(operation, dict) and operation.get("x-virtgate-access")
-            if not access:
-                continue
-            name = operation["operationId"]
-            seen.add(name)
-            if access == "public":
-                continue
-            functions = rows.get((method.upper(), shape(path)), set())
-            wanted = {p for f in functions for p in permissions_of(f, acl)}
-            wanted = set(INSTEAD[name].split()) if name in INSTEAD else wanted
-            wanted |= set(MORE.get(name, "").split())
-            wanted |= {"connect:getattr"} if name in NO_CALL else set()
-            needs = ", ".join(sorted(wanted))
-            check(f"{name} needs {role_of(wanted)}: {needs}",
-                  "nobody knows what it calls" if not wanted and not functions
-                  else "" if role_of(wanted) == access else f"documented is {access}")
+    rows = Rows()
+    table = read_table()
+    libvirts = {":".join(item.split(":")[:2]) for permissions in rows.acl.values()
+                for item in permissions.split(",") if item != "-"}
+    check("the table has libvirt's permissions and the gateway's own",
+          ", ".join(sorted(table.keys() ^ (libvirts | GATEWAY))))
+    check("roles are those of the contract",
+          ", ".join(sorted(f"{p} is of {r}, not of {role_of({p})}" for p, r in table.items()
+                           if r != role_of({p}))))
+    dumped = dump_routes()
+    for row in dumped:
+        check(f"{row['operationId']} needs {row['access']}: {' '.join(row['permissions'])}",
+              "; ".join(rows.faults(row)))
+    names = {row["operationId"] for row in dumped}
     check("what is listed here is there",
-          ", ".join(sorted((MORE.keys() | INSTEAD.keys() | NO_CALL) - seen)))
+          ", ".join(sorted((MORE.keys() | INSTEAD.keys() | ASKED.keys()) - names)))
+    check("what was traced is there", ", ".join(sorted(rows.called.keys() - names)))
     print(f"{passed} passed, {failed} failed")
     return 1 if failed or passed < 150 else 0
 

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Which functions of libvirt the handler of which operation calls: the tests run the
+ * gateway's objects linked with wrappers (calls.py), which tell here. Lines of
+ * "operationId FUNCTION" are appended to the file that VG_TRACE names, each once;
+ * tests/contract/rights.py holds them against the rows' permissions.
+ */
+#pragma once
+
+/* The calling thread is about to call this one. `function` lives as long as the program.
+ */
+void trace_call(const char *function);
