@@ -45,13 +45,17 @@ void vg_metrics_write(struct vg_exposition *x);
 /* ---- hosts and their domains --------------------------------------------------------
  */
 
-/* The families of a host's part, in the order of its blocks. */
+/* The families of a host's part, in the order of its blocks: of its domains, then of the
+ * machine, its networks and storage pools. */
 extern const struct vg_family vg_host_families[];
 extern const size_t vg_host_families_count;
+extern const struct vg_family vg_host_object_families[];
+extern const size_t vg_host_object_families_count;
 
 /* Between the blocks; no label has it. */
 #define VG_METRICS_SEPARATOR '\x1E'
 
-/* One host's part: for each of vg_host_families its samples and a separator. One
- * virConnectGetAllDomainStats that waits for no domain. */
+/* One host's part: for each of these families its samples and a separator. One
+ * virConnectGetAllDomainStats that waits for no domain; the rest has two seconds, and is
+ * left out for half a minute when storage that does not answer took them. */
 struct vg_reply vg_metrics_of_host(struct vg_request *rq) VG_MUST_USE;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * GET /metrics: the gateway's own counters, its hosts, and their domains (one
- * virConnectGetAllDomainStats a host), for Prometheus. ?host= has only that host's.
+ * GET /metrics: the gateway's own counters, its hosts, their domains (one
+ * virConnectGetAllDomainStats a host), and the machine, networks and storage pools of
+ * each, for Prometheus. ?host= has only that host's.
  */
 #include "routes/routes.h"
 #include "virtgate/host.h"
@@ -110,18 +111,28 @@ static const char *block_of(const struct vg_part *part, size_t family, size_t *r
     return "";
 }
 
-/* A family's samples stand together, whatever host they are of. */
-static void write_domains(struct vg_request *rq, struct vg_exposition *x)
+/* The family of block `f`; NULL past the last. */
+static const struct vg_family *family_at(size_t f)
 {
+    if (f < vg_host_families_count)
+        return &vg_host_families[f];
+    f -= vg_host_families_count;
+    return f < vg_host_object_families_count ? &vg_host_object_families[f] : NULL;
+}
+
+/* A family's samples stand together, whatever host they are of. */
+static void write_objects(struct vg_request *rq, struct vg_exposition *x)
+{
+    const struct vg_family *family;
     struct vg_part part;
     size_t length;
 
-    for (size_t f = 0; f < vg_host_families_count; f++) {
+    for (size_t f = 0; (family = family_at(f)); f++) {
         bool begun = false;
         for (size_t i = 0; vg_part_at(rq, i, &part); i++) {
             const char *block = block_of(&part, f, &length);
             if (length && !begun)
-                vg_exposition_family(x, &vg_host_families[f]);
+                vg_exposition_family(x, family);
             begun = begun || length;
             vg_exposition_raw(x, block, length);
         }
@@ -149,7 +160,7 @@ static struct vg_reply get_metrics(struct vg_request *rq)
         vg_metrics_write(&x);
     write_host_rows(rq, &x);
     write_versions(rq, &x);
-    write_domains(rq, &x);
+    write_objects(rq, &x);
     return vg_ok_text(rq, openmetrics ? VG_TYPE_OPENMETRICS : VG_TYPE_METRICS,
                       vg_exposition_finish(&x));
 }

@@ -30,6 +30,8 @@ struct vg_host {
     pthread_t monitor;
     struct vg_answer_cache *cache; /* has a lock of its own */
     struct vg_check *check;        /* that it is right */
+    /* When a scrape asked for networks and pools and has not come back; 0: none. */
+    _Atomic int64_t objects_asked_ns;
 
     pthread_mutex_t lock;
     pthread_cond_t wake;

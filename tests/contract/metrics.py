@@ -68,6 +68,8 @@ libvirt_domain_memory_stats_disk_caches_bytes libvirt_domain_memory_stats_used_p
 libvirt_domain_memory_stats_swap_in_bytes libvirt_domain_memory_stats_swap_out_bytes
 libvirt_domain_memory_stats_hugetlb_pgalloc_total libvirt_domain_memory_stats_hugetlb_pgfail_total
 libvirt_domain_memory_stats_last_update_timestamp_seconds
+libvirt_pool_info_capacity_bytes libvirt_pool_info_allocation_bytes
+libvirt_pool_info_available_bytes
 """.split()
 
 
@@ -80,7 +82,8 @@ def fetch(url, accept=None):
 def families_in_sources():
     """Every family that the gateway may write, by the tables in its sources."""
     names = set()
-    for path in ("server/core/metrics.c", "server/libvirt/domain/metrics.c", "routes/gateway/metrics.c"):
+    for path in ("server/core/metrics.c", "server/libvirt/domain/metrics.c",
+                 "server/libvirt/host_metrics.c", "routes/gateway/metrics.c"):
         names |= set(re.findall(r'"((?:virtgate|libvirt|process)_[a-z0-9_]+)"',
                                 (ROOT / path).read_text()))
     return names

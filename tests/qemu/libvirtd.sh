@@ -115,7 +115,8 @@ case "$1 $2" in
 hold-*" prepare") for i in $(seq 600); do [ ! -e /etc/libvirt/hold ] || sleep 0.1; done ;;
 esac
 HOOK
-    chmod 755 "$D/etc/hooks/qemu"
+    sed 's/prepare/start/' "$D/etc/hooks/qemu" >"$D/etc/hooks/network"
+    chmod 755 "$D/etc/hooks/qemu" "$D/etc/hooks/network"
     # Where /dev/kvm exists but the qemu user may not open it, libvirt's probe finds KVM, its
     # check of the probe does not, and every define and start probes QEMU anew (32 s each on a
     # machine without nested KVM). A plain file that nobody may open hides it; on a read-only

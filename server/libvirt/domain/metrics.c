@@ -11,6 +11,7 @@
 #include "server/base/clock.h"
 #include "server/base/digits.h"
 #include "server/libvirt/domain/set.h"
+#include "server/libvirt/host_metrics.h"
 #include "server/libvirt/domain/data.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/domain_stats.h"
@@ -398,5 +399,6 @@ struct vg_reply vg_metrics_of_host(struct vg_request *rq)
         all.text.failed = all.text.failed || part.families[i].text.failed;
     }
     all.text.failed = all.text.failed || part.domain.text.failed;
+    vg_host_metrics_write(rq, &all);
     return vg_ok_text(rq, VG_TYPE_METRICS, vg_exposition_finish(&all));
 }

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -111,6 +112,75 @@ def compare(client, conn):
          sorted(d.UUIDString() for d in domains))
 
 
+NETWORK = """<network><name>{name}</name><bridge name='{bridge}'/>
+<ip address='192.168.{subnet}.1' netmask='255.255.255.0'><dhcp>
+<range start='192.168.{subnet}.10' end='192.168.{subnet}.20'/></dhcp></ip></network>"""
+
+
+def objects(client):
+    """{(family, kind, name): value} of networks and pools."""
+    return {(s.name, kind, s.labels[kind]): s.value
+            for family in text_string_to_metric_families(text(client, "/metrics"))
+            for s in family.samples for kind in ("network", "pool") if kind in s.labels}
+
+
+def check_node(client, conn):
+    got = {s.name + s.labels.get("mode", ""): s.value
+           for family in text_string_to_metric_families(text(client, "/metrics"))
+           for s in family.samples if s.name.startswith("libvirt_node_")}
+    info, times = conn.getInfo(), conn.getCPUStats(-1)
+    same("CPUs of the host", got["libvirt_node_cpus"], info[2])
+    same("memory of the host in MiB", int(got["libvirt_node_memory_total_bytes"]) >> 20, info[1])
+    check(0 < got["libvirt_node_memory_free_bytes"] <= got["libvirt_node_memory_total_bytes"] * 4,
+          "free memory of the host", str(got))
+    same("modes of CPUs", {n for n in got if "cpu_seconds" in n},
+         {"libvirt_node_cpu_seconds_total" + mode for mode in times})
+    for mode in ("kernel", "user"):
+        check(0 < got["libvirt_node_cpu_seconds_total" + mode] <= times[mode] / 1e9,
+              f"time in mode {mode}", f"{got} {times}")
+
+
+def check_objects(client, conn, folder):
+    """Beside libvirt's own; and while a network's lock is held, the rest is told all the same."""
+    on = conn.networkCreateXML(NETWORK.format(name="met-on", bridge="vgmet0", subnet=71))
+    off = conn.networkDefineXML(NETWORK.format(name="met-off", bridge="vgmet1", subnet=72))
+    held = conn.networkDefineXML(NETWORK.format(name="held", bridge="vgmet2", subnet=73))
+    pools = [conn.storagePoolDefineXML(
+        f"<pool type='dir'><name>{name}</name><target><path>{path}</path></target></pool>")
+        for name, path in (("met-pool", folder), ("met-idle", folder + "/idle"))]
+    try:
+        pools[0].create()
+        got = objects(client)
+        _, capacity, allocation, available = pools[0].info()
+        for key, value in {
+                ("libvirt_network_active", "network", "met-on"): 1,
+                ("libvirt_network_active", "network", "met-off"): 0,
+                ("libvirt_network_dhcp_leases", "network", "met-on"): 0,
+                ("libvirt_network_dhcp_leases", "network", "met-off"): None,
+                ("libvirt_storage_pool_state", "pool", "met-pool"): 2,
+                ("libvirt_storage_pool_state", "pool", "met-idle"): 0,
+                ("libvirt_pool_info_capacity_bytes", "pool", "met-pool"): capacity,
+                ("libvirt_pool_info_allocation_bytes", "pool", "met-pool"): allocation,
+                ("libvirt_pool_info_available_bytes", "pool", "met-pool"): available,
+                ("libvirt_pool_info_capacity_bytes", "pool", "met-idle"): None}.items():
+            same(f"metric {key}", got.get(key), value)
+        with libvirt.open(conn.getURI()) as other:
+            starts = threading.Thread(target=other.networkLookupByName("held").create)
+            starts.start()
+            time.sleep(0.5)
+            found = scrape(client)
+            same("up while a network is held", found["libvirt_up"], {"default": 1})
+            check("libvirt_domain_info_vstate" in found and "libvirt_node_cpus" in found,
+                  "domains and machine while a network is held", str(sorted(found)))
+            check("libvirt_storage_pool_state" not in found, "and what waits is left out")
+            starts.join()
+    finally:
+        for thing in (on, held, pools[0]):
+            thing.destroy()
+        for thing in (off, held, *pools):
+            thing.undefine()
+
+
 def run(verb, *more):
     return subprocess.run([DAEMON, verb, *more], check=True, text=True,
                           capture_output=True).stdout.strip()
@@ -188,6 +258,8 @@ def main():
             gw = Gateway(uri)
             client = Client(gw.port)
             compare(client, conn)
+            check_node(client, conn)
+            check_objects(client, conn, folder)
             hung_guest(client)
             hung_daemon(client)
             compare(client, conn)
