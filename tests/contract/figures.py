@@ -68,7 +68,7 @@ def read_figure(text: str) -> int:
 
 def read_options() -> dict[str, str]:
     """Each option's default, as the table has it."""
-    table = read_flat("include/server/config/config.def")
+    table = read_flat("server/config/config.def")
     return {name: default for name, default in re.findall(
         r'X\(\w+, \w+, "([\w-]+)", (?:\'\w\'|0), (?:"[^"]*"|NULL), ("[^"]*"|\w+)', table)}
 
