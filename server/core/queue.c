@@ -205,13 +205,19 @@ static bool may_start(const struct vg_queue *queue)
            (!queue->threads || queue->few_until_ns <= vg_now_ns());
 }
 
+/* Where what waits could use more threads than are free. Lock held. */
+static void start_missing(struct vg_queue *queue)
+{
+    unsigned int i = queue->threads - vg_tasks_in_flight(queue);
+    for (; i < vg_tasks_runnable(queue) && may_start(queue); i++)
+        start_thread(queue);
+}
+
 void vg_queue_pause(struct vg_queue *queue, bool paused)
 {
     VG_LOCK(&queue->lock);
     queue->paused = paused;
-    for (unsigned int i = queue->idle; i < vg_tasks_runnable(queue) && may_start(queue);
-         i++)
-        start_thread(queue);
+    start_missing(queue);
     pthread_cond_broadcast(&queue->wake);
 }
 
@@ -323,6 +329,8 @@ static void answer_late(struct vg_queue *queue, int64_t now_ns, bool stopping)
         for (struct vg_task *task = queue->classes[i].first; task; task = task->next)
             take_late(task, now_ns, &late);
     vg_tasks_drop_empty(queue);
+    if (!queue->stopping) /* some had no thread while the host had no room */
+        start_missing(queue);
     pthread_mutex_unlock(&queue->lock);
 
     for (unsigned int i = 0; i < late.n_waiters; i++) {

@@ -97,7 +97,8 @@ void vg_queue_abandon(struct vg_queue *queue, bool running,
  * silent. Told once of each call. For the watchdog. */
 bool vg_queue_slow(struct vg_queue *queue, int64_t now_ns);
 
-/* Answers what is past its deadline: 504. For the watchdog. */
+/* Answers what is past its deadline: 504; starts threads that could not be before. For
+ * the watchdog. */
 void vg_queue_expire(struct vg_queue *queue, int64_t now_ns);
 
 /* Jobs and threads, now. */

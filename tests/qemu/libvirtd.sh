@@ -112,7 +112,7 @@ CONF
 #!/bin/sh
 case "$1 $2" in
 "held prepare") exec sleep 4 ;;
-hold-*" prepare") for i in $(seq 600); do [ ! -e /etc/libvirt/hold ] || sleep 0.1; done ;;
+hold-*" prepare") for i in $(seq 300); do [ ! -e /etc/libvirt/hold ] || sleep 0.5; done ;;
 esac
 HOOK
     sed 's/prepare/start/' "$D/etc/hooks/qemu" >"$D/etc/hooks/network"

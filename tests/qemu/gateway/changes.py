@@ -121,7 +121,8 @@ def frozen_guests(gateway, client):
 
 
 def main():
-    gateway = Gateway(os.environ["VG_QEMU_URI"])
+    gateway = Gateway(os.environ["VG_QEMU_URI"], "--read-deadline", "60", "--change-deadline",
+                      "300")
     client = Client(gateway.port)
     for name in HELD + OTHERS:
         check(client.send("POST", "/domains", document(name))[0] == 201, "define", name)

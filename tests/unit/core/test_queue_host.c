@@ -193,6 +193,32 @@ static void test_crowded(void **state)
     close_bench(b);
 }
 
+/* Where changes hold every connection, a read has one tried for it again and again. */
+static void test_crowded_read(void **state)
+{
+    (void)state;
+    struct bench *b = open_bench(1, 10);
+    vg_queue_split(&b->queue, 2, 2);
+    b->queue.run = run_crowded;
+    atomic_store(&tries, 0);
+    ask(b, &change_route, "/domains/a/start");
+    wait_for(b, &b->begun, 1);
+    struct asked *read = ask(b, &shared_route, "/domains/b");
+    while (atomic_load(&tries) < 2 || vg_queue_load(&b->queue).threads > 1)
+        pause_a_little();
+    vg_queue_expire(&b->queue, vg_now_ns());
+    assert_int_equal(vg_queue_load(&b->queue).threads, 1); /* not now */
+    expect_count(b, 1, 1);
+    b->queue.few_until_ns = 0;
+    b->queue.run = run;
+    vg_queue_expire(&b->queue, vg_now_ns());
+    wait_for(b, &b->begun, 2);
+    assert_int_equal(read->answers, 0);
+    permit(b, 2);
+    wait_answer(read, 200, "run");
+    close_bench(b);
+}
+
 static struct vg_reply run_without(void *data, struct vg_virt_conn *conn,
                                    struct vg_request *rq)
 {
@@ -300,6 +326,7 @@ int main(void)
         cmocka_unit_test(test_abandon_running),
         cmocka_unit_test(test_slow),
         cmocka_unit_test(test_crowded),
+        cmocka_unit_test(test_crowded_read),
         cmocka_unit_test(test_crowded_alone),
         cmocka_unit_test(test_one_for_each),
         cmocka_unit_test(test_asks_agent),
