@@ -61,6 +61,10 @@ extern const struct vg_enum vg_domain_fields;
 int vg_domain_write(struct vg_request *rq, struct vg_json *w, const char *key,
                     virDomainPtr dom, unsigned int fields);
 
+/* The same of all fields of a domain that did not exist before it was defined just now
+ * (virDomainDefineXMLFlags): what every new one has is known of QEMU's, and not asked. */
+int vg_domain_write_new(struct vg_request *rq, struct vg_json *w, virDomainPtr dom);
+
 /* Writes a state and its reason as names: "state" and "stateReason", or by other keys. */
 void vg_domain_write_state(struct vg_json *w, const char *state_key,
                            const char *reason_key, int state, int reason);

@@ -20,6 +20,7 @@
 #define MAX_MEMORY_MIB                                                                   \
     (INT64_C(1) << 34) /* what libvirt counts in KiB, well below 2^63 */
 #define MAX_VCPUS 65535
+#define ALL       (VG_DOMAIN_EVERYTHING | VG_DOMAIN_SENDABLE)
 
 static const struct vg_enum_value device_names[] = {{"disk", NULL, VG_NEW_DISK},
                                                     {"cdrom", NULL, VG_NEW_CDROM}};
@@ -238,7 +239,7 @@ static const char *find_xml(struct vg_request *rq, struct form *f, char **ret_ma
 }
 
 /* The domain that the document means, if it is there. */
-static virDomainPtr find_meant(struct vg_request *rq, const char *xml)
+static virDomainPtr find_meant(struct vg_request *rq, const char *xml, bool *ret_absent)
 {
     vg_autofree char *name = NULL;
     vg_autofree char *uuid = NULL;
@@ -247,6 +248,7 @@ static virDomainPtr find_meant(struct vg_request *rq, const char *xml)
         return NULL;
     virDomainPtr dom = uuid ? virDomainLookupByUUIDString(vg_conn(rq), uuid)
                             : virDomainLookupByName(vg_conn(rq), name);
+    *ret_absent = !dom && virGetLastErrorCode() == VIR_ERR_NO_DOMAIN;
     virResetLastError();
     return dom;
 }
@@ -270,7 +272,8 @@ static struct vg_reply make_domain(struct vg_request *rq, const char *xml, bool 
                                    unsigned int flags)
 {
     vg_autofree char *made = NULL;
-    vg_autoptr(virDomain) old = find_meant(rq, xml);
+    bool absent = false;
+    vg_autoptr(virDomain) old = find_meant(rq, xml, &absent);
     bool again = old && !transient && virDomainIsPersistent(old) == 1;
 
     if (vg_request_check_new(rq, old != NULL) < 0)
@@ -284,7 +287,9 @@ static struct vg_reply make_domain(struct vg_request *rq, const char *xml, bool 
     if (!dom)
         return vg_fail_define(rq, xml);
     vg_auto_json w = vg_json_for(rq);
-    if (vg_domain_write(rq, &w, NULL, dom, VG_DOMAIN_EVERYTHING | VG_DOMAIN_SENDABLE) < 0)
+    int rc = absent && !transient ? vg_domain_write_new(rq, &w, dom)
+                                  : vg_domain_write(rq, &w, NULL, dom, ALL);
+    if (rc < 0)
         return vg_fail(rq);
     struct vg_reply reply = vg_created(rq, vg_domain_href(rq, dom), &w);
     return again ? vg_with_status(reply, 200) : reply;

@@ -382,6 +382,35 @@ int vg_domain_write(struct vg_request *rq, struct vg_json *w, const char *key,
     return rc;
 }
 
+static bool is_qemu(struct vg_request *rq)
+{
+    struct vg_host_facts *facts = vg_host_facts(rq);
+    bool qemu = facts && strcmp(facts->type, "QEMU") == 0;
+    vg_host_facts_unref(facts);
+    return qemu;
+}
+
+int vg_domain_write_new(struct vg_request *rq, struct vg_json *w, virDomainPtr dom)
+{
+    const unsigned int fields = VG_DOMAIN_EVERYTHING | VG_DOMAIN_SENDABLE;
+    struct vg_domain_data v = vg_domain_data_of(dom);
+
+    if (vg_domain_data_is_active(&v) || !is_qemu(rq))
+        return vg_domain_write(rq, w, NULL, dom, fields);
+    v.state = VIR_DOMAIN_SHUTOFF;
+    v.reason = VIR_DOMAIN_SHUTOFF_UNKNOWN;
+    v.persistent = true; /* and neither started with the host, saved, nor changed */
+    v.have = VG_STATE_FIELDS | VG_DOMAIN_PERSISTENT | VG_DOMAIN_AUTOSTART |
+             VG_DOMAIN_MANAGED_SAVE | VG_DOMAIN_UPDATED;
+    int rc = vg_domain_data_read(&v, fields, false);
+    if (rc < 0)
+        vg_error_set_virt(vg_request_error(rq));
+    else
+        vg_domain_data_write(w, NULL, &v, fields);
+    vg_xml_domain_clear(&v.xml);
+    return rc;
+}
+
 struct vg_reply vg_domain_reply(struct vg_request *rq, virDomainPtr dom)
 {
     vg_auto_json w = vg_json_for(rq);

@@ -67,6 +67,28 @@ def formats(client):
         check(got == want, f"{disk}: {got}, not {want}")
 
 
+def answers(client):
+    """What the answer tells of a new one without asking is what libvirt says, whatever the one
+    before of that name was left as; and so it is of one that is defined anew."""
+    xml = ("<domain type='qemu'><name>told</name><title>a &lt;title&gt;</title>"
+           "<uuid>00c0ffee-0000-4000-8000-00000000701d</uuid>"
+           "<maxMemory slots='2' unit='MiB'>128</maxMemory><memory unit='MiB'>64</memory>"
+           "<currentMemory unit='MiB'>32</currentMemory><vcpu current='2'>4</vcpu>"
+           "<os><type>hvm</type></os><cpu><numa><cell id='0' cpus='0-3' memory='64' unit='MiB'/>"
+           "</numa></cpu></domain>").encode()
+    for wanted in (201, 200, 201):
+        status, _, made = client.send("POST", "/domains", xml)
+        fresh = client.send("GET", "/domains/told", headers={"Cache-Control": "no-cache"})[2]
+        check(status == wanted and json.loads(made) == json.loads(fresh),
+              f"the answer of a define, {status}", f"{made} {fresh}")
+        client.send("PUT", "/domains/told/autostart", b'{"autostart": true}')
+        client.send("POST", "/domains/told/start")
+        check(client.send("POST", "/domains/told/managed-save")[0] == 204, "managed save")
+        if wanted == 200:
+            check(client.send("DELETE", "/domains/told?flags=managed-save")[0] == 204, "undefine")
+    client.send("DELETE", "/domains/told?flags=managed-save")
+
+
 def grows(client):
     form = {"vcpus": 1, "maxVcpus": 2, "maxMemoryMiB": 64, "disks": [{"path": f"{DIR}/q.img"}]}
     xml = post(client, form)[1]["xml"]
@@ -96,6 +118,7 @@ def grows(client):
 made = make_pool()
 gateway = Gateway(URI)
 formats(Client(gateway.port))
+answers(Client(gateway.port))
 grows(Client(gateway.port))
 gateway.stop()
 remove_pool(made)
