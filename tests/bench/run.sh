@@ -312,6 +312,19 @@ function request()
 end
 L
 
+# Pages of 100 of the names b0 to b9999, in turn; each target once, so that none is remembered.
+cat >"$WORK/pages.lua" <<'L'
+local names, n = {}, 0
+for i = 0, 9999 do names[i + 1] = "b" .. i end
+table.sort(names)
+function request()
+    local page, round = n % 100, math.floor(n / 100)
+    n = n + 1
+    local after = (page > 0 and names[page * 100] or "") .. "!" .. round
+    return wrk.format("GET", "/domains?limit=100&after=" .. after)
+end
+L
+
 # ---- the test driver -----------------------------------------------------------------------
 
 row "connections last" "req/s" "p50 ms" "p99 ms" "CPU us"
@@ -343,6 +356,11 @@ BENCH_NAMES=1000 BENCH_QUERY=
 each_load "/domains/{name}, of 1,000, test driver" "$BASE" "$WORK/names.lua"
 end $((PORT + 2))
 STARTUP=$(start_up test:///default)
+
+node_file 10000 >"$WORK/10000.xml"
+gateway "$PORT" --connect "test://$WORK/10000.xml"
+# The list itself, once, and a hundred pages.
+PAGED=$(ratio load "$BASE/domains" 1 "$WORK/fresh.lua" -- load "$BASE" 1 "$WORK/pages.lua")
 figure "9,000 idle connections, percent of a core" \
     "$(tests/bench/idle.py connections "$O/virtgate" 9000)" at-most 0.5
 
@@ -414,6 +432,8 @@ else
     echo "No libvirtd of our own: the figures of QEMU are left out"
 fi
 figure "time of 2,000 domains / of 1,000" "$LINEAR" at-most 2.2
+figure "time of 10,000 domains by limit=100 / of the whole list" \
+    "$(awk -v part="$PAGED" 'BEGIN { print 1 + 100 * part }')" at-most 2
 figure "start to first answer, test:///default, ms" "$STARTUP" at-most 60
 strip -o "$WORK/stripped" "$O/virtgate"
 figure "binary, stripped, MiB" "$(mib $(($(stat -c %s "$WORK/stripped") / 1024)))"

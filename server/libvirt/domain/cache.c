@@ -21,6 +21,9 @@
     (VG_STATE_FIELDS | VG_DOMAIN_PERSISTENT | VG_DOMAIN_UPDATED | VG_DOMAIN_OS_TYPE |    \
      VG_DOMAIN_TITLE | VG_DOMAIN_DEFINITION)
 
+/* What each handle tells, known or not. */
+#define HANDLE_FIELDS (VG_DOMAIN_ID | VG_DOMAIN_NAME | VG_DOMAIN_UUID | VG_DOMAIN_ACTIVE)
+
 struct entry {
     struct vg_slot slot;
     char *segment; /* owned */
@@ -40,6 +43,7 @@ struct vg_domain_cache {
     struct known *known; /* sorted by UUID; owned */
     size_t n_known;
     struct vg_reading known_reading;
+    struct vg_domain_cached_list list;
 };
 
 static void free_entry(struct vg_slot *slot)
@@ -55,6 +59,14 @@ static void free_entry(struct vg_slot *slot)
     free(e);
 }
 
+static void clear_list(struct vg_domain_cached_list *list)
+{
+    for (size_t i = 0; i < list->n; i++)
+        free((char *)(uintptr_t)list->v[i].name);
+    free(list->v);
+    *list = (struct vg_domain_cached_list){0};
+}
+
 static void free_cache(void *data)
 {
     struct vg_domain_cache *cache = data;
@@ -63,20 +75,26 @@ static void free_cache(void *data)
     for (size_t i = 0; i < VG_SLOTS; i++)
         free_entry(cache->entries.v[i]);
     free(cache->known);
+    clear_list(&cache->list);
     free(cache);
 }
 
-/* A driver in this process is asked as fast as memory. */
-static struct vg_domain_cache *cache_of(const struct vg_request *rq)
+static struct vg_domain_cache *cache_of_any(const struct vg_request *rq)
 {
     struct vg_virt_conn *virt_conn = rq->virt_conn;
 
-    if (!rq->reading.generation || !virt_conn || virt_conn->in_process)
+    if (!rq->reading.generation || !virt_conn)
         return NULL;
     if (!virt_conn->cache.data)
         virt_conn->cache = (struct vg_attachment){
             .data = calloc(1, sizeof(struct vg_domain_cache)), .free = free_cache};
     return virt_conn->cache.data; /* without memory nothing is remembered */
+}
+
+/* A driver in this process is asked as fast as memory. */
+static struct vg_domain_cache *cache_of(const struct vg_request *rq)
+{
+    return rq->virt_conn && rq->virt_conn->in_process ? NULL : cache_of_any(rq);
 }
 
 static bool holds(const struct vg_request *rq, const struct vg_reading *reading)
@@ -195,6 +213,56 @@ void vg_domain_cache_keep_data(struct vg_request *rq, const struct vg_domain_dat
 }
 
 /* ---- lists ------------------------------------------------------------------------- */
+
+const struct vg_domain_cached_list *vg_domain_cache_list(const struct vg_request *rq,
+                                                         unsigned int filter,
+                                                         unsigned int fields)
+{
+    const struct vg_domain_cache *cache = cache_of_any(rq);
+    const struct vg_domain_cached_list *list = cache ? &cache->list : NULL;
+
+    return list && list->n && list->filter == filter && !(fields & ~list->have) &&
+                   holds(rq, &list->reading)
+               ? list
+               : NULL;
+}
+
+/* -1: out of memory. */
+static int copy_listed(struct vg_domain_cached_list *list, const struct vg_domain_data *v)
+{
+    struct vg_domain_data *copy = &list->v[list->n];
+
+    *copy = *v;
+    copy->dom = NULL;
+    copy->xml = (struct vg_xml_domain){0};
+    copy->have &= VG_DOMAIN_BRIEF;
+    copy->name = strdup(v->name);
+    if (!copy->name)
+        return -1;
+    list->have &= copy->have | HANDLE_FIELDS;
+    list->n++;
+    return 0;
+}
+
+void vg_domain_cache_keep_list(const struct vg_request *rq, unsigned int filter,
+                               const struct vg_domain_data *v, size_t n)
+{
+    struct vg_domain_cache *cache = cache_of_any(rq);
+    if (!cache)
+        return;
+    clear_list(&cache->list);
+    struct vg_domain_cached_list list = {.v = calloc(n, sizeof(*list.v)),
+                                         .filter = filter,
+                                         .have = VG_DOMAIN_BRIEF,
+                                         .reading = rq->reading};
+    for (size_t i = 0; list.v && i < n; i++) {
+        if (copy_listed(&list, &v[i]) < 0) {
+            clear_list(&list);
+            return;
+        }
+    }
+    cache->list = list;
+}
 
 /* False: it is another than it was, or new. */
 static bool find_known(const struct vg_domain_cache *cache, struct vg_domain_data *view)

@@ -25,6 +25,26 @@ bool vg_domain_cache_data(struct vg_request *rq, struct vg_domain_data *view);
 /* Remembers of it what events cover, where that is more than before. */
 void vg_domain_cache_keep_data(struct vg_request *rq, const struct vg_domain_data *view);
 
+/* A list as it was read, of what events cover, from which pages are cut: each costs its
+ * own length, and not the list's. Also of drivers in this process. */
+struct vg_domain_cached_list {
+    struct vg_domain_data
+        *v; /* sorted by name; without handles; owned, and their names */
+    size_t n;
+    unsigned int filter; /* virConnectListAllDomainsFlags that it was read with */
+    unsigned int have;   /* of each */
+    struct vg_reading reading;
+};
+
+/* The one of that filter with these fields; NULL: none, or it holds no longer. Borrowed
+ * until another is kept. */
+const struct vg_domain_cached_list *vg_domain_cache_list(const struct vg_request *rq,
+                                                         unsigned int filter,
+                                                         unsigned int fields);
+/* Keeps a copy of what was read for the request, sorted by name. */
+void vg_domain_cache_keep_list(const struct vg_request *rq, unsigned int filter,
+                               const struct vg_domain_data *v, size_t n);
+
 /* Whether it is remembered who is persistent. */
 bool vg_domain_cache_is_current(const struct vg_request *rq);
 /* Fills that in; false: not remembered of all of them as they are now. */

@@ -54,21 +54,25 @@ static unsigned int groups_for(unsigned int fields)
     return groups;
 }
 
+/* Filters that the statistics call knows; events cover them, too. */
+#define STATE_FILTERS                                                                    \
+    ((unsigned int)(VIR_CONNECT_LIST_DOMAINS_ACTIVE |                                    \
+                    VIR_CONNECT_LIST_DOMAINS_INACTIVE |                                  \
+                    VIR_CONNECT_LIST_DOMAINS_PERSISTENT |                                \
+                    VIR_CONNECT_LIST_DOMAINS_TRANSIENT |                                 \
+                    VIR_CONNECT_LIST_DOMAINS_RUNNING | VIR_CONNECT_LIST_DOMAINS_PAUSED | \
+                    VIR_CONNECT_LIST_DOMAINS_SHUTOFF | VIR_CONNECT_LIST_DOMAINS_OTHER))
+
 /* Statistics of all domains that pass libvirt's filter: of all at once where the
  * statistics call knows the filter, else of those that a list call found. */
 static int read_records(struct vg_request *rq, unsigned int filter, unsigned int fields,
                         struct list *list)
 {
     virConnectPtr conn = vg_conn(rq);
-    const unsigned int known =
-        VIR_CONNECT_LIST_DOMAINS_ACTIVE | VIR_CONNECT_LIST_DOMAINS_INACTIVE |
-        VIR_CONNECT_LIST_DOMAINS_PERSISTENT | VIR_CONNECT_LIST_DOMAINS_TRANSIENT |
-        VIR_CONNECT_LIST_DOMAINS_RUNNING | VIR_CONNECT_LIST_DOMAINS_PAUSED |
-        VIR_CONNECT_LIST_DOMAINS_SHUTOFF | VIR_CONNECT_LIST_DOMAINS_OTHER;
     unsigned int nowait = VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT;
     unsigned int groups = groups_for(fields);
 
-    if ((filter & ~known) == 0)
+    if ((filter & ~STATE_FILTERS) == 0)
         return vg_domain_stats_read(rq, NULL, groups, filter | nowait, &list->records);
     list->handles.n = virConnectListAllDomains(conn, &list->handles.v, filter);
     if (list->handles.n <= 0)
@@ -252,22 +256,58 @@ static unsigned int pass_down(const struct vg_domain_filter *filter)
     return filter->list.flags;
 }
 
+/* The whole list, of which the request wants all or a page: the one that is kept, or a
+ * fresh one. -1: libvirt's last error. */
+static int find_list(struct vg_request *rq, const struct vg_domain_filter *filter,
+                     unsigned int fields, struct list *list,
+                     const struct vg_domain_cached_list **ret_cached)
+{
+    unsigned int flags = pass_down(filter);
+    bool covered = vg_domain_data_is_brief(fields) && !(flags & ~STATE_FILTERS);
+
+    *ret_cached = covered ? vg_domain_cache_list(rq, flags, fields) : NULL;
+    if (*ret_cached)
+        return 0;
+    if (fill_list(rq, flags, fields, list) < 0)
+        return -1;
+    if (list->n)
+        qsort(list->v, list->n, sizeof(*list->v), compare_names);
+    if (covered && filter->list.limit && list->n > (size_t)filter->list.limit)
+        vg_domain_cache_keep_list(rq, flags, list->v, list->n);
+    return 0;
+}
+
+/* Where the names after that one begin. */
+static size_t find_after(const struct vg_domain_data *v, size_t n, const char *after)
+{
+    size_t from = 0;
+    while (after && from < n) {
+        size_t middle = from + (n - from) / 2;
+        if (strcmp(v[middle].name, after) > 0)
+            n = middle;
+        else
+            from = middle + 1;
+    }
+    return from;
+}
+
 int vg_domain_write_list(struct vg_request *rq, struct vg_json *w,
                          const struct vg_domain_filter *filter, unsigned int fields,
                          char **ret_next)
 {
     auto_list list = {0};
+    const struct vg_domain_cached_list *cached = NULL;
     const char *last = NULL;
     int64_t written = 0;
 
     *ret_next = NULL;
-    if (fill_list(rq, pass_down(filter), fields, &list) < 0)
+    if (find_list(rq, filter, fields, &list, &cached) < 0)
         return vg_error_set_virt(vg_request_error(rq));
-    if (list.n)
-        qsort(list.v, list.n, sizeof(*list.v), compare_names);
+    struct vg_domain_data *all = cached ? cached->v : list.v;
+    size_t n = cached ? cached->n : list.n;
     vg_json_begin_array(w, "domains");
-    for (size_t i = 0; i < list.n; i++) {
-        struct vg_domain_data *v = &list.v[i];
+    for (size_t i = find_after(all, n, filter->list.after); i < n; i++) {
+        struct vg_domain_data *v = &all[i];
         if (!passes(v, filter))
             continue;
         if (filter->list.limit && written == filter->list.limit) {

@@ -343,6 +343,28 @@ static void test_paging(struct scenario *s)
     check_that(seen == 50, "paging saw %d of 50 domains", seen);
 }
 
+/* What changes between two pages is neither lost nor doubled, nor shown as it was. */
+static const struct step pages[] = {
+    {"GET", "/domains?limit=2&after=page", 200,
+     "{'domains':[{'name':'page-00'},{'name':'page-01'}],'next':'page-01'}"},
+    {"POST", "/domains", 201, NULL, .xml = DOMAIN("page-01x")},
+    {"DELETE", "/domains/page-02", 204, ""},
+    {"POST", "/domains/page-03/start", 204, ""},
+    {"GET", "/domains?limit=2&after=page-01", 200,
+     "{'domains':[{'name':'page-01x'},{'name':'page-03','state':'running'}],"
+     "'next':'page-03'}"},
+    {"GET", "/domains?limit=2&after=page-02", 200,
+     "{'domains':[{'name':'page-03'},{'name':'page-04'}]}"},
+    {"GET", "/domains?limit=1&after=page-03&state=inactive&fields=name", 200,
+     "{'domains':[{'name':'page-04'}]}"},
+    {"GET", "/domains?limit=1&after=page-01x&state=running", 200,
+     "{'domains':[{'name':'page-03'}]}"},
+    {"GET", "/domains?limit=1&after=page-03&fields=name,memoryKiB", 200,
+     "{'domains':[{'name':'page-04','memoryKiB':'<int>'}]}"},
+    {"GET", "/domains?limit=3&after=page-49", 200, "{'domains':[{}],'next':'<absent>'}"},
+    {"GET", "/domains?limit=3&after=zz", 200, "{'domains':[],'next':'<absent>'}"},
+};
+
 int main(void)
 {
     struct scenario s;
@@ -358,6 +380,7 @@ int main(void)
     if (scenario_begin(&s, "precedence", ARGS("-c", "test:///default"))) {
         scenario_run(&s, precedence, COUNT(precedence));
         test_paging(&s);
+        scenario_run(&s, pages, COUNT(pages));
         scenario_end(&s);
     }
     return checks_report();
