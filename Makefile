@@ -30,7 +30,7 @@ Q         := $(if $(V),,@)
 
 # ---- packages ------------------------------------------------------------------------------
 
-PKGS      := libvirt libmicrohttpd jansson gnutls zlib libsystemd inih libpng libvirt-qemu libxml-2.0 libxxhash libpcre2-8
+PKGS      := libvirt libmicrohttpd jansson gnutls zlib libsystemd inih libpng libvirt-qemu libvirt-admin libxml-2.0 libxxhash libpcre2-8
 MINIMUM   := libvirt=9.0.0 libmicrohttpd=0.9.75 jansson=2.13
 TEST_PKGS := cmocka libcurl
 

@@ -19,8 +19,8 @@
     X(domain_iothread) X(domain_memory) X(domain_tuning) X(domain_metadata) \
     X(domain_security) X(domain_guest_info) X(domain_control) X(event) X(domain_save) \
     X(domain_job) X(domain_migration) X(domain_snapshot) X(domain_checkpoint) \
-    X(domain_backup) X(operation) X(ticket) \
-    X(network)
+    X(domain_backup) X(operation) X(ticket) X(network) X(admin) X(admin_server) \
+    X(admin_client)
 /* clang-format on */
 
 #define VG_DECLARE_TABLE(name) extern const struct vg_route vg_routes_##name[];

@@ -279,6 +279,7 @@ bool vg_app_remember(const struct vg_request *rq, struct vg_reply *ret)
 static const char *const runs_on_names[] = {
     [VG_ON_GENERAL] = "general",
     [VG_ON_FAST] = "fast",
+    [VG_ON_ADMIN] = "admin",
     [VG_ON_LONG] = "long",
     [VG_ON_JOB] = "job",
     [VG_ON_OPERATION] = "operation",

@@ -40,6 +40,9 @@ enum vg_runs_on {
     VG_ON_AGENT,
     VG_ON_AGENT_BY_DEFAULT,
     VG_ON_AGENT_IF_NAMED,
+    /* On a connection to the admin socket of the host's daemon, whatever state the host
+     * is in: vg_admin_conn(). */
+    VG_ON_ADMIN,
     VG_ON_NETWORK_THREAD, /* at once, without a connection: it must not block */
 };
 

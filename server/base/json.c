@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* Integers beyond this lose digits in JavaScript. */
 #define EXACT_IN_DOUBLE ((uint64_t)1 << 53)
@@ -208,6 +209,17 @@ void vg_json_count(struct vg_json *w, const char *key, int64_t value)
         vg_json_null(w, key);
     else
         vg_json_int(w, key, value);
+}
+
+void vg_json_time(struct vg_json *w, const char *key, int64_t seconds)
+{
+    const time_t at = seconds;
+    struct tm tm;
+    char text[40] = "";
+
+    if (gmtime_r(&at, &tm))
+        strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    vg_json_string(w, key, *text ? text : NULL);
 }
 
 void vg_json_bool(struct vg_json *w, const char *key, bool value)

@@ -269,6 +269,33 @@ static int check_hosts(struct vg_config_read *r)
     return 0;
 }
 
+/* Whether there will be a host of that name: `default` is made of no option at all. */
+static bool has_host(const struct vg_config *c, const char *name)
+{
+    for (size_t i = 0; i < c->hosts.n; i++) {
+        if (strcmp(c->hosts.v[i].name, name) == 0)
+            return true;
+    }
+    return strcmp(name, "default") == 0 && (c->connect || !c->hosts.n);
+}
+
+static int check_admin_uris(struct vg_config_read *r)
+{
+    const struct vg_host_configs *a = &r->config.admin_uris;
+    for (size_t i = 0; i < a->n; i++) {
+        const char *where = r->where[VG_CONFIG_I_admin_uris].v[i];
+        if (!has_host(&r->config, a->v[i].name))
+            return vg_config_fail(r, "%s: there is no host `%s`", where, a->v[i].name);
+        for (size_t j = 0; j < i; j++) {
+            if (strcmp(a->v[i].name, a->v[j].name) == 0)
+                return vg_config_fail(r, "%s: host `%s` has an admin-uri already, at %s",
+                                      where, a->v[i].name,
+                                      r->where[VG_CONFIG_I_admin_uris].v[j]);
+        }
+    }
+    return 0;
+}
+
 /* Fails with what a check of a file found, and the option that names the file. */
 static int fail_file(struct vg_config_read *r, enum vg_config_index option,
                      const char *message)
@@ -365,7 +392,8 @@ static int check_outputs(struct vg_config_read *r)
 
 int vg_config_check_all(struct vg_config_read *r)
 {
-    if (check_hosts(r) < 0 || check_uris(r) < 0 || check_tls(r) < 0 || check_reach(r) < 0)
+    if (check_hosts(r) < 0 || check_admin_uris(r) < 0 || check_uris(r) < 0 ||
+        check_tls(r) < 0 || check_reach(r) < 0)
         return -1;
     return check_files(r) < 0 || check_folder(r) < 0 ? -1 : check_outputs(r);
 }

@@ -50,7 +50,7 @@ static int begin_section(struct vg_config_read *r, const char *text)
     r->host[n] = '\0';
     r->host_line = r->line;
     r->in_host = true;
-    r->has_uri = false;
+    r->has_uri = r->has_admin_uri = false;
     return 0;
 }
 
@@ -102,24 +102,28 @@ static int check_secret(struct vg_config_read *r, const char *where, const char 
 static int set_host_key(struct vg_config_read *r, const char *key, const char *value)
 {
     vg_autofree char *where = NULL, *host = NULL;
-    if (strcmp(key, "uri") != 0)
-        return vg_config_fail(r, "%s:%d: unknown key `%.40s`; accepted is uri", r->path,
-                              r->line, key);
-    if (r->has_uri)
-        return vg_config_fail(r, "%s:%d: uri is there twice in [host %s]", r->path,
-                              r->line, r->host);
-    r->has_uri = true;
+    bool admin = strcmp(key, "admin-uri") == 0;
+    bool *has = admin ? &r->has_admin_uri : &r->has_uri;
+    if (!admin && strcmp(key, "uri") != 0)
+        return vg_config_fail(r,
+                              "%s:%d: unknown key `%.40s`; accepted are uri, admin-uri",
+                              r->path, r->line, key);
+    if (*has)
+        return vg_config_fail(r, "%s:%d: %s is there twice in [host %s]", r->path,
+                              r->line, key, r->host);
+    *has = true;
     if (asprintf(&host, "%s=%s", r->host, value) < 0) {
         host = NULL;
         return vg_config_fail(r, "out of memory");
     }
-    if (asprintf(&where, "%s:%d: uri", r->path, r->line) < 0) {
+    if (asprintf(&where, "%s:%d: %s", r->path, r->line, key) < 0) {
         where = NULL;
         return vg_config_fail(r, "out of memory");
     }
     if (check_secret(r, where, value) < 0)
         return -1;
-    return vg_config_set(r, VG_CONFIG_I_hosts, VG_CONFIG_FILE, where, host);
+    return vg_config_set(r, admin ? VG_CONFIG_I_admin_uris : VG_CONFIG_I_hosts,
+                         VG_CONFIG_FILE, where, host);
 }
 
 /* All option names, for the message about an unknown one. */

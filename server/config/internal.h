@@ -54,7 +54,7 @@ struct vg_config_read {
     const char *path;
     int line, failed_line;
     bool is_readable; /* by others */
-    bool in_host, has_uri;
+    bool in_host, has_uri, has_admin_uri;
     char host[65]; /* of the section [host NAME] being read */
     int host_line;
 };

@@ -35,6 +35,16 @@ static int add_text(struct vg_texts *texts, const char *text)
     return 0;
 }
 
+static void clear_hosts(struct vg_host_configs *hosts)
+{
+    for (size_t i = 0; i < hosts->n; i++) {
+        free(hosts->v[i].name);
+        free(hosts->v[i].uri);
+    }
+    free(hosts->v);
+    *hosts = (struct vg_host_configs){0};
+}
+
 int vg_config_add_host(struct vg_host_configs *hosts, const char *name, size_t n,
                        const char *uri)
 {
@@ -60,12 +70,9 @@ void vg_config_clear(struct vg_config *config)
             free(*(char **)field);
         else if (vg_config_options[i].kind == VG_CONFIG_K_TEXTS)
             clear_texts(field);
+        else if (vg_config_options[i].kind == VG_CONFIG_K_HOSTS)
+            clear_hosts(field);
     }
-    for (size_t i = 0; i < config->hosts.n; i++) {
-        free(config->hosts.v[i].name);
-        free(config->hosts.v[i].uri);
-    }
-    free(config->hosts.v);
     *config = (struct vg_config){0};
 }
 

@@ -200,6 +200,9 @@ void vg_virt_conn_close(struct vg_virt_conn *virt_conn)
     if (virt_conn->conn)
         virConnectClose(virt_conn->conn);
     virt_conn->conn = NULL;
+    if (virt_conn->admin)
+        virAdmConnectClose(virt_conn->admin);
+    virt_conn->admin = NULL;
     forget_sockets(virt_conn);
     atomic_store(&virt_conn->cut, false);
 }

@@ -8,6 +8,7 @@
 
 #include "virtgate/error.h"
 
+#include <libvirt/libvirt-admin.h>
 #include <libvirt/libvirt.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -23,7 +24,8 @@ struct vg_attachment {
 };
 
 struct vg_virt_conn {
-    virConnectPtr conn; /* NULL: closed */
+    virConnectPtr conn;     /* NULL: closed */
+    virAdmConnectPtr admin; /* of the queue for libvirt-admin, instead; NULL: closed */
     bool in_process; /* a driver inside this process: no socket, shared by all workers */
     bool embedded;   /* likewise inside it, qemu:///embed, but not shared */
     unsigned int epoch;        /* the host's epoch when it was opened */

@@ -39,16 +39,16 @@ void vg_host_facts_unref(struct vg_host_facts *facts)
 /* ---- up and down ------------------------------------------------------------------- */
 
 void vg_host_list_queues(struct vg_host *host,
-                         struct vg_queue *queues[static VG_HOST_QUEUES])
+                         struct vg_queue *queues[static VG_ALL_QUEUES])
 {
-    struct vg_queue *all[] = {&host->general, &host->fast, &host->bulk, &host->agents,
-                              &host->long_work};
+    struct vg_queue *all[] = {&host->general, &host->fast,      &host->bulk,
+                              &host->agents,  &host->long_work, &host->admins};
     memcpy(queues, all, sizeof(all));
 }
 
 void vg_host_pause(struct vg_host *host, bool paused)
 {
-    struct vg_queue *queues[VG_HOST_QUEUES];
+    struct vg_queue *queues[VG_ALL_QUEUES];
     vg_host_list_queues(host, queues);
     for (size_t i = 0; i < VG_HOST_QUEUES; i++)
         vg_queue_pause(queues[i], paused);

@@ -66,14 +66,26 @@ static struct vg_reply run_unconnected(struct vg_request *rq, bool full)
     return reply;
 }
 
+/* A local row waited for the host's facts, and asks nothing. */
+static int prepare(struct vg_host *host, struct vg_virt_conn *virt_conn,
+                   struct vg_request *rq)
+{
+    switch (rq->route->runs_on) {
+    case VG_ON_NETWORK_THREAD:
+        return 0;
+    case VG_ON_ADMIN:
+        return vg_admin_prepare(host, virt_conn, &rq->error);
+    default:
+        return vg_host_prepare_conn(host, virt_conn, &rq->error);
+    }
+}
+
 static struct vg_reply run_once(struct vg_host *host, struct vg_virt_conn *virt_conn,
                                 struct vg_request *rq)
 {
     if (rq->operation)
         atomic_store(&virt_conn->cut_at_ns, vg_now_ns() + BEGIN_LIMIT);
-    /* a local row waited for the host's facts, and asks nothing */
-    bool local = rq->route->runs_on == VG_ON_NETWORK_THREAD;
-    int rc = local ? 0 : vg_host_prepare_conn(host, virt_conn, &rq->error);
+    int rc = prepare(host, virt_conn, rq);
     if (rc < 0)
         return run_unconnected(rq, rc == VG_HOST_FULL);
     rq->virt_conn = virt_conn;
@@ -86,7 +98,7 @@ static struct vg_reply run_once(struct vg_host *host, struct vg_virt_conn *virt_
     bool cut = atomic_load(&virt_conn->cut);
     if (cut)
         vg_monitor_suspect(host);
-    else if (reply.transport_failed)
+    else if (reply.transport_failed && rq->route->runs_on != VG_ON_ADMIN)
         vg_monitor_note_failure(host, &rq->error);
     if (cut || reply.transport_failed)
         vg_virt_conn_close(virt_conn);
@@ -164,6 +176,8 @@ static struct vg_queue *choose_queue(struct vg_host *host, struct vg_request *rq
         return rq->requeued ? &host->bulk : &host->fast;
     case VG_ON_NETWORK_THREAD:
         return &host->fast;
+    case VG_ON_ADMIN:
+        return &host->admins;
     default:
         return vg_request_asks_agent(rq) ? &host->agents : &host->general;
     }
@@ -174,7 +188,7 @@ void vg_host_submit(struct vg_host *host, struct vg_request *rq)
     struct vg_error e = {0};
     {
         VG_LOCK(&host->lock);
-        if (host->state == VG_HOST_DOWN)
+        if (host->state == VG_HOST_DOWN && rq->route->runs_on != VG_ON_ADMIN)
             vg_host_error_unreachable(&e, host->name, &host->error);
     }
     if (e.status) {
@@ -204,7 +218,7 @@ bool vg_host_may_be_up(struct vg_host *host)
 
 static bool has_work(struct vg_host *host)
 {
-    struct vg_queue *queues[VG_HOST_QUEUES];
+    struct vg_queue *queues[VG_ALL_QUEUES];
     vg_host_list_queues(host, queues);
     for (size_t i = 0; i < VG_HOST_QUEUES; i++) {
         struct vg_queue_load load = vg_queue_load(queues[i]);
@@ -237,7 +251,7 @@ static void answer_down(void *data, struct vg_request *rq)
 static void abandon_work(struct vg_host *host)
 {
     struct vg_error why = {0};
-    struct vg_queue *queues[VG_HOST_QUEUES];
+    struct vg_queue *queues[VG_ALL_QUEUES];
     bool down, sure;
     {
         VG_LOCK(&host->lock);
@@ -259,10 +273,10 @@ static void abandon_work(struct vg_host *host)
 void vg_hosts_tick(int64_t now_ns)
 {
     for (size_t i = 0; i < n_hosts; i++) {
-        struct vg_queue *queues[VG_HOST_QUEUES];
+        struct vg_queue *queues[VG_ALL_QUEUES];
         vg_host_list_queues(&hosts[i], queues);
         abandon_work(&hosts[i]);
-        for (size_t k = 0; k < VG_HOST_QUEUES; k++) {
+        for (size_t k = 0; k < VG_ALL_QUEUES; k++) {
             if (vg_queue_slow(queues[k], now_ns))
                 vg_monitor_suspect(&hosts[i]);
             vg_queue_expire(queues[k], now_ns);
@@ -377,6 +391,14 @@ const char *vg_host_get_name(const struct vg_host *host)
     return host->name;
 }
 
+static const char *find_admin_uri(const struct vg_config *config, const char *name)
+{
+    for (size_t i = 0; i < config->admin_uris.n; i++)
+        if (strcmp(config->admin_uris.v[i].name, name) == 0)
+            return config->admin_uris.v[i].uri;
+    return NULL;
+}
+
 static int init_host(struct vg_host *host, const struct vg_host_config *from,
                      const struct vg_config *config)
 {
@@ -387,6 +409,8 @@ static int init_host(struct vg_host *host, const struct vg_host_config *from,
     host->name = strdup(from->name);
     host->uri = from->uri ? strdup(from->uri) : NULL;
     host->shown_uri = vg_redact(from->uri);
+    const char *admin_uri = find_admin_uri(config, from->name);
+    host->admin_uri = admin_uri ? strdup(admin_uri) : NULL;
     host->read_only = config->read_only;
     host->virt_conn = vg_virt_conn_new();
     host->cache = vg_answer_cache_new();
@@ -400,17 +424,22 @@ static int init_host(struct vg_host *host, const struct vg_host_config *from,
     vg_queue_init(&host->long_work, (unsigned int)config->operations, LONG_WAITING);
     vg_queue_init(&host->agents, (unsigned int)config->pool_size,
                   (unsigned int)config->queue_size);
+    vg_queue_init(&host->admins, LANE_THREADS, (unsigned int)config->queue_size);
     host->agents.per_object = 1; /* libvirt has an agent do one thing at a time */
     host->fast.fallback = &host->bulk;
-    struct vg_queue *queues[VG_HOST_QUEUES];
+    struct vg_queue *queues[VG_ALL_QUEUES];
     vg_host_list_queues(host, queues);
-    for (size_t i = 0; i < VG_HOST_QUEUES; i++) {
+    for (size_t i = 0; i < VG_ALL_QUEUES; i++) {
         queues[i]->run = run_request;
         queues[i]->conns = &vg_virt_conns;
         queues[i]->data = host;
-        queues[i]->paused = true; /* until the first connection is there, or is not */
+        /* until the first connection is there, or is not */
+        queues[i]->paused = i < VG_HOST_QUEUES;
     }
-    return host->name && host->virt_conn && host->cache && host->check ? 0 : -1;
+    return host->name && host->virt_conn && (!admin_uri || host->admin_uri) &&
+                   host->cache && host->check
+               ? 0
+               : -1;
 }
 
 int vg_hosts_start(const struct vg_config *config)
@@ -441,9 +470,9 @@ int vg_hosts_start(const struct vg_config *config)
 /* Before anything is waited for: what cannot be cut holds up nobody's answer. */
 static void close_queues(struct vg_host *host)
 {
-    struct vg_queue *queues[VG_HOST_QUEUES];
+    struct vg_queue *queues[VG_ALL_QUEUES];
     vg_host_list_queues(host, queues);
-    for (size_t i = 0; i < VG_HOST_QUEUES; i++)
+    for (size_t i = 0; i < VG_ALL_QUEUES; i++)
         vg_queue_close(queues[i]);
 }
 
@@ -459,9 +488,9 @@ void vg_hosts_stop(void)
     /* whatever still blocks is cut from here on */
     vg_virt_conn_cut_all();
     for (size_t i = 0; i < n_hosts; i++) {
-        struct vg_queue *queues[VG_HOST_QUEUES];
+        struct vg_queue *queues[VG_ALL_QUEUES];
         vg_host_list_queues(&hosts[i], queues);
-        for (size_t k = 0; k < VG_HOST_QUEUES; k++)
+        for (size_t k = 0; k < VG_ALL_QUEUES; k++)
             vg_queue_stop(queues[k]);
         pthread_join(hosts[i].monitor, NULL);
     }
@@ -477,6 +506,7 @@ static void free_host(struct vg_host *host)
     free(host->name);
     free(host->uri);
     free(host->shown_uri);
+    free(host->admin_uri);
 }
 
 void vg_hosts_free(void)

@@ -18,6 +18,8 @@ struct vg_host {
     char *name;
     char *uri; /* NULL: libvirt's own choice */
     char *shown_uri;
+    char *admin_uri; /* as configured; NULL: that of its daemon, where it is on this
+                        machine */
     bool read_only;
     struct vg_queue general;   /* pool-size workers for reads, more for changes */
     struct vg_queue fast;      /* one worker, for reads that cannot block */
@@ -25,6 +27,8 @@ struct vg_host {
     struct vg_queue long_work; /* for long work */
     struct vg_queue
         agents; /* pool-size workers, for calls that wait for a guest's agent */
+    struct vg_queue
+        admins; /* one worker, for libvirt-admin: whatever state the host is in */
     /* Hashes of targets that went from reads to scans: they go there at once. */
     atomic_uint_fast64_t requeued_targets[VG_REQUEUED_TARGETS];
     pthread_t monitor;
@@ -57,10 +61,11 @@ struct vg_host {
 /* Accepts NULL. */
 struct vg_host_facts *vg_host_facts_ref(struct vg_host_facts *facts);
 
-/* All queues of the host. */
-#define VG_HOST_QUEUES 5
+/* All queues of the host; those that need it to be up come first. */
+#define VG_ALL_QUEUES  6
+#define VG_HOST_QUEUES (VG_ALL_QUEUES - 1)
 void vg_host_list_queues(struct vg_host *host,
-                         struct vg_queue *queues[static VG_HOST_QUEUES]);
+                         struct vg_queue *queues[static VG_ALL_QUEUES]);
 
 /* Another state, and what it means for who waits. Lock held. */
 void vg_host_set_state(struct vg_host *host, enum vg_host_state state);
@@ -112,6 +117,13 @@ void vg_monitor_await_first(struct vg_host *hosts, size_t n);
  * until the connection's cut_at_ns at most, and for a new connection a few seconds. */
 int vg_host_prepare_conn(struct vg_host *host, struct vg_virt_conn *virt_conn,
                          struct vg_error *reterr);
+
+/* ---- libvirt/admin_conn.c ---------------------------------------------------------- */
+
+/* Makes sure that the connection has a usable one to the daemon's admin socket; 0 or -1,
+ * as above. */
+int vg_admin_prepare(struct vg_host *host, struct vg_virt_conn *virt_conn,
+                     struct vg_error *reterr);
 
 /* ---- libvirt/host.c ---------------------------------------------------------------- */
 

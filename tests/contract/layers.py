@@ -47,7 +47,7 @@ LIBRARIES = {
 }
 # Headers of include/virtgate that name libvirt's types; what else is there does not.
 VIRT_HEADERS = {f"include/virtgate/{name}.h" for name in (
-    "autoptr object object_class params host event domain domain_config domain_stats conflict console device job").split()}
+    "admin autoptr object object_class params host event domain domain_config domain_stats conflict console device job").split()}
 
 # Names that a folder does not use, however they were declared.
 NAMES = {

@@ -31,9 +31,10 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / os.environ.get("O", "build")
 
 # Schemas whose members are others' to choose.
-OPEN_SCHEMAS = ("AgentCommand", "DomainBlkioParameters", "DomainBlkioParametersChange",
-                "DomainCpuTimes", "DomainIOThreadParameters", "DomainLaunchSecret",
-                "DomainLaunchSecurity", "DomainMemoryParameters", "DomainMemoryParametersChange",
+OPEN_SCHEMAS = ("AdminClientInfo", "AdminClientLimits", "AdminClientLimitsChange",
+                "AdminThreadpool", "AdminThreadpoolChange", "AgentCommand",
+                "DomainBlkioParameters", "DomainBlkioParametersChange", "DomainCpuTimes", "DomainIOThreadParameters",
+                "DomainLaunchSecret", "DomainLaunchSecurity", "DomainMemoryParameters", "DomainMemoryParametersChange",
                 "DomainMemoryStats", "DomainNumaParameters", "DomainNumaParametersChange",
                 "DomainPerfEvents", "DomainPerfEventsChange", "DomainScheduler",
                 "DomainSchedulerChange", "DomainStatsValues", "EventBase", "EventParams", "GuestInfo",

@@ -63,6 +63,8 @@ MORE = {
     "endDomainDiskJob": "domain:block_write",
     # libvirt refuses it on a read-only connection, though its access control would not.
     "getNodeSev": "connect:write",
+    # Its threads and limits are shown with it.
+    "getAdminServer": "daemon:read",
 }
 # libvirt asks a right to change the host, to read what guests can have; less than its own.
 INSTEAD = {"getDomainCapabilities": ("connect:write", "domain:save"),

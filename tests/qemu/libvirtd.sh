@@ -21,7 +21,8 @@
 # VG_LIBVIRTD_HOSTNAME it takes itself for another machine, beside the daemon at VG_QEMU_URI: what
 # migrations need. They share a network namespace, as do those that VG_LIBVIRTD_BESIDE (another
 # one's folder) brings together. With VG_LIBVIRTD_OWNER it stops when the process with that pid
-# has ended, however it ended. Exit status 77 when this machine cannot run it.
+# has ended, however it ended. VG_LIBVIRTD_CONF is added to libvirtd.conf, VG_LIBVIRTD_ARGS to
+# libvirtd's arguments. Exit status 77 when this machine cannot run it.
 #
 # In its network namespace `lo` is up, and udevd tells libvirt of interfaces made and removed (so
 # networks, their dnsmasq and firewall, and node devices work). LVM sees only what `disk` made, and
@@ -240,7 +241,8 @@ start_guard() {
 start_daemon() {
     local i
     rm -f "$SOCKET"
-    inside setsid /usr/bin/python3 "$REAPER" libvirtd -p "$D/libvirtd.pid" \
+    # shellcheck disable=SC2086 # several words
+    inside setsid /usr/bin/python3 "$REAPER" libvirtd ${VG_LIBVIRTD_ARGS:-} -p "$D/libvirtd.pid" \
         </dev/null >>"$D/libvirtd.out" 2>&1 &
     for ((i = 0; i < 300; i++)); do
         [ -S "$SOCKET" ] && alive libvirtd.pid libvirtd >/dev/null && return 0
@@ -349,7 +351,7 @@ exec)
     inside "$@"
     ;;
 *)
-    sed -n '4,32s/^# \{0,1\}//p' "$0" >&2
+    sed -n '4,33s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac

@@ -176,6 +176,21 @@ static void test_numbers(void **state)
                        "\"18446744073709551615\"]");
 }
 
+static void test_times(void **state)
+{
+    (void)state;
+    struct vg_json w = {0};
+    vg_json_begin_object(&w, NULL);
+    vg_json_time(&w, "begin", 0);
+    vg_json_time(&w, "day", 1738315800);
+    vg_json_time(&w, "before", -1);
+    vg_json_time(&w, "never", INT64_MAX); /* a year that no struct tm holds */
+    vg_json_end_object(&w);
+    assert_written(&w,
+                   "{\"begin\":\"1970-01-01T00:00:00Z\",\"day\":\"2025-01-31T09:30:00Z\","
+                   "\"before\":\"1969-12-31T23:59:59Z\",\"never\":null}");
+}
+
 static void test_number_strings(void **state)
 {
     (void)state;
@@ -304,13 +319,13 @@ static void test_text_null(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_structure),      cmocka_unit_test(test_escapes),
-        cmocka_unit_test(test_utf8),           cmocka_unit_test(test_repair),
-        cmocka_unit_test(test_all_bytes),      cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_number_strings), cmocka_unit_test(test_enum),
-        cmocka_unit_test(test_tree),           cmocka_unit_test(test_reals),
-        cmocka_unit_test(test_long),           cmocka_unit_test(test_no_memory),
-        cmocka_unit_test(test_text_null),
+        cmocka_unit_test(test_structure), cmocka_unit_test(test_escapes),
+        cmocka_unit_test(test_utf8),      cmocka_unit_test(test_repair),
+        cmocka_unit_test(test_all_bytes), cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_times),     cmocka_unit_test(test_number_strings),
+        cmocka_unit_test(test_enum),      cmocka_unit_test(test_tree),
+        cmocka_unit_test(test_reals),     cmocka_unit_test(test_long),
+        cmocka_unit_test(test_no_memory), cmocka_unit_test(test_text_null),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,6 +52,7 @@ static void assert_value(const struct vg_config *c, enum vg_config_index i,
 {
     const void *field = (const char *)c + vg_config_options[i].offset;
     const struct vg_texts *texts = field;
+    const struct vg_host_configs *hosts = field;
     switch (vg_config_options[i].kind) {
     case VG_CONFIG_K_NUMBER:
         assert_int_equal(*(const int64_t *)field, strtoll(text, NULL, 10));
@@ -68,9 +69,9 @@ static void assert_value(const struct vg_config *c, enum vg_config_index i,
         assert_string_equal(texts->v[0], text);
         break;
     case VG_CONFIG_K_HOSTS:
-        assert_int_equal(c->hosts.n, 1);
-        assert_int_equal(strncmp(text, c->hosts.v[0].name, 2), 0);
-        assert_string_equal(c->hosts.v[0].uri, text + 3);
+        assert_int_equal(hosts->n, 1);
+        assert_int_equal(strncmp(text, hosts->v[0].name, 2), 0);
+        assert_string_equal(hosts->v[0].uri, text + 3);
         break;
     }
 }
@@ -102,6 +103,10 @@ static void check_levels(enum vg_config_index i, unsigned int levels)
         in.args[n++] = key;
     if (i == VG_CONFIG_I_tls_key || is_ca)
         in.args[n++] = cert;
+    char host[40]; /* the one that an admin-uri is of */
+    (void)snprintf(host, sizeof(host), "--host=%.2s=test:///x", own);
+    if (i == VG_CONFIG_I_admin_uris)
+        in.args[n++] = host;
     struct result r = read_good(&in);
     assert_value(&r.config, i, own);
     clear_result(&r);
@@ -122,7 +127,8 @@ static void test_levels(void **state)
 #define IS_TEXTS(field, def)  assert_first(&r.config.field, def)
 #define IS_NUMBER(field, def) assert_int_equal(r.config.field, def)
 #define IS_BOOL(field, def)   assert_int_equal(r.config.field, def)
-#define IS_HOSTS(field, def)  assert_true(r.config.field.n == 1 && (def) == NULL)
+#define IS_HOSTS(field, def)                                                             \
+    assert_true(r.config.field.n == (&r.config.field == &r.config.hosts) && (def) == NULL)
 
 static void assert_texts_same(const char *is, const char *want)
 {
@@ -208,6 +214,25 @@ static void test_lists(void **state)
     assert_int_equal(r.config.hosts.n, 2);
     assert_string_equal(r.config.hosts.v[0].name, "b");
     assert_string_equal(r.config.hosts.v[1].uri, "test:///c");
+    clear_result(&r);
+}
+
+static void test_admin_uris(void **state)
+{
+    (void)state;
+    struct result r = read_good(&(struct input){
+        .file =
+            "connect = test:///c\nadmin-uri = default=libvirtd:///system\n"
+            "[host a]\nuri = test:///a\nadmin-uri = virtqemud:///system?socket=/s\n"});
+    assert_int_equal(r.config.hosts.n, 2);
+    assert_int_equal(r.config.admin_uris.n, 2);
+    assert_string_equal(r.config.admin_uris.v[0].name, "default");
+    assert_string_equal(r.config.admin_uris.v[0].uri, "libvirtd:///system");
+    assert_string_equal(r.config.admin_uris.v[1].name, "a");
+    assert_string_equal(r.config.admin_uris.v[1].uri, "virtqemud:///system?socket=/s");
+    clear_result(&r);
+    r = read_good(&(struct input){.args = {"--admin-uri", "default=libvirtd:///system"}});
+    assert_int_equal(r.config.admin_uris.n, 1);
     clear_result(&r);
 }
 
@@ -497,12 +522,19 @@ static void test_help(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),     cmocka_unit_test(test_levels),
-        cmocka_unit_test(test_config_file),  cmocka_unit_test(test_lists),
-        cmocka_unit_test(test_default_host), cmocka_unit_test(test_no_default_host),
-        cmocka_unit_test(test_bool_words),   cmocka_unit_test(test_actions),
-        cmocka_unit_test(test_grammars),     cmocka_unit_test(test_listen_reach),
-        cmocka_unit_test(test_unsafe_uris),  cmocka_unit_test(test_help),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_levels),
+        cmocka_unit_test(test_config_file),
+        cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_admin_uris),
+        cmocka_unit_test(test_default_host),
+        cmocka_unit_test(test_no_default_host),
+        cmocka_unit_test(test_bool_words),
+        cmocka_unit_test(test_actions),
+        cmocka_unit_test(test_grammars),
+        cmocka_unit_test(test_listen_reach),
+        cmocka_unit_test(test_unsafe_uris),
+        cmocka_unit_test(test_help),
     };
     return cmocka_run_group_tests(tests, enter_directory, leave_directory);
 }

@@ -6,7 +6,8 @@
 #include "tests/unit/config/config_fixture.h"
 
 #define KEYS                                                                             \
-    "connect, host, listen, read-only, local-dir, token-file, tls-cert, tls-key, "       \
+    "connect, host, admin-uri, listen, read-only, local-dir, token-file, tls-cert, "     \
+    "tls-key, "                                                                          \
     "tls-client-ca, cors-origin, allowed-host, trusted-proxy, path-prefix, "             \
     "allow-insecure, allow-unsafe-uri, log-level, "                                      \
     "log-filters, log-outputs, log-format, http-threads, max-connections, "              \
@@ -178,7 +179,7 @@ static void test_file_messages(void **state)
          FILE_NAME ":1: [host a] needs `uri = URI`"},
         {{.file = "\n[host a]\n"}, FILE_NAME ":2: [host a] needs `uri = URI`"},
         {{.file = "[host a]\nlisten = x\n"},
-         FILE_NAME ":2: unknown key `listen`; accepted is uri"},
+         FILE_NAME ":2: unknown key `listen`; accepted are uri, admin-uri"},
         {{.file = "[host a]\nuri = x:///\nuri = y:///\n"},
          FILE_NAME ":3: uri is there twice in [host a]"},
         {{.file = "uri = x:///\n"},
@@ -207,6 +208,26 @@ static void test_file_messages(void **state)
                    "without a port, one per line, not `a b`"},
         {{.file = "tls-cert = a.pem\n"},
          FILE_NAME ":1: tls-cert: needs --tls-key as well"},
+    };
+    check_messages(rows, sizeof(rows) / sizeof(rows[0]));
+}
+
+static void test_admin_messages(void **state)
+{
+    (void)state;
+    static const struct message_row rows[] = {
+        {{.file = "[host a]\nuri = x:///\nadmin-uri = y:///\nadmin-uri = z:///\n"},
+         FILE_NAME ":4: admin-uri is there twice in [host a]"},
+        {{.file = "[host a]\nadmin-uri = x:///\n"},
+         FILE_NAME ":1: [host a] needs `uri = URI`"},
+        {{.file = "admin-uri = b=x:///\n[host a]\nuri = x:///\n"},
+         FILE_NAME ":1: admin-uri: there is no host `b`"},
+        {{.file = "admin-uri = default=x:///\n[host a]\nuri = x:///\n"},
+         FILE_NAME ":1: admin-uri: there is no host `default`"},
+        {{.file = "admin-uri = a=x:///\n[host a]\nuri = x:///\nadmin-uri = y:///\n"},
+         FILE_NAME ":4: admin-uri: host `a` has an admin-uri already, at " FILE_NAME
+                   ":1: admin-uri"},
+        {{.file = "admin-uri = x:///\n"}, FILE_NAME ":1: admin-uri: " HOST_FORM},
     };
     check_messages(rows, sizeof(rows) / sizeof(rows[0]));
 }
@@ -344,6 +365,7 @@ int main(void)
         cmocka_unit_test(test_proxy_messages),
         cmocka_unit_test(test_environment_messages),
         cmocka_unit_test(test_file_messages),
+        cmocka_unit_test(test_admin_messages),
         cmocka_unit_test(test_file_modes),
         cmocka_unit_test(test_long_line),
         cmocka_unit_test(test_rule_messages),
