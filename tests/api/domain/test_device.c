@@ -267,8 +267,8 @@ static const struct step bad_input[] = {
     {"POST", "/domains/nosuch/devices", 404, LIBVIRT("NO_DOMAIN"), .xml = A_DISK},
     {"PUT", "/domains/d/devices", 422, GATEWAY("unsafe-xml"),
      .json = "{'xml':'<!DOCTYPE disk><disk/>'}"},
-    {"PUT", "/domains/d/devices", 415, NULL, .headers = {"Content-Type: text/plain"},
-     .xml = A_DISK},
+    {"PUT", "/domains/d/devices", 415, GATEWAY("unsupported-media-type"),
+     .headers = {"Content-Type: text/plain"}, .xml = A_DISK},
     {"POST", "/domains/d/devices/detach", 400, GATEWAY("missing-key")},
     {"DELETE", "/domains/d/devices/ua-data?flags=soon", 400, GATEWAY("unknown-flag")},
     {"DELETE", "/domains/nosuch/devices/ua-data", 404, LIBVIRT("NO_DOMAIN")},
@@ -303,7 +303,8 @@ static const struct step bad_input[] = {
      .contains = "*async*pivot*"},
     {"DELETE", "/domains/d/disks/vda/job?pivot=maybe", 400, GATEWAY("invalid-value"),
      .contains = "*true*false*"},
-    {"DELETE", "/domains/d/disks/vda", 405, NULL, .wants = {"Allow: *GET*"}},
+    {"DELETE", "/domains/d/disks/vda", 405, GATEWAY("method-not-allowed"),
+     .wants = {"Allow: *GET*"}},
 };
 
 /* Those that libvirt 11's has: tests/qemu/domain/test_device.c sees all. */

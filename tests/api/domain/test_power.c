@@ -9,7 +9,7 @@
 #define STATE(state, reason)                                                             \
     {                                                                                    \
         "GET", "/domains/test/state", 200,                                               \
-            "{'state':'" state "','stateReason':'~" reason "'}"                          \
+            "{'state':'" state "','stateReason':'" reason "'}"                           \
     }
 #define ACT(verb, status)                                                                \
     {                                                                                    \
@@ -23,12 +23,12 @@ static const struct step rows[] = {
     {"GET", "/domains?state=paused", 200, "{'domains':[{'name':'test'}]}"},
     {"GET", "/domains?state=running", 200, "{'domains':[]}"},
     {"POST", "/domains/test/resume", 204, ""},
-    STATE("running", "*"),
+    STATE("running", "unpaused"),
     ACT("resume", 409),
     {"POST", "/domains/test/reboot", 204, ""},
-    STATE("running", "*"),
+    STATE("running", "booted"),
     {"POST", "/domains/test/reset", 204, ""},
-    STATE("running", "*"),
+    STATE("running", "booted"),
     {"POST", "/domains/test/start", 409,
      "{'status':409,'error':{'codeName':'<string>','message':'~*already*'},"
      "'retryable':false}"},
@@ -67,12 +67,13 @@ static const struct step rows[] = {
     {"POST", "/domains/test/start", 400, GATEWAY("invalid-json"), .json = "{"},
     {"GET", "/domains/test/state", 200, "{'state':'shutoff'}"},
     {"POST", "/domains/test/start", 204, "", .json = "{'flags':[]}"},
-    STATE("running", "*"),
+    STATE("running", "booted"),
     /* who and how */
     {"POST", "/domains/nosuch/start", 404, LIBVIRT("NO_DOMAIN")},
     {"GET", "/domains/test/start", 405, GATEWAY("method-not-allowed"),
      .wants = {"Allow: *POST*"}},
-    {"PUT", "/domains/test/destroy", 405, NULL, .wants = {"Allow: *POST*"}},
+    {"PUT", "/domains/test/destroy", 405, GATEWAY("method-not-allowed"),
+     .wants = {"Allow: *POST*"}},
     {"POST", "/domains/test/fly", 404, GATEWAY("not-found")},
 };
 

@@ -55,7 +55,8 @@ static const struct step rows[] = {
     {"POST", "/domain-stats", 400, GATEWAY("missing-key"), .json = "{}"},
     {"POST", "/domain-stats", 400, GATEWAY("unknown-flag"),
      .json = "{'domains':['test'],'groups':['nosuch']}", .contains = "*balloon*"},
-    {"POST", "/domains/test/stats", 405, NULL, .wants = {"Allow: *GET*"}},
+    {"POST", "/domains/test/stats", 405, GATEWAY("method-not-allowed"),
+     .wants = {"Allow: *GET*"}},
 };
 
 /* It asks, whatever its method. */

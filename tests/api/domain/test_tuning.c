@@ -25,7 +25,8 @@ static const struct step scheduler[] = {
      .json = "{'type':'fair','weight':70,'flags':['nosuch']}"},
     {"PATCH", "/domains/nosuch/scheduler", 404, LIBVIRT("NO_DOMAIN"),
      .json = "{'type':'fair','weight':70}"},
-    {"PATCH", "/domains/test/scheduler", 412, NULL, .json = "{'type':'fair','weight':70}",
+    {"PATCH", "/domains/test/scheduler", 412, GATEWAY("precondition-failed"),
+     .json = "{'type':'fair','weight':70}",
      .headers = {"If-Match: \"0000000000000000\""}},
     {"PATCH", "/domains/test/scheduler", 400, GATEWAY("invalid-value"),
      .json = "{'type':'credit','weight':1}", .contains = "*fair*"},
@@ -53,7 +54,7 @@ static const struct step memory[] = {
      .json = "{'hardLimit':8388608,'swapHardLimit':9000000,'flags':['nosuch']}"},
     {"PATCH", "/domains/nosuch/memory-parameters", 404, LIBVIRT("NO_DOMAIN"),
      .json = "{'hardLimit':8388608,'swapHardLimit':9000000}"},
-    {"PATCH", "/domains/test/memory-parameters", 412, NULL,
+    {"PATCH", "/domains/test/memory-parameters", 412, GATEWAY("precondition-failed"),
      .json = "{'hardLimit':8388608,'swapHardLimit':9000000}",
      .headers = {"If-Match: \"0000000000000000\""}},
     {"GET", "/domains/test/memory-parameters?flags=live,config", 400,
@@ -94,7 +95,7 @@ static const struct step blkio[] = {
      .json = "{'weight':600,'deviceWeight':'/dev/sda,300','flags':['nosuch']}"},
     {"PATCH", "/domains/nosuch/blkio-parameters", 404, LIBVIRT("NO_DOMAIN"),
      .json = "{'weight':600,'deviceWeight':'/dev/sda,300'}"},
-    {"PATCH", "/domains/test/blkio-parameters", 412, NULL,
+    {"PATCH", "/domains/test/blkio-parameters", 412, GATEWAY("precondition-failed"),
      .json = "{'weight':600,'deviceWeight':'/dev/sda,300'}",
      .headers = {"If-Match: \"0000000000000000\""}},
 };
@@ -126,7 +127,7 @@ static const struct step numa[] = {
      .json = "{'numaMode':2,'numaNodeset':'0-1','flags':['nosuch']}"},
     {"PATCH", "/domains/nosuch/numa-parameters", 404, LIBVIRT("NO_DOMAIN"),
      .json = "{'numaMode':2,'numaNodeset':'0-1'}"},
-    {"PATCH", "/domains/test/numa-parameters", 412, NULL,
+    {"PATCH", "/domains/test/numa-parameters", 412, GATEWAY("precondition-failed"),
      .json = "{'numaMode':2,'numaNodeset':'0-1'}",
      .headers = {"If-Match: \"0000000000000000\""}},
 };
@@ -148,8 +149,8 @@ static const struct step perf[] = {
      .json = "{'cpuClock':true,'flags':['nosuch']}"},
     {"PATCH", "/domains/nosuch/perf-events", 404, LIBVIRT("NO_DOMAIN"),
      .json = "{'cpuClock':true}"},
-    {"PATCH", "/domains/test/perf-events", 412, NULL, .json = "{'cpuClock':true}",
-     .headers = {"If-Match: \"0000000000000000\""}},
+    {"PATCH", "/domains/test/perf-events", 412, GATEWAY("precondition-failed"),
+     .json = "{'cpuClock':true}", .headers = {"If-Match: \"0000000000000000\""}},
 };
 
 static const struct step inactive[] = {

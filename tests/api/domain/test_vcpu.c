@@ -49,8 +49,8 @@ static const struct step count[] = {
     {"PUT", "/domains/test/vcpu-count", 400, GATEWAY("missing-key"), .json = "{}"},
     {"PUT", "/domains/nosuch/vcpu-count", 404, LIBVIRT("NO_DOMAIN"),
      .json = "{'count':1}"},
-    {"PUT", "/domains/test/vcpu-count", 412, NULL, .json = "{'count':1}",
-     .headers = {"If-Match: \"0000000000000000\""}},
+    {"PUT", "/domains/test/vcpu-count", 412, GATEWAY("precondition-failed"),
+     .json = "{'count':1}", .headers = {"If-Match: \"0000000000000000\""}},
     {"GET", "/domains/test/vcpu-count", 200, "{'count':2}"},
 };
 
@@ -87,8 +87,8 @@ static const struct step pins[] = {
     {"PUT", "/domains/test/vcpus/0/pin", 400, GATEWAY("missing-key"), .json = "{}"},
     {"PUT", "/domains/nosuch/vcpus/0/pin", 404, LIBVIRT("NO_DOMAIN"),
      .json = "{'cpus':[0]}"},
-    {"PUT", "/domains/test/vcpus/0/pin", 412, NULL, .json = "{'cpus':[0]}",
-     .headers = {"If-Match: \"0000000000000000\""}},
+    {"PUT", "/domains/test/vcpus/0/pin", 412, GATEWAY("precondition-failed"),
+     .json = "{'cpus':[0]}", .headers = {"If-Match: \"0000000000000000\""}},
     {"PUT", "/domains/test/vcpus/0/pin", 204, "", .json = "{'cpus':'0-3,^2'}",
      .headers = {"If-Match: *"}},
     {"GET", "/domains/test/vcpu-pins", 200, "{'vcpus':[{'cpus':[0,1,3]},{'cpus':[5]}]}"},

@@ -23,10 +23,11 @@ static const struct step page[] = {
     {"GET", "/docs", 406, GATEWAY("not-acceptable"),
      .headers = {"Accept: application/json"}},
     {"GET", "/docs?x=1", 400, GATEWAY("unknown-key")},
-    {"GET", "/docs?url=http://elsewhere.example/", 400, NULL},
-    {"POST", "/docs", 405, NULL, .wants = {"Allow: GET, HEAD, OPTIONS"}},
-    {"GET", "/docs/", 404, NULL},
-    {"GET", "/hosts/default/docs", 404, NULL},
+    {"GET", "/docs?url=http://elsewhere.example/", 400, GATEWAY("unknown-key")},
+    {"POST", "/docs", 405, GATEWAY("method-not-allowed"),
+     .wants = {"Allow: GET, HEAD, OPTIONS"}},
+    {"GET", "/docs/", 404, GATEWAY("not-found")},
+    {"GET", "/hosts/default/docs", 404, GATEWAY("not-found")},
 };
 
 /* `make DOCS=no`, which the Makefile passes on. */
@@ -54,10 +55,11 @@ static const struct step files[] = {
      .wants = {"Content-Encoding: gzip", "ETag: \"*-gz\""}},
     {"GET", "/docs/nosuch", 404,
      "{'type':'urn:virtgate:error:not-found','detail':'~*nosuch*'}"},
-    {"GET", "/docs/docs.js/x", 404, NULL},
-    {"GET", "/docs/..%2fdocs.js", 404, NULL},
+    {"GET", "/docs/docs.js/x", 404, GATEWAY("not-found")},
+    {"GET", "/docs/..%2fdocs.js", 404, GATEWAY("not-found")},
     {"GET", "/docs/docs.js?v=1", 400, GATEWAY("unknown-key")},
-    {"GET", "/docs/docs.js", 406, NULL, .headers = {"Accept: application/json"}},
+    {"GET", "/docs/docs.js", 406, GATEWAY("not-acceptable"),
+     .headers = {"Accept: application/json"}},
 };
 
 /* The body is as it came: not unpacked. */

@@ -220,9 +220,9 @@ static const char change_tokens[] =
 #define ADMIN  "Authorization: Bearer admin-token"
 
 static const struct step access_rows[] = {
-    {"GET", "/events", 401, NULL},
-    {"GET", "/events?wait=0", 401, NULL},
-    {"GET", "/domains/test/events?wait=0", 401, NULL},
+    {"GET", "/events", 401, GATEWAY("unauthorized")},
+    {"GET", "/events?wait=0", 401, GATEWAY("unauthorized")},
+    {"GET", "/domains/test/events?wait=0", 401, GATEWAY("unauthorized")},
     {"GET", "/events?wait=0", 200, "{'events':[]}", .headers = {VIEWER}},
     {"GET", "/domains/test/events?wait=0", 200, NULL, .headers = {VIEWER}},
     /* a viewer never sees them, and is told so where it names them */

@@ -38,9 +38,9 @@ static const struct step rows[] = {
     {"DELETE", "/hosts/a/domains/on-a", 204, ""},
     {"GET", "/hosts/nosuch/domains", 404, GATEWAY("not-found")},
     {"GET", "/hosts/nosuch", 404, GATEWAY("not-found")},
-    {"GET", "/hosts/a/health/live", 404, NULL},
-    {"GET", "/hosts/a/nosuch", 404, NULL},
-    {"DELETE", "/hosts/a", 405, NULL, .wants = {"Allow: *GET*"}},
+    {"GET", "/hosts/a/health/live", 404, GATEWAY("not-found")},
+    {"GET", "/hosts/a/nosuch", 404, GATEWAY("not-found")},
+    {"DELETE", "/hosts/a", 405, GATEWAY("method-not-allowed"), .wants = {"Allow: *GET*"}},
 };
 
 /* The dead host fails alone, at once, and says how it may be retried. */
@@ -67,7 +67,7 @@ static const struct step dead[] = {
     {"GET", "/hosts/-/domains?fields=state&limit=1", 200, NULL,
      .contains = "*\"name\":\"test\"*"},
     {"GET", "/hosts/-/domains?nosuch=1", 400, GATEWAY("unknown-key")},
-    {"POST", "/hosts/-/domains/test/destroy", 404, NULL},
+    {"POST", "/hosts/-/domains/test/destroy", 404, GATEWAY("not-found")},
     {"GET", "/domains", 200, "{'domains':[{'name':'test'}],'unreachable':'<absent>'}"},
 };
 

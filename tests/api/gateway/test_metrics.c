@@ -49,15 +49,15 @@ static const struct step rows[] = {
      "{'type':'urn:virtgate:error:unknown-key','detail':'~*host*'}"},
     {"GET", "/metrics?host=a&nosuch=1", 400, GATEWAY("unknown-key")},
     {"GET", "/metrics?host=a&host=a", 400, GATEWAY("duplicate-key")},
-    {"POST", "/metrics", 405, NULL, .wants = {"Allow: *GET*"}},
-    {"GET", "/hosts/a/metrics", 404, NULL},
-    {"GET", "/hosts/-/metrics", 404, NULL},
+    {"POST", "/metrics", 405, GATEWAY("method-not-allowed"), .wants = {"Allow: *GET*"}},
+    {"GET", "/hosts/a/metrics", 404, GATEWAY("not-found")},
+    {"GET", "/hosts/-/metrics", 404, GATEWAY("not-found")},
 
     /* the gateway's own */
     {"GET", "/domains/test", 200, NULL},
     {"GET", "/domains/test", 200, NULL},
     {"GET", "/domains/no%22such", 404, NULL},
-    {"GET", "/secret%22path", 404, NULL},
+    {"GET", "/secret%22path", 404, GATEWAY("not-found")},
     {"GET", "/metrics", 200, NULL,
      .contains = REQUESTS("/domains/{domain}", "GET", "200") " 2\n*"},
     {"GET", "/metrics", 200, NULL,
@@ -135,7 +135,7 @@ static void test_one_host(struct scenario *s)
 
 static void test_rights(void)
 {
-    static const struct step denied = {"GET", "/metrics", 401, NULL};
+    static const struct step denied = {"GET", "/metrics", 401, GATEWAY("unauthorized")};
     char path[64], command[256];
     snprintf(path, sizeof(path), "/tmp/vg-test-metrics.%d", (int)getpid());
     snprintf(command, sizeof(command),

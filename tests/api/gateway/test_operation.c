@@ -75,7 +75,7 @@ static const struct step asking[] = {
      .wants = {"X-Virtgate-Revision: *-*"}},
     {"GET", "/operations?kind=zzz", 400, GATEWAY("unknown-value"),
      .contains = "*saveDomain, *"},
-    {"GET", "/operations?kind=getVersion", 400, NULL},
+    {"GET", "/operations?kind=getVersion", 400, GATEWAY("unknown-value")},
     {"GET", "/operations?host=nosuch", 400, GATEWAY("unknown-value")},
     {"GET", "/operations?domain=6695EB01-F6A4-8304-79AA-97F2502E193F", 200,
      "{'operations':[{},{},{},{},{},{}]}"},
@@ -115,8 +115,9 @@ static const struct step asking[] = {
      .headers = {"If-Match: *"}},
     {"DELETE", "/operations/${first}?flags=nosuch", 400, GATEWAY("unknown-flag"),
      .contains = "*postcopy*"},
-    {"POST", "/operations", 405, NULL, .wants = {"Allow: GET, HEAD, OPTIONS"}},
-    {"GET", "/hosts/-/operations", 404, NULL},
+    {"POST", "/operations", 405, GATEWAY("method-not-allowed"),
+     .wants = {"Allow: GET, HEAD, OPTIONS"}},
+    {"GET", "/hosts/-/operations", 404, GATEWAY("not-found")},
 };
 
 /* The first answer is that of all: one effect, one operation. */

@@ -25,7 +25,8 @@ static const struct step served[] = {
     {"GET", "/openapi.yaml", 406,
      "{'type':'urn:virtgate:error:not-acceptable','detail':'~*application/yaml*'}",
      .headers = {"Accept: application/json"}},
-    {"GET", "/openapi.json", 406, NULL, .headers = {"Accept: application/yaml"}},
+    {"GET", "/openapi.json", 406, GATEWAY("not-acceptable"),
+     .headers = {"Accept: application/yaml"}},
     {"GET", "/openapi.json", 200,
      "{'openapi':'~3.1.*','info':{'version':'<string>'},"
      "'paths':{'/domains/{domain}':{'get':{'operationId':'<string>'}}}}",
@@ -35,7 +36,7 @@ static const struct step served[] = {
      "'detail':'<string>','instance':'/nosuch','requestId':'<string>','error':'<absent>',"
      "'retryable':false}",
      .wants = {"Content-Type: application/problem+json*"}},
-    {"GET", "/health", 404, NULL},
+    {"GET", "/health", 404, GATEWAY("not-found")},
     {"GET", "/domains/test/nosuch", 404, GATEWAY("not-found")},
     {"POST", "/health/live", 405, GATEWAY("method-not-allowed"),
      .wants = {"Allow: *GET*"}},

@@ -46,7 +46,7 @@ static const struct step headers[] = {
     {"GET", "/version", 200, NULL, .wants = OF_THE_GATEWAY},
     {"GET", "/connection", 200, NULL, .wants = OF_THE_GATEWAY},
     {"GET", "/domains/nosuch", 404, NULL, .wants = OF_NO_HOST},
-    {"GET", "/domains?nosuch=1", 400, NULL, .wants = OF_NO_HOST},
+    {"GET", "/domains?nosuch=1", 400, GATEWAY("unknown-key"), .wants = OF_NO_HOST},
     {"POST", "/domains/test/start", 409, NULL, .wants = OF_NO_HOST},
     {"GET", "/hosts/-/domains", 200, NULL, .wants = FROM_LIBVIRT},
     {"POST", "/domains/test/suspend", 204, "",
@@ -194,7 +194,7 @@ static void test_hidden(struct scenario *s)
 
 static const struct step forms[] = {
     {"GET", "/domains/test?fields=name", 200, NULL, .wants = FROM_LIBVIRT},
-    {"GET", "/domains/test?fields=name", 400, NULL,
+    {"GET", "/domains/test?fields=name", 400, GATEWAY("invalid-value"),
      .headers = {"Accept: application/xml"}}, /* not what is remembered as JSON */
     {"GET", "/domains/test?fields=name", 200, "{'name':'test'}", .wants = FROM_INVENTORY},
 };

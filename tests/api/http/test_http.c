@@ -32,9 +32,11 @@ static const struct step negotiation[] = {
     {"GET", "/version", 406, GATEWAY("not-acceptable"), .headers = {"Accept: text/html"}},
     {"GET", "/version", 406, GATEWAY("not-acceptable"),
      .headers = {"Accept: application/xml"}},
-    {"GET", "/version", 406, NULL, .headers = {"Accept: application/json;q=0"}},
+    {"GET", "/version", 406, GATEWAY("not-acceptable"),
+     .headers = {"Accept: application/json;q=0"}},
     /* the range that matches most exactly counts (RFC 9110, 12.5.1) */
-    {"GET", "/version", 406, NULL, .headers = {"Accept: */*, application/json;q=0"}},
+    {"GET", "/version", 406, GATEWAY("not-acceptable"),
+     .headers = {"Accept: */*, application/json;q=0"}},
     {"GET", "/domains/test", 200, NULL,
      .headers = {"Accept: application/xml;q=0, application/*"},
      .wants = {"Content-Type: application/json"}},
@@ -98,13 +100,13 @@ static const struct step decoding[] = {
     {"PUT", "/domains/test/metadata?type=title&value=%F5%80%80%80", 400,
      GATEWAY("invalid-value")},
     {"GET", "/domains?name=%F0%9F%98%80", 200, "{'domains':[]}"},
-    {"GET", "/domains/", 404, NULL},
-    {"GET", "//domains", 404, NULL},
-    {"GET", "/domains/../version", 404, NULL},
+    {"GET", "/domains/", 404, GATEWAY("not-found")},
+    {"GET", "//domains", 404, GATEWAY("not-found")},
+    {"GET", "/domains/../version", 404, GATEWAY("not-found")},
     {"GET", "/domains/%2e%2e", 404, "{'error':{'code':42}}"},
     {"GET", "/domains/%C3%A9%F0%9F%98%80", 404, "{'error':{'code':42}}"},
     {"GET", "/domains/%FF%FE", 404, "{'error':{'code':42}}"},
-    {"GET", "/Domains", 404, NULL},
+    {"GET", "/Domains", 404, GATEWAY("not-found")},
 };
 
 static const struct step bodies[] = {

@@ -41,7 +41,8 @@ static const struct step rows[] = {
      .contains = "*emulator, arch, machine, virttype*"},
     {"GET", "/connection?x=1", 400, GATEWAY("unknown-key")},
     {"GET", "/version?flags=x", 400, GATEWAY("unknown-key")},
-    {"DELETE", "/connection", 405, NULL, .wants = {"Allow: *GET*"}},
+    {"DELETE", "/connection", 405, GATEWAY("method-not-allowed"),
+     .wants = {"Allow: *GET*"}},
 };
 
 static const struct step read_only[] = {

@@ -367,6 +367,44 @@ static void test_required(void **state)
     vg_request_unref(rq);
 }
 
+/* An object that is a part of the body, by a table of its own. */
+static void check_part(const char *body, const char *detail)
+{
+    const char *name = NULL;
+    int64_t size = 7;
+    const struct vg_field fields[] = {VG_NEED_TEXT("name", &name),
+                                      VG_NUMBER("size", &size, 0, 9), VG_END};
+    struct vg_request *rq = make_request(NULL, NULL);
+    json_auto_t *part = json_loads(body, JSON_DECODE_ANY, NULL);
+
+    assert_non_null(part);
+    if (vg_args_object(rq, "disks/0", part, fields) < 0) {
+        if (!detail)
+            fail_msg("%s is refused: %s", body, rq->error.detail);
+        assert_non_null(strstr(rq->error.detail, "disks/0"));
+        assert_non_null(strstr(rq->error.detail, detail));
+    } else {
+        if (detail)
+            fail_msg("%s is accepted", body);
+        assert_string_equal(name, "a");
+        assert_int_equal(size, strstr(body, "size") ? 3 : 7);
+    }
+    vg_request_unref(rq);
+}
+
+static void test_part(void **state)
+{
+    (void)state;
+    check_part("{\"name\": \"a\", \"size\": 3}", NULL);
+    check_part("{\"name\": \"a\"}", NULL);
+    check_part("{\"size\": 3}", "name");
+    check_part("{}", "name");
+    check_part("{\"name\": \"a\", \"size\": 10}", "size");
+    check_part("{\"name\": \"a\", \"more\": 1}", "more");
+    check_part("[]", "an object");
+    check_part("\"a\"", "an object");
+}
+
 static void check_common(const char *query, const struct vg_route *of, int want,
                          enum vg_lookup by, bool strings)
 {
@@ -433,6 +471,8 @@ static void test_peek(void **state)
     check_peek("yes=false", NULL, false);
     check_peek("yes=x", NULL, false);
     check_peek("no=true", NULL, false);
+    check_peek("no=false&other=x&yes=true", NULL, true);
+    check_peek("no=true&yes=false", NULL, false);
     check_peek(NULL, "{\"yes\": true}", true);
     check_peek(NULL, "{\"yes\": 1}", false);
     check_peek("yes=0", "{\"yes\": true}", false);
@@ -552,9 +592,10 @@ int main(void)
         cmocka_unit_test(test_flags),       cmocka_unit_test(test_tree),
         cmocka_unit_test(test_keys),        cmocka_unit_test(test_bodies),
         cmocka_unit_test(test_nul_in_body), cmocka_unit_test(test_required),
-        cmocka_unit_test(test_common),      cmocka_unit_test(test_refuse_body),
-        cmocka_unit_test(test_peek),        cmocka_unit_test(test_rest),
-        cmocka_unit_test(test_cpus),        cmocka_unit_test(test_path_number),
+        cmocka_unit_test(test_part),        cmocka_unit_test(test_common),
+        cmocka_unit_test(test_refuse_body), cmocka_unit_test(test_peek),
+        cmocka_unit_test(test_rest),        cmocka_unit_test(test_cpus),
+        cmocka_unit_test(test_path_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
