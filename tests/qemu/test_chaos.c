@@ -211,7 +211,7 @@ static const struct step beside[] = {
     {"GET", "/domains/c1", 200, "{'state':'running'}"},
     {"GET", "/domains/c1/state", 200, "{'state':'running'}"},
     {"GET", "/domains/c1/xml", 200, NULL, .contains = "*<name>c1</name>*"},
-    {"GET", "/version", 200, NULL},
+    {"GET", "/version", 200, "{'gateway':{'version':'<string>'}}"},
     {"GET", "/domains?view=full", 200,
      "{'domains':[{'name':'c0'},{'name':'c1'},{'name':'c2'}]}"},
     {"POST", "/domains/c1/suspend", 204, ""},

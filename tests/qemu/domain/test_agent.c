@@ -262,7 +262,7 @@ static const struct step paused[] = {
     {"POST", ALIVE "/suspend", 204, ""},
     {"GET", AGENT "/time", 409, LIBVIRT("OPERATION_INVALID")},
     {"POST", AGENT "/fs-freeze", 409, LIBVIRT("OPERATION_INVALID")},
-    {"GET", ALIVE "/screenshot", 200, NULL},
+    {"GET", ALIVE "/screenshot", 200, NULL, .wants = {"Content-Type: image/*"}},
     {"POST", ALIVE "/resume", 204, ""},
 };
 
@@ -301,7 +301,7 @@ static const char *const hanging[] = {
 };
 /* What needs no agent of the same guest, and of others. */
 static const struct step beside[] = {
-    {"GET", "/domains", 200, NULL},
+    {"GET", "/domains", 200, "{'domains':'<array>'}"},
     {"GET", ALIVE "/state", 200, "{'state':'running'}"},
     {"POST", ALIVE "/suspend", 204, ""},
     {"POST", ALIVE "/resume", 204, ""},
@@ -309,9 +309,9 @@ static const struct step beside[] = {
     {"GET", ALIVE "/addresses?source=lease", 200, NULL},
     {"GET", ALIVE "/vcpu-count", 200, "{'count':2}"},
     {"PUT", AGENT "/timeout", 204, "", .json = "{'timeout':'default'}"},
-    {"GET", "/domains/mute", 200, NULL},
-    {"GET", ALIVE "/screenshot", 200, NULL},
-    {"GET", "/connection", 200, NULL},
+    {"GET", "/domains/mute", 200, "{'name':'mute'}"},
+    {"GET", ALIVE "/screenshot", 200, NULL, .wants = {"Content-Type: image/*"}},
+    {"GET", "/connection", 200, "{'alive':true}"},
 };
 
 /* They wait until libvirt gives up, after five seconds; nobody else does, not even who

@@ -150,7 +150,8 @@ static const struct step peeks[] = {
     /* the date of the firmware */
     {"GET", "/domains/dev/memory/peek?start=1048565&size=8", 200, NULL,
      .contains = "[0-9][0-9]/[0-9][0-9]/[0-9][0-9]"},
-    {"GET", "/domains/dev/memory/peek?start=1048565&size=8&mode=virtual", 200, NULL},
+    {"GET", "/domains/dev/memory/peek?start=1048565&size=8&mode=virtual", 200, NULL,
+     .wants = {"Content-Type: application/octet-stream"}},
 };
 
 static const struct step interfaces[] = {

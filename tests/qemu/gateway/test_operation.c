@@ -229,7 +229,8 @@ static const struct step back = {"GET", "/domains/m1/state", 200, "{'state':'run
 static const struct step not_there = {"GET", "/hosts/b/domains", 200, "{'domains':[]}"};
 
 /* A new libvirtd looks at its QEMU first, and keeps everybody waiting meanwhile. */
-static const struct step warm = {"GET", "/hosts/b/connection/capabilities", 200, NULL};
+static const struct step warm = {"GET", "/hosts/b/connection/capabilities", 200, NULL,
+                                 .contains = "<capabilities>*"};
 
 static int second(const char *dir, const char *verb)
 {

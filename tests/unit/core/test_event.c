@@ -142,7 +142,15 @@ static void test_revisions(void **state)
     snprintf(other, sizeof(other), "f%s", text);
     assert_int_equal(vg_event_read_revision(other, &number), VG_REVISION_GONE);
     assert_int_equal(vg_event_read_revision(text + 1, &number), VG_REVISION_GONE);
-    assert_int_equal(vg_event_read_revision("0-1", &number), VG_REVISION_GONE);
+    assert_int_equal(vg_event_read_revision("0-0", &number), VG_REVISION_GONE);
+    assert_int_equal(vg_event_read_revision("0-9", &number), VG_REVISION_GONE);
+    /* the longest that any run gives, and one more */
+    memset(other, 'f', sizeof(other));
+    memcpy(other + VG_REVISION_SIZE - 3, "-1", 3);
+    assert_int_equal(vg_event_read_revision(other, &number), VG_REVISION_GONE);
+    other[VG_REVISION_SIZE - 3] = 'f';
+    memcpy(other + VG_REVISION_SIZE - 2, "-1", 3);
+    assert_int_equal(vg_event_read_revision(other, &number), VG_REVISION_MALFORMED);
     vg_event_write_revision(text, head + 1); /* has not happened */
     assert_int_equal(vg_event_read_revision(text, &number), VG_REVISION_GONE);
     vg_event_write_revision(text, UINT64_MAX);
