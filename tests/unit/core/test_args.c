@@ -402,7 +402,6 @@ static void test_part(void **state)
     check_part("{\"name\": \"a\", \"size\": 10}", "size");
     check_part("{\"name\": \"a\", \"more\": 1}", "more");
     check_part("[]", "an object");
-    check_part("\"a\"", "an object");
 }
 
 static void check_common(const char *query, const struct vg_route *of, int want,
@@ -472,7 +471,6 @@ static void test_peek(void **state)
     check_peek("yes=x", NULL, false);
     check_peek("no=true", NULL, false);
     check_peek("no=false&other=x&yes=true", NULL, true);
-    check_peek("no=true&yes=false", NULL, false);
     check_peek(NULL, "{\"yes\": true}", true);
     check_peek(NULL, "{\"yes\": 1}", false);
     check_peek("yes=0", "{\"yes\": true}", false);
