@@ -168,8 +168,9 @@ static struct vg_reply get_metrics(struct vg_request *rq)
 /* clang-format off */
 const struct vg_route vg_routes_metrics[] = {
     {VG_GET, "/metrics", "getMetrics", get_metrics,
-     .needs = "connect:search_domains", .gives = VG_GIVES_METRICS, .takes = VG_TAKES_ARGS,
-     .hosts = VG_EVERY_HOST, .shared = true},
+     .needs = "connect:read connect:search_domains connect:search_networks "
+              "connect:search_storage_pools network:read storage_pool:read",
+     .gives = VG_GIVES_METRICS, .takes = VG_TAKES_ARGS, .hosts = VG_EVERY_HOST, .shared = true},
     {0},
 };
 /* clang-format on */
