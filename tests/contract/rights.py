@@ -74,6 +74,8 @@ ASKED = {
     "defineDomain": "domain:save domain:start connect:read network:getattr storage_pool:getattr "
                     "storage_vol:getattr storage_vol:read",
     "patchDomain": "domain:save",
+    "baselineCpu": "connect:write",
+    "compareCpu": "connect:write",
 }
 
 
