@@ -270,8 +270,8 @@ static struct vg_reply get_pages(struct vg_request *rq)
     vg_auto_json w = vg_json_for(rq);
     vg_json_begin_object(&w, NULL);
     vg_json_begin_array(&w, "cells");
-    for (unsigned int at = 0; at + t.sizes <= (unsigned int)n; at += t.sizes)
-        write_cell(&w, start + at / t.sizes, &t, &counts[at]);
+    for (unsigned int at = 0; t.sizes && at + t.sizes <= (unsigned int)n; at += t.sizes)
+        write_cell(&w, start++, &t, &counts[at]);
     vg_json_end_array(&w);
     vg_json_end_object(&w);
     return vg_ok_written(rq, &w);
