@@ -121,7 +121,7 @@ static void suspect(struct vg_host *host)
     if (host->state == VG_HOST_DOWN)
         return;
     host->suspect = true;
-    pthread_cond_broadcast(&host->wake);
+    vg_timer_hurry(&host->monitor);
 }
 
 void vg_monitor_note_failure(struct vg_host *host, const struct vg_error *error)

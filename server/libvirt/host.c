@@ -458,10 +458,8 @@ int vg_hosts_start(const struct vg_config *config)
     }
     vg_monitor_init();
     for (size_t i = 0; i < n_hosts; i++) {
-        if (pthread_create(&hosts[i].monitor, NULL, vg_monitor_main, &hosts[i]) != 0) {
-            vg_log(VG_LOG_ERROR, "host", "cannot start a thread");
+        if (vg_monitor_start(&hosts[i]) < 0)
             return -1;
-        }
     }
     vg_monitor_await_first(hosts, n_hosts);
     return 0;
@@ -480,11 +478,7 @@ void vg_hosts_stop(void)
 {
     for (size_t i = 0; i < n_hosts; i++)
         close_queues(&hosts[i]);
-    for (size_t i = 0; i < n_hosts; i++) {
-        VG_LOCK(&hosts[i].lock);
-        hosts[i].stopping = true;
-        pthread_cond_broadcast(&hosts[i].wake);
-    }
+    vg_timers_close();
     /* whatever still blocks is cut from here on */
     vg_virt_conn_cut_all();
     for (size_t i = 0; i < n_hosts; i++) {
@@ -492,8 +486,10 @@ void vg_hosts_stop(void)
         vg_host_list_queues(&hosts[i], queues);
         for (size_t k = 0; k < VG_ALL_QUEUES; k++)
             vg_queue_stop(queues[k]);
-        pthread_join(hosts[i].monitor, NULL);
     }
+    vg_timers_stop();
+    for (size_t i = 0; i < n_hosts; i++)
+        vg_monitor_end(&hosts[i]);
 }
 
 static void free_host(struct vg_host *host)

@@ -11,6 +11,7 @@
 #include "server/libvirt/event.h"
 #include "server/libvirt/host.h"
 #include "server/core/queue.h"
+#include "server/core/timer.h"
 
 #define VG_REQUEUED_TARGETS 64
 
@@ -31,7 +32,9 @@ struct vg_host {
         admins; /* one worker, for libvirt-admin: whatever state the host is in */
     /* Hashes of targets that went from reads to scans: they go there at once. */
     atomic_uint_fast64_t requeued_targets[VG_REQUEUED_TARGETS];
-    pthread_t monitor;
+    struct vg_timer monitor;
+    bool connected;     /* the monitor's, and this */
+    int64_t backoff_ns; /* the pause after the attempt that failed last; 0: none has */
     struct vg_answer_cache *cache; /* has a lock of its own */
     struct vg_check *check;        /* that it is right */
     /* When a scrape asked for networks and pools and has not come back; 0: none. */
@@ -41,7 +44,7 @@ struct vg_host {
     pthread_cond_t wake;
     enum vg_host_state state;
     atomic_bool connecting; /* that is the state; read without the lock */
-    bool tried, lost, suspect, stopping;
+    bool tried, lost, suspect;
     bool full; /* it takes no more connections, though those that are open work */
     int64_t full_next_ns;        /* when one may try again */
     int64_t open_ns;             /* how long the event connection took to open */
@@ -97,9 +100,12 @@ void vg_host_pause(struct vg_host *host, bool paused);
 
 /* ---- libvirt/monitor.c ------------------------------------------------------------- */
 
-/* The thread that keeps the host's event connection: connects, probes, reconnects with
- * back-off, until host->stopping. */
-void *vg_monitor_main(void *host);
+/* Keeps the host's event connection from now on: connects, probes, reconnects with
+ * back-off. -1: there is no thread for it. */
+int vg_monitor_start(struct vg_host *host);
+
+/* Closes it, when vg_timers_stop() has ended all monitors. */
+void vg_monitor_end(struct vg_host *host);
 
 /* Before the first host monitor is started. */
 void vg_monitor_init(void);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Keepers. A host monitor is the only thread that opens, probes and closes its host's
- * event connection; those calls block on a hung daemon, so nothing else ever makes them.
+ * Host monitors. Only they open, probe and close a host's event connection; those calls
+ * block on a hung daemon, so nothing else ever makes them. A monitor is a timer, and has
+ * a thread while it makes them.
  */
 #include "server/base/redact.h"
 #include "server/core/request.h"
@@ -43,6 +44,7 @@ static void note_closed(virConnectPtr conn, int reason, void *data)
         host->lost = true;
         vg_answer_cache_enable(host->cache, 0);
         pthread_cond_broadcast(&host->wake);
+        vg_timer_hurry(&host->monitor);
     }
     vg_event_connection(host, "closed", name ? name->name : NULL);
 }
@@ -244,18 +246,6 @@ static void probe_version(struct vg_host *host)
         update_version(host, hv);
 }
 
-/* Waits until something is to be done, or for `ns`. False: stop. */
-static bool rest(struct vg_host *host, int64_t ns, bool wake_when_suspect)
-{
-    const struct timespec ts = vg_from_now(ns);
-    VG_LOCK(&host->lock);
-    int rc = 0;
-    while (!host->stopping && rc != ETIMEDOUT &&
-           !(wake_when_suspect && (host->lost || host->suspect)))
-        rc = pthread_cond_timedwait(&host->wake, &host->lock, &ts);
-    return !host->stopping;
-}
-
 static void note_tried(struct vg_host *host)
 {
     VG_LOCK(&tried_lock);
@@ -311,53 +301,81 @@ static void probe_room(struct vg_host *host)
     vg_virt_conn_free(virt_conn);
 }
 
-/* Keeps an open connection until it is lost. False: stop. */
+/* Looks at an open connection. False: it is lost. */
 static bool keep_connection(struct vg_host *host)
 {
-    while (
-        rest(host, is_full(host) ? VG_FULL_RETRY : PROBE_SECONDS * VG_SECOND_NS, true)) {
-        bool hurry = is_suspect(host);
-        if (!is_lost(host) && probe_host(host)) {
-            if (is_full(host))
-                probe_room(host);
-            else if (!hurry)
-                probe_version(host);
-            continue;
-        }
-        if (atomic_load(&host->virt_conn->cut)) /* by the watchdog, while it was asked */
-            mark_silent(host);
-        else
-            mark_connecting(host);
+    bool hurry = is_suspect(host);
+
+    if (!is_lost(host) && probe_host(host)) {
+        if (is_full(host))
+            probe_room(host);
+        else if (!hurry)
+            probe_version(host);
         return true;
     }
+    if (atomic_load(&host->virt_conn->cut)) /* by the watchdog, while it was asked */
+        mark_silent(host);
+    else
+        mark_connecting(host);
     return false;
 }
 
-void *vg_monitor_main(void *data)
+/* A time from now, or up to a quarter earlier: hosts that came or died together are not
+ * asked together. */
+static int64_t about(int64_t ns)
+{
+    int64_t now = vg_now_ns();
+    return now + ns - ns / 4 * (now / 1000 % 100) / 100;
+}
+
+static int64_t next_look(struct vg_host *host)
+{
+    return is_full(host) ? vg_now_ns() + VG_FULL_RETRY
+                         : about(PROBE_SECONDS * VG_SECOND_NS);
+}
+
+static int64_t next_attempt(struct vg_host *host)
+{
+    int64_t backoff = host->backoff_ns ? host->backoff_ns : BACKOFF_FIRST;
+
+    host->backoff_ns = backoff * 2 < BACKOFF_LAST ? backoff * 2 : BACKOFF_LAST;
+    return about(backoff);
+}
+
+/* The monitor's run: looks at the connection, or makes one. */
+static int64_t look(void *data)
 {
     struct vg_host *host = data;
-    int64_t backoff = BACKOFF_FIRST;
-    bool go_on = true;
+    struct vg_error error = {0};
+    bool silent;
 
-    while (go_on) {
-        struct vg_error error = {0};
-        bool silent;
-        if (connect_host(host, &error, &silent) == 0) {
-            note_tried(host);
-            backoff = BACKOFF_FIRST;
-            go_on = keep_connection(host);
-            disconnect_host(host);
-        } else {
-            mark_down(host, &error, silent);
-            note_tried(host);
-            /* jitter: hosts that died together are not asked together */
-            go_on = rest(host, backoff - backoff / 4 * (vg_now_ns() / 1000 % 100) / 100,
-                         false);
-            backoff = backoff * 2 < BACKOFF_LAST ? backoff * 2 : BACKOFF_LAST;
-        }
-        vg_error_clear(&error);
+    if (host->connected) {
+        if (keep_connection(host))
+            return next_look(host);
+        disconnect_host(host);
+        host->connected = false;
     }
-    return NULL;
+    host->connected = connect_host(host, &error, &silent) == 0;
+    if (host->connected)
+        host->backoff_ns = 0;
+    else
+        mark_down(host, &error, silent);
+    note_tried(host);
+    vg_error_clear(&error);
+    return host->connected ? next_look(host) : next_attempt(host);
+}
+
+int vg_monitor_start(struct vg_host *host)
+{
+    host->monitor = (struct vg_timer){.run = look, .data = host};
+    return vg_timer_start(&host->monitor);
+}
+
+void vg_monitor_end(struct vg_host *host)
+{
+    if (host->connected)
+        disconnect_host(host);
+    host->connected = false;
 }
 
 void vg_monitor_init(void)

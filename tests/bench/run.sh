@@ -364,6 +364,9 @@ PAGED=$(ratio load "$BASE/domains" 1 "$WORK/fresh.lua" -- load "$BASE" 1 "$WORK/
 figure "9,000 idle connections, percent of a core" \
     "$(tests/bench/idle.py connections "$O/virtgate" 9000)" at-most 0.5
 
+read -r THREADS EACH <<<"$(tests/bench/idle.py hosts "$O/virtgate" 300)"
+figure "threads of 300 idle hosts" "$THREADS" at-most 50
+figure "an idle host of 300, KiB" "$EACH" at-most 100
 for t in tls1_2 tls1_3; do
     figure "a session taken up again / a full handshake, server's CPU time, $t" \
         "$(BENCH_PORT=$((PORT + 2)) tests/bench/tls.sh "$O/virtgate" $t)" at-most 0.5

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * See core/timer.h. Of the threads that wait one wakes for the next timer; the others are
+ * spare, and leave after a while.
+ */
+#include "server/core/timer.h"
+
+#include "server/base/clock.h"
+#include "server/base/thread.h"
+#include "virtgate/cleanup.h"
+#include "virtgate/log.h"
+
+#include <errno.h>
+
+#define SPARE_NS (5 * VG_SECOND_NS)
+#define STACK    (512 * 1024)
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t wake, gone;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static struct vg_timer *timers;
+static unsigned int threads, waiting;
+static int64_t timed_ns; /* until when one of those that wait does so; 0: none does */
+static bool stopping;
+
+static void init(void)
+{
+    vg_cond_init(&wake);
+    vg_cond_init(&gone);
+}
+
+/* The one that comes next, of those that do not run. Lock held. */
+static struct vg_timer *find_next(void)
+{
+    struct vg_timer *next = NULL;
+    for (struct vg_timer *t = timers; t; t = t->next)
+        if (!t->runs && (!next || t->at_ns < next->at_ns))
+            next = t;
+    return next;
+}
+
+static void *run_timers(void *data);
+
+/* Lock held. -1: there is none. */
+static int start_thread(void)
+{
+    if (vg_thread_detach(run_timers, NULL, STACK) != 0) {
+        vg_log(VG_LOG_ERROR, "timer", "cannot start a thread");
+        return -1;
+    }
+    threads++;
+    return 0;
+}
+
+/* Lock held, but while it runs. */
+static void run(struct vg_timer *timer)
+{
+    timer->runs = true;
+    timer->at_ns = INT64_MAX;
+    if (waiting)
+        pthread_cond_signal(&wake); /* for the timer that comes then */
+    else
+        start_thread();
+    pthread_mutex_unlock(&lock);
+    int64_t next_ns = timer->run(timer->data);
+    pthread_mutex_lock(&lock);
+    timer->runs = false;
+    if (next_ns < timer->at_ns) /* else it is to hurry */
+        timer->at_ns = next_ns;
+}
+
+/* Until a timer may be due. False: this thread is not needed. Lock held. */
+static bool wait_for(const struct vg_timer *next)
+{
+    int64_t until_ns = vg_now_ns() + SPARE_NS;
+    bool first = !timed_ns || (next && next->at_ns < timed_ns);
+
+    if (first && next)
+        until_ns = next->at_ns;
+    if (first)
+        timed_ns = until_ns;
+    waiting++;
+    const struct timespec until = vg_timespec(until_ns);
+    int rc = pthread_cond_timedwait(&wake, &lock, &until);
+    waiting--;
+    if (first)
+        timed_ns = 0; /* who looks next waits for what comes next */
+    return first || rc != ETIMEDOUT || !timed_ns;
+}
+
+static void *run_timers(void *data)
+{
+    (void)data;
+    VG_LOCK(&lock);
+    bool stays = true;
+    while (stays && !stopping) {
+        struct vg_timer *next = find_next();
+        if (next && next->at_ns <= vg_now_ns())
+            run(next);
+        else
+            stays = wait_for(next);
+    }
+    threads--;
+    pthread_cond_broadcast(&gone);
+    return NULL;
+}
+
+int vg_timer_start(struct vg_timer *timer)
+{
+    pthread_once(&once, init);
+    VG_LOCK(&lock);
+    timer->next = timers;
+    timer->at_ns = vg_now_ns();
+    timer->runs = false;
+    timers = timer;
+    if (waiting)
+        pthread_cond_signal(&wake);
+    return waiting || start_thread() == 0 || threads ? 0 : -1;
+}
+
+void vg_timer_hurry(struct vg_timer *timer)
+{
+    VG_LOCK(&lock);
+    timer->at_ns = INT64_MIN;
+    if (waiting)
+        pthread_cond_signal(&wake);
+}
+
+void vg_timers_close(void)
+{
+    VG_LOCK(&lock);
+    stopping = true;
+    pthread_cond_broadcast(&wake);
+}
+
+void vg_timers_stop(void)
+{
+    vg_timers_close();
+    VG_LOCK(&lock);
+    while (threads)
+        pthread_cond_wait(&gone, &lock);
+    timers = NULL;
+    stopping = false;
+    timed_ns = 0;
+}
