@@ -8,7 +8,7 @@
 #include "server/base/clock.h"
 #include "server/base/thread.h"
 #include "virtgate/cleanup.h"
-#include "virtgate/log.h"
+#include "server/base/log.h"
 
 #include <errno.h>
 
