@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * /networks and /networks/{network}: the class of virtual networks. Its DHCP is in
- * dhcp.c, its ports in port.c.
+ * /networks and /networks/{network}: the class of virtual networks. How one is made is in
+ * create.c, its DHCP in dhcp.c, its ports in port.c.
  */
 #include "routes/routes.h"
 #include "virtgate/autoptr.h"
@@ -187,11 +187,8 @@ const struct vg_object_class vg_network_class = {
 /* clang-format off */
 const struct vg_route vg_routes_network[] = {
     {VG_GET, "/networks", "listNetworks", vg_object_list,
-     .needs = "connect:search_networks network:read", .runs_on = VG_ON_FAST,
+     .needs = "connect:search_networks network:getattr network:read", .runs_on = VG_ON_FAST,
      .takes = VG_TAKES_ARGS, .hosts = VG_ONE_OR_ALL_HOSTS, .shared = true},
-    {VG_POST, "/networks", "defineNetwork", vg_object_post,
-     .needs = "network:getattr network:read network:write network:save network:start gateway:document",
-     .takes = VG_TAKES_XML},
     {VG_GET, "/networks/{network}", "getNetwork", vg_object_get,
      .needs = "network:getattr network:read", .gives = VG_GIVES_JSON_OR_XML,
      .takes = VG_TAKES_ARGS, .shared = true},

@@ -64,6 +64,10 @@ MIRROR = "The same as in the body, for requests without one."
 
 # ---- reading ------------------------------------------------------------------------------------
 
+# What the object that the path names first is looked up by, by its variable: the component of `by`.
+BY = {"domain": "By", "network": "ByNameOrUuid"}
+
+
 class Source:
     """All that is written by hand."""
 
@@ -433,8 +437,9 @@ class Generator:
         own = [self.query_parameter(refer("parameters", p)) for p in spec.get("parameters", [])]
         named = [p for p in own if self.resolve(p)["in"] == "path"]
         shared = [self.path_parameter(row, v, named) for v in row.variables]
-        if "domain" in row.variables:
-            shared.append(ref("parameters", "By"))
+        by = BY.get(row.variables[0]) if row.variables else None
+        if by:
+            shared.append(ref("parameters", by))
         shared.append(ref("parameters", "RequestId"))
         if spec.get("numbers", row.gives not in WITHOUT_NUMBERS):
             shared.append(ref("parameters", "Numbers"))

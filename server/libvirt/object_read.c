@@ -150,7 +150,10 @@ static int write_from(struct writing *wr, const struct vg_object_field *f)
 
     if (!wr->document && read_document(wr) < 0)
         return -1;
+    (void)vg_json_lost_memory();
     json_auto_t *value = f->from(json_object_get(wr->document, root));
+    if (vg_json_lost_memory()) /* a part may be missing */
+        return vg_error_set_memory(vg_request_error(wr->rq));
     if (value)
         vg_json_value(wr->w, f->name, value);
     return 0;

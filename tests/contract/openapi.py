@@ -38,9 +38,9 @@ OPEN_SCHEMAS = ("AdminClientInfo", "AdminClientLimits", "AdminClientLimitsChange
                 "DomainMemoryStats", "DomainNumaParameters", "DomainNumaParametersChange",
                 "DomainPerfEvents", "DomainPerfEventsChange", "DomainScheduler",
                 "DomainSchedulerChange", "DomainStatsValues", "EventBase", "EventParams", "GuestInfo",
-                "GuestInfoDisk", "MonitorAnswer", "MonitorCommand", "NodeCpuStats",
-                "NodeMemoryParameters", "NodeMemoryParametersChange", "NodeMemoryStats", "NodeSev",
-                "OpenapiDocument", "OperationResult")
+                "GuestInfoDisk", "MonitorAnswer", "MonitorCommand", "NetworkPortParameters",
+                "NodeCpuStats", "NodeMemoryParameters", "NodeMemoryParametersChange",
+                "NodeMemoryStats", "NodeSev", "OpenapiDocument", "OperationResult")
 
 
 # ---- openapi.yaml by itself ---------------------------------------------------------------------

@@ -97,6 +97,7 @@ LIFE = [
     ("defineNetwork", "application/xml", ""),
     ("defineNetwork", "xml", ""),
     ("defineNetwork", "document", ""),
+    ("defineNetwork", "short", ""),
     ("replaceNetwork", "application/json", "lab"),
     ("patchNetwork", "application/json", "lab"),
     ("patchNetwork", "application/merge-patch+json", "lab"),
@@ -104,6 +105,10 @@ LIFE = [
     ("redefineNetwork", "application/json", "lab"),
     ("setNetworkAutostart", "application/json", "lab"),
     ("startNetwork", "", "lab"),
+    ("removeDhcpHost", "", "default"),
+    ("addDhcpHost", "application/json", "default"),
+    ("updateNetwork", "xml", "default"),
+    ("updateNetwork", "element", "default"),
     ("destroyNetwork", "", "lab"),
     ("undefineNetwork", "", "lab"),
 ]
@@ -437,12 +442,13 @@ def wait_until_ready(gateway: Gateway) -> None:
 
 
 def make_things(gateway: Gateway) -> None:
-    """What is to be looked at: snapshots, and long work that has ended."""
+    """What is to be looked at: snapshots, a fixed address, and long work that has ended."""
     for name in ("before", "later"):
         gateway.send("POST", f"/domains/test/snapshots?name={name}")
     gateway.send("POST", "/domains?transient=true", {"Content-Type": "application/xml"},
                  "<domain type='test'><name>operated</name><memory>65536</memory>"
                  "<os><type>hvm</type></os></domain>")
+    gateway.send("POST", "/networks/default/dhcp-hosts?mac=52:54:00:12:34:56&ip=192.168.122.5")
     x = gateway.send("POST", "/domains/operated/dump?to=" + place(FILES[0]),
                      {"Prefer": "respond-async"})
     made["operation"] = x.body["id"]

@@ -129,7 +129,7 @@ class Spec:
                 spec = item[method]
                 refs = item.get("parameters", []) + spec.get("parameters", [])
                 own = [p for p in refs if p.get("$ref", "").split("/")[-1] not in COMMON and
-                       self.resolve(p)["in"] != "path"]
+                       self.resolve(p)["in"] != "path" and self.resolve(p)["name"] != "by"]
                 responses = {s: self.resolve(r) for s, r in spec["responses"].items()}
                 yield Operation(path, method.upper(), spec, item,
                                 [self.resolve(p) for p in refs],

@@ -47,6 +47,17 @@ MORE = {
     "defineNetwork": "gateway:document",
     "replaceNetwork": "gateway:document",
     "redefineNetwork": "gateway:document",
+    "updateNetwork": "gateway:document",
+    "createNetworkPort": "gateway:document",
+    # Functions that libvirt 9.0 lacks.
+    "getNetworkMetadata": "network:read",
+    "setNetworkMetadata": "network:write network:save",
+    "removeNetworkMetadata": "network:write network:save",
+    # Made of a network's XML, and changed by virNetworkUpdate.
+    "listDhcpHosts": "network:read",
+    "getDhcpHost": "network:read",
+    "addDhcpHost": "network:write network:save",
+    "removeDhcpHost": "network:write network:save",
     "saveDomain": "gateway:path",
     "dumpDomain": "gateway:path",
     "restoreSaveImage": "gateway:path",

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * POST /networks: a network from its document, or from a short form: a name, a mode, and
+ * a subnet, which is one that is free where none is given.
+ */
+#include "routes/routes.h"
+#include "virtgate/autoptr.h"
+#include "virtgate/host.h"
+#include "virtgate/object.h"
+#include "virtgate/object_class.h"
+#include "virtgate/xml_json.h"
+
+#include <arpa/inet.h>
+#include <libvirt/virterror.h>
+#include <stdio.h>
+#include <string.h>
+
+VG_AUTOLIST_DEFINE(network, virNetwork, virNetworkFree)
+VG_AUTOLIST_DEFINE(interface, virInterface, virInterfaceFree)
+
+enum mode { NAT, ROUTE, OPEN, ISOLATED, BRIDGE, MACVTAP };
+static const struct vg_enum_value mode_names[] = {
+    {"nat", NULL, NAT},           {"route", NULL, ROUTE},   {"open", NULL, OPEN},
+    {"isolated", NULL, ISOLATED}, {"bridge", NULL, BRIDGE}, {"macvtap", NULL, MACVTAP}};
+static const struct vg_enum modes = {"modes", mode_names, 6};
+
+struct form {
+    const char *name, *uuid, *subnet, *ipv6_subnet, *domain, *bridge, *device;
+    int mode;
+    json_t *dhcp; /* true, false, or {"start", "end"} */
+};
+
+/* An IPv4 subnet: its first address, in host order, and the length of its prefix. */
+struct subnet {
+    uint32_t base;
+    unsigned int prefix;
+};
+
+static int fail_value(struct vg_request *rq, const char *key, const char *accepted)
+{
+    vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
+                 "Body member '%s': %s is accepted", key, accepted);
+    return -1;
+}
+
+/* ---- subnets ----------------------------------------------------------------------- */
+
+static uint32_t mask_of(unsigned int prefix)
+{
+    return prefix ? UINT32_MAX << (32 - prefix) : 0;
+}
+
+/* Splits "ADDRESS/PREFIX". -1: it is none. */
+static int split_prefix(const char *text, char *ret_address, size_t size,
+                        unsigned int most, unsigned int *ret_prefix)
+{
+    const char *slash = strchr(text, '/');
+    size_t n = slash ? (size_t)(slash - text) : 0, digits = 0;
+
+    *ret_prefix = 0;
+    for (; slash && slash[1 + digits] >= '0' && slash[1 + digits] <= '9' && digits < 4;
+         digits++)
+        *ret_prefix = *ret_prefix * 10 + (unsigned int)(slash[1 + digits] - '0');
+    if (!n || n >= size || !digits || slash[1 + digits] || *ret_prefix > most)
+        return -1;
+    memcpy(ret_address, text, n);
+    ret_address[n] = '\0';
+    return 0;
+}
+
+static int parse_subnet(const char *text, struct subnet *ret)
+{
+    char address[INET_ADDRSTRLEN];
+    struct in_addr in;
+
+    if (split_prefix(text, address, sizeof(address), 30, &ret->prefix) < 0 ||
+        ret->prefix < 8 || inet_pton(AF_INET, address, &in) != 1)
+        return -1;
+    ret->base = ntohl(in.s_addr);
+    return ret->base & ~mask_of(ret->prefix) ? -1 : 0;
+}
+
+static bool overlap(const struct subnet *a, const struct subnet *b)
+{
+    uint32_t mask = mask_of(a->prefix < b->prefix ? a->prefix : b->prefix);
+    return (a->base & mask) == (b->base & mask);
+}
+
+/* "192.168.122.1", netmask or prefix, neither: of the class of the address. */
+static bool read_address(const json_t *ip, struct subnet *ret)
+{
+    const char *address = json_string_value(json_object_get(ip, "@address"));
+    const char *netmask = json_string_value(json_object_get(ip, "@netmask"));
+    json_auto_t *prefix = vg_json_digits(json_object_get(ip, "@prefix"));
+    struct in_addr in;
+
+    if (!address || inet_pton(AF_INET, address, &in) != 1)
+        return false;
+    ret->base = ntohl(in.s_addr);
+    ret->prefix = ret->base >> 31 == 0 ? 8 : ret->base >> 30 == 2 ? 16 : 24;
+    if (prefix && json_integer_value(prefix) <= 32)
+        ret->prefix = (unsigned int)json_integer_value(prefix);
+    else if (netmask && inet_pton(AF_INET, netmask, &in) == 1)
+        ret->prefix = (unsigned int)__builtin_popcount(in.s_addr);
+    return true;
+}
+
+/* The addresses that are taken: of networks, and of the host's own interfaces where the
+ * driver shows them. */
+struct taken {
+    struct subnet *v; /* owned */
+    size_t n;
+};
+
+static void clear_taken(struct taken *taken)
+{
+    free(taken->v);
+}
+
+static int add_taken(struct taken *taken, const json_t *ips)
+{
+    json_t *ip;
+    size_t i;
+
+    json_array_foreach (ips, i, ip) {
+        void *grown = realloc(taken->v, (taken->n + 1) * sizeof(*taken->v));
+        if (!grown)
+            return -1;
+        taken->v = grown;
+        taken->n += read_address(ip, &taken->v[taken->n]);
+    }
+    return 0;
+}
+
+/* Of one document; what cannot be read takes nothing. -1: out of memory. */
+static int add_document(struct taken *taken, const char *xml)
+{
+    struct vg_error ignored = {0};
+    json_auto_t *document = xml ? vg_xml_to_json(xml, &ignored) : NULL;
+    const json_t *network = json_object_get(document, "network");
+    const json_t *interface = json_object_get(document, "interface");
+    json_t *protocol;
+    size_t i;
+    int rc = add_taken(taken, json_object_get(network, "ip"));
+
+    vg_error_clear(&ignored);
+    json_array_foreach (json_object_get(interface, "protocol"), i, protocol)
+        if (rc == 0)
+            rc = add_taken(taken, json_object_get(protocol, "ip"));
+    return rc;
+}
+
+static int read_taken(struct vg_request *rq, struct taken *taken)
+{
+    vg_autolist(network) networks = {0};
+    vg_autolist(interface) interfaces = {0};
+    int rc = 0;
+
+    networks.n = virConnectListAllNetworks(vg_conn(rq), &networks.v, 0);
+    if (networks.n < 0)
+        return vg_error_set_virt(vg_request_error(rq));
+    interfaces.n = virConnectListAllInterfaces(vg_conn(rq), &interfaces.v, 0);
+    for (int i = 0; i < networks.n && rc == 0; i++) {
+        vg_autofree char *xml = virNetworkGetXMLDesc(networks.v[i], 0);
+        rc = add_document(taken, xml);
+    }
+    for (int i = 0; i < interfaces.n && rc == 0; i++) {
+        vg_autofree char *xml = virInterfaceGetXMLDesc(interfaces.v[i], 0);
+        rc = add_document(taken, xml);
+    }
+    virResetLastError(); /* of a driver without interfaces */
+    return rc < 0 ? vg_error_set_memory(vg_request_error(rq)) : 0;
+}
+
+static bool is_free(const struct taken *taken, const struct subnet *subnet)
+{
+    for (size_t i = 0; i < taken->n; i++)
+        if (overlap(subnet, &taken->v[i]))
+            return false;
+    return true;
+}
+
+/* The first free one of 192.168.100.0/24 to 192.168.254.0/24, then of 10.100.0.0/24 to
+ * 10.100.255.0/24. */
+static int find_subnet(struct vg_request *rq, struct subnet *ret)
+{
+    VG_CLEANUP(clear_taken) struct taken taken = {0};
+
+    if (read_taken(rq, &taken) < 0)
+        return -1;
+    for (uint32_t i = 100; i < 511; i++) {
+        *ret = (struct subnet){
+            i < 255 ? 0xC0A80000 + (i << 8) : 0x0A640000 + ((i - 255) << 8), 24};
+        if (is_free(&taken, ret))
+            return 0;
+    }
+    vg_error_set(vg_request_error(rq), VG_E_CONFLICT,
+                 "No subnet is free; give one: 'subnet' as 10.20.30.0/24");
+    return -1;
+}
+
+/* ---- the document ------------------------------------------------------------------ */
+
+static json_t *address_text(uint32_t address)
+{
+    char text[INET_ADDRSTRLEN];
+    struct in_addr in = {htonl(address)};
+    return json_string(inet_ntop(AF_INET, &in, text, sizeof(text)));
+}
+
+/* The range that is given, or all but the first address, the host's own. NULL: none. -1:
+ * the request's error is set. */
+static int make_dhcp(struct vg_request *rq, const struct form *f,
+                     const struct subnet *subnet, json_t **ret)
+{
+    const char *start = NULL, *end = NULL;
+    const struct vg_field fields[] = {VG_NEED_TEXT("start", &start),
+                                      VG_NEED_TEXT("end", &end), VG_END};
+    uint32_t last = subnet->base | ~mask_of(subnet->prefix);
+
+    *ret = NULL;
+    if (json_is_false(f->dhcp))
+        return 0;
+    if (json_is_object(f->dhcp)) {
+        if (vg_args_object(rq, "dhcp", f->dhcp, fields) < 0)
+            return -1;
+        *ret = json_pack("{s:{s:s, s:s}}", "range", "@start", start, "@end", end);
+        return 0;
+    }
+    if (f->dhcp && !json_is_true(f->dhcp))
+        return fail_value(rq, "dhcp", "true, false, or {\"start\", \"end\"}");
+    *ret = json_pack("{s:{s:o, s:o}}", "range", "@start", address_text(subnet->base + 2),
+                     "@end", address_text(last - 1));
+    return 0;
+}
+
+static int add_ipv4(struct vg_request *rq, const struct form *f, json_t *ips)
+{
+    struct subnet subnet;
+    json_t *dhcp;
+    char prefix[12];
+
+    if (f->subnet ? parse_subnet(f->subnet, &subnet) : 0)
+        return fail_value(rq, "subnet",
+                          "an IPv4 subnet as 192.168.50.0/24, of a prefix from 8 to 30,");
+    if ((!f->subnet && find_subnet(rq, &subnet) < 0) ||
+        make_dhcp(rq, f, &subnet, &dhcp) < 0)
+        return -1;
+    snprintf(prefix, sizeof(prefix), "%u", subnet.prefix);
+    json_array_append_new(ips, json_pack("{s:o, s:s, s:o*}", "@address",
+                                         address_text(subnet.base + 1), "@prefix", prefix,
+                                         "dhcp", dhcp));
+    return 0;
+}
+
+/* The first address of the subnet is the host's; guests make their own from its
+ * announcements. */
+static int add_ipv6(struct vg_request *rq, const struct form *f, json_t *ips)
+{
+    char address[INET6_ADDRSTRLEN], prefix[12];
+    struct in6_addr in;
+    unsigned int length;
+
+    if (!f->ipv6_subnet)
+        return 0;
+    if (split_prefix(f->ipv6_subnet, address, sizeof(address), 126, &length) < 0 ||
+        inet_pton(AF_INET6, address, &in) != 1 || in.s6_addr[15])
+        return fail_value(rq, "ipv6Subnet", "an IPv6 subnet as fd00:50::/64");
+    in.s6_addr[15] = 1;
+    snprintf(prefix, sizeof(prefix), "%u", length);
+    json_array_append_new(ips,
+                          json_pack("{s:s, s:s, s:s}", "@family", "ipv6", "@address",
+                                    inet_ntop(AF_INET6, &in, address, sizeof(address)),
+                                    "@prefix", prefix));
+    return 0;
+}
+
+/* A network of the host's own, with addresses. */
+static int add_own(struct vg_request *rq, const struct form *f, json_t *network)
+{
+    static const char *const names[] = {
+        [NAT] = "nat", [ROUTE] = "route", [OPEN] = "open"};
+    json_t *ips = json_array();
+
+    if (f->bridge) {
+        json_decref(ips);
+        return fail_value(rq, "bridge", "a bridge with mode bridge alone");
+    }
+    if (f->mode != ISOLATED)
+        json_object_set_new(
+            network, "forward",
+            json_pack("{s:s, s:s*}", "@mode", names[f->mode], "@dev", f->device));
+    json_object_set_new(network, "bridge",
+                        json_pack("{s:s, s:s}", "@stp", "on", "@delay", "0"));
+    if (f->domain)
+        json_object_set_new(network, "domain", json_pack("{s:s}", "@name", f->domain));
+    json_object_set_new(network, "ip", ips);
+    return add_ipv4(rq, f, ips) < 0 || add_ipv6(rq, f, ips) < 0 ? -1 : 0;
+}
+
+/* A network that is somebody else's: a bridge of the host, or its device. */
+static int add_foreign(struct vg_request *rq, const struct form *f, json_t *network)
+{
+    bool bridge = f->mode == BRIDGE;
+
+    if (f->subnet || f->ipv6_subnet || f->domain || f->dhcp)
+        return fail_value(rq, "mode",
+                          "with 'subnet', 'ipv6Subnet', 'domain' and 'dhcp', nat, route, "
+                          "open or isolated");
+    if (bridge ? !f->bridge || f->device : !f->device || f->bridge)
+        return fail_value(rq, "mode", "bridge with 'bridge', macvtap with 'device'");
+    json_t *forward = json_pack("{s:s}", "@mode", "bridge");
+    if (bridge)
+        json_object_set_new(network, "bridge", json_pack("{s:s}", "@name", f->bridge));
+    else
+        json_object_set_new(forward, "interface", json_pack("{s:s}", "@dev", f->device));
+    json_object_set_new(network, "forward", forward);
+    return 0;
+}
+
+static char *make_network(struct vg_request *rq, void *data)
+{
+    const struct form *f = data;
+
+    if (!f->name) {
+        vg_error_set(vg_request_error(rq), VG_E_MISSING_KEY, "'name' is missing");
+        return NULL;
+    }
+    if (!*f->name || strpbrk(f->name, "/\n")) {
+        fail_value(rq, "name", "a name without '/' and line feed");
+        return NULL;
+    }
+    if (f->uuid && !vg_is_uuid(f->uuid)) {
+        fail_value(rq, "uuid", "a UUID");
+        return NULL;
+    }
+    (void)vg_json_lost_memory();
+    json_auto_t *document =
+        json_pack("{s:{s:s, s:s*}}", "network", "name", f->name, "uuid", f->uuid);
+    json_t *network = json_object_get(document, "network");
+    if (!network) {
+        vg_error_set_memory(vg_request_error(rq));
+        return NULL;
+    }
+    bool own = f->mode != BRIDGE && f->mode != MACVTAP;
+    if ((own ? add_own(rq, f, network) : add_foreign(rq, f, network)) < 0)
+        return NULL;
+    if (vg_json_lost_memory()) { /* a part is missing */
+        vg_error_set_memory(vg_request_error(rq));
+        return NULL;
+    }
+    return vg_xml_from_json(document, vg_request_error(rq));
+}
+
+/* {"name": "lab", "mode": "nat", "subnet": "192.168.50.0/24", "start": true} */
+static struct vg_reply define_network(struct vg_request *rq)
+{
+    struct form f = {.mode = NAT};
+    const struct vg_field fields[] = {
+        VG_TEXT("name", &f.name),
+        VG_TEXT("uuid", &f.uuid),
+        VG_ONE_OF("mode", &f.mode, &modes),
+        VG_TEXT("subnet", &f.subnet),
+        VG_TEXT("ipv6Subnet", &f.ipv6_subnet),
+        VG_TEXT("domain", &f.domain),
+        VG_TEXT("bridge", &f.bridge),
+        VG_TEXT("device", &f.device),
+        VG_JSON("dhcp", &f.dhcp),
+        VG_END,
+    };
+    return vg_object_post_form(rq, &(struct vg_object_form){fields, make_network, &f});
+}
+
+/* clang-format off */
+const struct vg_route vg_routes_network_create[] = {
+    {VG_POST, "/networks", "defineNetwork", define_network,
+     .needs = "connect:search_networks connect:search_interfaces network:getattr network:read network:write network:save network:start gateway:document", .takes = VG_TAKES_XML},
+    {0},
+};
+/* clang-format on */
