@@ -38,7 +38,7 @@ $(TRACED): $(O)/virtgate $(O)/server/main.o $(LIB_OBJ) $(O)/gen/calls.o $(O)/tes
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) @$(O)/gen/calls.ld $(LIBS)
 
 .PHONY: test tests check check-changed check-unit check-api check-qemu check-contract check-browser \
-  check-asan check-tsan check-debian valgrind bench bench-run lint compile_commands.json
+  check-asan check-tsan check-debian cover mutants valgrind bench bench-run lint compile_commands.json
 
 test: ## set up, build, and pass all tests
 	@tests/setup.sh build test
@@ -83,6 +83,19 @@ check-debian: ## build and test on another Debian, in build-debian-SUITE: SUITE=
 	@tests/setup.sh debian
 	@VG_TEST='$(or $(VG_TEST),$(ELSEWHERE))' tests/debian.sh $(or $(SUITE),trixie) \
 	  $(or $(SUITES),unit api qemu contract)
+
+# As the compiler finds the lines, without optimization. A gateway that is killed counts nothing.
+cover: ## lines and branches that the tests enter, by folder, in build-cover (SUITES="unit api qemu")
+	@tests/setup.sh build test cover
+	@find build-cover -name '*.gcda' -delete 2>/dev/null || true
+	@+$(MAKE) --no-print-directory O=build-cover HARDEN=-fPIE WERROR= \
+	  CFLAGS='-O0 -g --coverage -fprofile-update=atomic' LDFLAGS=--coverage tests
+	@O=build-cover tests/run.sh $(or $(SUITES),unit api qemu); tests/cover.py build-cover --functions
+
+mutants: ## whether the tests see small faults in FILE=server/... (TESTS="unit/core/test_*" COUNT=20 SEED=1 LIST=...)
+	@tests/setup.sh build test
+	@tests/mutants.py $(FILE) $(if $(TESTS),--tests $(TESTS)) $(if $(COUNT),--count $(COUNT)) \
+	  $(if $(SEED),--seed $(SEED)) $(if $(LIST),--list $(LIST))
 
 VALGRIND := valgrind -q --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=99 \
   --suppressions=tests/harness/valgrind.supp

@@ -4,7 +4,7 @@
 # Installs what is missing of the Debian packages of some groups; says so and changes nothing
 # when nothing is missing. Elsewhere it says what to install.
 #
-#   tests/setup.sh [--print] GROUP...      groups: build test browser lint bench debian all
+#   tests/setup.sh [--print] GROUP...      groups: build test browser lint bench cover debian all
 #
 # With DOCS=no in the environment building needs no npm.
 set -euo pipefail
@@ -31,6 +31,7 @@ release=$(. /etc/os-release 2>/dev/null && [ "${ID:-}" = debian ] && echo "${VER
 browser=(chromium)
 lint=(clang clang-format clang-tidy libclang-rt-dev cppcheck shellcheck valgrind jq)
 bench=(wrk prometheus-libvirt-exporter "${test[@]}")
+cover=(gcovr)
 # tests/debian.sh: another Debian in a folder.
 debian=(debootstrap debian-archive-keyring gpgv iproute2 util-linux)
 # Node may have come from elsewhere, with its npm.
@@ -52,10 +53,11 @@ for group in "${@:-build}"; do
     browser) wanted+=("${browser[@]}" "${npm[@]}") ;;
     lint) wanted+=("${lint[@]}" "${npm[@]}") ;;
     bench) wanted+=("${bench[@]}") ;;
+    cover) wanted+=("${cover[@]}") ;;
     debian) wanted+=("${debian[@]}") ;;
     all)
         wanted+=("${build[@]}" "${test[@]}" "${browser[@]}" "${lint[@]}" "${npm[@]}" "${bench[@]}"
-            "${debian[@]}")
+            "${cover[@]}" "${debian[@]}")
         ;;
     *)
         sed -n '4,10s/^# \{0,1\}//p' "$0" >&2
