@@ -51,6 +51,27 @@ static const struct step configured[] = {
     {"GET", "/domains/v1/cpu-stats", 409, LIBVIRT("OPERATION_INVALID")},
 };
 
+/* What may be pulled out again, and pins of what is not plugged in yet. */
+#define COUNT_OF(domain, body)                                                           \
+    {                                                                                    \
+        "PUT", "/domains/" domain "/vcpu-count", 204, "", .json = body                   \
+    }
+static const struct step later[] = {
+    {"GET", "/domains/v1/vcpu-count", 200, "{'count':1}"},
+    {"GET", "/domains/v1/vcpu-pins?flags=config", 200,
+     "{'vcpus':[{'number':0},{'number':1}]}"},
+    {"POST", "/domains", 201, NULL, .xml = GUEST("v2")},
+    COUNT_OF("v2", "{'count':3,'maximum':true,'flags':['config']}"),
+    COUNT_OF("v2", "{'count':2,'flags':['config']}"),
+    {"GET", "/domains/v2/xml?flags=inactive", 200, NULL,
+     .contains = "*current='2'>3</vcpu>*"},
+    COUNT_OF("v2", "{'count':1,'flags':['config']}"),
+    COUNT_OF("v2", "{'count':2,'hotpluggable':true,'flags':['config']}"),
+    {"GET", "/domains/v2/xml?flags=inactive", 200, NULL,
+     .contains = "*id='1' enabled='yes' hotpluggable='yes'*"},
+    {"GET", "/domains/v2/vcpu-count?maximum=true&flags=config", 200, "{'count':3}"},
+};
+
 static const struct step running[] = {
     {"POST", "/domains/v1/start", 204, ""},
     {"GET", "/domains/v1/vcpus", 200,
@@ -94,6 +115,7 @@ int main(void)
     struct scenario s;
     if (scenario_begin(&s, "vcpu", ARGS("-c", guest_uri()))) {
         scenario_run(&s, configured, COUNT(configured));
+        scenario_run(&s, later, COUNT(later));
         scenario_run(&s, running, COUNT(running));
         guests_remove(&s);
         scenario_end(&s);
