@@ -243,6 +243,7 @@ static void test_pause(void **state)
         vg_host_pause(host, paused);
         for (size_t i = 0; i < sizeof(queues) / sizeof(queues[0]); i++)
             assert_int_equal(queues[i]->paused, paused);
+        assert_false(host->admins.paused); /* the daemon is asked all the same */
     }
 }
 
