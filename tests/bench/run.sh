@@ -20,7 +20,7 @@ BASE=http://127.0.0.1:$PORT
 BARE=http://127.0.0.1:$((PORT + 1))
 OTHER=http://127.0.0.1:$((PORT + 2))
 ROUNDS=5
-SECONDS_CYCLE=$((SECONDS_EACH * 3)) # a start takes a quarter of a second
+SECONDS_CYCLE=$((SECONDS_EACH * 2)) # a start takes a quarter of a second
 # The fields that virDomainLookupByName and virDomainGetInfo tell.
 LIKE='?fields=id,name,uuid,state,maxMemoryKiB,memoryKiB,vcpus,cpuTimeNs'
 TICKS=$(getconf CLK_TCK)
