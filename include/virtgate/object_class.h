@@ -120,6 +120,10 @@ struct vg_object_class {
 
     struct vg_object_maker define, create; /* `create`: ?transient=true */
     struct vg_object_call start, destroy, undefine;
+    /* Whether somebody else has what it needs to be started, where that failed: then it
+     * is a 409 whatever the driver's code. The request's error stays as it is. May be
+     * NULL. */
+    bool (*is_taken)(struct vg_request *rq, void *object);
     int (*is_active)(void *object);     /* NULL: it is always the same */
     int (*is_persistent)(void *object); /* NULL: it always is */
     int (*get_autostart)(void *object, int *ret);

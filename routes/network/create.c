@@ -3,6 +3,7 @@
  * POST /networks: a network from its document, or from a short form: a name, a mode, and
  * a subnet, which is one that is free where none is given.
  */
+#include "routes/network/network.h"
 #include "routes/routes.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/host.h"
@@ -150,7 +151,8 @@ static int add_document(struct taken *taken, const char *xml)
     return rc;
 }
 
-static int read_taken(struct vg_request *rq, struct taken *taken)
+/* Of all networks but the one of this name (NULL: of all). */
+static int read_taken(struct vg_request *rq, const char *but, struct taken *taken)
 {
     vg_autolist(network) networks = {0};
     vg_autolist(interface) interfaces = {0};
@@ -161,6 +163,8 @@ static int read_taken(struct vg_request *rq, struct taken *taken)
         return vg_error_set_virt(vg_request_error(rq));
     interfaces.n = virConnectListAllInterfaces(vg_conn(rq), &interfaces.v, 0);
     for (int i = 0; i < networks.n && rc == 0; i++) {
+        if (but && strcmp(virNetworkGetName(networks.v[i]), but) == 0)
+            continue;
         vg_autofree char *xml = virNetworkGetXMLDesc(networks.v[i], 0);
         rc = add_document(taken, xml);
     }
@@ -180,13 +184,31 @@ static bool is_free(const struct taken *taken, const struct subnet *subnet)
     return true;
 }
 
+bool vg_network_is_taken(struct vg_request *rq, void *net)
+{
+    VG_CLEANUP(clear_taken) struct taken taken = {0};
+    VG_CLEANUP(clear_taken) struct taken own = {0};
+    struct vg_error kept = *vg_request_error(rq);
+    vg_autofree char *xml = virNetworkGetXMLDesc(net, 0);
+    bool is = false;
+
+    *vg_request_error(rq) = (struct vg_error){0}; /* what is asked here is no answer */
+    if (add_document(&own, xml) == 0 &&
+        read_taken(rq, virNetworkGetName(net), &taken) == 0)
+        for (size_t i = 0; i < own.n; i++)
+            is = is || !is_free(&taken, &own.v[i]);
+    vg_error_clear(vg_request_error(rq));
+    *vg_request_error(rq) = kept;
+    return is;
+}
+
 /* The first free one of 192.168.100.0/24 to 192.168.254.0/24, then of 10.100.0.0/24 to
  * 10.100.255.0/24. */
 static int find_subnet(struct vg_request *rq, struct subnet *ret)
 {
     VG_CLEANUP(clear_taken) struct taken taken = {0};
 
-    if (read_taken(rq, &taken) < 0)
+    if (read_taken(rq, NULL, &taken) < 0)
         return -1;
     for (uint32_t i = 100; i < 511; i++) {
         *ret = (struct subnet){
@@ -374,7 +396,7 @@ static struct vg_reply define_network(struct vg_request *rq)
 /* clang-format off */
 const struct vg_route vg_routes_network_create[] = {
     {VG_POST, "/networks", "defineNetwork", define_network,
-     .needs = "connect:search_networks connect:search_interfaces network:getattr network:read network:write network:save network:start gateway:document", .takes = VG_TAKES_XML},
+     .needs = "connect:search_networks connect:search_interfaces network:getattr network:read network:write network:save network:start network:delete interface:read gateway:document", .takes = VG_TAKES_XML},
     {0},
 };
 /* clang-format on */

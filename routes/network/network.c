@@ -3,6 +3,7 @@
  * /networks and /networks/{network}: the class of virtual networks. How one is made is in
  * create.c, its DHCP in dhcp.c, its ports in port.c.
  */
+#include "routes/network/network.h"
 #include "routes/routes.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/object.h"
@@ -178,6 +179,7 @@ const struct vg_object_class vg_network_class = {
     .start = {start_network, NULL},
     .destroy = {destroy_network, NULL},
     .undefine = {undefine_network, NULL},
+    .is_taken = vg_network_is_taken,
     .is_active = is_active,
     .is_persistent = is_persistent,
     .get_autostart = get_autostart,

@@ -213,9 +213,10 @@ static struct vg_reply undo(struct vg_request *rq, const struct making *m, void 
                             bool again)
 {
     vg_error_set_virt(&rq->error);
+    bool taken = m->class->is_taken && m->class->is_taken(rq, object);
     if (!again && m->class->undefine.call)
         (void)m->class->undefine.call(object, 0);
-    return vg_fail(rq);
+    return vg_fail_explained(rq, taken);
 }
 
 static struct vg_reply make(struct vg_request *rq, const struct making *m, void *parent,

@@ -348,5 +348,8 @@ struct vg_reply vg_object_fail(struct vg_request *rq, enum vg_kind kind, void *o
 
     vg_error_set_virt(&rq->error);
     int active = class->is_active ? class->is_active(object) : -1;
-    return vg_fail_explained(rq, active >= 0 && active != needs_active);
+    bool explained = active >= 0 && active != needs_active;
+    if (!explained && !needs_active && class->is_taken)
+        explained = class->is_taken(rq, object);
+    return vg_fail_explained(rq, explained);
 }

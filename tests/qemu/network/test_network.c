@@ -20,7 +20,7 @@ static const struct step define[] = {
      "{'networks':[{'name':'lab','active':true,'persistent':true,'autostart':true}]}"},
     {"POST", "/networks/lab/start", 409, LIBVIRT("OPERATION_INVALID")},
     /* the same subnet cannot be started: what was new is gone again */
-    {"POST", "/networks", 502, LIBVIRT("INTERNAL_ERROR"),
+    {"POST", "/networks", 409, LIBVIRT("INTERNAL_ERROR"),
      .json = "{'name':'twin','mode':'isolated','subnet':'192.168.50.0/24',"
              "'start':true}"},
     {"GET", "/networks/twin", 404, LIBVIRT("NO_NETWORK")},

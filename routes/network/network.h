@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What the files of networks have in common.
+ */
+#pragma once
+
+#include "virtgate/request.h"
+
+#include <stdbool.h>
+
+/* Whether another network, or an interface of the host, has an address in one of the
+ * network's subnets: then it cannot be started, and drivers do not say why by a code. */
+bool vg_network_is_taken(struct vg_request *rq, void *net);
