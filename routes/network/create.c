@@ -396,7 +396,10 @@ static struct vg_reply define_network(struct vg_request *rq)
 /* clang-format off */
 const struct vg_route vg_routes_network_create[] = {
     {VG_POST, "/networks", "defineNetwork", define_network,
-     .needs = "connect:search_networks connect:search_interfaces network:getattr network:read network:write network:save network:start network:delete interface:read gateway:document", .takes = VG_TAKES_XML},
+     .needs = "connect:search_networks connect:search_interfaces network:getattr network:read "
+              "network:write network:save network:start network:delete interface:read "
+              "gateway:document",
+     .takes = VG_TAKES_XML},
     {0},
 };
 /* clang-format on */

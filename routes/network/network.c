@@ -189,7 +189,7 @@ const struct vg_object_class vg_network_class = {
 /* clang-format off */
 const struct vg_route vg_routes_network[] = {
     {VG_GET, "/networks", "listNetworks", vg_object_list,
-     .needs = "connect:search_networks network:getattr network:read", .runs_on = VG_ON_FAST,
+     .needs = "connect:search_networks network:read", .runs_on = VG_ON_FAST,
      .takes = VG_TAKES_ARGS, .hosts = VG_ONE_OR_ALL_HOSTS, .shared = true},
     {VG_GET, "/networks/{network}", "getNetwork", vg_object_get,
      .needs = "network:getattr network:read", .gives = VG_GIVES_JSON_OR_XML,
@@ -211,7 +211,7 @@ const struct vg_route vg_routes_network[] = {
     {VG_POST, "/networks/{network}/start", "startNetwork", vg_object_start,
      .needs = "network:getattr network:read network:start"},
     {VG_POST, "/networks/{network}/destroy", "destroyNetwork", vg_object_destroy,
-     .needs = "network:getattr network:stop"},
+     .needs = "network:getattr network:read network:stop"},
     {VG_GET, "/networks/{network}/autostart", "getNetworkAutostart", vg_object_get_autostart,
      .needs = "network:getattr network:read", .shared = true},
     {VG_PUT, "/networks/{network}/autostart", "setNetworkAutostart", vg_object_put_autostart,
