@@ -13,4 +13,5 @@ const struct vg_route *const vg_route_tables[] = {VG_ROUTE_TABLES(LIST_TABLE) NU
 const struct vg_object_class *const vg_object_classes[VG_KINDS] = {
     [VG_KIND_NETWORK] = &vg_network_class,
     [VG_KIND_NETWORK_PORT] = &vg_network_port_class,
+    [VG_KIND_STORAGE_POOL] = &vg_storage_pool_class,
 };

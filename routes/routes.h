@@ -19,9 +19,10 @@
     X(domain_iothread) X(domain_memory) X(domain_tuning) X(domain_metadata) \
     X(domain_security) X(domain_guest_info) X(domain_control) X(event) X(domain_save) \
     X(domain_job) X(domain_migration) X(domain_snapshot) X(domain_checkpoint) \
-    X(domain_backup) X(operation) X(ticket) X(network) X(network_create) \
-    X(network_dhcp) X(network_port) X(network_metadata) X(admin) X(admin_server) \
-    X(admin_client)
+    X(domain_backup) X(operation) X(ticket) \
+    X(network) X(network_create) X(network_dhcp) X(network_port) X(network_metadata) \
+    X(storage_pool) \
+    X(admin) X(admin_server) X(admin_client)
 /* clang-format on */
 
 #define VG_DECLARE_TABLE(name) extern const struct vg_route vg_routes_##name[];
@@ -29,4 +30,7 @@ VG_ROUTE_TABLES(VG_DECLARE_TABLE)
 
 /* The classes of objects (object_class.h), each in the file of its list. */
 extern const struct vg_object_class vg_network_class;
-extern const struct vg_object_class vg_network_port_class;
+    X(domain_backup) X(operation) X(ticket) \
+    X(network) X(network_create) X(network_dhcp) X(network_port) X(network_metadata) \
+    X(storage_pool) \
+    X(admin) X(admin_server) X(admin_client)

@@ -24,6 +24,13 @@ bool vg_conn_in_process(const struct vg_request *rq);
  * --local-dir allows. -1: the request's error is set. */
 int vg_host_file_check(struct vg_request *rq, const char *key, const char *path);
 
+/* The same of a folder. */
+int vg_host_folder_check(struct vg_request *rq, const char *key, const char *path);
+
+/* Whether the request's driver opens files as the gateway's user: what a document names
+ * is to be checked, too. */
+bool vg_host_is_local(const struct vg_request *rq);
+
 /* Whether the host's capabilities name this emulator; another would be run by the host to
  * see what it is. -1: the request's error is set. */
 int vg_emulator_check(struct vg_request *rq, const char *emulator);

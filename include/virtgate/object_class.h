@@ -51,6 +51,11 @@ struct vg_object_field {
     /* A text of the handle, which costs no call to the host. May be NULL. */
     const char *(*text)(void *object);
 
+    /* Of lists of a few values that filters of the list call tell: the names of the
+     * filters' flags, which are the values. Lists read it by a filtered one for each
+     * value, until all objects are known; of one object `from` reads it. */
+    const struct vg_enum *values;
+
     /* One call, which may tell several fields: those that name the same function are read
      * by one call of it. Writes those that are wanted, or null. -1: libvirt's last error;
      * fields that a driver does not support (VIR_ERR_NO_SUPPORT) are left out. */
@@ -98,6 +103,10 @@ struct vg_object_choice {
 struct vg_object_class {
     enum vg_kind kind;
     const char *root; /* the root element of its document: "network", "pool" */
+    /* Whether the host may be given a client's document, by its JSON form without the
+     * root element (NULL: it cannot be read). -1: the request's error is set. NULL: any
+     * may. */
+    int (*check)(struct vg_request *rq, json_t *document);
     /* The name in a document's JSON form, where it is neither the root's element nor its
      * attribute `name`. Borrowed; NULL: that document has none. */
     const char *(*document_name)(const json_t *document);
@@ -181,6 +190,17 @@ struct vg_object_form {
     const struct vg_field *fields;
     char *(*make)(struct vg_request *rq, void *form);
     void *form;
+
+    /* Each of these may be NULL. Arguments that may stand beside a document, too, ended
+     * by VG_END. */
+    const struct vg_field *options;
+    /* When the arguments were read, before anything is done. -1: the request's error is
+     * set. */
+    int (*begin)(struct vg_request *rq, void *form);
+    /* Instead of the class's calls. NULL: libvirt's last error. */
+    void *(*create)(void *parent, const char *xml, unsigned int flags, void *form);
+    /* What is done to the new object before it is started. -1: libvirt's last error. */
+    int (*prepare)(void *object, void *form);
 };
 struct vg_reply vg_object_post_form(struct vg_request *rq,
                                     const struct vg_object_form *form);

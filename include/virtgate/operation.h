@@ -22,6 +22,9 @@ int vg_operation_begin(struct vg_request *rq, struct _virDomain *dom, int job);
  * neither progress nor cancelling. */
 int vg_operation_begin_making(struct vg_request *rq, const char *xml);
 
+/* The same of work on what is no domain: with neither progress nor cancelling. */
+int vg_operation_begin_call(struct vg_request *rq);
+
 /* Whether the caller may abort the domain's own job, as he may begin one like it; whoever
  * began it. -1: the request's error is set. */
 int vg_operation_ask_abort(struct vg_request *rq, struct _virDomain *dom);

@@ -41,7 +41,7 @@ static bool find_real(char *path, char *ret)
     return true;
 }
 
-static bool is_allowed(const char *path)
+static bool is_allowed(const char *path, mode_t type)
 {
     char folder[PATH_MAX], given[PATH_MAX], real[PATH_MAX];
     size_t length = strlen(path);
@@ -56,13 +56,13 @@ static bool is_allowed(const char *path)
     bool whole = strlen(given) == length;
     bool below =
         strncmp(real, folder, n) == 0 && (real[n] == '/' || folder[n - 1] == '/');
-    return whole ? below && S_ISREG(st.st_mode)
-                 : S_ISDIR(st.st_mode) && (below || strcmp(real, folder) == 0);
+    bool inside = below || strcmp(real, folder) == 0;
+    return inside && (st.st_mode & S_IFMT) == (whole ? type : S_IFDIR);
 }
 
-int vg_local_path_check(const char *key, const char *path, struct vg_error *reterr)
+static int check(const char *key, const char *path, mode_t type, struct vg_error *reterr)
 {
-    if (!has_dots(path) && is_allowed(path))
+    if (!has_dots(path) && is_allowed(path, type))
         return 0;
     vg_error_set(reterr, VG_E_LOCAL_PATH,
                  local_dir
@@ -74,4 +74,14 @@ int vg_local_path_check(const char *key, const char *path, struct vg_error *rete
                        "unless --local-dir names a folder for such files",
                  key, path, local_dir);
     return -1;
+}
+
+int vg_local_path_check(const char *key, const char *path, struct vg_error *reterr)
+{
+    return check(key, path, S_IFREG, reterr);
+}
+
+int vg_local_folder_check(const char *key, const char *path, struct vg_error *reterr)
+{
+    return check(key, path, S_IFDIR, reterr);
 }

@@ -15,3 +15,5 @@ void vg_local_dir_set(const char *dir);
  * regular file or nothing yet, and leads to below the folder whatever links are on the
  * way. `key`, the argument's name, begins what *reterr says. -1: *reterr. Any thread. */
 int vg_local_path_check(const char *key, const char *path, struct vg_error *reterr);
+/* The same of a folder, which may be the allowed one itself. */
+int vg_local_folder_check(const char *key, const char *path, struct vg_error *reterr);

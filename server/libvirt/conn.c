@@ -219,13 +219,28 @@ bool vg_conn_in_process(const struct vg_request *rq)
     return rq->virt_conn && rq->virt_conn->in_process;
 }
 
-int vg_host_file_check(struct vg_request *rq, const char *key, const char *path)
+bool vg_host_is_local(const struct vg_request *rq)
+{
+    return rq->virt_conn && (rq->virt_conn->in_process || rq->virt_conn->embedded);
+}
+
+static int check_path(struct vg_request *rq, const char *key, const char *path,
+                      int (*check)(const char *key, const char *path,
+                                   struct vg_error *reterr))
 {
     if (path[0] == '/')
-        return rq->virt_conn->in_process || rq->virt_conn->embedded
-                   ? vg_local_path_check(key, path, &rq->error)
-                   : 0;
+        return vg_host_is_local(rq) ? check(key, path, &rq->error) : 0;
     vg_error_set(&rq->error, VG_E_INVALID_VALUE,
                  "'%s' is '%.200s'; an absolute path on the host is accepted", key, path);
     return -1;
+}
+
+int vg_host_file_check(struct vg_request *rq, const char *key, const char *path)
+{
+    return check_path(rq, key, path, vg_local_path_check);
+}
+
+int vg_host_folder_check(struct vg_request *rq, const char *key, const char *path)
+{
+    return check_path(rq, key, path, vg_local_folder_check);
 }

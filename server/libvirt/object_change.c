@@ -6,6 +6,8 @@
 #include "server/libvirt/object_read.h"
 #include "virtgate/conflict.h"
 #include "virtgate/host.h"
+#include "virtgate/operation.h"
+#include "virtgate/route.h"
 #include "virtgate/xml.h"
 #include "virtgate/xml_json.h"
 
@@ -100,6 +102,7 @@ static struct vg_reply fail_make(struct vg_request *rq, void *parent,
 /* What a request says of the new object. */
 struct making {
     const struct vg_object_class *class;
+    const struct vg_object_form *form; /* NULL: it has none */
     const char *xml;
     json_t *document;
     bool transient, start, dry_run;
@@ -118,6 +121,13 @@ static bool is_short(const struct vg_request *rq, const struct vg_object_form *f
                 return true;
     }
     return false;
+}
+
+static void add_fields(struct vg_field args[VG_ARGS_MAX], size_t *n,
+                       const struct vg_field *more)
+{
+    for (; more && more->name && *n < VG_ARGS_MAX; more++)
+        args[(*n)++] = *more;
 }
 
 static int read_args(struct vg_request *rq, struct making *m,
@@ -144,9 +154,8 @@ static int read_args(struct vg_request *rq, struct making *m,
         args[n++] = (struct vg_field)VG_MAYBE("autostart", &m->autostart);
     if (flags)
         args[n++] = (struct vg_field)VG_NAMES("flags", &m->flags, flags);
-    for (const struct vg_field *f = form ? form->fields : NULL;
-         f && f->name && n < VG_ARGS_MAX; f++)
-        args[n++] = *f;
+    add_fields(args, &n, form ? form->fields : NULL);
+    add_fields(args, &n, form ? form->options : NULL);
     return vg_args(rq, args);
 }
 
@@ -201,6 +210,8 @@ static int finish(const struct making *m, void *object)
 {
     const struct vg_object_class *class = m->class;
 
+    if (m->form && m->form->prepare && m->form->prepare(object, m->form->form) < 0)
+        return -1;
     if (m->autostart >= 0 && class->set_autostart(object, m->autostart) < 0)
         return -1;
     if (!m->start || m->transient || (class->is_active && class->is_active(object) == 1))
@@ -219,6 +230,29 @@ static struct vg_reply undo(struct vg_request *rq, const struct making *m, void 
     return vg_fail_explained(rq, taken);
 }
 
+/* Where the row is long work: from here on it takes its time. */
+static int begin_call(struct vg_request *rq)
+{
+    return vg_route_begins_operation(rq->route) ? vg_operation_begin_call(rq) : 0;
+}
+
+static int check_document(struct vg_request *rq, const struct vg_object_class *class,
+                          const struct identity *id)
+{
+    return class->check ? class->check(rq, json_object_get(id->document, class->root))
+                        : 0;
+}
+
+static void *create(const struct making *m, void *parent, const char *xml)
+{
+    const struct vg_object_class *class = m->class;
+
+    if (m->form && m->form->create)
+        return m->form->create(parent, xml, m->flags, m->form->form);
+    return (m->transient ? class->create.call : class->define.call)(parent, xml,
+                                                                    m->flags);
+}
+
 static struct vg_reply make(struct vg_request *rq, const struct making *m, void *parent,
                             const char *xml)
 {
@@ -228,10 +262,10 @@ static struct vg_reply make(struct vg_request *rq, const struct making *m, void 
     bool again = same.handle && !m->transient &&
                  (!class->is_persistent || class->is_persistent(same.handle) == 1);
 
-    if (vg_request_check_new(rq, same.handle != NULL) < 0)
+    if (vg_request_check_new(rq, same.handle != NULL) < 0 ||
+        check_document(rq, class, &id) < 0 || begin_call(rq) < 0)
         return vg_fail(rq);
-    vg_auto_object o = {class, (m->transient ? class->create.call : class->define.call)(
-                                   parent, xml, m->flags)};
+    vg_auto_object o = {class, create(m, parent, xml)};
     if (!o.handle)
         return fail_make(rq, parent, class, xml);
     if (finish(m, o.handle) < 0)
@@ -248,10 +282,11 @@ static struct vg_reply make(struct vg_request *rq, const struct making *m, void 
 struct vg_reply vg_object_post_form(struct vg_request *rq,
                                     const struct vg_object_form *form)
 {
-    struct making m = {.class = vg_class_of(rq)};
+    struct making m = {.class = vg_class_of(rq), .form = form};
     vg_autofree char *made = NULL;
 
-    if (read_args(rq, &m, form) < 0 || check_making(rq, &m, form) < 0)
+    if (read_args(rq, &m, form) < 0 || check_making(rq, &m, form) < 0 ||
+        (form && form->begin && form->begin(rq, form->form) < 0))
         return vg_fail(rq);
     const char *xml = find_xml(rq, &m, form, &made);
     if (!xml)
@@ -270,9 +305,10 @@ struct vg_reply vg_object_post(struct vg_request *rq)
 
 /* ---- PUT, PATCH -------------------------------------------------------------------- */
 
-static bool is_same(struct vg_request *rq, const struct vg_object *o, const char *xml)
+static bool is_same(struct vg_request *rq, const struct vg_object *o,
+                    const struct identity *meant)
 {
-    auto_identity id = identity_of(o->class, xml);
+    const struct identity id = *meant;
     char uuid[VIR_UUID_STRING_BUFLEN] = "";
     const char *name = o->class->name ? o->class->name(o->handle) : NULL;
 
@@ -295,7 +331,8 @@ static struct vg_reply redefine(struct vg_request *rq, const struct vg_object *o
     const struct vg_object_class *class = o->class;
     vg_auto_object whole = {0};
 
-    if (!is_same(rq, o, xml))
+    auto_identity id = identity_of(class, xml);
+    if (!is_same(rq, o, &id) || check_document(rq, class, &id) < 0)
         return vg_fail(rq);
     void *parent = vg_object_parent(rq, class, &whole);
     if (!parent)
@@ -425,7 +462,7 @@ static struct vg_reply act(struct vg_request *rq, const struct vg_object_class *
     const struct vg_field args[] = {flags_field(call->flags, &flags), VG_END};
 
     vg_auto_object o = {class, vg_args_path_object(rq, class->kind, args)};
-    if (!o.handle)
+    if (!o.handle || begin_call(rq) < 0)
         return vg_fail(rq);
     if (call->call(o.handle, flags) == 0)
         return vg_no_content(rq);

@@ -194,6 +194,15 @@ static int read_items(struct list *list, unsigned int flags)
     return 0;
 }
 
+/* The item of an object that another list call gave; NULL: it was not there then. */
+static struct item *find_item(struct list *list, void *object)
+{
+    struct item key;
+
+    key.key = vg_object_key(list->class, object, key.uuid);
+    return bsearch(&key, list->items, list->n, sizeof(*list->items), compare_keys);
+}
+
 /* Notes of whom a filtered list says yes. -1: libvirt's last error. */
 static int read_pair(struct list *list, unsigned int i, unsigned int flags)
 {
@@ -209,10 +218,7 @@ static int read_pair(struct list *list, unsigned int i, unsigned int flags)
         list->items[k].known.yes |= pair == f->yes ? bit : 0; /* all of them are */
     }
     for (int k = 0; k < n; k++) {
-        struct item key;
-        key.key = vg_object_key(list->class, objects[k], key.uuid);
-        struct item *item =
-            bsearch(&key, list->items, list->n, sizeof(*list->items), compare_keys);
+        struct item *item = find_item(list, objects[k]);
         if (item)
             item->known.yes |= bit;
     }
@@ -220,14 +226,57 @@ static int read_pair(struct list *list, unsigned int i, unsigned int flags)
     return n < 0 ? -1 : 0;
 }
 
+/* How many are noted; -1: libvirt's last error. */
+static int note_value(struct list *list, unsigned int i, const char *value,
+                      unsigned int flags)
+{
+    void **objects = NULL;
+    int noted = 0, n = list->class->list(list->parent, &objects, flags);
+
+    for (int k = 0; k < n; k++) {
+        struct item *item = find_item(list, objects[k]);
+        if (!item || item->known.value)
+            continue;
+        item->known.value = value;
+        item->known.valued = 1U << i;
+        noted++;
+    }
+    free_objects(list->class, objects, n);
+    return n < 0 ? -1 : noted;
+}
+
+/* Notes which of its values each object has, by a filtered list for each, until all are
+ * known. -1: libvirt's last error. */
+static int read_values(struct list *list, unsigned int i, unsigned int flags)
+{
+    const struct vg_enum *values = list->class->fields[i].values;
+    unsigned int all = all_of(values);
+    size_t unknown = list->n;
+
+    for (size_t k = 0; k < values->count && unknown; k++) {
+        unsigned int value = (unsigned int)values->values[k].value;
+        if (flags & all && !(flags & value))
+            continue;
+        int noted = note_value(list, i, values->values[k].name, (flags & ~all) | value);
+        if (noted < 0)
+            return -1;
+        unknown -= (size_t)noted;
+    }
+    return 0;
+}
+
 static int read_list(const struct list_request *lr, struct list *list)
 {
     if (read_items(list, lr->page.flags) < 0)
         return -1;
-    for (unsigned int i = 0; lr->class->fields[i].name; i++)
-        if (lr->fields & 1U << i && lr->class->fields[i].yes && list->n &&
-            read_pair(list, i, lr->page.flags) < 0)
+    for (unsigned int i = 0; lr->class->fields[i].name && list->n; i++) {
+        const struct vg_object_field *f = &lr->class->fields[i];
+        if (!(lr->fields & 1U << i))
+            continue;
+        if ((f->yes && read_pair(list, i, lr->page.flags) < 0) ||
+            (f->values && read_values(list, i, lr->page.flags) < 0))
             return -1;
+    }
     return 0;
 }
 

@@ -40,7 +40,8 @@ bool vg_fields_ask_each(const struct vg_object_class *class, unsigned int fields
 {
     for (unsigned int i = 0; class->fields[i].name; i++) {
         const struct vg_object_field *f = &class->fields[i];
-        if (fields & 1U << i && ((f->ask && !f->yes) || f->read || f->from))
+        if (fields & 1U << i &&
+            ((f->ask && !f->yes) || f->read || (f->from && !f->values)))
             return true;
     }
     return false;
@@ -184,6 +185,10 @@ static int write_field(struct writing *wr, unsigned int i)
         return write_ask(wr, f, 1U << i);
     if (f->read)
         return write_read(wr, f);
+    if (f->values && wr->known && wr->known->valued & 1U << i) {
+        vg_json_string(wr->w, f->name, wr->known->value);
+        return 0;
+    }
     if (f->from)
         return write_from(wr, f);
     if (!f->text)

@@ -62,9 +62,11 @@ bool vg_fields_covered(const struct vg_object_class *class, unsigned int fields)
 /* Whether a list of them asks each object. */
 bool vg_fields_ask_each(const struct vg_object_class *class, unsigned int fields);
 
-/* What lists told of an object already: of these fields, whether yes. */
+/* What lists told of an object already: of these fields, whether yes, and the value of
+ * one (static). */
 struct vg_known {
-    unsigned int fields, yes;
+    unsigned int fields, yes, valued;
+    const char *value;
 };
 
 /* The document of what it is started with next; where the driver has but one, that. Owned

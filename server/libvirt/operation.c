@@ -50,6 +50,11 @@ int vg_operation_begin_making(struct vg_request *rq, const char *xml)
     return begin(rq, name, uuid, NO_JOB);
 }
 
+int vg_operation_begin_call(struct vg_request *rq)
+{
+    return begin(rq, NULL, NULL, NO_JOB);
+}
+
 /* Events name disks by their target, a path may name them by their image, too. */
 static int begin_disk_job(struct vg_request *rq, virDomainPtr dom,
                           struct vg_host_job *job)

@@ -111,13 +111,32 @@ LIFE = [
     ("updateNetwork", "element", "default"),
     ("destroyNetwork", "", "lab"),
     ("undefineNetwork", "", "lab"),
+    ("defineStoragePool", "application/xml", ""),
+    ("defineStoragePool", "xml", ""),
+    ("defineStoragePool", "document", ""),
+    ("defineStoragePool", "short", ""),
+    ("defineStoragePool", "export", ""),
+    ("replaceStoragePool", "application/json", "iso"),
+    ("patchStoragePool", "application/json", "iso"),
+    ("patchStoragePool", "application/merge-patch+json", "iso"),
+    ("redefineStoragePool", "application/xml", "iso"),
+    ("redefineStoragePool", "application/json", "iso"),
+    ("setStoragePoolAutostart", "application/json", "iso"),
+    ("buildStoragePool", "application/json", "iso"),
+    ("startStoragePool", "application/json", "iso"),
+    ("refreshStoragePool", "", "iso"),
+    ("destroyStoragePool", "", "iso"),
+    ("deleteStoragePoolData", "application/json", "iso"),
+    ("undefineStoragePool", "", "iso"),
 ]
 # The variables of paths that an object's name stands for.
 OBJECTS = {"domain", "network", "pool", "device", "interface", "nwfilter", "portDev", "secret"}
 # Two changes whose events a watch of these tells, and the types of both.
 DOMAIN_CHANGES = [("/domains/test/suspend", "suspended"), ("/domains/test/resume", "resumed")]
 CHANGES = {"watchNetworkEvents": [("/networks/default/destroy", "stopped"),
-                                  ("/networks/default/start", "started")]}
+                                  ("/networks/default/start", "started")],
+           "watchStoragePoolEvents": [("/storage-pools/default-pool/destroy", "stopped"),
+                                      ("/storage-pools/default-pool/start", "started")]}
 
 # The mock hypervisor gives aliases to nothing: a domain whose disk has one of its own.
 ALIASED = """<domain type='test'><name>aliased</name><memory>65536</memory>
@@ -127,12 +146,12 @@ ALIASED = """<domain type='test'><name>aliased</name><memory>65536</memory>
 
 # What the examples write, and where: a gateway of our own has a folder of its own for files.
 FILES = ["/tmp/web1.core", "/tmp/web1.save"]
-folder = {"/tmp/": "/tmp/"}
+folder = {"/tmp/web1.": "/tmp/web1.", "/srv/": "/srv/"}
 
 
 def place(text: str) -> str:
     for documented, own in folder.items():
-        text = text.replace(documented + "web1.", own + "web1.")
+        text = text.replace(documented, own)
     return text
 
 
@@ -485,5 +504,6 @@ def run(spec: Spec, base: Optional[str], binary: Path) -> Iterator[Result]:
         return
     with (tempfile.TemporaryDirectory() as files,
           start_gateway(binary, "--local-dir", files) as own):
-        folder["/tmp/"] = files + "/"
+        folder["/tmp/web1."] = files + "/web1."
+        folder["/srv/"] = files + "/"
         yield from run_all(spec, Gateway(own))

@@ -58,6 +58,9 @@ MORE = {
     "getDhcpHost": "network:read",
     "addDhcpHost": "network:write network:save",
     "removeDhcpHost": "network:write network:save",
+    "defineStoragePool": "gateway:document",
+    "replaceStoragePool": "gateway:document",
+    "redefineStoragePool": "gateway:document",
     "saveDomain": "gateway:path",
     "dumpDomain": "gateway:path",
     "restoreSaveImage": "gateway:path",
@@ -85,6 +88,7 @@ ASKED = {
     "defineDomain": "domain:save domain:start connect:read network:getattr storage_pool:getattr "
                     "storage_vol:getattr storage_vol:read",
     "patchDomain": "domain:save",
+    "defineStoragePool": "storage_pool:format",
     "baselineCpu": "connect:write",
     "compareCpu": "connect:write",
 }
