@@ -22,6 +22,7 @@
     X(domain_backup) X(operation) X(ticket) \
     X(network) X(network_create) X(network_dhcp) X(network_port) X(network_metadata) \
     X(storage_pool) \
+    X(nwfilter) X(nwfilter_binding) \
     X(admin) X(admin_server) X(admin_client)
 /* clang-format on */
 
@@ -33,4 +34,5 @@ extern const struct vg_object_class vg_network_class;
     X(domain_backup) X(operation) X(ticket) \
     X(network) X(network_create) X(network_dhcp) X(network_port) X(network_metadata) \
     X(storage_pool) \
+    X(nwfilter) X(nwfilter_binding) \
     X(admin) X(admin_server) X(admin_client)

@@ -70,8 +70,8 @@ bool vg_json_lost_memory(void);
  * NULL. (jansson's own json_string() returns NULL for invalid UTF-8.) */
 json_t *vg_json_text(const char *s);
 
-/* The whole number, 0 or more, that a text of a document says: "1500". New reference;
- * NULL: it is none, or there is no text. */
+/* The whole number that a text of a document says: "1500", "-7". New reference; NULL: it
+ * is none, or there is no text. */
 json_t *vg_json_digits(const json_t *text);
 
 /* What vg_json_enum() writes, as a value; the number with `e` NULL. New reference; NULL

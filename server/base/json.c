@@ -362,7 +362,7 @@ json_t *vg_json_digits(const json_t *text)
     const char *digits = json_string_value(text);
     char *end;
 
-    if (!digits || !isdigit((unsigned char)*digits))
+    if (!digits || !isdigit((unsigned char)digits[*digits == '-']))
         return NULL;
     errno = 0;
     long long value = strtoll(digits, &end, 10);

@@ -94,18 +94,23 @@ static void clear_writing(struct writing *wr)
     json_decref(wr->document);
 }
 
-/* Where a field could not be read. 0: it is left out. */
-static int judge(const struct writing *wr)
+/* Where a field could not be read, as the request's error says. 0: it is left out. */
+static int judge_error(const struct writing *wr)
 {
     struct vg_error *e = vg_request_error(wr->rq);
-
-    vg_error_set_virt(e);
     bool lacking = vg_error_is_virt(e, VIR_ERR_NO_SUPPORT);
     bool passed_over = wr->known && !e->transport && e->status != 404;
     if (!lacking && !passed_over)
         return -1;
     vg_error_clear(e);
     return 0;
+}
+
+/* The same, as libvirt's last error says. */
+static int judge(const struct writing *wr)
+{
+    vg_error_set_virt(vg_request_error(wr->rq));
+    return judge_error(wr);
 }
 
 static int write_ask(struct writing *wr, const struct vg_object_field *f,
@@ -150,7 +155,7 @@ static int write_from(struct writing *wr, const struct vg_object_field *f)
     const char *root = wr->wanted->class->root;
 
     if (!wr->document && read_document(wr) < 0)
-        return -1;
+        return judge_error(wr); /* libvirt writes some names without escapes */
     (void)vg_json_lost_memory();
     json_auto_t *value = f->from(json_object_get(wr->document, root));
     if (vg_json_lost_memory()) /* a part may be missing */
