@@ -10,20 +10,18 @@
 
 /* clang-format off */
 #define VG_ROUTE_TABLES(X) \
-    X(system) X(docs) X(host) X(metrics) X(connection) X(node) X(cpu) X(numa) \
-    X(domain) X(domain_config) \
-    X(domain_create) X(domain_power) X(domain_agent) X(domain_agent_users) \
-    X(domain_input) X(domain_monitor) X(domain_screenshot) X(domain_console) \
-    X(domain_device) X(domain_disk) X(domain_blockjob) X(domain_peek) \
+    X(system) X(docs) X(host) X(metrics) X(event) X(operation) X(ticket) \
+    X(connection) X(cpu) X(node) X(numa) X(admin) X(admin_server) X(admin_client) \
+    X(domain) X(domain_config) X(domain_create) X(domain_power) X(domain_agent) \
+    X(domain_agent_users) X(domain_input) X(domain_monitor) X(domain_screenshot) \
+    X(domain_console) X(domain_device) X(domain_disk) X(domain_blockjob) X(domain_peek) \
     X(domain_interface) X(domain_stats) X(domain_vcpu) X(domain_cpu_stats) \
     X(domain_iothread) X(domain_memory) X(domain_tuning) X(domain_metadata) \
-    X(domain_security) X(domain_guest_info) X(domain_control) X(event) X(domain_save) \
-    X(domain_job) X(domain_migration) X(domain_snapshot) X(domain_checkpoint) \
-    X(domain_backup) X(operation) X(ticket) \
+    X(domain_security) X(domain_guest_info) X(domain_control) X(domain_save) X(domain_job) \
+    X(domain_migration) X(domain_snapshot) X(domain_checkpoint) X(domain_backup) \
     X(network) X(network_create) X(network_dhcp) X(network_port) X(network_metadata) \
     X(storage_pool) \
-    X(nwfilter) X(nwfilter_binding) \
-    X(admin) X(admin_server) X(admin_client)
+    X(nwfilter) X(nwfilter_binding)
 /* clang-format on */
 
 #define VG_DECLARE_TABLE(name) extern const struct vg_route vg_routes_##name[];
@@ -31,8 +29,7 @@ VG_ROUTE_TABLES(VG_DECLARE_TABLE)
 
 /* The classes of objects (object_class.h), each in the file of its list. */
 extern const struct vg_object_class vg_network_class;
-    X(domain_backup) X(operation) X(ticket) \
-    X(network) X(network_create) X(network_dhcp) X(network_port) X(network_metadata) \
-    X(storage_pool) \
-    X(nwfilter) X(nwfilter_binding) \
-    X(admin) X(admin_server) X(admin_client)
+extern const struct vg_object_class vg_network_port_class;
+extern const struct vg_object_class vg_storage_pool_class;
+extern const struct vg_object_class vg_nwfilter_class;
+extern const struct vg_object_class vg_nwfilter_binding_class;

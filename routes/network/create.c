@@ -390,7 +390,8 @@ static struct vg_reply define_network(struct vg_request *rq)
         VG_JSON("dhcp", &f.dhcp),
         VG_END,
     };
-    return vg_object_post_form(rq, &(struct vg_object_form){fields, make_network, &f});
+    return vg_object_post_form(
+        rq, &(struct vg_object_form){.fields = fields, .make = make_network, .form = &f});
 }
 
 /* clang-format off */
