@@ -22,11 +22,12 @@ struct vg_list_args {
     bool nothing;       /* two of the filters exclude each other */
 };
 
-/* The arguments of every list but `flags` and `fields`, whose names differ. */
-#define VG_LIST_FIELDS(list)                                                             \
-    VG_TEXT("name", &(list).name), VG_TEXT("after", &(list).after),                      \
-        VG_NUMBER("limit", &(list).limit, 1, VG_LIST_MAX_LIMIT),                         \
-        VG_ONE_OF("view", &(list).view, &vg_list_views)
+/* The arguments of every list but its filters; `fields` are bits by `names`. */
+#define VG_LIST_FIELDS(list, fields, names)                                              \
+    VG_TEXT("name", &(list).name), VG_NAMES("fields", fields, names),                    \
+        VG_ONE_OF("view", &(list).view, &vg_list_views),                                 \
+        VG_TEXT("after", &(list).after),                                                 \
+        VG_NUMBER("limit", &(list).limit, 1, VG_LIST_MAX_LIMIT)
 
 /* libvirt's filters come in pairs, yes and no; asked for neither, both pass. `wanted` is
  * 1 or 0, and -1 where nothing is asked. What `flags` say beside it holds, too. */

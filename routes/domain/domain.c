@@ -54,8 +54,7 @@ static struct vg_reply list_domains(struct vg_request *rq)
         VG_MAYBE("snapshots", &snapshots),
         VG_MAYBE("checkpoints", &checkpoints),
         VG_FLAGS("flags", &list->flags, virConnectListAllDomainsFlags),
-        VG_NAMES("fields", &fields, &vg_domain_fields),
-        VG_LIST_FIELDS(*list),
+        VG_LIST_FIELDS(*list, &fields, &vg_domain_fields),
         VG_END,
     };
 

@@ -78,13 +78,13 @@ static int read_args(struct vg_request *rq, struct list_request *lr,
                      const struct vg_field *own)
 {
     const struct vg_object_class *class = lr->class;
-    const struct vg_field common[] = {VG_LIST_FIELDS(lr->page)};
+    const struct vg_field common[] = {
+        VG_LIST_FIELDS(lr->page, &lr->fields, &lr->names.names)};
     struct vg_field args[VG_ARGS_MAX + 1] = {{0}};
     size_t n = sizeof(common) / sizeof(common[0]);
 
     memcpy(args, common, sizeof(common));
     vg_field_names_of(class, &lr->names);
-    args[n++] = (struct vg_field)VG_NAMES("fields", &lr->fields, &lr->names.names);
     if (class->list_flags)
         args[n++] =
             (struct vg_field)VG_NAMES("flags", &lr->page.flags, class->list_flags);
