@@ -10,22 +10,44 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Without a host `default` the paths of one are nowhere; /hosts tells of the others. */
-static void drop_host_links(json_t *links)
-{
-    static const char *const of_a_host[] = {"version", "connection", "domains",
-                                            "domainStats", "events"};
-    for (size_t i = 0; i < sizeof(of_a_host) / sizeof(of_a_host[0]); i++)
-        json_object_del(links, of_a_host[i]);
-}
+/* ---- / ----------------------------------------------------------------------------- */
 
-static void prefix_links(json_t *links)
+static const struct link {
+    const char *name, *path;
+    bool of_host; /* left out without a host `default`; /hosts tells of the others */
+} links[] = {
+    {"version", "/version", true},
+    {"connection", "/connection", true},
+    {"domains", "/domains", true},
+    {"domainStats", "/domain-stats", true},
+    {"networks", "/networks", true},
+    {"storagePools", "/storage-pools", true},
+    {"nodeDevices", "/node-devices", true},
+    {"interfaces", "/interfaces", true},
+    {"nwfilters", "/nwfilters", true},
+    {"secrets", "/secrets", true},
+    {"node", "/node", true},
+    {"events", "/events", true},
+    {"operations", "/operations", false},
+    {"hosts", "/hosts", false},
+    {"metrics", "/metrics", false},
+    {"live", "/health/live", false},
+    {"ready", "/health/ready", false},
+    {"openapi", "/openapi.yaml", false},
+    {"docs", "/docs", false},
+};
+
+static json_t *list_links(void)
 {
-    const char *name;
-    json_t *path;
-    json_object_foreach (links, name, path)
-        json_object_set_new(
-            links, name, json_sprintf("%s%s", vg_path_prefix(), json_string_value(path)));
+    vg_auto_host_status status;
+    bool has_default = vg_host_status_of("default", &status);
+    json_t *list = json_object();
+
+    for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
+        if (has_default || !links[i].of_host)
+            json_object_set_new(list, links[i].name,
+                                json_sprintf("%s%s", vg_path_prefix(), links[i].path));
+    return list;
 }
 
 /* What a client may look for before it relies on it; a name stays once it was released.
@@ -33,8 +55,10 @@ static void prefix_links(json_t *links)
 static json_t *list_features(void)
 {
     static const char *const names[] = {
-        "domains",  "snapshots", "checkpoints", "operations",  "events", "websockets",
-        "consoles", "tickets",   "metrics",     "path-prefix", "node"};
+        "domains",    "snapshots", "checkpoints",   "operations", "events",
+        "websockets", "consoles",  "tickets",       "metrics",    "path-prefix",
+        "node",       "networks",  "storage-pools", "volumes",    "node-devices",
+        "interfaces", "nwfilters", "secrets",       "admin"};
     json_t *features = json_array();
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         json_array_append_new(features, json_string(names[i]));
@@ -48,22 +72,13 @@ static struct vg_reply get_index(struct vg_request *rq)
 
     if (vg_cached_reply(rq, &cached, &reply))
         return reply;
-    json_t *index = json_pack(
-        "{s:s, s:s, s:s, s:{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}}",
-        "name", "virtgate", "version", VG_VERSION, "description",
-        "HTTP/JSON gateway to libvirt", "links", "version", "/version", "connection",
-        "/connection", "domains", "/domains", "domainStats", "/domain-stats", "events",
-        "/events", "operations", "/operations", "hosts", "/hosts", "metrics", "/metrics",
-        "live", "/health/live", "ready", "/health/ready", "openapi", "/openapi.yaml",
-        "docs", "/docs");
-    json_object_set_new(index, "features", list_features());
-    json_t *links = json_object_get(index, "links");
-    vg_auto_host_status status;
-    if (!vg_host_status_of("default", &status))
-        drop_host_links(links);
-    prefix_links(links);
+    json_t *index = json_pack("{s:s, s:s, s:s, s:o, s:o}", "name", "virtgate", "version",
+                              VG_VERSION, "description", "HTTP/JSON gateway to libvirt",
+                              "links", list_links(), "features", list_features());
     return vg_keep(rq, &cached, vg_ok(rq, index));
 }
+
+/* ---- health ------------------------------------------------------------------------ */
 
 static struct vg_reply get_live(struct vg_request *rq)
 {

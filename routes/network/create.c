@@ -4,6 +4,7 @@
  * a subnet, which is one that is free where none is given.
  */
 #include "routes/network/network.h"
+#include "routes/network/subnet.h"
 #include "routes/routes.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/host.h"
@@ -31,12 +32,6 @@ struct form {
     json_t *dhcp; /* true, false, or {"start", "end"} */
 };
 
-/* An IPv4 subnet: its first address, in host order, and the length of its prefix. */
-struct subnet {
-    uint32_t base;
-    unsigned int prefix;
-};
-
 static int fail_value(struct vg_request *rq, const char *key, const char *accepted)
 {
     vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
@@ -44,72 +39,12 @@ static int fail_value(struct vg_request *rq, const char *key, const char *accept
     return -1;
 }
 
-/* ---- subnets ----------------------------------------------------------------------- */
-
-static uint32_t mask_of(unsigned int prefix)
-{
-    return prefix ? UINT32_MAX << (32 - prefix) : 0;
-}
-
-/* Splits "ADDRESS/PREFIX". -1: it is none. */
-static int split_prefix(const char *text, char *ret_address, size_t size,
-                        unsigned int most, unsigned int *ret_prefix)
-{
-    const char *slash = strchr(text, '/');
-    size_t n = slash ? (size_t)(slash - text) : 0, digits = 0;
-
-    *ret_prefix = 0;
-    for (; slash && slash[1 + digits] >= '0' && slash[1 + digits] <= '9' && digits < 4;
-         digits++)
-        *ret_prefix = *ret_prefix * 10 + (unsigned int)(slash[1 + digits] - '0');
-    if (!n || n >= size || !digits || slash[1 + digits] || *ret_prefix > most)
-        return -1;
-    memcpy(ret_address, text, n);
-    ret_address[n] = '\0';
-    return 0;
-}
-
-static int parse_subnet(const char *text, struct subnet *ret)
-{
-    char address[INET_ADDRSTRLEN];
-    struct in_addr in;
-
-    if (split_prefix(text, address, sizeof(address), 30, &ret->prefix) < 0 ||
-        ret->prefix < 8 || inet_pton(AF_INET, address, &in) != 1)
-        return -1;
-    ret->base = ntohl(in.s_addr);
-    return ret->base & ~mask_of(ret->prefix) ? -1 : 0;
-}
-
-static bool overlap(const struct subnet *a, const struct subnet *b)
-{
-    uint32_t mask = mask_of(a->prefix < b->prefix ? a->prefix : b->prefix);
-    return (a->base & mask) == (b->base & mask);
-}
-
-/* "192.168.122.1", netmask or prefix, neither: of the class of the address. */
-static bool read_address(const json_t *ip, struct subnet *ret)
-{
-    const char *address = json_string_value(json_object_get(ip, "@address"));
-    const char *netmask = json_string_value(json_object_get(ip, "@netmask"));
-    json_auto_t *prefix = vg_json_digits(json_object_get(ip, "@prefix"));
-    struct in_addr in;
-
-    if (!address || inet_pton(AF_INET, address, &in) != 1)
-        return false;
-    ret->base = ntohl(in.s_addr);
-    ret->prefix = ret->base >> 31 == 0 ? 8 : ret->base >> 30 == 2 ? 16 : 24;
-    if (prefix && json_integer_value(prefix) <= 32)
-        ret->prefix = (unsigned int)json_integer_value(prefix);
-    else if (netmask && inet_pton(AF_INET, netmask, &in) == 1)
-        ret->prefix = (unsigned int)__builtin_popcount(in.s_addr);
-    return true;
-}
+/* ---- a free subnet ----------------------------------------------------------------- */
 
 /* The addresses that are taken: of networks, and of the host's own interfaces where the
  * driver shows them. */
 struct taken {
-    struct subnet *v; /* owned */
+    struct vg_subnet *v; /* owned */
     size_t n;
 };
 
@@ -128,7 +63,7 @@ static int add_taken(struct taken *taken, const json_t *ips)
         if (!grown)
             return -1;
         taken->v = grown;
-        taken->n += read_address(ip, &taken->v[taken->n]);
+        taken->n += vg_subnet_of_ip(ip, &taken->v[taken->n]);
     }
     return 0;
 }
@@ -176,10 +111,10 @@ static int read_taken(struct vg_request *rq, const char *but, struct taken *take
     return rc < 0 ? vg_error_set_memory(vg_request_error(rq)) : 0;
 }
 
-static bool is_free(const struct taken *taken, const struct subnet *subnet)
+static bool is_free(const struct taken *taken, const struct vg_subnet *subnet)
 {
     for (size_t i = 0; i < taken->n; i++)
-        if (overlap(subnet, &taken->v[i]))
+        if (vg_subnet_overlap(subnet, &taken->v[i]))
             return false;
     return true;
 }
@@ -204,14 +139,14 @@ bool vg_network_is_taken(struct vg_request *rq, void *net)
 
 /* The first free one of 192.168.100.0/24 to 192.168.254.0/24, then of 10.100.0.0/24 to
  * 10.100.255.0/24. */
-static int find_subnet(struct vg_request *rq, struct subnet *ret)
+static int find_subnet(struct vg_request *rq, struct vg_subnet *ret)
 {
     VG_CLEANUP(clear_taken) struct taken taken = {0};
 
     if (read_taken(rq, NULL, &taken) < 0)
         return -1;
     for (uint32_t i = 100; i < 511; i++) {
-        *ret = (struct subnet){
+        *ret = (struct vg_subnet){
             i < 255 ? 0xC0A80000 + (i << 8) : 0x0A640000 + ((i - 255) << 8), 24};
         if (is_free(&taken, ret))
             return 0;
@@ -233,12 +168,12 @@ static json_t *address_text(uint32_t address)
 /* The range that is given, or all but the first address, the host's own. NULL: none. -1:
  * the request's error is set. */
 static int make_dhcp(struct vg_request *rq, const struct form *f,
-                     const struct subnet *subnet, json_t **ret)
+                     const struct vg_subnet *subnet, json_t **ret)
 {
     const char *start = NULL, *end = NULL;
     const struct vg_field fields[] = {VG_NEED_TEXT("start", &start),
                                       VG_NEED_TEXT("end", &end), VG_END};
-    uint32_t last = subnet->base | ~mask_of(subnet->prefix);
+    uint32_t last = subnet->base | ~vg_subnet_mask(subnet->prefix);
 
     *ret = NULL;
     if (json_is_false(f->dhcp))
@@ -258,11 +193,11 @@ static int make_dhcp(struct vg_request *rq, const struct form *f,
 
 static int add_ipv4(struct vg_request *rq, const struct form *f, json_t *ips)
 {
-    struct subnet subnet;
+    struct vg_subnet subnet;
     json_t *dhcp;
     char prefix[12];
 
-    if (f->subnet ? parse_subnet(f->subnet, &subnet) : 0)
+    if (f->subnet ? vg_subnet_parse(f->subnet, &subnet) : 0)
         return fail_value(rq, "subnet",
                           "an IPv4 subnet as 192.168.50.0/24, of a prefix from 8 to 30,");
     if ((!f->subnet && find_subnet(rq, &subnet) < 0) ||
@@ -285,7 +220,7 @@ static int add_ipv6(struct vg_request *rq, const struct form *f, json_t *ips)
 
     if (!f->ipv6_subnet)
         return 0;
-    if (split_prefix(f->ipv6_subnet, address, sizeof(address), 126, &length) < 0 ||
+    if (vg_subnet_split(f->ipv6_subnet, address, sizeof(address), 126, &length) < 0 ||
         inet_pton(AF_INET6, address, &in) != 1 || in.s6_addr[15])
         return fail_value(rq, "ipv6Subnet", "an IPv6 subnet as fd00:50::/64");
     in.s6_addr[15] = 1;

@@ -4,6 +4,7 @@
  * create.c, its DHCP in dhcp.c, its ports in port.c.
  */
 #include "routes/network/network.h"
+#include "routes/network/subnet.h"
 #include "routes/routes.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/object.h"
@@ -83,12 +84,17 @@ static json_t *get_dhcp(const json_t *dhcp)
                      copy_attributes(json_object_get(dhcp, "host"), host));
 }
 
-/* libvirt gives a netmask where the client did, or neither: then it is the class's. */
+/* libvirt's document has a netmask where the client gave one; the prefix is told of all.
+ */
 static json_t *get_ip(const json_t *ip)
 {
     json_t *item = json_object(), *dhcp = json_object_get(ip, "dhcp");
     json_t *prefix = vg_json_digits(json_object_get(ip, "@prefix"));
     const json_t *family = json_object_get(ip, "@family");
+    struct vg_subnet subnet;
+
+    if (!prefix && vg_subnet_of_ip(ip, &subnet))
+        prefix = json_integer(subnet.prefix);
 
     json_object_set_new(item, "family",
                         json_string(family ? json_string_value(family) : "ipv4"));

@@ -29,7 +29,8 @@ static const struct step show[] = {
      "'ips':'<absent>'}]}"},
     {"GET", "/networks?fields=forwardMode,ips", 200,
      "{'networks':[{'name':'<absent>','forwardMode':'nat',"
-     "'ips':[{'family':'ipv4','address':'192.168.122.1','netmask':'255.255.255.0',"
+     "'ips':[{'family':'ipv4','address':'192.168.122.1','netmask':'255.255.255.0','"
+     "prefix':24,"
      "'dhcp':{'ranges':[{'start':'192.168.122.2','end':'192.168.122.254'}],"
      "'hosts':[]}}]}]}"},
     {"GET", "/networks/default", 200,
