@@ -212,6 +212,14 @@ struct vg_reply vg_object_list_with(struct vg_request *rq, const struct vg_field
                                                   void *data),
                                     void *data);
 
+/* A list with arguments of its own that may find one object (`wwnn=&wwpn=`): find()
+ * writes it into *ret_only, and the list owns it and holds no other; NULL, as it is
+ * before: all. -1: the request's error is set. */
+struct vg_reply vg_object_list_found(struct vg_request *rq, const struct vg_field *own,
+                                     int (*find)(struct vg_request *rq, void *parent,
+                                                 void *data, void **ret_only),
+                                     void *data);
+
 /* The path of an object for Location and links, with `tail` ("/volumes") as it is: its
  * name, percent-encoded, or its UUID where the name would lead elsewhere. Owned by the
  * caller; NULL: out of memory. */

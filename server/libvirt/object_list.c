@@ -6,6 +6,7 @@
 #include "server/libvirt/object_read.h"
 #include "virtgate/list.h"
 
+#include <libvirt/virterror.h>
 #include <string.h>
 
 #define MAX_CHOICES 4
@@ -24,6 +25,7 @@ struct list {
     int n_objects;
     struct item *items; /* owned; sorted by key */
     size_t n;
+    void *only; /* owned; the one that the list is about; NULL: all */
 };
 
 static void free_objects(const struct vg_object_class *class, void **objects, int n)
@@ -36,6 +38,8 @@ static void free_objects(const struct vg_object_class *class, void **objects, in
 static void free_list(struct list *list)
 {
     free_objects(list->class, list->objects, list->n_objects);
+    if (list->only)
+        (void)list->class->free(list->only);
     free(list->items);
 }
 
@@ -213,6 +217,8 @@ static int read_pair(struct list *list, unsigned int i, unsigned int flags)
 
     if (!pair || pair == (f->yes | f->no))
         n = list->class->list(list->parent, &objects, (flags & ~f->no) | f->yes);
+    if (n < 0 && virGetLastErrorCode() == VIR_ERR_INVALID_ARG)
+        return 0; /* its driver has no such flag: each object is asked */
     for (size_t k = 0; k < list->n && n >= 0; k++) {
         list->items[k].known.fields |= bit;
         list->items[k].known.yes |= pair == f->yes ? bit : 0; /* all of them are */
@@ -296,6 +302,13 @@ static bool is_gone(const struct list *list, const struct item *item)
     return n == 2 && (item->known.fields & both) == both && !(item->known.yes & both);
 }
 
+static bool is_meant(const struct list *list, const struct item *item)
+{
+    char uuid[VIR_UUID_STRING_BUFLEN];
+    return !list->only ||
+           strcmp(vg_object_key(list->class, list->only, uuid), item->key) == 0;
+}
+
 /* ---- writing ----------------------------------------------------------------------- */
 
 /* Writes the page; *ret_next is the cursor where there is more, owned by the caller. */
@@ -309,7 +322,8 @@ static int write_items(struct vg_request *rq, struct vg_json *w,
 
     for (size_t i = 0; i < list->n; i++) {
         const struct item *item = &list->items[i];
-        if (!vg_list_passes(&lr->page, item->key) || is_gone(list, item))
+        if (!vg_list_passes(&lr->page, item->key) || !is_meant(list, item) ||
+            is_gone(list, item))
             continue;
         if (lr->page.limit && taken++ == lr->page.limit) {
             *ret_next = strdup(last);
@@ -339,17 +353,29 @@ static struct vg_reply write_list(struct vg_request *rq, const struct list_reque
         vg_json_string(&w, "next", next);
     vg_json_end_object(&w);
     struct vg_reply reply = vg_with_next(rq, vg_ok_written(rq, &w), next);
-    return is_cacheable(lr) ? vg_cacheable(reply) : reply;
+    return is_cacheable(lr) && !list->only ? vg_cacheable(reply) : reply;
 }
 
-struct vg_reply vg_object_list_with(struct vg_request *rq, const struct vg_field *own,
-                                    int (*before)(struct vg_request *rq, void *parent,
-                                                  void *data),
-                                    void *data)
+/* What a list has of its own: one of the two functions, or none. */
+struct own {
+    const struct vg_field *fields;
+    int (*before)(struct vg_request *rq, void *parent, void *data);
+    int (*find)(struct vg_request *rq, void *parent, void *data, void **ret_only);
+    void *data;
+};
+
+static int prepare(struct vg_request *rq, const struct own *own, struct list *list)
+{
+    if (own->before)
+        return own->before(rq, list->parent, own->data);
+    return own->find ? own->find(rq, list->parent, own->data, &list->only) : 0;
+}
+
+static struct vg_reply list_objects(struct vg_request *rq, const struct own *own)
 {
     struct list_request lr = {.class = vg_class_of(rq)};
 
-    if (read_args(rq, &lr, own) < 0)
+    if (read_args(rq, &lr, own->fields) < 0)
         return vg_fail(rq);
     narrow(&lr);
     choose_fields(&lr);
@@ -358,14 +384,30 @@ struct vg_reply vg_object_list_with(struct vg_request *rq, const struct vg_field
     vg_auto_object whole = {0};
     VG_CLEANUP(free_list) struct list list = {.class = lr.class};
     list.parent = vg_object_parent(rq, lr.class, &whole);
-    if (!list.parent || (before && before(rq, list.parent, data) < 0))
+    if (!list.parent || prepare(rq, own, &list) < 0)
         return vg_fail(rq);
     if (!lr.page.nothing && read_list(&lr, &list) < 0)
         return vg_fail_virt(rq);
     return write_list(rq, &lr, &list);
 }
 
+struct vg_reply vg_object_list_with(struct vg_request *rq, const struct vg_field *own,
+                                    int (*before)(struct vg_request *rq, void *parent,
+                                                  void *data),
+                                    void *data)
+{
+    return list_objects(rq, &(struct own){.fields = own, .before = before, .data = data});
+}
+
+struct vg_reply vg_object_list_found(struct vg_request *rq, const struct vg_field *own,
+                                     int (*find)(struct vg_request *rq, void *parent,
+                                                 void *data, void **ret_only),
+                                     void *data)
+{
+    return list_objects(rq, &(struct own){.fields = own, .find = find, .data = data});
+}
+
 struct vg_reply vg_object_list(struct vg_request *rq)
 {
-    return vg_object_list_with(rq, NULL, NULL, NULL);
+    return list_objects(rq, &(struct own){0});
 }
