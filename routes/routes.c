@@ -16,4 +16,6 @@ const struct vg_object_class *const vg_object_classes[VG_KINDS] = {
     [VG_KIND_STORAGE_POOL] = &vg_storage_pool_class,
     [VG_KIND_NWFILTER] = &vg_nwfilter_class,
     [VG_KIND_NWFILTER_BINDING] = &vg_nwfilter_binding_class,
+    [VG_KIND_NODE_DEVICE] = &vg_node_device_class,
+    [VG_KIND_INTERFACE] = &vg_interface_class,
 };

@@ -21,6 +21,7 @@
     X(domain_migration) X(domain_snapshot) X(domain_checkpoint) X(domain_backup) \
     X(network) X(network_create) X(network_dhcp) X(network_port) X(network_metadata) \
     X(storage_pool) \
+    X(node_device) X(node_device_assign) X(interface) X(interface_change) \
     X(nwfilter) X(nwfilter_binding)
 /* clang-format on */
 
@@ -31,5 +32,7 @@ VG_ROUTE_TABLES(VG_DECLARE_TABLE)
 extern const struct vg_object_class vg_network_class;
 extern const struct vg_object_class vg_network_port_class;
 extern const struct vg_object_class vg_storage_pool_class;
+extern const struct vg_object_class vg_node_device_class;
+extern const struct vg_object_class vg_interface_class;
 extern const struct vg_object_class vg_nwfilter_class;
 extern const struct vg_object_class vg_nwfilter_binding_class;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * /interface-change: changes of the host's interfaces that can be taken back together. What
- * is changed after its begin is committed, or undone by a rollback or the host's next start.
+ * /interface-change: changes of the host's interfaces that can be taken back together.
+ * What is changed after its begin is committed, or undone by a rollback or the host's
+ * next start.
  */
 #include "routes/routes.h"
 #include "virtgate/host.h"

@@ -52,8 +52,8 @@ static json_t *get_ports(const json_t *document)
 static bool is_mac(const char *text)
 {
     for (size_t i = 0; i < 17; i++)
-        if (i % 3 == 2 ? text[i] != ':' : !strchr("0123456789abcdefABCDEF", text[i]) ||
-                                              !text[i])
+        if (i % 3 == 2 ? text[i] != ':'
+                       : !strchr("0123456789abcdefABCDEF", text[i]) || !text[i])
             return false;
     return text[17] == '\0';
 }
@@ -70,26 +70,44 @@ static void free_macs(struct macs *list)
     free(list->v);
 }
 
-/* The test driver compares with the address of every interface, and complains on stderr
- * of one that has none: among such, it is asked only where several have the address. */
-static void *find_by_mac(void *conn, const char *mac)
+/* Those that have this address. */
+struct matches {
+    virInterfacePtr first; /* owned by the caller; NULL: none */
+    int n;
+    bool others_lack; /* some interface has no address */
+};
+
+static struct matches match_mac(virConnectPtr conn, const char *mac)
 {
     VG_CLEANUP(free_macs) struct macs list = {0};
-    virInterfacePtr found = NULL;
-    int matches = 0;
-    bool all = true;
+    struct matches found = {0};
 
     list.n = virConnectListAllInterfaces(conn, &list.v, 0);
     for (int i = 0; i < list.n; i++) {
         const char *own = virInterfaceGetMACString(list.v[i]);
-        bool same = own && strcasecmp(own, mac) == 0;
-        all = all && own && *own;
-        found = same ? list.v[i] : found;
-        matches += same;
+        found.others_lack = found.others_lack || !own || !*own;
+        if (!own || strcasecmp(own, mac) != 0)
+            continue;
+        if (found.n++ == 0 && virInterfaceRef(list.v[i]) == 0)
+            found.first = list.v[i];
     }
-    if (all || matches > 1)
-        return virInterfaceLookupByMACString(conn, mac);
-    return found && virInterfaceRef(found) == 0 ? found : NULL;
+    return found;
+}
+
+/* The handle of the list has the address as the host writes it, that of libvirt's look-up
+ * as the client does: it is there to say what is wrong. The test driver complains on
+ * stderr of interfaces without an address when it looks, so among such it is asked only
+ * where several have this one. */
+static void *find_by_mac(void *conn, const char *mac)
+{
+    struct matches found = match_mac(conn, mac);
+
+    if (found.n == 1)
+        return found.first;
+    if (found.first)
+        (void)virInterfaceFree(found.first);
+    return found.n || !found.others_lack ? virInterfaceLookupByMACString(conn, mac)
+                                         : NULL;
 }
 
 /* ---- the class --------------------------------------------------------------------- */

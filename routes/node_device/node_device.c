@@ -7,16 +7,19 @@
 #include "virtgate/autoptr.h"
 #include "virtgate/object_class.h"
 
+#include <libvirt/virterror.h>
+
 /* ---- fields ------------------------------------------------------------------------ */
 
-/* The root of the tree has none: null. */
+/* The root of the tree has none, of which drivers make an error: null. */
 static int write_parent(struct vg_request *rq, struct vg_json *w, void *dev,
                         const struct vg_wanted *wanted)
 {
     (void)rq;
     (void)wanted;
     const char *parent = virNodeDeviceGetParent(dev);
-    if (!parent && virGetLastErrorCode() != VIR_ERR_OK)
+    if (!parent && virGetLastErrorCode() != VIR_ERR_OK &&
+        virGetLastErrorCode() != VIR_ERR_INTERNAL_ERROR)
         return -1;
     vg_json_string(w, "parent", parent);
     return 0;
@@ -72,7 +75,10 @@ static json_t *get_capability(const json_t *document)
 /* ---- lists ------------------------------------------------------------------------- */
 
 /* As `capabilities` have them. */
-#define CAP(name, flag) {name, NULL, VIR_CONNECT_LIST_NODE_DEVICES_CAP_##flag}
+#define CAP(name, flag)                                                                  \
+    {                                                                                    \
+        name, NULL, VIR_CONNECT_LIST_NODE_DEVICES_CAP_##flag                             \
+    }
 static const struct vg_enum_value capability_names[] = {
     CAP("system", SYSTEM),
     CAP("pci", PCI_DEV),
@@ -97,9 +103,9 @@ static const struct vg_enum_value capability_names[] = {
     CAP("ap_matrix", AP_MATRIX),
     CAP("vpd", VPD),
 };
-static const struct vg_enum capabilities = {
-    "capabilities", capability_names,
-    sizeof(capability_names) / sizeof(capability_names[0])};
+static const struct vg_enum capabilities = {"capabilities", capability_names,
+                                            sizeof(capability_names) /
+                                                sizeof(capability_names[0])};
 
 static const struct vg_object_choice choices[] = {
     {"capability", &capabilities, true},
@@ -118,7 +124,7 @@ static int find_by_wwn(struct vg_request *rq, void *conn, void *data, void **ret
     if (!wwn->node && !wwn->port)
         return 0;
     if (!wwn->node || !wwn->port) {
-        vg_error_set(&rq->error, VG_E_MISSING_KEY,
+        vg_error_set(vg_request_error(rq), VG_E_MISSING_KEY,
                      "'wwnn' and 'wwpn' together name a host bus adapter");
         return -1;
     }
@@ -126,8 +132,8 @@ static int find_by_wwn(struct vg_request *rq, void *conn, void *data, void **ret
     if (*ret_only)
         return 0;
     if (virGetLastErrorCode() != VIR_ERR_OK)
-        return vg_error_set_virt(&rq->error);
-    vg_error_set(&rq->error, VG_E_NOT_FOUND,
+        return vg_error_set_virt(vg_request_error(rq));
+    vg_error_set(vg_request_error(rq), VG_E_NOT_FOUND,
                  "There is no SCSI host with wwnn '%.200s' and wwpn '%.200s'", wwn->node,
                  wwn->port);
     return -1;

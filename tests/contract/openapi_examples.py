@@ -128,15 +128,44 @@ LIFE = [
     ("destroyStoragePool", "", "iso"),
     ("deleteStoragePoolData", "application/json", "iso"),
     ("undefineStoragePool", "", "iso"),
+    ("beginInterfaceChange", "", ""),
+    ("defineInterface", "application/xml", ""),
+    ("defineInterface", "xml", ""),
+    ("defineInterface", "document", ""),
+    ("replaceInterface", "application/json", "br0"),
+    ("patchInterface", "application/json", "br0"),
+    ("patchInterface", "application/merge-patch+json", "br0"),
+    ("redefineInterface", "application/xml", "br0"),
+    ("redefineInterface", "application/json", "br0"),
+    ("startInterface", "", "br0"),
+    ("destroyInterface", "", "br0"),
+    ("undefineInterface", "", "br0"),
+    ("commitInterfaceChange", "", ""),
+    ("beginInterfaceChange", "", ""),
+    ("rollbackInterfaceChange", "", ""),
+    ("destroyNodeDevice", "", "scsi_host12"),
+    ("defineNodeDevice", "vhba", ""),
+    ("destroyNodeDevice", "", "scsi_host12"),
 ]
 # The variables of paths that an object's name stands for.
 OBJECTS = {"domain", "network", "pool", "device", "interface", "nwfilter", "portDev", "secret"}
+# A virtual host bus adapter; the test driver calls each scsi_host12.
+VHBA = json.dumps({"transient": True, "device": {"parent": "scsi_host1", "capability": {
+    "@type": "scsi_host", "capability": {"@type": "fc_host", "wwnn": "2000000012341234",
+                                         "wwpn": "1000000012341235"}}}})
 # Two changes whose events a watch of these tells, and the types of both.
 DOMAIN_CHANGES = [("/domains/test/suspend", "suspended"), ("/domains/test/resume", "resumed")]
 CHANGES = {"watchNetworkEvents": [("/networks/default/destroy", "stopped"),
                                   ("/networks/default/start", "started")],
            "watchStoragePoolEvents": [("/storage-pools/default-pool/destroy", "stopped"),
-                                      ("/storage-pools/default-pool/start", "started")]}
+                                      ("/storage-pools/default-pool/start", "started")],
+           "watchNodeDeviceEvents": [("/node-devices/scsi_host12/destroy", "deleted"),
+                                     ("/node-devices", "created")]}
+# The body of such a change, by its path, and which object is watched, where it is not that of the
+# example.
+BODIES = {"/node-devices": VHBA}
+WATCHED = {"watchNodeDeviceEvents": "scsi_host12"}
+JSON = {"Content-Type": "application/json"}
 
 # The mock hypervisor gives aliases to nothing: a domain whose disk has one of its own.
 ALIASED = """<domain type='test'><name>aliased</name><memory>65536</memory>
@@ -346,11 +375,11 @@ def check_memory(spec: Spec, gateway: Gateway, operation: Operation) -> list[str
 
 def check_watch(spec: Spec, gateway: Gateway, operation: Operation) -> list[str]:
     """List, change, watch: nothing is missed; each event's id resumes the watch after it."""
-    path = fill_path(operation)
+    path = fill_path(operation, WATCHED.get(operation.name, ""))
     since = gateway.send("GET", "/domains").headers["x-virtgate-revision"]
     changes = CHANGES.get(operation.name, DOMAIN_CHANGES)
     for change, _ in changes:
-        gateway.send("POST", change)
+        gateway.send("POST", change, JSON if change in BODIES else {}, BODIES.get(change))
     first = gateway.send("GET", f"{path}?event=lifecycle&since={since}", frames=3)
     errors = check_success(spec, operation, first)
     frames = read_frames(first.body)[0]
@@ -461,9 +490,10 @@ def wait_until_ready(gateway: Gateway) -> None:
 
 
 def make_things(gateway: Gateway) -> None:
-    """What is to be looked at: snapshots, a fixed address, and long work that has ended."""
+    """What is to be looked at: snapshots, a fixed address, a device, and long work that has ended."""
     for name in ("before", "later"):
         gateway.send("POST", f"/domains/test/snapshots?name={name}")
+    gateway.send("POST", "/node-devices", JSON, VHBA)
     gateway.send("POST", "/domains?transient=true", {"Content-Type": "application/xml"},
                  "<domain type='test'><name>operated</name><memory>65536</memory>"
                  "<os><type>hvm</type></os></domain>")

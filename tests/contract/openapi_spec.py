@@ -358,7 +358,7 @@ def check_body(spec: Spec, operation: Operation, response: Json, x: Exchange) ->
     wanted = operation.spec.get("x-virtgate-default-fields", [])
     document = isinstance(body, dict) and body.keys() & DOCUMENTS
     if not errors and not document and "fields" not in x.query and "json" in x.media_type:
-        lists = LISTS & body.keys()
+        lists = set() if "name" in body else LISTS & body.keys()
         for item in body[lists.pop()] if lists else [body]:
             missing = [f for f in wanted if f not in item]
             if missing:
