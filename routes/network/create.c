@@ -165,6 +165,23 @@ static json_t *address_text(uint32_t address)
     return json_string(inet_ntop(AF_INET, &in, text, sizeof(text)));
 }
 
+static bool parse_address(const char *text, uint32_t *ret)
+{
+    struct in_addr in;
+    if (inet_pton(AF_INET, text, &in) != 1)
+        return false;
+    *ret = ntohl(in.s_addr);
+    return true;
+}
+
+/* From one address of the subnet to another, but its first and its last. */
+static bool is_range(const struct vg_subnet *subnet, const char *start, const char *end)
+{
+    uint32_t from, to, last = subnet->base | ~vg_subnet_mask(subnet->prefix);
+    return parse_address(start, &from) && parse_address(end, &to) &&
+           from > subnet->base && from <= to && to < last;
+}
+
 /* The range that is given, or all but the first address, the host's own. NULL: none. -1:
  * the request's error is set. */
 static int make_dhcp(struct vg_request *rq, const struct form *f,
@@ -181,6 +198,10 @@ static int make_dhcp(struct vg_request *rq, const struct form *f,
     if (json_is_object(f->dhcp)) {
         if (vg_args_object(rq, "dhcp", f->dhcp, fields) < 0)
             return -1;
+        if (!is_range(subnet, start, end))
+            return fail_value(rq, "dhcp",
+                              "'start' and 'end' within 'subnet', the first not above "
+                              "the second,");
         *ret = json_pack("{s:{s:s, s:s}}", "range", "@start", start, "@end", end);
         return 0;
     }
@@ -210,6 +231,15 @@ static int add_ipv4(struct vg_request *rq, const struct form *f, json_t *ips)
     return 0;
 }
 
+/* Whether no bit is set beyond the prefix. */
+static bool is_base(const struct in6_addr *in, unsigned int prefix)
+{
+    for (unsigned int bit = prefix; bit < 128; bit++)
+        if (in->s6_addr[bit / 8] & 0x80 >> bit % 8)
+            return false;
+    return in->s6_addr[0] != 0xFF; /* multicast */
+}
+
 /* The first address of the subnet is the host's; guests make their own from its
  * announcements. */
 static int add_ipv6(struct vg_request *rq, const struct form *f, json_t *ips)
@@ -221,7 +251,7 @@ static int add_ipv6(struct vg_request *rq, const struct form *f, json_t *ips)
     if (!f->ipv6_subnet)
         return 0;
     if (vg_subnet_split(f->ipv6_subnet, address, sizeof(address), 126, &length) < 0 ||
-        inet_pton(AF_INET6, address, &in) != 1 || in.s6_addr[15])
+        inet_pton(AF_INET6, address, &in) != 1 || !is_base(&in, length))
         return fail_value(rq, "ipv6Subnet", "an IPv6 subnet as fd00:50::/64");
     in.s6_addr[15] = 1;
     snprintf(prefix, sizeof(prefix), "%u", length);
@@ -242,6 +272,10 @@ static int add_own(struct vg_request *rq, const struct form *f, json_t *network)
     if (f->bridge) {
         json_decref(ips);
         return fail_value(rq, "bridge", "a bridge with mode bridge alone");
+    }
+    if (f->device && f->mode == ISOLATED) {
+        json_decref(ips);
+        return fail_value(rq, "device", "a device with a mode that forwards");
     }
     if (f->mode != ISOLATED)
         json_object_set_new(

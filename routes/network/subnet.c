@@ -37,6 +37,9 @@ int vg_subnet_parse(const char *text, struct vg_subnet *ret)
         ret->prefix < 8 || inet_pton(AF_INET, address, &in) != 1)
         return -1;
     ret->base = ntohl(in.s_addr);
+    uint32_t first = ret->base >> 24; /* no host has 0, 127, or what is past 223 */
+    if (!first || first == 127 || first > 223)
+        return -1;
     return ret->base & ~vg_subnet_mask(ret->prefix) ? -1 : 0;
 }
 
