@@ -35,7 +35,7 @@ finish() {
 }
 trap finish EXIT
 
-# Adds the counts of one program's output; prints it when anything failed.
+# Adds the counts of one program's output; prints it when anything failed, without what passed.
 count() { # name exit-status output seconds
     local good bad line
     line=$(grep -aE '^[0-9]+ passed, [0-9]+ failed' "$3" | tail -n 1)
@@ -53,7 +53,7 @@ count() { # name exit-status output seconds
     failed=$((failed + bad))
     printf '%-6s %-40s %5d passed %4d failed %4d s\n' \
         "$([ "$bad" = 0 ] && echo ok || echo FAILED)" "$1" "$good" "$bad" "$4"
-    [ "$bad" = 0 ] || sed 's/^/    /' "$3"
+    [ "$bad" = 0 ] || sed '/^\[       OK \]/d; s/^/    /' "$3"
 }
 
 # Leaves NAME.out, NAME.seconds and, at last, NAME.status in $work.

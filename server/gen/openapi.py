@@ -351,6 +351,11 @@ class Generator:
         for key in ("tags", "summary", "description"):
             if key not in spec:
                 fail(f"{self.source.where(row.name)}: `{key}` is missing")
+        known = [tag["name"] for tag in self.source.base["tags"]]
+        for tag in spec["tags"]:
+            if tag not in known:
+                fail(f"{self.source.where(row.name)}: there is no tag {tag!r}; docs/openapi/api.yaml "
+                     f"lists them: {', '.join(known)}")
         return spec
 
     def add_unreachable(self, row: Row, spec: Json, own: Json) -> None:
