@@ -59,7 +59,7 @@ static int complete(struct vg_request *rq, struct what *what)
 static struct vg_reply get_metadata(struct vg_request *rq)
 {
     struct what what = {.type = NO_TYPE};
-    struct functions call;
+    struct functions call = {0};
     const struct vg_field args[] = {
         VG_ONE_OF("type", &what.type, &types), VG_TEXT("uri", &what.uri),
         VG_FLAGS("flags", &what.flags, virNetworkUpdateFlags), VG_END};
@@ -77,7 +77,7 @@ static struct vg_reply get_metadata(struct vg_request *rq)
 static struct vg_reply set(struct vg_request *rq, const struct vg_field *args,
                            struct what *what)
 {
-    struct functions call;
+    struct functions call = {0};
 
     if (vg_args(rq, args) < 0 || complete(rq, what) < 0)
         return vg_fail(rq);

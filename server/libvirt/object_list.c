@@ -201,7 +201,7 @@ static int read_items(struct list *list, unsigned int flags)
 /* The item of an object that another list call gave; NULL: it was not there then. */
 static struct item *find_item(struct list *list, void *object)
 {
-    struct item key;
+    struct item key = {0};
 
     key.key = vg_object_key(list->class, object, key.uuid);
     return bsearch(&key, list->items, list->n, sizeof(*list->items), compare_keys);
