@@ -18,4 +18,5 @@ const struct vg_object_class *const vg_object_classes[VG_KINDS] = {
     [VG_KIND_NWFILTER_BINDING] = &vg_nwfilter_binding_class,
     [VG_KIND_NODE_DEVICE] = &vg_node_device_class,
     [VG_KIND_INTERFACE] = &vg_interface_class,
+    [VG_KIND_VOLUME] = &vg_volume_class,
 };

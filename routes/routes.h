@@ -20,7 +20,7 @@
     X(domain_security) X(domain_guest_info) X(domain_control) X(domain_save) X(domain_job) \
     X(domain_migration) X(domain_snapshot) X(domain_checkpoint) X(domain_backup) \
     X(network) X(network_create) X(network_dhcp) X(network_port) X(network_metadata) \
-    X(storage_pool) \
+    X(storage_pool) X(volume) \
     X(node_device) X(node_device_assign) X(interface) X(interface_change) \
     X(nwfilter) X(nwfilter_binding)
 /* clang-format on */
@@ -36,3 +36,4 @@ extern const struct vg_object_class vg_node_device_class;
 extern const struct vg_object_class vg_interface_class;
 extern const struct vg_object_class vg_nwfilter_class;
 extern const struct vg_object_class vg_nwfilter_binding_class;
+extern const struct vg_object_class vg_volume_class;

@@ -9,6 +9,7 @@
 #include "virtgate/object.h"
 #include "virtgate/object_class.h"
 #include "virtgate/operation.h"
+#include "virtgate/used_by.h"
 #include "virtgate/xml_json.h"
 
 #include <string.h>
@@ -57,14 +58,40 @@ static int write_info(struct vg_request *rq, struct vg_json *w, void *pool,
     return 0;
 }
 
-static json_t *get_type(const json_t *document)
-{
-    return json_incref(json_object_get(document, "@type"));
-}
-
 static json_t *get_path(const json_t *document)
 {
     return json_incref(json_object_get(json_object_get(document, "target"), "path"));
+}
+
+/* The folder that only volumes of this pool are in. Borrowed; NULL: there is none, links
+ * to all disks are in one. */
+static const char *own_folder(const json_t *document)
+{
+    const char *path =
+        json_string_value(json_object_get(json_object_get(document, "target"), "path"));
+    const char *type = json_string_value(json_object_get(document, "@type"));
+    bool shared = path && strncmp(path, "/dev/", 5) == 0;
+
+    return shared && !(type && strcmp(type, "logical") == 0) ? NULL : path;
+}
+
+static int write_used_by(struct vg_request *rq, struct vg_json *w, void *pool,
+                         const struct vg_wanted *wanted)
+{
+    vg_autofree char *xml = virStoragePoolGetXMLDesc(pool, 0);
+    struct vg_error ignored = {0};
+    json_auto_t *document = xml ? vg_xml_to_json(xml, &ignored) : NULL;
+    const struct vg_use use = {.pool = virStoragePoolGetName(pool),
+                               .path = own_folder(json_object_get(document, "pool"))};
+
+    (void)wanted;
+    vg_error_clear(&ignored); /* then by its name alone */
+    return xml ? vg_write_used_by(rq, w, &use) : -1;
+}
+
+static json_t *get_type(const json_t *document)
+{
+    return json_incref(json_object_get(document, "@type"));
 }
 
 /* The element, or the first where several may stand. Borrowed. */
@@ -172,6 +199,7 @@ static const struct vg_object_field fields[] = {
     {.name = "availableBytes", .read = write_info},
     {.name = "path", .view = VG_VIEW_ONE, .from = get_path},
     {.name = "source", .view = VG_VIEW_ONE, .from = get_source},
+    {.name = "usedBy", .view = VG_VIEW_USE, .read = write_used_by},
     {0},
 };
 
@@ -388,8 +416,8 @@ static struct vg_reply delete_data(struct vg_request *rq)
 /* clang-format off */
 const struct vg_route vg_routes_storage_pool[] = {
     {VG_GET, "/storage-pools", "listStoragePools", vg_object_list,
-     .needs = "connect:search_storage_pools storage_pool:read", .runs_on = VG_ON_FAST,
-     .takes = VG_TAKES_ARGS, .hosts = VG_ONE_OR_ALL_HOSTS, .shared = true},
+     .needs = "connect:search_storage_pools storage_pool:read", .takes = VG_TAKES_ARGS,
+     .hosts = VG_ONE_OR_ALL_HOSTS, .shared = true},
     {VG_POST, "/storage-pools", "defineStoragePool", define_storage_pool,
      .needs = "storage_pool:getattr storage_pool:read storage_pool:write storage_pool:save "
               "storage_pool:start gateway:document",

@@ -58,6 +58,16 @@ enum vg_kind vg_kind_of(const char *pattern)
     return whole;
 }
 
+enum vg_kind vg_kind_listed(const char *pattern)
+{
+    for (enum vg_kind k = VG_KIND_NONE + 1; k < VG_KINDS; k++) {
+        const char *path = kinds[k].within ? strrchr(kinds[k].path, '/') : kinds[k].path;
+        if (strcmp(pattern, path) == 0)
+            return kinds[k].within ? kinds[k].within : k;
+    }
+    return VG_KIND_NONE;
+}
+
 const struct vg_kind_info *vg_kind_info(enum vg_kind kind)
 {
     return &kinds[kind];

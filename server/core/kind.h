@@ -26,6 +26,10 @@ enum vg_kind vg_kind_of(const char *pattern);
  * `?by=` and the limit of calls in flight go by that. */
 enum vg_kind vg_kind_whole(const char *pattern);
 
+/* The kind all of whose objects a pattern is about: "/storage-pools", and "/volumes",
+ * which looks through all pools. VG_KIND_NONE: it is no such list. */
+enum vg_kind vg_kind_listed(const char *pattern);
+
 /* Not of VG_KIND_NONE. Static. */
 const struct vg_kind_info *vg_kind_info(enum vg_kind kind);
 

@@ -125,7 +125,7 @@ static bool may_run(const struct vg_queue *queue, const struct vg_task *task)
     if (task->object)
         for (const struct vg_task *j = queue->running; j; j = j->next)
             n += j->object == task->object;
-    return n < queue->per_object;
+    return n < (task->object & VG_KEY_OF_LIST ? 1 : queue->per_object);
 }
 
 /* Where the host has no room for as many connections as there may be threads, the last

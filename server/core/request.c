@@ -83,15 +83,28 @@ const char *vg_request_domain(const struct vg_request *rq)
     return named_kind(rq) == VG_KIND_DOMAIN ? rq->segments[rq->first_segment + 1] : NULL;
 }
 
+/* A list waits for each of its objects in turn: while one of them hangs, all lists of its
+ * kind do. Those of domains are made not to wait. */
+static uint64_t list_key(const struct vg_request *rq)
+{
+    enum vg_kind kind = vg_kind_listed(rq->route->pattern);
+
+    if (kind <= VG_KIND_DOMAIN || !vg_route_is_read(rq->route))
+        return 0;
+    return XXH3_64bits(vg_kind_info(kind)->path, strlen(vg_kind_info(kind)->path)) |
+           VG_KEY_OF_LIST;
+}
+
 uint64_t vg_request_object_key(const struct vg_request *rq)
 {
     const char *const *segments = rq->segments + rq->first_segment;
     const char *second = strchr(rq->route->pattern + 1, '/');
     if (!second || second[1] != '{')
-        return 0;
+        return list_key(rq);
     uint64_t key = XXH3_64bits_withSeed(segments[1], strlen(segments[1]),
                                         XXH3_64bits(segments[0], strlen(segments[0])));
-    return key ? key : 1;
+    key &= ~(uint64_t)VG_KEY_OF_LIST;
+    return key ? key : ~(uint64_t)VG_KEY_OF_LIST;
 }
 
 bool vg_request_is_shared(const struct vg_request *rq)

@@ -194,6 +194,10 @@ const char *vg_request_domain(const struct vg_request *rq);
  * "/networks/n" have the same key, and what is below an object has the object's. 0: none.
  */
 uint64_t vg_request_object_key(const struct vg_request *rq);
+/* The bit that keys of whole lists have ("/storage-pools", not of domains): of those one
+ * call is in flight at a time, so that a list and the object that it waits for leave
+ * threads to the others. */
+#define VG_KEY_OF_LIST 1
 
 /* Whether it waits for the guest's agent: by its row, or by its arguments. */
 bool vg_request_asks_agent(const struct vg_request *rq);

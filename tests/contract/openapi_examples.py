@@ -125,6 +125,13 @@ LIFE = [
     ("buildStoragePool", "application/json", "iso"),
     ("startStoragePool", "application/json", "iso"),
     ("refreshStoragePool", "", "iso"),
+    ("createVolume", "short", "iso"),
+    ("createVolume", "overlay", "iso"),
+    ("createVolume", "clone", "iso"),
+    ("createVolume", "application/xml", "iso"),
+    ("createVolume", "xml", "iso"),
+    ("createVolume", "document", "iso"),
+    ("deleteVolume", "", "iso"),
     ("destroyStoragePool", "", "iso"),
     ("deleteStoragePoolData", "application/json", "iso"),
     ("undefineStoragePool", "", "iso"),
@@ -498,6 +505,7 @@ def make_things(gateway: Gateway) -> None:
                  "<domain type='test'><name>operated</name><memory>65536</memory>"
                  "<os><type>hvm</type></os></domain>")
     gateway.send("POST", "/networks/default/dhcp-hosts?mac=52:54:00:12:34:56&ip=192.168.122.5")
+    gateway.send("POST", "/storage-pools/default-pool/volumes?name=web.qcow2&capacityMiB=1")
     x = gateway.send("POST", "/domains/operated/dump?to=" + place(FILES[0]),
                      {"Prefer": "respond-async"})
     made["operation"] = x.body["id"]

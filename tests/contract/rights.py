@@ -66,6 +66,7 @@ MORE = {
     "patchInterface": "gateway:document",
     "redefineInterface": "gateway:document",
     "defineNodeDevice": "gateway:document",
+    "createVolume": "gateway:document",
     "saveDomain": "gateway:path",
     "dumpDomain": "gateway:path",
     "restoreSaveImage": "gateway:path",
@@ -94,6 +95,7 @@ ASKED = {
                     "storage_vol:getattr storage_vol:read",
     "patchDomain": "domain:save",
     "defineStoragePool": "storage_pool:format",
+    "listVolumes": "storage_pool:refresh",
     "baselineCpu": "connect:write",
     "compareCpu": "connect:write",
 }

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Which guests use a network, a storage pool or a volume: what people ask before they
+ * delete one.
+ */
+#pragma once
+
+#include "virtgate/json.h"
+#include "virtgate/request.h"
+
+/* What is looked for in the guests' disks, file systems and interfaces. Borrowed; NULL:
+ * not by this. */
+struct vg_use {
+    const char *network;
+    const char *pool;   /* by its name, and with `volume` only that one */
+    const char *volume; /* its name */
+    const char *path;   /* of the volume, or the folder that the pool's are in */
+    const char *key;    /* of a volume that has no path on the host */
+};
+
+/* Writes "usedBy": [{name, uuid, devices}], by virConnectListAllDomains and the documents
+ * of each guest: what it has now, and what it is started with next. Nothing is written
+ * for those who may not read guests. -1: libvirt's last error. */
+int vg_write_used_by(struct vg_request *rq, struct vg_json *w, const struct vg_use *use);

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * See new_volume.h.
+ */
+#include "routes/storage/new_volume.h"
+
+#include "virtgate/autoptr.h"
+#include "virtgate/host.h"
+#include "virtgate/object_class.h"
+#include "virtgate/xml_json.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- sizes ------------------------------------------------------------------------- */
+
+static int count_given(const struct vg_size *s)
+{
+    return (s->bytes >= 0) + (s->kib >= 0) + (s->mib >= 0) + (s->gib >= 0);
+}
+
+bool vg_size_is_given(const struct vg_size *size)
+{
+    return count_given(size) > 0;
+}
+
+int vg_size_check(struct vg_request *rq, const char *name, const struct vg_size *size,
+                  bool needed)
+{
+    int n = count_given(size);
+
+    if (n == 1 || (n == 0 && !needed))
+        return 0;
+    vg_error_set(vg_request_error(rq), n ? VG_E_INVALID_VALUE : VG_E_MISSING_KEY,
+                 "One of '%sBytes', '%sKiB', '%sMiB' and '%sGiB' is %s", name, name, name,
+                 name, n ? "accepted" : "missing");
+    return -1;
+}
+
+uint64_t vg_size_bytes(const struct vg_size *s)
+{
+    return s->bytes >= 0 ? (uint64_t)s->bytes
+           : s->kib >= 0 ? (uint64_t)s->kib << 10
+           : s->mib >= 0 ? (uint64_t)s->mib << 20
+                         : (uint64_t)s->gib << 30;
+}
+
+/* ---- the short form ---------------------------------------------------------------- */
+
+/* {"name": "web.qcow2", "capacityGiB": 20, "format": "qcow2", "backing": "debian.qcow2"}
+ */
+struct form {
+    const char *name, *format, *backing, *backing_format;
+    struct vg_size capacity, allocation;
+    json_t *permissions;
+    const char *clone;
+    virStorageVolPtr source; /* of `clone`; owned */
+};
+
+static void clear_form(struct form *f)
+{
+    if (f->source)
+        (void)virStorageVolFree(f->source);
+}
+
+/* What another volume is, or what an image is. */
+struct image {
+    char *path, *format; /* owned */
+    uint64_t capacity;   /* 0: not known */
+};
+
+static void clear_image(struct image *image)
+{
+    free(image->path);
+    free(image->format);
+}
+#define auto_image VG_CLEANUP(clear_image) struct image
+
+static int fail_value(struct vg_request *rq, const char *name, const char *accepted)
+{
+    vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE, "'%s': %s is accepted", name,
+                 accepted);
+    return -1;
+}
+
+/* The volume "pool/volume", or of `pool` (NULL: none) when it is a bare name. NULL: the
+ * request's error is set. */
+static virStorageVolPtr find_named(struct vg_request *rq, virStoragePoolPtr pool,
+                                   const char *key, const char *text)
+{
+    const char *slash = strchr(text, '/');
+
+    if (slash ? slash == text || !slash[1] : !pool || !*text) {
+        (void)fail_value(rq, key, pool ? "VOLUME or POOL/VOLUME" : "POOL/VOLUME");
+        return NULL;
+    }
+    vg_autofree char *name = slash ? strndup(text, (size_t)(slash - text)) : NULL;
+    vg_autoptr(virStoragePool) other =
+        name ? virStoragePoolLookupByName(vg_conn(rq), name) : NULL;
+    virStorageVolPtr volume = NULL;
+    if (!slash || other)
+        volume =
+            virStorageVolLookupByName(slash ? other : pool, slash ? slash + 1 : text);
+    if (!volume)
+        (void)vg_error_set_virt(vg_request_error(rq));
+    return volume;
+}
+
+/* -1: the request's error is set. */
+static int read_image(struct vg_request *rq, virStorageVolPtr volume, struct image *ret)
+{
+    vg_autofree char *xml = virStorageVolGetXMLDesc(volume, 0);
+    if (!xml)
+        return vg_error_set_virt(vg_request_error(rq));
+    json_auto_t *document = vg_xml_to_json(xml, vg_request_error(rq));
+    if (!document)
+        return -1;
+    const json_t *root = json_object_get(document, "volume");
+    const json_t *target = json_object_get(root, "target");
+    const char *path = json_string_value(json_object_get(target, "path"));
+    const char *format =
+        json_string_value(json_object_get(json_object_get(target, "format"), "@type"));
+    json_auto_t *capacity =
+        vg_json_digits(json_object_get(json_object_get(root, "capacity"), "#text"));
+
+    ret->path = strdup(path ? path : "");
+    ret->format = strdup(format ? format : "raw");
+    ret->capacity = (uint64_t)json_integer_value(capacity);
+    return ret->path && ret->format ? 0 : vg_error_set_memory(vg_request_error(rq));
+}
+
+/* What the new volume stands on. A format is always said: an image whose format is
+ * guessed may be taken for another by its own content. */
+static int find_backing(struct vg_request *rq, const struct form *f,
+                        virStoragePoolPtr pool, struct image *ret)
+{
+    bool is_path = f->backing[0] == '/';
+    vg_autoptr(virStorageVol) volume = NULL;
+
+    if (is_path && vg_host_file_check(rq, "backing", f->backing) < 0)
+        return -1;
+    volume = is_path ? virStorageVolLookupByPath(vg_conn(rq), f->backing)
+                     : find_named(rq, pool, "backing", f->backing);
+    if (volume ? read_image(rq, volume, ret) < 0 : !is_path)
+        return -1;
+    if (!ret->path)
+        ret->path = strdup(f->backing);
+    if (f->backing_format) {
+        free(ret->format);
+        ret->format = strdup(f->backing_format);
+    }
+    if (ret->path && ret->format)
+        return 0;
+    vg_error_set(vg_request_error(rq), VG_E_MISSING_KEY,
+                 "'%s' is no volume of a pool: its format is needed, 'backingFormat'",
+                 f->backing);
+    return -1;
+}
+
+/* Whether its volumes are files, which have formats. -1: the request's error is set. */
+static int has_files(struct vg_request *rq, virStoragePoolPtr pool)
+{
+    static const char *const types[] = {"dir", "fs", "netfs", "gluster", "vstorage"};
+    vg_autofree char *xml = virStoragePoolGetXMLDesc(pool, 0);
+    if (!xml)
+        return vg_error_set_virt(vg_request_error(rq));
+    json_auto_t *document = vg_xml_to_json(xml, vg_request_error(rq));
+    const char *type =
+        json_string_value(json_object_get(json_object_get(document, "pool"), "@type"));
+
+    for (size_t i = 0; type && i < sizeof(types) / sizeof(types[0]); i++)
+        if (strcmp(types[i], type) == 0)
+            return 1;
+    return document ? 0 : -1;
+}
+
+static json_t *make_size(uint64_t bytes)
+{
+    char text[24];
+
+    snprintf(text, sizeof(text), "%" PRIu64, bytes);
+    return json_pack("{s:s, s:s}", "@unit", "bytes", "#text", text);
+}
+
+/* {"mode": "0640", "owner": 107, "group": 107, "label": "..."} */
+static int make_permissions(struct vg_request *rq, json_t *given, json_t **ret)
+{
+    const char *mode = NULL, *label = NULL;
+    int64_t owner = -1, group = -1;
+    char owner_text[24], group_text[24];
+    const struct vg_field args[] = {
+        VG_TEXT("mode", &mode), VG_NUMBER("owner", &owner, 0, UINT32_MAX - 1),
+        VG_NUMBER("group", &group, 0, UINT32_MAX - 1), VG_TEXT("label", &label), VG_END};
+
+    if (!given)
+        return 0;
+    if (vg_args_object(rq, "permissions", given, args) < 0)
+        return -1;
+    size_t digits = mode ? strspn(mode, "01234567") : 0;
+    if (mode && (digits < 3 || digits > 4 || mode[digits]))
+        return fail_value(rq, "permissions/mode", "an octal mode like \"0640\"");
+    snprintf(owner_text, sizeof(owner_text), "%" PRId64, owner);
+    snprintf(group_text, sizeof(group_text), "%" PRId64, group);
+    *ret = json_pack("{s:s*, s:s*, s:s*, s:s*}", "mode", mode, "owner",
+                     owner < 0 ? NULL : owner_text, "group",
+                     group < 0 ? NULL : group_text, "label", label);
+    return *ret ? 0 : vg_error_set_memory(vg_request_error(rq));
+}
+
+/* What the words do not say: the capacity of what it is a copy of, or stands on; a copy's
+ * format, where volumes have formats, is its source's, on a backing store it is qcow2. */
+struct made {
+    struct image source, backing;
+    uint64_t capacity;
+    const char *format; /* NULL: the pool's own */
+};
+
+static void clear_made(struct made *m)
+{
+    clear_image(&m->source);
+    clear_image(&m->backing);
+}
+
+static int complete(struct vg_request *rq, const struct form *f, virStoragePoolPtr pool,
+                    struct made *m)
+{
+    bool known = vg_size_is_given(&f->capacity);
+
+    if (f->source && read_image(rq, f->source, &m->source) < 0)
+        return -1;
+    if (f->backing && find_backing(rq, f, pool, &m->backing) < 0)
+        return -1;
+    m->capacity = known                ? vg_size_bytes(&f->capacity)
+                  : m->source.capacity ? m->source.capacity
+                                       : m->backing.capacity;
+    if (!known && !m->capacity)
+        return vg_size_check(rq, "capacity", &f->capacity, true);
+    m->format = f->format ? f->format : f->backing ? "qcow2" : NULL;
+    if (m->format || !f->source || strcmp(m->source.format, "raw") == 0)
+        return 0;
+    int files = has_files(rq, pool);
+    m->format = files == 1 ? m->source.format : NULL;
+    return files < 0 ? -1 : 0;
+}
+
+static json_t *make_format(const char *format)
+{
+    return format ? json_pack("{s:s}", "@type", format) : NULL;
+}
+
+static char *make_document(struct vg_request *rq, void *form)
+{
+    const struct form *f = form;
+    VG_CLEANUP(clear_made) struct made m = {0};
+    json_t *permissions = NULL;
+
+    if (!f->name) {
+        vg_error_set(vg_request_error(rq), VG_E_MISSING_KEY, "'name' is missing");
+        return NULL;
+    }
+    vg_autoptr(virStoragePool) pool = vg_path_object(rq, VG_KIND_STORAGE_POOL);
+    if (!pool || vg_size_check(rq, "capacity", &f->capacity, false) < 0 ||
+        vg_size_check(rq, "allocation", &f->allocation, false) < 0 ||
+        complete(rq, f, pool, &m) < 0 ||
+        make_permissions(rq, f->permissions, &permissions) < 0)
+        return NULL;
+    json_t *backing = f->backing ? json_pack("{s:s, s:o}", "path", m.backing.path,
+                                             "format", make_format(m.backing.format))
+                                 : NULL;
+    json_t *allocation = vg_size_is_given(&f->allocation)
+                             ? make_size(vg_size_bytes(&f->allocation))
+                             : NULL;
+    json_auto_t *document = json_pack(
+        "{s:{s:s, s:o, s:o*, s:{s:o*, s:o*}, s:o*}}", "volume", "name", f->name,
+        "capacity", make_size(m.capacity), "allocation", allocation, "target", "format",
+        make_format(m.format), "permissions", permissions, "backingStore", backing);
+    if (!document) {
+        (void)vg_error_set_memory(vg_request_error(rq));
+        return NULL;
+    }
+    return vg_xml_from_json(document, vg_request_error(rq));
+}
+
+/* ---- making ------------------------------------------------------------------------ */
+
+static int find_source(struct vg_request *rq, void *form)
+{
+    struct form *f = form;
+
+    if (!f->clone)
+        return 0;
+    f->source = find_named(rq, NULL, "clone", f->clone);
+    return f->source ? 0 : -1;
+}
+
+static void *create(void *pool, const char *xml, unsigned int flags, void *form)
+{
+    const struct form *f = form;
+    return f->source ? virStorageVolCreateXMLFrom(pool, xml, f->source, flags)
+                     : virStorageVolCreateXML(pool, xml, flags);
+}
+
+int vg_new_volume_check(struct vg_request *rq, json_t *document)
+{
+    const char *path = json_string_value(
+        json_object_get(json_object_get(document, "backingStore"), "path"));
+
+    if (!vg_host_is_local(rq) || !json_object_get(document, "backingStore"))
+        return 0;
+    if (!path)
+        return fail_value(rq, "backingStore", "one with a path");
+    vg_autoptr(virStorageVol) volume = virStorageVolLookupByPath(vg_conn(rq), path);
+    return volume ? 0 : vg_host_file_check(rq, "backingStore/path", path);
+}
+
+struct vg_reply vg_new_volume(struct vg_request *rq)
+{
+    VG_CLEANUP(clear_form)
+    struct form f = {.capacity = VG_SIZE, .allocation = VG_SIZE};
+    const struct vg_field members[] = {
+        VG_TEXT("name", &f.name),
+        VG_SIZE_FIELDS("capacity", f.capacity),
+        VG_SIZE_FIELDS("allocation", f.allocation),
+        VG_TEXT("format", &f.format),
+        VG_TEXT("backing", &f.backing),
+        VG_TEXT("backingFormat", &f.backing_format),
+        VG_JSON("permissions", &f.permissions),
+        VG_END,
+    };
+    const struct vg_field options[] = {VG_TEXT("clone", &f.clone), VG_END};
+    const struct vg_object_form form = {.fields = members,
+                                        .make = make_document,
+                                        .form = &f,
+                                        .options = options,
+                                        .begin = find_source,
+                                        .create = create};
+    return vg_object_post_form(rq, &form);
+}

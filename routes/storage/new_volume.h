@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A new volume: by its document, by a few words, or as a clone of another.
+ */
+#pragma once
+
+#include "virtgate/reply.h"
+#include "virtgate/request.h"
+
+/* POST of the list. */
+struct vg_reply vg_new_volume(struct vg_request *rq);
+
+/* Whether the host may be given the document: object_class.h. */
+int vg_new_volume_check(struct vg_request *rq, json_t *document);
+
+/* A size as clients give it: `capacityBytes`, `...KiB`, `...MiB` or `...GiB`. */
+struct vg_size {
+    int64_t bytes, kib, mib, gib; /* -1: not given */
+};
+/* clang-format off */
+#define VG_SIZE {-1, -1, -1, -1}
+#define VG_SIZE_FIELDS(n, size)                                                          \
+    VG_NUMBER(n "Bytes", &(size).bytes, 0, INT64_MAX),                                   \
+    VG_NUMBER(n "KiB", &(size).kib, 0, INT64_MAX >> 10),                                 \
+    VG_NUMBER(n "MiB", &(size).mib, 0, INT64_MAX >> 20),                                 \
+    VG_NUMBER(n "GiB", &(size).gib, 0, INT64_MAX >> 30)
+/* clang-format on */
+
+/* Whether one is given, or none where it is not `needed`. -1: the request's error is set.
+ */
+int vg_size_check(struct vg_request *rq, const char *name, const struct vg_size *size,
+                  bool needed);
+bool vg_size_is_given(const struct vg_size *size);
+uint64_t vg_size_bytes(const struct vg_size *size);
