@@ -45,6 +45,9 @@ void vg_error_set(struct vg_error *e, enum vg_error_id id, const char *fmt, ...)
  * `return vg_error_set_memory(e);`. Any thread. */
 int vg_error_set_memory(struct vg_error *e);
 
+/* Whether it is that. */
+bool vg_error_is_memory(const struct vg_error *e);
+
 /* Replaces *e by a copy of the calling thread's last libvirt error (virCopyLastError),
  * mapped to a status by error-status.tsv. Call it before any other libvirt call on this
  * thread. Always -1. */

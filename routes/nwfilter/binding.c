@@ -106,7 +106,7 @@ const struct vg_route vg_routes_nwfilter_binding[] = {
     {VG_DELETE, "/nwfilter-bindings/{portDev}", "deleteNwfilterBinding", vg_object_delete,
      .needs = "nwfilter_binding:getattr nwfilter_binding:delete", .runs_on = VG_ON_LONG},
     {VG_GET, "/nwfilter-bindings/{portDev}/xml", "getNwfilterBindingXml", vg_object_get_xml,
-     .needs = "nwfilter_binding:getattr nwfilter_binding:read", .gives = VG_GIVES_XML_OR_JSON, .takes = VG_TAKES_ARGS, .shared = true},
+     .needs = "nwfilter_binding:getattr nwfilter_binding:read", .gives = VG_GIVES_XML_OR_JSON, .shared = true},
     {0},
 };
 /* clang-format on */

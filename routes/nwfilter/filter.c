@@ -119,7 +119,7 @@ const struct vg_route vg_routes_nwfilter[] = {
     {VG_DELETE, "/nwfilters/{nwfilter}", "undefineNwfilter", vg_object_delete,
      .needs = "nwfilter:getattr nwfilter:delete"},
     {VG_GET, "/nwfilters/{nwfilter}/xml", "getNwfilterXml", vg_object_get_xml,
-     .needs = "nwfilter:getattr nwfilter:read", .gives = VG_GIVES_XML_OR_JSON, .takes = VG_TAKES_ARGS, .shared = true},
+     .needs = "nwfilter:getattr nwfilter:read", .gives = VG_GIVES_XML_OR_JSON, .shared = true},
     {VG_PUT, "/nwfilters/{nwfilter}/xml", "redefineNwfilter", vg_object_put_xml,
      .needs = "nwfilter:getattr nwfilter:read nwfilter:write nwfilter:save gateway:document", .takes = VG_TAKES_XML},
     {0},

@@ -67,10 +67,17 @@ void vg_error_set(struct vg_error *e, enum vg_error_id id, const char *fmt, ...)
     e->retry_after = own->retryable ? RETRY_AFTER : 0;
 }
 
+static const char out_of_memory[] = "Out of memory";
+
 int vg_error_set_memory(struct vg_error *e)
 {
-    vg_error_set(e, VG_E_INTERNAL, "Out of memory");
+    vg_error_set(e, VG_E_INTERNAL, "%s", out_of_memory);
     return -1;
+}
+
+bool vg_error_is_memory(const struct vg_error *e)
+{
+    return e->status && !e->virt && (!e->detail || strcmp(e->detail, out_of_memory) == 0);
 }
 
 /* The connection to the host broke. These codes mean something else from other domains.

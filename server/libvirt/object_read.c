@@ -41,7 +41,7 @@ bool vg_fields_ask_each(const struct vg_object_class *class, unsigned int fields
     for (unsigned int i = 0; class->fields[i].name; i++) {
         const struct vg_object_field *f = &class->fields[i];
         if (fields & 1U << i &&
-            ((f->ask && !f->yes) || f->read || (f->from && !f->values)))
+            (f->read || (!f->yes && (f->ask || (f->from && !f->values)))))
             return true;
     }
     return false;
@@ -99,7 +99,8 @@ static int judge_error(const struct writing *wr)
 {
     struct vg_error *e = vg_request_error(wr->rq);
     bool lacking = vg_error_is_virt(e, VIR_ERR_NO_SUPPORT);
-    bool passed_over = wr->known && !e->transport && e->status != 404;
+    bool passed_over =
+        wr->known && !e->transport && e->status != 404 && !vg_error_is_memory(e);
     if (!lacking && !passed_over)
         return -1;
     vg_error_clear(e);
@@ -113,11 +114,10 @@ static int judge(const struct writing *wr)
     return judge_error(wr);
 }
 
-static int write_ask(struct writing *wr, const struct vg_object_field *f,
-                     unsigned int bit)
+static int write_ask(struct writing *wr, const struct vg_object_field *f)
 {
-    int yes = wr->known && wr->known->fields & bit ? (wr->known->yes & bit) != 0
-                                                   : f->ask(wr->object);
+    int yes = f->ask(wr->object);
+
     if (yes < 0)
         return judge(wr);
     vg_json_bool(wr->w, f->name, yes);
@@ -148,6 +148,14 @@ static int read_document(struct writing *wr)
         return vg_error_set_virt(vg_request_error(wr->rq));
     wr->document = vg_xml_to_json(xml, vg_request_error(wr->rq));
     return wr->document ? 0 : -1;
+}
+
+/* Yes or no, as a filtered list told. */
+static int write_known(struct writing *wr, const struct vg_object_field *f,
+                       unsigned int bit)
+{
+    vg_json_bool(wr->w, f->name, (wr->known->yes & bit) != 0);
+    return 0;
 }
 
 static int write_from(struct writing *wr, const struct vg_object_field *f)
@@ -186,8 +194,10 @@ static int write_field(struct writing *wr, unsigned int i)
 
     if (wr->done & 1U << i)
         return 0;
+    if (wr->known && wr->known->fields & 1U << i)
+        return write_known(wr, f, 1U << i);
     if (f->ask)
-        return write_ask(wr, f, 1U << i);
+        return write_ask(wr, f);
     if (f->read)
         return write_read(wr, f);
     if (f->values && wr->known && wr->known->valued & 1U << i) {

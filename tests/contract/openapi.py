@@ -34,7 +34,7 @@ BUILD = ROOT / os.environ.get("O", "build")
 OPEN_SCHEMAS = ("AdminClientInfo", "AdminClientLimits", "AdminClientLimitsChange",
                 "AdminThreadpool", "AdminThreadpoolChange", "AgentCommand",
                 "DomainBlkioParameters", "DomainBlkioParametersChange", "DomainCpuTimes", "DomainIOThreadParameters",
-                "DomainLaunchSecret", "DomainLaunchSecurity", "DomainMemoryParameters", "DomainMemoryParametersChange",
+                "DomainLaunchSecret", "NwfilterMatch", "NwfilterRule", "DomainLaunchSecurity", "DomainMemoryParameters", "DomainMemoryParametersChange",
                 "DomainMemoryStats", "DomainNumaParameters", "DomainNumaParametersChange",
                 "DomainPerfEvents", "DomainPerfEventsChange", "DomainScheduler",
                 "DomainSchedulerChange", "DomainStatsValues", "EventBase", "EventParams", "GuestInfo",

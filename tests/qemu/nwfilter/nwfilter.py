@@ -132,13 +132,19 @@ def binding(device, filter_name="mine", more=""):
             f"<filterref filter='{filter_name}'>{more}</filterref></filterbinding>")
 
 
+def is_running(client, operation):
+    return expect(client, "GET", operation, 200)[1]["state"] in ("pending", "running")
+
+
 def wait_for(client, path, body, method="POST"):
     """The end of what is long work: at once, or of the operation."""
     status, fields, answer = send(client, method, path, body, {"Prefer": "wait=30"})
-    while status == 202:
-        status, _, answer = send(client, "GET", fields["Location"] + "?wait=20")
-        if answer["status"] == "running":
-            status = 202
+    at = fields["Location"]
+    while status == 202 and is_running(client, at):
+        time.sleep(0.05)
+    if status == 202:
+        answer = expect(client, "GET", at, 200)[1]
+        status = answer.get("error", {"status": 200})["status"]
     return status, fields, answer
 
 
@@ -191,7 +197,7 @@ def check_reads_go_on(client, port):
     status, fields, _ = send(client, "POST", "/nwfilter-bindings", binding("vgtap0"),
                              {"Prefer": "respond-async"})
     check(status in (201, 202), f"a binding is an operation: {status}")
-    while status == 202 and expect(other, "GET", fields["Location"], 200)[1]["status"] == "running":
+    while status == 202 and is_running(other, fields["Location"]):
         expect(other, "GET", "/nwfilters?name=mine", 200)
         expect(other, "GET", "/domains", 200)
         time.sleep(0.05)
