@@ -10,6 +10,7 @@
 #include "virtgate/xml.h"
 #include "virtgate/xml_json.h"
 
+#include <arpa/inet.h>
 #include <libvirt/virterror.h>
 #include <stdio.h>
 #include <string.h>
@@ -220,6 +221,28 @@ static int update_host(struct vg_request *rq, virNetworkPtr net, unsigned int co
     return 0;
 }
 
+/* As dnsmasq is told it, a line for each host. */
+static bool is_host_name(const char *text)
+{
+    static const char known[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                "0123456789-._";
+    size_t n = strspn(text, known);
+    return n && n <= 253 && !text[n] && !strchr("0123456789-._", text[0]);
+}
+
+static int check_host(struct vg_request *rq, const char *ip, const char *name)
+{
+    struct in_addr in;
+
+    if (inet_pton(AF_INET, ip, &in) == 1 && (!name || is_host_name(name)))
+        return 0;
+    vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
+                 "'ip' is an IPv4 address as 192.168.50.5, 'name' a host's name: a "
+                 "letter, then letters, digits, '-', '.' and '_'; what else a fixed "
+                 "address may have is for POST .../update");
+    return -1;
+}
+
 /* {"mac": "52:54:00:12:34:56", "ip": "192.168.50.5", "name": "web"} */
 static struct vg_reply add_host(struct vg_request *rq)
 {
@@ -234,7 +257,9 @@ static struct vg_reply add_host(struct vg_request *rq)
         VG_END,
     };
 
-    vg_autoptr(virNetwork) net = vg_args_path_object(rq, VG_KIND_NETWORK, args);
+    if (vg_args(rq, args) < 0 || check_host(rq, ip, name) < 0)
+        return vg_fail(rq);
+    vg_autoptr(virNetwork) net = vg_path_object(rq, VG_KIND_NETWORK);
     if (!net || (!flags && !(flags = affected(rq, net))))
         return vg_fail(rq);
     if (update_host(rq, net, VIR_NETWORK_UPDATE_COMMAND_ADD_LAST,

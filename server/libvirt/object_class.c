@@ -75,9 +75,9 @@ static void *find_by(struct vg_request *rq, const struct vg_object_class *class,
             return NULL;
     }
     if (!rq->error.status)
-        vg_error_set(&rq->error, VG_E_INVALID_VALUE,
-                     "'%.200s' is nothing that a %s is found by", text,
-                     vg_kind_info(class->kind)->what);
+        vg_error_set(
+            &rq->error, VG_E_NOT_FOUND, "There is no %s '%.200s'; it is found by its %s",
+            vg_kind_info(class->kind)->what, text, vg_lookup_name(class->lookups[0].by));
     return NULL;
 }
 
