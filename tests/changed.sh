@@ -40,7 +40,7 @@ while read -r file; do
     README.md | docs/*.md) choose contract tests/contract/readme.py ;;
     esac
     case $file in
-    README.md | docs/*.md | *.yaml | server/config/config.def) choose contract tests/contract/figures.py ;;
+    *.md | *.yaml | server/config/config.def) choose contract tests/contract/figures.py ;;
     esac
 done < <(git diff --name-only "${1:-HEAD}" && git ls-files --others --exclude-standard)
 choose contract tests/contract/{layers,size,banned}.py

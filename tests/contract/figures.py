@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The figures of the documentation against the program's: each constant and each default that is
-named in a text stands in it as the code has it, and each option that is named exists."""
+named in a text stands in it as the code has it, and each option and each file that is named exists.
+"""
 import re
 import sys
 from pathlib import Path
@@ -130,6 +131,22 @@ def check_names(report: Report, options: dict[str, str]) -> None:
                      [f"there is no option --{name}" for name in unknown])
 
 
+def check_files(report: Report) -> None:
+    """`server/core/queue.c`, `routes/**/*.yaml`, [access](docs/access.md)"""
+    texts = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+    for path in sorted(texts):
+        text = path.read_text(encoding="utf-8")
+        named = set(re.findall(rf"`((?:{FOLDERS})/[\w./*-]*)`", text)) - EXAMPLES
+        missing = [name for name in named if not any(ROOT.glob(name.rstrip("/")))]
+        missing += [link for link in re.findall(r"\]\(([\w./-]+)[)#]", text)
+                    if not (path.parent / link).exists()]
+        report.check(f"files of {path.relative_to(ROOT)}",
+                     [f"there is no {name}" for name in sorted(missing)])
+
+
+FOLDERS = "server|routes|include|tests|docs"
+# A new collection, as CONTRIBUTING.md adds one.
+EXAMPLES = {"routes/thing/thing.c", "routes/thing/thing.yaml", "tests/api/thing/test_thing.c"}
 # Of other programs.
 OTHERS = {"path-as-is"}
 
@@ -140,6 +157,7 @@ def main() -> int:
     check_figures(report, options)
     check_defaults(report, options)
     check_names(report, options)
+    check_files(report)
     return report.finish()
 
 
