@@ -40,6 +40,9 @@ while read -r file; do
     README.md | docs/*.md) choose contract tests/contract/readme.py ;;
     esac
     case $file in
+    routes/*.c | server/base/permission.c | docs/access.md) choose contract tests/contract/rights.py ;;
+    esac
+    case $file in
     *.md | *.yaml | server/config/config.def) choose contract tests/contract/figures.py ;;
     esac
 done < <(git diff --name-only "${1:-HEAD}" && git ls-files --others --exclude-standard)

@@ -173,6 +173,15 @@ def read_table():
     return found
 
 
+def read_documented():
+    """The same as docs/access.md has it, of which a line begins with the kind."""
+    text, found = (ROOT / "docs/access.md").read_text(), {}
+    for kind, *cells in re.findall(r"^\| `(\w+)` \|([^|]*)\|([^|]*)\|([^|]*)\|$", text, re.M):
+        for role, cell in zip(ROLES, cells):
+            found.update({f"{kind}:{word}": role for word in re.findall(r"`(\w+)`", cell)})
+    return found
+
+
 def dump_routes():
     out = subprocess.run([BUILD / "virtgate", "--dump-routes"], check=True, text=True, timeout=20,
                          capture_output=True).stdout
@@ -238,6 +247,9 @@ def main():
     check("roles are those of the contract",
           ", ".join(sorted(f"{p} is of {r}, not of {role_of({p})}" for p, r in table.items()
                            if r != role_of({p}))))
+    documented = read_documented()
+    check("docs/access.md has the same table",
+          ", ".join(sorted({p for p, _ in table.items() ^ documented.items()})))
     dumped = dump_routes()
     for row in dumped:
         check(f"{row['operationId']} needs {row['access']}: {' '.join(row['permissions'])}",
