@@ -16,6 +16,10 @@ virDomainPtr vg_path_domain(struct vg_request *rq);
  */
 bool vg_is_uuid(const char *text);
 
+/* Whether a path may have it as a segment: clients resolve "." and "..", and what is long
+ * makes a longer target than the gateway takes. */
+bool vg_is_segment(const char *name);
+
 /* The domain that `name` means, by the same rules, of the request's host. */
 virDomainPtr vg_find_domain(struct vg_request *rq, const char *name);
 

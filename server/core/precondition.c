@@ -135,7 +135,6 @@ static int fail_none_match(struct vg_request *rq)
     return -1;
 }
 
-/* If-None-Match: none of them is as it is; with * there is nothing. */
 /* A POST to a list makes one of its objects: which, only its handler knows, which asks
  * vg_request_check_new(). */
 static bool makes_object(const struct vg_request *rq)
@@ -156,6 +155,7 @@ int vg_request_check_new(struct vg_request *rq, bool exists)
     return exists && is_any(rq->if_none_match) ? fail_none_match(rq) : 0;
 }
 
+/* If-None-Match: none of them is as it is; with * there is nothing. */
 static int check_none_match(struct vg_request *rq)
 {
     const struct vg_tag any = {.query = ""};

@@ -127,14 +127,14 @@ void *vg_find_object(struct vg_request *rq, enum vg_kind kind, const char *text)
 /* ---- paths ------------------------------------------------------------------------- */
 
 /* Whether a path with this name leads to the object of this name: not where it may be
- * taken for something else, nor where clients resolve it. */
+ * taken for something else. */
 static bool is_plain(const struct vg_object_class *class, const char *name)
 {
     for (size_t i = 0; class->lookups[i].find && class->lookups[i].by != VG_LOOKUP_NAME;
          i++)
         if (!class->lookups[i].fits || class->lookups[i].fits(name))
             return false;
-    return strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+    return vg_is_segment(name);
 }
 
 char *vg_object_href(struct vg_request *rq, enum vg_kind kind, void *object,

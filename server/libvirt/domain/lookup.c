@@ -26,6 +26,11 @@ bool vg_is_uuid(const char *s)
     return true;
 }
 
+bool vg_is_segment(const char *name)
+{
+    return strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && strlen(name) <= 1024;
+}
+
 /* Digits that are a domain id; -1 for others. */
 static int parse_id(const char *s)
 {
@@ -130,11 +135,10 @@ char *vg_domain_child_href(const struct vg_request *rq, virDomainPtr dom,
 }
 
 /* Whether a path with this name leads to the domain of this name: not where it may be
- * taken for an id or a UUID, nor where clients resolve it. */
+ * taken for an id or a UUID. */
 static bool is_plain(const char *name)
 {
-    return !vg_is_uuid(name) && parse_id(name) < 0 && strcmp(name, ".") != 0 &&
-           strcmp(name, "..") != 0;
+    return !vg_is_uuid(name) && parse_id(name) < 0 && vg_is_segment(name);
 }
 
 char *vg_domain_href(const struct vg_request *rq, virDomainPtr dom)

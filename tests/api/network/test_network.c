@@ -65,6 +65,10 @@ static const struct step show[] = {
     {"GET", "/networks/default/autostart", 200, "{'autostart':'<bool>'}"},
 };
 
+#define TIMES8(x) x x x x x x x x
+#define LONG_NAME TIMES8(TIMES8("seventeen letters"))
+#define LONG_UUID "00000000-0000-4000-8000-00000000107e"
+
 static const struct step define[] = {
     {"POST", "/networks", 201,
      "{'name':'alpha','uuid':'$alpha','active':false,'persistent':true,"
@@ -92,6 +96,11 @@ static const struct step define[] = {
     {"POST", "/networks", 201, "{'name':'epsilon'}",
      .xml = "<network><name>epsilon</name></network>", .headers = {"If-None-Match: *"}},
     {"DELETE", "/networks/epsilon", 204, ""},
+    /* a name that makes too long a path */
+    {"POST", "/networks", 201, "{'uuid':'" LONG_UUID "'}",
+     .xml = NETWORK_UUID(LONG_NAME, LONG_UUID),
+     .wants = {"Location: /networks/" LONG_UUID}},
+    {"DELETE", "/networks/" LONG_UUID, 204, ""},
     /* only shown */
     {"POST", "/networks?dryRun=true", 200, NULL, .xml = NETWORK("zeta"),
      .contains = "*<name>zeta</name>*"},
