@@ -273,6 +273,10 @@ static int add_own(struct vg_request *rq, const struct form *f, json_t *network)
         json_decref(ips);
         return fail_value(rq, "bridge", "a bridge with mode bridge alone");
     }
+    if (f->domain && !vg_network_is_dns_name(f->domain)) {
+        json_decref(ips);
+        return fail_value(rq, "domain", "a domain's name as lab.example");
+    }
     if (f->device && f->mode == ISOLATED) {
         json_decref(ips);
         return fail_value(rq, "device", "a device with a mode that forwards");

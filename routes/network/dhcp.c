@@ -4,6 +4,7 @@
  * those that are fixed, and whatever else of a network changes without a restart
  * (virNetworkGetDHCPLeases, virNetworkUpdate).
  */
+#include "routes/network/network.h"
 #include "routes/routes.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/object_class.h"
@@ -221,8 +222,7 @@ static int update_host(struct vg_request *rq, virNetworkPtr net, unsigned int co
     return 0;
 }
 
-/* As dnsmasq is told it, a line for each host. */
-static bool is_host_name(const char *text)
+bool vg_network_is_dns_name(const char *text)
 {
     static const char known[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                 "0123456789-._";
@@ -234,7 +234,7 @@ static int check_host(struct vg_request *rq, const char *ip, const char *name)
 {
     struct in_addr in;
 
-    if (inet_pton(AF_INET, ip, &in) == 1 && (!name || is_host_name(name)))
+    if (inet_pton(AF_INET, ip, &in) == 1 && (!name || vg_network_is_dns_name(name)))
         return 0;
     vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
                  "'ip' is an IPv4 address as 192.168.50.5, 'name' a host's name: a "
