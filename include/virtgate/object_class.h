@@ -183,6 +183,10 @@ void *vg_args_path_object(struct vg_request *rq, enum vg_kind kind,
  * part. */
 void *vg_find_object(struct vg_request *rq, enum vg_kind kind, const char *text);
 
+/* What a look-up said that gave NULL: libvirt's last error; 404 where it said nothing, as
+ * some do. -1. */
+int vg_object_not_found(struct vg_request *rq, enum vg_kind kind, const char *text);
+
 /* A short form for POST beside the document. `fields` are its arguments (ended by
  * VG_END), which write into `form`; make() gives the document that they describe, owned
  * by the caller. NULL: the request's error is set. */

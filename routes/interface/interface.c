@@ -70,44 +70,39 @@ static void free_macs(struct macs *list)
     free(list->v);
 }
 
-/* Those that have this address. */
-struct matches {
-    virInterfacePtr first; /* owned by the caller; NULL: none */
-    int n;
-    bool others_lack; /* some interface has no address */
-};
-
-static struct matches match_mac(virConnectPtr conn, const char *mac)
+/* The one of the list that has the address; *ret_plain: libvirt can look as well. NULL:
+ * none, or several, which are libvirt's to tell. */
+static virInterfacePtr find_in_list(virConnectPtr conn, const char *mac, bool *ret_plain)
 {
     VG_CLEANUP(free_macs) struct macs list = {0};
-    struct matches found = {0};
+    virInterfacePtr found = NULL;
+    bool all = true;
+    int n = 0;
 
     list.n = virConnectListAllInterfaces(conn, &list.v, 0);
     for (int i = 0; i < list.n; i++) {
         const char *own = virInterfaceGetMACString(list.v[i]);
-        found.others_lack = found.others_lack || !own || !*own;
-        if (!own || strcasecmp(own, mac) != 0)
-            continue;
-        if (found.n++ == 0 && virInterfaceRef(list.v[i]) == 0)
-            found.first = list.v[i];
+        bool same = own && strcasecmp(own, mac) == 0;
+        all = all && own && *own;
+        found = same ? list.v[i] : found;
+        n += same;
     }
-    return found;
+    *ret_plain = all || n > 1;
+    return n == 1 && !all && virInterfaceRef(found) == 0 ? found : NULL;
 }
 
-/* The handle of the list has the address as the host writes it, that of libvirt's look-up
- * as the client does: it is there to say what is wrong. The test driver complains on
- * stderr of interfaces without an address when it looks, so among such it is asked only
- * where several have this one. */
+/* The test driver compares with the address of each interface and complains on stderr of
+ * one that has none: among such it is asked only where several have this one. Its handle
+ * has the address as the client wrote it, so it is looked up again by its name. */
 static void *find_by_mac(void *conn, const char *mac)
 {
-    struct matches found = match_mac(conn, mac);
+    bool plain = true;
+    virInterfacePtr found = find_in_list(conn, mac, &plain);
 
-    if (found.n == 1)
-        return found.first;
-    if (found.first)
-        (void)virInterfaceFree(found.first);
-    return found.n || !found.others_lack ? virInterfaceLookupByMACString(conn, mac)
-                                         : NULL;
+    if (!plain)
+        return found;
+    vg_autoptr(virInterface) given = virInterfaceLookupByMACString(conn, mac);
+    return given ? virInterfaceLookupByName(conn, virInterfaceGetName(given)) : NULL;
 }
 
 /* ---- the class --------------------------------------------------------------------- */

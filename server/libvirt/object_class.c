@@ -36,11 +36,17 @@ const struct vg_object_class *vg_class_of(const struct vg_request *rq)
 
 /* ---- finding ----------------------------------------------------------------------- */
 
-/* The thread's last libvirt error, where it says that there is no such object; some
- * look-ups of drivers give NULL and say nothing. -1. */
-static int fail_lookup(struct vg_request *rq, enum vg_kind kind, const char *text)
+/* A daemon sends an error of nobody's for one that its driver did not set. */
+static bool said_nothing(void)
 {
-    if (virGetLastErrorCode() != VIR_ERR_OK)
+    int code = virGetLastErrorCode();
+    return code == VIR_ERR_OK ||
+           (code == VIR_ERR_INTERNAL_ERROR && virGetLastErrorDomain() == VIR_FROM_NONE);
+}
+
+int vg_object_not_found(struct vg_request *rq, enum vg_kind kind, const char *text)
+{
+    if (!said_nothing())
         return vg_error_set_virt(&rq->error);
     vg_error_set(&rq->error, VG_E_NOT_FOUND, "There is no %s '%.200s'",
                  vg_kind_info(kind)->what, text);
@@ -70,7 +76,7 @@ static void *find_by(struct vg_request *rq, const struct vg_object_class *class,
         void *object = l->find(parent, text);
         if (object)
             return object;
-        (void)fail_lookup(rq, class->kind, text);
+        (void)vg_object_not_found(rq, class->kind, text);
         if (rq->error.status != 404 && !is_malformed(&rq->error))
             return NULL;
     }
