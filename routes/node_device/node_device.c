@@ -218,7 +218,8 @@ const struct vg_route vg_routes_node_device[] = {
      .runs_on = VG_ON_FAST, .takes = VG_TAKES_ARGS, .hosts = VG_ONE_OR_ALL_HOSTS,
      .shared = true},
     {VG_POST, "/node-devices", "defineNodeDevice", vg_object_post,
-     .needs = "node_device:getattr node_device:read node_device:write node_device:start gateway:document",
+     .needs = "node_device:getattr node_device:read node_device:write node_device:start "
+              "node_device:delete gateway:document",
      .takes = VG_TAKES_XML},
     {VG_GET, "/node-devices/{device}", "getNodeDevice", vg_object_get,
      .needs = "node_device:getattr node_device:read", .gives = VG_GIVES_JSON_OR_XML,
@@ -231,7 +232,7 @@ const struct vg_route vg_routes_node_device[] = {
     {VG_POST, "/node-devices/{device}/start", "startNodeDevice", vg_object_start,
      .needs = "node_device:getattr node_device:read node_device:start"},
     {VG_POST, "/node-devices/{device}/destroy", "destroyNodeDevice", vg_object_destroy,
-     .needs = "node_device:getattr node_device:stop"},
+     .needs = "node_device:getattr node_device:read node_device:stop"},
     {VG_GET, "/node-devices/{device}/autostart", "getNodeDeviceAutostart",
      vg_object_get_autostart,
      .needs = "node_device:getattr node_device:read", .shared = true},
