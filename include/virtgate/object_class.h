@@ -110,6 +110,9 @@ struct vg_object_class {
     /* The name in a document's JSON form, where it is neither the root's element nor its
      * attribute `name`. Borrowed; NULL: that document has none. */
     const char *(*document_name)(const json_t *document);
+    /* The object that there is of a document, where neither its name nor its UUID tells.
+     * Owned by the caller; NULL: none. May be NULL. */
+    void *(*find_same)(void *parent, const json_t *document);
 
     /* The handle. An object is told from others, and sorted, by its name, or, where it
      * has none, by its UUID. */

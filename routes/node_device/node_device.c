@@ -7,7 +7,10 @@
 #include "virtgate/autoptr.h"
 #include "virtgate/object_class.h"
 
+#include <ctype.h>
 #include <libvirt/virterror.h>
+#include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 /* ---- fields ------------------------------------------------------------------------ */
@@ -158,6 +161,24 @@ VG_OBJECT_ASK(is_active, virNodeDeviceIsActive)
 VG_OBJECT_ASK(is_persistent, virNodeDeviceIsPersistent)
 VG_OBJECT_AUTOSTART(virNodeDeviceGetAutostart, virNodeDeviceSetAutostart)
 
+/* The mediated device of this document. Its name is libvirt's to make: of its UUID, and
+ * the address that its parent's name has after the bus. */
+static void *find_mdev(void *conn, const json_t *document)
+{
+    const char *parent = json_string_value(json_object_get(document, "parent"));
+    const json_t *capability = json_array_get(json_object_get(document, "capability"), 0);
+    const char *uuid = json_string_value(json_object_get(capability, "uuid"));
+    const char *address = parent ? strchr(parent, '_') : NULL;
+    char name[256];
+
+    if (!uuid || !address)
+        return NULL;
+    snprintf(name, sizeof(name), "mdev_%s%s", uuid, address);
+    for (char *c = name; *c; c++)
+        *c = *c == '-' ? '_' : (char)tolower((unsigned char)*c);
+    return virNodeDeviceLookupByName(conn, name);
+}
+
 /* libvirt notes that a definition has gone only when it hears of it itself, some 100 ms
  * after the call: whoever lists next is not to find it. */
 static int undefine_device(void *dev, unsigned int flags)
@@ -195,6 +216,7 @@ const struct vg_object_class vg_node_device_class = {
     .free = free_device,
     .name = get_name,
     .lookups = {{VG_LOOKUP_NAME, find_by_name, NULL}},
+    .find_same = find_mdev,
     .list = list_devices,
     .list_flags = &vg_enum_virConnectListAllNodeDeviceFlags,
     .choices = choices,

@@ -83,6 +83,8 @@ static void *find_same(void *parent, const struct vg_object_class *class,
     void *object = find_by(parent, class, VG_LOOKUP_UUID, id->uuid);
     if (!object)
         object = find_by(parent, class, VG_LOOKUP_NAME, id->name);
+    if (!object && class->find_same)
+        object = class->find_same(parent, json_object_get(id->document, class->root));
     virResetLastError();
     return object;
 }

@@ -68,6 +68,7 @@ static const struct step show[] = {
 };
 
 static const struct step change[] = {
+    {"GET", "/events?object=node-device&wait=0", 200, "{'revision':'$start'}"},
     {"POST", "/node-devices?transient=true", 201,
      "{'name':'$vhba','parent':'scsi_host1','capabilities':['scsi_host']}",
      .xml = VHBA("1000000012341235"), .wants = {"Location: /node-devices/scsi_host*"}},
@@ -130,9 +131,15 @@ static void check_memory(struct scenario *s)
     scenario_run(s, own, COUNT(own));
 }
 
-/* List, change, watch. */
+/* List, change, watch; what was before has been told by then. */
 static void check_events(struct scenario *s)
 {
+    static const struct step told = {
+        "GET", "/events?object=node-device&wait=0&since=${start}", 200,
+        "{'events':[{'type':'created'},{'type':'deleted'},{'type':'created'},"
+        "{'type':'deleted'}]}"};
+
+    scenario_until(s, &told, 5);
     struct response *list = scenario_send(s, "GET", "/node-devices", NULL, NULL);
     char *since = response_header(list, "X-Virtgate-Revision");
     char path[128], one[128], other[128];

@@ -170,6 +170,11 @@ def check_mdev(client, conn):
           "capabilities": ["mdev"]})
     compare_device(client, dev)
     same("it is inactive", names(client, "?state=inactive"), [made["name"]])
+    status, problem = send(client, "POST", "/node-devices", mdev())
+    same("define it again", (status, problem["error"]["code"]), (409, 1))
+    status, _, answer = client.send("POST", "/node-devices", mdev(), {"If-None-Match": "*"})
+    same("only a new one", (status, json.loads(answer)["type"]),
+         (412, "urn:virtgate:error:precondition-failed"))
     same("autostart", send(client, "PUT", path + "/autostart", b'{"autostart":true}'),
          (200, {"autostart": True}))
     same("libvirt's own", dev.autostart(), True)
