@@ -19,4 +19,5 @@ const struct vg_object_class *const vg_object_classes[VG_KINDS] = {
     [VG_KIND_NODE_DEVICE] = &vg_node_device_class,
     [VG_KIND_INTERFACE] = &vg_interface_class,
     [VG_KIND_VOLUME] = &vg_volume_class,
+    [VG_KIND_SECRET] = &vg_secret_class,
 };

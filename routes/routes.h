@@ -22,7 +22,7 @@
     X(network) X(network_create) X(network_dhcp) X(network_port) X(network_metadata) \
     X(storage_pool) X(volume) \
     X(node_device) X(node_device_assign) X(interface) X(interface_change) \
-    X(nwfilter) X(nwfilter_binding)
+    X(nwfilter) X(nwfilter_binding) X(secret)
 /* clang-format on */
 
 #define VG_DECLARE_TABLE(name) extern const struct vg_route vg_routes_##name[];
@@ -37,3 +37,4 @@ extern const struct vg_object_class vg_interface_class;
 extern const struct vg_object_class vg_nwfilter_class;
 extern const struct vg_object_class vg_nwfilter_binding_class;
 extern const struct vg_object_class vg_volume_class;
+extern const struct vg_object_class vg_secret_class;

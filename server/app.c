@@ -304,7 +304,7 @@ static const char *const gives_names[] = {
 static const char *const takes_names[] = {
     [VG_TAKES_NOTHING] = "nothing",   [VG_TAKES_ARGS] = "args",
     [VG_TAKES_DOCUMENT] = "document", [VG_TAKES_XML] = "xml",
-    [VG_TAKES_SECRET] = "secret",
+    [VG_TAKES_SECRET] = "secret",     [VG_TAKES_BYTES] = "bytes",
 };
 static const char *const hosts_names[] = {
     [VG_ONE_HOST] = "one", [VG_ONE_OR_ALL_HOSTS] = "one-or-all",

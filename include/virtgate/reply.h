@@ -68,6 +68,11 @@ struct vg_reply vg_ok_text(struct vg_request *rq, const char *type,
 struct vg_reply vg_ok_bytes(struct vg_request *rq, const char *type, void *bytes_steal,
                             size_t n) VG_MUST_USE;
 
+/* The same of what is secret, as application/octet-stream: nobody on the way may store
+ * it, and its memory is wiped when it is sent. */
+struct vg_reply vg_ok_secret(struct vg_request *rq, void *bytes_steal,
+                             size_t n) VG_MUST_USE;
+
 /* 200 with bytes that live as long as the program (no copy). */
 struct vg_reply vg_ok_static(struct vg_request *rq, const char *type, const char *data,
                              size_t len) VG_MUST_USE;

@@ -76,6 +76,10 @@ bool vg_is_head(const struct vg_request *rq);
  * the body is not XML. Borrowed. */
 const char *vg_xml_body(const struct vg_request *rq);
 
+/* The body of a row that VG_TAKES_BYTES, its length in *ret_n; NULL: there is none.
+ * Borrowed. */
+const unsigned char *vg_bytes_body(const struct vg_request *rq, size_t *ret_n);
+
 /* ---- arguments ---------------------------------------------------------------------
  *
  * What a handler accepts is an array of fields, ended by VG_END. vg_args reads the

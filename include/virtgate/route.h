@@ -67,6 +67,7 @@ enum vg_takes {
     VG_TAKES_ARGS,     /* the handler calls vg_args() */
     VG_TAKES_DOCUMENT, /* arguments; the JSON body may hold a document */
     VG_TAKES_XML,      /* arguments and a document: JSON, or an application/xml body */
+    VG_TAKES_BYTES,    /* application/octet-stream, secret: vg_bytes_body(); arguments */
     VG_TAKES_SECRET,   /* arguments, of which the body's are secret: no answer quotes them
                         */
 };
@@ -140,6 +141,12 @@ static inline bool vg_route_begins_operation(const struct vg_route *route)
 static inline bool vg_route_gives_xml(const struct vg_route *route)
 {
     return route->gives == VG_GIVES_JSON_OR_XML || route->gives == VG_GIVES_XML_OR_JSON;
+}
+
+/* Whether the body of a request is secret: its memory is wiped, no message quotes it. */
+static inline bool vg_route_takes_secret(const struct vg_route *route)
+{
+    return route->takes == VG_TAKES_SECRET || route->takes == VG_TAKES_BYTES;
 }
 
 /* Whether it is a session: a stream or a WebSocket. */

@@ -90,6 +90,24 @@ struct vg_reply vg_ok_bytes(struct vg_request *rq, const char *type, void *bytes
     return make_reply(200, type, bytes_steal, bytes_steal, n);
 }
 
+struct vg_reply vg_ok_secret(struct vg_request *rq, void *bytes_steal, size_t n)
+{
+    struct vg_body *body = malloc(sizeof(*body));
+
+    if (!body) {
+        explicit_bzero(bytes_steal, n);
+        free(bytes_steal);
+        return vg_fail_memory(rq);
+    }
+    *body = (struct vg_body){.refs = 1,
+                             .owned = bytes_steal,
+                             .secret = true,
+                             .data = bytes_steal,
+                             .length = n};
+    return (struct vg_reply){
+        .status = 200, .type = "application/octet-stream", .body = body};
+}
+
 struct vg_reply vg_ok_static(struct vg_request *rq, const char *type, const char *data,
                              size_t len)
 {
@@ -305,6 +323,8 @@ void vg_body_unref(struct vg_body *body)
     if (gzipped != &not_gzipped)
         free(gzipped);
     free(atomic_load(&body->unpacked));
+    if (body->secret)
+        explicit_bzero(body->owned, body->length);
     free(body->owned);
     free(body);
 }
@@ -359,7 +379,7 @@ static struct vg_gzipped *gzip(const struct vg_body *body)
 
 bool vg_body_compresses(const struct vg_body *body)
 {
-    return body->length >= GZIP_WORTH;
+    return body->length >= GZIP_WORTH && !body->secret;
 }
 
 const struct vg_gzipped *vg_body_gzipped(struct vg_body *body)
@@ -429,7 +449,8 @@ void vg_reply_prepare(struct vg_reply *reply)
 {
     struct vg_body *body = reply->body;
 
-    if (body && body != &out_of_memory_body && reply->status == 200 && !body->hash)
+    if (body && body != &out_of_memory_body && reply->status == 200 && !body->hash &&
+        !body->secret)
         hash_body(body);
 }
 

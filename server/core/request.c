@@ -56,6 +56,8 @@ void vg_request_unref(struct vg_request *rq)
         return;
     free(rq->target);
     free(rq->query);
+    if (rq->body && rq->route && vg_route_takes_secret(rq->route))
+        explicit_bzero(rq->body, rq->body_length);
     free(rq->body);
     free(rq->prefix);
     free(rq->idempotency_key);
@@ -154,6 +156,12 @@ bool vg_is_head(const struct vg_request *rq)
 bool vg_wants_openmetrics(const struct vg_request *rq)
 {
     return rq->accept == VG_ACCEPT_OPENMETRICS;
+}
+
+const unsigned char *vg_bytes_body(const struct vg_request *rq, size_t *ret_n)
+{
+    *ret_n = rq->body_length;
+    return rq->body_kind == VG_BODY_BYTES ? (const unsigned char *)rq->body : NULL;
 }
 
 const char *vg_xml_body(const struct vg_request *rq)

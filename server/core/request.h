@@ -36,6 +36,7 @@ enum vg_body_kind {
     VG_BODY_NONE,
     VG_BODY_JSON,
     VG_BODY_XML,
+    VG_BODY_BYTES,
 };
 
 struct vg_pair {
@@ -214,6 +215,7 @@ char *vg_percent_encode(const char *s);
 struct vg_body {
     atomic_uint refs;
     char *owned;      /* freed with the body; NULL for static bytes */
+    bool secret;      /* wiped before that; neither tagged nor compressed */
     const char *data; /* NULL: there is only `gzipped`; see vg_body_plain() */
     size_t length;
     const char *type;            /* of kept ones */

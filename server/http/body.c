@@ -16,6 +16,21 @@ static size_t room_for(const struct vg_http_call *call, size_t needed)
     return size < call->body_limit + 1 ? size : call->body_limit + 1;
 }
 
+/* The body with room for so much; what is secret is wiped where it was. NULL: out of
+ * memory. */
+static char *enlarge(struct vg_request *rq, size_t size)
+{
+    if (!vg_route_takes_secret(rq->route) || !rq->body)
+        return realloc(rq->body, size);
+    char *body = malloc(size);
+    if (!body)
+        return NULL;
+    memcpy(body, rq->body, rq->body_length + 1);
+    explicit_bzero(rq->body, rq->body_length);
+    free(rq->body);
+    return body;
+}
+
 static int grow_body(struct vg_http_call *call, size_t needed)
 {
     struct vg_request *rq = call->rq;
@@ -29,7 +44,7 @@ static int grow_body(struct vg_http_call *call, size_t needed)
         return -1;
     }
     call->body_size = size;
-    char *body = realloc(rq->body, size);
+    char *body = enlarge(rq, size);
     if (!body)
         return vg_error_set_memory(&rq->error);
     rq->body = body;
@@ -48,6 +63,8 @@ int vg_http_take_body(struct vg_http_call *call, const char *data, size_t n)
         grow_body(call, rq->body_length + n + 1) < 0)
         return -1;
     memcpy(rq->body + rq->body_length, data, n);
+    if (vg_route_takes_secret(rq->route)) /* libmicrohttpd's buffer, done with */
+        explicit_bzero((char *)(uintptr_t)data, n);
     rq->body_length += n;
     rq->body[rq->body_length] = '\0';
     return 0;

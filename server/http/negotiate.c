@@ -231,6 +231,8 @@ static const char *accepted_media(const struct vg_request *rq)
 {
     if (rq->method == VG_PATCH)
         return "application/merge-patch+json or application/json";
+    if (rq->route->takes == VG_TAKES_BYTES)
+        return "application/octet-stream";
     return rq->route->takes == VG_TAKES_XML ? "application/json or application/xml"
                                             : "application/json";
 }
@@ -297,7 +299,11 @@ int vg_http_negotiate_body(struct vg_http_call *call, const struct vg_config *co
 
     if (refuse_encoding(call) < 0)
         return -1;
-    if (h->content_type && is_json(rq, h->content_type)) {
+    bool bytes = rq->route->takes == VG_TAKES_BYTES;
+    if (bytes && h->content_type &&
+        is_media(h->content_type, "application/octet-stream")) {
+        rq->body_kind = VG_BODY_BYTES;
+    } else if (!bytes && h->content_type && is_json(rq, h->content_type)) {
         rq->body_kind = VG_BODY_JSON;
     } else if (is_xml(rq, h->content_type)) {
         rq->body_kind = VG_BODY_XML;

@@ -168,7 +168,7 @@ static struct form choose_form(const struct vg_http_call *call, struct vg_reply 
     const struct vg_request *rq = call->rq;
     bool read = rq->method == VG_GET || rq->method == VG_HEAD;
     /* metrics are never twice the same */
-    bool tagged = reply->status == 200 && read && reply->body &&
+    bool tagged = reply->status == 200 && read && reply->body && !reply->body->secret &&
                   rq->route->gives != VG_GIVES_METRICS;
     bool packs = reply->body && vg_body_compresses(reply->body);
     struct form form = {.varies = packs};
@@ -286,12 +286,13 @@ static struct MHD_Response *make_response(struct vg_http_call *call,
                                           struct vg_reply *reply, const struct form *form,
                                           const char *allow, bool closing)
 {
+    bool secret = reply->body && reply->body->secret;
     struct MHD_Response *response = make_entity(call, reply, form);
 
     if (!response)
         return NULL;
     add_entity(call, reply, form, &response);
-    add_header(&response, "Cache-Control", "no-cache");
+    add_header(&response, "Cache-Control", secret ? "no-store" : "no-cache");
     add_policy(call->rq->route, &response);
     add_header(&response, "Allow", allow);
     add_common(call, reply, &response);

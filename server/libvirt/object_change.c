@@ -316,8 +316,10 @@ static bool is_same(struct vg_request *rq, const struct vg_object *o,
 
     if (o->class->uuid)
         (void)o->class->uuid(o->handle, uuid);
-    if ((!id.name || !name || strcmp(id.name, name) == 0) &&
-        (!id.uuid || !o->class->uuid || strcasecmp(id.uuid, uuid) == 0))
+    bool named = !id.name || !name || strcmp(id.name, name) == 0;
+    bool same = id.uuid ? !o->class->uuid || strcasecmp(id.uuid, uuid) == 0
+                        : name != NULL; /* else libvirt makes another one */
+    if (named && same)
         return true;
     vg_error_set(&rq->error, VG_E_CONFLICT,
                  "The document is of '%s' (%s), this %s is '%s' (%s)",

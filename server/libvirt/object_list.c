@@ -12,8 +12,8 @@
 #define MAX_CHOICES 4
 
 struct item {
-    void *object;    /* borrowed from the list */
-    const char *key; /* its name, or `uuid` */
+    void *object;     /* borrowed from the list */
+    const char *name; /* NULL: it has none, and goes by `uuid` */
     char uuid[VIR_UUID_STRING_BUFLEN];
     struct vg_known known;
 };
@@ -176,9 +176,20 @@ static bool is_cacheable(const struct list_request *lr)
 
 /* ---- reading ----------------------------------------------------------------------- */
 
+static const char *key_of(const struct item *item)
+{
+    return item->name ? item->name : item->uuid; /* which moves with its item */
+}
+
+static void set_key(struct item *item, const struct vg_object_class *class, void *object)
+{
+    const char *key = vg_object_key(class, object, item->uuid);
+    item->name = key == item->uuid ? NULL : key;
+}
+
 static int compare_keys(const void *a, const void *b)
 {
-    return strcmp(((const struct item *)a)->key, ((const struct item *)b)->key);
+    return strcmp(key_of(a), key_of(b));
 }
 
 static int read_items(struct list *list, unsigned int flags)
@@ -192,7 +203,7 @@ static int read_items(struct list *list, unsigned int flags)
     for (; list->n < (size_t)list->n_objects; list->n++) {
         struct item *item = &list->items[list->n];
         item->object = list->objects[list->n];
-        item->key = vg_object_key(list->class, item->object, item->uuid);
+        set_key(item, list->class, item->object);
     }
     qsort(list->items, list->n, sizeof(*list->items), compare_keys);
     return 0;
@@ -203,7 +214,7 @@ static struct item *find_item(struct list *list, void *object)
 {
     struct item key = {0};
 
-    key.key = vg_object_key(list->class, object, key.uuid);
+    set_key(&key, list->class, object);
     return bsearch(&key, list->items, list->n, sizeof(*list->items), compare_keys);
 }
 
@@ -306,7 +317,7 @@ static bool is_meant(const struct list *list, const struct item *item)
 {
     char uuid[VIR_UUID_STRING_BUFLEN];
     return !list->only ||
-           strcmp(vg_object_key(list->class, list->only, uuid), item->key) == 0;
+           strcmp(vg_object_key(list->class, list->only, uuid), key_of(item)) == 0;
 }
 
 /* ---- writing ----------------------------------------------------------------------- */
@@ -322,14 +333,14 @@ static int write_items(struct vg_request *rq, struct vg_json *w,
 
     for (size_t i = 0; i < list->n; i++) {
         const struct item *item = &list->items[i];
-        if (!vg_list_passes(&lr->page, item->key) || !is_meant(list, item) ||
+        if (!vg_list_passes(&lr->page, key_of(item)) || !is_meant(list, item) ||
             is_gone(list, item))
             continue;
         if (lr->page.limit && taken++ == lr->page.limit) {
             *ret_next = strdup(last);
             return *ret_next ? 0 : vg_error_set_memory(&rq->error);
         }
-        last = item->key;
+        last = key_of(item);
         if (vg_object_write(rq, w, &wanted, item->object, &item->known) ==
             VG_WRITTEN_FAILED)
             return -1;
