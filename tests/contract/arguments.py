@@ -33,6 +33,7 @@ ELSEWHERE = {
     ("defineDomain", "flags"): "those of the definition; with `transient` those of the start",
     ("defineDomain", "boot"): "of the short form, which needs a name before",
     ("findStoragePoolSources", "type"): "those of the host's own capabilities",
+    ("watchSecretEvents", "event"): "looked at when the secret was found, which the driver has not",
 }
 # Described, and read where libvirt has it.
 NEWER = {"nic-mac-change"}
