@@ -306,7 +306,7 @@ const struct vg_route vg_routes_volume[] = {
      .runs_on = VG_ON_LONG, .takes = VG_TAKES_ARGS},
     {VG_GET, "/storage-pools/{pool}/volumes/{volume}/xml", "getVolumeXml", vg_object_get_xml,
      .needs = "storage_pool:getattr storage_vol:getattr storage_vol:read",
-     .gives = VG_GIVES_XML_OR_JSON, .takes = VG_TAKES_ARGS, .shared = true},
+     .gives = VG_GIVES_XML_OR_JSON, .shared = true},
     {VG_POST, "/storage-pools/{pool}/volumes/{volume}/resize", "resizeVolume", resize_volume,
      .needs = "storage_pool:getattr storage_vol:getattr storage_vol:read storage_vol:resize",
      .runs_on = VG_ON_LONG, .takes = VG_TAKES_ARGS},

@@ -299,13 +299,20 @@ def runs_here(spec: Json) -> bool:
 
 # ---- reads --------------------------------------------------------------------------------------
 
+# Where one of several parameters is required, this one is given.
+ONE_OF = {("findVolume", "path")}
+
+
 def vary_query(operation: Operation) -> Iterator[str]:
     """What is required alone, then with each other parameter's example."""
+    def is_needed(parameter: Json) -> bool:
+        return parameter.get("required") or (operation.name, parameter["name"]) in ONE_OF
+
     examples = [p for p in operation.parameters if p["in"] == "query" and "example" in p]
-    needed = [f"{p['name']}={write_value(p['example'])}" for p in examples if p.get("required")]
+    needed = [f"{p['name']}={write_value(p['example'])}" for p in examples if is_needed(p)]
     yield "?" + "&".join(needed) if needed else ""
     for parameter in examples:
-        if not parameter.get("required"):
+        if not is_needed(parameter):
             yield "?" + "&".join(needed + [f"{parameter['name']}={write_value(parameter['example'])}"])
 
 

@@ -96,6 +96,9 @@ ASKED = {
     "patchDomain": "domain:save",
     "defineStoragePool": "storage_pool:format",
     "listVolumes": "storage_pool:refresh",
+    # usedBy, left out for whoever lacks it
+    "getStoragePool": "connect:search_domains domain:getattr domain:read",
+    "getVolume": "connect:search_domains domain:getattr domain:read",
     "baselineCpu": "connect:write",
     "compareCpu": "connect:write",
 }
