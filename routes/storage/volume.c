@@ -274,6 +274,16 @@ static struct vg_reply patch_volume(struct vg_request *rq)
                : vg_fail(rq);
 }
 
+/* libvirt overwrites as much as it last knew to be allocated, which is little of what a
+ * guest has written since: asked, it looks. */
+static int wipe(virStorageVolPtr volume, unsigned int algorithm)
+{
+    virStorageVolInfo info;
+
+    return get_info(volume, &info) < 0 ? -1
+                                       : virStorageVolWipePattern(volume, algorithm, 0);
+}
+
 static struct vg_reply wipe_volume(struct vg_request *rq)
 {
     int algorithm = VIR_STORAGE_VOL_WIPE_ALG_ZERO;
@@ -283,7 +293,7 @@ static struct vg_reply wipe_volume(struct vg_request *rq)
     vg_autoptr(virStorageVol) volume = vg_args_path_object(rq, VG_KIND_VOLUME, args);
     if (!volume || vg_operation_begin_call(rq) < 0)
         return vg_fail(rq);
-    return vg_done(rq, virStorageVolWipePattern(volume, (unsigned int)algorithm, 0));
+    return vg_done(rq, wipe(volume, (unsigned int)algorithm));
 }
 
 /* clang-format off */
@@ -311,7 +321,7 @@ const struct vg_route vg_routes_volume[] = {
      .needs = "storage_pool:getattr storage_vol:getattr storage_vol:read storage_vol:resize",
      .runs_on = VG_ON_LONG, .takes = VG_TAKES_ARGS},
     {VG_POST, "/storage-pools/{pool}/volumes/{volume}/wipe", "wipeVolume", wipe_volume,
-     .needs = "storage_pool:getattr storage_vol:getattr storage_vol:format",
+     .needs = "storage_pool:getattr storage_vol:getattr storage_vol:read storage_vol:format",
      .runs_on = VG_ON_LONG, .takes = VG_TAKES_ARGS},
     {VG_GET, "/volumes", "findVolume", find_volume,
      .needs = "storage_pool:getattr storage_vol:getattr storage_vol:read",

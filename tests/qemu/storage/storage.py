@@ -1,0 +1,185 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Storage pools and volumes on a real libvirtd: what the gateway says against what libvirt says,
+what needs real files (resize, wipe, conversion, what vanished), and a pool whose start hangs.
+"""
+import json
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+import libvirt
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "harness"))
+from gateway import Client, Gateway, check, report  # noqa: E402
+
+STATES = ["inactive", "building", "running", "degraded", "inaccessible"]
+VOLUMES = "/storage-pools/files/volumes"
+
+
+def send(client, method, path, body=None):
+    status, _, text = client.send(method, path, json.dumps(body).encode() if body else None)
+    return status, json.loads(text) if text else None
+
+
+def make(client, folder):
+    status, pool = send(client, "POST", "/storage-pools",
+                        {"name": "files", "path": folder, "build": True, "start": True})
+    check(status == 201 and pool["active"], "a pool by a few words is built and started", pool)
+    check(Path(folder).is_dir(), "its folder is there")
+    for volume in ({"name": "base", "capacityMiB": 64, "format": "qcow2",
+                    "permissions": {"mode": "0640"}},
+                   {"name": "over", "backing": "base"},
+                   {"name": "plain", "clone": "files/base", "format": "raw"},
+                   {"name": "copy", "clone": "files/base"}):
+        status, made = send(client, "POST", VOLUMES, volume)
+        check(status == 201 and made["capacityBytes"] == 64 << 20, f"{volume}", made)
+
+
+def check_pool(client, conn):
+    pool = conn.storagePoolLookupByName("files")
+    status, shown = send(client, "GET", "/storage-pools/files")
+    state, capacity, _, _ = pool.info()
+    wanted = {"name": pool.name(), "uuid": pool.UUIDString(), "active": bool(pool.isActive()),
+              "persistent": bool(pool.isPersistent()), "autostart": bool(pool.autostart()),
+              "state": STATES[state], "capacityBytes": capacity, "type": "dir"}
+    check(status == 200 and wanted.items() <= shown.items(), "a pool as libvirt shows it",
+          (wanted, shown))
+    listed = {p["name"] for p in send(client, "GET", "/storage-pools")[1]["storagePools"]}
+    check(listed == {p.name() for p in conn.listAllStoragePools()}, "the list of pools", listed)
+
+
+def check_volumes(client, conn):
+    pool = conn.storagePoolLookupByName("files")
+    shown = {v["name"]: v for v in send(client, "GET", VOLUMES + "?view=full")[1]["volumes"]}
+    wanted = {}
+    for volume in pool.listAllVolumes():
+        kind, capacity, allocation = volume.info()
+        physical = volume.infoFlags(libvirt.VIR_STORAGE_VOL_GET_PHYSICAL)[2]
+        wanted[volume.name()] = {
+            "name": volume.name(), "key": volume.key(), "path": volume.path(),
+            "type": ["file", "block", "dir"][kind], "capacityBytes": capacity,
+            "allocationBytes": allocation, "physicalBytes": physical}
+    check(shown == wanted, "volumes with all figures as libvirt shows them", (shown, wanted))
+    over = send(client, "GET", VOLUMES + "/over")[1]
+    check(over["format"] == "qcow2" and over["backingStore"]["format"] == "qcow2",
+          "an overlay's formats are written down", over)
+    check(send(client, "GET", VOLUMES + "/plain")[1]["format"] == "raw", "a clone is converted")
+    check(send(client, "GET", VOLUMES + "/copy")[1]["format"] == "qcow2",
+          "a clone has its source's format")
+    check(send(client, "GET", VOLUMES + "/base")[1]["permissions"]["mode"] == "0640",
+          "a volume has the mode that was asked for")
+
+
+def check_changes(client):
+    plain = VOLUMES + "/plain"
+    status, shown = send(client, "PATCH", plain, {"capacityMiB": 80})
+    check(status == 200 and shown["capacityBytes"] == 80 << 20, "a volume grows", shown)
+    status, problem = send(client, "POST", plain + "/resize", {"capacityMiB": 32})
+    check(status == 400 and "shrink" in problem["detail"], "shrinking is to be said", problem)
+    status, _ = send(client, "POST", plain + "/resize", {"capacityMiB": 32, "shrink": True})
+    check(status == 204, "and then done", status)
+    path = Path(send(client, "GET", plain)[1]["path"])
+    check(path.stat().st_size == 32 << 20, "to what was said")
+    path.write_bytes(b"secret" * 1000 + bytes((32 << 20) - 6000))
+    status, problem = send(client, "POST", plain + "/wipe")
+    check(status == 204, "a volume is wiped", problem)
+    check(not any(path.read_bytes()), "nothing is left of what it held",
+          path.read_bytes()[:20])
+    found = send(client, "GET", f"/volumes?path={path}")[1]
+    check(found["name"] == "plain" and found["pool"] == "files", "a volume by its path", found)
+    found = send(client, "GET", "/storage-pools/" + str(path.parent).replace("/", "%2F"))[1]
+    check(found["name"] == "files", "a pool by its path", found)
+
+
+def check_vanished(client, folder):
+    Path(folder, "copy").unlink()
+    status, body = send(client, "GET", VOLUMES + "?view=full")
+    names = [v["name"] for v in body["volumes"]]
+    check(status == 200 and names == ["base", "over", "plain"],
+          "a list leaves out a volume whose file has gone", body)
+    check(send(client, "GET", VOLUMES + "/copy")[0] == 404, "it is a 404 itself")
+    Path(folder, "new").write_bytes(bytes(512))
+    names = [v["name"] for v in send(client, "GET", VOLUMES + "?refresh=true")[1]["volumes"]]
+    check(names == ["base", "new", "over", "plain"], "refresh finds what came", names)
+
+
+def check_behind(client, conn):
+    """Changes behind the gateway's back are seen when their events have come."""
+    pool, seen = conn.storagePoolLookupByName("files"), 0
+    for n in range(10):
+        for _ in range(2):
+            send(client, "GET", "/storage-pools")
+        pool.destroy() if n % 2 == 0 else pool.create()
+        until = time.monotonic() + 5
+        while time.monotonic() < until:
+            shown = send(client, "GET", "/storage-pools?name=files")[1]["storagePools"][0]
+            if shown["active"] == bool(n % 2):
+                seen += 1
+                break
+    check(seen == 10, "a pool's state behind the gateway's back", seen)
+
+
+def check_hang(gateway, client):
+    """While librados looks for a monitor, 30 s long, nothing else of the host waits."""
+    send(client, "POST", "/storage-pools",
+         {"name": "dead", "type": "rbd", "source": {"host": "127.0.0.1", "port": 9, "name": "x"}})
+    send(client, "POST", "/storage-pools/files/start")
+    status, _, body = client.send("POST", "/storage-pools/dead/start",
+                                  headers={"Prefer": "respond-async"})
+    check(status == 202, "the start is an operation", body)
+    operation = json.loads(body)["id"]
+    time.sleep(1)
+    waiting = ["/storage-pools?state=active", "/storage-pools?view=full", "/volumes?path=/x",
+               "/storage-pools/dead", "/storage-pools/dead/autostart"] * 2
+    readers = [threading.Thread(target=send, args=(Client(gateway.port), "GET", path))
+               for path in waiting]
+    for reader in readers:
+        reader.start()
+    time.sleep(0.5)
+    for method, path, body, wanted in (
+            ("GET", "/domains", None, 200), ("GET", "/domains?view=full", None, 200),
+            ("GET", "/networks", None, 200), ("GET", "/node", None, 200),
+            ("GET", "/storage-pools/files", None, 200), ("GET", VOLUMES, None, 200),
+            ("POST", VOLUMES, {"name": "meanwhile", "capacityMiB": 1}, 201),
+            ("DELETE", VOLUMES + "/meanwhile", None, 204),
+            ("POST", "/storage-pools/files/refresh", None, 204)):
+        status, answer = send(client, method, path, body)
+        check(status == wanted, f"{method} {path} while a pool hangs", answer)
+    state = send(client, "GET", f"/operations/{operation}")[1]["state"]
+    check(state == "running", "it hung all the while", state)
+    ended = send(client, "GET", f"/operations/{operation}?wait=90")[1]
+    check(ended["state"] == "failed" and "RADOS" in ended["error"]["detail"],
+          "and failed with libvirt's error", ended)
+    for reader in readers:
+        reader.join()
+    send(client, "DELETE", "/storage-pools/dead")
+
+
+def main():
+    uri = os.environ["VG_QEMU_URI"]
+    folder = str(Path(uri.split("socket=")[1]).parents[1] / "files")
+    conn, gateway = libvirt.open(uri), Gateway(uri)
+    client = Client(gateway.port)
+    make(client, folder)
+    check_pool(client, conn)
+    check_volumes(client, conn)
+    check_changes(client)
+    check_vanished(client, folder)
+    check_behind(client, conn)
+    check_hang(gateway, client)
+    for name in ("base", "new", "over", "plain"):
+        check(send(client, "DELETE", f"{VOLUMES}/{name}")[0] == 204, f"{name} is deleted")
+    for action in ("destroy", "delete-data"):
+        check(send(client, "POST", f"/storage-pools/files/{action}")[0] == 204, action)
+    check(not Path(folder).exists(), "its data is gone")
+    check(send(client, "DELETE", "/storage-pools/files")[0] == 204, "undefined")
+    gateway.stop()
+    conn.close()
+    return report()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
