@@ -28,13 +28,17 @@
 #define VG_DECLARE_TABLE(name) extern const struct vg_route vg_routes_##name[];
 VG_ROUTE_TABLES(VG_DECLARE_TABLE)
 
-/* The classes of objects (object_class.h), each in the file of its list. */
-extern const struct vg_object_class vg_network_class;
-extern const struct vg_object_class vg_network_port_class;
-extern const struct vg_object_class vg_storage_pool_class;
-extern const struct vg_object_class vg_node_device_class;
-extern const struct vg_object_class vg_interface_class;
-extern const struct vg_object_class vg_nwfilter_class;
-extern const struct vg_object_class vg_nwfilter_binding_class;
-extern const struct vg_object_class vg_volume_class;
-extern const struct vg_object_class vg_secret_class;
+/* The classes of objects (object_class.h), by kind and by what stands between vg_ and
+ * _class in their names; each is in the file of its list. */
+/* clang-format off */
+#define VG_OBJECT_CLASSES(X) \
+    X(NETWORK, network) X(NETWORK_PORT, network_port) \
+    X(STORAGE_POOL, storage_pool) X(VOLUME, volume) \
+    X(NODE_DEVICE, node_device) X(INTERFACE, interface) \
+    X(NWFILTER, nwfilter) X(NWFILTER_BINDING, nwfilter_binding) \
+    X(SECRET, secret)
+/* clang-format on */
+
+#define VG_DECLARE_CLASS(kind, name)                                                     \
+    extern const struct vg_object_class vg_##name##_class;
+VG_OBJECT_CLASSES(VG_DECLARE_CLASS)
