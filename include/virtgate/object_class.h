@@ -145,13 +145,14 @@ struct vg_object_class {
     int (*set_autostart)(void *object, int autostart);
 };
 
-/* The classes, by kind: routes/routes.c. For main(), before anything else. */
+/* The classes, by kind (VG_OBJECT_CLASSES in routes/routes.h). For main(), before
+ * anything else. */
 extern const struct vg_object_class *const vg_object_classes[VG_KINDS];
 void vg_object_classes_start(const struct vg_object_class *const classes[VG_KINDS]);
 
 /* ---- handlers ---------------------------------------------------------------------- */
 
-/* Which class it is they know from the row's pattern. Lists: VG_ON_FAST where libvirt
+/* They know the class from the row's pattern. Lists: VG_ON_FAST where libvirt
  * tells the kind's brief fields at once, VG_TAKES_ARGS, VG_ONE_OR_ALL_HOSTS, shared. */
 struct vg_reply vg_object_list(struct vg_request *rq);
 /* Fields, view=full, view=config, XML: VG_GIVES_JSON_OR_XML, VG_TAKES_ARGS, shared. */
@@ -239,8 +240,8 @@ char *vg_object_href(struct vg_request *rq, enum vg_kind kind, void *object,
 /* The answer of a handler that made or changed an object: all that one object shows. */
 struct vg_reply vg_object_reply(struct vg_request *rq, enum vg_kind kind, void *object);
 
-/* The thread's last libvirt error of a call that needs the object to be active, or not to
- * be: 409 where that explains what the driver says vaguely. */
+/* The answer to the thread's last libvirt error, of a call that needs the object to be
+ * active (or inactive): a 409 that says so where the driver's own error is vague. */
 struct vg_reply vg_object_fail(struct vg_request *rq, enum vg_kind kind, void *object,
                                bool needs_active);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The route table's rows. Each file in routes/ ends with its own table; routes/routes.c
+ * The route table's rows. Each file in routes/ ends with its own table; routes/routes.h
  * lists them. openapi.yaml and the tables are checked against each other in the tests.
  */
 #pragma once

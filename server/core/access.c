@@ -19,7 +19,7 @@ bool vg_access_has_all(const struct vg_request *rq)
                                vg_role_permissions(VG_ROLE_ADMIN));
 }
 
-/* A name that no table has is a fault of ours: nobody is given it. */
+/* A permission that is in no table is a bug: nobody has it. */
 static int read_names(const char *names, struct vg_permissions *ret, struct vg_error *e)
 {
     char unknown[VG_PERMISSION_SIZE];
@@ -82,7 +82,7 @@ int vg_request_ask_secrets(struct vg_request *rq, bool shown)
                  : 0;
 }
 
-/* Nobody is known to call: what to show. */
+/* The caller is unknown: what it has to send. */
 static int refuse_unknown(struct vg_request *rq)
 {
     if (rq->lacks_certificate)

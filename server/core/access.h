@@ -10,8 +10,8 @@
 /* With --read-only nobody may change anything. Before any thread. */
 void vg_access_start(bool gateway_is_read_only);
 
-/* Whether the role may use the request's route, by what that needs; it is the caller's
- * from here on. -1: the request's error is set. */
+/* Notes the caller's role, and checks that it has what the request's row needs. -1: the
+ * request's error is set. */
 int vg_access_permit(struct vg_request *rq, enum vg_role role);
 
 /* Whether the caller may do whatever there is. */

@@ -6,9 +6,10 @@
 
 #include "server/core/request.h"
 
-/* The work's answer, which its client is given, too, unless it has been answered or goes
- * by the request's on_end(). The reply is taken in any case. Any thread. */
+/* Ends the request's work with this answer. Its client gets it, too, unless it has been
+ * answered before or on_end() says that the operation answers it. Takes over the reply in
+ * any case. Any thread. */
 void vg_request_answer(struct vg_request *rq, struct vg_reply reply);
 
-/* The client's answer while its work goes on. The reply is taken in any case. */
+/* Answers the client while the work goes on. Takes over the reply in any case. */
 void vg_request_answer_early(struct vg_request *rq, struct vg_reply reply);

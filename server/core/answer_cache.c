@@ -86,7 +86,7 @@ void vg_answer_cache_free(struct vg_answer_cache *inv)
     free(inv);
 }
 
-/* The kinds that a change is about: one, or, of none in particular, all. */
+/* The kinds that a change is about: this one, or all for VG_KIND_NONE. */
 #define FOR_KINDS(k, kind)                                                               \
     for (enum vg_kind k = (kind), end_##k = (kind) ? (kind) + 1 : VG_KINDS; k < end_##k; \
          k++)

@@ -17,8 +17,8 @@ struct vg_answer_cache;
 struct vg_answer_cache *vg_answer_cache_new(void);
 void vg_answer_cache_free(struct vg_answer_cache *cache);
 
-/* Of which kinds the host's events arrive, bits 1 << enum vg_kind: of others nothing is
- * kept. */
+/* The kinds whose events arrive from the host, bits 1 << enum vg_kind. Nothing is kept of
+ * other kinds. */
 void vg_answer_cache_enable(struct vg_answer_cache *cache, unsigned int kinds);
 
 /* Something of that kind changed; VG_KIND_NONE: anything. Any thread, does not block. */
@@ -32,7 +32,7 @@ void vg_answer_cache_begin_change(struct vg_answer_cache *cache, enum vg_kind ki
 void vg_answer_cache_end_change(struct vg_answer_cache *cache, enum vg_kind kind,
                                 bool slow);
 
-/* To be asked before libvirt is; for vg_answer_cache_keep(). */
+/* Call it before libvirt is asked; vg_answer_cache_keep() needs what it returns. */
 struct vg_reading vg_answer_cache_begin(struct vg_answer_cache *cache, enum vg_kind kind);
 
 /* Keeps an answer, unless something changed since. */

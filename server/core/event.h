@@ -54,9 +54,8 @@ struct vg_event_source {
     int id;              /* -1: none */
 };
 
-/* Starts the thread that wakes subscribers; keeps up to `capacity` events. -1: on the
- * log.
- */
+/* Starts the thread that wakes subscribers; keeps up to `capacity` events. -1: failed, as
+ * the log says. */
 int vg_events_start(size_t capacity);
 
 /* Ends every subscription: each subscriber is woken and told so, and none sleeps again.
@@ -93,8 +92,8 @@ enum vg_revision_state vg_event_read_revision(const char *text, uint64_t *ret_nu
  */
 struct vg_subscriber;
 
-/* Watches the events after a number. `filter` is copied. NULL: out of memory, or its
- * expression is none. */
+/* Subscribes to the events after a number. `filter` is copied. NULL: out of memory, or
+ * its expression is none. */
 struct vg_subscriber *vg_subscriber_new(const struct vg_event_filter *filter,
                                         uint64_t after, bool admin);
 void vg_subscriber_on_wake(struct vg_subscriber *subscriber, void (*wake)(void *data),
@@ -112,8 +111,8 @@ enum vg_subscriber_state vg_subscriber_next(struct vg_subscriber *subscriber,
 /* The number up to which it has seen what it wants to see. */
 uint64_t vg_subscriber_seen(struct vg_subscriber *subscriber);
 
-/* To be woken by the next event it wants, by its end, or at `due_ns`. False, and no wake:
- * there is something to see already. */
+/* `wake` is called for the next event that it wants, for its end, or at `due_ns`. False:
+ * there is something to see already, and `wake` is not called. */
 bool vg_subscriber_sleep(struct vg_subscriber *subscriber, int64_t due_ns);
 
 /* Ends one subscriber, as vg_events_end_all() does: when it sleeps, it is woken. */

@@ -33,7 +33,7 @@ enum vg_kind vg_kind_listed(const char *pattern);
 /* Not of VG_KIND_NONE. Static. */
 const struct vg_kind_info *vg_kind_info(enum vg_kind kind);
 
-/* The kind that such events are about; VG_KIND_NONE: none alone. */
+/* The kind that such events are about; VG_KIND_NONE: no single one. */
 enum vg_kind vg_kind_of_event(enum vg_event_object object);
 
 /* "id", "name", ...; NULL past the last. Static. */

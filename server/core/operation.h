@@ -35,8 +35,8 @@ enum vg_operation_state {
     VG_OPERATION_UNKNOWN, /* the host was lost meanwhile: it may have been done */
 };
 
-/* Where what waited for an operation goes on, which takes over the reference, and the
- * row that shows one operation. Before any thread. */
+/* go_on() takes over a request that has waited for an operation; `show` is the row that
+ * shows one operation. Before any thread. */
 void vg_operations_start(void (*go_on)(struct vg_request *rq),
                          const struct vg_route *show);
 
@@ -86,8 +86,9 @@ void vg_operations_job_ended(const struct vg_host *host, const struct vg_host_jo
                              enum vg_operation_state state, const char *why,
                              bool stopped);
 
-/* Whether an end was told before the call returned. It is another's, a call may wait for
- * that, if the host says that the job is there: to be forgotten. */
+/* Whether an event told of an end before the call returned. If the host says that the job
+ * is there, that was the end of an earlier job, for which the call had waited: then it is
+ * to be forgotten. */
 bool vg_operation_has_early_end(struct vg_operation *op);
 void vg_operation_forget_early_end(struct vg_operation *op);
 
@@ -98,12 +99,13 @@ void vg_operations_domain_ended(const struct vg_host *host, const char *uuid,
 /* Events of the host may have been missed: it is to be asked for its jobs. */
 void vg_operations_missed_events(const struct vg_host *host);
 
-/* What the host said when it was asked. A job that is gone has ended as an event tells
- * that may be on its way; if none comes, nobody knows how. */
+/* What the host said when it was asked for the job. How a job that is gone has ended, an
+ * event may still tell; if none comes, the operation ends as unknown. */
 void vg_operation_note_there(struct vg_operation *op);
 void vg_operation_note_gone(struct vg_operation *op);
 
-/* Ends jobs that are gone, asks for others. For the watchdog. */
+/* Ends operations whose job is gone, and asks the host for the others. For the watchdog.
+ */
 void vg_operation_jobs_tick(int64_t now_ns);
 
 /* ---- asking ------------------------------------------------------------------------ */
@@ -129,8 +131,8 @@ bool vg_operation_has_job(struct vg_operation *op);
 /* The key of the object that the operation's path names; 0: none. */
 uint64_t vg_operation_object_key(const struct vg_operation *op);
 
-/* Adds what it needed to begin what is at work as the domain's own job, as far as the
- * gateway knows of it. */
+/* Adds the permissions that were needed to begin the domain's own job, if the gateway
+ * began it. */
 void vg_operations_add_needs(const struct vg_host *host, const char *uuid,
                              struct vg_permissions *to);
 
@@ -144,7 +146,7 @@ struct vg_operation_job {
     const char *disk; /* `job` is virDomainBlockJobType of this one; borrowed */
     bool goes_on;     /* the job outlives its call */
     bool left;        /* and that has returned */
-    int domain_id;    /* of the run of the domain that the job is of */
+    int domain_id;    /* of the domain's run that the job belongs to */
 };
 void vg_operation_get_job(struct vg_operation *op, struct vg_operation_job *ret);
 
@@ -156,10 +158,10 @@ void vg_operation_forget_cancel(struct vg_operation *op);
  * over the caller's reference. */
 void vg_operation_resume(struct vg_request *rq);
 
-/* Makes sure that one which has not begun never will: its host is gone. False: it has. */
+/* Its host is gone: an operation that has not begun never will. False: it has begun. */
 bool vg_operation_bar(struct vg_operation *op);
 
-/* Cancels one that has not begun; it will not. False: it has. */
+/* Cancels an operation that has not begun. False: it has begun. */
 bool vg_operation_cancel_pending(struct vg_operation *op);
 
 /* Writes the operation; `job` is written as its progress (NULL: it is left out). */

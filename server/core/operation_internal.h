@@ -73,7 +73,7 @@ extern struct vg_operation *vg_operations_newest;
 extern bool vg_operations_draining;  /* nobody waits any more */
 extern uint64_t vg_operations_last;  /* number of the newest ever */
 extern uint64_t vg_operations_epoch; /* of this run: milliseconds since 1970 */
-/* How many jobs that outlive their call are known to go on. */
+/* How many jobs that outlive their call are still at work. */
 extern atomic_uint vg_operation_jobs;
 /* As vg_operations_start() was given them. */
 extern void (*vg_operation_go_on)(struct vg_request *rq);
@@ -105,7 +105,7 @@ bool vg_operation_is_job(const struct vg_operation *op, const char *uuid,
 
 /* One that is not in the registry yet. NULL: out of memory. */
 struct vg_operation *vg_operation_make(struct vg_request *rq);
-/* Puts it there. The request holds it, too, and ends it by that hook. */
+/* Puts it into the registry. The request holds it, too, and ends it by that hook. */
 void vg_operation_hold(struct vg_operation *op, struct vg_request *rq,
                        bool (*on_end)(struct vg_request *rq,
                                       const struct vg_reply *reply));

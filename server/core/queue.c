@@ -84,8 +84,8 @@ static void note_stuck(struct vg_queue *queue, uint64_t object)
     queue->stuck[i].until_ns = vg_now_ns() + STUCK_NS;
 }
 
-/* Lock held. A thread without a connection, which it cannot have now, leaves its task to
- * the others; the last one answers it. False: it is the last one. */
+/* This thread has no connection and cannot get one now: it leaves its task to the others.
+ * False: it is the last one, and has to answer. Lock held. */
 static bool give_back(struct vg_queue *queue, struct vg_task *task)
 {
     if (queue->threads < 2 || queue->stopping || !task->n_waiters)
@@ -153,7 +153,7 @@ static struct vg_task *wait_for_task(struct vg_queue *queue)
     }
 }
 
-/* Without memory for it, again a little later: until then deadlines answer. */
+/* Out of memory: tried again a little later. Until then deadlines answer. */
 static struct vg_virt_conn *make_conn(const struct vg_queue_conns *conns)
 {
     const struct timespec pause = {.tv_nsec = 10000000};
@@ -205,7 +205,7 @@ static bool may_start(const struct vg_queue *queue)
            (!queue->threads || queue->few_until_ns <= vg_now_ns());
 }
 
-/* Where what waits could use more threads than are free. Lock held. */
+/* Starts threads while more tasks could run than threads are idle. Lock held. */
 static void start_missing(struct vg_queue *queue)
 {
     unsigned int i = queue->threads - vg_tasks_in_flight(queue);
@@ -306,7 +306,7 @@ static void take_late(struct vg_task *task, int64_t now, struct vg_task *late)
     task->n_waiters = kept;
 }
 
-/* What to tell those that are taken: that they are late, or that the gateway stops. */
+/* What the requests that are taken out are told: they are late, or the gateway stops. */
 static void set_taken(struct vg_error *e, const struct vg_request *rq, bool stopping)
 {
     if (stopping)
@@ -329,7 +329,7 @@ static void answer_late(struct vg_queue *queue, int64_t now_ns, bool stopping)
         for (struct vg_task *task = queue->classes[i].first; task; task = task->next)
             take_late(task, now_ns, &late);
     vg_tasks_drop_empty(queue);
-    if (!queue->stopping) /* some had no thread while the host had no room */
+    if (!queue->stopping) /* the host may have had no room for their threads */
         start_missing(queue);
     pthread_mutex_unlock(&queue->lock);
 
@@ -364,8 +364,8 @@ bool vg_queue_slow(struct vg_queue *queue, int64_t now_ns)
 
 /* ---- giving up --------------------------------------------------------------------- */
 
-/* What is known of an operation is answered all the same, and long work that has begun is
- * not ended by its host's silence; what has not never will. */
+/* Requests about an operation are answered all the same, and long work that has begun is
+ * not ended by its host's silence. Long work that has not begun never will. */
 static bool goes_on(const struct vg_request *rq)
 {
     return rq->watched || (rq->route->runs_on == VG_ON_LONG && rq->operation &&

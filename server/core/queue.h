@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Queues: a bounded queue of requests and a few threads that run them, started when
- * needed and gone when idle. Knows nothing of libvirt but that each thread has a
- * connection, which others make and free.
+ * A bounded queue of requests, and a few threads that run them: started when needed, gone
+ * when idle. Knows nothing of libvirt but that each thread has a connection, which others
+ * make and free.
  */
 #pragma once
 
@@ -73,23 +73,22 @@ struct vg_queue {
 void vg_queue_init(struct vg_queue *queue, unsigned int threads,
                    unsigned int max_waiting);
 
-/* So many threads for reads, and so many more for changes; until this is called any
- * thread is for both. Before the first request. */
+/* Runs at most so many reads and so many changes at a time, on as many threads in all.
+ * Until this is called any thread is for both. Before the first request. */
 void vg_queue_split(struct vg_queue *queue, unsigned int reads, unsigned int changes);
 
-/* Queues a request, or lets it share the call of an equal read that waits. `object`
- * stands for what its calls are made on, and may hang with: limits and shares are for
- * each; 0: nothing. Takes over the caller's reference; answers at once when the queue is
- * full. Any thread; does not block. */
+/* Queues a request, or lets it share the call of an equal read that waits. `object` is
+ * the key of the object that its calls are about, 0 for none: an object that hangs has
+ * limits of its own. Takes over the caller's reference; answers at once when the queue
+ * is full. Any thread; does not block. */
 void vg_queue_submit(struct vg_queue *queue, struct vg_request *rq, uint64_t object);
 
 /* Pauses it, or lets what waits begin. Any thread; does not block. */
 void vg_queue_pause(struct vg_queue *queue, bool paused);
 
-/* Gives up what cannot succeed any more: what waits, and, where `running`, what runs,
- * whose calls are cut; long work that has begun goes on, and so does what is asked about
- * it. answer(data, request) takes over a reference, and is called without the queue's
- * lock. For the watchdog. */
+/* Gives up what waits, and, if `running`, what runs, whose calls are cut. Long work that
+ * has begun goes on, and so do requests about it. answer(data, request) takes over a
+ * reference, and is called without the queue's lock. For the watchdog. */
 void vg_queue_abandon(struct vg_queue *queue, bool running,
                       void (*answer)(void *data, struct vg_request *rq), void *data);
 
@@ -97,19 +96,19 @@ void vg_queue_abandon(struct vg_queue *queue, bool running,
  * silent. Told once of each call. For the watchdog. */
 bool vg_queue_slow(struct vg_queue *queue, int64_t now_ns);
 
-/* Answers what is past its deadline: 504; starts threads that could not be before. For
- * the watchdog. */
+/* Answers 504 to what is past its deadline, and starts threads that could not be started
+ * before. For the watchdog. */
 void vg_queue_expire(struct vg_queue *queue, int64_t now_ns);
 
-/* Jobs and threads, now. */
+/* Tasks and threads at this moment. */
 struct vg_queue_load {
     unsigned int in_flight, changes; /* `changes` of those in flight */
     unsigned int waiting, threads;
 };
 struct vg_queue_load vg_queue_load(struct vg_queue *queue);
 
-/* Refuses new work, and answers all that is there, at work or waiting: 503. What a thread
- * still does is for nobody. */
+/* Refuses new work, and answers 503 to all that runs or waits. The result of a call that
+ * is still running is dropped. */
 void vg_queue_close(struct vg_queue *queue);
 
 /* Refuses new work and waits until the threads are gone. */

@@ -128,8 +128,8 @@ static bool may_run(const struct vg_queue *queue, const struct vg_task *task)
     return n < (task->object & VG_KEY_OF_LIST ? 1 : queue->per_object);
 }
 
-/* Where the host has no room for as many connections as there may be threads, the last
- * one is left to reads. */
+/* While the host has no room for a connection for each thread, changes leave one to
+ * reads. */
 static unsigned int most_in_flight(const struct vg_queue *queue,
                                    enum vg_queue_class class)
 {
@@ -140,7 +140,7 @@ static unsigned int most_in_flight(const struct vg_queue *queue,
     return few && left < most ? left : most;
 }
 
-/* The class's next; NULL: none may run. */
+/* The next task of the class; NULL: none may run. */
 static struct vg_task *first_of(const struct vg_queue *queue, enum vg_queue_class class)
 {
     if (queue->classes[class].in_flight >= most_in_flight(queue, class))
@@ -169,7 +169,8 @@ struct vg_task *vg_tasks_choose(struct vg_queue *queue)
     return task;
 }
 
-/* Whether `a`, which waits, asks for the same bytes as `b`, as freshly. */
+/* Whether `a`, which waits, asks for the same answer as `b`, and one at least as fresh.
+ */
 static bool equal_reads(const struct vg_request *a, const struct vg_request *b)
 {
     return a->route == b->route && (a->fresh || !b->fresh) && a->accept == b->accept &&

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * The inside of a queue, shared by core/queue.c (threads, deadlines) and
- * core/queue_task.c (what waits, and which of it is next). All of these want the queue's
- * lock but where a task is nobody else's.
+ * core/queue_task.c (what waits, and which of it is next). Callers hold the queue's lock,
+ * unless the task is in no queue.
  */
 #pragma once
 
@@ -28,24 +28,25 @@ void vg_task_free(struct vg_task *task);
 /* -1: out of memory; the caller keeps its reference. */
 int vg_task_add_waiter(struct vg_task *task, struct vg_request *rq);
 
-/* What is asked about an operation is answered soon, also where it ends one. */
+/* Requests about an operation count as reads, even those that cancel it: they are
+ * answered soon. */
 enum vg_queue_class vg_task_class(const struct vg_request *rq);
 
 /* The equal read that waits; NULL: none. */
 struct vg_task *vg_tasks_find_equal(struct vg_queue *queue, const struct vg_request *rq);
 
-/* To the end of what waits, or to the head of it again; out of it. */
+/* Appends a task to what waits, puts it back at the head, or takes it out. */
 void vg_task_append(struct vg_queue *queue, struct vg_task *task);
 void vg_task_put_back(struct vg_queue *queue, struct vg_task *task);
 void vg_task_remove(struct vg_queue *queue, struct vg_task *task);
 
-/* Frees what waits and is for nobody any more. */
+/* Frees waiting tasks whose requests have all been answered. */
 void vg_tasks_drop_empty(struct vg_queue *queue);
 
 unsigned int vg_tasks_waiting(const struct vg_queue *queue);
 unsigned int vg_tasks_in_flight(const struct vg_queue *queue);
-/* How many threads what waits could use now. */
+/* How many of the waiting tasks could run now. */
 unsigned int vg_tasks_runnable(const struct vg_queue *queue);
 
-/* Takes the next that may run, which is at work then; NULL: none may. */
+/* Takes the next task that may run; it counts as running. NULL: none may. */
 struct vg_task *vg_tasks_choose(struct vg_queue *queue);

@@ -110,14 +110,13 @@ struct vg_request {
     struct vg_operation *operation; /* that it began (VG_ON_LONG, VG_ON_JOB); counted */
     struct vg_operation *watched;   /* that it is about (VG_ON_OPERATION); counted */
 
-    /* Hooks, NULL: none. Each is set by what stands in brackets, of which a
-     * request knows nothing. */
-    /* Its work has an answer (operations). True: the answer is not the client's, whom the
-     * operation answers. */
+    /* Hooks, set by a module that requests know nothing of; NULL: none. */
+    /* Its work has an answer (set by operations). True: the operation answers the client,
+     * not this answer. */
     bool (*on_end)(struct vg_request *rq, const struct vg_reply *reply);
-    /* Its client is about to be answered, once (idempotency). */
+    /* Its client is about to be answered; called once (set by idempotency). */
     void (*on_answer)(struct vg_request *rq, const struct vg_reply *reply);
-    /* It is about to be freed (operations). */
+    /* It is about to be freed (set by operations). */
     void (*on_free)(struct vg_request *rq);
 
     /* While it runs. */
@@ -129,9 +128,9 @@ struct vg_request {
     bool contradicted;         /* which libvirt contradicts */
     int64_t call_until_ns;     /* its worker has this long, for all who joined it */
     bool abandoned;            /* its client has gone; guarded by the operations' lock */
-    bool again;                /* its connection broke, or what it recalled was wrong */
+    bool again;                /* its connection broke, or memory was wrong: second try */
     uint64_t object;           /* that it was queued for; 0: none */
-    bool requeued;             /* off the queue for reads: see vg_requeue() */
+    bool requeued;             /* moved to another queue: see vg_requeue() */
     bool awaits_host;          /* of a local row: for the host's first connection */
     atomic_bool begun;         /* a worker took it: its change may have been made */
     struct vg_error error;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * See core/timer.h. Of the threads that wait one wakes for the next timer; the others are
- * spare, and leave after a while.
+ * See core/timer.h. One of the waiting threads waits for the next timer; the others are
+ * spare, and end after a while.
  */
 #include "server/core/timer.h"
 
@@ -20,7 +20,7 @@ static pthread_cond_t wake, gone;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct vg_timer *timers;
 static unsigned int threads, waiting;
-static int64_t timed_ns; /* until when one of those that wait does so; 0: none does */
+static int64_t timed_ns; /* when the thread that waits for a timer wakes; 0: none does */
 static bool stopping;
 
 static void init(void)
@@ -29,7 +29,7 @@ static void init(void)
     vg_cond_init(&gone);
 }
 
-/* The one that comes next, of those that do not run. Lock held. */
+/* The timer that is due first, of those that are not running. Lock held. */
 static struct vg_timer *find_next(void)
 {
     struct vg_timer *next = NULL;
@@ -41,7 +41,7 @@ static struct vg_timer *find_next(void)
 
 static void *run_timers(void *data);
 
-/* Lock held. -1: there is none. */
+/* Lock held. -1: it could not be started. */
 static int start_thread(void)
 {
     if (vg_thread_detach(run_timers, NULL, STACK) != 0) {
@@ -52,24 +52,24 @@ static int start_thread(void)
     return 0;
 }
 
-/* Lock held, but while it runs. */
+/* Lock held, but not while the function runs. */
 static void run(struct vg_timer *timer)
 {
     timer->runs = true;
     timer->at_ns = INT64_MAX;
     if (waiting)
-        pthread_cond_signal(&wake); /* for the timer that comes then */
+        pthread_cond_signal(&wake); /* it takes over the wait for the next timer */
     else
         start_thread();
     pthread_mutex_unlock(&lock);
     int64_t next_ns = timer->run(timer->data);
     pthread_mutex_lock(&lock);
     timer->runs = false;
-    if (next_ns < timer->at_ns) /* else it is to hurry */
+    if (next_ns < timer->at_ns) /* else vg_timer_hurry() was called meanwhile */
         timer->at_ns = next_ns;
 }
 
-/* Until a timer may be due. False: this thread is not needed. Lock held. */
+/* Waits until a timer may be due. False: this thread is not needed. Lock held. */
 static bool wait_for(const struct vg_timer *next)
 {
     int64_t until_ns = vg_now_ns() + SPARE_NS;
@@ -84,7 +84,7 @@ static bool wait_for(const struct vg_timer *next)
     int rc = pthread_cond_timedwait(&wake, &lock, &until);
     waiting--;
     if (first)
-        timed_ns = 0; /* who looks next waits for what comes next */
+        timed_ns = 0; /* another thread may wait for the next timer */
     return first || rc != ETIMEDOUT || !timed_ns;
 }
 

@@ -80,7 +80,7 @@ static void judge(struct vg_check *check)
     check->judge_ns = 0;
     if (!vg_answer_cache_unchanged(host->cache, &check->kept.reading))
         return;
-    vg_log(VG_LOG_ERROR, "inventory",
+    vg_log(VG_LOG_ERROR, "answer-cache",
            "%s: libvirt's answer is another than the one in memory, and no event said so",
            host->name);
     vg_answer_cache_note_difference(host->cache, check->kept.reading.kind);

@@ -10,8 +10,8 @@
 /* How long the host monitor may take to say whether the host is up. */
 #define ASK_LIMIT (5 * VG_SECOND_NS)
 
-/* Whether a new connection may be tried. Of a host that takes no more, only now and then:
- * who tries waits. Lock held. */
+/* Whether a new connection may be tried now. On a host that is full only once in a while,
+ * because the attempt has to wait. Lock held. */
 static bool may_open(struct vg_host *host)
 {
     int64_t now = vg_now_ns();
@@ -33,8 +33,8 @@ static int fail_full(const struct vg_host *host, struct vg_error *reterr)
     return VG_HOST_FULL;
 }
 
-/* Whether the host is up, when it left a connection without an answer: the host monitor
- * asks it. Blocks until it has, and not past `until_ns`. */
+/* A connection got no answer: lets the host monitor ask the host, and tells whether it is
+ * up. Blocks until then, at most until `until_ns`. */
 static bool is_up_after_all(struct vg_host *host, int64_t until_ns)
 {
     const struct timespec until = vg_timespec(until_ns);
@@ -47,8 +47,7 @@ static bool is_up_after_all(struct vg_host *host, int64_t until_ns)
     return host->state == VG_HOST_UP && !host->suspect && !host->lost;
 }
 
-/* A host that answers others and lets the time pass without an answer to a new connection
- * has no room for it. */
+/* A host that answers on open connections and not on a new one has no room for it. */
 static int open_conn(struct vg_host *host, struct vg_virt_conn *virt_conn,
                      struct vg_error *reterr)
 {

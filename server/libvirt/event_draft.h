@@ -27,11 +27,11 @@ void vg_draft_begin(struct vg_event_draft *draft, void *host, enum vg_event_obje
 void vg_draft_domain(struct vg_event_draft *draft, void *host, virDomainPtr dom,
                      enum vg_event_object object, const char *name);
 void vg_draft_publish(struct vg_event_draft *draft);
-/* Answers about objects of that kind that are kept in memory are given no more; of
- * VG_EVENT_CONNECTION, about any. Publishing does so; whoever tells anybody of an event
- * before calls this first. */
+/* Invalidates the answers in memory about objects of that kind; VG_EVENT_CONNECTION:
+ * about all. Publishing an event does it. Whoever tells of an event before it is
+ * published calls this first. */
 void vg_event_invalidate(struct vg_host *host, enum vg_event_object object);
 
-/* Tells the watchers what became of the host's event connection: "opened", "closed",
+/* Tells the subscribers what became of the host's event connection: "opened", "closed",
  * "reset". `reason` may be NULL. */
 void vg_event_connection(struct vg_host *host, const char *name, const char *reason);

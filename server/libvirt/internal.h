@@ -24,13 +24,13 @@ struct vg_host {
     bool read_only;
     struct vg_queue general;   /* pool-size workers for reads, more for changes */
     struct vg_queue fast;      /* one worker, for reads that cannot block */
-    struct vg_queue bulk;      /* one worker, for reads of all domains that may */
+    struct vg_queue bulk;      /* one worker, for reads of all domains that may block */
     struct vg_queue long_work; /* for long work */
     struct vg_queue
         agents; /* pool-size workers, for calls that wait for a guest's agent */
     struct vg_queue
         admins; /* one worker, for libvirt-admin: whatever state the host is in */
-    /* Hashes of targets that went from reads to scans: they go there at once. */
+    /* Hashes of targets that moved from `fast` to `bulk`: they go there at once. */
     atomic_uint_fast64_t requeued_targets[VG_REQUEUED_TARGETS];
     struct vg_timer monitor;
     bool connected;     /* the monitor's, and this */
@@ -70,7 +70,7 @@ struct vg_host_facts *vg_host_facts_ref(struct vg_host_facts *facts);
 void vg_host_list_queues(struct vg_host *host,
                          struct vg_queue *queues[static VG_ALL_QUEUES]);
 
-/* Another state, and what it means for who waits. Lock held. */
+/* Sets the state, and wakes or pauses whoever it concerns. Lock held. */
 void vg_host_set_state(struct vg_host *host, enum vg_host_state state);
 /* It is down, for this reason, which is copied; `silent`: it let the time pass without an
  * answer. Lock held. */
@@ -84,7 +84,7 @@ void vg_host_error_unreachable(struct vg_error *e, const char *name,
  * breaker opens. */
 void vg_monitor_note_failure(struct vg_host *host, const struct vg_error *error);
 
-/* A call did not return: one guest may be to blame, or the host, which is asked. */
+/* A call did not return: a guest or the host hangs. The host monitor asks the host. */
 void vg_monitor_suspect(struct vg_host *host);
 
 /* How long opening a connection may take on a host that is up, before it counts as full.
@@ -118,21 +118,19 @@ void vg_monitor_await_first(struct vg_host *hosts, size_t n);
 /* vg_host_prepare_conn(): the host takes no more connections. */
 #define VG_HOST_FULL (-2)
 
-/* Makes sure that the connection has a usable connection of the host's present epoch. -1
- * or VG_HOST_FULL: *reterr is what the client is told; the host monitor knows. Blocks
- * until the connection's cut_at_ns at most, and for a new connection a few seconds. */
+/* Makes sure that the worker's connection is open, usable, and of the host's present
+ * epoch. -1 or VG_HOST_FULL: *reterr is what the client is told, and the host monitor has
+ * been told. Blocks until cut_at_ns at most, and a few seconds for a new connection. */
 int vg_host_prepare_conn(struct vg_host *host, struct vg_virt_conn *virt_conn,
                          struct vg_error *reterr);
 
 /* ---- libvirt/admin_conn.c ---------------------------------------------------------- */
 
-/* Makes sure that the connection has a usable one to the daemon's admin socket; 0 or -1,
- * as above. */
+/* The same of the connection to the daemon's admin socket; 0 or -1. */
 int vg_admin_prepare(struct vg_host *host, struct vg_virt_conn *virt_conn,
                      struct vg_error *reterr);
 
 /* ---- libvirt/host.c ---------------------------------------------------------------- */
 
-/* Whether a read is to be asked for anew: what was remembered of its object proved wrong.
- */
+/* Whether libvirt contradicted what was remembered: the read is made once more. */
 bool vg_host_memory_failed(const struct vg_request *rq);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Host monitors. Only they open, probe and close a host's event connection; those calls
- * block on a hung daemon, so nothing else ever makes them. A monitor is a timer, and has
- * a thread while it makes them.
+ * Host monitors. Only they open, probe and close a host's event connection, since those
+ * calls block on a hung daemon. A monitor is a timer (core/timer.h): it has a thread only
+ * while it makes such calls.
  */
 #include "server/base/redact.h"
 #include "server/core/request.h"
@@ -117,7 +117,7 @@ static void update_version(struct vg_host *host, unsigned long hv_version)
     vg_host_facts_unref(old);
 }
 
-/* What was registered is part of what comes up: from then on memory may answer. */
+/* From then on events arrive, and answers may be kept in memory. */
 static void set_up(struct vg_host *host, struct vg_host_facts *facts,
                    const struct vg_event_handles *events, int64_t open_ns)
 {
@@ -268,8 +268,8 @@ static void mark_connecting(struct vg_host *host)
         vg_host_set_state(host, VG_HOST_CONNECTING);
 }
 
-/* It is asked no more until a new connection is there: each call would wait for its
- * deadline. */
+/* The host is down, and is asked nothing until a new connection is there: each call would
+ * wait for its deadline. */
 static void mark_silent(struct vg_host *host)
 {
     struct vg_error error = {0};
@@ -285,8 +285,8 @@ static bool is_full(struct vg_host *host)
     return host->full;
 }
 
-/* Whether a host that took no more connections does again: nobody else may try, when
- * there are no requests, and /health/ready tells of it. */
+/* Tries whether a host that was full takes connections again. Without requests nobody
+ * else tries, and /health/ready shows it. */
 static void probe_room(struct vg_host *host)
 {
     struct vg_error why = {0};

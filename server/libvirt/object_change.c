@@ -221,7 +221,7 @@ static int finish(const struct making *m, void *object)
     return class->start.call(object, 0);
 }
 
-/* What was defined for nothing goes again. */
+/* What follows the definition failed: a new object is undefined again. */
 static struct vg_reply undo(struct vg_request *rq, const struct making *m, void *object,
                             bool again)
 {
@@ -346,7 +346,7 @@ static struct vg_reply redefine(struct vg_request *rq, const struct vg_object *o
                           : fail_make(rq, parent, class, xml);
 }
 
-/* `flags` by the names of a call; without any the argument is not there. */
+/* The argument `flags`, by the call's names; a call without flags has none. */
 static struct vg_field flags_field(const struct vg_enum *names, unsigned int *ret)
 {
     if (names)
@@ -411,7 +411,7 @@ static struct vg_reply patch_document(struct vg_request *rq, const struct vg_obj
     return merged ? redefine_by_json(rq, o, merged, flags) : vg_fail_memory(rq);
 }
 
-/* One of the two: two calls of libvirt could end half done. */
+/* One or the other, not both: the second of two calls could fail after the first. */
 static int check_patch(struct vg_request *rq, const struct vg_object_class *class,
                        const json_t *document, int autostart, unsigned int flags)
 {

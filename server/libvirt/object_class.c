@@ -171,9 +171,9 @@ char *vg_object_href(struct vg_request *rq, enum vg_kind kind, void *object,
 
 /* ---- one object -------------------------------------------------------------------- */
 
-/* What it is started with next, which no field shows while it is active: If-Match is to
- * guard what PUT and PATCH change. NULL: what is shown is all, or (*ret_failed) libvirt's
- * last error. */
+/* The document that an active object is started with next. No field shows it, but PUT and
+ * PATCH change it, so If-Match has to guard it. NULL: there is no other document, or,
+ * with *ret_failed, libvirt's last error. */
 static char *read_next(const struct vg_object *o, bool *ret_failed)
 {
     const struct vg_object_class *class = o->class;
@@ -325,7 +325,7 @@ struct vg_reply vg_object_put_autostart(struct vg_request *rq)
 
 /* ---- events ------------------------------------------------------------------------ */
 
-/* Of one object, whatever it is called by then. */
+/* Events of one object, by its UUID if it has one: it may be renamed. */
 struct vg_reply vg_object_watch(struct vg_request *rq)
 {
     const struct vg_object_class *class = vg_class_of(rq);

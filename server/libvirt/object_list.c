@@ -138,7 +138,7 @@ static void narrow(struct list_request *lr)
         narrow_choice(&lr->page, lr->choices[i], all_of(class->choices[i].flags));
 }
 
-/* The place of the field that the list goes by. */
+/* The index of the field that the list is sorted by. */
 static unsigned int key_field(const struct vg_object_class *class)
 {
     const char *key = vg_kind_info(class->kind)->sort_key;
@@ -156,10 +156,10 @@ static void choose_fields(struct list_request *lr)
     if (!lr->fields)
         lr->fields = vg_fields_in(lr->class, full ? VG_VIEWS_FULL : VG_VIEWS_BRIEF);
     if (lr->page.limit)
-        lr->fields |= key_field(lr->class); /* what pages go by */
+        lr->fields |= key_field(lr->class); /* pages are cut by it */
 }
 
-/* Whether events cover the answer: all that it shows, and who is in it. */
+/* Whether events cover the answer: the fields that it shows, and the objects in it. */
 static bool is_cacheable(const struct list_request *lr)
 {
     const struct vg_object_class *class = lr->class;
@@ -218,7 +218,8 @@ static struct item *find_item(struct list *list, void *object)
     return bsearch(&key, list->items, list->n, sizeof(*list->items), compare_keys);
 }
 
-/* Notes of whom a filtered list says yes. -1: libvirt's last error. */
+/* Asks for a filtered list, and notes yes for the objects in it. -1: libvirt's last
+ * error. */
 static int read_pair(struct list *list, unsigned int i, unsigned int flags)
 {
     const struct vg_object_field *f = &list->class->fields[i];
@@ -297,7 +298,7 @@ static int read_list(const struct list_request *lr, struct list *list)
     return 0;
 }
 
-/* What is neither active nor persistent is nothing: it ended between two of the lists. */
+/* An object that is neither active nor persistent ended between two of the lists. */
 static bool is_gone(const struct list *list, const struct item *item)
 {
     const struct vg_object_field *fields = list->class->fields;

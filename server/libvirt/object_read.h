@@ -59,18 +59,18 @@ unsigned int vg_fields_in(const struct vg_object_class *class, unsigned int view
 
 /* Whether events cover all these fields. */
 bool vg_fields_covered(const struct vg_object_class *class, unsigned int fields);
-/* Whether a list of them asks each object. */
+/* Whether a list with these fields has to ask each object. */
 bool vg_fields_ask_each(const struct vg_object_class *class, unsigned int fields);
 
-/* What lists told of an object already: of these fields, whether yes, and the value of
- * one (static). */
+/* What lists have told of an object: which fields are known, which of them are yes, and
+ * the value of one (static). */
 struct vg_known {
     unsigned int fields, yes, valued;
     const char *value;
 };
 
-/* The document of what it is started with next; where the driver has but one, that. Owned
- * by the caller; NULL: libvirt's last error. */
+/* The document that the object is started with next, or the only one that the driver has.
+ * Owned by the caller; NULL: libvirt's last error. */
 char *vg_object_next_xml(const struct vg_object *o);
 
 enum vg_written { VG_WRITTEN, VG_WRITTEN_GONE, VG_WRITTEN_FAILED };

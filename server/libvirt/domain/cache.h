@@ -25,8 +25,9 @@ bool vg_domain_cache_data(struct vg_request *rq, struct vg_domain_data *view);
 /* Remembers of it what events cover, where that is more than before. */
 void vg_domain_cache_keep_data(struct vg_request *rq, const struct vg_domain_data *view);
 
-/* A list as it was read, of what events cover, from which pages are cut: each costs its
- * own length, and not the list's. Also of drivers in this process. */
+/* A whole list of what events cover, as it was read. Pages are cut from it, so that a
+ * page costs its own length, not the list's. It is kept for drivers in this process, too.
+ */
 struct vg_domain_cached_list {
     struct vg_domain_data
         *v; /* sorted by name; without handles; owned, and their names */
@@ -36,8 +37,8 @@ struct vg_domain_cached_list {
     struct vg_reading reading;
 };
 
-/* The one of that filter with these fields; NULL: none, or it holds no longer. Borrowed
- * until another is kept. */
+/* The list of that filter with these fields; NULL: there is none that is still valid.
+ * Borrowed until another is kept. */
 const struct vg_domain_cached_list *vg_domain_cache_list(const struct vg_request *rq,
                                                          unsigned int filter,
                                                          unsigned int fields);
@@ -45,9 +46,9 @@ const struct vg_domain_cached_list *vg_domain_cache_list(const struct vg_request
 void vg_domain_cache_keep_list(const struct vg_request *rq, unsigned int filter,
                                const struct vg_domain_data *v, size_t n);
 
-/* Whether it is remembered who is persistent. */
+/* Whether it is remembered which domains are persistent. */
 bool vg_domain_cache_is_current(const struct vg_request *rq);
-/* Fills that in; false: not remembered of all of them as they are now. */
+/* Fills that in. False: it is not remembered of all of them. */
 bool vg_domain_cache_persistent(struct vg_request *rq, struct vg_domain_data *views,
                                 size_t n);
 void vg_domain_cache_keep_persistent(struct vg_request *rq,
