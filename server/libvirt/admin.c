@@ -78,8 +78,8 @@ struct vg_reply vg_server_params_get(struct vg_request *rq,
     return server ? reply_params(rq, server, family) : vg_fail(rq);
 }
 
-/* Figures that only the daemon changes stand in what GET gives: whoever sends them back
- * as they are means no change. */
+/* GET also gives figures that only the daemon changes. A client may send them back as
+ * they were: that is no change. */
 static int leave_unchanged(struct vg_request *rq, const struct vg_params *current,
                            json_t *object)
 {

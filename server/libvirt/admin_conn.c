@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The connection of a host's queue for libvirt-admin. The queue has one thread, so there
- * is one connection: a daemon takes five of them. It is opened when it is needed and
- * thrown away when a call ends with it. It does not ask whether the host is up: a daemon
- * that has no room for clients is helped by this socket.
+ * The connection of a host's queue for libvirt-admin. The queue has one thread and so one
+ * connection; a daemon accepts only five. It is opened when it is needed, and closed when
+ * a call breaks it. It is used whether the host is up or not: this socket helps a daemon
+ * that has no room for more clients.
  */
 #include "virtgate/admin.h"
 

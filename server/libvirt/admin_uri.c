@@ -7,7 +7,7 @@
  * libvirtd:///system?socket=D/libvirt-admin-sock
  *
  * libvirt's remote driver prefers a modular daemon (virtqemud) where its socket is there,
- * unless `mode` in the URI says which; so do we.
+ * unless `mode` in the URI says which; this file does the same.
  */
 #include "server/libvirt/admin_uri.h"
 

@@ -87,7 +87,7 @@ static void judge(struct vg_check *check)
     vg_event_connection(host, VG_EVENT_RESET, "an event was missed");
 }
 
-/* The request that asks anew for what is kept. NULL: out of memory. */
+/* The request whose answer is compared with the one in memory. NULL: out of memory. */
 static struct vg_request *make_request(struct vg_check *check, int64_t now)
 {
     const struct vg_cached_answer *kept = &check->kept;

@@ -52,7 +52,7 @@ void vg_draft_publish(struct vg_event_draft *d)
 void vg_event_connection(struct vg_host *host, const char *name, const char *reason)
 {
     struct vg_event_draft d;
-    /* "opened", "reset": what was before it was not told */
+    /* "opened", "reset": events before it may have been missed */
     if (strcmp(name, "closed") != 0)
         vg_operations_missed_events(host);
     vg_draft_begin(&d, host, VG_EVENT_CONNECTION, name, NULL);

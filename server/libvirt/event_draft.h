@@ -18,9 +18,9 @@ struct vg_event_draft {
     char uuid[VIR_UUID_STRING_BUFLEN];
 };
 
-/* Opens the event's JSON; its object is described as members of `w`. `key` tells it from
- * others of its kind, and lives until the event is published; NULL: it is of no object.
- */
+/* Begins the event's JSON; the caller adds the members of its object to `w`. `key` is the
+ * object's UUID, or its name where it has none, and lives until the event is published;
+ * NULL: the event is about no object. */
 void vg_draft_begin(struct vg_event_draft *draft, void *host, enum vg_event_object object,
                     const char *name, const char *key);
 /* The same of a domain, which it names. */

@@ -67,7 +67,7 @@ void vg_host_set_state(struct vg_host *host, enum vg_host_state state)
     host->full = false;
     atomic_store(&host->connecting, state == VG_HOST_CONNECTING);
     vg_host_pause(host, state == VG_HOST_CONNECTING);
-    pthread_cond_broadcast(&host->wake); /* who asked whether it is up */
+    pthread_cond_broadcast(&host->wake); /* is_up_after_all() waits for it */
     vg_answer_cache_enable(host->cache,
                            state == VG_HOST_UP ? host->registered.covered : 0);
     struct vg_log_field fields[] = {
@@ -115,7 +115,7 @@ void vg_host_error_unreachable(struct vg_error *e, const char *name,
     e->retry_after = e->retryable ? 1 : 0;
 }
 
-/* Of one that is down the host monitor knows already. Lock held. */
+/* Wakes the host monitor, unless the host is down: then it looks anyway. Lock held. */
 static void suspect(struct vg_host *host)
 {
     if (host->state == VG_HOST_DOWN)
@@ -140,7 +140,8 @@ void vg_monitor_suspect(struct vg_host *host)
 
 /* ---- full -------------------------------------------------------------------------- */
 
-/* Some times what the host monitor needed: a host behind ssh is slow, and not full. */
+/* A multiple of the time that the host monitor needed: a host behind ssh is slow, not
+ * full. */
 int64_t vg_host_open_limit(struct vg_host *host)
 {
     VG_LOCK(&host->lock);

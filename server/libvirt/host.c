@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Hosts: the registry, running a request on a host's connection, and its status. The
- * thread that keeps a host connected is in libvirt/monitor.c.
+ * host monitor, which keeps a host connected, is in libvirt/monitor.c.
  */
 #include "server/libvirt/host.h"
 
@@ -28,7 +28,7 @@
 /* Changes at work beside reads: those of different objects run side by side, as far as
  * the daemon's own workers go (max_workers is 20 there). */
 #define CHANGES_OF(pool) ((pool) < 6 ? 2 * (pool) : 12)
-/* Long work that waits for one of the queue's threads. */
+/* How much long work may wait for a thread of its queue. */
 #define LONG_WAITING 64
 /* Until it begins, long work is a call like others, and cut like them. */
 #define BEGIN_LIMIT (30 * VG_SECOND_NS)
@@ -246,8 +246,8 @@ static void answer_down(void *data, struct vg_request *rq)
     vg_request_unref(rq);
 }
 
-/* Nobody waits for a host that is down. What runs goes on until the host monitor has
- * looked: it may be one worker's connection that broke. */
+/* Answers what waits for a host that is down. What runs goes on until the host monitor
+ * has looked: perhaps only one worker's connection broke. */
 static void abandon_work(struct vg_host *host)
 {
     struct vg_error why = {0};

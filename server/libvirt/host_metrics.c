@@ -21,7 +21,7 @@
 #include <string.h>
 
 #define TIME_LIMIT (2 * VG_SECOND_NS)
-/* How long nothing is asked after that was not enough. */
+/* How long the host is not asked again after that time was too short. */
 #define PAUSE (30 * VG_SECOND_NS)
 
 #define MAX_CPU_STATS 64 /* more than any host has */
@@ -202,7 +202,7 @@ static void write_pools(struct scrape *s, virConnectPtr conn)
 
 /* ---- all of it --------------------------------------------------------------------- */
 
-/* Whether an earlier scrape began and did not come back in its time. */
+/* Whether an earlier scrape has not come back in its time, less than PAUSE ago. */
 static bool is_stuck(const struct vg_host *host, int64_t now)
 {
     int64_t asked = atomic_load(&host->objects_asked_ns);

@@ -33,10 +33,10 @@ struct vg_host {
     /* Hashes of targets that moved from `fast` to `bulk`: they go there at once. */
     atomic_uint_fast64_t requeued_targets[VG_REQUEUED_TARGETS];
     struct vg_timer monitor;
-    bool connected;     /* the monitor's, and this */
+    bool connected;     /* for the host monitor alone, as the next */
     int64_t backoff_ns; /* the pause after the attempt that failed last; 0: none has */
     struct vg_answer_cache *cache; /* has a lock of its own */
-    struct vg_check *check;        /* that it is right */
+    struct vg_check *check;        /* compares it with libvirt */
     /* When a scrape asked for networks and pools and has not come back; 0: none. */
     _Atomic int64_t objects_asked_ns;
 
@@ -72,16 +72,16 @@ void vg_host_list_queues(struct vg_host *host,
 
 /* Sets the state, and wakes or pauses whoever it concerns. Lock held. */
 void vg_host_set_state(struct vg_host *host, enum vg_host_state state);
-/* It is down, for this reason, which is copied; `silent`: it let the time pass without an
- * answer. Lock held. */
+/* Puts the host down for this reason, which is copied. `silent`: it did not answer in
+ * time. Lock held. */
 void vg_host_set_down(struct vg_host *host, const struct vg_error *error, bool silent);
 
 /* "Host unreachable", with why, libvirt's own error included. */
 void vg_host_error_unreachable(struct vg_error *e, const char *name,
                                const struct vg_error *why);
 
-/* A worker met a transport failure: the host monitor is to look, and after some the
- * breaker opens. */
+/* A worker met a transport failure: wakes the host monitor, and after FAILURES_TO_OPEN in
+ * a row opens the breaker. */
 void vg_monitor_note_failure(struct vg_host *host, const struct vg_error *error);
 
 /* A call did not return: a guest or the host hangs. The host monitor asks the host. */

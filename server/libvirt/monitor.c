@@ -320,8 +320,8 @@ static bool keep_connection(struct vg_host *host)
     return false;
 }
 
-/* A time from now, or up to a quarter earlier: hosts that came or died together are not
- * asked together. */
+/* That time from now, or up to a quarter earlier, so that hosts which came up or went
+ * down together are not all asked at once. */
 static int64_t about(int64_t ns)
 {
     int64_t now = vg_now_ns();
@@ -342,7 +342,7 @@ static int64_t next_attempt(struct vg_host *host)
     return about(backoff);
 }
 
-/* The monitor's run: looks at the connection, or makes one. */
+/* The timer's function: probes the connection, or opens one. */
 static int64_t look(void *data)
 {
     struct vg_host *host = data;

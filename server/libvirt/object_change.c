@@ -76,7 +76,7 @@ static void *find_by(void *parent, const struct vg_object_class *class, enum vg_
     return NULL;
 }
 
-/* The object that there is of this identity; NULL: none. */
+/* The existing object of this identity; NULL: none. */
 static void *find_same(void *parent, const struct vg_object_class *class,
                        const struct identity *id)
 {
@@ -161,7 +161,8 @@ static int read_args(struct vg_request *rq, struct making *m,
     return vg_args(rq, args);
 }
 
-/* Exactly one way to say what it is, and nothing that cannot be. */
+/* Refuses requests that describe the object in no way or in several, and arguments that
+ * exclude each other. */
 static int check_making(struct vg_request *rq, const struct making *m,
                         const struct vg_object_form *form)
 {
@@ -192,7 +193,7 @@ static const char *find_xml(struct vg_request *rq, const struct making *m,
         return *ret_made = xml_of_json(rq, m->class, m->document);
     if (m->xml || vg_xml_body(rq))
         return vg_xml_argument(rq, "xml", m->xml);
-    *ret_made = form->make(rq, form->form);
+    *ret_made = form ? form->make(rq, form->form) : NULL; /* without one: refused above */
     if (*ret_made && vg_xml_check(rq, *ret_made) < 0)
         return NULL;
     return *ret_made;
@@ -232,7 +233,7 @@ static struct vg_reply undo(struct vg_request *rq, const struct making *m, void 
     return vg_fail_explained(rq, taken);
 }
 
-/* Where the row is long work: from here on it takes its time. */
+/* If the row is long work: the arguments are good, and the call begins now. */
 static int begin_call(struct vg_request *rq)
 {
     return vg_route_begins_operation(rq->route) ? vg_operation_begin_call(rq) : 0;

@@ -244,7 +244,8 @@ static int read_pair(struct list *list, unsigned int i, unsigned int flags)
     return n < 0 ? -1 : 0;
 }
 
-/* How many are noted; -1: libvirt's last error. */
+/* Notes this value for the objects of the filtered list. Returns for how many; -1:
+ * libvirt's last error. */
 static int note_value(struct list *list, unsigned int i, const char *value,
                       unsigned int flags)
 {
@@ -345,7 +346,7 @@ static int write_items(struct vg_request *rq, struct vg_json *w,
         if (vg_object_write(rq, w, &wanted, item->object, &item->known) ==
             VG_WRITTEN_FAILED)
             return -1;
-        vg_error_clear(&rq->error); /* of one that is gone */
+        vg_error_clear(&rq->error); /* of an object that is gone */
     }
     return 0;
 }

@@ -94,7 +94,8 @@ static void clear_writing(struct writing *wr)
     json_decref(wr->document);
 }
 
-/* Where a field could not be read, as the request's error says. 0: it is left out. */
+/* What to do about a field that could not be read, by the request's error. 0: leave it
+ * out. */
 static int judge_error(const struct writing *wr)
 {
     struct vg_error *e = vg_request_error(wr->rq);
@@ -107,7 +108,7 @@ static int judge_error(const struct writing *wr)
     return 0;
 }
 
-/* The same, as libvirt's last error says. */
+/* The same, by libvirt's last error. */
 static int judge(const struct writing *wr)
 {
     vg_error_set_virt(vg_request_error(wr->rq));

@@ -33,8 +33,9 @@ static inline void vg_object_clear(struct vg_object *o)
 }
 #define vg_auto_object VG_CLEANUP(vg_object_clear) struct vg_object
 
-/* The list's parent: the connection, or of a part the whole that the path names, which
- * `whole` then owns. NULL: the request's error is set. */
+/* What libvirt's list call is made on: the connection, or, for volumes and ports, the
+ * pool or network that the path names, which `whole` then owns. NULL: the request's error
+ * is set. */
 void *vg_object_parent(struct vg_request *rq, const struct vg_object_class *class,
                        struct vg_object *whole);
 
@@ -75,9 +76,9 @@ char *vg_object_next_xml(const struct vg_object *o);
 
 enum vg_written { VG_WRITTEN, VG_WRITTEN_GONE, VG_WRITTEN_FAILED };
 
-/* Writes one object. In a list one that cannot tell a field, for a reason of its own, is
- * shown without it. GONE: it is not there any more, nothing is written; FAILED: likewise,
- * and in either case the request's error is set. */
+/* Writes one object. In a list an object is shown without a field that it alone cannot
+ * tell. GONE: it no longer exists; FAILED: it could not be read. In both cases nothing is
+ * written, and the request's error is set. */
 enum vg_written vg_object_write(struct vg_request *rq, struct vg_json *w,
                                 const struct vg_wanted *wanted, void *object,
                                 const struct vg_known *known);
