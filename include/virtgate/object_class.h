@@ -120,9 +120,6 @@ struct vg_object_class {
     const char *(*name)(void *object);           /* NULL: it has none */
     int (*uuid)(void *object, char *ret_string); /* NULL: it has none */
     struct vg_object_lookup lookups[4];          /* tried in this order */
-    /* The one that stands in the way of this document (its root's JSON) by something else
-     * than name and UUID. NULL: there is nothing such. */
-    void *(*find_same)(void *parent, const json_t *document);
 
     int (*list)(void *parent, void ***ret, unsigned int flags);
     const struct vg_enum *list_flags; /* the names of `flags=`; NULL: there are none */
