@@ -9,6 +9,7 @@
 #include "virtgate/autoptr.h"
 #include "virtgate/object.h"
 #include "virtgate/object_class.h"
+#include "virtgate/used_by.h"
 
 #include <libvirt/virterror.h>
 
@@ -25,6 +26,15 @@ static int write_bridge(struct vg_request *rq, struct vg_json *w, void *net,
         return -1;
     vg_json_string(w, "bridge", bridge);
     return 0;
+}
+
+static int write_used_by(struct vg_request *rq, struct vg_json *w, void *net,
+                         const struct vg_wanted *wanted)
+{
+    const struct vg_use use = {.network = virNetworkGetName(net)};
+
+    (void)wanted;
+    return vg_write_used_by(rq, w, &use);
 }
 
 static json_t *get_forward_mode(const json_t *document)
@@ -163,6 +173,7 @@ static const struct vg_object_field fields[] = {
     {.name = "ips", .view = VG_VIEW_ONE, .from = get_ips},
     {.name = "portgroups", .view = VG_VIEW_ONE, .from = get_portgroups},
     {.name = "virtualPort", .view = VG_VIEW_ONE, .from = get_virtual_port},
+    {.name = "usedBy", .view = VG_VIEW_USE, .read = write_used_by},
     {0},
 };
 

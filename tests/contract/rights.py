@@ -97,6 +97,7 @@ ASKED = {
     "defineStoragePool": "storage_pool:format",
     "listVolumes": "storage_pool:refresh",
     # usedBy, left out for whoever lacks it
+    "getNetwork": "connect:search_domains domain:getattr domain:read",
     "getStoragePool": "connect:search_domains domain:getattr domain:read",
     "getVolume": "connect:search_domains domain:getattr domain:read",
     "baselineCpu": "connect:write",
