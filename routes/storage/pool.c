@@ -416,8 +416,8 @@ static struct vg_reply delete_data(struct vg_request *rq)
 /* clang-format off */
 const struct vg_route vg_routes_storage_pool[] = {
     {VG_GET, "/storage-pools", "listStoragePools", vg_object_list,
-     .needs = "connect:search_storage_pools storage_pool:read", .takes = VG_TAKES_ARGS,
-     .hosts = VG_ONE_OR_ALL_HOSTS, .shared = true},
+     .needs = "connect:search_storage_pools storage_pool:getattr storage_pool:read",
+     .takes = VG_TAKES_ARGS, .hosts = VG_ONE_OR_ALL_HOSTS, .shared = true},
     {VG_POST, "/storage-pools", "defineStoragePool", define_storage_pool,
      .needs = "storage_pool:getattr storage_pool:read storage_pool:write storage_pool:save "
               "storage_pool:start gateway:document",

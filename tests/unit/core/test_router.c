@@ -245,6 +245,23 @@ static void fill_pattern(const char *pattern, const char *name, int length, char
     }
 }
 
+/* Whether a row says that its last segment, this name, is no name where this row ends. */
+static bool is_reserved(const struct vg_route *row, const char *name, int length)
+{
+    const char *end = strrchr(row->pattern, '/');
+
+    for (const struct vg_route *const *table = vg_route_tables; *table; table++)
+        for (const struct vg_route *r = *table; r->pattern; r++) {
+            const char *last = strrchr(r->pattern, '/');
+            if (r->literal && last - r->pattern == end - row->pattern &&
+                strncmp(r->pattern, row->pattern, (size_t)(end - row->pattern)) == 0 &&
+                (int)strlen(last + 1) == length &&
+                strncmp(last + 1, name, (size_t)length) == 0)
+                return true;
+        }
+    return false;
+}
+
 /* Objects that are called like this segment are found as any other. */
 static void check_name(const char *name, int length)
 {
@@ -252,6 +269,8 @@ static void check_name(const char *name, int length)
 
     for (const struct vg_route *const *table = vg_route_tables; *table; table++) {
         for (const struct vg_route *row = *table; row->pattern; row++) {
+            if (is_reserved(row, name, length))
+                continue;
             fill_pattern(row->pattern, name, length, path, sizeof(path));
             check_find(row->method, path, row->operation_id);
         }
