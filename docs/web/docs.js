@@ -25,6 +25,16 @@ function keepExamplesBack(parameters) {
   }
 }
 
+// What the body may say, too, is not to be said twice.
+function keepDefaultsBack(parameters) {
+  for (const parameter of parameters ?? []) {
+    if (parameter.required || parameter.schema?.default === undefined)
+      continue;
+    parameter.description += `\n\nDefault: \`${parameter.schema.default}\``;
+    delete parameter.schema.default;
+  }
+}
+
 // Who comes by a link to one operation would see its path's parameters without names.
 function spreadParameters(item) {
   const shared = item.parameters ?? [];
@@ -32,6 +42,8 @@ function spreadParameters(item) {
   for (const operation of Object.values(item).filter((part) => part.operationId)) {
     operation.parameters = [...shared, ...(operation.parameters ?? [])];
     keepExamplesBack(operation.parameters);
+    if (operation.requestBody)
+      keepDefaultsBack(operation.parameters);
     lendXmlExample(operation);
   }
 }

@@ -358,7 +358,7 @@ const struct vg_route vg_routes_numa[] = {
     {VG_GET, "/node/pages", "getNodePages", get_pages,
      .needs = "connect:read", .takes = VG_TAKES_ARGS, .shared = true},
     {VG_POST, "/node/pages", "allocateNodePages", allocate_pages,
-     .needs = "connect:write", .takes = VG_TAKES_ARGS},
+     .needs = "connect:read connect:write", .takes = VG_TAKES_ARGS},
     {0},
 };
 /* clang-format on */

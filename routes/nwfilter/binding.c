@@ -98,7 +98,7 @@ const struct vg_object_class vg_nwfilter_binding_class = {
 /* clang-format off */
 const struct vg_route vg_routes_nwfilter_binding[] = {
     {VG_GET, "/nwfilter-bindings", "listNwfilterBindings", vg_object_list,
-     .needs = "connect:search_nwfilter_bindings nwfilter_binding:getattr nwfilter_binding:read", .runs_on = VG_ON_FAST, .takes = VG_TAKES_ARGS, .hosts = VG_ONE_OR_ALL_HOSTS, .shared = true},
+     .needs = "connect:search_nwfilter_bindings nwfilter_binding:read", .runs_on = VG_ON_FAST, .takes = VG_TAKES_ARGS, .hosts = VG_ONE_OR_ALL_HOSTS, .shared = true},
     {VG_POST, "/nwfilter-bindings", "createNwfilterBinding", vg_object_post,
      .needs = "nwfilter_binding:getattr nwfilter_binding:read nwfilter_binding:create gateway:document", .runs_on = VG_ON_LONG, .takes = VG_TAKES_XML},
     {VG_GET, "/nwfilter-bindings/{portDev}", "getNwfilterBinding", vg_object_get,

@@ -107,7 +107,7 @@ const struct vg_object_class vg_nwfilter_class = {
 /* clang-format off */
 const struct vg_route vg_routes_nwfilter[] = {
     {VG_GET, "/nwfilters", "listNwfilters", vg_object_list,
-     .needs = "connect:search_nwfilters nwfilter:getattr nwfilter:read", .runs_on = VG_ON_FAST, .takes = VG_TAKES_ARGS, .hosts = VG_ONE_OR_ALL_HOSTS, .shared = true},
+     .needs = "connect:search_nwfilters nwfilter:read", .runs_on = VG_ON_FAST, .takes = VG_TAKES_ARGS, .hosts = VG_ONE_OR_ALL_HOSTS, .shared = true},
     {VG_POST, "/nwfilters", "defineNwfilter", vg_object_post,
      .needs = "nwfilter:getattr nwfilter:read nwfilter:write nwfilter:save gateway:document", .takes = VG_TAKES_XML},
     {VG_GET, "/nwfilters/{nwfilter}", "getNwfilter", vg_object_get,

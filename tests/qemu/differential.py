@@ -16,7 +16,7 @@ from urllib.parse import quote
 import libvirt
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "harness"))
-from gateway import Client, Gateway, check, report  # noqa: E402
+from gateway import Client, Gateway, check, record, report  # noqa: E402
 
 def same(what, got, want):
     check(got == want, what, f"\n    gateway: {got!r}\n    libvirt: {want!r}")
@@ -26,7 +26,8 @@ def same(what, got, want):
 
 
 def text(client, path):
-    status, _, body = client.send("GET", path)
+    status, fields, body = client.send("GET", path)
+    record("GET", path, status, dict(fields), body.decode())
     check(status == 200, f"GET {path} is {status}", body[:500])
     return body.decode() if status == 200 else ""
 

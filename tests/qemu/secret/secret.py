@@ -41,6 +41,7 @@ def send(client, method, path, body=None, headers=None):
         body.encode() if isinstance(body, str) else body)
     status, fields, answer = client.send(method, path, data, headers)
     if fields.get("Content-Type") == BYTES:
+        record(method, path, status, dict(fields), None)
         return status, fields, answer
     shown = answer.decode()
     record(method, path, status, dict(fields), shown)
@@ -84,6 +85,7 @@ def check_lists(client, conn):
     compare_error(client, "no such use", lambda: conn.secretLookupByUsage(
         libvirt.VIR_SECRET_USAGE_TYPE_CEPH, "none"), "GET", "/secrets?usageType=ceph&usageId=none")
     expect(client, "GET", "/secrets?usageType=ceph", 400)
+    expect(client, "GET", by_usage + "&fields=uuid,description", 200)
     expect(client, "GET", "/secrets?usageId=list-1", 400)
     expect(client, "GET", by_usage + "&private=true", 200, secrets=[])
     for one in want:
