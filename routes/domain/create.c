@@ -267,32 +267,77 @@ static const char *keep_secrets(struct vg_request *rq, virDomainPtr old, const c
     return xml;
 }
 
+/* How the domain is made of its document, and what follows. */
+struct making {
+    bool transient, start;
+    int autostart; /* -1: not given */
+    unsigned int flags;
+};
+
+/* What follows the definition. -1: libvirt's last error. */
+static int finish(const struct making *m, virDomainPtr dom)
+{
+    if (m->autostart >= 0 && virDomainSetAutostart(dom, m->autostart) < 0)
+        return -1;
+    return m->start && !m->transient && virDomainIsActive(dom) != 1
+               ? virDomainCreateWithFlags(dom, 0)
+               : 0;
+}
+
+/* What follows the definition failed: a new domain is undefined again. */
+static struct vg_reply undo(struct vg_request *rq, virDomainPtr dom, bool is_new)
+{
+    vg_error_set_virt(vg_request_error(rq));
+    if (is_new && virDomainUndefineFlags(dom, VIR_DOMAIN_UNDEFINE_NVRAM) < 0)
+        (void)virDomainUndefineFlags(dom, 0);
+    return vg_fail(rq);
+}
+
 /* 201 for a new one, 200 for one that is defined anew. */
-static struct vg_reply make_domain(struct vg_request *rq, const char *xml, bool transient,
-                                   unsigned int flags)
+static struct vg_reply make_domain(struct vg_request *rq, const char *xml,
+                                   const struct making *m)
 {
     vg_autofree char *made = NULL;
     bool absent = false;
     vg_autoptr(virDomain) old = find_meant(rq, xml, &absent);
-    bool again = old && !transient && virDomainIsPersistent(old) == 1;
+    bool again = old && !m->transient && virDomainIsPersistent(old) == 1;
 
     if (vg_request_check_new(rq, old != NULL) < 0)
         return vg_fail(rq);
     xml = keep_secrets(rq, old, xml, &made);
     if (!xml)
         return vg_fail(rq);
-    vg_autoptr(virDomain) dom = transient
-                                    ? virDomainCreateXML(vg_conn(rq), xml, flags)
-                                    : virDomainDefineXMLFlags(vg_conn(rq), xml, flags);
+    vg_autoptr(virDomain) dom = m->transient
+                                    ? virDomainCreateXML(vg_conn(rq), xml, m->flags)
+                                    : virDomainDefineXMLFlags(vg_conn(rq), xml, m->flags);
     if (!dom)
         return vg_fail_define(rq, xml);
+    if (finish(m, dom) < 0)
+        return undo(rq, dom, !old);
+    bool untouched = absent && !m->transient && !m->start && m->autostart < 0;
     vg_auto_json w = vg_json_for(rq);
-    int rc = absent && !transient ? vg_domain_write_new(rq, &w, dom)
-                                  : vg_domain_write(rq, &w, NULL, dom, ALL);
+    int rc = untouched ? vg_domain_write_new(rq, &w, dom)
+                       : vg_domain_write(rq, &w, NULL, dom, ALL);
     if (rc < 0)
         return vg_fail(rq);
     struct vg_reply reply = vg_created(rq, vg_domain_href(rq, dom), &w);
     return again ? vg_with_status(reply, 200) : reply;
+}
+
+/* What it does needs beside the row. -1: the request's error is set. */
+static int check_making(struct vg_request *rq, const struct making *m)
+{
+    if (m->transient && m->autostart == 1) {
+        vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
+                     "'autostart' is for what is defined; 'transient' is gone when it "
+                     "ends");
+        return -1;
+    }
+    if (!m->transient && vg_request_ask(rq, "domain:save", "This defines it") < 0)
+        return -1;
+    return m->transient || m->start
+               ? vg_request_ask(rq, "domain:start", "It is started, too")
+               : 0;
 }
 
 /* ?transient=true creates and starts it, ?dryRun=true only shows its XML. */
@@ -300,8 +345,8 @@ static struct vg_reply define_domain(struct vg_request *rq)
 {
     struct form f = {.console = -1, .made = {.graphics = -1}};
     struct vg_new_domain *d = &f.made;
-    bool transient = vg_peek_true(rq, "transient"), dry_run = false;
-    unsigned int flags = 0;
+    struct making m = {.transient = vg_peek_true(rq, "transient"), .autostart = -1};
+    bool dry_run = false;
     const struct vg_field args[] = {
         VG_TEXT("xml", &f.xml),
         VG_JSON("domain", &f.domain),
@@ -323,17 +368,16 @@ static struct vg_reply define_domain(struct vg_request *rq)
         VG_ONE_OF("graphics", &d->graphics, &graphics),
         VG_MAYBE("console", &f.console),
         VG_BOOL("dryRun", &dry_run),
-        VG_BOOL("transient", &transient),
-        VG_NAMES("flags", &flags,
-                 transient ? &vg_enum_virDomainCreateFlags
-                           : &vg_enum_virDomainDefineFlags),
+        VG_BOOL("transient", &m.transient),
+        VG_BOOL("start", &m.start),
+        VG_MAYBE("autostart", &m.autostart),
+        VG_NAMES("flags", &m.flags,
+                 m.transient ? &vg_enum_virDomainCreateFlags
+                             : &vg_enum_virDomainDefineFlags),
         VG_END,
     };
 
-    if (vg_args(rq, args) < 0 || check_form(rq, &f) < 0)
-        return vg_fail(rq);
-    if (vg_request_ask(rq, transient ? "domain:start" : "domain:save",
-                       transient ? "'transient' starts it" : "This defines it") < 0)
+    if (vg_args(rq, args) < 0 || check_form(rq, &f) < 0 || check_making(rq, &m) < 0)
         return vg_fail(rq);
     vg_autofree char *made = NULL;
     const char *xml = find_xml(rq, &f, &made);
@@ -345,7 +389,7 @@ static struct vg_reply define_domain(struct vg_request *rq)
         char *shown = made ? vg_take(&made) : strdup(xml);
         return shown ? vg_reply_xml(rq, shown) : vg_ok(rq, NULL); /* out of memory */
     }
-    return make_domain(rq, xml, transient, flags);
+    return make_domain(rq, xml, &m);
 }
 
 /* clang-format off */

@@ -6,7 +6,8 @@
  */
 #include "tests/harness/steps.h"
 
-#define BASE "'name':'web','memoryMiB':64"
+#define UUID_BEGUN "0d7c9d5e-4ad8-4b51-9f0e-0d5c7a3b2f11"
+#define BASE       "'name':'web','memoryMiB':64"
 
 static const struct step create[] = {
     {"POST", "/domains?dryRun=true", 200, NULL, .json = "{" BASE "}",
@@ -42,6 +43,18 @@ static const struct step create[] = {
     {"POST", "/domains?transient=true", 201,
      "{'name':'gone','active':true,'persistent':false}",
      .json = "{'name':'gone','memoryMiB':64}"},
+    {"POST", "/domains?start=true", 201,
+     "{'name':'begun','active':true,'persistent':true,'autostart':true}",
+     .json = "{'name':'begun','uuid':'" UUID_BEGUN "','memoryMiB':64,'autostart':true}"},
+    {"GET", "/domains/begun/state", 200, "{'state':'running'}"},
+    {"POST", "/domains", 200, "{'name':'begun','active':true,'autostart':false}",
+     .json = "{'name':'begun','uuid':'" UUID_BEGUN "','memoryMiB':64,'start':true,"
+             "'autostart':false}"},
+    {"POST", "/domains/begun/destroy", 204},
+    {"DELETE", "/domains/begun", 204},
+    {"POST", "/domains", 400, GATEWAY("invalid-value"),
+     .json = "{'name':'gone','memoryMiB':64,'transient':true,'autostart':true}",
+     .contains = "*'autostart' is for what is defined*"},
     {"POST", "/domains?dryRun=true", 200,
      "{'xml':'~*<memory unit=?MiB?>128</memory>*<currentMemory unit=?MiB?>64</*"
      "<vcpu current=?1?>4</vcpu>*'}",
