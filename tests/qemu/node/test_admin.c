@@ -73,10 +73,11 @@ static const struct step limits[] = {
 
 /* The gateway's own connections are among them, and the one that asks. */
 static const struct step clients[] = {
-    {"GET", CLIENTS, 200, "{'clients':[{'id':'$id'," UNIX ",'readonly':'<absent>'}]}"},
+    {"GET", CLIENTS, 200,
+     "{'clients':[{'id':'$id'," UNIX ",'readonly':'<absent>'},'...']}"},
     {"GET", CLIENTS "?view=full", 200,
      "{'clients':[{" UNIX ",'readonly':false,'unixUserId':0,'unixUserName':'root',"
-     "'unixGroupId':0,'unixGroupName':'root','unixProcessId':'<int>'}]}"},
+     "'unixGroupId':0,'unixGroupName':'root','unixProcessId':'<int>'},'...']}"},
     {"GET", CLIENTS "/${id}", 200, "{'id':${id}," UNIX ",'readonly':false}"},
     {"GET", CLIENTS "/99999", 404, LIBVIRT("NO_CLIENT")},
     {"GET", CLIENTS "/18446744073709551616", 400, GATEWAY("invalid-value")},

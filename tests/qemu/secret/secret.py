@@ -199,16 +199,18 @@ def check_memory(client, conn):
 
 def memory_of(pid):
     """All that a process can write, in pieces, but the stack of its first thread, which libvirt's
-    event loop is on: what it saves of registers there is not ours."""
+    event loop is on: what it saves of registers there is not ours; and but what is larger than any
+    memory of ours, the sanitizers' shadows."""
     with open(f"/proc/{pid}/maps", encoding="utf-8") as maps, \
             open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
         for line in maps:
             first, last, rights = re.match(r"(\w+)-(\w+) (\S+)", line).groups()
-            if rights[:2] != "rw" or "[v" in line or "[stack]" in line:
+            size = int(last, 16) - int(first, 16)
+            if rights[:2] != "rw" or "[v" in line or "[stack]" in line or size > 1 << 30:
                 continue
             try:
                 memory.seek(int(first, 16))
-                yield line.strip(), memory.read(int(last, 16) - int(first, 16))
+                yield line.strip(), memory.read(size)
             except OSError:
                 continue
 
