@@ -50,14 +50,14 @@ static void check_watch(uint64_t after)
     struct vg_subscriber *subscriber = vg_subscriber_new(&all, after, true);
     struct vg_event *event;
 
-    MUST(watch);
-    while (event = NULL, vg_subscriber_next(watch, &event) == VG_SUBSCRIBER_EVENT) {
+    MUST(subscriber);
+    while (event = NULL, vg_subscriber_next(subscriber, &event) == VG_SUBSCRIBER_EVENT) {
         MUST(event->number == ++after);
         vg_event_unref(event);
     }
-    MUST(vg_subscriber_next(watch, &event) == VG_SUBSCRIBER_NONE);
+    MUST(vg_subscriber_next(subscriber, &event) == VG_SUBSCRIBER_NONE);
     MUST(after == vg_event_head());
-    vg_subscriber_free(watch);
+    vg_subscriber_free(subscriber);
 }
 
 static void check_since(char *last_event, const char *since, bool stream)

@@ -98,11 +98,9 @@ static bool is_new(const char *operation, const char *function)
 
 void trace_call(const char *function)
 {
-    static const char *file;
+    const char *file = getenv("VG_TRACE"); /* nobody sets it while the program runs */
     char line[256];
 
-    if (!file)
-        file = getenv("VG_TRACE");
     if (!running || !file || !is_new(running, function))
         return;
     int n = snprintf(line, sizeof(line), "%s %s\n", running, function);
