@@ -48,16 +48,35 @@ static int set_iothread(virDomainPtr dom)
     return rc;
 }
 
+/* ---- looking ----------------------------------------------------------------------- */
+
+/* Of the library, since 9.7. */
+static bool has_network_metadata(virConnectPtr conn)
+{
+    unsigned long version = 0;
+    (void)conn;
+    return virGetVersion(&version, NULL, NULL) == 0 && version >= 9007000;
+}
+
+static bool lists_active_devices(virConnectPtr conn)
+{
+    return virConnectListAllNodeDevices(conn, NULL,
+                                        VIR_CONNECT_LIST_NODE_DEVICES_ACTIVE) >= 0;
+}
+
 /* ---- what can be asked ------------------------------------------------------------- */
 
 static struct question {
     const char *what;
-    int (*host)(virConnectPtr conn); /* one of these tries it */
+    bool (*look)(virConnectPtr conn); /* one of these tells, or tries it */
+    int (*host)(virConnectPtr conn);
     int (*domain)(virDomainPtr dom);
     const char *xml; /* of a domain to try it on; NULL: the test driver's own */
     enum { UNKNOWN, NO, YES } answer;
 } questions[] = {
     {"tell-domain-capabilities", .host = tell_capabilities},
+    {"network-metadata", .look = has_network_metadata},
+    {"list-active-devices", .look = lists_active_devices},
     {"attach-device", .domain = attach},
     {"update-device", .domain = update},
     {"detach-by-alias", .domain = detach_alias},
@@ -96,7 +115,9 @@ static bool ask(const char *uri, const struct question *q)
     virConnectPtr conn = virConnectOpen(uri);
     if (!conn)
         return false;
-    bool can = q->host ? !is_unsupported(q->host(conn)) : ask_domain(conn, q);
+    bool can = q->look   ? q->look(conn)
+               : q->host ? !is_unsupported(q->host(conn))
+                         : ask_domain(conn, q);
     virConnectClose(conn);
     return can;
 }

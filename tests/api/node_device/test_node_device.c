@@ -41,7 +41,10 @@ static const struct step show[] = {
     {"GET", "/node-devices?capability=nosuch", 400, GATEWAY("unknown-flag"),
      .contains = "*usb_device*mdev_types*"},
     /* the driver refuses these two */
-    {"GET", "/node-devices?state=active", 400, LIBVIRT("INVALID_ARG")},
+    {"GET", "/node-devices?state=active", 400, LIBVIRT("INVALID_ARG"),
+     .lacks = "list-active-devices"},
+    {"GET", "/node-devices?state=active", 200, "{'nodeDevices':'<array>'}",
+     .needs = "list-active-devices"},
     {"GET", "/node-devices?wwnn=2000000012341234&wwpn=1000000012341234", 501,
      LIBVIRT("NO_SUPPORT")},
     {"GET", "/node-devices?wwnn=2000000012341234", 400, GATEWAY("missing-key")},

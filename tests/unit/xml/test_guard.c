@@ -23,7 +23,7 @@
 #ifdef __SANITIZE_ADDRESS__
 #define MAX_MS 500
 #else
-#define MAX_MS 10
+#define MAX_MS 200
 #endif
 
 /* A document being built. */
