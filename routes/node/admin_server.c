@@ -111,7 +111,9 @@ static struct vg_reply reload_tls(struct vg_request *rq)
         return vg_no_content(rq);
     struct vg_error *e = vg_request_error(rq);
     vg_error_set_virt(e);
-    if (e->transport && virAdmConnectIsAlive(vg_admin_conn(rq)) == 1) {
+    /* a daemon that answers has files that it cannot use; releases say it differently */
+    if ((e->transport || e->status == 502) &&
+        virAdmConnectIsAlive(vg_admin_conn(rq)) == 1) {
         e->transport = e->retryable = false;
         e->retry_after = 0;
         e->status = 409;

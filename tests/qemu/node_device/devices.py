@@ -170,8 +170,10 @@ def check_mdev(client, conn):
           "capabilities": ["mdev"]})
     compare_device(client, dev)
     same("it is inactive", names(client, "?state=inactive"), [made["name"]])
-    status, problem = send(client, "POST", "/node-devices", mdev())
-    same("define it again", (status, problem["error"]["code"]), (409, 1))
+    status, answer = send(client, "POST", "/node-devices", mdev())
+    redefined = status == 200  # libvirt 11 takes it; 9 refuses what is there
+    same("define it again", answer["name"] if redefined else (status, answer["error"]["code"]),
+         made["name"] if redefined else (409, 1))
     status, _, answer = client.send("POST", "/node-devices", mdev(), {"If-None-Match": "*"})
     same("only a new one", (status, json.loads(answer)["type"]),
          (412, "urn:virtgate:error:precondition-failed"))
@@ -184,7 +186,8 @@ def check_mdev(client, conn):
     same("undefine", send(client, "DELETE", path), (204, None))
     compare_error(client, "it has gone", lambda: conn.nodeDeviceLookupByName(made["name"]), "GET",
                   path)
-    same("its events", events(client, since, made["name"], 3),
+    seen = events(client, since, made["name"], 4 if redefined else 3)
+    same("its events", list(dict.fromkeys(seen)),
          [("lifecycle", "defined"), ("update", None), ("lifecycle", "undefined")])
     status, problem = send(client, "POST", "/node-devices?start=true", mdev())
     check(status >= 400 and "mediated device" in problem["detail"], "define and start",
