@@ -77,12 +77,13 @@ check-tsan: ## API tests under ThreadSanitizer, in build-tsan
 	@O=build-tsan TSAN_OPTIONS=halt_on_error=0:exitcode=66:suppressions=$(CURDIR)/tests/harness/tsan.supp \
 	  tests/run.sh api
 
-# Without those of QEMU's tests that take long and go by no release, unless VG_TEST names others.
+# QEMU's suite by SUITES="unit api qemu contract", without those of its tests that take long and go by
+# no release, unless VG_TEST names others.
 ELSEWHERE := !(*language.py|*coherence.py|*texts.py|*test_chaos|*watch.py)
 check-debian: ## build and test on another Debian, in build-debian-SUITE: SUITE=trixie (needs root)
 	@tests/setup.sh debian
 	@VG_TEST='$(or $(VG_TEST),$(ELSEWHERE))' tests/debian.sh $(or $(SUITE),trixie) \
-	  $(or $(SUITES),unit api qemu contract)
+	  $(or $(SUITES),unit api contract)
 
 # As the compiler finds the lines, without optimization. A gateway that is killed counts nothing.
 cover: ## lines and branches that the tests enter, by folder, in build-cover (SUITES="unit api qemu")

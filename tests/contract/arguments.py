@@ -117,7 +117,7 @@ class Arguments:
         least, most = FORMATS[schema.get("format", "int64")]
         wanted = schema.get("minimum", least), schema.get("maximum", most)
         read = (LEAST, MOST) if "of 64 bits" in detail else (int(said[1]), min(int(said[2]), MOST))
-        if wanted != read:
+        if wanted != read and name not in BY_RELEASE:
             yield f"{wanted[0]} to {wanted[1]} is described, {read[0]} to {read[1]} read"
 
     def check_names(self, name: str, schema: Json, several: bool) -> Iterator[str]:
@@ -181,6 +181,10 @@ def find_place(spec: Spec, gateway: Gateway, operation: Operation,
     if place == "query":
         return Query(spec, gateway, operation) if operation.success != 101 else None
     return Body(spec, gateway, operation) if operation.body_media else None
+
+
+# Typed parameters of which libvirt says the type, another one in another release.
+BY_RELEASE = {"pollGrow", "pollShrink"}
 
 
 def main() -> int:
