@@ -97,7 +97,8 @@ INSTEAD = {"getDomainCapabilities": ("connect:write", "domain:save"),
 # What arguments add, where functions that need it belong to the operation, too.
 ASKED = {
     "defineDomain": "domain:save domain:start connect:read network:getattr storage_pool:getattr "
-                    "storage_vol:getattr storage_vol:read",
+                    "storage_vol:getattr storage_vol:read "
+                    "domain:delete",  # of what it made and could not start
     "patchDomain": "domain:save",
     "defineStoragePool": "storage_pool:format",
     "listVolumes": "storage_pool:refresh",
@@ -141,14 +142,15 @@ def functions_called():
         if name == "#":
             suites.add(function)
         else:
-            if function not in PLUMBING:
+            if function not in PLUMBING and not EVENTS.search(function):
                 called.setdefault(name, set()).add(function)
     return called, suites
 
 
-# How the connection to libvirt-admin and its objects come and go is no row's own.
+# How connections, their events, and the objects of libvirt-admin come and go is no row's own.
 PLUMBING = {"virAdmConnectOpen", "virAdmConnectClose", "virAdmConnectIsAlive", "virAdmServerFree",
             "virAdmClientFree"}
+EVENTS = re.compile("Event(De)?[rR]egisterAny|CloseCallback")
 
 
 def permissions_of(function, acl):
