@@ -183,9 +183,6 @@ void *vg_path_object(struct vg_request *rq, enum vg_kind kind);
 /* vg_args(), then that. */
 void *vg_args_path_object(struct vg_request *rq, enum vg_kind kind,
                           const struct vg_field *fields);
-/* The object of that kind of this name (or UUID, ...), of the request's host; not of a
- * part. */
-void *vg_find_object(struct vg_request *rq, enum vg_kind kind, const char *text);
 
 /* What a look-up said that gave NULL: libvirt's last error; 404 where it said nothing, as
  * some do. -1. */

@@ -125,11 +125,6 @@ void *vg_args_path_object(struct vg_request *rq, enum vg_kind kind,
     return vg_args(rq, fields) < 0 ? NULL : vg_path_object(rq, kind);
 }
 
-void *vg_find_object(struct vg_request *rq, enum vg_kind kind, const char *text)
-{
-    return find_by(rq, vg_class_of_kind(kind), vg_conn(rq), text, VG_LOOKUP_DEFAULT);
-}
-
 /* ---- paths ------------------------------------------------------------------------- */
 
 /* Whether a path with this name leads to the object of this name: not where it may be
