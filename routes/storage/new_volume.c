@@ -237,7 +237,7 @@ static int complete(struct vg_request *rq, const struct form *f, virStoragePoolP
     if (!known && !m->capacity)
         return vg_size_check(rq, "capacity", &f->capacity, true);
     m->format = f->format ? f->format : f->backing ? "qcow2" : NULL;
-    if (m->format || !f->source || strcmp(m->source.format, "raw") == 0)
+    if (m->format || !m->source.format || strcmp(m->source.format, "raw") == 0)
         return 0;
     int files = has_files(rq, pool);
     m->format = files == 1 ? m->source.format : NULL;

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "server/core/timer.h"
 #include "server/libvirt/error.h"
 #include "tests/unit/libvirt/host_fixture.h"
 #include "virtgate/cleanup.h"
@@ -158,7 +159,7 @@ static void test_one_failure(void **state)
     }
 }
 
-/* Without anybody who looks. */
+/* Without anybody who looks, from here on. */
 static void test_open(void **state)
 {
     (void)state;
@@ -166,6 +167,7 @@ static void test_open(void **state)
     struct vg_host *mine = host;
     enum vg_host_state before;
     await_state(VG_HOST_UP);
+    vg_timers_stop();
     {
         VG_LOCK(&mine->lock);
         before = mine->state;
