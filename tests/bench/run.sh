@@ -271,6 +271,10 @@ ratio() { # command-a... -- command-b...
 figure() { # what value [at-least|at-most wanted]
     awk -v what="$1" -v value="$2" -v how="${3:-}" -v wanted="${4:-}" 'BEGIN {
         good = how == "at-least" ? value >= wanted : value <= wanted
+        if (value == "") {
+            printf "%-66s  not measured\n", what
+            exit
+        }
         printf "%-66s %7.2f", what, value
         if (how) printf "  %s %-4s %s", how, wanted, good ? "reached" : "missed"
         print "" }' >>"$WORK/figures"
@@ -292,7 +296,8 @@ start_up() { # uri
 # KiB of each of so many event streams, milliseconds until an event has reached them all.
 watchers() { # streams domain
     local other=$((PORT + 2))
-    gateway "$other" --connect "$URI" --max-connections "$(($1 * 4))"
+    gateway "$other" --connect "$URI" --max-connections "$(($1 * 3 / 2))" \
+        --max-connections-per-address "$(($1 * 3 / 2))"
     sleep 1
     "$O/tests/bench/watchers" "$other" "$1" "${PID[$other]}" "$2"
     end "$other"
