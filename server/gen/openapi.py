@@ -37,7 +37,7 @@ EVERY_HOST = "OfAllHosts"
 
 # What any operation can be answered, by kind of row; `responses` has the components.
 ALWAYS = {"400": "BadRequest", "401": "Unauthorized", "403": "Forbidden", "404": "NotFound",
-          "406": "NotAcceptable", "500": "InternalError", "503": "Unavailable",
+          "406": "NotAcceptable", "429": "TooManyRequests", "500": "InternalError", "503": "Unavailable",
           "default": "OtherError"}
 OF_A_HOST = {"409": "Conflict", "422": "Unprocessable", "501": "NotImplemented",
              "502": "BadGateway", "504": "DeadlineExceeded"}
@@ -179,7 +179,7 @@ def errors_of(row: Row) -> dict[str, Json]:
         errors["426"] = OF_A_WATCH["426"]
         del errors["406"]
     if row.public:
-        del errors["401"]
+        del errors["401"], errors["429"]
     if row.once and not row.variables:
         del errors["404"]  # no name in it that could be wrong
     if row.of_all:  # a host's refusal is in `unreachable`

@@ -202,12 +202,13 @@ static void cut_conn(struct vg_http_conn *conn, int64_t late_ns)
 
 /* ---- who has gone ------------------------------------------------------------------ */
 
-void vg_http_conn_waits(struct vg_http_conn *conn, struct vg_http_call *call)
+void vg_http_conn_waits(struct vg_http_conn *conn, void (*gone)(void *data), void *data)
 {
     struct epoll_event event = {.events = EPOLLRDHUP | EPOLLONESHOT, .data.ptr = conn};
 
     VG_LOCK(&lock);
-    conn->waiting = call;
+    conn->gone = gone;
+    conn->gone_data = data;
     if (epoll_ctl(gone_epoll, EPOLL_CTL_ADD, conn->fd, &event) < 0 && errno != EEXIST)
         vg_log(VG_LOG_DEBUG, "http", "cannot watch a client: %s", strerror(errno));
 }
@@ -215,19 +216,10 @@ void vg_http_conn_waits(struct vg_http_conn *conn, struct vg_http_call *call)
 void vg_http_conn_waited(struct vg_http_conn *conn)
 {
     VG_LOCK(&lock);
-    if (!conn->waiting)
+    if (!conn->gone)
         return;
-    conn->waiting = NULL;
+    conn->gone = NULL;
     epoll_ctl(gone_epoll, EPOLL_CTL_DEL, conn->fd, NULL);
-}
-
-/* What is in the set is in the list: it is taken out under the same lock. */
-static void give_up(struct vg_http_call *call)
-{
-    if (call->subscription)
-        vg_subscriber_end(call->subscription->subscriber);
-    else
-        vg_operation_give_up(call->rq);
 }
 
 /* Cuts those of a turn that are late. Lock held. */
@@ -263,10 +255,12 @@ void vg_http_conns_tick(int64_t now_ns)
 {
     struct epoll_event events[64];
 
-    VG_LOCK(&lock);
+    VG_LOCK(&lock); /* who is in the set is taken out of it under this lock */
     int n = epoll_wait(gone_epoll, events, 64, 0);
-    for (int i = 0; i < n; i++)
-        give_up(((struct vg_http_conn *)events[i].data.ptr)->waiting);
+    for (int i = 0; i < n; i++) {
+        const struct vg_http_conn *conn = events[i].data.ptr;
+        conn->gone(conn->gone_data);
+    }
     look(now_ns);
 }
 

@@ -27,10 +27,11 @@ bool vg_http_conn_claim(struct vg_http_conn *conn);
 /* Whether its request was late. */
 bool vg_http_conn_is_late(const struct vg_http_conn *conn);
 
-/* The call may wait for long: what its client's end is to end (vg_subscriber_end() of
- * what it watches, else vg_operation_give_up()). Before it is suspended; a failure to
- * watch it only means that the wait takes its time. */
-void vg_http_conn_waits(struct vg_http_conn *conn, struct vg_http_call *call);
+/* The connection's call may wait, or stream, for long: `gone` is called when its client
+ * ends the connection, or its side of it. Before it is suspended; a failure to watch it
+ * only means that the wait takes its time. `gone` runs under a lock of conn.c's, which it
+ * may not take. */
+void vg_http_conn_waits(struct vg_http_conn *conn, void (*gone)(void *data), void *data);
 
 /* The call waits no more: it may be freed after this. */
 void vg_http_conn_waited(struct vg_http_conn *conn);

@@ -6,15 +6,18 @@
  */
 #include "server/base/clock.h"
 #include "server/core/event_reply.h"
+#include "server/http/conn.h"
 #include "server/http/session.h"
 #include "virtgate/cleanup.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define RETRY_MS      1000
-#define HEARTBEAT_NS  (15 * VG_SECOND_NS) /* also how a client's end is noticed */
-#define STALL_SECONDS 30                  /* a client that takes nothing is cut */
+#define RETRY_MS 1000
+#define HEARTBEAT_NS                                                                     \
+    (15 * VG_SECOND_NS)  /* what else would tell that a client has died                  \
+                          */
+#define STALL_SECONDS 30 /* a client that takes nothing is cut */
 #define HEARTBEAT     ":\n\n"
 
 struct stream {
@@ -170,7 +173,9 @@ struct MHD_Response *vg_http_event_stream(struct vg_http_call *call,
         /* the size of a buffer that chunked answers do not use */
         response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 1, read_stream, s,
                                                      close_stream);
-        if (!response)
+        if (response)
+            vg_http_conn_waits(call->conn, end_stream, s);
+        else
             close_stream(s);
     }
     vg_subscription_free(subscription);

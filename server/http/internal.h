@@ -9,6 +9,7 @@
 #include "server/core/entity_tag.h"
 #include "server/http/limit.h"
 #include "server/http/mhd_compat.h"
+#include "server/http/rate.h"
 #include "server/http/server.h"
 #include "server/core/request.h"
 #include "server/config/config.h"
@@ -44,10 +45,11 @@ struct vg_http_conn {
     bool lingers; /* refused with bytes unread: see http/linger.h */
     struct vg_http_slot slot;
     struct vg_http_sent sent;
-    char host[64];                /* the Host header last accepted */
-    _Atomic int64_t deadline_ns;  /* when it is cut; 0: while its request is at work */
-    atomic_int reading;           /* http/conn.c's */
-    struct vg_http_call *waiting; /* whose client's end matters; http/conn.c's */
+    char host[64];               /* the Host header last accepted */
+    _Atomic int64_t deadline_ns; /* when it is cut; 0: while its request is at work */
+    atomic_int reading;          /* http/conn.c's */
+    void (*gone)(void *data); /* its client's end matters; as the next, http/conn.c's */
+    void *gone_data;
 };
 
 /* Header fields, as the client sent them; NULL when absent. */
@@ -104,6 +106,9 @@ struct vg_http_call {
     struct vg_subscription *subscription; /* of a poll that waits; owned */
     struct vg_http_session session;       /* of a poll, or a wait */
     bool wants_websocket, admitted;       /* admitted: it may subscribe */
+    bool has_session;                     /* it has a share of them, as the following: */
+    uint64_t session_payer;               /* http/rate.c's */
+    struct vg_http_rate_limit past;       /* that it is past */
     struct vg_http_websocket *websocket;  /* answered, not handed over yet; owned */
 };
 

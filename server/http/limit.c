@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * See http/limit.h. What is held is counted by who holds it: accounts, which are there
- * while there is something to count. Nothing here walks all connections.
+ * See http/limit.h. What is held is counted by who holds it. Nothing here walks all
+ * connections.
  */
 #include "server/http/limit.h"
 
+#include "server/http/account.h"
 #include "server/http/internal.h"
 #include "virtgate/cleanup.h"
 #include "server/base/log.h"
@@ -16,64 +17,14 @@
 #include <sys/socket.h>
 #include <xxhash.h>
 
-#define BUCKETS       256
-#define SPARE_SECONDS 2 /* a health check says what it wants at once */
-
-struct account {
-    struct account *next;
-    uint64_t who;
-    size_t used;
-};
-
-struct accounts {
-    pthread_mutex_t lock;
-    struct account *buckets[BUCKETS];
-};
+#define BUCKETS       256 /* of bodies that wait */
+#define SPARE_SECONDS 2   /* a health check says what it wants at once */
 
 TAILQ_HEAD(conns, vg_http_conn);
 
 static int last_descriptor = INT_MAX; /* that a connection should have */
 static size_t max_connections, max_per_address, max_spares;
 static size_t max_bodies, max_bodies_per_token, max_waiting;
-
-/* ---- accounts ---------------------------------------------------------------------- */
-
-static struct account **find_account(struct accounts *a, uint64_t who)
-{
-    uint64_t mixed = who * UINT64_C(0x9E3779B97F4A7C15);
-    struct account **at = &a->buckets[mixed >> 56];
-    while (*at && (*at)->who != who)
-        at = &(*at)->next;
-    return at;
-}
-
-/* False: it has what it may, or there is no memory to count it. */
-static bool take(struct accounts *a, uint64_t who, size_t n, size_t limit)
-{
-    VG_LOCK(&a->lock);
-    struct account **at = find_account(a, who);
-    if ((*at ? (*at)->used : 0) + n > limit)
-        return false;
-    if (!*at && (*at = calloc(1, sizeof(**at))))
-        (*at)->who = who;
-    if (!*at)
-        return false;
-    (*at)->used += n;
-    return true;
-}
-
-static void give(struct accounts *a, uint64_t who, size_t n)
-{
-    VG_LOCK(&a->lock);
-    struct account **at = find_account(a, who), *found = *at;
-    if (!found)
-        return;
-    found->used -= n < found->used ? n : found->used;
-    if (found->used)
-        return;
-    *at = found->next;
-    free(found);
-}
 
 /* ---- start ------------------------------------------------------------------------- */
 
@@ -149,7 +100,7 @@ void vg_http_limit_start(const struct vg_config *config)
 /* ---- connections ------------------------------------------------------------------- */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct accounts addresses = {.lock = PTHREAD_MUTEX_INITIALIZER};
+static struct vg_accounts addresses = VG_ACCOUNTS_INITIALIZER;
 static size_t n_ordinary, n_spares;
 /* Those that may have to go, the oldest first. */
 static struct conns strangers = TAILQ_HEAD_INITIALIZER(strangers);
@@ -162,6 +113,11 @@ static uint64_t network_of(const struct vg_address *address)
 
     memcpy(&network, address->bytes, sizeof(network));
     return network;
+}
+
+uint64_t vg_http_limit_address(const struct vg_http_call *call)
+{
+    return network_of(&call->client);
 }
 
 /* A connection is its peer's: a proxy is one address, whoever is behind it. */
@@ -188,7 +144,7 @@ static void uncount(struct vg_http_conn *conn)
     }
     n_ordinary--;
     if (!conn->local)
-        give(&addresses, conn->slot.address, 1);
+        vg_account_give(&addresses, conn->slot.address, 1);
 }
 
 static void unlist(struct vg_http_conn *conn)
@@ -216,14 +172,15 @@ static bool evict_first(struct conns *list)
  * own. */
 static bool take_ordinary(struct vg_http_conn *conn)
 {
-    if (!conn->local && !take(&addresses, conn->slot.address, 1, max_per_address))
+    if (!conn->local &&
+        !vg_account_take(&addresses, conn->slot.address, 1, max_per_address))
         return false;
     if (n_ordinary < max_connections || evict_first(&strangers)) {
         n_ordinary++;
         return true;
     }
     if (!conn->local)
-        give(&addresses, conn->slot.address, 1);
+        vg_account_give(&addresses, conn->slot.address, 1);
     return false;
 }
 
@@ -289,30 +246,28 @@ void vg_http_limit_know(struct vg_http_call *call)
 
 /* ---- bodies ------------------------------------------------------------------------ */
 
-static struct accounts payers = {.lock = PTHREAD_MUTEX_INITIALIZER};
+static struct vg_accounts payers = VG_ACCOUNTS_INITIALIZER;
 static atomic_size_t bodies;
 
-/* Whose the body is: the token's or certificate's, else the client's, whom a trusted
- * proxy names. */
-static uint64_t payer_of(const struct vg_http_call *call)
+uint64_t vg_http_limit_payer(const struct vg_http_call *call)
 {
     static const unsigned char nobody[VG_CALLER_SIZE];
     const unsigned char *caller = call->rq->caller;
     return memcmp(caller, nobody, sizeof(nobody)) != 0
                ? XXH3_64bits(caller, sizeof(nobody))
-               : network_of(&call->client);
+               : vg_http_limit_address(call);
 }
 
 bool vg_http_limit_take_body(struct vg_http_call *call, size_t n)
 {
     if (!call->body_size)
-        call->payer = payer_of(call);
-    if (!take(&payers, call->payer, n, max_bodies_per_token))
+        call->payer = vg_http_limit_payer(call);
+    if (!vg_account_take(&payers, call->payer, n, max_bodies_per_token))
         return false;
     if (atomic_fetch_add(&bodies, n) + n <= max_bodies)
         return true;
     atomic_fetch_sub(&bodies, n);
-    give(&payers, call->payer, n);
+    vg_account_give(&payers, call->payer, n);
     return false;
 }
 
@@ -321,7 +276,7 @@ void vg_http_limit_give_body(struct vg_http_call *call, size_t n)
     if (!n)
         return;
     atomic_fetch_sub(&bodies, n);
-    give(&payers, call->payer, n);
+    vg_account_give(&payers, call->payer, n);
 }
 
 /* ---- answers ----------------------------------------------------------------------- */

@@ -55,6 +55,11 @@ int vg_http_limit_admit(struct vg_http_call *call);
 /* The call is authenticated, or needs not be: its connection makes no room for others. */
 void vg_http_limit_know(struct vg_http_call *call);
 
+/* Whose a call is, as limits tell clients apart: the token's or certificate's, else its
+ * address's, which a trusted proxy names. */
+uint64_t vg_http_limit_payer(const struct vg_http_call *call);
+uint64_t vg_http_limit_address(const struct vg_http_call *call);
+
 /* ---- bodies -------------------------------------------------------------------------
  */
 

@@ -98,6 +98,21 @@ static void add_location(const char *location, struct MHD_Response **response)
     }
 }
 
+/* draft-ietf-httpapi-ratelimit-headers: the limit, and when one more is accepted. */
+static void add_rate_limit(const struct vg_http_rate_limit *past,
+                           struct MHD_Response **response)
+{
+    char text[96];
+
+    if (!past->name)
+        return;
+    snprintf(text, sizeof(text), "\"%s\";q=%lld;w=%u", past->name, (long long)past->quota,
+             past->window);
+    add_header(response, "RateLimit-Policy", text);
+    snprintf(text, sizeof(text), "\"%s\";r=0;t=%u", past->name, past->until_next);
+    add_header(response, "RateLimit", text);
+}
+
 static void add_common(const struct vg_http_call *call, const struct vg_reply *reply,
                        struct MHD_Response **response)
 {
@@ -114,6 +129,7 @@ static void add_common(const struct vg_http_call *call, const struct vg_reply *r
         snprintf(text, sizeof(text), "%u", reply->retry_after);
         add_header(response, "Retry-After", text);
     }
+    add_rate_limit(&call->past, response);
     if (reply->status == 401)
         add_header(response, "WWW-Authenticate",
                    call->rq->lacks_certificate ? "ClientCertificate realm=\"virtgate\""

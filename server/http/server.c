@@ -133,7 +133,7 @@ static enum MHD_Result poll_events(struct vg_http_call *call)
     if (!call->session.begun)
         vg_http_session_begin(&call->session, call, end_poll, call);
     atomic_fetch_add(&in_flight, 1);
-    vg_http_conn_waits(call->conn, call);
+    vg_http_conn_waits(call->conn, end_poll, call);
     MHD_suspend_connection(call->connection);
     vg_subscriber_on_wake(call->subscription->subscriber, wake_poll, call);
     if (!vg_subscriber_sleep(call->subscription->subscriber, call->subscription->due_ns))
@@ -178,6 +178,11 @@ static void end_wait(void *data)
                       vg_reply_error(call->rq, VG_E_UNAUTHORIZED, VG_SESSION_OVER));
 }
 
+static void give_up(void *rq)
+{
+    vg_operation_give_up(rq);
+}
+
 static enum MHD_Result dispatch(struct vg_http_call *call)
 {
     struct vg_request *rq = call->rq;
@@ -193,7 +198,7 @@ static enum MHD_Result dispatch(struct vg_http_call *call)
     atomic_fetch_add(&in_flight, 1);
     call->suspended = true;
     if (rq->route->runs_on == VG_ON_OPERATION) {
-        vg_http_conn_waits(call->conn, call);
+        vg_http_conn_waits(call->conn, give_up, rq);
         if (rq->route->method == VG_GET)
             vg_http_session_begin(&call->session, call, end_wait, call);
     }
@@ -310,9 +315,13 @@ static int judge_header(struct vg_http_call *call, const char *method,
         return 0;
     if (app->route(rq, &call->allow) < 0 || vg_http_limit_admit(call) < 0)
         return -1;
-    if (vg_access_permit(rq, vg_http_auth(call, config, app)) < 0)
+    if (vg_access_permit(rq, vg_http_auth(call, config, app)) < 0) {
+        vg_http_rate_refused(call);
         return -1;
+    }
     vg_http_limit_know(call);
+    if (vg_http_rate_admit(call) < 0)
+        return -1;
     return vg_http_negotiate(call, config);
 }
 
@@ -490,6 +499,7 @@ static void on_completed(void *data, struct MHD_Connection *connection, void **s
     *state = NULL;
     vg_mhd_has_read(call);
     vg_http_session_end(&call->session);
+    vg_http_rate_leave(call);
     if (call->conn)
         vg_http_conn_waited(call->conn);
     if (call->conn && !call->status && vg_http_conn_is_late(call->conn))
@@ -533,6 +543,7 @@ int vg_http_start(const struct vg_config *cfg, const struct vg_http_app *applica
     if (config->token_file && vg_http_auth_load(config->token_file) < 0)
         return -1;
     vg_http_limit_start(config);
+    vg_http_rate_start(config);
     if (vg_http_conns_start(config) < 0)
         return -1;
     return vg_http_listen(config, &callbacks);

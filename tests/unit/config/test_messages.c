@@ -14,6 +14,8 @@
     "max-connections-per-address, health-connections, "                                  \
     "max-json-bytes, max-document-bytes, "                                               \
     "body-memory, body-memory-per-token, answer-memory, "                                \
+    "reads-per-second, changes-per-second, failed-tokens, streams-per-token, "           \
+    "consoles-per-token, "                                                               \
     "header-timeout, body-timeout, idle-timeout, drain-seconds, "                        \
     "pool-size, queue-size, event-buffer, operations, operation-deadline, consoles, "    \
     "read-deadline, change-deadline"
