@@ -7,6 +7,7 @@
 
 #include "server/core/access.h"
 #include "server/core/answer.h"
+#include "server/core/audit.h"
 #include "server/core/event.h"
 #include "server/core/router.h"
 #include "server/core/idempotency.h"
@@ -38,6 +39,7 @@ static const struct vg_route *find_operation_row(void)
 int vg_app_start(const struct vg_config *config, const struct vg_route *const *tables)
 {
     vg_access_start(config->read_only);
+    vg_audit_start(config->audit_required);
     vg_path_prefix_start(config->path_prefix);
     read_deadline_ns = config->read_deadline * VG_SECOND_NS;
     change_deadline_ns = config->change_deadline * VG_SECOND_NS;
@@ -201,7 +203,9 @@ static void run_here(struct vg_request *rq)
     bool watch = rq->route->runs_on == VG_ON_OPERATION; /* others change nothing here */
     uint64_t revision = vg_event_head();
     struct vg_reply reply =
-        watch && vg_precondition_check(rq) < 0 ? vg_fail(rq) : rq->route->handler(rq);
+        (watch && vg_precondition_check(rq) < 0) || vg_audit_begin(rq, false) < 0
+            ? vg_fail(rq)
+            : rq->route->handler(rq);
     vg_reply_prepare(&reply);
     bool done = reply.status >= 200 && reply.status < 300 && !reply.subscription;
     if (done && (watch || (rq->route->needs && vg_route_is_read(rq->route)))) {

@@ -4,6 +4,7 @@
  * the watchdog: every WATCH_NS it looks for what is late.
  */
 #include "server/app.h"
+#include "server/core/audit.h"
 #include "server/core/event.h"
 #include "server/http/limit.h"
 #include "server/http/server.h"
@@ -187,7 +188,14 @@ static int start_log(const struct vg_config *config, char **reterr)
         .filters = config->log_filters,
         .outputs = config->log_outputs,
     };
-    return vg_log_start(&options, reterr);
+    if (vg_log_start(&options, reterr) < 0)
+        return -1;
+    if (!config->audit_required || vg_audit_has_output())
+        return 0;
+    vg_log_stop();
+    *reterr = strdup("audit-required: no output of the log takes lines of source `audit` "
+                     "and level 2 (log-outputs, log-filters, log-level)");
+    return -1;
 }
 
 static int run(struct vg_config *config)

@@ -28,31 +28,35 @@ struct record {
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t wake, gone;
+static pthread_cond_t wake, gone, written;
 static pthread_t writer;
 static bool running, stopping, reopen, urgent;
 static char *buffer, *spare;
 static size_t used;
 static unsigned long dropped;
+/* Buffers are numbered: the last one that was begun, and written to the end; which of
+ * them an output did not take. */
+#define REMEMBERED 64
+static uint64_t last_begun = 1, last_written = 1, failed[REMEMBERED];
 static struct vg_log_setup setup = {.level = VG_LOG_INFO};
 
 static const char *const level_names[] = {"", "debug", "info", "warning", "error"};
 
 /* ---- the queue, as threads that log see it ---------------------------------------- */
 
-static void append(enum vg_log_level level, const char *line, size_t n)
+/* The number of the buffer that the line goes with; 0: it is lost. */
+static uint64_t append(enum vg_log_level level, const char *line, size_t n, bool now)
 {
     const struct record head = {.level = level, .length = (unsigned int)n};
 
     VG_LOCK(&lock);
     if (!running) {
         const struct vg_log_output direct = {.kind = VG_LOG_TO_STDERR, .fd = -1};
-        vg_log_write(&direct, level, line, n);
-        return;
+        return vg_log_write(&direct, level, line, n) ? last_written : 0;
     }
     if (used + sizeof(head) + n > BUFFER_SIZE) {
         dropped++;
-        return;
+        return 0;
     }
     memcpy(buffer + used, &head, sizeof(head));
     memcpy(buffer + used + sizeof(head), line, n);
@@ -60,10 +64,11 @@ static void append(enum vg_log_level level, const char *line, size_t n)
     used += sizeof(head) + n;
     if (first)
         pthread_cond_signal(&wake); /* the writer starts to count FLUSH_NS */
-    if (level >= VG_LOG_WARNING || used > BUFFER_SIZE / 2) {
+    if (now || level >= VG_LOG_WARNING || used > BUFFER_SIZE / 2) {
         urgent = true;
         pthread_cond_signal(&wake);
     }
+    return last_begun + 1;
 }
 
 /* ---- lines ------------------------------------------------------------------------- */
@@ -173,8 +178,9 @@ static size_t logfmt_size(const char *source, const char *message,
 }
 
 /* Most lines need no memory. */
-static void log_logfmt(enum vg_log_level level, const char *source, const char *message,
-                       const struct vg_log_field *fields, unsigned int n)
+static uint64_t log_logfmt(enum vg_log_level level, const char *source,
+                           const char *message, const struct vg_log_field *fields,
+                           unsigned int n, bool now)
 {
     char small[2048];
     size_t size = logfmt_size(source, message, fields, n);
@@ -182,7 +188,7 @@ static void log_logfmt(enum vg_log_level level, const char *source, const char *
     char *line = size > sizeof(small) ? large : small;
 
     if (!line)
-        return;
+        return 0;
     char *p = put_text(line, "time=");
     p = put_text(p, now_text());
     p = put_pair(p, "level", level_names[level]);
@@ -191,11 +197,11 @@ static void log_logfmt(enum vg_log_level level, const char *source, const char *
     for (unsigned int i = 0; i < n; i++)
         p = put_field(p, &fields[i]);
     *p++ = '\n';
-    append(level, line, (size_t)(p - line));
+    return append(level, line, (size_t)(p - line), now);
 }
 
-static void log_json(enum vg_log_level level, const char *source, const char *message,
-                     const struct vg_log_field *fields, unsigned int n)
+static uint64_t log_json(enum vg_log_level level, const char *source, const char *message,
+                         const struct vg_log_field *fields, unsigned int n, bool now)
 {
     vg_auto_json w = {0};
 
@@ -213,18 +219,18 @@ static void log_json(enum vg_log_level level, const char *source, const char *me
     vg_json_end_object(&w);
     w.comma = false;
     vg_json_raw(&w, NULL, "\n", 1);
-    if (!w.text.failed)
-        append(level, w.text.data, w.text.len);
+    return w.text.failed ? 0 : append(level, w.text.data, w.text.len, now);
 }
 
 /* ---- the queue, as the writer sees it --------------------------------------------- */
 
-/* Lines of one level go to an output in one write. */
-static void write_records(const char *data, size_t n, const struct vg_log_output *output,
+/* Lines of one level go to an output in one write. False: it did not take them all. */
+static bool write_records(const char *data, size_t n, const struct vg_log_output *output,
                           char *scratch)
 {
     size_t gathered = 0;
     unsigned int gathered_level = 0;
+    bool good = true;
 
     for (size_t at = 0; at < n;) {
         struct record head;
@@ -233,7 +239,7 @@ static void write_records(const char *data, size_t n, const struct vg_log_output
         bool wanted = head.level >= (unsigned int)output->level;
         bool lines = output->kind == VG_LOG_TO_STDERR || output->kind == VG_LOG_TO_FILE;
         if (gathered && !lines && head.level != gathered_level) {
-            vg_log_write(output, gathered_level, scratch, gathered);
+            good &= vg_log_write(output, gathered_level, scratch, gathered);
             gathered = 0;
         }
         if (wanted) {
@@ -244,7 +250,8 @@ static void write_records(const char *data, size_t n, const struct vg_log_output
         at += head.length;
     }
     if (gathered)
-        vg_log_write(output, gathered_level, scratch, gathered);
+        good &= vg_log_write(output, gathered_level, scratch, gathered);
+    return good;
 }
 
 static void note_dropped(unsigned long lost)
@@ -277,18 +284,24 @@ static void flush(char *scratch)
     spare = data;
     used = 0;
     dropped = 0;
+    last_begun++;
     urgent = false;
     bool reopened = reopen;
     reopen = false;
     pthread_mutex_unlock(&lock);
     if (reopened) /* it may block: on a pipe that nobody has open */
         vg_log_setup_reopen(&setup);
+    bool good = true;
     for (size_t i = 0; i < setup.n_outputs; i++)
-        write_records(data, n, &setup.outputs[i], scratch);
+        good &= write_records(data, n, &setup.outputs[i], scratch);
     note_dropped(lost);
     if (reopened)
         note_not_reopened();
     pthread_mutex_lock(&lock);
+    if (!good)
+        failed[last_begun % REMEMBERED] = last_begun;
+    last_written = last_begun;
+    pthread_cond_broadcast(&written);
 }
 
 static void *writer_main(void *data)
@@ -308,6 +321,7 @@ static void *writer_main(void *data)
         if (used || reopen || dropped)
             flush(scratch);
     }
+    pthread_cond_broadcast(&written);
     running = false; /* from here on lines go to stderr: none is left in the buffer */
     pthread_cond_broadcast(&gone);
     pthread_mutex_unlock(&lock);
@@ -328,6 +342,7 @@ int vg_log_start(const struct vg_log_options *options, char **reterr)
     }
     vg_cond_init(&wake);
     vg_cond_init(&gone);
+    vg_cond_init(&written);
     buffer = malloc(BUFFER_SIZE);
     spare = malloc(BUFFER_SIZE);
     scratch = malloc(BUFFER_SIZE);
@@ -396,15 +411,51 @@ bool vg_log_enabled(enum vg_log_level level, const char *source)
     return level >= setup.level;
 }
 
+static uint64_t write_line(enum vg_log_level level, const char *source,
+                           const char *message, const struct vg_log_field *fields,
+                           unsigned int n, bool now)
+{
+    return setup.json ? log_json(level, source, message, fields, n, now)
+                      : log_logfmt(level, source, message, fields, n, now);
+}
+
 void vg_log_fields(enum vg_log_level level, const char *source, const char *message,
                    const struct vg_log_field *fields, unsigned int n)
 {
-    if (!vg_log_enabled(level, source))
-        return;
-    if (setup.json)
-        log_json(level, source, message, fields, n);
-    else
-        log_logfmt(level, source, message, fields, n);
+    if (vg_log_enabled(level, source))
+        (void)write_line(level, source, message, fields, n, false);
+}
+
+bool vg_log_has_output(enum vg_log_level level, const char *source)
+{
+    bool has = false;
+    for (size_t i = 0; i < setup.n_outputs; i++)
+        has |= level >= setup.outputs[i].level;
+    return has && vg_log_enabled(level, source);
+}
+
+/* Whether the outputs have taken the buffer of that number, in that time. */
+static bool await_written(uint64_t number, int64_t patience_ns)
+{
+    const struct timespec until = vg_from_now(patience_ns);
+    int rc = 0;
+
+    VG_LOCK(&lock);
+    if (!patience_ns)
+        number = last_written;
+    while (last_written < number && running && rc == 0)
+        rc = pthread_cond_timedwait(&written, &lock, &until);
+    return last_written >= number && failed[number % REMEMBERED] != number;
+}
+
+bool vg_log_fields_written(enum vg_log_level level, const char *source,
+                           const char *message, const struct vg_log_field *fields,
+                           unsigned int n, int64_t patience_ns)
+{
+    if (!vg_log_has_output(level, source))
+        return false;
+    uint64_t number = write_line(level, source, message, fields, n, true);
+    return number && await_written(number, patience_ns);
 }
 
 void vg_log(enum vg_log_level level, const char *source, const char *fmt, ...)

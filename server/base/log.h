@@ -67,3 +67,13 @@ void vg_log(enum vg_log_level level, const char *source, const char *fmt, ...)
 /* One line with fields after the message; n fields. */
 void vg_log_fields(enum vg_log_level level, const char *source, const char *message,
                    const struct vg_log_field *fields, unsigned int n);
+
+/* The same, written at once: waits that long at most until the outputs have it. False:
+ * one that takes this level has not, or none takes it. With 0 it does not wait, and says
+ * whether they took the lines before. */
+bool vg_log_fields_written(enum vg_log_level level, const char *source,
+                           const char *message, const struct vg_log_field *fields,
+                           unsigned int n, int64_t patience_ns);
+
+/* Whether a line of this level from this source goes to an output. */
+bool vg_log_has_output(enum vg_log_level level, const char *source);

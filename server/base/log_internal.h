@@ -46,6 +46,7 @@ void vg_log_setup_reopen(struct vg_log_setup *setup);
 void vg_log_setup_close(struct vg_log_setup *setup);
 void vg_log_setup_close_outputs(struct vg_log_setup *setup);
 
-/* Writes whole lines (each ended by a newline) of one level to one output. */
-void vg_log_write(const struct vg_log_output *output, enum vg_log_level level,
+/* Writes whole lines (each ended by a newline) of one level to one output. False: it did
+ * not take them all. */
+bool vg_log_write(const struct vg_log_output *output, enum vg_log_level level,
                   const char *lines, size_t n);

@@ -197,34 +197,37 @@ static int priority(enum vg_log_level level)
 
 /* Nobody can be told of a log that cannot be written: a full disk or a closed pipe costs
  * lines, never the service. */
-static void write_fd(int fd, const char *p, size_t n)
+static bool write_fd(int fd, const char *p, size_t n)
 {
     while (n) {
         ssize_t done = write(fd, p, n);
         if (done < 0 && errno == EINTR)
             continue;
         if (done <= 0)
-            return;
+            return false;
         p += done;
         n -= (size_t)done;
     }
+    return true;
 }
 
-void vg_log_write(const struct vg_log_output *output, enum vg_log_level level,
+bool vg_log_write(const struct vg_log_output *output, enum vg_log_level level,
                   const char *lines, size_t n)
 {
-    if (output->kind == VG_LOG_TO_STDERR || output->kind == VG_LOG_TO_FILE) {
-        write_fd(output->kind == VG_LOG_TO_FILE ? output->fd : STDERR_FILENO, lines, n);
-        return;
-    }
+    bool good = true;
+
+    if (output->kind == VG_LOG_TO_STDERR || output->kind == VG_LOG_TO_FILE)
+        return write_fd(output->kind == VG_LOG_TO_FILE ? output->fd : STDERR_FILENO,
+                        lines, n);
     for (const char *p = lines, *end = lines + n; p < end;) {
         const char *eol = memchr(p, '\n', (size_t)(end - p));
         int length = (int)((eol ? eol : end) - p);
         if (output->kind == VG_LOG_TO_SYSLOG)
-            syslog(priority(level), "%.*s", length, p);
-        else
-            sd_journal_send("MESSAGE=%.*s", length, p, "PRIORITY=%i", priority(level),
-                            "SYSLOG_IDENTIFIER=virtgate", NULL);
+            syslog(priority(level), "%.*s", length, p); /* it does not tell */
+        else if (sd_journal_send("MESSAGE=%.*s", length, p, "PRIORITY=%i",
+                                 priority(level), "SYSLOG_IDENTIFIER=virtgate", NULL) < 0)
+            good = false;
         p += length + 1;
     }
+    return good;
 }

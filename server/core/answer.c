@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "server/core/answer.h"
 
+#include "server/core/audit.h"
+
 void vg_request_answer(struct vg_request *rq, struct vg_reply reply)
 {
+    vg_audit_end(rq, &reply);
     if (rq->on_end && rq->on_end(rq, &reply))
         vg_reply_clear(&reply);
     else

@@ -44,6 +44,9 @@ void vg_operations_start(void (*go_on)(struct vg_request *rq),
  * answered at the latest. -1: the request's error is set. */
 int vg_operation_new(struct vg_request *rq, int64_t limit_ns);
 
+/* As in its path; lives as long as the operation. */
+const char *vg_operation_id(const struct vg_operation *op);
+
 /* NULL is accepted. */
 struct vg_operation *vg_operation_ref(struct vg_operation *op);
 void vg_operation_unref(struct vg_operation *op);

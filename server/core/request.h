@@ -132,6 +132,7 @@ struct vg_request {
     uint64_t object;           /* that it was queued for; 0: none */
     bool requeued;             /* moved to another queue: see vg_requeue() */
     bool awaits_host;          /* of a local row: for the host's first connection */
+    atomic_bool audited;       /* its change began, and has not ended: core/audit.c's */
     atomic_bool begun;         /* a worker took it: its change may have been made */
     struct vg_error error;
     int64_t start_ns, deadline_ns; /* CLOCK_MONOTONIC */

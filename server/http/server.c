@@ -7,6 +7,7 @@
 #include "server/http/server.h"
 
 #include "server/core/access.h"
+#include "server/core/audit.h"
 #include "server/core/answer.h"
 #include "server/core/event_reply.h"
 #include "server/http/conn.h"
@@ -317,6 +318,8 @@ static int judge_header(struct vg_http_call *call, const char *method,
         return -1;
     if (vg_access_permit(rq, vg_http_auth(call, config, app)) < 0) {
         vg_http_rate_refused(call);
+        if (rq->error.status == 403)
+            vg_audit_refused(rq);
         return -1;
     }
     vg_http_limit_know(call);

@@ -6,6 +6,7 @@
 #include "server/libvirt/host.h"
 
 #include "server/core/answer.h"
+#include "server/core/audit.h"
 #include "server/core/event.h"
 #include "server/core/host_names.h"
 #include "server/core/kind.h"
@@ -57,7 +58,7 @@ static struct vg_reply run_unconnected(struct vg_request *rq, bool full)
 {
     if (rq->watched) {
         vg_error_clear(&rq->error);
-        if (vg_precondition_check(rq) == 0)
+        if (vg_precondition_check(rq) == 0 && vg_audit_begin(rq, true) == 0)
             return rq->route->handler(rq);
     }
     struct vg_reply reply = vg_fail(rq);
@@ -89,7 +90,9 @@ static struct vg_reply run_once(struct vg_host *host, struct vg_virt_conn *virt_
     if (rc < 0)
         return run_unconnected(rq, rc == VG_HOST_FULL);
     rq->virt_conn = virt_conn;
-    struct vg_reply reply = vg_request_parse_body(rq) < 0 || vg_precondition_check(rq) < 0
+    struct vg_reply reply = vg_request_parse_body(rq) < 0 ||
+                                    vg_precondition_check(rq) < 0 ||
+                                    vg_audit_begin(rq, true) < 0
                                 ? vg_fail(rq)
                                 : rq->route->handler(rq);
     if (reply.status >= 400)

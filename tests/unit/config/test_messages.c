@@ -10,7 +10,8 @@
     "tls-key, "                                                                          \
     "tls-client-ca, cors-origin, allowed-host, trusted-proxy, path-prefix, "             \
     "allow-insecure, allow-unsafe-uri, log-level, "                                      \
-    "log-filters, log-outputs, log-format, http-threads, max-connections, "              \
+    "log-filters, log-outputs, log-format, audit-required, http-threads, "               \
+    "max-connections, "                                                                  \
     "max-connections-per-address, health-connections, "                                  \
     "max-json-bytes, max-document-bytes, "                                               \
     "body-memory, body-memory-per-token, answer-memory, "                                \
