@@ -30,6 +30,9 @@ const struct vg_device *vg_devices_disk(const struct vg_devices *devices,
  * XML; of what is not well-formed, none has. */
 bool vg_devices_collide(const struct vg_devices *devices, const char *xml);
 
+/* Whether the guest's agent has its channel open, as the XML of a running domain says. */
+bool vg_devices_agent_is_connected(const struct vg_devices *devices);
+
 /* Its XML without what differs between a running domain and its definition: the alias,
  * and the address of what a target or a MAC address names. Owned by the caller; NULL: out
  * of memory. */

@@ -39,6 +39,7 @@ struct vg_reply {
     bool unasked;          /* there was no connection to ask anything on */
     bool crowded;          /* nor can there be one now; others may have theirs */
     bool moves;            /* see vg_requeue() */
+    int64_t not_yet_ns;    /* see vg_not_yet(); 0: it is the answer */
 
     struct vg_subscription *subscription; /* owned; instead of a body */
     struct vg_channel *channel;           /* the same */
@@ -145,6 +146,15 @@ struct vg_reply vg_tagged_with(struct vg_reply reply, const char *also) VG_MUST_
  * called again on the queue for that, where this is false. */
 bool vg_on_fast_queue(const struct vg_request *rq);
 struct vg_reply vg_requeue(void) VG_MUST_USE;
+
+/* Longest wait of a read for what is not there yet, in seconds (?wait=). */
+#define VG_WAIT_MAX 300
+
+/* What a read with ?wait= has found is not what its client waits for: the handler is
+ * called again a little later, until `seconds` are over since the request came; then this
+ * is the answer. No worker is held meanwhile, and the wait is no part of the deadline.
+ * 0: it is the answer now. */
+struct vg_reply vg_not_yet(struct vg_reply reply, int64_t seconds) VG_MUST_USE;
 
 /* Adds `Link: <...>; rel="next"`: the request's own target with `after` set to the
  * cursor. NULL cursor: the reply as it is. */

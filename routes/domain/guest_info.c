@@ -5,6 +5,7 @@
  */
 #include "routes/routes.h"
 #include "virtgate/autoptr.h"
+#include "virtgate/domain_address.h"
 #include "virtgate/object.h"
 
 /* ?source=agent, the same as ?flags=agent */
@@ -27,31 +28,17 @@ static struct vg_reply get_hostname(struct vg_request *rq)
     return vg_ok(rq, json_pack("{s:o}", "hostname", vg_json_text(hostname)));
 }
 
-VG_AUTOLIST_DEFINE(interface, virDomainInterface, virDomainInterfaceFree)
-
-static void write_interface(struct vg_json *w, const virDomainInterface *iface)
-{
-    vg_json_begin_object(w, NULL);
-    vg_json_string(w, "name", iface->name);
-    vg_json_string(w, "mac", iface->hwaddr);
-    vg_json_begin_array(w, "addresses");
-    for (unsigned int i = 0; i < iface->naddrs; i++) {
-        vg_json_begin_object(w, NULL);
-        vg_json_enum(w, "type", &vg_enum_virIPAddrType, iface->addrs[i].type);
-        vg_json_string(w, "address", iface->addrs[i].addr);
-        vg_json_uint(w, "prefix", iface->addrs[i].prefix);
-        vg_json_end_object(w);
-    }
-    vg_json_end_array(w);
-    vg_json_end_object(w);
-}
-
+/* ?wait=SECONDS, of all sources or of one. */
 static struct vg_reply list_addresses(struct vg_request *rq)
 {
-    int source = VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE;
-    vg_autolist(interface) list = {0};
+    int source = -1;
+    int64_t wait = 0;
+    vg_auto_addresses list = {0};
     const struct vg_field args[] = {
-        VG_ENUM("source", &source, virDomainInterfaceAddressesSource), VG_END};
+        VG_ENUM("source", &source, virDomainInterfaceAddressesSource),
+        VG_NUMBER("wait", &wait, 0, VG_WAIT_MAX),
+        VG_END,
+    };
 
     if (vg_args(rq, args) < 0)
         return vg_fail(rq);
@@ -59,19 +46,15 @@ static struct vg_reply list_addresses(struct vg_request *rq)
         vg_request_ask(rq, "domain:write", "This asks the guest's agent") < 0)
         return vg_fail(rq);
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
-    if (!dom)
+    if (!dom || (source < 0 ? vg_domain_addresses(rq, dom, &list)
+                            : vg_domain_addresses_from(rq, dom, source, &list)) < 0)
         return vg_fail(rq);
-    list.n = virDomainInterfaceAddresses(dom, &list.v, (unsigned int)source, 0);
-    if (list.n < 0)
-        return vg_fail_virt(rq);
     vg_auto_json w = vg_json_for(rq);
     vg_json_begin_object(&w, NULL);
-    vg_json_begin_array(&w, "interfaces");
-    for (int i = 0; i < list.n; i++)
-        write_interface(&w, list.v[i]);
-    vg_json_end_array(&w);
+    vg_domain_addresses_write(&w, &list, source >= 0);
     vg_json_end_object(&w);
-    return vg_ok_written(rq, &w);
+    struct vg_reply reply = vg_ok_written(rq, &w);
+    return vg_domain_addresses_reach(&list) ? reply : vg_not_yet(reply, wait);
 }
 
 /* clang-format off */
@@ -80,7 +63,7 @@ const struct vg_route vg_routes_domain_guest_info[] = {
      .needs = "domain:getattr domain:write", .runs_on = VG_ON_AGENT_BY_DEFAULT,
      .takes = VG_TAKES_ARGS, .shared = true},
     {VG_GET, "/domains/{domain}/addresses", "listDomainAddresses", list_addresses,
-     .needs = "domain:getattr domain:read", .runs_on = VG_ON_AGENT_IF_NAMED,
+     .needs = "domain:getattr domain:read", .runs_on = VG_ON_AGENT_BY_DEFAULT,
      .takes = VG_TAKES_ARGS, .shared = true},
     {0},
 };

@@ -350,6 +350,12 @@ void vg_operation_give_up(struct vg_request *rq)
             w->until_ns = 0; /* the watchdog's next turn answers it */
 }
 
+bool vg_operation_wait_is_over(const struct vg_request *rq)
+{
+    VG_LOCK(&vg_operations_lock);
+    return rq->abandoned || vg_operations_draining;
+}
+
 bool vg_operation_has_job(struct vg_operation *op)
 {
     VG_LOCK(&vg_operations_lock);

@@ -128,6 +128,10 @@ bool vg_operation_await(struct vg_request *rq);
  * times, until the request is freed. */
 void vg_operation_give_up(struct vg_request *rq);
 
+/* Whether nobody is to wait for its answer any more: its client has gone, or the gateway
+ * stops. */
+bool vg_operation_wait_is_over(const struct vg_request *rq);
+
 /* Whether the operation's host has a job of it now. NULL is accepted. */
 bool vg_operation_has_job(struct vg_operation *op);
 

@@ -124,11 +124,17 @@ static bool run_task(struct vg_queue *queue, struct vg_task *task,
     pthread_mutex_unlock(&queue->lock);
 
     vg_reply_prepare(&reply);
+    struct vg_task waiting = {0};
+    int64_t wait_ns = reply.not_yet_ns;
+    if (wait_ns)
+        vg_task_split(task, &reply, &waiting);
     if (reply.moves)
         move_all(queue->fallback, task);
     else
         answer_all(task, reply);
     vg_task_free(task);
+    if (waiting.n_waiters) /* the last: another thread may run them then */
+        vg_queue_park(queue, &waiting, wait_ns);
     return true;
 }
 
@@ -344,9 +350,26 @@ static void answer_late(struct vg_queue *queue, int64_t now_ns, bool stopping)
     free(late.waiters);
 }
 
+/* What waits by vg_not_yet(), when it is time; all of it when that is INT64_MAX. */
+static void submit_parked(struct vg_queue *queue, int64_t now_ns)
+{
+    struct vg_task due = {0};
+    vg_queue_take_parked(queue, now_ns, &due);
+    for (unsigned int i = 0; i < due.n_waiters; i++) {
+        struct vg_request *rq = due.waiters[i];
+        vg_error_clear(&rq->error);
+        if (atomic_load(&rq->answered)) /* its session has ended */
+            vg_request_unref(rq);
+        else
+            vg_queue_submit(queue, rq, rq->object);
+    }
+    free(due.waiters);
+}
+
 void vg_queue_expire(struct vg_queue *queue, int64_t now_ns)
 {
     answer_late(queue, now_ns, false);
+    submit_parked(queue, now_ns);
 }
 
 bool vg_queue_slow(struct vg_queue *queue, int64_t now_ns)
@@ -435,6 +458,7 @@ void vg_queue_close(struct vg_queue *queue)
     pthread_mutex_lock(&queue->lock);
     begin_stop(queue);
     pthread_mutex_unlock(&queue->lock);
+    submit_parked(queue, INT64_MAX); /* refused */
     answer_late(queue, INT64_MAX, true);
 }
 
@@ -446,5 +470,6 @@ void vg_queue_stop(struct vg_queue *queue)
         pthread_cond_wait(&queue->wake, &queue->lock);
     pthread_mutex_unlock(&queue->lock);
     /* what no thread could be started for */
+    submit_parked(queue, INT64_MAX); /* refused */
     answer_late(queue, INT64_MAX, true);
 }

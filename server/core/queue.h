@@ -12,6 +12,7 @@
 
 struct vg_virt_conn;
 struct vg_task;
+struct vg_parked;
 
 /* How many calls may be in flight for one object of the host, of whatever kind: one that
  * hangs takes no more threads. */
@@ -61,6 +62,10 @@ struct vg_queue {
     } stuck[VG_STUCK_OBJECTS];
     unsigned int next_stuck;
 
+    /* Reads that wait for what is not there yet (vg_not_yet()), `n_parked` of them. */
+    struct vg_parked *parked;
+    unsigned int n_parked;
+
     /* Where a read goes that turns out not to belong here (vg_requeue()); NULL: none. */
     struct vg_queue *fallback;
 
@@ -97,7 +102,7 @@ void vg_queue_abandon(struct vg_queue *queue, bool running,
 bool vg_queue_slow(struct vg_queue *queue, int64_t now_ns);
 
 /* Answers 504 to what is past its deadline, and starts threads that could not be started
- * before. For the watchdog. */
+ * before; what waits by vg_not_yet() is run again when it is time. For the watchdog. */
 void vg_queue_expire(struct vg_queue *queue, int64_t now_ns);
 
 /* Tasks and threads at this moment. */

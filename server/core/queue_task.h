@@ -40,6 +40,17 @@ void vg_task_append(struct vg_queue *queue, struct vg_task *task);
 void vg_task_put_back(struct vg_queue *queue, struct vg_task *task);
 void vg_task_remove(struct vg_queue *queue, struct vg_task *task);
 
+/* ---- reads that wait (core/queue_park.c); called without the queue's lock ---- */
+
+/* Takes those waiters out whose wait for another answer than `reply` goes on; `ret` has
+ * them, and no leader. */
+void vg_task_split(struct vg_task *task, const struct vg_reply *reply,
+                   struct vg_task *ret);
+/* Parks them. The references are the queue's. */
+void vg_queue_park(struct vg_queue *queue, struct vg_task *waiting, int64_t wait_ns);
+/* Takes those out whose time has come, as waiters of `ret`. */
+void vg_queue_take_parked(struct vg_queue *queue, int64_t now_ns, struct vg_task *ret);
+
 /* Frees waiting tasks whose requests have all been answered. */
 void vg_tasks_drop_empty(struct vg_queue *queue);
 

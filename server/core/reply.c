@@ -181,6 +181,13 @@ struct vg_reply vg_requeue(void)
     return (struct vg_reply){.moves = true};
 }
 
+struct vg_reply vg_not_yet(struct vg_reply reply, int64_t seconds)
+{
+    if (reply.status == 200)
+        reply.not_yet_ns = seconds * VG_SECOND_NS;
+    return reply;
+}
+
 struct vg_reply vg_cacheable(struct vg_reply reply)
 {
     reply.covered = reply.status == 200;

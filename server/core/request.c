@@ -109,6 +109,14 @@ uint64_t vg_request_object_key(const struct vg_request *rq)
     return key ? key : ~(uint64_t)VG_KEY_OF_LIST;
 }
 
+bool vg_request_waits(const struct vg_request *rq)
+{
+    bool waits = rq->route->runs_on == VG_ON_OPERATION;
+    for (unsigned int i = 0; i < rq->n_query && !waits; i++)
+        waits = strcmp(rq->query[i].key, "wait") == 0;
+    return waits;
+}
+
 bool vg_request_is_shared(const struct vg_request *rq)
 {
     return rq->route->shared && rq->body_kind == VG_BODY_NONE && !rq->if_match;

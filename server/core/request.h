@@ -131,6 +131,7 @@ struct vg_request {
     bool again;                /* its connection broke, or memory was wrong: second try */
     uint64_t object;           /* that it was queued for; 0: none */
     bool requeued;             /* moved to another queue: see vg_requeue() */
+    bool parked;               /* it waits by vg_not_yet(), or has */
     bool awaits_host;          /* of a local row: for the host's first connection */
     atomic_bool audited;       /* its change began, and has not ended: core/audit.c's */
     atomic_bool begun;         /* a worker took it: its change may have been made */
@@ -202,6 +203,10 @@ uint64_t vg_request_object_key(const struct vg_request *rq);
 
 /* Whether it waits for the guest's agent: by its row, or by its arguments. */
 bool vg_request_asks_agent(const struct vg_request *rq);
+
+/* Whether its client may wait long for the answer: for an operation's end, or because of
+ * ?wait=. */
+bool vg_request_waits(const struct vg_request *rq);
 
 /* Whether others who send the same target may have its answer: a body and If-Match are
  * arguments that the target does not show. */

@@ -170,7 +170,7 @@ static enum MHD_Result subscribe(struct vg_http_call *call)
     return answer_now(call, reply);
 }
 
-/* The wait for an operation's end. */
+/* The wait for an operation's end, or of ?wait=. */
 static void end_wait(void *data)
 {
     struct vg_http_call *call = data;
@@ -198,7 +198,7 @@ static enum MHD_Result dispatch(struct vg_http_call *call)
         return answer_now(call, known);
     atomic_fetch_add(&in_flight, 1);
     call->suspended = true;
-    if (rq->route->runs_on == VG_ON_OPERATION) {
+    if (vg_request_waits(rq)) {
         vg_http_conn_waits(call->conn, give_up, rq);
         if (rq->route->method == VG_GET)
             vg_http_session_begin(&call->session, call, end_wait, call);

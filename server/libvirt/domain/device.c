@@ -85,6 +85,18 @@ const struct vg_device *vg_devices_by_alias(const struct vg_devices *devices,
     return NULL;
 }
 
+bool vg_devices_agent_is_connected(const struct vg_devices *devices)
+{
+    const struct vg_device *d = NULL;
+    while ((d = next_device(devices, d, "channel"))) {
+        const xmlNode *target = vg_xml_child(node_of(d), "target");
+        if (has_attribute(target, "name", "org.qemu.guest_agent.0") &&
+            has_attribute(target, "state", "connected"))
+            return true;
+    }
+    return false;
+}
+
 bool vg_devices_collide(const struct vg_devices *devices, const char *xml)
 {
     vg_auto_doc doc = vg_xml_parse(xml);

@@ -18,13 +18,19 @@ static const struct step rows[] = {
     {"GET", "/domains/nosuch/hostname", 404, LIBVIRT("NO_DOMAIN")},
     {"GET", "/domains/test/addresses", 200,
      "{'interfaces':[{'name':'testnet0','mac':'aa:bb:cc:dd:ee:ff','addresses':[{'type':'"
-     "ipv4','address':'~192.168.122.*','prefix':24}]}]}"},
+     "ipv4','address':'~192.168.122.*','prefix':24,'source':'lease'}]}]}"},
+    {"GET", "/domains/test/addresses?wait=60", 200,
+     "{'interfaces':[{'addresses':[{'source':'lease'}]}]}"},
+    {"GET", "/domains/test/addresses?wait=301", 400, GATEWAY("invalid-value")},
+    {"GET", "/domains/test/addresses?source=arp", 200,
+     "{'interfaces':[{'addresses':[{'source':'arp'}]}]}"},
     {"GET", "/domains/test/addresses?source=agent", 200, "{'interfaces':[{}]}"},
     {"GET", "/domains/test/addresses?source=dns", 400, GATEWAY("unknown-value"),
      .contains = "*arp*"},
     {"GET", "/domains/nosuch/addresses", 404, LIBVIRT("NO_DOMAIN")},
     {"POST", "/domains", 201, NULL, .xml = DOMAIN("off")},
     {"GET", "/domains/off/hostname", 409, LIBVIRT("OPERATION_INVALID")},
+    {"GET", "/domains/off/addresses?wait=60", 409, LIBVIRT("OPERATION_INVALID")},
     {"GET", "/domains/off/addresses", 409, LIBVIRT("OPERATION_INVALID")},
 };
 

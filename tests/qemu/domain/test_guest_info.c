@@ -35,6 +35,7 @@ static const struct step rows[] = {
     {"GET", "/domains/v1/hostname?source=agent", 422, LIBVIRT("ARGUMENT_UNSUPPORTED")},
     {"GET", "/domains/v1/addresses?source=agent", 422, LIBVIRT("ARGUMENT_UNSUPPORTED")},
     {"GET", "/domains/v1/addresses", 200, "{'interfaces':[]}"},
+    {"GET", "/domains/v1/addresses?wait=1", 200, "{'interfaces':[]}"},
     {"PUT", "/domains/v1/lifecycle-actions/reboot", 204, "",
      .json = "{'action':'destroy'}"},
     {"PUT", "/domains/v1/metadata", 204, "",

@@ -109,6 +109,15 @@ static const struct step leased = {
     "{'leases':[{'interface':'~virbr*','expiryTimeSeconds':'<int>','expiryTime':'~*Z',"
     "'type':'ipv4','mac':'" MAC "','address':'192.168.50.7','prefix':24}]}"};
 
+/* It is answered when the lease is there. */
+static const struct step addressed[] = {
+    {"GET", "/domains/booting/addresses?wait=100", 200,
+     "{'interfaces':[{'name':'~vnet*','mac':'" MAC "','addresses':[{'type':'ipv4',"
+     "'address':'192.168.50.7','prefix':24,'source':'lease'}]}]}"},
+    {"GET", "/domains/booting/addresses?source=agent&wait=100", 422,
+     LIBVIRT("ARGUMENT_UNSUPPORTED")},
+};
+
 static const struct step end[] = {
     {"GET", "/networks/lab/dhcp-leases?mac=52:54:00:00:00:01", 200, "{'leases':[]}"},
     {"GET", "/networks/nosuch/dhcp-leases", 404, LIBVIRT("NO_NETWORK")},
@@ -130,6 +139,7 @@ int main(void)
         scenario_run(&s, change, COUNT(change));
         scenario_run(&s, ports, COUNT(ports));
         scenario_run(&s, boot, COUNT(boot));
+        scenario_run(&s, addressed, COUNT(addressed));
         scenario_until(&s, &leased, 60);
         guests_remove(&s);
         scenario_run(&s, end, COUNT(end));

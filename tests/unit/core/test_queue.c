@@ -101,6 +101,65 @@ static void test_stuck_domain(void **state)
     close_bench(b);
 }
 
+/* ---- waiting for what is not there yet ----------------------------------------------
+ */
+
+/* Parked, it holds no thread, is not late, and is run again by and by. */
+static void test_not_yet(void **state)
+{
+    (void)state;
+    struct bench *b = open_bench(1, 10);
+    struct asked *first = submit(prepare(b, &shared_route, "/domains/later", 5));
+    struct asked *other = ask(b, &shared_route, "/domains/b");
+    permit(b, 2);
+    wait_answer(other, 200, "{\"run\":2}");
+    wait_until_idle(b);
+    expect_count(b, 0, 0);
+    vg_queue_expire(&b->queue, vg_now_ns()); /* it is not time */
+    pause_a_little();
+    wait_for(b, &b->begun, 2);
+    permit(b, 1);
+    vg_queue_expire(&b->queue, vg_now_ns() + 6 * SECOND_NS);
+    wait_answer(first, 200, "{\"run\":3}");
+    close_bench(b);
+}
+
+/* Each client waits from its own beginning; one that came long ago has the answer. */
+static void test_not_yet_is_over(void **state)
+{
+    (void)state;
+    struct bench *b = open_bench(1, 10);
+    struct asked *late = prepare(b, &shared_route, "/domains/later", 5000);
+    late->rq->start_ns -= 1000 * SECOND_NS;
+    ask(b, &change_route, "/domains/b/start");
+    wait_for(b, &b->begun, 1);
+    submit(late);
+    struct asked *waits = ask(b, &shared_route, "/domains/later");
+    permit(b, 2);
+    wait_answer(late, 200, "{\"run\":2}");
+    assert_int_equal(waits->answers, 0);
+    wait_until_idle(b);
+    vg_queue_close(&b->queue); /* while it waits */
+    wait_answer(waits, 503, "draining");
+    close_bench(b);
+}
+
+/* As many may wait as may be queued. */
+static void test_not_yet_is_bounded(void **state)
+{
+    (void)state;
+    struct bench *b = open_bench(1, 1);
+    struct asked *first = ask(b, &shared_route, "/domains/later");
+    permit(b, 1);
+    wait_for(b, &b->ended, 1);
+    wait_until_idle(b);
+    struct asked *second = ask(b, &shared_route, "/domains/later2");
+    permit(b, 1);
+    wait_answer(second, 503, "overloaded");
+    assert_int_equal(first->answers, 0);
+    close_bench(b);
+}
+
 /* ---- caps -------------------------------------------------------------------------- */
 
 static void test_cap_of_one_domain(void **state)
@@ -403,6 +462,9 @@ static void test_stop_idle(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_not_yet),
+        cmocka_unit_test(test_not_yet_is_over),
+        cmocka_unit_test(test_not_yet_is_bounded),
         cmocka_unit_test(test_deadlines),
         cmocka_unit_test(test_late_read),
         cmocka_unit_test(test_deadline_of_one_waiter),
