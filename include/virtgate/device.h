@@ -51,6 +51,21 @@ bool vg_disk_has_source(const struct vg_device *disk);
 /* Whether a copy or an active commit has caught up, so that the disk can be pivoted. */
 bool vg_disk_is_mirrored(const struct vg_device *disk);
 
+/* The first drive for CD-ROMs, or that with this target; *ret_n: how many there are.
+ * NULL: none. */
+const struct vg_device *vg_devices_cdrom(const struct vg_devices *devices,
+                                         const char *target, size_t *ret_n);
+
+/* What is in a drive; all NULL: nothing. */
+struct vg_medium {
+    const char *pool, *volume; /* or */
+    const char *path;          /* absolute */
+};
+
+/* The drive's XML with another medium, whose bytes are the disc's (raw). Owned by the
+ * caller; NULL: out of memory. */
+char *vg_cdrom_with(const struct vg_device *drive, const struct vg_medium *medium);
+
 /* The members of one device, one disk, one interface, into an object that was begun. */
 void vg_device_write(struct vg_json *w, const struct vg_device *device);
 void vg_disk_write(struct vg_json *w, const struct vg_device *disk);

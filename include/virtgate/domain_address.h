@@ -8,14 +8,15 @@
 #include "virtgate/json.h"
 #include "virtgate/request.h"
 
-#include <libvirt/libvirt.h>
+struct _virDomain;          /* a virDomainPtr's */
+struct _virDomainInterface; /* a virDomainInterfacePtr's */
 
 /* What each virDomainInterfaceAddressesSource knows; owned: vg_auto_addresses. */
 struct vg_domain_addresses {
     struct {
-        virDomainInterfacePtr *v;
+        struct _virDomainInterface **v;
         int n;
-    } of[VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_ARP + 1];
+    } of[3];
 };
 void vg_domain_addresses_clear(struct vg_domain_addresses *addresses);
 #define vg_auto_addresses                                                                \
@@ -26,11 +27,11 @@ void vg_domain_addresses_clear(struct vg_domain_addresses *addresses);
  * (domain:write): it may take seconds, and where it hangs, as long as the call may. A
  * source that cannot tell tells nothing, unless none can. -1: the request's error is set;
  * of a domain that does not run it is libvirt's VIR_ERR_OPERATION_INVALID. */
-int vg_domain_addresses(struct vg_request *rq, virDomainPtr dom,
+int vg_domain_addresses(struct vg_request *rq, struct _virDomain *dom,
                         struct vg_domain_addresses *ret);
 
 /* The same of one source, virDomainInterfaceAddressesSource, whatever the XML says. */
-int vg_domain_addresses_from(struct vg_request *rq, virDomainPtr dom, int source,
+int vg_domain_addresses_from(struct vg_request *rq, struct _virDomain *dom, int source,
                              struct vg_domain_addresses *ret);
 
 /* Whether the guest can be reached from elsewhere: one address is neither of the loopback

@@ -12,6 +12,7 @@
 #include "virtgate/error.h"
 
 #include <arpa/inet.h>
+#include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
 #include <string.h>
 #include <strings.h>
@@ -20,6 +21,8 @@
 #define AGENT   VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT
 #define ARP     VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_ARP
 #define SOURCES (ARP + 1)
+
+_Static_assert(SOURCES == 3, "domain_address.h has as many");
 
 void vg_domain_addresses_clear(struct vg_domain_addresses *addresses)
 {

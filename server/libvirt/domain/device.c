@@ -203,6 +203,22 @@ bool vg_disk_is_mirrored(const struct vg_device *disk)
     return has_attribute(vg_xml_child(node_of(disk), "mirror"), "ready", "yes");
 }
 
+const struct vg_device *vg_devices_cdrom(const struct vg_devices *devices,
+                                         const char *target, size_t *ret_n)
+{
+    const struct vg_device *d = NULL, *found = NULL;
+    *ret_n = 0;
+    while ((d = next_device(devices, d, "disk"))) {
+        if (!has_attribute(node_of(d), "device", "cdrom"))
+            continue;
+        ++*ret_n;
+        const xmlNode *node = vg_xml_child(node_of(d), "target");
+        if (!found && (!target || has_attribute(node, "dev", target)))
+            found = d;
+    }
+    return found;
+}
+
 /* ---- writing ----------------------------------------------------------------------- */
 
 /* Absent is absent. */
@@ -265,6 +281,48 @@ char *vg_device_description(const struct vg_device *device)
     if (vg_xml_child(node, "target") || vg_xml_child(node, "mac"))
         drop_child(node, "address");
     if (xmlNodeDump(text, doc, node, 0, 0) < 0)
+        return NULL;
+    return strdup((const char *)xmlBufferContent(text));
+}
+
+/* False: out of memory. */
+static bool put_medium(xmlNode *drive, const struct vg_medium *medium)
+{
+    static const char *const of_the_old[] = {"source", "backingStore", "mirror",
+                                             "driver"};
+    bool block = medium->path && strncmp(medium->path, "/dev/", 5) == 0;
+    const char *type = medium->volume ? "volume" : block ? "block" : "file";
+
+    for (size_t i = 0; i < sizeof(of_the_old) / sizeof(of_the_old[0]); i++)
+        drop_child(drive, of_the_old[i]);
+    xmlNode *driver = xmlNewChild(drive, NULL, VG_XML("driver"), NULL);
+    bool done = xmlSetProp(drive, VG_XML("type"), VG_XML(type)) && driver &&
+                xmlSetProp(driver, VG_XML("name"), VG_XML("qemu")) &&
+                xmlSetProp(driver, VG_XML("type"), VG_XML("raw"));
+    if (!done || !(medium->volume || medium->path))
+        return done;
+    xmlNode *source = xmlNewChild(drive, NULL, VG_XML("source"), NULL);
+    if (source && medium->volume)
+        return xmlSetProp(source, VG_XML("pool"), VG_XML(medium->pool)) &&
+               xmlSetProp(source, VG_XML("volume"), VG_XML(medium->volume));
+    return source &&
+           xmlSetProp(source, VG_XML(block ? "dev" : "file"), VG_XML(medium->path));
+}
+
+char *vg_cdrom_with(const struct vg_device *drive, const struct vg_medium *medium)
+{
+    vg_auto_xml_buffer text = xmlBufferCreate();
+    vg_auto_doc doc = xmlNewDoc(NULL);
+    xmlNode *node =
+        text && doc ? xmlDocCopyNode((xmlNode *)(uintptr_t)node_of(drive), doc, 1) : NULL;
+
+    if (!node)
+        return NULL;
+    xmlDocSetRootElement(doc, node); /* which frees it */
+    const char *alias = vg_xml_attribute(vg_xml_child(node, "alias"), "name");
+    if (alias && strncmp(alias, "ua-", 3) != 0)
+        drop_child(node, "alias");
+    if (!put_medium(node, medium) || xmlNodeDump(text, doc, node, 0, 0) < 0)
         return NULL;
     return strdup((const char *)xmlBufferContent(text));
 }
