@@ -8,6 +8,7 @@
 #include "server/core/access.h"
 #include "server/core/answer.h"
 #include "server/core/audit.h"
+#include "server/core/body_stream.h"
 #include "server/core/event.h"
 #include "server/core/router.h"
 #include "server/core/idempotency.h"
@@ -45,6 +46,7 @@ int vg_app_start(const struct vg_config *config, const struct vg_route *const *t
     change_deadline_ns = config->change_deadline * VG_SECOND_NS;
     operation_deadline_ns = config->operation_deadline * VG_SECOND_NS;
     vg_local_dir_set(config->local_dir);
+    vg_body_stream_start(config->transfer_deadline * VG_SECOND_NS);
     vg_json_watch_memory();
     if (vg_metrics_start(tables) < 0) {
         fputs("virtgate: out of memory\n", stderr);
@@ -226,15 +228,20 @@ static void watch_operation(struct vg_request *rq)
         run_here(rq);
 }
 
-/* The client is answered by the deadline of a change, the work goes on. */
+/* The client is answered by the deadline of a change, the work goes on; but one that
+ * sends or takes bytes meanwhile is answered by the work. A transfer may take as long as
+ * it moves. */
 static void start_operation(struct vg_request *rq)
 {
-    if (vg_operation_new(rq, rq->deadline_ns) < 0) {
+    bool transfer = vg_request_is_transfer(rq);
+    bool bound = rq->stream || (transfer && vg_route_is_read(rq->route));
+
+    if (vg_operation_new(rq, bound ? INT64_MAX : rq->deadline_ns) < 0) {
         vg_request_answer(rq, vg_fail(rq));
         vg_request_unref(rq);
         return;
     }
-    rq->deadline_ns = rq->start_ns + operation_deadline_ns;
+    rq->deadline_ns = transfer ? INT64_MAX : rq->start_ns + operation_deadline_ns;
     vg_host_submit(rq->host, rq);
 }
 
@@ -266,7 +273,7 @@ void vg_app_dispatch(struct vg_request *rq)
             watch_operation(rq);
     } else if (!rq->host) {
         vg_fan_out_submit(rq);
-    } else if (rq->route->runs_on == VG_ON_LONG) {
+    } else if (rq->route->runs_on == VG_ON_LONG || vg_request_is_transfer(rq)) {
         start_operation(rq);
     } else {
         vg_host_submit(rq->host, rq);
@@ -284,6 +291,7 @@ static const char *const runs_on_names[] = {
     [VG_ON_GENERAL] = "general",
     [VG_ON_FAST] = "fast",
     [VG_ON_ADMIN] = "admin",
+    [VG_ON_TRANSFER] = "transfer",
     [VG_ON_LONG] = "long",
     [VG_ON_JOB] = "job",
     [VG_ON_OPERATION] = "operation",
@@ -309,6 +317,7 @@ static const char *const takes_names[] = {
     [VG_TAKES_NOTHING] = "nothing",   [VG_TAKES_ARGS] = "args",
     [VG_TAKES_DOCUMENT] = "document", [VG_TAKES_XML] = "xml",
     [VG_TAKES_SECRET] = "secret",     [VG_TAKES_BYTES] = "bytes",
+    [VG_TAKES_STREAM] = "stream",     [VG_TAKES_XML_OR_STREAM] = "xml-or-stream",
 };
 static const char *const hosts_names[] = {
     [VG_ONE_HOST] = "one", [VG_ONE_OR_ALL_HOSTS] = "one-or-all",
@@ -339,7 +348,7 @@ static void dump_needs(struct vg_json *w, const char *needs)
 static void dump_marks(struct vg_json *w, const struct vg_route *row)
 {
     vg_json_bool(w, "args", row->takes != VG_TAKES_NOTHING);
-    vg_json_bool(w, "xml", row->takes == VG_TAKES_XML);
+    vg_json_bool(w, "xml", vg_route_takes_xml(row));
     vg_json_bool(w, "givesXml", vg_route_gives_xml(row));
     vg_json_bool(w, "local", row->runs_on == VG_ON_NETWORK_THREAD);
     vg_json_bool(w, "shared", row->shared);

@@ -13,6 +13,7 @@
 #include "server/core/request.h"
 #include "server/ticket.h"
 #include "server/libvirt/domain/console.h"
+#include "server/libvirt/transfer.h"
 #include "server/libvirt/host.h"
 #include "server/libvirt/loop.h"
 #include "server/xml/log.h"
@@ -218,6 +219,7 @@ static int run(struct vg_config *config)
     vg_http_limit_fit(config);
     int rc = EXIT_FAILURE;
     vg_consoles_limit((unsigned int)config->consoles);
+    vg_transfers_start(config->transfer_deadline * VG_SECOND_NS);
     if (vg_events_start((size_t)config->event_buffer * config->hosts.n) == 0 &&
         vg_virt_start() == 0 && vg_hosts_start(config) == 0 &&
         vg_http_start(config, &http_app) == 0) {

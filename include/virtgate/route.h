@@ -40,6 +40,9 @@ enum vg_runs_on {
     VG_ON_AGENT,
     VG_ON_AGENT_BY_DEFAULT,
     VG_ON_AGENT_IF_NAMED,
+    /* The host's queue for bytes of volumes (transfer.h): an operation that waits for its
+     * turn and takes as long as bytes move. */
+    VG_ON_TRANSFER,
     /* On a connection to the admin socket of the host's daemon, whatever state the host
      * is in: vg_admin_conn(). */
     VG_ON_ADMIN,
@@ -68,8 +71,12 @@ enum vg_takes {
     VG_TAKES_DOCUMENT, /* arguments; the JSON body may hold a document */
     VG_TAKES_XML,      /* arguments and a document: JSON, or an application/xml body */
     VG_TAKES_BYTES,    /* application/octet-stream, secret: vg_bytes_body(); arguments */
-    VG_TAKES_SECRET,   /* arguments, of which the body's are secret: no answer quotes them
-                        */
+    /* application/octet-stream, read while it arrives (body_stream.h), and arguments in
+     * the query. No limit of bodies holds. */
+    VG_TAKES_STREAM,
+    VG_TAKES_XML_OR_STREAM, /* either, by its Content-Type */
+    VG_TAKES_SECRET, /* arguments, of which the body's are secret: no answer quotes them
+                      */
 };
 
 /* Which hosts a call is about. */
@@ -135,7 +142,14 @@ static inline bool vg_route_has_all_hosts(const struct vg_route *route)
 /* Whether a call of it becomes an operation. */
 static inline bool vg_route_begins_operation(const struct vg_route *route)
 {
-    return route->runs_on == VG_ON_LONG || route->runs_on == VG_ON_JOB;
+    return route->runs_on == VG_ON_LONG || route->runs_on == VG_ON_JOB ||
+           route->runs_on == VG_ON_TRANSFER;
+}
+
+/* Whether the body may be a document of libvirt's as XML. */
+static inline bool vg_route_takes_xml(const struct vg_route *route)
+{
+    return route->takes == VG_TAKES_XML || route->takes == VG_TAKES_XML_OR_STREAM;
 }
 
 static inline bool vg_route_gives_xml(const struct vg_route *route)

@@ -21,6 +21,8 @@ static int64_t answer_time(const struct vg_request *rq, int64_t limit_ns)
     const struct vg_prefer *prefer = &rq->prefer;
     int64_t at = limit_ns;
 
+    if (limit_ns == INT64_MAX) /* by its end alone */
+        return limit_ns;
     if (prefer->waits)
         at = rq->start_ns + prefer->wait_seconds * VG_SECOND_NS;
     else if (prefer->respond_async)
@@ -87,6 +89,7 @@ int vg_operation_new(struct vg_request *rq, int64_t limit_ns)
     op->answer_ns = answer_time(rq, limit_ns);
     op->async = rq->prefer.respond_async && !rq->prefer.waits;
     op->async = op->async || (rq->prefer.waits && rq->prefer.wait_seconds == 0);
+    op->async = op->async && limit_ns != INT64_MAX;
     vg_operation_hold(op, rq, vg_operation_end);
     return 0;
 }
@@ -161,6 +164,8 @@ static enum vg_operation_state end_state(const struct vg_operation *op,
         return VG_OPERATION_UNKNOWN;
     bool aborted = code && strcmp(code, "VIR_ERR_OPERATION_ABORTED") == 0;
     /* what fails by itself after it was to be cancelled has failed */
+    if (op->transfer.is && op->cancel_requested)
+        return VG_OPERATION_CANCELLED;
     bool never_begun = op->cancel_requested && op->state == VG_OPERATION_PENDING;
     return never_begun || aborted ? VG_OPERATION_CANCELLED : VG_OPERATION_FAILED;
 }
@@ -193,12 +198,17 @@ bool vg_operation_end(struct vg_request *rq, const struct vg_reply *reply)
         VG_LOCK(&vg_operations_lock);
         if (op->ended_ns)
             return false;
-        enum vg_operation_state end = end_state(op, reply);
-        refused = is_refused(op, end);
-        told = vg_operation_close(op, end, reply->status, reply->body);
-        if (refused)
-            vg_operation_take_out(op);
-        vg_operations_drop_old(op->ended_ns);
+        if (op->transfer.outlives && reply->status < 400) {
+            told = (struct completion){.rq = vg_take(&op->rq)};
+            refused = false;
+        } else {
+            enum vg_operation_state end = end_state(op, reply);
+            refused = is_refused(op, end);
+            told = vg_operation_close(op, end, reply->status, reply->body);
+            if (refused)
+                vg_operation_take_out(op);
+            vg_operations_drop_old(op->ended_ns);
+        }
     }
     vg_operation_wake(told.waiters);
     if (told.rq)

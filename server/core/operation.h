@@ -111,6 +111,24 @@ void vg_operation_note_gone(struct vg_operation *op);
  */
 void vg_operation_jobs_tick(int64_t now_ns);
 
+/* ---- transfers -----------------------------------------------------------------------
+ */
+
+/* The request's operation moves `total` bytes (UINT64_MAX: nobody knows how many) from
+ * here on. cancel(data) is called when it is to end, under the registry's lock: it does
+ * not block. -1: it was cancelled meanwhile. */
+int vg_operation_begin_transfer(struct vg_request *rq, uint64_t total,
+                                void (*cancel)(void *data), void *data);
+/* n more bytes have moved. Any thread. */
+void vg_operation_count(struct vg_operation *op, uint64_t n);
+/* The answer of its request is not its end, unless it is a failure. */
+void vg_operation_outlive(struct vg_operation *op);
+/* The transfer is over, and cancel() is called no more. One that outlives its answer ends
+ * as that: VG_OPERATION_SUCCEEDED or _FAILED, which is cancelled if it was to be. */
+void vg_operation_end_transfer(struct vg_operation *op, enum vg_operation_state state);
+/* Cancels one that moves bytes. False: it is none. */
+bool vg_operation_cancel_transfer(struct vg_operation *op);
+
 /* ---- asking ------------------------------------------------------------------------ */
 
 /* Finds the operation of the path's {operation} for a VG_ON_OPERATION row, and its host

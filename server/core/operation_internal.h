@@ -32,6 +32,23 @@ struct job_state {
     char *why;
 };
 
+/* The bytes of a transfer; see operation_transfer.c. */
+struct transfer_state {
+    bool is;
+    bool outlives;  /* the answer: it ends by vg_operation_end_transfer() */
+    uint64_t total; /* UINT64_MAX: not known */
+    atomic_uint_fast64_t bytes;
+    int64_t begun_ns;
+    /* What had moved a second ago, and at least a second before that: the rate is from
+     * the latter to now. */
+    struct {
+        int64_t at_ns;
+        uint64_t bytes;
+    } last, before;
+    void (*cancel)(void *data); /* NULL: it has ended */
+    void *data;
+};
+
 struct vg_operation {
     atomic_uint refs;
 
@@ -59,6 +76,7 @@ struct vg_operation {
     char uuid[40];
     int job;
     struct job_state host_job; /* of one whose job outlives the call */
+    struct transfer_state transfer;
     struct timespec begun, ended;
     int64_t ended_ns; /* 0: at work */
     int status;       /* of the work's answer */
@@ -100,6 +118,12 @@ struct completion vg_operation_close(struct vg_operation *op,
 /* Whether its job is that of the domain, or of its disk (NULL: the domain's own). */
 bool vg_operation_is_job(const struct vg_operation *op, const char *uuid,
                          const char *disk, int job);
+
+/* ---- operation_transfer.c ------------------------------------------------------------
+ */
+
+/* Writes "progress": {"bytes", "totalBytes", "bytesPerSecond"}. Lock held. */
+void vg_operation_write_transfer(const struct vg_operation *op, struct vg_json *w);
 
 /* ---- operation.c ------------------------------------------------------------------- */
 

@@ -123,13 +123,16 @@ static void write_operation(const struct vg_operation *op, struct vg_json *w,
     write_time(w, "startedAt", &op->begun);
     write_time(w, "endedAt", &op->ended);
     vg_json_bool(w, "cancellable",
-                 !op->ended_ns && (op->state == VG_OPERATION_PENDING || op->job >= 0));
+                 !op->ended_ns && (op->state == VG_OPERATION_PENDING || op->job >= 0 ||
+                                   op->transfer.cancel));
     if (op->host_job.is)
         write_job_path(w, op->path);
     vg_json_bool(w, "cancelRequested", op->cancel_requested);
     if (op->ended_ns)
         write_result(w, op);
-    if (progress)
+    if (op->transfer.is)
+        vg_operation_write_transfer(op, w);
+    else if (progress)
         vg_json_value(w, "progress", progress);
     vg_json_end_object(w);
 }

@@ -7,6 +7,7 @@
 
 #include "server/base/digits.h"
 #include "server/base/utf8.h"
+#include "server/core/body_stream.h"
 #include "server/core/kind.h"
 #include "virtgate/cleanup.h"
 
@@ -59,6 +60,7 @@ void vg_request_unref(struct vg_request *rq)
     if (rq->body && rq->route && vg_route_takes_secret(rq->route))
         explicit_bzero(rq->body, rq->body_length);
     free(rq->body);
+    vg_body_stream_free(rq->stream);
     free(rq->prefix);
     free(rq->idempotency_key);
     free(rq->if_match);
@@ -120,6 +122,11 @@ bool vg_request_waits(const struct vg_request *rq)
 bool vg_request_is_shared(const struct vg_request *rq)
 {
     return rq->route->shared && rq->body_kind == VG_BODY_NONE && !rq->if_match;
+}
+
+bool vg_request_is_transfer(const struct vg_request *rq)
+{
+    return rq->stream || rq->route->runs_on == VG_ON_TRANSFER;
 }
 
 struct vg_error *vg_request_error(struct vg_request *rq)

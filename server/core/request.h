@@ -37,6 +37,7 @@ enum vg_body_kind {
     VG_BODY_JSON,
     VG_BODY_XML,
     VG_BODY_BYTES,
+    VG_BODY_STREAM, /* is not in memory: vg_request.stream */
 };
 
 struct vg_pair {
@@ -55,6 +56,7 @@ struct vg_host;
 struct vg_fan_out;
 struct vg_virt_conn;
 struct vg_operation;
+struct vg_body_stream;
 
 struct vg_request {
     atomic_uint refs;
@@ -76,8 +78,9 @@ struct vg_request {
     enum vg_body_kind body_kind;
     char *body; /* NUL-terminated; owned */
     size_t body_length;
-    size_t sent;  /* the longest document that goes to libvirt */
-    json_t *json; /* the parsed body; owned */
+    size_t sent;                   /* the longest document that goes to libvirt */
+    struct vg_body_stream *stream; /* of VG_BODY_STREAM; owned */
+    json_t *json;                  /* the parsed body; owned */
     json_t *rest; /* of VG_REST: the members that no field names; owned */
     char id[40];  /* X-Request-Id */
     char principal[VG_TOKEN_NAME_SIZE]; /* the name of the token or the client certificate
@@ -207,6 +210,9 @@ bool vg_request_asks_agent(const struct vg_request *rq);
 /* Whether its client may wait long for the answer: for an operation's end, or because of
  * ?wait=. */
 bool vg_request_waits(const struct vg_request *rq);
+
+/* Whether it moves a volume's bytes: by its row, or by its body. */
+bool vg_request_is_transfer(const struct vg_request *rq);
 
 /* Whether others who send the same target may have its answer: a body and If-Match are
  * arguments that the target does not show. */

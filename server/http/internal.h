@@ -59,7 +59,7 @@ struct vg_http_headers {
         *request_id, *if_none_match, *if_match, *idempotency_key, *fetch_site,
         *traceparent, *cache_control, *last_event_id, *connection, *upgrade,
         *websocket_key, *websocket_version, *websocket_protocol, *forwarded,
-        *forwarded_for;
+        *forwarded_for, *content_range, *content_digest, *repr_digest;
     unsigned int n_host, n_length, n_encoding, n_type, n_authorization, n_key, n_origin,
         n_fetch_site;
     size_t n_fields, total; /* of all fields; total in bytes */
@@ -92,7 +92,8 @@ struct vg_http_call {
     struct MHD_Connection *connection;
     struct vg_http_conn *conn;
     bool begun, dispatched, suspended, close, gzip;
-    bool old; /* HTTP/1.0 */
+    bool old;       /* HTTP/1.0 */
+    bool receiving; /* of a body that is read while it arrives: it is wanted */
     struct vg_http_headers headers;
     struct vg_mhd_target at;  /* in libmicrohttpd's buffer */
     const char *allow;        /* for 405 and OPTIONS; borrowed from the router */

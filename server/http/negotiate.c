@@ -231,10 +231,17 @@ static const char *accepted_media(const struct vg_request *rq)
 {
     if (rq->method == VG_PATCH)
         return "application/merge-patch+json or application/json";
-    if (rq->route->takes == VG_TAKES_BYTES)
+    switch (rq->route->takes) {
+    case VG_TAKES_BYTES:
+    case VG_TAKES_STREAM:
         return "application/octet-stream";
-    return rq->route->takes == VG_TAKES_XML ? "application/json or application/xml"
-                                            : "application/json";
+    case VG_TAKES_XML:
+        return "application/json or application/xml";
+    case VG_TAKES_XML_OR_STREAM:
+        return "application/json, application/xml or application/octet-stream";
+    default:
+        return "application/json";
+    }
 }
 
 static int refuse_encoding(struct vg_http_call *call)
@@ -252,8 +259,17 @@ static int refuse_encoding(struct vg_http_call *call)
 /* Whether the route takes XML, and the header says that it is. */
 static bool is_xml(const struct vg_request *rq, const char *type)
 {
-    return rq->route->takes == VG_TAKES_XML && type &&
+    return vg_route_takes_xml(rq->route) && type &&
            (is_media(type, "application/xml") || is_media(type, "text/xml"));
+}
+
+/* Whether the body is read while it arrives. Where nothing else is taken, its type need
+ * not be said. */
+static bool is_stream(const struct vg_request *rq, const char *type)
+{
+    bool only = rq->route->takes == VG_TAKES_STREAM;
+    bool may = only || rq->route->takes == VG_TAKES_XML_OR_STREAM;
+    return may && (type ? is_media(type, "application/octet-stream") : only);
 }
 
 /* Whether a document is meant, in whatever encoding and of whatever kind
@@ -261,13 +277,13 @@ static bool is_xml(const struct vg_request *rq, const char *type)
 static bool means_xml(const struct vg_request *rq, const char *type)
 {
     size_t n = type ? strcspn(type, "; \t") : 0;
-    return rq->route->takes == VG_TAKES_XML && n >= 3 &&
+    return vg_route_takes_xml(rq->route) && n >= 3 &&
            strncasecmp(type + n - 3, "xml", 3) == 0;
 }
 
 static bool takes_document(const struct vg_request *rq)
 {
-    return rq->route->takes == VG_TAKES_XML || rq->route->takes == VG_TAKES_DOCUMENT;
+    return vg_route_takes_xml(rq->route) || rq->route->takes == VG_TAKES_DOCUMENT;
 }
 
 /* A document in JSON is longer than its XML, by what the keys of attributes cost. */
@@ -300,6 +316,10 @@ int vg_http_negotiate_body(struct vg_http_call *call, const struct vg_config *co
     if (refuse_encoding(call) < 0)
         return -1;
     bool bytes = rq->route->takes == VG_TAKES_BYTES;
+    if (is_stream(rq, h->content_type)) {
+        rq->body_kind = VG_BODY_STREAM;
+        return 0; /* its length is limited by what it is for */
+    }
     if (bytes && h->content_type &&
         is_media(h->content_type, "application/octet-stream")) {
         rq->body_kind = VG_BODY_BYTES;
@@ -343,7 +363,9 @@ int vg_http_negotiate(struct vg_http_call *call, const struct vg_config *config)
         return -1;
     /* in chunks, whether there is a body is not known before its first byte */
     const struct vg_http_headers *h = &call->headers;
-    if (!h->transfer_encoding && vg_http_has_body(h))
+    bool streams =
+        call->rq->route->takes == VG_TAKES_STREAM || is_stream(call->rq, h->content_type);
+    if (streams || (!h->transfer_encoding && vg_http_has_body(h)))
         return vg_http_negotiate_body(call, config);
     if (means_xml(call->rq, h->content_type)) /* an empty one is none */
         call->rq->body_kind = VG_BODY_XML;

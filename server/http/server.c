@@ -16,6 +16,7 @@
 #include "server/http/listen.h"
 #include "server/http/mhd_compat.h"
 #include "server/http/session.h"
+#include "server/http/upload.h"
 #include "server/http/websocket.h"
 #include "server/core/operation.h"
 #include "server/core/router.h"
@@ -73,6 +74,11 @@ static void finish_call(struct vg_request *rq, struct vg_reply reply)
     struct MHD_Connection *connection = call->connection;
     bool suspended = call->suspended;
 
+    if (rq->stream) {
+        vg_http_upload_answer(call, &reply, atomic_load(&draining));
+        leave();
+        return;
+    }
     if (reply.subscription) /* answered later, on the network thread */
         call->subscription = vg_take(&reply.subscription);
     else
@@ -205,6 +211,19 @@ static enum MHD_Result dispatch(struct vg_http_call *call)
     }
     MHD_suspend_connection(call->connection);
     app->dispatch(vg_request_ref(rq));
+    return MHD_YES;
+}
+
+/* A request whose body is read while it arrives. */
+static enum MHD_Result dispatch_upload(struct vg_http_call *call)
+{
+    if (!vg_http_conn_claim(call->conn))
+        return MHD_NO;
+    if (vg_http_upload_begin(call) < 0)
+        return refuse(call, NULL);
+    call->dispatched = true;
+    atomic_fetch_add(&in_flight, 1);
+    app->dispatch(vg_request_ref(call->rq));
     return MHD_YES;
 }
 
@@ -342,6 +361,8 @@ static enum MHD_Result begin_call(struct vg_http_call *call, const char *method,
         call->conn->lingers = true;
         return vg_http_conn_claim(call->conn) ? refuse(call, call->allow) : MHD_NO;
     }
+    if (rc == 0 && call->rq->body_kind == VG_BODY_STREAM)
+        return dispatch_upload(call);
     if (body)
         vg_http_set_deadline(call->conn, config->body_timeout);
     return MHD_YES;
@@ -419,6 +440,8 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
     (void)connection;
     (void)url;
 
+    if (call && call->rq->stream)
+        return vg_http_upload_step(call, upload, upload_size);
     if (!call || (call->begun && call->status && !call->response))
         return MHD_NO; /* out of memory, or answered by on_library_log() */
     if (!call->begun)
@@ -501,6 +524,7 @@ static void on_completed(void *data, struct MHD_Connection *connection, void **s
         return;
     *state = NULL;
     vg_mhd_has_read(call);
+    vg_http_upload_end(call);
     vg_http_session_end(&call->session);
     vg_http_rate_leave(call);
     if (call->conn)

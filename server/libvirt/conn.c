@@ -7,6 +7,7 @@
 #include "server/base/list.h"
 #include "server/base/local_path.h"
 #include "server/base/redact.h"
+#include "server/libvirt/epoll.h"
 #include "server/core/request.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/host.h"
@@ -56,6 +57,20 @@ static void limit_conn(struct vg_virt_conn *virt_conn, int64_t at_ns)
 {
     atomic_store(&virt_conn->cut_at_ns, at_ns);
 }
+
+static struct vg_virt_conn *make_stream_conn(void)
+{
+    struct vg_virt_conn *virt_conn = vg_virt_conn_new();
+    if (virt_conn)
+        virt_conn->streams = true;
+    return virt_conn;
+}
+
+const struct vg_queue_conns vg_stream_conns = {
+    .make = make_stream_conn,
+    .free = vg_virt_conn_free,
+    .limit = limit_conn,
+};
 
 const struct vg_queue_conns vg_virt_conns = {
     .make = vg_virt_conn_new,
@@ -166,8 +181,10 @@ int vg_virt_conn_open(struct vg_virt_conn *virt_conn, const char *uri, bool read
     vg_virt_conn_close(virt_conn);
     atomic_store(&virt_conn->cut, false);
     vg_virt_conn_opening = virt_conn;
+    vg_epoll_refuse(virt_conn->streams);
     virt_conn->conn =
         virConnectOpenAuth(uri, &no_questions, read_only ? VIR_CONNECT_RO : 0);
+    vg_epoll_refuse(false);
     vg_virt_conn_opening = NULL;
     if (!virt_conn->conn) {
         vg_error_set_virt(reterr);
@@ -178,7 +195,7 @@ int vg_virt_conn_open(struct vg_virt_conn *virt_conn, const char *uri, bool read
     vg_autofree char *real = virConnectGetURI(virt_conn->conn);
     set_in_process(virt_conn, real && strncmp(real, "test:", 5) == 0);
     virt_conn->embedded = real && strstr(real, ":///embed");
-    if (!virt_conn->in_process)
+    if (!virt_conn->in_process && !virt_conn->streams)
         virConnectSetKeepAlive(virt_conn->conn, KEEPALIVE_SECONDS, KEEPALIVE_COUNT);
     return 0;
 }

@@ -27,6 +27,7 @@ struct vg_virt_conn {
     virConnectPtr conn;     /* NULL: closed */
     virAdmConnectPtr admin; /* of the queue for libvirt-admin, instead; NULL: closed */
     bool in_process; /* a driver inside this process: no socket, shared by all workers */
+    bool streams;    /* for bytes of volumes: see vg_stream_conns; never changed */
     bool embedded;   /* likewise inside it, qemu:///embed, but not shared */
     unsigned int epoch;        /* the host's epoch when it was opened */
     atomic_bool cut;           /* shut down from outside: to be closed, not used */
@@ -45,6 +46,11 @@ struct vg_virt_conn {
 
 /* For the threads of queues. */
 extern const struct vg_queue_conns vg_virt_conns;
+
+/* The same for threads that move bytes. libvirt's event loop would read a stream as fast
+ * as the host sends, into memory without a bound; so these connections have no handle in
+ * it. They have no keep-alive then: that the host is silent, cut_at_ns tells. */
+extern const struct vg_queue_conns vg_stream_conns;
 
 struct vg_virt_conn *vg_virt_conn_new(void);
 /* Closes the connection, too. May block until the watchdog cuts it: worker threads only.

@@ -182,11 +182,21 @@ static int make_list(int fd)
     return 0;
 }
 
+static _Thread_local bool refuses;
+
+void vg_epoll_refuse(bool refuse)
+{
+    refuses = refuse;
+}
+
 static int add_handle(int fd, int events, virEventHandleCallback cb, void *opaque,
                       virFreeCallback ff)
 {
     const struct item from = {
         .opaque = opaque, .ff = ff, .on_event = cb, .fd = fd, .events = events};
+
+    if (refuses)
+        return -1;
     VG_LOCK(&lock);
     struct item *h = make_list(fd) == 0 ? add_item(&from) : NULL;
 

@@ -6,8 +6,14 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 /* Makes this loop libvirt's, before any connection is opened. -1: errno. */
 int vg_epoll_register(void);
+
+/* Whether the calling thread's handles are refused from here on: what it opens is on no
+ * event loop. */
+void vg_epoll_refuse(bool refuse);
 
 /* Waits for what is due next and calls back. Always by the same thread. */
 void vg_epoll_turn(void);

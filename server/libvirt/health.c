@@ -42,7 +42,8 @@ void vg_host_list_queues(struct vg_host *host,
                          struct vg_queue *queues[static VG_ALL_QUEUES])
 {
     struct vg_queue *all[] = {&host->general, &host->fast,      &host->bulk,
-                              &host->agents,  &host->long_work, &host->admins};
+                              &host->agents,  &host->long_work, &host->transfers,
+                              &host->admins};
     memcpy(queues, all, sizeof(all));
 }
 

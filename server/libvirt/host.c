@@ -126,11 +126,12 @@ static struct vg_reply run_request(void *data, struct vg_virt_conn *virt_conn,
     uint64_t revision = vg_event_head();
     bool read = vg_route_is_read(rq->route);
     enum vg_runs_on runs_on = rq->route->runs_on;
+    bool slow = runs_on == VG_ON_LONG || vg_request_is_transfer(rq);
     enum vg_kind kind = vg_kind_whole(rq->route->pattern);
     if (read)
         rq->reading = vg_answer_cache_begin(host->cache, kind);
     else
-        vg_answer_cache_begin_change(host->cache, kind, runs_on == VG_ON_LONG);
+        vg_answer_cache_begin_change(host->cache, kind, slow);
     struct vg_reply reply = run_once(host, virt_conn, rq);
 
     if (may_retry(rq, &reply)) {
@@ -153,7 +154,7 @@ static struct vg_reply run_request(void *data, struct vg_virt_conn *virt_conn,
     if (read)
         vg_answer_cache_keep(host->cache, rq, &rq->reading, &reply);
     else
-        vg_answer_cache_end_change(host->cache, kind, runs_on == VG_ON_LONG);
+        vg_answer_cache_end_change(host->cache, kind, slow);
     return reply;
 }
 
@@ -171,9 +172,13 @@ bool vg_host_remember(const struct vg_request *rq, struct vg_reply *ret)
 
 static struct vg_queue *choose_queue(struct vg_host *host, struct vg_request *rq)
 {
+    if (rq->stream)
+        return &host->transfers;
     switch (rq->route->runs_on) {
     case VG_ON_LONG:
         return &host->long_work;
+    case VG_ON_TRANSFER:
+        return &host->transfers;
     case VG_ON_FAST:
         rq->requeued = atomic_load(requeued_slot(host, rq)) == target_hash(rq);
         return rq->requeued ? &host->bulk : &host->fast;
@@ -184,6 +189,15 @@ static struct vg_queue *choose_queue(struct vg_host *host, struct vg_request *rq
     default:
         return vg_request_asks_agent(rq) ? &host->agents : &host->general;
     }
+}
+
+/* Of which so many calls may be in flight; 0: none. Transfers of one pool are as many as
+ * there may be: no bytes, no deadline. */
+static uint64_t limited_object(const struct vg_request *rq)
+{
+    return vg_request_is_transfer(rq) ? 0
+           : rq->watched              ? vg_operation_object_key(rq->watched)
+                                      : vg_request_object_key(rq);
 }
 
 void vg_host_submit(struct vg_host *host, struct vg_request *rq)
@@ -200,9 +214,7 @@ void vg_host_submit(struct vg_host *host, struct vg_request *rq)
         vg_request_unref(rq);
         return;
     }
-    vg_queue_submit(choose_queue(host, rq), rq,
-                    rq->watched ? vg_operation_object_key(rq->watched)
-                                : vg_request_object_key(rq));
+    vg_queue_submit(choose_queue(host, rq), rq, limited_object(rq));
 }
 
 bool vg_host_is_connecting(struct vg_host *host)
@@ -425,6 +437,7 @@ static int init_host(struct vg_host *host, const struct vg_host_config *from,
     vg_queue_init(&host->fast, LANE_THREADS, (unsigned int)config->queue_size);
     vg_queue_init(&host->bulk, LANE_THREADS, (unsigned int)config->queue_size);
     vg_queue_init(&host->long_work, (unsigned int)config->operations, LONG_WAITING);
+    vg_queue_init(&host->transfers, (unsigned int)config->transfers, LONG_WAITING);
     vg_queue_init(&host->agents, (unsigned int)config->pool_size,
                   (unsigned int)config->queue_size);
     vg_queue_init(&host->admins, LANE_THREADS, (unsigned int)config->queue_size);
@@ -434,7 +447,8 @@ static int init_host(struct vg_host *host, const struct vg_host_config *from,
     vg_host_list_queues(host, queues);
     for (size_t i = 0; i < VG_ALL_QUEUES; i++) {
         queues[i]->run = run_request;
-        queues[i]->conns = &vg_virt_conns;
+        queues[i]->conns =
+            queues[i] == &host->transfers ? &vg_stream_conns : &vg_virt_conns;
         queues[i]->data = host;
         /* until the first connection is there, or is not */
         queues[i]->paused = i < VG_HOST_QUEUES;

@@ -28,6 +28,7 @@ struct vg_host {
     struct vg_queue long_work; /* for long work */
     struct vg_queue
         agents; /* pool-size workers, for calls that wait for a guest's agent */
+    struct vg_queue transfers; /* for bytes of volumes: vg_stream_conns */
     struct vg_queue
         admins; /* one worker, for libvirt-admin: whatever state the host is in */
     /* Hashes of targets that moved from `fast` to `bulk`: they go there at once. */
@@ -65,7 +66,7 @@ struct vg_host {
 struct vg_host_facts *vg_host_facts_ref(struct vg_host_facts *facts);
 
 /* All queues of the host; those that need it to be up come first. */
-#define VG_ALL_QUEUES  6
+#define VG_ALL_QUEUES  7
 #define VG_HOST_QUEUES (VG_ALL_QUEUES - 1)
 void vg_host_list_queues(struct vg_host *host,
                          struct vg_queue *queues[static VG_ALL_QUEUES]);

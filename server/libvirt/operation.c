@@ -305,6 +305,8 @@ int vg_operation_cancel(struct vg_request *rq, unsigned int flags)
         return vg_operation_cancel_pending(rq->watched)
                    ? 0
                    : fail_conflict(rq, "The operation has just begun; try again");
+    if (vg_operation_cancel_transfer(rq->watched))
+        return 0;
     if (job.state != VG_OPERATION_RUNNING)
         return fail_conflict(rq, "The operation has ended");
     if (job.goes_on && !job.left)

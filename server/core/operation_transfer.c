@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Operations that move bytes: how many, how fast, and how they are told to end. See
+ * operation.h.
+ */
+#include "server/core/operation_internal.h"
+
+#include "virtgate/cleanup.h"
+
+int vg_operation_begin_transfer(struct vg_request *rq, uint64_t total,
+                                void (*cancel)(void *data), void *data)
+{
+    struct vg_operation *op = rq->operation;
+    int64_t now = vg_now_ns();
+
+    {
+        VG_LOCK(&vg_operations_lock);
+        struct transfer_state *t = &op->transfer;
+        t->is = true;
+        t->total = total;
+        t->begun_ns = t->last.at_ns = t->before.at_ns = now;
+        t->cancel = cancel;
+        t->data = data;
+    }
+    return vg_operation_note_begun(rq, NULL, NULL, -1);
+}
+
+void vg_operation_count(struct vg_operation *op, uint64_t n)
+{
+    struct transfer_state *t = &op->transfer;
+    uint64_t bytes = atomic_fetch_add(&t->bytes, n) + n;
+    int64_t now = vg_coarse_ns();
+    VG_LOCK(&vg_operations_lock);
+
+    if (now < t->last.at_ns + VG_SECOND_NS)
+        return;
+    t->before = t->last;
+    t->last.at_ns = now;
+    t->last.bytes = bytes;
+}
+
+/* Of the last seconds; of one that has ended, of the whole. */
+static uint64_t rate_of(const struct vg_operation *op, uint64_t bytes)
+{
+    const struct transfer_state *t = &op->transfer;
+    int64_t from = op->ended_ns ? t->begun_ns : t->before.at_ns;
+    int64_t ns = (op->ended_ns ? op->ended_ns : vg_now_ns()) - from;
+    uint64_t moved = op->ended_ns ? bytes : bytes - t->before.bytes;
+
+    return ns > 0 ? (uint64_t)((double)moved * (double)VG_SECOND_NS / (double)ns) : 0;
+}
+
+void vg_operation_write_transfer(const struct vg_operation *op, struct vg_json *w)
+{
+    const struct transfer_state *t = &op->transfer;
+    uint64_t bytes = atomic_load(&t->bytes);
+
+    vg_json_begin_object(w, "progress");
+    vg_json_uint(w, "bytes", bytes);
+    if (t->total == UINT64_MAX)
+        vg_json_null(w, "totalBytes");
+    else
+        vg_json_uint(w, "totalBytes", t->total);
+    vg_json_uint(w, "bytesPerSecond", rate_of(op, bytes));
+    vg_json_end_object(w);
+}
+
+void vg_operation_outlive(struct vg_operation *op)
+{
+    VG_LOCK(&vg_operations_lock);
+    op->transfer.outlives = true;
+}
+
+void vg_operation_end_transfer(struct vg_operation *op, enum vg_operation_state state)
+{
+    struct completion told = {0};
+    {
+        VG_LOCK(&vg_operations_lock);
+        op->transfer.cancel = NULL;
+        if (!op->transfer.outlives || op->ended_ns)
+            return;
+        if (state == VG_OPERATION_FAILED && op->cancel_requested)
+            state = VG_OPERATION_CANCELLED;
+        told = vg_operation_close(op, state, state == VG_OPERATION_SUCCEEDED ? 200 : 502,
+                                  NULL);
+        vg_operations_drop_old(op->ended_ns);
+    }
+    vg_operation_wake(told.waiters);
+    if (told.rq)
+        vg_request_unref(told.rq);
+}
+
+bool vg_operation_cancel_transfer(struct vg_operation *op)
+{
+    VG_LOCK(&vg_operations_lock);
+    if (op->ended_ns || !op->transfer.cancel)
+        return false;
+    op->cancel_requested = true;
+    op->transfer.cancel(op->transfer.data);
+    return true;
+}
