@@ -233,6 +233,8 @@ char *vg_object_href(struct vg_request *rq, enum vg_kind kind, void *object,
 
 /* The answer of a handler that made or changed an object: all that one object shows. */
 struct vg_reply vg_object_reply(struct vg_request *rq, enum vg_kind kind, void *object);
+/* The same as 201 with its Location. */
+struct vg_reply vg_object_created(struct vg_request *rq, enum vg_kind kind, void *object);
 
 /* The answer to the thread's last libvirt error, of a call that needs the object to be
  * active (or inactive): a 409 that says so where the driver's own error is vague. */

@@ -8,6 +8,8 @@
 #include "virtgate/json.h"
 #include "virtgate/request.h"
 
+#include <libvirt/libvirt.h>
+
 /* What is looked for in the guests' disks, file systems and interfaces. Borrowed; NULL:
  * not by this. */
 struct vg_use {
@@ -22,3 +24,7 @@ struct vg_use {
  * of each guest: what it has now, and what it is started with next. Nothing is written
  * for those who may not read guests. -1: libvirt's last error. */
 int vg_write_used_by(struct vg_request *rq, struct vg_json *w, const struct vg_use *use);
+
+/* The name of a guest that runs and uses the volume, itself or below another image, into
+ * *ret (owned by the caller); NULL: none does. -1: the request's error is set. */
+int vg_volume_running_guest(struct vg_request *rq, virStorageVolPtr volume, char **ret);

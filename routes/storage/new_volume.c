@@ -4,9 +4,13 @@
  */
 #include "routes/storage/new_volume.h"
 
+#include "routes/storage/content.h"
 #include "virtgate/autoptr.h"
+#include "virtgate/body_stream.h"
+#include "virtgate/conflict.h"
 #include "virtgate/host.h"
 #include "virtgate/object_class.h"
+#include "virtgate/operation.h"
 #include "virtgate/xml_json.h"
 
 #include <inttypes.h>
@@ -55,11 +59,13 @@ struct form {
     struct vg_size capacity, allocation;
     json_t *permissions;
     const char *clone;
-    virStorageVolPtr source; /* of `clone`; owned */
+    virStorageVolPtr source;     /* of `clone`; owned */
+    struct vg_volume_hold *hold; /* of that one; owned */
 };
 
 static void clear_form(struct form *f)
 {
+    vg_volume_release(f->hold);
     if (f->source)
         (void)virStorageVolFree(f->source);
 }
@@ -291,7 +297,8 @@ static int find_source(struct vg_request *rq, void *form)
     if (!f->clone)
         return 0;
     f->source = find_named(rq, NULL, "clone", f->clone);
-    return f->source ? 0 : -1;
+    f->hold = f->source ? vg_volume_hold(rq, f->source, VG_VOLUME_READ) : NULL;
+    return f->hold ? 0 : -1;
 }
 
 static void *create(void *pool, const char *xml, unsigned int flags, void *form)
@@ -314,8 +321,82 @@ int vg_new_volume_check(struct vg_request *rq, json_t *document)
     return volume ? 0 : vg_host_file_check(rq, "backingStore/path", path);
 }
 
+/* ---- made and filled in one request --------------------------------------------------
+ */
+
+/* Its capacity is as many bytes as come, unless the client says more. */
+static int read_capacity(struct vg_request *rq, struct form *f, uint64_t *ret_limit)
+{
+    int64_t length = vg_body_length(rq);
+    bool given = vg_size_is_given(&f->capacity);
+
+    if (vg_size_check(rq, "capacity", &f->capacity, false) < 0)
+        return -1;
+    if (!given && length < 0) {
+        vg_error_set(
+            vg_request_error(rq), VG_E_LENGTH_REQUIRED,
+            "How large the volume is to be is not known: send Content-Length, or "
+            "say ?capacityBytes=");
+        return -1;
+    }
+    if (!given)
+        f->capacity.bytes = length;
+    *ret_limit = vg_size_bytes(&f->capacity);
+    if (length < 0 || (uint64_t)length <= *ret_limit)
+        return 0;
+    vg_error_set(vg_request_error(rq), VG_E_BEYOND_CAPACITY,
+                 "%lld bytes come, and the volume is to have %llu", (long long)length,
+                 (unsigned long long)*ret_limit);
+    return -1;
+}
+
+static int fill(struct vg_request *rq, virStorageVolPtr volume, uint64_t limit,
+                const struct vg_announced *announced)
+{
+    int64_t length = vg_body_length(rq);
+    uint64_t total = length < 0 ? VG_TOTAL_UNKNOWN : (uint64_t)length, came;
+    struct vg_transfer *transfer = vg_transfer_begin(rq, volume, VG_VOLUME_WRITE, total);
+    int rc = transfer
+                 ? vg_content_receive(rq, transfer, volume, 0, limit, announced, &came)
+                 : -1;
+
+    if (rc < 0) /* while nobody else may take it */
+        (void)virStorageVolDelete(volume, 0);
+    vg_transfer_end(transfer, rc == 0);
+    return rc;
+}
+
+/* As raw bytes: what is in them, libvirt sees when it reads the pool again, as it does
+ * after each upload. */
+static struct vg_reply make_filled(struct vg_request *rq)
+{
+    struct form f = {.capacity = VG_SIZE, .allocation = VG_SIZE};
+    vg_auto_announced announced = {0};
+    uint64_t limit;
+    const struct vg_field args[] = {VG_NEED_TEXT("name", &f.name),
+                                    VG_SIZE_FIELDS("capacity", f.capacity), VG_END};
+
+    if (vg_args(rq, args) < 0 || read_capacity(rq, &f, &limit) < 0 ||
+        vg_announced_read(rq, false, &announced) < 0 ||
+        vg_request_ask(rq, "storage_vol:data_write", "The body fills the volume") < 0)
+        return vg_fail(rq);
+    vg_autofree char *xml = make_document(rq, &f);
+    vg_autoptr(virStoragePool) pool =
+        xml ? vg_path_object(rq, VG_KIND_STORAGE_POOL) : NULL;
+    if (!pool || vg_operation_begin_call(rq) < 0)
+        return vg_fail(rq);
+    vg_autoptr(virStorageVol) volume = virStorageVolCreateXML(pool, xml, 0);
+    if (!volume)
+        return vg_fail_define(rq, xml);
+    return fill(rq, volume, limit, &announced) < 0
+               ? vg_fail(rq)
+               : vg_object_created(rq, VG_KIND_VOLUME, volume);
+}
+
 struct vg_reply vg_new_volume(struct vg_request *rq)
 {
+    if (vg_body_is_stream(rq))
+        return make_filled(rq);
     VG_CLEANUP(clear_form)
     struct form f = {.capacity = VG_SIZE, .allocation = VG_SIZE};
     const struct vg_field members[] = {

@@ -5,6 +5,7 @@
  * memory.
  */
 #include "routes/routes.h"
+#include "routes/storage/content.h"
 #include "routes/storage/new_volume.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/host.h"
@@ -17,7 +18,7 @@
 /* ---- fields ------------------------------------------------------------------------ */
 
 /* The test driver has only the older call. */
-static int get_info(virStorageVolPtr volume, virStorageVolInfo *ret)
+int vg_volume_info(virStorageVolPtr volume, virStorageVolInfo *ret)
 {
     int rc = virStorageVolGetInfoFlags(volume, ret, 0);
     if (rc < 0 && virGetLastErrorCode() == VIR_ERR_NO_SUPPORT)
@@ -31,7 +32,7 @@ static int write_info(struct vg_request *rq, struct vg_json *w, void *volume,
     virStorageVolInfo info;
 
     (void)rq;
-    if (get_info(volume, &info) < 0)
+    if (vg_volume_info(volume, &info) < 0)
         return -1;
     if (vg_wants(wanted, "type"))
         vg_json_enum(w, "type", &vg_enum_virStorageVolType, info.type);
@@ -225,7 +226,7 @@ static int resize(struct vg_request *rq, virStorageVolPtr volume,
     unsigned int flags = r->flags | (r->shrink ? VIR_STORAGE_VOL_RESIZE_SHRINK : 0);
     virStorageVolInfo info;
 
-    if (get_info(volume, &info) < 0)
+    if (vg_volume_info(volume, &info) < 0)
         return vg_error_set_virt(vg_request_error(rq));
     if (!by && wanted == info.capacity)
         return 0;
@@ -260,16 +261,18 @@ static struct vg_reply resize_volume(struct vg_request *rq)
 {
     struct resizing r = {.size = VG_SIZE};
     vg_autoptr(virStorageVol) volume = read_resizing(rq, &r);
+    vg_auto_hold *hold = volume ? vg_volume_hold(rq, volume, VG_VOLUME_WRITE) : NULL;
 
-    return volume && resize(rq, volume, &r) == 0 ? vg_no_content(rq) : vg_fail(rq);
+    return hold && resize(rq, volume, &r) == 0 ? vg_no_content(rq) : vg_fail(rq);
 }
 
 static struct vg_reply patch_volume(struct vg_request *rq)
 {
     struct resizing r = {.size = VG_SIZE};
     vg_autoptr(virStorageVol) volume = read_resizing(rq, &r);
+    vg_auto_hold *hold = volume ? vg_volume_hold(rq, volume, VG_VOLUME_WRITE) : NULL;
 
-    return volume && resize(rq, volume, &r) == 0
+    return hold && resize(rq, volume, &r) == 0
                ? vg_object_reply(rq, VG_KIND_VOLUME, volume)
                : vg_fail(rq);
 }
@@ -280,8 +283,9 @@ static int wipe(virStorageVolPtr volume, unsigned int algorithm)
 {
     virStorageVolInfo info;
 
-    return get_info(volume, &info) < 0 ? -1
-                                       : virStorageVolWipePattern(volume, algorithm, 0);
+    return vg_volume_info(volume, &info) < 0
+               ? -1
+               : virStorageVolWipePattern(volume, algorithm, 0);
 }
 
 static struct vg_reply wipe_volume(struct vg_request *rq)
@@ -291,9 +295,20 @@ static struct vg_reply wipe_volume(struct vg_request *rq)
         VG_ENUM("algorithm", &algorithm, virStorageVolWipeAlgorithm), VG_END};
 
     vg_autoptr(virStorageVol) volume = vg_args_path_object(rq, VG_KIND_VOLUME, args);
-    if (!volume || vg_operation_begin_call(rq) < 0)
+    if (!volume)
+        return vg_fail(rq);
+    vg_auto_hold *hold = vg_volume_hold(rq, volume, VG_VOLUME_WRITE);
+    if (!hold || vg_operation_begin_call(rq) < 0)
         return vg_fail(rq);
     return vg_done(rq, wipe(volume, (unsigned int)algorithm));
+}
+
+static struct vg_reply delete_held(struct vg_request *rq)
+{
+    vg_autoptr(virStorageVol) volume = vg_path_object(rq, VG_KIND_VOLUME);
+    vg_auto_hold *hold = volume ? vg_volume_hold(rq, volume, VG_VOLUME_WRITE) : NULL;
+
+    return hold ? vg_object_delete(rq) : vg_fail(rq);
 }
 
 /* clang-format off */
@@ -304,14 +319,14 @@ const struct vg_route vg_routes_volume[] = {
     {VG_POST, "/storage-pools/{pool}/volumes", "createVolume", vg_new_volume,
      .needs = "storage_pool:getattr storage_pool:read storage_vol:getattr storage_vol:read "
               "storage_vol:create gateway:document",
-     .runs_on = VG_ON_LONG, .takes = VG_TAKES_XML},
+     .runs_on = VG_ON_LONG, .takes = VG_TAKES_XML_OR_STREAM},
     {VG_GET, "/storage-pools/{pool}/volumes/{volume}", "getVolume", vg_object_get,
      .needs = "storage_pool:getattr storage_vol:getattr storage_vol:read",
      .gives = VG_GIVES_JSON_OR_XML, .takes = VG_TAKES_ARGS, .shared = true},
     {VG_PATCH, "/storage-pools/{pool}/volumes/{volume}", "patchVolume", patch_volume,
      .needs = "storage_pool:getattr storage_vol:getattr storage_vol:read storage_vol:resize",
      .runs_on = VG_ON_LONG, .takes = VG_TAKES_ARGS},
-    {VG_DELETE, "/storage-pools/{pool}/volumes/{volume}", "deleteVolume", vg_object_delete,
+    {VG_DELETE, "/storage-pools/{pool}/volumes/{volume}", "deleteVolume", delete_held,
      .needs = "storage_pool:getattr storage_vol:getattr storage_vol:delete",
      .runs_on = VG_ON_LONG, .takes = VG_TAKES_ARGS},
     {VG_GET, "/storage-pools/{pool}/volumes/{volume}/xml", "getVolumeXml", vg_object_get_xml,

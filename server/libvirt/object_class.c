@@ -212,6 +212,16 @@ struct vg_reply vg_object_reply(struct vg_request *rq, enum vg_kind kind, void *
                : vg_ok_written(rq, &w);
 }
 
+struct vg_reply vg_object_created(struct vg_request *rq, enum vg_kind kind, void *object)
+{
+    const struct vg_object o = {vg_class_of_kind(kind), object};
+    vg_auto_json w = vg_json_for(rq);
+
+    return write_one(rq, &w, &o, vg_fields_in(o.class, VG_VIEWS_ONE)) < 0
+               ? vg_fail(rq)
+               : vg_created(rq, vg_object_href(rq, kind, object, ""), &w);
+}
+
 static struct vg_reply get_fields(struct vg_request *rq, const struct vg_object *o,
                                   unsigned int fields, bool all)
 {

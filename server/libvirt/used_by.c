@@ -145,3 +145,36 @@ int vg_write_used_by(struct vg_request *rq, struct vg_json *w, const struct vg_u
     vg_json_end_array(w);
     return 0;
 }
+
+/* -1: the request's error is set. */
+static int find_running(struct vg_request *rq, const struct vg_use *use, char **ret)
+{
+    vg_autolist(domain) list = {0};
+
+    list.n =
+        virConnectListAllDomains(vg_conn(rq), &list.v, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
+    if (list.n < 0)
+        return vg_error_set_virt(vg_request_error(rq));
+    for (int i = 0; i < list.n && !*ret; i++) {
+        json_auto_t *names = json_array();
+        if (find_in(list.v[i], 0, use, names))
+            *ret = strdup(virDomainGetName(list.v[i]));
+    }
+    virResetLastError(); /* one that has gone meanwhile uses nothing */
+    return 0;
+}
+
+int vg_volume_running_guest(struct vg_request *rq, virStorageVolPtr volume, char **ret)
+{
+    vg_autoptr(virStoragePool) pool = virStoragePoolLookupByVolume(volume);
+    vg_autofree char *path = pool ? virStorageVolGetPath(volume) : NULL;
+
+    *ret = NULL;
+    if (!path)
+        return vg_error_set_virt(vg_request_error(rq));
+    const struct vg_use use = {.pool = virStoragePoolGetName(pool),
+                               .volume = virStorageVolGetName(volume),
+                               .path = path,
+                               .key = virStorageVolGetKey(volume)};
+    return find_running(rq, &use, ret);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What the files of volumes share about their bytes.
+ */
+#pragma once
+
+#include "virtgate/cleanup.h"
+#include "virtgate/reply.h"
+#include "virtgate/transfer.h"
+
+/* virStorageVolGetInfoFlags, or, where the driver has only that, virStorageVolGetInfo.
+ * -1: libvirt's last error. */
+int vg_volume_info(virStorageVolPtr volume, virStorageVolInfo *ret);
+
+/* The digests that the request's fields announce; NULL: none. */
+struct vg_digest;
+struct vg_announced {
+    struct vg_digest *content, *repr; /* owned */
+};
+void vg_announced_clear(struct vg_announced *announced);
+#define vg_auto_announced VG_CLEANUP(vg_announced_clear) struct vg_announced
+
+/* Reads them. Of a `part` no digest of the whole can be checked. -1: the request's error
+ * is set. */
+int vg_announced_read(struct vg_request *rq, bool part, struct vg_announced *ret);
+
+/* Sends the request's body, `limit` bytes at most, to the volume at `offset`; *ret_n is
+ * how many came. -1: the request's error is set. */
+int vg_content_receive(struct vg_request *rq, struct vg_transfer *transfer,
+                       virStorageVolPtr volume, uint64_t offset, uint64_t limit,
+                       const struct vg_announced *announced, uint64_t *ret_n);
