@@ -122,11 +122,6 @@ void vg_operation_tell_client(struct vg_operation *op, struct vg_request *rq, in
     vg_request_unref(rq);
 }
 
-const char *vg_operation_id(const struct vg_operation *op)
-{
-    return op->id;
-}
-
 int vg_operation_note_begun(struct vg_request *rq, const char *domain, const char *uuid,
                             int job)
 {

@@ -32,6 +32,11 @@ void vg_operations_start(void (*go_on)(struct vg_request *rq),
 
 /* ---- counting ---------------------------------------------------------------------- */
 
+const char *vg_operation_id(const struct vg_operation *op)
+{
+    return op->id;
+}
+
 struct vg_operation *vg_operation_ref(struct vg_operation *op)
 {
     if (op)

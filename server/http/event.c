@@ -13,11 +13,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define RETRY_MS 1000
-#define HEARTBEAT_NS                                                                     \
-    (15 * VG_SECOND_NS)  /* what else would tell that a client has died                  \
-                          */
-#define STALL_SECONDS 30 /* a client that takes nothing is cut */
+#define RETRY_MS      1000
+#define HEARTBEAT_NS  (15 * VG_SECOND_NS) /* it finds clients that have died */
+#define STALL_SECONDS 30                  /* a client that takes nothing is cut */
 #define HEARTBEAT     ":\n\n"
 
 struct stream {
