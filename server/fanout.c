@@ -266,7 +266,7 @@ static struct vg_request *copy_for(const struct vg_request *rq, struct vg_host *
         return NULL;
     }
     copy->accept = rq->accept;
-    copy->role = rq->role;
+    copy->rights = rq->rights;
     copy->fresh = rq->fresh;
     copy->number_strings = rq->number_strings;
     vg_request_set_host(copy, host, vg_host_get_name(host));

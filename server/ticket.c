@@ -103,7 +103,7 @@ static struct vg_request *route_path(struct vg_request *rq, const char *path)
     inner->method_name = "GET";
     if (below && vg_request_parse_target(inner, below) == 0 &&
         vg_app_route(inner, &allow) == 0 && vg_route_gives_session(inner->route) &&
-        vg_access_permit(inner, rq->role) == 0)
+        vg_access_permit(inner, rq->rights) == 0)
         return inner;
     fail_path(rq, path, &inner->error);
     vg_request_unref(inner);

@@ -155,6 +155,28 @@ const char *vg_permissions_missing(const struct vg_permissions *have,
     return NULL;
 }
 
+struct vg_permissions vg_permissions_of(const char *object)
+{
+    struct vg_permissions ret = {0};
+    size_t n = strlen(object);
+
+    pthread_once(&once, read_table);
+    for (unsigned int i = 0; i < n_names; i++)
+        if (strncmp(names[i], object, n) == 0 && names[i][n] == ':')
+            put(&ret, i);
+    return ret;
+}
+
+const char *vg_permissions_next(const struct vg_permissions *set, unsigned int *at)
+{
+    while (*at < n_names) {
+        unsigned int number = (*at)++;
+        if (is_in(set, number))
+            return names[number];
+    }
+    return NULL;
+}
+
 const struct vg_permissions *vg_role_permissions(enum vg_role role)
 {
     pthread_once(&once, read_table);

@@ -37,6 +37,34 @@ static inline void vg_permissions_add(struct vg_permissions *to,
     to->bits[1] |= more->bits[1];
 }
 
+/* Takes out what is not in `others`. */
+static inline void vg_permissions_keep(struct vg_permissions *of,
+                                       const struct vg_permissions *others)
+{
+    of->bits[0] &= others->bits[0];
+    of->bits[1] &= others->bits[1];
+}
+
+/* Takes out what is in `others`. */
+static inline void vg_permissions_take(struct vg_permissions *from,
+                                       const struct vg_permissions *others)
+{
+    from->bits[0] &= ~others->bits[0];
+    from->bits[1] &= ~others->bits[1];
+}
+
+static inline bool vg_permissions_same(const struct vg_permissions *a,
+                                       const struct vg_permissions *b)
+{
+    return a->bits[0] == b->bits[0] && a->bits[1] == b->bits[1];
+}
+
+/* All that there are of a kind of object: "domain". */
+struct vg_permissions vg_permissions_of(const char *object);
+
+/* The names in a set, one by one: *at begins at 0. NULL: there are no more. Static. */
+const char *vg_permissions_next(const struct vg_permissions *set, unsigned int *at);
+
 /* The name of the first of `needed` that is not in `have`; NULL: there is none. Static.
  */
 const char *vg_permissions_missing(const struct vg_permissions *have,

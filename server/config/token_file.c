@@ -9,7 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LINE_FORM "NAME ROLE SHA256 [EXPIRES]"
+#define LINE_FORM "NAME ROLE SHA256 [EXPIRES] [KEY=VALUE...]"
+#define SPACE     " \t\r\n"
 
 static int parse_hash(const char *text, unsigned char *ret)
 {
@@ -40,29 +41,80 @@ static const unsigned char hash_of_nothing[VG_TOKEN_HASH_SIZE] = {
     0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b,
     0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55};
 
-/* NULL when the line is right, else what is wrong with it. */
-static const char *parse_line(char *line, struct vg_token *ret)
+static const char *parse_words(char **rest, struct vg_token *ret,
+                               struct vg_rights_spec *spec)
 {
-    char *rest = line;
-    const char *words[5];
-    size_t n = 0;
+    const char *words[3];
 
-    for (char *word; n < 5 && (word = strtok_r(rest, " \t\r\n", &rest)); n++)
-        words[n] = word;
-    if (n < 3 || n > 4)
-        return "expected " LINE_FORM;
+    for (size_t i = 0; i < 3; i++)
+        if (!(words[i] = strtok_r(*rest, SPACE, rest)))
+            return "expected " LINE_FORM;
     if (strlen(words[0]) >= sizeof(ret->name))
         return "the name is too long";
     snprintf(ret->name, sizeof(ret->name), "%s", words[0]);
-    if (vg_role_parse(words[1], &ret->role) < 0)
+    if (vg_role_parse(words[1], &spec->role) < 0)
         return "the role is none of viewer, operator, admin";
     if (parse_hash(words[2], ret->hash) < 0)
         return "the hash is not 64 hexadecimal digits";
     if (memcmp(ret->hash, hash_of_nothing, sizeof(hash_of_nothing)) == 0)
         return "the hash is that of an empty token";
-    if (n == 4 && parse_expiry(words[3], &ret->expires) < 0)
-        return "the expiry is not like 2027-01-31T00:00:00Z";
     return NULL;
+}
+
+static const char *parse_key(char *word, struct vg_rights_spec *spec)
+{
+    const struct {
+        const char *name, **ret;
+    } keys[] = {{"allow", &spec->allow},
+                {"deny", &spec->deny},
+                {"hosts", &spec->hosts},
+                {"domains", &spec->domains}};
+    char *value = strchr(word, '=');
+
+    *value++ = '\0';
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        if (strcmp(keys[i].name, word) != 0)
+            continue;
+        if (*keys[i].ret)
+            return "a key is there twice";
+        *keys[i].ret = value;
+        return NULL;
+    }
+    return "the keys are allow=, deny=, hosts= and domains=";
+}
+
+/* What follows the hash: an expiry, and keys. */
+static const char *parse_rest(char *rest, struct vg_token *ret,
+                              struct vg_rights_spec *spec)
+{
+    const char *fault = NULL;
+    bool first = true;
+
+    for (char *word; !fault && (word = strtok_r(rest, SPACE, &rest)); first = false) {
+        if (strchr(word, '='))
+            fault = parse_key(word, spec);
+        else if (!first)
+            fault = "expected " LINE_FORM;
+        else if (parse_expiry(word, &ret->expires) < 0)
+            fault = "the expiry is not like 2027-01-31T00:00:00Z";
+    }
+    return fault;
+}
+
+/* NULL when the line is right, else what is wrong with it: static, or in `ret_fault`; ""
+ * when there was no memory. */
+static const char *parse_line(char *line, struct vg_token *ret,
+                              char ret_fault[static VG_RIGHTS_FAULT_SIZE])
+{
+    struct vg_rights_spec spec = {0};
+    const char *fault = parse_words(&line, ret, &spec);
+
+    if (!fault)
+        fault = parse_rest(line, ret, &spec);
+    if (fault)
+        return fault;
+    ret->rights = vg_rights_intern(&spec, ret_fault);
+    return ret->rights ? NULL : ret_fault;
 }
 
 static int add_token(struct vg_tokens *tokens, const struct vg_token *token)
@@ -88,7 +140,10 @@ static int read_lines(FILE *file, const char *path, struct vg_tokens *ret, char 
         if (*start == '#' || *start == '\0')
             continue;
         struct vg_token token = {0};
-        const char *fault = parse_line(line, &token);
+        char text[VG_RIGHTS_FAULT_SIZE];
+        const char *fault = parse_line(line, &token, text);
+        if (fault && !*fault)
+            return -1;
         if (fault)
             return vg_private_fail(reterr, "%s:%u: %s", path, number, fault);
         if (add_token(ret, &token) < 0)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The token file: one token a line, NAME ROLE SHA256 [EXPIRES], the SHA-256 of the token
- * in hexadecimal, the expiry as RFC 3339. The tokens themselves are nowhere on this
- * machine.
+ * The token file: one token a line, NAME ROLE SHA256 [EXPIRES] [KEY=VALUE...], the
+ * SHA-256 of the token in hexadecimal, the expiry as RFC 3339, the keys those of struct
+ * vg_rights_spec. The tokens themselves are nowhere on this machine.
  */
 #pragma once
 
-#include "server/base/role.h"
+#include "server/base/rights.h"
 
 #include <stddef.h>
 #include <time.h>
@@ -16,7 +16,7 @@
 
 struct vg_token {
     char name[VG_TOKEN_NAME_SIZE];
-    enum vg_role role;
+    const struct vg_rights *rights;
     unsigned char hash[VG_TOKEN_HASH_SIZE];
     time_t expires; /* 0: never */
 };

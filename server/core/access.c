@@ -15,8 +15,7 @@ void vg_access_start(bool gateway_is_read_only)
 
 bool vg_access_has_all(const struct vg_request *rq)
 {
-    return vg_permissions_hold(vg_role_permissions(rq->role),
-                               vg_role_permissions(VG_ROLE_ADMIN));
+    return vg_rights_hold(rq->rights, vg_role_permissions(VG_ROLE_ADMIN));
 }
 
 /* A permission that is in no table is a bug: nobody has it. */
@@ -36,18 +35,18 @@ bool vg_request_may(const struct vg_request *rq, const char *permissions)
     char unknown[VG_PERMISSION_SIZE];
 
     return vg_permissions_parse(permissions, &needed, unknown) == 0 &&
-           vg_permissions_hold(vg_role_permissions(rq->role), &needed);
+           vg_rights_hold(rq->rights, &needed);
 }
 
 static void refuse(struct vg_request *rq, const struct vg_permissions *needed,
                    const char *why)
 {
-    const char *lacks = vg_permissions_missing(vg_role_permissions(rq->role), needed);
+    const char *lacks = vg_permissions_missing(&rq->rights->permissions, needed);
+    char because[VG_RIGHTS_FAULT_SIZE];
 
-    vg_error_set(&rq->error, VG_E_FORBIDDEN,
-                 "%s the permission '%s'; the role '%s' lacks it, '%s' has it", why,
-                 lacks, vg_role_name(rq->role),
-                 vg_role_name(vg_permissions_role(needed)));
+    vg_rights_explain(rq->rights, lacks, needed, because, sizeof(because));
+    vg_error_set(&rq->error, VG_E_FORBIDDEN, "%s the permission '%s'; %s", why, lacks,
+                 because);
     rq->error.permission = lacks;
 }
 
@@ -56,7 +55,7 @@ int vg_access_ask(struct vg_request *rq, const struct vg_permissions *needed,
 {
     vg_autofree char *text = NULL;
 
-    if (vg_permissions_hold(vg_role_permissions(rq->role), needed)) {
+    if (vg_rights_hold(rq->rights, needed)) {
         vg_permissions_add(&rq->needs, needed);
         return 0;
     }
@@ -103,11 +102,11 @@ static int refuse_unknown(struct vg_request *rq)
     return -1;
 }
 
-int vg_access_permit(struct vg_request *rq, enum vg_role role)
+int vg_access_permit(struct vg_request *rq, const struct vg_rights *rights)
 {
-    rq->role = role;
-    if (!vg_permissions_hold(vg_role_permissions(role), &rq->needs)) {
-        if (rq->lacks_certificate || rq->bad_ticket || role == VG_ROLE_NONE)
+    rq->rights = rights;
+    if (!vg_rights_hold(rights, &rq->needs)) {
+        if (rq->lacks_certificate || rq->bad_ticket || rights->role == VG_ROLE_NONE)
             return refuse_unknown(rq);
         refuse(rq, &rq->needs, "This needs");
         return -1;

@@ -10,9 +10,9 @@
 /* With --read-only nobody may change anything. Before any thread. */
 void vg_access_start(bool gateway_is_read_only);
 
-/* Notes the caller's role, and checks that it has what the request's row needs. -1: the
+/* Notes the caller's rights, and checks that it has what the request's row needs. -1: the
  * request's error is set. */
-int vg_access_permit(struct vg_request *rq, enum vg_role role);
+int vg_access_permit(struct vg_request *rq, const struct vg_rights *rights);
 
 /* Whether the caller may do whatever there is. */
 bool vg_access_has_all(const struct vg_request *rq);

@@ -151,7 +151,7 @@ bool vg_answer_cache_unchanged(struct vg_answer_cache *inv,
 
 static bool is_answer_to(const struct vg_cached_answer *a, const struct vg_request *rq)
 {
-    return a->accept == rq->accept && a->role == rq->role &&
+    return a->accept == rq->accept && a->rights == rq->rights &&
            strcmp(a->target, rq->target) == 0;
 }
 
@@ -185,7 +185,7 @@ static struct entry *make_entry(const struct vg_request *rq,
         .route = rq->route,
         .prefix = strlen(vg_host_prefix(rq)),
         .accept = rq->accept,
-        .role = rq->role,
+        .rights = rq->rights,
         .reading = *reading,
         .reply = vg_reply_share(reply),
     };

@@ -49,7 +49,7 @@ struct vg_cached_answer {
     const struct vg_route *route;
     size_t prefix; /* bytes of target, "/hosts/NAME" */
     enum vg_accept accept;
-    enum vg_role role;
+    const struct vg_rights *rights;
     struct vg_reading reading;
     struct vg_reply reply; /* owned */
 };

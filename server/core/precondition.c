@@ -42,7 +42,7 @@ static struct vg_request *make_read(const struct vg_request *rq, const char *tar
     if (!read)
         return NULL;
     read->by = rq->by;
-    read->role = rq->role;
+    read->rights = rq->rights;
     vg_request_set_host(read, rq->host, rq->host_name);
     read->virt_conn = rq->virt_conn;
     read->accept = xml ? VG_ACCEPT_XML : VG_ACCEPT_NOTHING_SAID;

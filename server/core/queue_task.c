@@ -174,7 +174,7 @@ struct vg_task *vg_tasks_choose(struct vg_queue *queue)
 static bool equal_reads(const struct vg_request *a, const struct vg_request *b)
 {
     return a->route == b->route && (a->fresh || !b->fresh) && a->accept == b->accept &&
-           a->role == b->role && a->number_strings == b->number_strings &&
+           a->rights == b->rights && a->number_strings == b->number_strings &&
            strcmp(a->target, b->target) == 0;
 }
 

@@ -23,7 +23,9 @@ struct vg_request *vg_request_new(void)
     struct vg_request *rq = malloc(sizeof(*rq));
     if (!rq)
         return NULL;
-    *rq = (struct vg_request){0}; /* calloc is slower for what a thread frees soon */
+    *rq = (struct vg_request){
+        .rights = vg_rights_of_role(
+            VG_ROLE_NONE)}; /* calloc is slower for what a thread frees soon */
     atomic_init(&rq->refs, 1);
     return rq;
 }

@@ -8,7 +8,7 @@
 
 #include "server/base/clock.h"
 #include "server/base/permission.h"
-#include "server/base/role.h"
+#include "server/base/rights.h"
 #include "server/config/token_file.h"
 #include "server/core/prefer.h"
 #include "virtgate/kind.h"
@@ -30,6 +30,14 @@ enum vg_accept {
     VG_ACCEPT_PPM,
     VG_ACCEPT_OPENMETRICS,
     VG_ACCEPT_OTHER, /* nothing that the route gives */
+};
+
+/* What says who calls. */
+enum vg_via {
+    VG_VIA_NONE, /* nothing: nobody is asked */
+    VG_VIA_TOKEN,
+    VG_VIA_CERTIFICATE,
+    VG_VIA_SOCKET, /* the peer of a unix socket */
 };
 
 enum vg_body_kind {
@@ -85,6 +93,8 @@ struct vg_request {
     char id[40];  /* X-Request-Id */
     char principal[VG_TOKEN_NAME_SIZE]; /* the name of the token or the client certificate
                                          */
+    enum vg_via via;                    /* what says who calls */
+    time_t known_until;                 /* when that expires; 0: never */
     bool lacks_certificate;         /* it is asked for, and none that is good was shown */
     char *idempotency_key;          /* owned */
     char *if_match, *if_none_match; /* of changes; owned */
@@ -101,10 +111,10 @@ struct vg_request {
     const struct vg_route *route;
     const struct vg_route *read_route; /* whose entity tag the conditions mean */
     struct vg_host *host;              /* NULL: none, or all of them */
-    const char *host_name;       /* that one's, which lives as long as the program */
-    char *prefix;                /* "/hosts/NAME", encoded; owned, NULL on bare paths */
-    enum vg_role role;           /* the caller's */
-    struct vg_permissions needs; /* those of its row, and of its arguments */
+    const char *host_name; /* that one's, which lives as long as the program */
+    char *prefix;          /* "/hosts/NAME", encoded; owned, NULL on bare paths */
+    const struct vg_rights *rights; /* the caller's; never NULL */
+    struct vg_permissions needs;    /* those of its row, and of its arguments */
     bool number_strings;
     bool fresh;       /* Cache-Control: no-cache */
     char *last_event; /* Last-Event-ID; owned */

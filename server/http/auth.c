@@ -106,37 +106,50 @@ static const struct vg_token *find_token(const unsigned char hash[VG_TOKEN_HASH_
     return found;
 }
 
-bool vg_http_auth_holds(const unsigned char caller[VG_CALLER_SIZE], enum vg_role role,
-                        time_t *ret_until)
+bool vg_http_auth_holds(const unsigned char caller[VG_CALLER_SIZE],
+                        const struct vg_rights *rights, time_t *ret_until)
 {
     VG_LOCK(&lock);
-    const struct vg_token *t = tokens.n ? find_token(caller) : NULL;
+    const struct vg_token *t = find_token(caller);
     *ret_until = t ? t->expires : 0;
-    return t ? t->role == role : !tokens.n;
+    return t && t->rights == rights;
 }
 
-static enum vg_role take_token(struct vg_request *rq,
-                               const unsigned char hash[VG_TOKEN_HASH_SIZE])
+static const struct vg_rights *nobody(void)
+{
+    return vg_rights_of_role(VG_ROLE_NONE);
+}
+
+/* Of two times, of which 0 is never, the earlier. */
+static time_t earlier(time_t a, time_t b)
+{
+    return !a || (b && b < a) ? b : a;
+}
+
+static const struct vg_rights *take_token(struct vg_request *rq,
+                                          const unsigned char hash[VG_TOKEN_HASH_SIZE])
 {
     VG_LOCK(&lock);
     const struct vg_token *t = find_token(hash);
     if (!t)
-        return VG_ROLE_NONE;
+        return nobody();
+    rq->via = VG_VIA_TOKEN;
+    rq->known_until = earlier(rq->known_until, t->expires);
     memcpy(rq->principal, t->name, sizeof(rq->principal));
     memcpy(rq->caller, t->hash, sizeof(rq->caller));
-    return t->role;
+    return t->rights;
 }
 
 /* One that is empty is none, whatever the file has. */
-static enum vg_role check_bearer(struct vg_request *rq, const char *header)
+static const struct vg_rights *check_bearer(struct vg_request *rq, const char *header)
 {
     unsigned char hash[VG_TOKEN_HASH_SIZE];
 
     if (strncasecmp(header, "Bearer ", 7) != 0)
-        return VG_ROLE_NONE;
+        return nobody();
     const char *token = header + 7 + strspn(header + 7, " ");
     if (!*token || gnutls_hash_fast(GNUTLS_DIG_SHA256, token, strlen(token), hash) < 0)
-        return VG_ROLE_NONE;
+        return nobody();
     return take_token(rq, hash);
 }
 
@@ -230,42 +243,43 @@ static bool is_certified(struct vg_http_call *call)
 }
 
 /* It speaks for the token that it was made with, as that is by now. */
-static enum vg_role check_ticket(struct vg_request *rq, const char *ticket,
-                                 bool has_tokens, const struct vg_http_app *app)
+static const struct vg_rights *check_ticket(struct vg_request *rq, const char *ticket,
+                                            const struct vg_rights *rights,
+                                            const struct vg_http_app *app)
 {
     unsigned char caller[VG_CALLER_SIZE];
-    enum vg_role role = VG_ROLE_NONE;
 
-    if (app->take_ticket(ticket, rq, vg_now_ns(), caller)) {
-        if (has_tokens)
-            role = take_token(rq, caller);
-        else if (memcmp(caller, rq->caller, sizeof(caller)) == 0)
-            role = VG_ROLE_ADMIN;
-    }
-    rq->bad_ticket = role == VG_ROLE_NONE;
-    return role;
+    if (!app->take_ticket(ticket, rq, vg_now_ns(), caller))
+        rights = nobody();
+    else if (memcmp(caller, rq->caller, sizeof(caller)) != 0)
+        rights = take_token(rq, caller);
+    rq->bad_ticket = rights->role == VG_ROLE_NONE;
+    return rights;
 }
 
 /* A certificate where --tls-client-ca asks for it, and then a token where --token-file
- * does: who sends one of two has no role. */
-enum vg_role vg_http_auth(struct vg_http_call *call, const struct vg_config *config,
-                          const struct vg_http_app *app)
+ * does: who sends one of two has no rights. */
+const struct vg_rights *vg_http_auth(struct vg_http_call *call,
+                                     const struct vg_config *config,
+                                     const struct vg_http_app *app)
 {
     const char *header = call->headers.authorization;
     struct vg_request *rq = call->rq;
+    const struct vg_rights *rights =
+        vg_rights_of_role(config->token_file ? VG_ROLE_NONE : VG_ROLE_ADMIN);
 
     if (config->tls_client_ca && !call->conn->local) {
         rq->lacks_certificate = !is_certified(call);
         if (rq->lacks_certificate)
-            return VG_ROLE_NONE;
+            return nobody();
+        rq->via = VG_VIA_CERTIFICATE;
+        rq->known_until = call->conn->certified_until;
         memcpy(rq->principal, call->conn->subject, sizeof(rq->principal));
         memcpy(rq->caller, call->conn->subject_hash, sizeof(rq->caller));
     }
     vg_http_note_page(call, config);
     const char *ticket = vg_http_ticket_of(call);
     if (ticket && !header)
-        return check_ticket(rq, ticket, config->token_file != NULL, app);
-    if (!config->token_file)
-        return VG_ROLE_ADMIN;
-    return header ? check_bearer(rq, header) : VG_ROLE_NONE;
+        return check_ticket(rq, ticket, rights, app);
+    return config->token_file && header ? check_bearer(rq, header) : rights;
 }

@@ -75,7 +75,8 @@ struct vg_http_session {
     struct vg_http_session *next, **link;
     bool begun;
     unsigned char caller[VG_CALLER_SIZE];
-    enum vg_role role;
+    const struct vg_rights *rights;
+    enum vg_via via;
     time_t until, certified_until; /* 0: for ever */
     unsigned int generation;       /* of the tokens that it was held against */
     bool revoked;
@@ -196,15 +197,15 @@ void vg_http_auth_tick(const char *path);
 /* Another number whenever there are other tokens. */
 unsigned int vg_http_auth_generation(void);
 
-/* Whether a caller still has that role, and until when (0: for ever). Without a token
- * file everybody does. */
-bool vg_http_auth_holds(const unsigned char caller[VG_CALLER_SIZE], enum vg_role role,
-                        time_t *ret_until);
+/* Whether a token still gives those rights, and until when (0: for ever). */
+bool vg_http_auth_holds(const unsigned char caller[VG_CALLER_SIZE],
+                        const struct vg_rights *rights, time_t *ret_until);
 
-/* Who is calling: role, and the name of the token, else of the certificate, into the
- * request's principal. The application takes a ticket. */
-enum vg_role vg_http_auth(struct vg_http_call *call, const struct vg_config *config,
-                          const struct vg_http_app *app);
+/* Who is calling: the rights, and the name of the token, else of the certificate, into
+ * the request's principal. The application takes a ticket. Never NULL. */
+const struct vg_rights *vg_http_auth(struct vg_http_call *call,
+                                     const struct vg_config *config,
+                                     const struct vg_http_app *app);
 
 /* ---- events (http/event.c) -----------------------------------------------------------
  */

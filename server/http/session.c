@@ -26,7 +26,8 @@ static void ask_again(struct vg_http_session *s)
     time_t until = 0;
 
     s->generation = vg_http_auth_generation();
-    s->revoked = !vg_http_auth_holds(s->caller, s->role, &until);
+    s->revoked =
+        s->via == VG_VIA_TOKEN && !vg_http_auth_holds(s->caller, s->rights, &until);
     s->until = earlier(until, s->certified_until);
 }
 
@@ -34,7 +35,8 @@ void vg_http_session_begin(struct vg_http_session *s, struct vg_http_call *call,
                            void (*end)(void *data), void *data)
 {
     memcpy(s->caller, call->rq->caller, sizeof(s->caller));
-    s->role = call->rq->role;
+    s->rights = call->rq->rights;
+    s->via = call->rq->via;
     s->certified_until = call->conn->certified_until;
     s->conn = call->conn;
     s->begun = true;

@@ -2,7 +2,7 @@
  *
  * Sessions: what goes on after its request was allowed (a stream, a poll, a wait for an
  * operation, a WebSocket). One ends when the token of its request expires, goes or
- * changes its role, or when the client's certificate expires: there is one list of them
+ * changes its rights, or when the client's certificate expires: there is one list of them
  * all, and the watchdog goes through it.
  */
 #pragma once

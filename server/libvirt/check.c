@@ -97,7 +97,7 @@ static struct vg_request *make_request(struct vg_check *check, int64_t now)
         return NULL;
     vg_request_set_host(rq, check->host, check->host->name);
     rq->accept = kept->accept;
-    rq->role = kept->role;
+    rq->rights = kept->rights;
     rq->fresh = true; /* what memory it has is what is compared */
     rq->start_ns = now;
     rq->deadline_ns = now + LIMIT_NS;

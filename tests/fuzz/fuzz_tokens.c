@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     MUST(rc == 0 || rc == -1);
     header[strcspn(header, "\n")] = '\0';
     call.headers.authorization = header;
-    enum vg_role role = vg_http_auth(&call, &config, NULL);
+    enum vg_role role = vg_http_auth(&call, &config, NULL)->role;
     MUST(role <= VG_ROLE_ADMIN);
     MUST(memchr(call.rq->principal, '\0', sizeof(call.rq->principal)));
     MUST(role != VG_ROLE_NONE || !call.rq->principal[0]);

@@ -22,7 +22,7 @@ static struct vg_request *make_request(unsigned char caller, const char *page)
 {
     struct vg_request *rq = vg_request_new();
     assert_non_null(rq);
-    rq->role = VG_ROLE_ADMIN;
+    rq->rights = vg_rights_of_role(VG_ROLE_ADMIN);
     rq->caller[VG_CALLER_SIZE - 1] = caller;
     rq->page = page;
     return rq;
@@ -175,7 +175,7 @@ static void test_refused(void **state)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct vg_ticket t;
         struct vg_request *rq = make_request(0, NULL);
-        rq->role = rows[i].role;
+        rq->rights = vg_rights_of_role(rows[i].role);
         int rc = vg_ticket_new(rq, rows[i].path, &t);
         assert_int_equal(rc, rows[i].status ? -1 : 0);
         assert_int_equal(rq->error.status, rows[i].status);

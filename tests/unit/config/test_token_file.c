@@ -21,7 +21,7 @@
 
 #define HASH    "0123456789abcdef0123456789ABCDEF0123456789abcdef0123456789ABCDEF"
 #define NOTHING "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-#define FORM    "expected NAME ROLE SHA256 [EXPIRES]"
+#define FORM    "expected NAME ROLE SHA256 [EXPIRES] [KEY=VALUE...]"
 #define EXPIRY  "the expiry is not like 2027-01-31T00:00:00Z"
 #define DIGITS  "the hash is not 64 hexadecimal digits"
 #define NOBODY  65534
@@ -96,6 +96,18 @@ static void test_lines(void **state)
         {"a admin " HASH " 2027-01-31T00:00:00Zulu", ":1: " EXPIRY},
         {"a admin " HASH " 2027-01-31", ":1: " EXPIRY},
         {"a admin " HASH " never", ":1: " EXPIRY},
+        {"a admin " HASH " deny=domain:stop", NULL},
+        {"a viewer " HASH " 2027-01-31T00:00:00Z hosts=kvm* domains=web-*,db", NULL},
+        {"a viewer " HASH " deny=domain:stop 2027-01-31T00:00:00Z", ":1: " FORM},
+        {"a viewer " HASH " allow=domain:fly",
+         ":1: allow=: 'domain:fly' is no permission; they are like domain:start"},
+        {"a viewer " HASH " allow=", ":1: allow= is a list of permissions"},
+        {"a viewer " HASH " deny=,", ":1: deny= is a list of permissions"},
+        {"a viewer " HASH " domains=", ":1: domains= is a list of globs"},
+        {"a viewer " HASH " hosts=a,,b", ":1: hosts= is a list of globs"},
+        {"a viewer " HASH " hosts=a hosts=b", ":1: a key is there twice"},
+        {"a viewer " HASH " host=a", ":1: the keys are allow=, deny=, hosts= and"},
+        {"a viewer " HASH " =a", ":1: the keys are allow=, deny=, hosts= and"},
         {"# one\n\n  # two\nb viewer " HASH "\nc root " HASH, ":5: the role"},
         {"b viewer " HASH "\n\nc root " HASH, ":3: the role"},
         {"# nothing\n\n", "holds no token"},
@@ -119,16 +131,58 @@ static void test_values(void **state)
     assert_null(read_tokens(&tokens));
     assert_int_equal(tokens.n, 3);
     assert_string_equal(tokens.v[0].name, "v");
-    assert_int_equal(tokens.v[0].role, VG_ROLE_VIEWER);
+    assert_int_equal(tokens.v[0].rights->role, VG_ROLE_VIEWER);
     assert_int_equal(tokens.v[0].expires, 0);
     assert_int_equal(tokens.v[0].hash[0], 0x01);
     assert_int_equal(tokens.v[0].hash[VG_TOKEN_HASH_SIZE - 1], 0xEF);
-    assert_int_equal(tokens.v[1].role, VG_ROLE_OPERATOR);
+    assert_int_equal(tokens.v[1].rights->role, VG_ROLE_OPERATOR);
     assert_int_equal(tokens.v[1].expires, 1801353600);
-    assert_int_equal(tokens.v[2].role, VG_ROLE_ADMIN);
+    assert_int_equal(tokens.v[2].rights->role, VG_ROLE_ADMIN);
     assert_int_equal(tokens.v[2].expires, 1); /* long ago, which 0 does not say */
     vg_tokens_clear(&tokens);
     assert_int_equal(tokens.n, 0);
+}
+
+static bool may(const struct vg_token *token, const char *permissions)
+{
+    struct vg_permissions needed;
+    char unknown[VG_PERMISSION_SIZE];
+
+    assert_int_equal(vg_permissions_parse(permissions, &needed, unknown), 0);
+    return vg_rights_hold(token->rights, &needed);
+}
+
+/* Equal rights are one pointer, and deny= has the last word. */
+static void test_rights(void **state)
+{
+    struct vg_tokens tokens;
+    (void)state;
+    write_tokens("a viewer " HASH "\nb viewer " HASH "\n"
+                 "c operator " HASH " allow=domain:open_graphics deny=domain:stop\n"
+                 "d operator " HASH " deny=domain:stop allow=domain:open_graphics\n"
+                 "e admin " HASH " allow=domain:stop deny=domain:stop\n"
+                 "f admin " HASH " domains=web-*,db hosts=kvm? allow=network:start\n",
+                 0600);
+    assert_null(read_tokens(&tokens));
+    const struct vg_token *t = tokens.v;
+    assert_ptr_equal(t[0].rights, t[1].rights);
+    assert_ptr_equal(t[0].rights, vg_rights_of_role(VG_ROLE_VIEWER));
+    assert_ptr_equal(t[2].rights, t[3].rights);
+    assert_true(may(&t[2], "domain:start domain:open_graphics"));
+    assert_false(may(&t[2], "domain:stop"));
+    assert_false(may(&t[2], "domain:open_device"));
+    assert_false(may(&t[4], "domain:stop"));
+    assert_true(may(&t[5], "domain:delete network:read network:start connect:getattr"));
+    assert_false(may(&t[5], "network:stop"));
+    assert_false(may(&t[5], "gateway:document"));
+    assert_false(may(&t[5], "daemon:read"));
+    assert_int_equal(t[5].rights->domains.n, 2);
+    assert_true(vg_globs_match(&t[5].rights->domains, "web-1"));
+    assert_true(vg_globs_match(&t[5].rights->domains, "db"));
+    assert_false(vg_globs_match(&t[5].rights->domains, "db2"));
+    assert_false(vg_globs_match(&t[5].rights->hosts, "kvm12"));
+    assert_true(vg_globs_match(&t[0].rights->domains, "anything"));
+    vg_tokens_clear(&tokens);
 }
 
 static void test_modes(void **state)
@@ -204,9 +258,8 @@ static int remove_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lines),
-        cmocka_unit_test(test_values),
-        cmocka_unit_test(test_modes),
+        cmocka_unit_test(test_lines),  cmocka_unit_test(test_values),
+        cmocka_unit_test(test_rights), cmocka_unit_test(test_modes),
         cmocka_unit_test(test_owner),
     };
     return cmocka_run_group_tests(tests, make_file, remove_file);

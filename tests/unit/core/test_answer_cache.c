@@ -28,7 +28,7 @@ static struct vg_request *ask(const char *target)
     struct vg_request *rq = vg_request_new();
     assert_int_equal(vg_request_parse_target(rq, target), 0);
     rq->route = &list_route;
-    rq->role = VG_ROLE_VIEWER;
+    rq->rights = vg_rights_of_role(VG_ROLE_VIEWER);
     return rq;
 }
 
@@ -248,9 +248,9 @@ static void test_key(void **state)
     struct vg_request *rq = ask("/domains/a"), *other = ask("/domains/a");
     keep(inv, rq, "a");
     expect(inv, other, "a");
-    other->role = VG_ROLE_ADMIN;
+    other->rights = vg_rights_of_role(VG_ROLE_ADMIN);
     expect(inv, other, NULL);
-    other->role = VG_ROLE_VIEWER;
+    other->rights = vg_rights_of_role(VG_ROLE_VIEWER);
     other->accept = VG_ACCEPT_XML;
     expect(inv, other, NULL);
     vg_request_unref(other);

@@ -52,7 +52,7 @@ static void test_unequal_reads_do_not_join(void **state)
     ask(b, &list_route, "/domains");
     ask(b, &list_route, "/domains?y");
     struct asked *a = prepare(b, &list_route, "/domains", 1000);
-    a->rq->role = VG_ROLE_ADMIN;
+    a->rq->rights = vg_rights_of_role(VG_ROLE_ADMIN);
     submit(a);
     a = prepare(b, &list_route, "/domains", 1000);
     a->rq->accept = VG_ACCEPT_XML;

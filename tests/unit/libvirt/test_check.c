@@ -44,7 +44,7 @@ static struct vg_request *make_request(const char *target)
     assert_int_equal(vg_request_parse_target(rq, target), 0);
     rq->method = VG_GET;
     rq->method_name = "GET";
-    rq->role = VG_ROLE_ADMIN;
+    rq->rights = vg_rights_of_role(VG_ROLE_ADMIN);
     rq->start_ns = vg_now_ns();
     rq->done = take_answer;
     assert_int_equal(vg_app_route(rq, &allow), 0);
