@@ -69,15 +69,17 @@ static void watch(void)
     vg_idempotency_tick(now);
 }
 
-static void reload(const struct vg_config *config)
+static void reload(void)
 {
     vg_log_reopen();
-    bool read = vg_http_reload() == 0 && config->token_file;
+    unsigned int read = vg_http_reload();
     vg_events_end_all(false); /* who watches is asked for its token again */
-    vg_log(VG_LOG_INFO, "main", "reopening logs%s", read ? ", tokens read again" : "");
+    vg_log(VG_LOG_INFO, "main", "reopening logs%s%s",
+           read & VG_RELOADED_TOKENS ? ", tokens read again" : "",
+           read & VG_RELOADED_CERTIFICATE ? ", certificate and key read again" : "");
 }
 
-static void serve(const struct vg_config *config, const sigset_t *signals)
+static void serve(const sigset_t *signals)
 {
     const struct timespec pause = {.tv_nsec = WATCH_NS};
     for (;;) {
@@ -85,7 +87,7 @@ static void serve(const struct vg_config *config, const sigset_t *signals)
         if (sig == SIGTERM || sig == SIGINT)
             return;
         if (sig == SIGHUP)
-            reload(config);
+            reload();
         watch();
     }
 }
@@ -224,7 +226,7 @@ static int run(struct vg_config *config)
         vg_virt_start() == 0 && vg_hosts_start(config) == 0 &&
         vg_http_start(config, &http_app) == 0) {
         sd_notify(0, "READY=1");
-        serve(config, &signals);
+        serve(&signals);
         drain(config->drain_seconds);
         rc = EXIT_SUCCESS;
     }

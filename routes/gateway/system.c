@@ -30,6 +30,7 @@ static const struct link {
     {"events", "/events", true},
     {"operations", "/operations", false},
     {"hosts", "/hosts", false},
+    {"whoami", "/whoami", false},
     {"metrics", "/metrics", false},
     {"live", "/health/live", false},
     {"ready", "/health/ready", false},
@@ -58,7 +59,7 @@ static json_t *list_features(void)
         "domains",    "snapshots", "checkpoints",   "operations", "events",
         "websockets", "consoles",  "tickets",       "metrics",    "path-prefix",
         "node",       "networks",  "storage-pools", "volumes",    "node-devices",
-        "interfaces", "nwfilters", "secrets",       "admin"};
+        "interfaces", "nwfilters", "secrets",       "admin",      "whoami"};
     json_t *features = json_array();
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         json_array_append_new(features, json_string(names[i]));

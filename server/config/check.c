@@ -6,6 +6,7 @@
  */
 #include "server/config/internal.h"
 #include "server/base/address.h"
+#include "server/config/role_rule.h"
 #include "server/config/tls.h"
 #include "server/config/token_file.h"
 #include "server/base/log.h"
@@ -155,10 +156,22 @@ static int check_host(struct vg_config_read *r, const char *where, const char *v
     return check_uri(r, where, equals + 1);
 }
 
+/* What is wrong with a rule that gives a role; NULL: nothing. */
+static const char *find_rule_fault(enum vg_config_index option, const char *value)
+{
+    struct vg_role_rule rule = {0};
+    const char *accepted =
+        option == VG_CONFIG_I_tls_client_roles ? vg_role_rule_of_client(value, &rule)
+        : option == VG_CONFIG_I_unix_roles     ? vg_role_rule_of_socket(value, &rule)
+                                               : NULL;
+    vg_role_rule_clear(&rule);
+    return accepted;
+}
+
 static int check_text(struct vg_config_read *r, enum vg_config_index option,
                       const char *where, const char *value)
 {
-    const char *accepted = NULL;
+    const char *accepted = find_rule_fault(option, value);
     struct vg_network network;
     if (option == VG_CONFIG_I_listen && !is_listen(value))
         accepted = "ADDR:PORT, [IPV6]:PORT or unix:PATH, PORT being 0 to 65535";
@@ -359,6 +372,9 @@ static int check_tls(struct vg_config_read *r)
     if (c->tls_client_ca && !c->tls_cert)
         return vg_config_fail(r, "%s: needs --tls-cert and --tls-key as well",
                               r->where[VG_CONFIG_I_tls_client_ca].v[0]);
+    if (c->tls_client_roles.n && !c->tls_client_ca)
+        return vg_config_fail(r, "%s: needs --tls-client-ca as well",
+                              r->where[VG_CONFIG_I_tls_client_roles].v[0]);
     return 0;
 }
 

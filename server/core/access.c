@@ -95,6 +95,11 @@ static int refuse_unknown(struct vg_request *rq)
                      "than %d s, is of another path or page, or its token has gone; "
                      "POST /tickets gives a new one",
                      VG_TICKET_SECONDS);
+    else if (rq->no_role)
+        vg_error_set(
+            &rq->error, VG_E_UNAUTHORIZED,
+            "%s; send `Authorization: Bearer TOKEN` where the gateway has tokens",
+            rq->no_role);
     else
         vg_error_set(&rq->error, VG_E_UNAUTHORIZED,
                      "Send `Authorization: Bearer TOKEN` with a valid token of role '%s'",

@@ -95,6 +95,8 @@ struct vg_request {
                                          */
     enum vg_via via;                    /* what says who calls */
     time_t known_until;                 /* when that expires; 0: never */
+    const char
+        *no_role; /* why what the connection shows gives none; NULL: it shows nothing */
     bool lacks_certificate;         /* it is asked for, and none that is good was shown */
     char *idempotency_key;          /* owned */
     char *if_match, *if_none_match; /* of changes; owned */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Who calls: bearer tokens (RFC 6750), tickets, and client certificates.
+ * Who calls: bearer tokens (RFC 6750) and tickets.
  */
+#include "server/http/peer.h"
 #include "server/http/ticket.h"
 #include "server/config/token_file.h"
 
@@ -9,9 +10,6 @@
 #include "server/base/log.h"
 
 #include <gnutls/crypto.h>
-#include <gnutls/gnutls.h>
-#include <gnutls/x509.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -153,95 +151,6 @@ static const struct vg_rights *check_bearer(struct vg_request *rq, const char *h
     return take_token(rq, hash);
 }
 
-/* As much of a text as there is room for, without a part of a character. */
-static void copy_name(char *ret, size_t size, const char *text)
-{
-    size_t n = strlen(text);
-    if (n >= size) {
-        n = size - 1;
-        while (n > 0 && ((unsigned char)text[n] & 0xC0) == 0x80)
-            n--;
-    }
-    memcpy(ret, text, n);
-    ret[n] = '\0';
-}
-
-/* The subject's common name, or all of the subject where that has none: one with a NUL
- * byte, which would pass for another's, counts as none. */
-static void name_subject(gnutls_x509_crt_t certificate, char *ret, size_t size)
-{
-    char name[1024];
-    size_t n = sizeof(name);
-    gnutls_datum_t all = {0};
-    int rc = gnutls_x509_crt_get_dn_by_oid(certificate, GNUTLS_OID_X520_COMMON_NAME, 0, 0,
-                                           name, &n);
-
-    if (rc == 0 && *name && strlen(name) + 1 >= n) {
-        copy_name(ret, size, name);
-    } else if (gnutls_x509_crt_get_dn3(certificate, &all, 0) == 0) {
-        copy_name(ret, size, (const char *)all.data);
-        gnutls_free(all.data);
-    }
-}
-
-/* Who it is of: a name may be cut, or stand in several subjects. 0, or -1. */
-static int hash_subject(gnutls_x509_crt_t certificate, unsigned char *ret)
-{
-    gnutls_datum_t subject = {0};
-
-    if (gnutls_x509_crt_get_raw_dn(certificate, &subject) < 0)
-        return -1;
-    int rc = gnutls_hash_fast(GNUTLS_DIG_SHA256, subject.data, subject.size, ret);
-    gnutls_free(subject.data);
-    return rc < 0 ? -1 : 0;
-}
-
-/* False: there is no memory for it, so that nobody is known to call. */
-static bool know_peer(gnutls_session_t session, struct vg_http_conn *conn)
-{
-    unsigned int n = 0;
-    const gnutls_datum_t *peers = gnutls_certificate_get_peers(session, &n);
-    gnutls_x509_crt_t certificate = NULL;
-
-    if (!peers || !n || gnutls_x509_crt_init(&certificate) < 0)
-        return false;
-    bool good =
-        gnutls_x509_crt_import(certificate, &peers[0], GNUTLS_X509_FMT_DER) == 0 &&
-        hash_subject(certificate, conn->subject_hash) == 0;
-    if (good) {
-        name_subject(certificate, conn->subject, sizeof(conn->subject));
-        conn->certified_until = gnutls_x509_crt_get_expiration_time(certificate);
-    }
-    gnutls_x509_crt_deinit(certificate);
-    return good;
-}
-
-/* Also that it is meant for clients, where it says what it is meant for (RFC 5280,
- * 4.2.1.12): a server whose certificate is of the same CA is no client. */
-static bool is_good(gnutls_session_t session)
-{
-    unsigned char client[] = GNUTLS_KP_TLS_WWW_CLIENT;
-    gnutls_typed_vdata_st purpose = {.type = GNUTLS_DT_KEY_PURPOSE_OID, .data = client};
-    unsigned int status = 1;
-    return gnutls_certificate_verify_peers(session, &purpose, 1, &status) == 0 &&
-           status == 0;
-}
-
-/* libmicrohttpd only asks for a certificate; whether one came and is good, is for us to
- * see. */
-static bool is_certified(struct vg_http_call *call)
-{
-    struct vg_http_conn *conn = call->conn;
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(call->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-
-    if (!conn->checked && info)
-        conn->certified =
-            is_good(info->tls_session) && know_peer(info->tls_session, conn);
-    conn->checked = true;
-    return conn->certified && conn->certified_until > time(NULL);
-}
-
 /* It speaks for the token that it was made with, as that is by now. */
 static const struct vg_rights *check_ticket(struct vg_request *rq, const char *ticket,
                                             const struct vg_rights *rights,
@@ -257,26 +166,18 @@ static const struct vg_rights *check_ticket(struct vg_request *rq, const char *t
     return rights;
 }
 
-/* A certificate where --tls-client-ca asks for it, and then a token where --token-file
- * does: who sends one of two has no rights. */
+/* A token that is sent decides. Else the connection does: its certificate or its process
+ * may have rights of its own. */
 const struct vg_rights *vg_http_auth(struct vg_http_call *call,
                                      const struct vg_config *config,
                                      const struct vg_http_app *app)
 {
     const char *header = call->headers.authorization;
     struct vg_request *rq = call->rq;
-    const struct vg_rights *rights =
-        vg_rights_of_role(config->token_file ? VG_ROLE_NONE : VG_ROLE_ADMIN);
+    const struct vg_rights *rights = vg_http_peer_rights(call, config);
 
-    if (config->tls_client_ca && !call->conn->local) {
-        rq->lacks_certificate = !is_certified(call);
-        if (rq->lacks_certificate)
-            return nobody();
-        rq->via = VG_VIA_CERTIFICATE;
-        rq->known_until = call->conn->certified_until;
-        memcpy(rq->principal, call->conn->subject, sizeof(rq->principal));
-        memcpy(rq->caller, call->conn->subject_hash, sizeof(rq->caller));
-    }
+    if (rq->lacks_certificate)
+        return rights;
     vg_http_note_page(call, config);
     const char *ticket = vg_http_ticket_of(call);
     if (ticket && !header)

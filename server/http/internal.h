@@ -38,7 +38,10 @@ struct vg_http_conn {
     bool local;              /* unix socket */
     struct vg_address peer;  /* who is at the other end: the client, or a proxy */
     bool checked, certified; /* whether it showed a valid client certificate */
-    char subject[sizeof(((struct vg_request *)0)->principal)]; /* that one's */
+    char
+        subject[sizeof(((struct vg_request *)0)->principal)]; /* that one's, or who opened
+                                                               * the unix socket */
+    const struct vg_rights *rights; /* that it gives; NULL: not asked yet */
     unsigned char subject_hash[VG_CALLER_SIZE];
     time_t certified_until;
     bool cut;

@@ -6,6 +6,7 @@
 #include "server/http/listen.h"
 
 #include "server/http/accept.h"
+#include "server/http/certificate.h"
 #include "server/http/mhd_compat.h"
 #include "server/base/private_file.h"
 #include "virtgate/cleanup.h"
@@ -32,7 +33,7 @@ static struct MHD_Daemon *daemons[2];      /* without TLS, with it; NULL: not ne
 static struct vg_http_listener *listening; /* http/accept.c's, once it has begun */
 static size_t n_listening;
 static const struct vg_texts *listens_on;
-static char *tls_cert, *tls_key, *tls_client_ca;
+static char *tls_client_ca;
 static const struct vg_http_callbacks *callbacks;
 
 static bool is_unix(const char *where)
@@ -151,11 +152,10 @@ static int load_tls(const struct vg_config *config)
 {
     if (!config->tls_cert)
         return 0;
-    tls_cert = read_pem(config->tls_cert, false);
-    tls_key = read_pem(config->tls_key, true);
     if (config->tls_client_ca)
         tls_client_ca = read_pem(config->tls_client_ca, false);
-    return tls_cert && tls_key && (!config->tls_client_ca || tls_client_ca) ? 0 : -1;
+    return config->tls_client_ca && !tls_client_ca ? -1
+                                                   : vg_http_certificate_load(config);
 }
 
 /* ---- the daemon -------------------------------------------------------------------- */
@@ -201,8 +201,6 @@ static struct MHD_Daemon *start_daemon(const struct vg_config *config, bool with
                          MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG |
                          MHD_USE_NO_LISTEN_SOCKET | (with_tls ? MHD_USE_TLS : 0);
     struct MHD_OptionItem tls[] = {
-        {MHD_OPTION_HTTPS_MEM_CERT, 0, tls_cert},
-        {MHD_OPTION_HTTPS_MEM_KEY, 0, tls_key},
         {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES},
         {tls_client_ca ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, 0, tls_client_ca},
         {MHD_OPTION_END, 0, NULL},
@@ -219,7 +217,8 @@ static struct MHD_Daemon *start_daemon(const struct vg_config *config, bool with
         NULL, MHD_OPTION_URI_LOG_CALLBACK, callbacks->on_target, NULL,
         MHD_OPTION_NOTIFY_COMPLETED, callbacks->on_completed, NULL,
         MHD_OPTION_NOTIFY_CONNECTION, callbacks->on_connection, NULL, MHD_OPTION_ARRAY,
-        tls, MHD_OPTION_END);
+        tls, with_tls ? MHD_OPTION_HTTPS_CERT_CALLBACK2 : MHD_OPTION_END,
+        vg_http_certificate_give, MHD_OPTION_END);
 }
 
 static int add_listener(const char *where)
@@ -238,7 +237,7 @@ static int add_listener(const char *where)
 static int start_daemons(const struct vg_config *config)
 {
     for (size_t i = 0; i < n_listening; i++) {
-        bool with_tls = tls_cert && !is_unix(config->listen.v[i]);
+        bool with_tls = config->tls_cert && !is_unix(config->listen.v[i]);
         struct MHD_Daemon **daemon = &daemons[with_tls];
         if (!*daemon)
             *daemon = start_daemon(config, with_tls);
@@ -286,10 +285,9 @@ void vg_http_close(void)
         if (is_unix(listens_on->v[i]))
             unlink(listens_on->v[i] + 5);
     free(listening);
-    free(tls_cert);
-    free(tls_key);
+    vg_http_certificate_free();
     free(tls_client_ca);
     listening = NULL;
     n_listening = 0;
-    tls_cert = tls_key = tls_client_ca = NULL;
+    tls_client_ca = NULL;
 }

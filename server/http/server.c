@@ -10,11 +10,13 @@
 #include "server/core/audit.h"
 #include "server/core/answer.h"
 #include "server/core/event_reply.h"
+#include "server/http/certificate.h"
 #include "server/http/conn.h"
 #include "server/http/internal.h"
 #include "server/http/linger.h"
 #include "server/http/listen.h"
 #include "server/http/mhd_compat.h"
+#include "server/http/peer.h"
 #include "server/http/session.h"
 #include "server/http/upload.h"
 #include "server/http/websocket.h"
@@ -565,7 +567,8 @@ int vg_http_start(const struct vg_config *cfg, const struct vg_http_app *applica
     };
     config = cfg;
     app = application;
-    if (vg_mhd_self_test() < 0 || vg_http_clients_start(config) < 0)
+    if (vg_mhd_self_test() < 0 || vg_http_clients_start(config) < 0 ||
+        vg_http_peers_start(config) < 0)
         return -1;
     if (config->token_file && vg_http_auth_load(config->token_file) < 0)
         return -1;
@@ -595,9 +598,13 @@ unsigned int vg_http_active(void)
     return atomic_load(&active);
 }
 
-int vg_http_reload(void)
+unsigned int vg_http_reload(void)
 {
-    return config->token_file ? vg_http_auth_load(config->token_file) : 0;
+    bool tokens = config->token_file && vg_http_auth_load(config->token_file) == 0;
+    bool certificate = config->tls_cert && vg_http_certificate_load(config) == 0;
+
+    return (tokens ? VG_RELOADED_TOKENS : 0) |
+           (certificate ? VG_RELOADED_CERTIFICATE : 0);
 }
 
 void vg_http_stop(void)
@@ -608,4 +615,5 @@ void vg_http_stop(void)
     vg_http_conns_stop();
     vg_http_auth_free();
     vg_http_clients_stop();
+    vg_http_peers_stop();
 }

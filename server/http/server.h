@@ -54,6 +54,8 @@ unsigned int vg_http_in_flight(void);
  * process when a connection is suspended. */
 void vg_http_stop(void);
 
-/* Reads the token file again (SIGHUP). -1: it is bad, said on the log, and the old tokens
- * are kept. */
-int vg_http_reload(void);
+/* Reads the token file, and the certificate with its key, again (SIGHUP). What is bad is
+ * said on the log, and the old one kept. What was read, of these: */
+#define VG_RELOADED_TOKENS      1U
+#define VG_RELOADED_CERTIFICATE 2U
+unsigned int vg_http_reload(void);

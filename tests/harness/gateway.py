@@ -87,9 +87,12 @@ class Gateway:
         self.prefix = options[options.index("--path-prefix") + 1] if "--path-prefix" in options \
             else ""
         for _ in range(200):
-            if Client(self.port).send("GET", self.prefix + "/health/ready")[0] == 200:
+            if self.is_ready():
                 return
             time.sleep(0.05)
+
+    def is_ready(self):
+        return Client(self.port).send("GET", self.prefix + "/health/ready")[0] == 200
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)

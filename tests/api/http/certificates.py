@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import re
+import signal
 import socket
 import ssl
 import subprocess
@@ -265,6 +266,36 @@ def test_unix(folder):
     gateway.stop()
 
 
+def shown(port, folder):
+    """The certificate that the gateway shows."""
+    context = client_context(folder, "one")
+    with context.wrap_socket(socket.create_connection(("127.0.0.1", port), PATIENCE),
+                             server_hostname="127.0.0.1") as s:
+        return s.getpeercert(True)
+
+
+def test_reload(gateway, folder):
+    """A new pair is for new connections, from SIGHUP on; a bad one is for nobody."""
+    kept = Caller(gateway.port, folder, "one")
+    check(kept.send("GET", "/version")[0] == 200, "a connection")
+    before = shown(gateway.port, folder)
+    check(shell(r"""cd "$1"; exec 2>>openssl.log; printf 'subjectAltName=IP:127.0.0.1\n' >ext
+openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout new.key -out new.csr \
+  -subj /CN=new
+openssl x509 -req -in new.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile ext -out new.pem
+chmod 600 new.key; mv new.pem server.pem""", folder), "another certificate")
+    gateway.process.send_signal(signal.SIGHUP)
+    check(gateway.logs("the old certificate stays in use"), "with another's key", gateway.text()[-600:])
+    check(shown(gateway.port, folder) == before, "is not taken")
+    os.rename(f"{folder}/new.key", f"{folder}/server.key")
+    gateway.process.send_signal(signal.SIGHUP)
+    check(gateway.logs("certificate and key read again"), "with its own", gateway.text()[-600:])
+    after = shown(gateway.port, folder)
+    check(after != before, "is what new connections see")
+    for _ in range(3):
+        check(kept.send("GET", "/version")[0] == 200, "the old connection lives on")
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="vg-certificates-") as folder:
         if not check(shell(CERTIFICATES, folder, LONG, NUL), "certificates are made"):
@@ -274,6 +305,7 @@ def main():
         gateway = TlsGateway(folder)
         test_names(gateway, folder)
         test_twins(gateway, folder)
+        test_reload(gateway, folder)
         test_expiry(gateway, folder)
         test_resumed(gateway, folder)
         test_resumed_expiry(gateway, folder)

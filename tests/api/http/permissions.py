@@ -1,14 +1,18 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Every row of the route tables, by every role: what it needs decides, and nothing else.
+"""Every row of the route tables, by every role, by tokens that add to one or take from it, by
+client certificates and by processes on a unix socket: what it needs decides, and nothing else.
 
 The roles are those of the contract, written down here once more. A 403 names the permission that
 is missing, and who has all that a row needs is never refused for a lack of one.
 """
 import hashlib
+import http.client
 import json
 import os
 import re
+import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -27,8 +31,33 @@ OPERATOR |= {f"{kind}:{p}" for kind in ("network", "storage_pool")
 FORBIDDEN = "urn:virtgate:error:forbidden"
 
 
+# A token's line beside its name, its role and its hash: what it adds, what it takes.
+LINES = {
+    "allow": ("viewer", "allow=domain:start,domain:open_device", {"domain:start", "domain:open_device"}, set()),
+    "deny": ("admin", "deny=domain:read,network:start,gateway:document", set(),
+             {"domain:read", "network:start", "gateway:document"}),
+    "both": ("operator", "2100-01-01T00:00:00Z allow=domain:delete deny=domain:delete,domain:stop",
+             set(), {"domain:delete", "domain:stop"}),
+}
+CERTIFICATES = r"""
+cd "$1"; exec 2>openssl.log
+key() { openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$1.key" \
+  -out "$1.csr" -subj "/CN=$2"; }
+leaf() { key "$1" "$2"; printf 'subjectAltName=IP:127.0.0.1\n' >ext
+  openssl x509 -req -in "$1.csr" -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile ext \
+    -out "$1.pem"; }
+key ca ca; openssl x509 -req -in ca.csr -signkey ca.key -days 2 -out ca.pem \
+  -extfile /dev/stdin <<<basicConstraints=critical,CA:true
+leaf server server; leaf viewer team-viewer; leaf operator ops-1; leaf stranger stranger
+chmod 600 *.key
+"""
+
+
 def has(role, permission):
     kind, what = permission.split(":")
+    if role in LINES:
+        base, _, adds, takes = LINES[role]
+        return permission not in takes and (permission in adds or has(base, permission))
     if role == "admin":
         return True
     if kind != "daemon" and (what in ("getattr", "read") or what.startswith("search_")):
@@ -48,14 +77,59 @@ def target(row):
     return path + ("?wait=0" if row["gives"] == "events" else "")
 
 
-def check_row(client, row, role):
+def check_why(client):
+    """A 403 says where deny= or domains= is why, and /whoami who it is."""
+    for role, method, path, text in (
+            ("deny", "GET", "/domains/test/xml", "deny= of the token takes it"),
+            ("viewer", "POST", "/domains/test/suspend", "the role 'viewer' lacks it, 'operator' has it"),
+            ("allow", "POST", "/domains/test/suspend",
+             "the role 'viewer' and allow= of the token lack it, 'operator' has it")):
+        status, _, body = client.send(method, path, headers={"Authorization": f"Bearer {role}"})
+        check(status == 403 and text in json.loads(body)["detail"], f"{role}: {path}",
+              f"{status} {body[:300]}")
+    for role in (*ROLES, *LINES):
+        status, _, who = client.get("/whoami", {"Authorization": f"Bearer {role}"})
+        check(status == 200 and who["name"] == role and who["via"] == "token" and
+              all(has(role, p) for p in who["permissions"]) and
+              who["role"] == LINES.get(role, (role,))[0] and
+              who["scope"] == {"hosts": ["*"], "domains": ["*"]} and
+              who["expiresAt"] == ("2100-01-01T00:00:00Z" if role == "both" else None),
+              f"whoami of {role}", f"{status} {who}")
+        check(set(LINES[role][2] if role in LINES else {"domain:read"}) <= set(who["permissions"]),
+              f"{role} has what is its own", str(who))
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=30)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(self.path)
+
+
+class OtherClient(Client):
+    """On connections that `make` makes."""
+
+    def __init__(self, make):
+        super().__init__(0)
+        self.make = make
+
+    def send(self, method, path, body=None, headers=None):
+        if self.http is None:
+            self.http = self.make()
+        return super().send(method, path, body, headers)
+
+
+def check_row(client, row, role, token=True):
     name, needs = row["operationId"], row["permissions"]
-    headers = {"Authorization": f"Bearer {role}"} if role else {}
+    headers = {"Authorization": f"Bearer {role}"} if role and token else {}
     status, _, body = client.send(row["method"], target(row), headers=headers)
     if not needs:
         check(status not in (401, 403), f"{name} is public", f"{role}: {status}")
         return
-    if role is None:
+    if role in (None, "expired"):
         check(status == 401, f"{name} without a token", f"is {status}")
         return
     lacks = [p for p in needs if not has(role, p)]
@@ -81,22 +155,88 @@ def check_asked(client):
               f"{method} {path} needs {permission}", f"{status} {body[:300]}")
 
 
+def check_other(table, client, role, what):
+    """A client that is known without a token; its role."""
+    for row in table:
+        check_row(client, row, role, token=False)
+    if role:
+        _, _, who = client.get("/whoami")
+        check(who["role"] == role and who["via"] == what, f"whoami of a {what}", str(who))
+
+
+def check_connections(table, folder):
+    """Roles by certificate and by socket, beside a token file and without one."""
+    if not check(subprocess.run(["bash", "-ec", CERTIFICATES, "sh", folder],
+                                check=False).returncode == 0, "certificates are made"):
+        return
+    tls = ("--tls-cert", f"{folder}/server.pem", "--tls-key", f"{folder}/server.key",
+           "--tls-client-ca", f"{folder}/ca.pem", "--tls-client-role", "team-*=viewer",
+           "--tls-client-role", "ops-?=operator", "--tls-client-role", "team-viewer=admin")
+    path = f"{folder}/socket"
+
+    def certified(port, name):
+        context = ssl.create_default_context(cafile=f"{folder}/ca.pem")
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        context.load_cert_chain(f"{folder}/{name}.pem", f"{folder}/{name}.key")
+        return OtherClient(lambda: http.client.HTTPSConnection(
+            "127.0.0.1", port, timeout=30, context=context))
+
+    uid = os.geteuid()
+    for options in ((), ("--token-file", f"{folder}/tokens")):
+        gateway = TlsGateway("test:///default", "--listen", f"unix:{path}", *tls,
+                             "--unix-role", f"uid:{uid + 1}=viewer",
+                             "--unix-role", f"uid:{uid}=operator",
+                             "--unix-role", f"gid:{os.getegid()}=admin", *options)
+        for name in ("viewer", "operator"):
+            check_other(table, certified(gateway.port, name), name, "certificate")
+        check_other(table, certified(gateway.port, "stranger"), None, "certificate")
+        check_other(table, OtherClient(lambda: UnixConnection(path)), "operator", "socket")
+        if options:
+            client = OtherClient(lambda: UnixConnection(path))
+            for row in table:
+                check_row(client, row, "allow")
+            client = certified(gateway.port, "stranger")
+            for row in table:
+                check_row(client, row, "deny")
+            status, _, who = client.get("/whoami", {"Authorization": "Bearer deny"})
+            check(who["via"] == "token" and who["name"] == "deny" and who["expiresAt"],
+                  "a token comes first, and ends with the certificate", f"{status} {who}")
+        gateway.stop()
+    gateway = Gateway("test:///default", "--listen", f"unix:{path}", "--unix-role",
+                      f"uid:{uid + 1}=admin")
+    for client in (Client(gateway.port), OtherClient(lambda: UnixConnection(path))):
+        check_other(table, client, None, "socket")
+    gateway.stop()
+
+
+class TlsGateway(Gateway):
+    """Waits for its port alone: /health/ready needs a certificate's connection here."""
+
+    def is_ready(self):
+        return True
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="vg-permissions-") as folder:
         tokens = Path(folder, "tokens")
         tokens.touch(mode=0o600)
         tokens.write_text("".join(
-            f"{r} {r} {hashlib.sha256(r.encode()).hexdigest()}\n" for r in ROLES),
+            f"{r} {r} {hashlib.sha256(r.encode()).hexdigest()}\n" for r in ROLES) + "".join(
+            f"{n} {role} {hashlib.sha256(n.encode()).hexdigest()} {keys}\n"
+            for n, (role, keys, *_) in LINES.items()) +
+            f"expired admin {hashlib.sha256(b'expired').hexdigest()} 2020-01-01T00:00:00Z\n",
             encoding="utf-8")
-        gateway = Gateway("test:///default", "--token-file", str(tokens))
+        gateway = Gateway("test:///default", "--token-file", str(tokens), "--failed-tokens", "0")
         client = Client(gateway.port)
         table = rows()
         check(len(table) > 150, "rows were asked", str(len(table)))
         for row in table:
-            for role in (None, *ROLES):
+            for role in (None, "expired", *ROLES, *LINES):
                 check_row(client, row, role)
         check_asked(client)
+        check_why(client)
         gateway.stop()
+        check_connections(table, folder)
     return report()
 
 

@@ -8,7 +8,8 @@
 #define KEYS                                                                             \
     "connect, host, admin-uri, listen, read-only, local-dir, token-file, tls-cert, "     \
     "tls-key, "                                                                          \
-    "tls-client-ca, cors-origin, allowed-host, trusted-proxy, path-prefix, "             \
+    "tls-client-ca, tls-client-role, unix-role, cors-origin, allowed-host, "             \
+    "trusted-proxy, path-prefix, "                                                       \
     "allow-insecure, allow-unsafe-uri, log-level, "                                      \
     "log-filters, log-outputs, log-format, audit-required, http-threads, "               \
     "max-connections, "                                                                  \
@@ -290,7 +291,7 @@ static void test_rule_messages(void **state)
         {{.file = "token-file = empty.tokens\n"},
          FILE_NAME
          ":1: token-file: `empty.tokens` holds no token; expected lines of NAME "
-         "ROLE SHA256 [EXPIRES]"},
+         "ROLE SHA256 [EXPIRES] [KEY=VALUE...]"},
         {{.args = {"--token-file=open.pem"}},
          "--token-file: `open.pem` is world-writable; run: chmod o-rw 'open.pem'"},
         {{.args = {"--tls-cert=a.pem", "--tls-key=open.pem"}},
