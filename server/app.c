@@ -19,6 +19,7 @@
 #include "server/libvirt/host.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/metrics.h"
+#include "virtgate/scope.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -67,7 +68,8 @@ static bool set_host(struct vg_request *rq, const char *name)
     return host != NULL;
 }
 
-/* "/hosts/NAME/..." to host and rest; "-" is all hosts. -1: no such host. */
+/* "/hosts/NAME/..." to host and rest; "-" is all hosts. Whether there is one of another
+ * name is for vg_app_hide() to say: it is nobody's to know whom it does not know. */
 static int take_host(struct vg_request *rq)
 {
     const char *name = rq->segments[1];
@@ -78,13 +80,9 @@ static int take_host(struct vg_request *rq)
         return vg_error_set_memory(&rq->error);
     }
     rq->first_segment = 2;
-    if (strcmp(name, "-") == 0)
-        return 0;
-    if (set_host(rq, name))
-        return 0;
-    vg_error_set(&rq->error, VG_E_NOT_FOUND, "There is no host '%s'; /hosts lists them",
-                 name);
-    return -1;
+    if (strcmp(name, "-") != 0)
+        (void)set_host(rq, name);
+    return 0;
 }
 
 static int fail_not_found(struct vg_request *rq)
@@ -114,18 +112,21 @@ static int fail_method(struct vg_request *rq, const char *allow)
 
 /* Whether the path means a host and none is named. OPTIONS, and a method that the path
  * lacks, have no row of their own: any of the path's tells. */
-static bool lacks_host(const struct vg_request *rq)
+static bool means_host(const struct vg_request *rq)
 {
     static const enum vg_method methods[] = {VG_GET, VG_POST, VG_PUT, VG_PATCH,
                                              VG_DELETE};
     const struct vg_route *row = rq->route;
     const char *allow;
 
-    if (rq->prefix || vg_host_find("default"))
-        return false;
     for (size_t i = 0; !row && i < sizeof(methods) / sizeof(methods[0]); i++)
         row = vg_router_find(methods[i], rq->segments, rq->n_segments, &allow, NULL);
     return row && !vg_route_needs_no_default(row);
+}
+
+static bool lacks_host(const struct vg_request *rq)
+{
+    return !rq->prefix && !vg_host_find("default") && means_host(rq);
 }
 
 /* GET's row at the same path, or at what it is a part or an action of. */
@@ -151,7 +152,7 @@ int vg_app_route(struct vg_request *rq, const char **ret_allow)
     *ret_allow = NULL;
     if (prefixed && take_host(rq) < 0)
         return -1;
-    bool all = prefixed && !rq->host;
+    bool all = prefixed && strcmp(rq->segments[1], "-") == 0;
     rq->route = vg_router_find(rq->method, rq->segments + rq->first_segment,
                                rq->n_segments - rq->first_segment, ret_allow, &needs);
     if (all && *ret_allow) {
@@ -179,6 +180,33 @@ int vg_app_route(struct vg_request *rq, const char **ret_allow)
     bool read = vg_route_is_read(rq->route);
     rq->deadline_ns = rq->start_ns + (read ? read_deadline_ns : change_deadline_ns);
     return 0;
+}
+
+/* Below the path of a host: one that is there, or all. */
+static int check_named_host(struct vg_request *rq, const char **ret_allow)
+{
+    const char *name = rq->segments[1];
+
+    if (strcmp(name, "-") == 0 || (rq->host && vg_sees_host(rq, rq->host_name)))
+        return 0;
+    *ret_allow = NULL;
+    vg_request_set_host(rq, NULL, NULL); /* no answer names it */
+    vg_error_set(&rq->error, VG_E_NOT_FOUND, "There is no host '%s'; /hosts lists them",
+                 name);
+    return -1;
+}
+
+int vg_app_hide(struct vg_request *rq, const char **ret_allow)
+{
+    if (rq->prefix)
+        return check_named_host(rq, ret_allow);
+    if (vg_sees_host(rq, "default"))
+        return 0;
+    vg_request_set_host(rq, NULL, NULL);
+    if (!(rq->route || *ret_allow) || !means_host(rq))
+        return 0;
+    *ret_allow = NULL;
+    return fail_no_default(rq);
 }
 
 /* ---- running ----------------------------------------------------------------------- */

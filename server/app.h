@@ -14,6 +14,11 @@ int vg_app_start(const struct vg_config *config, const struct vg_route *const *t
  * set, and *ret_allow is the Allow header's value where the path exists (borrowed). */
 int vg_app_route(struct vg_request *rq, const char **ret_allow);
 
+/* Once the caller is known, also when vg_app_route() failed: whether the host that the
+ * path means is there for it. -1: it is not, by the request's error, and *ret_allow is
+ * NULL. */
+int vg_app_hide(struct vg_request *rq, const char **ret_allow);
+
 /* Whether vg_app_dispatch() will answer it before it returns; decided once, here. It does
  * for local rows, unless their host is being connected. */
 bool vg_app_answers_here(struct vg_request *rq);

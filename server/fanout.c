@@ -11,6 +11,7 @@
 #include "server/core/kind.h"
 #include "server/libvirt/host.h"
 #include "virtgate/cleanup.h"
+#include "virtgate/scope.h"
 
 #include <errno.h>
 #include <string.h>
@@ -24,9 +25,12 @@
 struct vg_fan_out {
     struct vg_request *rq;
     atomic_size_t missing;
-    size_t first, n;   /* hosts: by position */
+    size_t n;
     uint64_t revision; /* before any host was asked */
-    struct vg_reply replies[];
+    struct {
+        struct vg_host *host;
+        struct vg_reply reply;
+    } parts[];
 };
 
 /* One host's copy: which join, which place. */
@@ -38,7 +42,7 @@ struct part {
 static void free_fan_out(struct vg_fan_out *fan_out)
 {
     for (size_t i = 0; i < fan_out->n; i++)
-        vg_reply_clear(&fan_out->replies[i]);
+        vg_reply_clear(&fan_out->parts[i].reply);
     vg_request_unref(fan_out->rq);
     free(fan_out);
 }
@@ -154,8 +158,8 @@ static struct vg_reply join_replies(struct vg_fan_out *fan_out)
     bool more = false; /* than a host was asked for */
 
     for (size_t i = 0; i < fan_out->n; i++) {
-        const struct vg_reply *reply = &fan_out->replies[i];
-        const char *host = vg_host_get_name(vg_host_at(fan_out->first + i));
+        const struct vg_reply *reply = &fan_out->parts[i].reply;
+        const char *host = vg_host_get_name(fan_out->parts[i].host);
         json_auto_t *answer =
             reply->body ? json_loadb(reply->body->data, reply->body->length, 0, NULL)
                         : NULL;
@@ -187,9 +191,9 @@ bool vg_part_at(const struct vg_request *rq, size_t index, struct vg_part *ret)
     const struct vg_fan_out *fan_out = rq->fan_out;
     if (index >= fan_out->n)
         return false;
-    const struct vg_reply *reply = &fan_out->replies[index];
+    const struct vg_reply *reply = &fan_out->parts[index].reply;
     const struct vg_body *body = reply->body;
-    ret->host = vg_host_get_name(vg_host_at(fan_out->first + index));
+    ret->host = vg_host_get_name(fan_out->parts[index].host);
     ret->status = reply->status;
     ret->text = body ? body->data : "";
     ret->length = body ? body->length : 0;
@@ -205,21 +209,27 @@ static struct vg_reply join_by_handler(struct vg_fan_out *fan_out)
     return reply;
 }
 
-/* ?host= asks one host; one that is not there is the handler's to refuse. */
+/* The host that ?host= asks for; NULL: all of them. */
+static const char *wanted_host(const struct vg_request *rq)
+{
+    if (rq->route->hosts != VG_EVERY_HOST)
+        return NULL;
+    for (unsigned int i = 0; i < rq->n_query; i++)
+        if (strcmp(rq->query[i].key, "host") == 0)
+            return rq->query[i].value;
+    return NULL;
+}
+
+/* Those that the caller may see. One that is not there is the handler's to refuse. */
 static void choose_hosts(struct vg_fan_out *fan_out)
 {
-    const struct vg_request *rq = fan_out->rq;
-    if (rq->route->hosts != VG_EVERY_HOST)
-        return;
-    for (unsigned int i = 0; i < rq->n_query; i++) {
-        if (strcmp(rq->query[i].key, "host") != 0)
-            continue;
-        size_t at = 0;
-        while (at < fan_out->n &&
-               strcmp(vg_host_get_name(vg_host_at(at)), rq->query[i].value) != 0)
-            at++;
-        fan_out->first = at;
-        fan_out->n = at < fan_out->n;
+    const char *wanted = wanted_host(fan_out->rq);
+
+    for (size_t i = 0; i < vg_host_count(); i++) {
+        struct vg_host *host = vg_host_at(i);
+        const char *name = vg_host_get_name(host);
+        if ((!wanted || strcmp(name, wanted) == 0) && vg_sees_host(fan_out->rq, name))
+            fan_out->parts[fan_out->n++].host = host;
     }
 }
 
@@ -242,7 +252,7 @@ static void take_part(struct vg_request *copy, struct vg_reply reply)
     struct part *part = copy->done_data;
     struct vg_fan_out *fan_out = part->fan_out;
 
-    fan_out->replies[part->index] = reply;
+    fan_out->parts[part->index].reply = reply;
     free(part);
     if (atomic_fetch_sub(&fan_out->missing, 1) != 1)
         return;
@@ -291,9 +301,8 @@ static int add_part(struct vg_fan_out *fan_out, size_t index, struct vg_request 
 
 void vg_fan_out_submit(struct vg_request *rq)
 {
-    size_t n = vg_host_count();
     struct vg_fan_out *fan_out =
-        calloc(1, sizeof(*fan_out) + n * sizeof(fan_out->replies[0]));
+        calloc(1, sizeof(*fan_out) + vg_host_count() * sizeof(fan_out->parts[0]));
     if (!fan_out) {
         vg_request_answer(rq, vg_reply_memory(rq));
         vg_request_unref(rq);
@@ -301,18 +310,16 @@ void vg_fan_out_submit(struct vg_request *rq)
     }
     fan_out->rq = rq;
     fan_out->revision = vg_event_head();
-    fan_out->n = n;
     choose_hosts(fan_out);
-    n = fan_out->n; /* the join may be gone when the last host was asked */
-    size_t first = fan_out->first;
+    size_t n = fan_out->n; /* the join may be gone when the last host was asked */
     atomic_init(&fan_out->missing, n);
     if (n == 0)
         complete(fan_out);
     for (size_t i = 0; i < n; i++) {
-        struct vg_host *host = vg_host_at(first + i);
+        struct vg_host *host = fan_out->parts[i].host;
         struct vg_request *copy = copy_for(rq, host);
         if (!copy || add_part(fan_out, i, copy) < 0) {
-            fan_out->replies[i] = vg_reply_memory(rq);
+            fan_out->parts[i].reply = vg_reply_memory(rq);
             vg_request_unref(copy);
             if (atomic_fetch_sub(&fan_out->missing, 1) == 1) {
                 vg_request_answer(rq, vg_reply_memory(rq));

@@ -177,6 +177,7 @@ static void print_unknown(const char *name)
 
 static const struct vg_http_app http_app = {
     .route = vg_app_route,
+    .hide = vg_app_hide,
     .answers_here = vg_app_answers_here,
     .remember = vg_app_remember,
     .dispatch = vg_app_dispatch,

@@ -89,10 +89,20 @@ static void fail_path(struct vg_request *rq, const char *path, struct vg_error *
                  path, vg_path_prefix(), vg_path_prefix());
 }
 
+/* Finds its route and host, as this caller sees them. -1: there is none. */
+static int route_seen(struct vg_request *inner, const struct vg_request *rq)
+{
+    const char *allow;
+    int rc = vg_app_route(inner, &allow);
+
+    inner->rights = rq->rights;
+    return vg_app_hide(inner, &allow) < 0 ? -1 : rc;
+}
+
 /* GET of that path, as this caller might send it; NULL: the request's error is set. */
 static struct vg_request *route_path(struct vg_request *rq, const char *path)
 {
-    const char *allow, *below = vg_path_below_prefix(path);
+    const char *below = vg_path_below_prefix(path);
     struct vg_request *inner = vg_request_new();
 
     if (!inner) {
@@ -102,7 +112,7 @@ static struct vg_request *route_path(struct vg_request *rq, const char *path)
     inner->method = VG_GET;
     inner->method_name = "GET";
     if (below && vg_request_parse_target(inner, below) == 0 &&
-        vg_app_route(inner, &allow) == 0 && vg_route_gives_session(inner->route) &&
+        route_seen(inner, rq) == 0 && vg_route_gives_session(inner->route) &&
         vg_access_permit(inner, rq->rights) == 0)
         return inner;
     fail_path(rq, path, &inner->error);

@@ -8,10 +8,15 @@
 #include "virtgate/autoptr.h"
 #include "virtgate/reply.h"
 
-/* Statistics of all domains that the flags let through (virConnectGetAllDomainStats), or
- * of those `chosen`, which end with NULL (virDomainListGetStats). With the flag NOWAIT a
- * guest that does not answer is passed over. A guest that dies during the call fails
- * libvirt's call: it is asked once more, and then of each domain alone; one that cannot
- * be asked is left out. -1: libvirt's last error. */
+/* Statistics of all domains that the flags let through and the caller may see
+ * (virConnectGetAllDomainStats), or of those `chosen`, which end with NULL
+ * (virDomainListGetStats). With the flag NOWAIT a guest that does not answer is passed
+ * over. A guest that dies during the call fails libvirt's call: it is asked once more,
+ * and then of each domain alone; one that cannot be asked is left out. -1: libvirt's last
+ * error. */
 int vg_domain_stats_read(struct vg_request *rq, virDomainPtr *chosen, unsigned int groups,
                          unsigned int flags, struct vg_stats_list *ret) VG_MUST_USE;
+
+/* The same of all, whoever asks: for what chooses itself what it shows. */
+int vg_domain_stats_read_all(struct vg_request *rq, unsigned int groups,
+                             unsigned int flags, struct vg_stats_list *ret) VG_MUST_USE;

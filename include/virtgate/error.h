@@ -62,6 +62,9 @@ bool vg_error_is_unsendable(const struct vg_error *e);
 /* Whether it is libvirt's, from this virErrorDomain. */
 bool vg_error_is_from(const struct vg_error *e, int domain);
 
+/* Replaces the text `from`, which is not empty, by `to` wherever the error quotes it. */
+void vg_error_replace(struct vg_error *e, const char *from, const char *to);
+
 /* Frees what *e owns and leaves "no error". */
 void vg_error_clear(struct vg_error *e);
 

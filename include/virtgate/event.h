@@ -39,6 +39,7 @@ struct vg_event_filter {
     const char *uuid;           /* of the object, exactly; of a node device its name */
     const char *monitor;        /* events of QEMU's monitor: "STOP,RESUME" */
     unsigned int monitor_match; /* enum vg_match_flags */
+    const struct vg_rights *rights; /* the caller's, set where it subscribes; NULL: all */
 };
 
 /* Whether each of the comma-separated event names exists. -1: the request's error lists

@@ -121,6 +121,11 @@ struct vg_object_class {
     int (*uuid)(void *object, char *ret_string); /* NULL: it has none */
     struct vg_object_lookup lookups[4];          /* tried in this order */
 
+    /* Of what belongs to guests, the name of the one that the object belongs to: who may
+     * not see that guest does not see the object. Owned by the caller; NULL: nobody's, or
+     * it is gone. NULL: all see all objects of the kind. */
+    char *(*guest)(void *object);
+
     int (*list)(void *parent, void ***ret, unsigned int flags);
     const struct vg_enum *list_flags; /* the names of `flags=`; NULL: there are none */
     const struct vg_object_choice *choices; /* ended by one without a name; NULL: none */
@@ -173,6 +178,10 @@ struct vg_reply vg_object_get_autostart(struct vg_request *rq);
 struct vg_reply vg_object_put_autostart(struct vg_request *rq);
 /* .../events: VG_ON_FAST, VG_GIVES_EVENTS, VG_TAKES_ARGS. */
 struct vg_reply vg_object_watch(struct vg_request *rq);
+
+/* Whether the caller may see the object: the guest that it belongs to. */
+bool vg_object_is_seen(const struct vg_request *rq, const struct vg_object_class *class,
+                       void *object);
 
 /* ---- for what is a kind's own ------------------------------------------------------ */
 

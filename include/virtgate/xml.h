@@ -45,6 +45,15 @@ int vg_xml_check_root(struct vg_request *rq, const char *xml, const char *root);
  * nothing is set. */
 int vg_xml_identity(const char *xml, char **ret_name, char **ret_uuid);
 
+/* The name of the guest that a document's <owner> names. Takes the malloc'd text of a
+ * libvirt call, which may be NULL. Owned by the caller; NULL: there is none. */
+char *vg_xml_owner(char *xml_steal);
+
+/* vg_ask_domain_name() of the name in a domain's document, or in the domain's part of a
+ * snapshot's: for whatever document libvirt makes a domain of. NULL, and one that is not
+ * well-formed, which libvirt refuses, may be given. -1: the request's error is set. */
+int vg_xml_ask_name(struct vg_request *rq, const char *xml);
+
 /* The arguments of a route that gives a document: ?flags=, names of `names`. Those in
  * `secure` show secrets, which needs the role admin. -1: the request's error is set. */
 int vg_xml_flags(struct vg_request *rq, const struct vg_enum *names, unsigned int secure,

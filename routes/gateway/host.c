@@ -5,6 +5,7 @@
  */
 #include "routes/routes.h"
 #include "virtgate/host.h"
+#include "virtgate/scope.h"
 
 static void write_host(struct vg_json *w, const struct vg_host_status *status)
 {
@@ -30,6 +31,8 @@ static struct vg_reply list_hosts(struct vg_request *rq)
         vg_auto_host_status status;
         if (!vg_host_status_at(i, &status))
             break;
+        if (!vg_sees_host(rq, status.name))
+            continue;
         vg_json_begin_object(&w, NULL);
         write_host(&w, &status);
         vg_json_end_object(&w);
@@ -49,10 +52,10 @@ static void write_link(struct vg_json *w, const char *key, const char *host,
 
 static struct vg_reply get_host(struct vg_request *rq)
 {
-    vg_auto_host_status status;
+    vg_auto_host_status status = {0};
     const char *name = vg_path(rq, "host");
 
-    if (!vg_host_status_of(name, &status)) {
+    if (!vg_sees_host(rq, name) || !vg_host_status_of(name, &status)) {
         vg_error_set(vg_request_error(rq), VG_E_NOT_FOUND,
                      "There is no host '%s'; /hosts lists them", name);
         return vg_fail(rq);

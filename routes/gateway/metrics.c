@@ -7,6 +7,7 @@
 #include "routes/routes.h"
 #include "virtgate/host.h"
 #include "virtgate/metrics.h"
+#include "virtgate/scope.h"
 
 #include <string.h>
 
@@ -149,7 +150,7 @@ static struct vg_reply get_metrics(struct vg_request *rq)
     if (vg_conn(rq))
         return vg_metrics_of_host(rq);
     vg_auto_host_status status = {0};
-    if (host && !vg_host_status_of(host, &status)) {
+    if (host && !(vg_sees_host(rq, host) && vg_host_status_of(host, &status))) {
         vg_error_set(vg_request_error(rq), VG_E_NOT_FOUND,
                      "There is no host '%s'; /hosts lists them", host);
         return vg_fail(rq);

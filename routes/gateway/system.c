@@ -6,6 +6,7 @@
 #include "virtgate/cleanup.h"
 #include "virtgate/host.h"
 #include "virtgate/openapi.h"
+#include "virtgate/scope.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -110,13 +111,17 @@ static struct vg_reply get_ready(struct vg_request *rq)
     size_t n = 0, up = 0, well = 0, length = 0;
 
     vg_json_begin_array(&hosts, NULL);
-    for (;; n++) {
+    for (size_t i = 0;; i++) {
         vg_auto_host_status status;
-        if (!vg_host_status_at(n, &status))
+        if (!vg_host_status_at(i, &status))
             break;
+        if (!vg_sees_host(rq, status.name))
+            continue;
+        n++;
         up += status.state == VG_HOST_UP;
         well += status.state == VG_HOST_UP && !status.reason;
-        write_readiness(&hosts, &status);
+        if (vg_knows_hosts(rq))
+            write_readiness(&hosts, &status);
     }
     vg_json_end_array(&hosts);
     vg_autofree char *list = vg_json_finish(&hosts, &length);

@@ -5,6 +5,7 @@
 
 #include <fnmatch.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct vg_rights of_roles[VG_ROLE_ADMIN + 1];
 static struct vg_rights *others; /* under the lock; their members never change */
 static unsigned int n_ids;
+static atomic_bool hide_hosts;
 
 /* ---- roles ------------------------------------------------------------------------- */
 
@@ -163,9 +165,16 @@ static const struct vg_rights *put(struct vg_rights *draft)
         }
     }
     draft->id = n_ids++;
+    if (draft->hosts.n)
+        atomic_store(&hide_hosts, true);
     draft->next = others;
     others = draft;
     return draft;
+}
+
+bool vg_rights_hide_hosts(void)
+{
+    return atomic_load(&hide_hosts);
 }
 
 const struct vg_rights *vg_rights_intern(const struct vg_rights_spec *spec,

@@ -44,6 +44,10 @@ struct vg_rights_spec {
 const struct vg_rights *vg_rights_intern(const struct vg_rights_spec *spec,
                                          char ret_fault[static VG_RIGHTS_FAULT_SIZE]);
 
+/* Whether any rights of this run are of some hosts only: then which there are is not for
+ * everybody. */
+bool vg_rights_hide_hosts(void);
+
 /* Those of a role alone; of VG_ROLE_NONE: nobody's, who may do nothing. Never NULL. */
 const struct vg_rights *vg_rights_of_role(enum vg_role role);
 

@@ -6,6 +6,7 @@
  */
 #include "server/core/event.h"
 
+#include "server/core/scope.h"
 #include "server/base/clock.h"
 #include "server/base/digits.h"
 #include "server/base/list.h"
@@ -280,11 +281,19 @@ static bool is_domain(const struct vg_event *e, const char *wanted)
            (e->id >= 0 && strcmp(id, wanted) == 0);
 }
 
+static bool may_see(const struct vg_rights *rights, const struct vg_event *e)
+{
+    return vg_scope_has_host(rights, e->host) &&
+           (!e->domain || vg_scope_has_domain(rights, e->domain));
+}
+
 static bool wants(const struct vg_subscriber *w, const struct vg_event *e)
 {
     const struct vg_event_filter *f = &w->filter;
 
     if (e->object == VG_EVENT_QEMU_MONITOR && !w->admin)
+        return false;
+    if (f->rights && !may_see(f->rights, e))
         return false;
     if (f->hosts && !vg_list_has(f->hosts, e->host, false))
         return false;
@@ -351,6 +360,7 @@ struct vg_subscriber *vg_subscriber_new(const struct vg_event_filter *filter,
         .hosts = copy_text(filter->hosts, &failed),
         .domain = copy_text(filter->domain, &failed),
         .uuid = copy_text(filter->uuid, &failed),
+        .rights = filter->rights,
     };
     if (filter->monitor) {
         char why[200];

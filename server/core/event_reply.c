@@ -7,7 +7,7 @@
 #include "server/core/host_names.h"
 #include "server/base/clock.h"
 #include "server/base/pattern.h"
-#include "server/core/request.h"
+#include "server/core/scope.h"
 #include "virtgate/cleanup.h"
 
 #include <string.h>
@@ -183,8 +183,10 @@ static struct vg_reply reply_subscription(struct vg_request *rq,
                                           const struct vg_subscription *how)
 {
     struct vg_subscription *subscription = malloc(sizeof(*subscription));
+    struct vg_event_filter seen = *filter;
+    seen.rights = vg_scope_is_narrow(rq->rights) ? rq->rights : NULL;
     struct vg_subscriber *subscriber =
-        vg_subscriber_new(filter, how->after, vg_request_may(rq, "connect:write"));
+        vg_subscriber_new(&seen, how->after, vg_request_may(rq, "connect:write"));
 
     if (!subscription || !subscriber) {
         free(subscription);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "server/core/host_names.h"
 
+#include "virtgate/scope.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,6 +33,6 @@ bool vg_host_name_is_here(const struct vg_request *rq, const char *name)
         return strcmp(rq->host_name, name) == 0;
     for (size_t i = 0; i < n_names; i++)
         if (strcmp(names[i], name) == 0)
-            return true;
+            return vg_sees_host(rq, name);
     return false;
 }

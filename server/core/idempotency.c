@@ -6,6 +6,7 @@
  */
 #include "server/core/idempotency.h"
 
+#include "server/core/scope.h"
 #include "virtgate/cleanup.h"
 
 #include <string.h>
@@ -18,7 +19,7 @@
 
 struct entry {
     struct entry *next;         /* in the bucket */
-    XXH128_hash_t key, request; /* of caller and key; of method, target and body */
+    XXH128_hash_t key, request; /* of caller, scope and key; of method, target and body */
     bool done;
     struct entry *newer, *older; /* of those that are done */
     int64_t done_ns;
@@ -93,7 +94,8 @@ static struct entry *add(XXH128_hash_t key, XXH128_hash_t request)
 static XXH128_hash_t key_of(const struct vg_request *rq)
 {
     const char *key = rq->idempotency_key;
-    XXH64_hash_t caller = XXH3_64bits(rq->caller, sizeof(rq->caller));
+    XXH64_hash_t caller =
+        XXH3_64bits_withSeed(rq->caller, sizeof(rq->caller), (uintptr_t)rq->rights);
     return XXH3_128bits_withSeed(key, strlen(key), caller);
 }
 

@@ -6,6 +6,7 @@
 #include "server/core/operation_internal.h"
 
 #include "server/core/answer.h"
+#include "server/core/scope.h"
 #include "virtgate/cleanup.h"
 
 #include <errno.h>
@@ -49,6 +50,7 @@ struct vg_operation *vg_operation_make(struct vg_request *rq)
     op->object_key = vg_request_object_key(rq);
     snprintf(op->request_id, sizeof(op->request_id), "%s", rq->id);
     snprintf(op->principal, sizeof(op->principal), "%s", rq->principal);
+    op->rights = rq->rights;
     clock_gettime(CLOCK_REALTIME, &op->created);
     op->job = -1;
     if (op->path)
@@ -103,7 +105,7 @@ static struct vg_reply reply_operation(struct vg_request *rq, struct vg_operatio
     char *location = NULL;
     vg_auto_json w = vg_json_for(rq);
 
-    vg_operation_write(op, &w, NULL, NULL);
+    vg_operation_write(rq, op, &w, NULL, NULL);
     if (asprintf(&location, "%s/operations/%s", op->prefix ? op->prefix : "", op->id) < 0)
         location = NULL;
     return vg_with_status(vg_created(rq, location, &w), status);
@@ -299,7 +301,7 @@ void vg_operation_attach(struct vg_request *rq)
     const char *id = vg_path(rq, "operation");
     VG_LOCK(&vg_operations_lock);
     struct vg_operation *op = find(id);
-    if (!op || (rq->prefix && op->host_ref != rq->host))
+    if (!op || (rq->prefix && op->host_ref != rq->host) || !vg_operation_is_seen(op, rq))
         return;
     vg_operation_set_watched(rq, op);
     vg_request_set_host(rq, op->host_ref, op->host);

@@ -189,9 +189,10 @@ bool vg_operation_bar(struct vg_operation *op);
 /* Cancels an operation that has not begun. False: it has begun. */
 bool vg_operation_cancel_pending(struct vg_operation *op);
 
-/* Writes the operation; `job` is written as its progress (NULL: it is left out). */
-void vg_operation_write(struct vg_operation *op, struct vg_json *w, const char *key,
-                        const json_t *progress);
+/* Writes the operation as the request's caller may see it; `progress` NULL: it is left
+ * out. */
+void vg_operation_write(const struct vg_request *rq, struct vg_operation *op,
+                        struct vg_json *w, const char *key, const json_t *progress);
 
 /* Why there is no operation of this id, as the request's error. */
 void vg_operation_set_missing(struct vg_request *rq, const char *id);

@@ -63,6 +63,7 @@ struct vg_operation {
     char *object; /* the domain, as the path names it; NULL: none */
     uint64_t object_key;
     char request_id[40], principal[64];
+    const struct vg_rights *rights; /* of its caller */
     struct timespec created;
 
     /* Guarded by the registry's lock. */
@@ -114,6 +115,10 @@ struct completion {
 struct completion vg_operation_close(struct vg_operation *op,
                                      enum vg_operation_state state, int status,
                                      struct vg_body *result);
+
+/* Whether the caller may see it: one of a host and a domain of its scope, and what has
+ * the same scope began. Lock held. */
+bool vg_operation_is_seen(const struct vg_operation *op, const struct vg_request *rq);
 
 /* Whether its job is that of the domain, or of its disk (NULL: the domain's own). */
 bool vg_operation_is_job(const struct vg_operation *op, const char *uuid,

@@ -7,6 +7,7 @@
 #include "server/core/host_names.h"
 #include "server/base/digits.h"
 #include "server/core/router.h"
+#include "server/core/scope.h"
 #include "virtgate/cleanup.h"
 
 #include <errno.h>
@@ -29,7 +30,8 @@ void vg_operation_set_missing(struct vg_request *rq, const char *id)
         VG_LOCK(&vg_operations_lock);
         last = vg_operations_last;
         for (struct vg_operation *op = vg_operations_newest; op; op = op->older)
-            elsewhere = elsewhere || strcmp(op->id, id) == 0;
+            elsewhere =
+                elsewhere || (strcmp(op->id, id) == 0 && vg_operation_is_seen(op, rq));
     }
     formed = formed && number && !*end;
     if (elsewhere)
@@ -74,12 +76,19 @@ static void write_time(struct vg_json *w, const char *key, const struct timespec
     vg_json_string(w, key, text);
 }
 
-static void write_result(struct vg_json *w, const struct vg_operation *op)
+/* What was answered to others may quote what this caller may not see. */
+static bool may_see_result(const struct vg_request *rq, const struct vg_operation *op)
+{
+    return rq->rights == op->rights || !vg_scope_is_narrow(rq->rights);
+}
+
+static void write_result(const struct vg_request *rq, struct vg_json *w,
+                         const struct vg_operation *op)
 {
     const char *key = op->status >= 400 ? "error" : "result";
 
     vg_json_int(w, "status", op->status);
-    if (op->result && op->result->data[0] == '{')
+    if (may_see_result(rq, op) && op->result && op->result->data[0] == '{')
         vg_json_raw(w, key, op->result->data, op->result->length);
 }
 
@@ -102,8 +111,8 @@ static void write_job_path(struct vg_json *w, const char *path)
 }
 
 /* Lock held. */
-static void write_operation(const struct vg_operation *op, struct vg_json *w,
-                            const char *key, const json_t *progress)
+static void write_operation(const struct vg_request *rq, const struct vg_operation *op,
+                            struct vg_json *w, const char *key, const json_t *progress)
 {
     vg_json_begin_object(w, key);
     vg_json_string(w, "id", op->id);
@@ -129,7 +138,7 @@ static void write_operation(const struct vg_operation *op, struct vg_json *w,
         write_job_path(w, op->path);
     vg_json_bool(w, "cancelRequested", op->cancel_requested);
     if (op->ended_ns)
-        write_result(w, op);
+        write_result(rq, w, op);
     if (op->transfer.is)
         vg_operation_write_transfer(op, w);
     else if (progress)
@@ -137,11 +146,11 @@ static void write_operation(const struct vg_operation *op, struct vg_json *w,
     vg_json_end_object(w);
 }
 
-void vg_operation_write(struct vg_operation *op, struct vg_json *w, const char *key,
-                        const json_t *progress)
+void vg_operation_write(const struct vg_request *rq, struct vg_operation *op,
+                        struct vg_json *w, const char *key, const json_t *progress)
 {
     VG_LOCK(&vg_operations_lock);
-    write_operation(op, w, key, progress);
+    write_operation(rq, op, w, key, progress);
 }
 
 static bool is_domain(const struct vg_operation *op, const char *name)
@@ -211,7 +220,7 @@ int vg_operations_list(struct vg_request *rq, struct vg_json *w,
     VG_LOCK(&vg_operations_lock);
     vg_operations_drop_old(vg_now_ns());
     for (const struct vg_operation *op = vg_operations_newest; op; op = op->older) {
-        if (op->number >= below || !passes(op, filter))
+        if (op->number >= below || !passes(op, filter) || !vg_operation_is_seen(op, rq))
             continue;
         if (filter->limit && n++ == filter->limit) {
             *ret_next = strdup(last->id);
@@ -219,7 +228,7 @@ int vg_operations_list(struct vg_request *rq, struct vg_json *w,
                 return vg_error_set_memory(&rq->error);
             break;
         }
-        write_operation(op, w, NULL, NULL);
+        write_operation(rq, op, w, NULL, NULL);
         last = op;
     }
     vg_json_end_array(w);

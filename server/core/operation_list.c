@@ -4,6 +4,7 @@
  */
 #include "server/core/operation_internal.h"
 
+#include "server/core/scope.h"
 #include "virtgate/cleanup.h"
 
 #include <stdio.h>
@@ -147,6 +148,22 @@ struct completion vg_operation_close(struct vg_operation *op,
     if (op->host_job.is)
         atomic_fetch_sub(&vg_operation_jobs, 1);
     return told;
+}
+
+/* What it is about is known when it has begun; before that by what its path says. */
+static bool is_of_scope(const struct vg_operation *op, const struct vg_rights *rights)
+{
+    if (vg_scope_has_all_domains(rights))
+        return true;
+    return vg_scope_has_domain(rights, op->domain ? op->domain : op->object);
+}
+
+bool vg_operation_is_seen(const struct vg_operation *op, const struct vg_request *rq)
+{
+    const struct vg_rights *rights = rq->rights;
+
+    return !vg_scope_is_narrow(rights) || op->rights == rights ||
+           (vg_scope_has_host(rights, op->host) && is_of_scope(op, rights));
 }
 
 bool vg_operation_is_job(const struct vg_operation *op, const char *uuid,

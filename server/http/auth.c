@@ -5,6 +5,8 @@
 #include "server/http/peer.h"
 #include "server/http/ticket.h"
 #include "server/config/token_file.h"
+#include "server/core/access.h"
+#include "server/core/audit.h"
 
 #include "virtgate/cleanup.h"
 #include "server/base/log.h"
@@ -183,4 +185,33 @@ const struct vg_rights *vg_http_auth(struct vg_http_call *call,
     if (ticket && !header)
         return check_ticket(rq, ticket, rights, app);
     return config->token_file && header ? check_bearer(rq, header) : rights;
+}
+
+/* What a caller that is not known is told names no host: not even that there is one. -1.
+ */
+static int refuse_unknown(struct vg_http_call *call)
+{
+    vg_request_set_host(call->rq, NULL, NULL);
+    return -1;
+}
+
+int vg_http_admit_caller(struct vg_http_call *call, const struct vg_config *config,
+                         const struct vg_http_app *app, bool routed)
+{
+    struct vg_request *rq = call->rq;
+    bool known;
+
+    rq->rights = vg_http_auth(call, config, app);
+    known = rq->rights->role != VG_ROLE_NONE;
+    if (known && app->hide(rq, &call->allow) < 0)
+        return -1;
+    if (!routed)
+        return known ? -1 : refuse_unknown(call);
+    if (vg_access_permit(rq, rq->rights) < 0) {
+        vg_http_rate_refused(call);
+        if (rq->error.status == 403)
+            vg_audit_refused(rq);
+        return known ? -1 : refuse_unknown(call);
+    }
+    return known ? 0 : app->hide(rq, &call->allow);
 }

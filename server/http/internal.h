@@ -210,6 +210,12 @@ const struct vg_rights *vg_http_auth(struct vg_http_call *call,
                                      const struct vg_config *config,
                                      const struct vg_http_app *app);
 
+/* Who calls, and what there is for that caller: a host that it may not see is not there,
+ * whatever else is wrong. `routed` says whether route() found something. -1: the
+ * request's error is set. */
+int vg_http_admit_caller(struct vg_http_call *call, const struct vg_config *config,
+                         const struct vg_http_app *app, bool routed);
+
 /* ---- events (http/event.c) -----------------------------------------------------------
  */
 

@@ -7,7 +7,6 @@
 #include "server/http/server.h"
 
 #include "server/core/access.h"
-#include "server/core/audit.h"
 #include "server/core/answer.h"
 #include "server/core/event_reply.h"
 #include "server/http/certificate.h"
@@ -335,14 +334,10 @@ static int judge_header(struct vg_http_call *call, const char *method,
         return -1;
     if (rq->method == VG_OPTIONS)
         return 0;
-    if (app->route(rq, &call->allow) < 0 || vg_http_limit_admit(call) < 0)
+    bool routed = app->route(rq, &call->allow) == 0;
+    if ((routed && vg_http_limit_admit(call) < 0) ||
+        vg_http_admit_caller(call, config, app, routed) < 0)
         return -1;
-    if (vg_access_permit(rq, vg_http_auth(call, config, app)) < 0) {
-        vg_http_rate_refused(call);
-        if (rq->error.status == 403)
-            vg_audit_refused(rq);
-        return -1;
-    }
     vg_http_limit_know(call);
     if (vg_http_rate_admit(call) < 0)
         return -1;

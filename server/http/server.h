@@ -17,6 +17,10 @@ struct vg_http_app {
      * error is set, and *ret_allow is the Allow header's value where the path exists
      * (borrowed). */
     int (*route)(struct vg_request *rq, const char **ret_allow);
+    /* Once the caller is known, also when route() failed: whether the host that the path
+     * means is there for it. -1: it is not, by the request's error, and *ret_allow is
+     * NULL. */
+    int (*hide)(struct vg_request *rq, const char **ret_allow);
     /* Whether dispatch() will answer it before it returns; decided once, here. */
     bool (*answers_here)(struct vg_request *rq);
     /* The answer that is in memory already; false: it is to be dispatched. */

@@ -27,7 +27,7 @@ const char *vg_http_ticket_of(const struct vg_http_call *call)
 {
     struct vg_request *rq = call->rq;
 
-    if (rq->method != VG_GET || !vg_route_gives_session(rq->route))
+    if (rq->method != VG_GET || !rq->route || !vg_route_gives_session(rq->route))
         return NULL;
     for (unsigned int i = 0; i < rq->n_query; i++) {
         if (strcmp(rq->query[i].key, "ticket") == 0) {

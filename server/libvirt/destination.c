@@ -6,6 +6,7 @@
 #include "server/libvirt/internal.h"
 
 #include "server/core/request.h"
+#include "virtgate/scope.h"
 
 #include <stdlib.h>
 
@@ -32,7 +33,7 @@ static int open_conn(struct vg_request *rq, struct vg_host *host,
 
 struct vg_destination *vg_destination_open(struct vg_request *rq, const char *name)
 {
-    struct vg_host *host = vg_host_find(name);
+    struct vg_host *host = vg_sees_host(rq, name) ? vg_host_find(name) : NULL;
     if (!host) {
         vg_error_set(&rq->error, VG_E_INVALID_VALUE,
                      "There is no host '%.200s'; a name that /hosts lists is accepted",

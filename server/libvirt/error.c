@@ -186,6 +186,40 @@ int vg_error_set_virt(struct vg_error *e)
     return -1;
 }
 
+/* A copy of the text with `to` for each `from`; NULL: out of memory. Owned. */
+static char *replace_text(const char *text, const char *from, const char *to)
+{
+    char *copy = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&copy, &size);
+
+    if (!out)
+        return NULL;
+    for (const char *at; (at = strstr(text, from)); text = at + strlen(from))
+        fprintf(out, "%.*s%s", (int)(at - text), text, to);
+    fputs(text, out);
+    if (fclose(out) == 0)
+        return copy;
+    free(copy);
+    return NULL;
+}
+
+void vg_error_replace(struct vg_error *e, const char *from, const char *to)
+{
+    static const char *const texts_of_virt[] = {"message", "str1", "str2", "str3"};
+    char *detail = e->detail ? replace_text(e->detail, from, to) : NULL;
+
+    free(e->detail);
+    e->detail = detail;
+    for (size_t i = 0; e->virt && i < sizeof(texts_of_virt) / sizeof(char *); i++) {
+        const char *text = json_string_value(json_object_get(e->virt, texts_of_virt[i]));
+        vg_autofree char *made = text ? replace_text(text, from, to) : NULL;
+        if (text)
+            json_object_set_new(e->virt, texts_of_virt[i],
+                                made ? vg_json_text(made) : json_null());
+    }
+}
+
 void vg_error_clear(struct vg_error *e)
 {
     free(e->detail);

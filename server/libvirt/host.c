@@ -17,6 +17,7 @@
 #include "server/libvirt/check.h"
 #include "server/libvirt/error.h"
 #include "server/libvirt/explain.h"
+#include "server/libvirt/hidden_names.h"
 #include "server/libvirt/internal.h"
 #include "virtgate/cleanup.h"
 #include "server/base/log.h"
@@ -96,7 +97,7 @@ static struct vg_reply run_once(struct vg_host *host, struct vg_virt_conn *virt_
                                 ? vg_fail(rq)
                                 : rq->route->handler(rq);
     if (reply.status >= 400)
-        reply = vg_explain(rq, reply);
+        reply = vg_hide_names(rq, vg_explain(rq, reply));
     rq->virt_conn = NULL;
     bool cut = atomic_load(&virt_conn->cut);
     if (cut)

@@ -5,10 +5,12 @@
  */
 #include "virtgate/object_class.h"
 
+#include "server/libvirt/absent.h"
 #include "server/libvirt/object_read.h"
 #include "virtgate/conflict.h"
 #include "virtgate/host.h"
 #include "virtgate/object.h"
+#include "virtgate/scope.h"
 #include "virtgate/xml.h"
 #include "virtgate/xml_json.h"
 
@@ -53,6 +55,38 @@ int vg_object_not_found(struct vg_request *rq, enum vg_kind kind, const char *te
     return -1;
 }
 
+bool vg_object_is_seen(const struct vg_request *rq, const struct vg_object_class *class,
+                       void *object)
+{
+    if (!class->guest || vg_sees_all_domains(rq))
+        return true;
+    vg_autofree char *guest = class->guest(object);
+    return vg_sees_domain(rq, guest);
+}
+
+/* What libvirt finds, unless the caller may not see it: then it is looked for again by a
+ * text that no object has, for the driver's own words. */
+static void *find_seen(struct vg_request *rq, const struct vg_object_class *class,
+                       void *parent, const struct vg_object_lookup *l, const char *text)
+{
+    void *object = l->find(parent, text);
+    struct vg_absent absent;
+
+    if (!object || vg_object_is_seen(rq, class, object)) {
+        if (!object)
+            (void)vg_object_not_found(rq, class->kind, text);
+        return object;
+    }
+    (void)class->free(object);
+    vg_absent_make(&absent, l->by);
+    object = l->find(parent, absent.text);
+    if (object)
+        (void)class->free(object); /* a random text: never */
+    (void)vg_object_not_found(rq, class->kind, absent.text);
+    vg_absent_show(&absent, &rq->error, text);
+    return NULL;
+}
+
 static bool is_malformed(const struct vg_error *e)
 {
     return vg_error_is_virt(e, VIR_ERR_INVALID_ARG);
@@ -73,10 +107,9 @@ static void *find_by(struct vg_request *rq, const struct vg_object_class *class,
             return NULL;
         }
         vg_error_clear(&rq->error);
-        void *object = l->find(parent, text);
+        void *object = find_seen(rq, class, parent, l, text);
         if (object)
             return object;
-        (void)vg_object_not_found(rq, class->kind, text);
         if (rq->error.status != 404 && !is_malformed(&rq->error))
             return NULL;
     }

@@ -336,7 +336,7 @@ static int write_items(struct vg_request *rq, struct vg_json *w,
     for (size_t i = 0; i < list->n; i++) {
         const struct item *item = &list->items[i];
         if (!vg_list_passes(&lr->page, key_of(item)) || !is_meant(list, item) ||
-            is_gone(list, item))
+            is_gone(list, item) || !vg_object_is_seen(rq, lr->class, item->object))
             continue;
         if (lr->page.limit && taken++ == lr->page.limit) {
             *ret_next = strdup(last);

@@ -161,7 +161,7 @@ struct vg_reply vg_operation_reply(struct vg_request *rq)
     if (vg_conn(rq) && vg_operation_has_job(rq->watched))
         progress = read_progress(rq, &job);
     vg_auto_json w = vg_json_for(rq);
-    vg_operation_write(rq->watched, &w, NULL, progress);
+    vg_operation_write(rq, rq->watched, &w, NULL, progress);
     return vg_ok_written(rq, &w);
 }
 

@@ -6,6 +6,7 @@
 
 #include "virtgate/autoptr.h"
 #include "virtgate/host.h"
+#include "virtgate/scope.h"
 #include "virtgate/xml_json.h"
 
 #include <libvirt/virterror.h>
@@ -141,7 +142,8 @@ int vg_write_used_by(struct vg_request *rq, struct vg_json *w, const struct vg_u
         return -1;
     vg_json_begin_array(w, "usedBy");
     for (int i = 0; i < list.n; i++)
-        write_guest(w, list.v[i], use);
+        if (vg_sees_domain(rq, virDomainGetName(list.v[i])))
+            write_guest(w, list.v[i], use);
     vg_json_end_array(w);
     return 0;
 }

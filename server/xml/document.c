@@ -9,6 +9,7 @@
 #include "server/xml/limits.h"
 #include "server/base/xml_text.h"
 #include "server/xml/tree.h"
+#include "virtgate/scope.h"
 
 #include <errno.h>
 #include <string.h>
@@ -199,6 +200,51 @@ int vg_xml_identity(const char *xml, char **ret_name, char **ret_uuid)
     *ret_name = text_of(vg_xml_child(root, "name"));
     if (ret_uuid)
         *ret_uuid = text_of(vg_xml_child(root, "uuid"));
+    return 0;
+}
+
+char *vg_xml_owner(char *xml_steal)
+{
+    vg_autofree char *xml = xml_steal;
+    vg_auto_doc doc = xml ? vg_xml_parse(xml) : NULL;
+    const xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
+
+    return text_of(vg_xml_child(vg_xml_child(root, "owner"), "name"));
+}
+
+static bool is_element(const xmlNode *node, const char *name)
+{
+    return node->type == XML_ELEMENT_NODE && strcmp((const char *)node->name, name) == 0;
+}
+
+static bool is_domain(const xmlNode *node)
+{
+    return is_element(node, "domain") || is_element(node, "inactiveDomain");
+}
+
+/* All of the names in a domain's element: which of several libvirt takes is its own
+ * affair. */
+static int ask_names(struct vg_request *rq, const xmlNode *domain)
+{
+    for (const xmlNode *node = domain->children; node; node = node->next) {
+        vg_autofree char *name = is_element(node, "name") ? text_of(node) : NULL;
+        if (name && vg_ask_domain_name(rq, name) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int vg_xml_ask_name(struct vg_request *rq, const char *xml)
+{
+    if (!xml || vg_sees_all_domains(rq))
+        return 0;
+    vg_auto_doc doc = vg_xml_parse(xml);
+    const xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
+    if (!root || is_domain(root))
+        return root ? ask_names(rq, root) : 0;
+    for (const xmlNode *node = root->children; node; node = node->next)
+        if (is_domain(node) && ask_names(rq, node) < 0)
+            return -1;
     return 0;
 }
 

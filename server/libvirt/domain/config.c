@@ -96,7 +96,7 @@ struct vg_reply vg_domain_redefine(struct vg_request *rq, virDomainPtr dom,
 {
     vg_autofree char *made = NULL;
 
-    if (!is_same(rq, dom, xml))
+    if (!is_same(rq, dom, xml) || vg_xml_ask_name(rq, xml) < 0)
         return vg_fail(rq);
     const char *kept = vg_domain_keep_secrets(rq, dom, xml, &made);
     if (!kept)

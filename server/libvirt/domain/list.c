@@ -3,6 +3,7 @@
  * Lists of domains. One costs virConnectGetAllDomainStats and a filtered
  * virConnectListAllDomains for each yes-or-no field: never a call for each domain.
  */
+#include "server/core/scope.h"
 #include "server/libvirt/domain/set.h"
 #include "server/libvirt/domain/data.h"
 #include "server/libvirt/domain/cache.h"
@@ -73,7 +74,7 @@ static int read_records(struct vg_request *rq, unsigned int filter, unsigned int
     unsigned int groups = groups_for(fields);
 
     if ((filter & ~STATE_FILTERS) == 0)
-        return vg_domain_stats_read(rq, NULL, groups, filter | nowait, &list->records);
+        return vg_domain_stats_read_all(rq, groups, filter | nowait, &list->records);
     list->handles.n = virConnectListAllDomains(conn, &list->handles.v, filter);
     if (list->handles.n <= 0)
         return list->handles.n;
@@ -297,6 +298,7 @@ int vg_domain_write_list(struct vg_request *rq, struct vg_json *w,
 {
     auto_list list = {0};
     const struct vg_domain_cached_list *cached = NULL;
+    const struct vg_rights *rights = rq->rights;
     const char *last = NULL;
     int64_t written = 0;
 
@@ -308,7 +310,7 @@ int vg_domain_write_list(struct vg_request *rq, struct vg_json *w,
     vg_json_begin_array(w, "domains");
     for (size_t i = find_after(all, n, filter->list.after); i < n; i++) {
         struct vg_domain_data *v = &all[i];
-        if (!passes(v, filter))
+        if (!passes(v, filter) || !vg_scope_has_domain(rights, v->name))
             continue;
         if (filter->list.limit && written == filter->list.limit) {
             *ret_next = strdup(last);

@@ -4,8 +4,10 @@
  */
 #include "virtgate/object.h"
 
-#include "server/core/request.h"
+#include "server/core/scope.h"
+#include "server/libvirt/absent.h"
 #include "server/libvirt/domain/cache.h"
+#include "virtgate/autoptr.h"
 #include "virtgate/host.h"
 
 #include <ctype.h>
@@ -48,63 +50,152 @@ static bool not_found(void)
     return virGetLastErrorCode() == VIR_ERR_NO_DOMAIN;
 }
 
+static virDomainPtr look_up(virConnectPtr conn, enum vg_lookup by, const char *s)
+{
+    switch (by) {
+    case VG_LOOKUP_UUID:
+        return virDomainLookupByUUIDString(conn, s);
+    case VG_LOOKUP_ID:
+        return virDomainLookupByID(conn, parse_id(s));
+    default:
+        return virDomainLookupByName(conn, s);
+    }
+}
+
+/* What a path's text may be beside a name. */
+static enum vg_lookup likely(const char *s)
+{
+    return vg_is_uuid(s)      ? VG_LOOKUP_UUID
+           : parse_id(s) >= 0 ? VG_LOOKUP_ID
+                              : VG_LOOKUP_NAME;
+}
+
 static virDomainPtr find_any(virConnectPtr conn, const char *s)
 {
-    virDomainPtr dom = NULL;
-    int id = parse_id(s);
+    virDomainPtr dom = look_up(conn, likely(s), s);
 
-    if (vg_is_uuid(s))
-        dom = virDomainLookupByUUIDString(conn, s);
-    else if (id >= 0)
-        dom = virDomainLookupByID(conn, id);
-    else
-        return virDomainLookupByName(conn, s);
-    return dom || !not_found() ? dom : virDomainLookupByName(conn, s);
+    return dom || likely(s) == VG_LOOKUP_NAME || !not_found()
+               ? dom
+               : look_up(conn, VG_LOOKUP_NAME, s);
 }
+
+/* ---- within a scope ---------------------------------------------------------------- */
+
+/* A domain outside of the caller's scope is looked up as one that is not there: by a text
+ * that no domain has, so that the error is the driver's own, with the text that was asked
+ * for in its place. What is in no scope by its name is not looked up at all. */
+
+/* The domain, unless it is outside: then it is NULL, as if it were not there. */
+static virDomainPtr drop_hidden(struct vg_request *rq, virDomainPtr dom)
+{
+    if (!dom || vg_sees_domain(rq, virDomainGetName(dom)))
+        return dom;
+    virDomainFree(dom);
+    return NULL;
+}
+
+static void set_absent(struct vg_request *rq, enum vg_lookup by, const char *s)
+{
+    struct vg_absent absent;
+
+    vg_absent_make(&absent, by);
+    vg_autoptr(virDomain) dom = look_up(vg_conn(rq), by, absent.text);
+    if (dom) { /* of the last id that there can be */
+        vg_error_set(&rq->error, VG_E_NOT_FOUND, "There is no domain '%.200s'", s);
+        return;
+    }
+    vg_error_set_virt(&rq->error);
+    vg_absent_show(&absent, &rq->error, s);
+}
+
+static virDomainPtr find_seen_name(struct vg_request *rq, const char *s)
+{
+    virDomainPtr dom = NULL;
+
+    if (!vg_sees_domain(rq, s))
+        set_absent(rq, VG_LOOKUP_NAME, s);
+    else if (!(dom = look_up(vg_conn(rq), VG_LOOKUP_NAME, s)))
+        vg_error_set_virt(&rq->error);
+    return dom;
+}
+
+/* By UUID or id, then, unless `only`, by name. As many calls for a domain that is hidden
+ * as for one that is not there. */
+static virDomainPtr find_seen_by(struct vg_request *rq, enum vg_lookup by, bool only,
+                                 const char *s)
+{
+    virDomainPtr dom = look_up(vg_conn(rq), by, s);
+
+    if (!dom && !not_found()) {
+        vg_error_set_virt(&rq->error);
+        return NULL;
+    }
+    dom = drop_hidden(rq, dom);
+    if (dom || !only)
+        return dom ? dom : find_seen_name(rq, s);
+    set_absent(rq, by, s);
+    return NULL;
+}
+
+static virDomainPtr find_seen(struct vg_request *rq, const char *s)
+{
+    enum vg_lookup by = rq->by ? rq->by : likely(s);
+
+    return by == VG_LOOKUP_NAME ? find_seen_name(rq, s)
+                                : find_seen_by(rq, by, rq->by != 0, s);
+}
+
+/* ---- finding ----------------------------------------------------------------------- */
 
 virDomainPtr vg_path_domain(struct vg_request *rq)
 {
     const char *segment = vg_path(rq, "domain");
-    virDomainPtr dom = vg_domain_cache_domain(rq, segment);
+    virDomainPtr dom = drop_hidden(rq, vg_domain_cache_domain(rq, segment));
 
     if (!dom && (dom = vg_find_domain(rq, segment)))
         vg_domain_cache_keep_domain(rq, segment, dom);
     return dom;
 }
 
-virDomainPtr vg_find_domain(struct vg_request *rq, const char *s)
+static int fail_id(struct vg_request *rq, const char *s)
+{
+    vg_error_set(&rq->error, VG_E_INVALID_VALUE,
+                 "'%s' is not a domain id; with by=id, a number up to %d is accepted", s,
+                 INT32_MAX);
+    return -1;
+}
+
+/* The request's error when nothing was found, whose libvirt error is set. */
+static int fail_lookup(struct vg_request *rq, const char *s)
+{
+    if (rq->by != VG_LOOKUP_UUID || !vg_error_is_virt(&rq->error, VIR_ERR_INVALID_ARG))
+        return -1;
+    vg_error_set(&rq->error, VG_E_INVALID_VALUE,
+                 "'%s' is not a UUID; with by=uuid, 32 hexadecimal digits are "
+                 "accepted, with or without dashes",
+                 s);
+    return -1;
+}
+
+static virDomainPtr find_all(struct vg_request *rq, const char *s)
 {
     virConnectPtr conn = vg_conn(rq);
-    virDomainPtr dom = NULL;
+    virDomainPtr dom = rq->by ? look_up(conn, rq->by, s) : find_any(conn, s);
 
-    switch (rq->by) {
-    case VG_LOOKUP_NAME:
-        dom = virDomainLookupByName(conn, s);
-        break;
-    case VG_LOOKUP_UUID:
-        dom = virDomainLookupByUUIDString(conn, s);
-        break;
-    case VG_LOOKUP_ID:
-        if (parse_id(s) < 0) {
-            vg_error_set(
-                &rq->error, VG_E_INVALID_VALUE,
-                "'%s' is not a domain id; with by=id, a number up to %d is accepted", s,
-                INT32_MAX);
-            return NULL;
-        }
-        dom = virDomainLookupByID(conn, parse_id(s));
-        break;
-    default: /* the only other that domains have */
-        dom = find_any(conn, s);
-        break;
-    }
-    if (!dom && rq->by == VG_LOOKUP_UUID && virGetLastErrorCode() == VIR_ERR_INVALID_ARG)
-        vg_error_set(&rq->error, VG_E_INVALID_VALUE,
-                     "'%s' is not a UUID; with by=uuid, 32 hexadecimal digits are "
-                     "accepted, with or without dashes",
-                     s);
-    else if (!dom)
+    if (!dom)
         vg_error_set_virt(&rq->error);
+    return dom;
+}
+
+virDomainPtr vg_find_domain(struct vg_request *rq, const char *s)
+{
+    if (rq->by == VG_LOOKUP_ID && parse_id(s) < 0) {
+        (void)fail_id(rq, s);
+        return NULL;
+    }
+    virDomainPtr dom = vg_sees_all_domains(rq) ? find_all(rq, s) : find_seen(rq, s);
+    if (!dom)
+        (void)fail_lookup(rq, s);
     return dom;
 }
 

@@ -9,6 +9,7 @@
 #include "server/libvirt/domain/cache.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/host.h"
+#include "virtgate/scope.h"
 
 #include <libvirt/virterror.h>
 #include <string.h>
@@ -422,6 +423,8 @@ struct vg_reply vg_domain_reply(struct vg_request *rq, virDomainPtr dom)
 struct vg_reply vg_domain_rename(struct vg_request *rq, virDomainPtr dom,
                                  const char *name)
 {
+    if (vg_ask_domain_name(rq, name) < 0)
+        return vg_fail(rq);
     if (virDomainRename(dom, name, 0) < 0)
         return vg_fail_virt(rq);
     /* the handle keeps the old name */

@@ -5,6 +5,7 @@
 #include "virtgate/domain_stats.h"
 
 #include "virtgate/host.h"
+#include "virtgate/scope.h"
 
 #include <libvirt/virterror.h>
 
@@ -87,8 +88,8 @@ static int read_one_by_one(virConnectPtr conn, virDomainPtr *chosen, unsigned in
                : read_each(all.v, all.n, groups, flags & ~(unsigned int)FILTER, ret);
 }
 
-int vg_domain_stats_read(struct vg_request *rq, virDomainPtr *chosen, unsigned int groups,
-                         unsigned int flags, struct vg_stats_list *ret)
+static int read_records(struct vg_request *rq, virDomainPtr *chosen, unsigned int groups,
+                        unsigned int flags, struct vg_stats_list *ret)
 {
     virConnectPtr conn = vg_conn(rq);
 
@@ -102,4 +103,41 @@ int vg_domain_stats_read(struct vg_request *rq, virDomainPtr *chosen, unsigned i
     *ret = (struct vg_stats_list){0};
     return read_once(conn, chosen, groups, flags,
                      ret); /* with its error, if it has one */
+}
+
+int vg_domain_stats_read_all(struct vg_request *rq, unsigned int groups,
+                             unsigned int flags, struct vg_stats_list *ret)
+{
+    return read_records(rq, NULL, groups, flags, ret);
+}
+
+/* Takes away the records of domains that the caller may not see. */
+static void drop_hidden(const struct vg_request *rq, struct vg_stats_list *list)
+{
+    int kept = 0;
+
+    for (int i = 0; i < list->n; i++) {
+        virDomainStatsRecordPtr record = list->v[i];
+        if (vg_sees_domain(rq, virDomainGetName(record->dom))) {
+            list->v[kept++] = record;
+            continue;
+        }
+        virTypedParamsFree(record->params, record->nparams);
+        virDomainFree(record->dom);
+        free(record);
+    }
+    if (list->v)
+        list->v[kept] = NULL; /* the list ends with it */
+    list->n = kept;
+}
+
+int vg_domain_stats_read(struct vg_request *rq, virDomainPtr *chosen, unsigned int groups,
+                         unsigned int flags, struct vg_stats_list *ret)
+{
+    int n = read_records(rq, chosen, groups, flags, ret);
+
+    if (n < 0 || vg_sees_all_domains(rq))
+        return n;
+    drop_hidden(rq, ret);
+    return ret->n;
 }

@@ -54,7 +54,7 @@ static void answer_watcher(struct vg_request *rq)
 {
     struct vg_json w = {0};
     if (rq->watched) {
-        vg_operation_write(rq->watched, &w, NULL, NULL);
+        vg_operation_write(rq, rq->watched, &w, NULL, NULL);
         vg_request_answer(rq, vg_ok_written(rq, &w));
     } else {
         vg_operation_set_missing(rq, vg_path(rq, "operation"));

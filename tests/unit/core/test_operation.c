@@ -378,9 +378,10 @@ static void *race_cancel(void *data)
     struct client c;
     char path[64];
     struct vg_json w = {0};
+    const struct vg_request anybody = {0};
     if (!vg_operation_cancel_pending(op))
         vg_operation_request_cancel(op);
-    vg_operation_write(op, &w, NULL, NULL);
+    vg_operation_write(&anybody, op, &w, NULL, NULL);
     vg_json_free(&w);
     snprintf(path, sizeof(path), "/operations/1-1?wait=0");
     ask(path, &c);

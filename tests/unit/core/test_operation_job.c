@@ -340,11 +340,12 @@ static void *race_watch(void *data)
 {
     struct vg_operation *op = data;
     struct vg_json w = {0};
+    const struct vg_request anybody = {0};
     vg_operations_missed_events(NULL);
     vg_operation_note_gone(op);
     watch(vg_now_ns() + VG_SECOND_NS);
     vg_operation_request_cancel(op);
-    vg_operation_write(op, &w, NULL, NULL);
+    vg_operation_write(&anybody, op, &w, NULL, NULL);
     vg_json_free(&w);
     return NULL;
 }

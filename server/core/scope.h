@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The scope of a caller, for server/: virtgate/scope.h is what routes have of it.
+ */
+#pragma once
+
+#include "server/core/request.h"
+#include "virtgate/scope.h"
+
+/* Whether there is anything that the rights do not let their holder see. NULL: no. */
+bool vg_scope_is_narrow(const struct vg_rights *rights);
+
+bool vg_scope_has_host(const struct vg_rights *rights, const char *host);
+bool vg_scope_has_all_hosts(const struct vg_rights *rights);
+bool vg_scope_has_all_domains(const struct vg_rights *rights);
+bool vg_scope_has_domain(const struct vg_rights *rights, const char *name);
