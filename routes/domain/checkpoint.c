@@ -97,6 +97,8 @@ static struct vg_reply create_checkpoint(struct vg_request *rq)
     if (xml && flags & VIR_DOMAIN_CHECKPOINT_CREATE_QUIESCE &&
         vg_request_ask(rq, "domain:fs_freeze", "'quiesce' freezes filesystems") < 0)
         return vg_fail(rq);
+    if (xml && vg_xml_ask_name(rq, xml) < 0)
+        return vg_fail(rq);
     vg_autoptr(virDomain) dom = xml ? vg_path_domain(rq) : NULL;
     if (!dom)
         return vg_fail(rq);

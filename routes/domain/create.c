@@ -11,6 +11,7 @@
 #include "virtgate/domain_create.h"
 #include "virtgate/host.h"
 #include "virtgate/object.h"
+#include "virtgate/scope.h"
 #include "virtgate/xml.h"
 
 #include <libvirt/virterror.h>
@@ -253,6 +254,18 @@ static virDomainPtr find_meant(struct vg_request *rq, const char *xml, bool *ret
     return dom;
 }
 
+/* The document's UUID may be that of a domain which the caller may not see. */
+static int check_seen(struct vg_request *rq, virDomainPtr old)
+{
+    if (!old || vg_sees_domain(rq, virDomainGetName(old)))
+        return 0;
+    vg_error_set(
+        vg_request_error(rq), VG_E_CONFLICT,
+        "The UUID is that of a domain outside of this token's scope; leave it out "
+        "or take another");
+    return -1;
+}
+
 /* The document with the secrets that it does not show of one that is there; in
  * `*ret_made` when it is new text, owned by the caller. NULL: the request's error is set.
  */
@@ -302,7 +315,7 @@ static struct vg_reply make_domain(struct vg_request *rq, const char *xml,
     vg_autoptr(virDomain) old = find_meant(rq, xml, &absent);
     bool again = old && !m->transient && virDomainIsPersistent(old) == 1;
 
-    if (vg_request_check_new(rq, old != NULL) < 0)
+    if (check_seen(rq, old) < 0 || vg_request_check_new(rq, old != NULL) < 0)
         return vg_fail(rq);
     xml = keep_secrets(rq, old, xml, &made);
     if (!xml)
@@ -381,7 +394,7 @@ static struct vg_reply define_domain(struct vg_request *rq)
         return vg_fail(rq);
     vg_autofree char *made = NULL;
     const char *xml = find_xml(rq, &f, &made);
-    if (!xml)
+    if (!xml || vg_xml_ask_name(rq, xml) < 0)
         return vg_fail(rq);
     if (dry_run) {
         if (vg_xml_check_root(rq, xml, "domain") < 0)

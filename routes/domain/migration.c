@@ -11,6 +11,7 @@
 #include "virtgate/object.h"
 #include "virtgate/operation.h"
 #include "virtgate/params.h"
+#include "virtgate/scope.h"
 #include "virtgate/uri.h"
 #include "virtgate/xml.h"
 
@@ -83,10 +84,28 @@ static int check_documents(struct vg_request *rq, const struct migration *m)
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         const char *xml = NULL;
         if (virTypedParamsGetString(m->params.v, m->params.n, names[i], &xml) > 0 &&
-            vg_xml_check(rq, xml) < 0)
+            (vg_xml_check(rq, xml) < 0 || vg_xml_ask_name(rq, xml) < 0))
             return -1;
     }
     return 0;
+}
+
+/* Where it goes to is within the caller's scope: which host a URI leads to, nobody here
+ * can tell. */
+static int check_scope(struct vg_request *rq, const struct migration *m)
+{
+    const char *name = NULL;
+
+    virTypedParamsGetString(m->params.v, m->params.n, VIR_MIGRATE_PARAM_DEST_NAME, &name);
+    if (vg_ask_domain_name(rq, name) < 0)
+        return -1;
+    if (m->mode == MODE_MANAGED || vg_sees_all_hosts(rq))
+        return 0;
+    vg_error_set(
+        vg_request_error(rq), VG_E_OUTSIDE_SCOPE,
+        "This token is for some hosts ('hosts='), and a 'destinationUri' may lead "
+        "to any; 'destinationHost' names one of them");
+    return -1;
 }
 
 static int read_params(struct vg_request *rq, struct migration *m)
@@ -124,7 +143,8 @@ static int read_migration(struct vg_request *rq, struct migration *m)
         return -1;
     if (m->mode < 0)
         m->mode = m->uri ? MODE_PEER2PEER : MODE_MANAGED;
-    return check_destination(rq, m) < 0 ? -1 : read_params(rq, m);
+    return check_destination(rq, m) < 0 || read_params(rq, m) < 0 ? -1
+                                                                  : check_scope(rq, m);
 }
 
 static int call_migrate(virDomainPtr dom, const struct migration *m)
@@ -164,15 +184,17 @@ static int check_free(struct vg_request *rq, virDomainPtr dom, const struct migr
     virResetLastError();
     if (!taken)
         return 0;
-    vg_error_set(vg_request_error(rq), VG_E_CONFLICT,
-                 "Host '%s' has a domain of the same %s ('%s'); %s",
-                 vg_destination_name(m->destination), taken,
-                 other_name ? name : virDomainGetName(by_uuid),
-                 other_name
-                     ? "undefine or rename it, or migrate to another name ('params': "
-                       "{'destinationName': ...})"
-                 : same ? "stop it there"
-                        : "undefine it there");
+    vg_error_set(
+        vg_request_error(rq), VG_E_CONFLICT,
+        "Host '%s' has a domain of the same %s ('%s'); %s",
+        vg_destination_name(m->destination), taken,
+        other_name                                      ? name
+        : vg_sees_domain(rq, virDomainGetName(by_uuid)) ? virDomainGetName(by_uuid)
+                                                        : "outside of this token's scope",
+        other_name ? "undefine or rename it, or migrate to another name ('params': "
+                     "{'destinationName': ...})"
+        : same     ? "stop it there"
+                   : "undefine it there");
     vg_request_error(rq)->host = vg_destination_name(m->destination);
     return -1;
 }

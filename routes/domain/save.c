@@ -10,6 +10,8 @@
 #include "virtgate/object.h"
 #include "virtgate/operation.h"
 #include "virtgate/params.h"
+#include "virtgate/save_image.h"
+#include "virtgate/scope.h"
 #include "virtgate/xml.h"
 
 #include <errno.h>
@@ -22,10 +24,9 @@ static struct vg_reply fail_file(struct vg_request *rq, virDomainPtr dom)
     const virError *e = virGetLastError();
     bool missing = e && e->code == VIR_ERR_SYSTEM_ERROR && e->int1 == ENOENT;
 
-    if (!missing)
-        return dom ? vg_fail_in_state(rq, dom, VG_NEEDS_ACTIVE) : vg_fail_virt(rq);
-    vg_error_set_virt(vg_request_error(rq));
-    vg_request_error(rq)->status = 404;
+    if (dom && !missing)
+        return vg_fail_in_state(rq, dom, VG_NEEDS_ACTIVE);
+    (void)vg_error_set_file(rq);
     return vg_fail(rq);
 }
 
@@ -53,7 +54,10 @@ static int read_image(struct vg_request *rq, struct image *ret)
 
     if (vg_args(rq, args) < 0 || vg_host_file_check(rq, "file", ret->file) < 0)
         return -1;
-    return ret->xml ? vg_xml_check(rq, ret->xml) : 0;
+    return ret->xml &&
+                   (vg_xml_check(rq, ret->xml) < 0 || vg_xml_ask_name(rq, ret->xml) < 0)
+               ? -1
+               : 0;
 }
 
 /* The same as libvirt's parameters; n is 0 when out of memory. */
@@ -133,9 +137,11 @@ static struct vg_reply restore_image(struct vg_request *rq)
     if (read_image(rq, &image) < 0)
         return vg_fail(rq);
     /* whose it is; and what is no image is refused before 202 is answered */
-    vg_autofree char *xml = virDomainSaveImageGetXMLDesc(vg_conn(rq), image.file, 0);
-    if (!xml && virGetLastErrorCode() != VIR_ERR_NO_SUPPORT)
-        return fail_file(rq, NULL);
+    vg_autofree char *xml = vg_save_image_xml(rq, image.file, 0);
+    if (!xml && (!vg_sees_all_domains(rq) ||
+                 !vg_error_is_virt(vg_request_error(rq), VIR_ERR_NO_SUPPORT)))
+        return vg_fail(rq);
+    vg_error_clear(vg_request_error(rq));
     if (vg_operation_begin_making(rq, xml) < 0)
         return vg_fail(rq);
     vg_autofree char *made = NULL;
@@ -156,8 +162,8 @@ static struct vg_reply get_image_xml(struct vg_request *rq)
 
     if (vg_args(rq, args) < 0 || vg_host_file_check(rq, "file", file) < 0)
         return vg_fail(rq);
-    char *xml = virDomainSaveImageGetXMLDesc(vg_conn(rq), file, flags);
-    return xml ? vg_reply_xml(rq, xml) : fail_file(rq, NULL);
+    char *xml = vg_save_image_xml(rq, file, flags);
+    return xml ? vg_reply_xml(rq, xml) : vg_fail(rq);
 }
 
 static struct vg_reply set_image_xml(struct vg_request *rq)
@@ -171,9 +177,9 @@ static struct vg_reply set_image_xml(struct vg_request *rq)
         return vg_fail(rq);
     virConnectPtr conn = vg_conn(rq);
     vg_autofree char *made = NULL;
-    char *plain = virDomainSaveImageGetXMLDesc(conn, image.file, 0);
+    char *plain = vg_save_image_xml(rq, image.file, 0);
     if (!plain)
-        return fail_file(rq, NULL);
+        return vg_fail(rq);
     if (keep_image_secrets(rq, &image, plain, &made) < 0)
         return vg_fail(rq);
     return done_file(
@@ -262,7 +268,7 @@ static struct vg_reply set_managed_save_xml(struct vg_request *rq)
         return fail_managed(rq, dom);
     char *full = virDomainManagedSaveGetXMLDesc(dom, VIR_DOMAIN_SAVE_IMAGE_XML_SECURE);
     xml = vg_xml_keep_secrets(rq, xml, plain, full, &made);
-    if (!xml)
+    if (!xml || vg_xml_ask_name(rq, xml) < 0)
         return vg_fail(rq);
     return virDomainManagedSaveDefineXML(dom, xml, flags) < 0 ? fail_managed(rq, dom)
                                                               : vg_no_content(rq);

@@ -181,7 +181,7 @@ static struct vg_reply create_snapshot(struct vg_request *rq)
         c.xml ? NULL
               : vg_restore_point_to_xml(rq, "domainsnapshot", c.name, c.description);
     const char *xml = c.xml ? c.xml : made;
-    if (!xml)
+    if (!xml || vg_xml_ask_name(rq, xml) < 0)
         return vg_fail(rq);
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
     if (!dom || vg_operation_begin(rq, dom, VIR_DOMAIN_JOB_OPERATION_SNAPSHOT) < 0)
