@@ -8,6 +8,7 @@
 #include "routes/routes.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/object_class.h"
+#include "virtgate/seen_macs.h"
 #include "virtgate/xml.h"
 #include "virtgate/xml_json.h"
 
@@ -51,11 +52,15 @@ static struct vg_reply list_leases(struct vg_request *rq)
     leases.n = virNetworkGetDHCPLeases(net, mac, &leases.v, 0);
     if (leases.n < 0)
         return vg_fail_virt(rq);
+    vg_auto_seen_macs seen = {0};
+    if (vg_seen_macs_read(rq, &seen) < 0)
+        return vg_fail(rq);
     vg_auto_json w = vg_json_for(rq);
     vg_json_begin_object(&w, NULL);
     vg_json_begin_array(&w, "leases");
     for (int i = 0; i < leases.n; i++)
-        write_lease(&w, leases.v[i]);
+        if (vg_seen_macs_have(&seen, leases.v[i]->mac))
+            write_lease(&w, leases.v[i]);
     vg_json_end_array(&w);
     vg_json_end_object(&w);
     return vg_ok_written(rq, &w);
@@ -149,6 +154,25 @@ static json_t *read_hosts(struct vg_request *rq, virNetworkPtr net, unsigned int
     return hosts;
 }
 
+static bool is_seen(const struct vg_seen_macs *seen, const json_t *host)
+{
+    return vg_seen_macs_have(seen, json_string_value(json_object_get(host, "mac")));
+}
+
+/* Those of guests that the caller may see: new array; NULL: the request's error is set.
+ */
+static json_t *read_seen_hosts(struct vg_request *rq, virNetworkPtr net,
+                               unsigned int flags)
+{
+    vg_auto_seen_macs seen = {0};
+    json_t *hosts = vg_seen_macs_read(rq, &seen) < 0 ? NULL : read_hosts(rq, net, flags);
+
+    for (size_t i = json_array_size(hosts); i-- > 0;)
+        if (!is_seen(&seen, json_array_get(hosts, i)))
+            json_array_remove(hosts, i);
+    return hosts;
+}
+
 /* The one of this MAC; borrowed. */
 static json_t *find_host(const json_t *hosts, const char *mac)
 {
@@ -170,7 +194,7 @@ static struct vg_reply list_hosts(struct vg_request *rq)
                                     VG_END};
 
     vg_autoptr(virNetwork) net = vg_args_path_object(rq, VG_KIND_NETWORK, args);
-    json_t *hosts = net ? read_hosts(rq, net, flags) : NULL;
+    json_t *hosts = net ? read_seen_hosts(rq, net, flags) : NULL;
     return hosts ? vg_ok(rq, json_pack("{s:o}", "dhcpHosts", hosts)) : vg_fail(rq);
 }
 
@@ -184,7 +208,7 @@ static struct vg_reply fail_host(struct vg_request *rq, const char *mac)
 static struct vg_reply get_host(struct vg_request *rq)
 {
     vg_autoptr(virNetwork) net = vg_path_object(rq, VG_KIND_NETWORK);
-    json_auto_t *hosts = net ? read_hosts(rq, net, 0) : NULL;
+    json_auto_t *hosts = net ? read_seen_hosts(rq, net, 0) : NULL;
     if (!hosts)
         return vg_fail(rq);
     json_t *host = find_host(hosts, vg_path(rq, "mac"));

@@ -8,6 +8,7 @@
 #include "virtgate/object.h"
 #include "virtgate/object_class.h"
 #include "virtgate/params.h"
+#include "virtgate/xml.h"
 #include "virtgate/xml_json.h"
 
 #include <libvirt/virterror.h>
@@ -93,6 +94,11 @@ VG_OBJECT_LIST(list_ports, virNetworkPort, virNetworkListAllPorts)
 VG_OBJECT_XML(get_xml, virNetworkPortGetXMLDesc)
 VG_OBJECT_CHANGE(delete_port, virNetworkPortDelete)
 
+static char *get_guest(void *port)
+{
+    return vg_xml_owner(virNetworkPortGetXMLDesc(port, 0));
+}
+
 static const struct vg_object_field fields[] = {
     {.name = "uuid", .view = VG_VIEW_BRIEF}, {.name = "owner", .from = get_owner},
     {.name = "mac", .from = get_mac},        {.name = "group", .from = get_group},
@@ -105,6 +111,7 @@ const struct vg_object_class vg_network_port_class = {
     .free = free_port,
     .uuid = get_uuid,
     .lookups = {{VG_LOOKUP_UUID, find_by_uuid, vg_is_uuid}},
+    .guest = get_guest,
     .list = list_ports,
     .fields = fields,
     .xml = get_xml,

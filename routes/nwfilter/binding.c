@@ -7,6 +7,7 @@
 #include "routes/nwfilter/attributes.h"
 #include "routes/routes.h"
 #include "virtgate/object_class.h"
+#include "virtgate/xml.h"
 
 /* ---- JSON -------------------------------------------------------------------------- */
 
@@ -66,6 +67,11 @@ VG_OBJECT_XML(get_xml, virNWFilterBindingGetXMLDesc)
 VG_OBJECT_MAKE(create_binding, virNWFilterBindingCreateXML)
 VG_OBJECT_CHANGE_PLAIN(delete_binding, virNWFilterBindingDelete)
 
+static char *get_guest(void *binding)
+{
+    return vg_xml_owner(virNWFilterBindingGetXMLDesc(binding, 0));
+}
+
 static const char *get_document_name(const json_t *document)
 {
     return json_string_value(
@@ -88,6 +94,7 @@ const struct vg_object_class vg_nwfilter_binding_class = {
     .free = free_binding,
     .name = get_device,
     .lookups = {{VG_LOOKUP_NAME, find_by_device, NULL}},
+    .guest = get_guest,
     .list = list_bindings,
     .fields = fields,
     .xml = get_xml,
