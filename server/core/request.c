@@ -111,7 +111,8 @@ uint64_t vg_request_object_key(const struct vg_request *rq)
         return list_key(rq);
     uint64_t key = XXH3_64bits_withSeed(segments[1], strlen(segments[1]),
                                         XXH3_64bits(segments[0], strlen(segments[0])));
-    if (named_kind(rq) == VG_KIND_DOMAIN && !vg_sees_domain(rq, segments[1]))
+    if (!vg_sees_all_domains(rq) && named_kind(rq) == VG_KIND_DOMAIN &&
+        !vg_sees_domain(rq, segments[1]))
         key ^= (uintptr_t)rq->rights; /* waits for nobody whom it may not see */
     key &= ~(uint64_t)VG_KEY_OF_LIST;
     return key ? key : ~(uint64_t)VG_KEY_OF_LIST;

@@ -214,9 +214,9 @@ static void add_entity(const struct vg_http_call *call, const struct vg_reply *r
         add_header(response, "ETag", form->etag);
     bool metrics = reply->status == 200 && rq->route->gives == VG_GIVES_METRICS;
     if (metrics ||
-        (form->etag[0] && (call->origin || vg_route_gives_xml(rq->route) ||
+        (form->etag[0] && (call->origin || call->headers.authorization || vg_route_gives_xml(rq->route) ||
                            rq->route->gives == VG_GIVES_IMAGE || form->varies)))
-        add_header(response, "Vary", "Accept, Accept-Encoding, Origin");
+        add_header(response, "Vary", "Accept, Accept-Encoding, Authorization, Origin");
 }
 
 /* ---- the same answer again --------------------------------------------------------- */

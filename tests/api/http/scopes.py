@@ -60,11 +60,8 @@ def ask(client, method, path, who, body=None, headers=None):
                                      json.dumps(body).encode() if isinstance(body, dict) else body,
                                      {**token(who), **(headers or {})})
     head = {k.lower(): v for k, v in head.items()}
-    try:
-        shown = json.loads(text) if text else None
-    except ValueError:
-        shown = None
-    record(method, path, status, head, shown)
+    shown = text.decode()
+    record(method, path, status, head, json.loads(shown) if shown[:1] == "{" else shown)
     return status, head, text
 
 
@@ -137,6 +134,10 @@ def check_rows_of_domains(client, table, hidden):
     status, _, text = ask(client, "GET", "/hosts/a/domains/db-1", "web")
     seen = plain(ask(client, "GET", "/hosts/a/domains/web-0", "web"), ["web-0"])
     check(plain((status, _, text), ["db-1"]) == seen, "libvirt's own answer", f"{text} {seen}")
+    for method, tail in (("PUT", "/xml"), ("DELETE", ""), ("POST", "/start")):
+        same(client, method, "/hosts/a/domains/{it}" + tail, "web", hidden.pairs(), "If-Match",
+             body=domain_xml("web-9") if method == "PUT" else None, headers={"If-Match": '"x"'})
+    same(client, "HEAD", "/hosts/a/domains/{it}", "web", hidden.pairs(), "HEAD")
     status, _, text = ask(client, "GET", "/hosts/a/domains/db-1", "all")
     check(status == 200 and json.loads(text)["state"] == "running", "nothing befell it", text)
 
@@ -298,6 +299,18 @@ def check_files(client, hidden, folder):
     check(got[0] == got[1] and got[0][0] == 404, "it is not restored", got)
     status, _, text = ask(client, "POST", "/hosts/a/save-images/restore", "all", {"file": image})
     check(status == 204, "it is restored by who may", text)
+    # libvirt's error quotes the guest that has its UUID by now
+    own = json.loads(ask(client, "GET", "/hosts/a/domains/web-1", "web")[2])["uuid"]
+    image = f"{folder}/own"
+    status, _, text = ask(client, "POST", "/hosts/a/domains/web-1/save", "web", {"file": image})
+    check(status == 204, "it is saved", text)
+    ask(client, "DELETE", "/hosts/a/domains/web-1", "web")
+    ask(client, "POST", "/hosts/a/domains?transient=true", "all", domain_xml("db-7", own))
+    status, _, text = ask(client, "POST", "/hosts/a/save-images/restore", "all", {"file": image})
+    check(status >= 400 and b"'db-7'" in text, "whose UUID is taken", text)
+    status, _, text = ask(client, "POST", "/hosts/a/save-images/restore", "web", {"file": image})
+    check(status >= 400 and b"db-7" not in text and b"outside of this token's scope" in text,
+          "no error quotes a hidden guest", text)
 
 
 def main():
