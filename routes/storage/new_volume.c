@@ -4,7 +4,7 @@
  */
 #include "routes/storage/new_volume.h"
 
-#include "routes/storage/content.h"
+#include "routes/storage/receive.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/body_stream.h"
 #include "virtgate/conflict.h"

@@ -5,8 +5,8 @@
  * memory.
  */
 #include "routes/routes.h"
-#include "routes/storage/content.h"
 #include "routes/storage/new_volume.h"
+#include "routes/storage/receive.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/host.h"
 #include "virtgate/object_class.h"
@@ -16,15 +16,6 @@
 #include <libvirt/virterror.h>
 
 /* ---- fields ------------------------------------------------------------------------ */
-
-/* The test driver has only the older call. */
-int vg_volume_info(virStorageVolPtr volume, virStorageVolInfo *ret)
-{
-    int rc = virStorageVolGetInfoFlags(volume, ret, 0);
-    if (rc < 0 && virGetLastErrorCode() == VIR_ERR_NO_SUPPORT)
-        rc = virStorageVolGetInfo(volume, ret);
-    return rc;
-}
 
 static int write_info(struct vg_request *rq, struct vg_json *w, void *volume,
                       const struct vg_wanted *wanted)

@@ -124,12 +124,6 @@ bool vg_operation_is_seen(const struct vg_operation *op, const struct vg_request
 bool vg_operation_is_job(const struct vg_operation *op, const char *uuid,
                          const char *disk, int job);
 
-/* ---- operation_transfer.c ------------------------------------------------------------
- */
-
-/* Writes "progress": {"bytes", "totalBytes", "bytesPerSecond"}. Lock held. */
-void vg_operation_write_transfer(const struct vg_operation *op, struct vg_json *w);
-
 /* ---- operation.c ------------------------------------------------------------------- */
 
 /* One that is not in the registry yet. NULL: out of memory. */

@@ -39,32 +39,6 @@ void vg_operation_count(struct vg_operation *op, uint64_t n)
     t->last.bytes = bytes;
 }
 
-/* Of the last seconds; of one that has ended, of the whole. */
-static uint64_t rate_of(const struct vg_operation *op, uint64_t bytes)
-{
-    const struct transfer_state *t = &op->transfer;
-    int64_t from = op->ended_ns ? t->begun_ns : t->before.at_ns;
-    int64_t ns = (op->ended_ns ? op->ended_ns : vg_now_ns()) - from;
-    uint64_t moved = op->ended_ns ? bytes : bytes - t->before.bytes;
-
-    return ns > 0 ? (uint64_t)((double)moved * (double)VG_SECOND_NS / (double)ns) : 0;
-}
-
-void vg_operation_write_transfer(const struct vg_operation *op, struct vg_json *w)
-{
-    const struct transfer_state *t = &op->transfer;
-    uint64_t bytes = atomic_load(&t->bytes);
-
-    vg_json_begin_object(w, "progress");
-    vg_json_uint(w, "bytes", bytes);
-    if (t->total == UINT64_MAX)
-        vg_json_null(w, "totalBytes");
-    else
-        vg_json_uint(w, "totalBytes", t->total);
-    vg_json_uint(w, "bytesPerSecond", rate_of(op, bytes));
-    vg_json_end_object(w);
-}
-
 void vg_operation_outlive(struct vg_operation *op)
 {
     VG_LOCK(&vg_operations_lock);

@@ -149,6 +149,7 @@ class Row:
         self.job = dumped["runsOn"] == "job"
         self.of_operation = dumped["runsOn"] == "operation"
         self.takes_xml = dumped["xml"]
+        self.takes_stream = dumped["takes"] == "stream"
         self.gives_xml = dumped["givesXml"]
         self.gives = dumped["gives"]
         self.streams = self.gives == "events"
@@ -208,7 +209,7 @@ def parameters_of(row: Row) -> list[str]:
     names = ["IfMatch"]
     if row.method == "post":
         names.append("IdempotencyKey")
-    return names + (["Prefer"] if row.long else [])
+    return names + (["Prefer"] if row.long and not row.takes_stream else [])
 
 
 def media_of(spec: dict[str, Json], takes_xml: bool) -> dict[str, Json]:
@@ -411,7 +412,7 @@ class Generator:
             default |= {"200": "JobDone", "202": "JobAccepted"}
         elif not any(s[0] == "2" or s == "101" for s in given):
             default["204"] = {}
-        if row.long and not row.job:
+        if row.long and not row.job and not row.takes_stream:
             default["202"] = "Accepted"
         if row.streams:
             default["101"] = "EventSocket"

@@ -42,12 +42,12 @@ BELOW = {
 # Libraries that only some folders see, by way of the project's headers, too.
 LIBRARIES = {
     "microhttpd": {"server/http"},
-    "gnutls/": {"server/http", "server/config"},
+    "gnutls/": {"server/http", "server/config", "server/base"},
     "libvirt/": {"server/libvirt", "server/libvirt/domain", "server", "routes", "include/virtgate"},
 }
 # Headers of include/virtgate that name libvirt's types; what else is there does not.
 VIRT_HEADERS = {f"include/virtgate/{name}.h" for name in (
-    "admin autoptr object object_class params host event domain domain_config domain_stats conflict console device job").split()}
+    "admin autoptr object object_class params host event domain domain_config domain_stats conflict console device job transfer used_by").split()}
 
 # Names that a folder does not use, however they were declared.
 NAMES = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What the files of volumes share about their bytes.
+ * The body of a request into a volume, and the figures of the volume afterwards.
  */
 #pragma once
 
