@@ -9,6 +9,7 @@
 #include "server/core/answer.h"
 #include "server/core/audit.h"
 #include "server/core/body_stream.h"
+#include "server/core/content.h"
 #include "server/core/event.h"
 #include "server/core/router.h"
 #include "server/core/idempotency.h"
@@ -29,6 +30,7 @@
 static int64_t read_deadline_ns, change_deadline_ns, operation_deadline_ns;
 
 static void watch_operation(struct vg_request *rq);
+static void submit_window(struct vg_request *rq);
 
 /* What shows an operation to a client shows it to the gateway. */
 static const struct vg_route *find_operation_row(void)
@@ -56,6 +58,8 @@ int vg_app_start(const struct vg_config *config, const struct vg_route *const *t
     if (vg_router_build(tables) < 0)
         return -1;
     vg_operations_start(watch_operation, find_operation_row());
+    vg_feeds_start(submit_window);
+    vg_transfer_memory_start((size_t)config->transfer_memory);
     return 0;
 }
 
@@ -256,6 +260,12 @@ static void watch_operation(struct vg_request *rq)
         run_here(rq);
 }
 
+/* Another piece of a content that is being sent. */
+static void submit_window(struct vg_request *rq)
+{
+    vg_host_submit(rq->host, rq);
+}
+
 /* The client is answered by the deadline of a change, the work goes on; but one that
  * sends or takes bytes meanwhile is answered by the work. A transfer may take as long as
  * it moves. */
@@ -340,6 +350,7 @@ static const char *const gives_names[] = {
     [VG_GIVES_PAGE] = "page",
     [VG_GIVES_FILES] = "files",
     [VG_GIVES_WEBSOCKET] = "websocket",
+    [VG_GIVES_CONTENT] = "content",
 };
 static const char *const takes_names[] = {
     [VG_TAKES_NOTHING] = "nothing",   [VG_TAKES_ARGS] = "args",

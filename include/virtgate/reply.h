@@ -18,6 +18,8 @@ struct vg_body;
 struct vg_subscription;
 /* Or bytes, both ways: stream.h. */
 struct vg_channel;
+/* Or bytes that are read while they are sent: content.h. */
+struct vg_feed;
 
 /* Where an answer's data is from. */
 enum vg_source {
@@ -43,6 +45,8 @@ struct vg_reply {
 
     struct vg_subscription *subscription; /* owned; instead of a body */
     struct vg_channel *channel;           /* the same */
+    struct vg_feed *feed;                 /* the same */
+    char *content_range;                  /* of a 416; owned */
     enum vg_source source;
     bool covered; /* see vg_cacheable() */
     bool has_revision;

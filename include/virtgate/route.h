@@ -62,6 +62,7 @@ enum vg_gives {
     VG_GIVES_PAGE,      /* text/html, with a policy for browsers */
     VG_GIVES_FILES,     /* what a page loads: text of several types */
     VG_GIVES_WEBSOCKET, /* and nothing else: vg_upgrade() */
+    VG_GIVES_CONTENT,   /* vg_ok_content(): bytes with ranges, or JSON about them */
 };
 
 /* What a call may bring; any other argument, and any other body, is refused. */

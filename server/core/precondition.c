@@ -6,6 +6,7 @@
  */
 #include "server/core/precondition.h"
 
+#include "server/core/content.h"
 #include "server/core/entity_tag.h"
 #include "server/core/kind.h"
 #include "server/core/operation.h"
@@ -47,6 +48,8 @@ static struct vg_request *make_read(const struct vg_request *rq, const char *tar
     read->virt_conn = rq->virt_conn;
     read->accept = xml ? VG_ACCEPT_XML : VG_ACCEPT_NOTHING_SAID;
     read->requeued = true; /* it is read by a worker for changes */
+    if (rq->read_route->gives == VG_GIVES_CONTENT)
+        read->method = VG_HEAD; /* its tag is all that is wanted */
     if (rq->watched)
         vg_operation_set_watched(read, rq->watched);
     return read;
@@ -92,7 +95,8 @@ static int matches(struct vg_request *rq, const struct vg_tag *tag)
 
     if (read_now(rq, tag, &reply) < 0)
         return -1;
-    bool same = reply.status == 200 && reply.body && reply.body->hash == tag->hash;
+    uint64_t hash = reply.feed ? reply.feed->hash : reply.body ? reply.body->hash : 0;
+    bool same = reply.status == 200 && hash && hash == tag->hash;
     vg_reply_clear(&reply);
     return same;
 }

@@ -61,6 +61,7 @@ static void answer_all(struct vg_task *task, struct vg_reply reply)
         if (rq == task->leader) { /* what goes on cannot be shared */
             given.subscription = vg_take(&reply.subscription);
             given.channel = vg_take(&reply.channel);
+            given.feed = vg_take(&reply.feed);
         }
         vg_request_answer(rq, given);
     }

@@ -4,6 +4,7 @@
  */
 #include "virtgate/reply.h"
 
+#include "server/core/content.h"
 #include "server/core/event_reply.h"
 #include "server/core/request.h"
 #include "virtgate/cleanup.h"
@@ -345,6 +346,8 @@ void vg_reply_clear(struct vg_reply *reply)
         reply->subscription->close(reply->subscription);
     if (reply->channel)
         reply->channel->close(reply->channel);
+    vg_feed_unref(reply->feed);
+    free(reply->content_range);
     *reply = (struct vg_reply){0};
 }
 
@@ -356,6 +359,9 @@ struct vg_reply vg_reply_share(const struct vg_reply *reply)
     copy.link = reply->link ? strdup(reply->link) : NULL;
     copy.subscription = NULL;
     copy.channel = NULL;
+    copy.feed = NULL;
+    copy.content_range =
+        reply->content_range ? strdup(reply->content_range) : NULL;
     return copy;
 }
 

@@ -69,6 +69,8 @@ void vg_request_unref(struct vg_request *rq)
     free(rq->idempotency_key);
     free(rq->if_match);
     free(rq->if_none_match);
+    free(rq->range);
+    free(rq->if_range);
     free(rq->last_event);
     json_decref(rq->json);
     json_decref(rq->rest);

@@ -100,6 +100,7 @@ struct vg_request {
     bool lacks_certificate;         /* it is asked for, and none that is good was shown */
     char *idempotency_key;          /* owned */
     char *if_match, *if_none_match; /* of changes; owned */
+    char *range, *if_range;         /* of reads; owned */
     struct vg_prefer prefer;
     /* Whose it is, whatever the principal's name: the SHA-256 of the token, or of the
      * certificate's subject; zeros: nobody's in particular. */

@@ -62,7 +62,7 @@ struct vg_http_headers {
         *request_id, *if_none_match, *if_match, *idempotency_key, *fetch_site,
         *traceparent, *cache_control, *last_event_id, *connection, *upgrade,
         *websocket_key, *websocket_version, *websocket_protocol, *forwarded,
-        *forwarded_for, *content_range, *content_digest, *repr_digest;
+        *forwarded_for, *content_range, *content_digest, *repr_digest, *range, *if_range;
     unsigned int n_host, n_length, n_encoding, n_type, n_authorization, n_key, n_origin,
         n_fetch_site;
     size_t n_fields, total; /* of all fields; total in bytes */
@@ -115,6 +115,7 @@ struct vg_http_call {
     uint64_t session_payer;               /* http/rate.c's */
     struct vg_http_rate_limit past;       /* that it is past */
     struct vg_http_websocket *websocket;  /* answered, not handed over yet; owned */
+    struct vg_http_sender *sender;        /* of an answer with a content; counted */
 };
 
 /* Writes the request's id, sizeof(rq->id): what the client gave (NULL: nothing) where it
@@ -215,6 +216,34 @@ const struct vg_rights *vg_http_auth(struct vg_http_call *call,
  * request's error is set. */
 int vg_http_admit_caller(struct vg_http_call *call, const struct vg_config *config,
                          const struct vg_http_app *app, bool routed);
+
+/* Adds a field to a response, which becomes NULL where there is no memory for it; NULL
+ * for either: nothing is done. */
+void vg_http_add_header(struct MHD_Response **response, const char *name,
+                        const char *value);
+
+/* ---- contents (http/content.c) ---------------------------------------------------- */
+
+/* The body of an answer that is read while it is sent, with the fields that tell of it;
+ * NULL: out of memory. Takes `feed`. */
+struct MHD_Response *vg_http_content(struct vg_http_call *call, int status,
+                                     struct vg_feed *feed);
+
+/* The call is over, and about to be freed. */
+void vg_http_content_gone(struct vg_http_call *call);
+
+/* Lets those go on that wait for memory, and ends those that were cancelled. For the
+ * watchdog. */
+void vg_http_contents_tick(void);
+
+/* Ends those that wait for memory, and there will be no more. */
+void vg_http_contents_end(void);
+
+/* What a suspended connection holds, so that libmicrohttpd is not stopped meanwhile:
+ * taken before it is suspended (false: too late, it is not to be), and given back when it
+ * was resumed. */
+bool vg_http_enter(void);
+void vg_http_leave(void);
 
 /* ---- events (http/event.c) -----------------------------------------------------------
  */

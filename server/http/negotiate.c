@@ -73,6 +73,7 @@ static const struct {
     {VG_GIVES_IMAGE, "image/png", VG_ACCEPT_PNG},
     {VG_GIVES_IMAGE, "image/x-portable-pixmap", VG_ACCEPT_PPM},
     {VG_GIVES_BYTES, "application/octet-stream", VG_ACCEPT_NOTHING_SAID},
+    {VG_GIVES_CONTENT, "application/octet-stream", VG_ACCEPT_NOTHING_SAID},
     {VG_GIVES_METRICS, "text/plain", VG_ACCEPT_NOTHING_SAID},
     {VG_GIVES_METRICS, "application/openmetrics-text", VG_ACCEPT_OPENMETRICS},
     {VG_GIVES_YAML, "application/yaml", VG_ACCEPT_NOTHING_SAID},
@@ -87,8 +88,8 @@ static const struct {
 /* Others give it for problems only; what a WebSocket is refused with counts as JSON. */
 static bool gives_json(const struct vg_route *route)
 {
-    return route->gives == VG_GIVES_JSON || vg_route_gives_xml(route) ||
-           vg_route_gives_session(route);
+    return route->gives == VG_GIVES_JSON || route->gives == VG_GIVES_CONTENT ||
+           vg_route_gives_xml(route) || vg_route_gives_session(route);
 }
 
 static double json_quality(const char *accept, const struct vg_route *route)

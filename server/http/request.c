@@ -60,10 +60,12 @@ static const struct {
         text, sizeof(text) - 1, SLOT(member), (ptrdiff_t)SLOT(counter), false            \
     }
     SINGLE("Host", host, n_host),
+    FIELD("Range", range),
     LIST("Accept", accept),
     SINGLE("Origin", origin, n_origin),
     LIST("Upgrade", upgrade),
     LIST("If-Match", if_match),
+    FIELD("If-Range", if_range),
     LIST("Forwarded", forwarded),
     LIST("Connection", connection),
     LIST("Repr-Digest", repr_digest),

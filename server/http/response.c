@@ -3,6 +3,7 @@
  * From a reply to the wire: entity tags and conditional requests (RFC 9110), compression,
  * the header fields every answer has; and the access line.
  */
+#include "server/core/content.h"
 #include "server/core/entity_tag.h"
 #include "server/core/event.h"
 #include "server/http/internal.h"
@@ -16,8 +17,8 @@
 
 /* An answer without one of its fields (Content-Encoding, say) is another answer: without
  * memory for it, it is not sent. */
-static void add_header(struct MHD_Response **response, const char *name,
-                       const char *value)
+void vg_http_add_header(struct MHD_Response **response, const char *name,
+                        const char *value)
 {
     if (!*response || !value ||
         MHD_add_response_header(*response, name, value) == MHD_YES)
@@ -51,18 +52,20 @@ static void add_cors(const struct vg_http_call *call, struct MHD_Response **resp
 {
     if (!call->origin)
         return;
-    add_header(response, "Access-Control-Allow-Origin", call->origin);
-    add_header(
+    vg_http_add_header(response, "Access-Control-Allow-Origin", call->origin);
+    vg_http_add_header(
         response, "Access-Control-Expose-Headers",
-        "Age, ETag, Link, Location, Preference-Applied, Retry-After, X-Request-Id, "
-        "X-Virtgate-Revision, X-Virtgate-Source");
+        "Accept-Ranges, Age, Content-Disposition, Content-Range, ETag, Link, Location, "
+        "Preference-Applied, Retry-After, X-Request-Id, X-Virtgate-Revision, "
+        "X-Virtgate-Source");
     if (call->rq->method == VG_OPTIONS) {
-        add_header(response, "Access-Control-Allow-Methods",
+        vg_http_add_header(response, "Access-Control-Allow-Methods",
                    "GET, HEAD, PUT, PATCH, POST, DELETE");
-        add_header(response, "Access-Control-Allow-Headers",
+        vg_http_add_header(response, "Access-Control-Allow-Headers",
                    "Authorization, Cache-Control, Content-Type, If-Match, If-None-Match, "
-                   "Idempotency-Key, Last-Event-ID, Prefer, traceparent, X-Request-Id");
-        add_header(response, "Access-Control-Max-Age", "600");
+                   "Idempotency-Key, If-Range, Last-Event-ID, Prefer, Range, traceparent, "
+                   "X-Request-Id");
+        vg_http_add_header(response, "Access-Control-Max-Age", "600");
     }
 }
 
@@ -73,15 +76,15 @@ static void add_provenance(const struct vg_reply *reply, struct MHD_Response **r
 
     if (reply->has_revision) {
         vg_event_write_revision(text, reply->revision);
-        add_header(response, "X-Virtgate-Revision", text);
+        vg_http_add_header(response, "X-Virtgate-Revision", text);
     }
     if (reply->source == VG_SOURCE_LIBVIRT)
-        add_header(response, "X-Virtgate-Source", "libvirt");
+        vg_http_add_header(response, "X-Virtgate-Source", "libvirt");
     if (reply->source != VG_SOURCE_INVENTORY)
         return;
     snprintf(text, sizeof(text), "%u", reply->age_seconds);
-    add_header(response, "X-Virtgate-Source", "inventory");
-    add_header(response, "Age", text);
+    vg_http_add_header(response, "X-Virtgate-Source", "inventory");
+    vg_http_add_header(response, "Age", text);
 }
 
 static void add_location(const char *location, struct MHD_Response **response)
@@ -89,9 +92,9 @@ static void add_location(const char *location, struct MHD_Response **response)
     vg_autofree char *whole = NULL;
 
     if (!location || !*vg_path_prefix()) {
-        add_header(response, "Location", location);
+        vg_http_add_header(response, "Location", location);
     } else if (asprintf(&whole, "%s%s", vg_path_prefix(), location) >= 0) {
-        add_header(response, "Location", whole);
+        vg_http_add_header(response, "Location", whole);
     } else if (*response) {
         MHD_destroy_response(*response);
         *response = NULL;
@@ -108,30 +111,30 @@ static void add_rate_limit(const struct vg_http_rate_limit *past,
         return;
     snprintf(text, sizeof(text), "\"%s\";q=%lld;w=%u", past->name, (long long)past->quota,
              past->window);
-    add_header(response, "RateLimit-Policy", text);
+    vg_http_add_header(response, "RateLimit-Policy", text);
     snprintf(text, sizeof(text), "\"%s\";r=0;t=%u", past->name, past->until_next);
-    add_header(response, "RateLimit", text);
+    vg_http_add_header(response, "RateLimit", text);
 }
 
 static void add_common(const struct vg_http_call *call, const struct vg_reply *reply,
                        struct MHD_Response **response)
 {
-    add_header(response, "X-Request-Id", call->rq->id);
+    vg_http_add_header(response, "X-Request-Id", call->rq->id);
     add_location(reply->location, response);
-    add_header(response, "Link", reply->link);
+    vg_http_add_header(response, "Link", reply->link);
     add_provenance(reply, response);
     char applied[48];
     vg_prefer_applied(call->rq, reply->status, applied, sizeof(applied));
     if (applied[0])
-        add_header(response, "Preference-Applied", applied);
+        vg_http_add_header(response, "Preference-Applied", applied);
     if (reply->retry_after) {
         char text[16];
         snprintf(text, sizeof(text), "%u", reply->retry_after);
-        add_header(response, "Retry-After", text);
+        vg_http_add_header(response, "Retry-After", text);
     }
     add_rate_limit(&call->past, response);
     if (reply->status == 401)
-        add_header(response, "WWW-Authenticate",
+        vg_http_add_header(response, "WWW-Authenticate",
                    call->rq->lacks_certificate ? "ClientCertificate realm=\"virtgate\""
                                                : "Bearer realm=\"virtgate\"");
     add_cors(call, response);
@@ -157,6 +160,8 @@ static struct MHD_Response *make_entity(struct vg_http_call *call, struct vg_rep
         return call->wants_websocket
                    ? vg_http_websocket(call, vg_take(&reply->subscription))
                    : vg_http_event_stream(call, vg_take(&reply->subscription));
+    if (reply->feed)
+        return vg_http_content(call, reply->status, vg_take(&reply->feed));
     if (!body)
         return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
     const struct vg_gzipped *gzipped = form->gzipped;
@@ -191,6 +196,8 @@ static struct form choose_form(const struct vg_http_call *call, struct vg_reply 
 
     if (tagged)
         vg_tag_write(form.etag, rq, reply->body, packs && call->gzip);
+    else if (reply->feed && reply->feed->hash)
+        vg_tag_write(form.etag, rq, &(struct vg_body){.hash = reply->feed->hash}, false);
     form.known = is_known(call, &form);
     if (form.known || !packs || !call->gzip)
         return form;
@@ -207,16 +214,16 @@ static void add_entity(const struct vg_http_call *call, const struct vg_reply *r
 {
     const struct vg_request *rq = call->rq;
 
-    add_header(response, "Content-Type", reply->type);
+    vg_http_add_header(response, "Content-Type", reply->type);
     if (form->gzipped)
-        add_header(response, "Content-Encoding", "gzip");
+        vg_http_add_header(response, "Content-Encoding", "gzip");
     if (form->etag[0])
-        add_header(response, "ETag", form->etag);
+        vg_http_add_header(response, "ETag", form->etag);
     bool metrics = reply->status == 200 && rq->route->gives == VG_GIVES_METRICS;
     if (metrics ||
         (form->etag[0] && (call->origin || call->headers.authorization || vg_route_gives_xml(rq->route) ||
                            rq->route->gives == VG_GIVES_IMAGE || form->varies)))
-        add_header(response, "Vary", "Accept, Accept-Encoding, Authorization, Origin");
+        vg_http_add_header(response, "Vary", "Accept, Accept-Encoding, Authorization, Origin");
 }
 
 /* ---- the same answer again --------------------------------------------------------- */
@@ -231,7 +238,7 @@ static bool is_memorable(const struct vg_http_call *call, const struct vg_reply 
                          const struct form *form, bool closing)
 {
     const struct vg_prefer *prefer = &call->rq->prefer; /* the answer says so */
-    if (!form->etag[0] || call->origin || closing || reply->location || reply->link ||
+    if (!form->etag[0] || reply->feed || call->origin || closing || reply->location || reply->link ||
         prefer->waits || prefer->respond_async)
         return false;
     bool kept = reply->body->type || reply->source == VG_SOURCE_INVENTORY;
@@ -270,7 +277,7 @@ static void remember(struct vg_http_sent *sent, const struct vg_http_call *call,
 static void send_again(struct vg_http_sent *sent, struct vg_http_call *call)
 {
     MHD_del_response_header(sent->response, "X-Request-Id", sent->id);
-    add_header(&sent->response, "X-Request-Id", call->rq->id);
+    vg_http_add_header(&sent->response, "X-Request-Id", call->rq->id);
     memcpy(sent->id, call->rq->id, sizeof(sent->id));
     call->response = sent->response;
 }
@@ -293,9 +300,9 @@ void vg_http_release_response(struct vg_http_call *call)
 
 static void add_policy(const struct vg_route *route, struct MHD_Response **response)
 {
-    add_header(response, "X-Content-Type-Options", "nosniff");
+    vg_http_add_header(response, "X-Content-Type-Options", "nosniff");
     if (route && route->gives == VG_GIVES_PAGE)
-        add_header(response, "Content-Security-Policy", PAGE_POLICY);
+        vg_http_add_header(response, "Content-Security-Policy", PAGE_POLICY);
 }
 
 static struct MHD_Response *make_response(struct vg_http_call *call,
@@ -308,17 +315,18 @@ static struct MHD_Response *make_response(struct vg_http_call *call,
     if (!response)
         return NULL;
     add_entity(call, reply, form, &response);
-    add_header(&response, "Cache-Control", secret ? "no-store" : "no-cache");
+    vg_http_add_header(&response, "Cache-Control", secret ? "no-store" : "no-cache");
     add_policy(call->rq->route, &response);
-    add_header(&response, "Allow", allow);
+    vg_http_add_header(&response, "Allow", allow);
+    vg_http_add_header(&response, "Content-Range", reply->content_range);
     add_common(call, reply, &response);
     if (reply->status == 426) {
-        add_header(&response, "Upgrade", "websocket");
-        add_header(&response, "Connection", "Upgrade");
-        add_header(&response, "Sec-WebSocket-Version", "13");
+        vg_http_add_header(&response, "Upgrade", "websocket");
+        vg_http_add_header(&response, "Connection", "Upgrade");
+        vg_http_add_header(&response, "Sec-WebSocket-Version", "13");
     }
     if (closing)
-        add_header(&response, "Connection", "close");
+        vg_http_add_header(&response, "Connection", "close");
     return response;
 }
 
@@ -352,10 +360,13 @@ void vg_http_build_response(struct vg_http_call *call, struct vg_reply *reply,
     bool memorable = is_memorable(call, reply, &form, closing || call->close);
     if (form.known) {
         vg_body_unref(vg_take(&reply->body));
+        vg_feed_unref(vg_take(&reply->feed));
         reply->status = 304;
         reply->type = NULL;
     }
-    bool head_only = reply->subscription && call->rq->method == VG_HEAD;
+    bool endless = reply->subscription ||
+                   (reply->feed && reply->feed->content.size == VG_CONTENT_UNSIZED);
+    bool head_only = endless && call->rq->method == VG_HEAD;
     const struct vg_body *body = reply->body;
     if (memorable && is_remembered(sent, call, reply, &form)) {
         send_again(sent, call);

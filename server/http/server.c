@@ -41,7 +41,7 @@ static atomic_bool closed;
 
 /* ---- the door ---------------------------------------------------------------------- */
 
-static bool enter(void)
+bool vg_http_enter(void)
 {
     atomic_fetch_add(&in_flight, 1);
     if (!atomic_load(&closed))
@@ -50,7 +50,7 @@ static bool enter(void)
     return false;
 }
 
-static void leave(void)
+void vg_http_leave(void)
 {
     atomic_fetch_sub(&in_flight, 1);
 }
@@ -58,6 +58,7 @@ static void leave(void)
 void vg_http_shut(void)
 {
     atomic_store(&closed, true);
+    vg_http_contents_end();
 }
 
 unsigned int vg_http_in_flight(void)
@@ -77,7 +78,7 @@ static void finish_call(struct vg_request *rq, struct vg_reply reply)
 
     if (rq->stream) {
         vg_http_upload_answer(call, &reply, atomic_load(&draining));
-        leave();
+        vg_http_leave();
         return;
     }
     if (reply.subscription) /* answered later, on the network thread */
@@ -86,7 +87,7 @@ static void finish_call(struct vg_request *rq, struct vg_reply reply)
         vg_http_build_response(call, &reply, reply.allow, atomic_load(&draining));
     if (suspended) {
         MHD_resume_connection(connection); /* the network thread's from here on */
-        leave();
+        vg_http_leave();
     }
 }
 
@@ -122,7 +123,7 @@ static void wake_poll(void *data)
 {
     struct vg_http_call *call = data;
     MHD_resume_connection(call->connection);
-    leave();
+    vg_http_leave();
 }
 
 static void end_poll(void *data)
@@ -270,6 +271,10 @@ static int identify(struct vg_http_call *call, const char *method, const char *v
         rq->if_none_match = copy_condition(rq, call->headers.if_none_match);
     if (call->headers.idempotency_key && rq->method == VG_POST)
         rq->idempotency_key = copy_condition(rq, call->headers.idempotency_key);
+    if (call->headers.range && read)
+        rq->range = copy_condition(rq, call->headers.range);
+    if (call->headers.if_range && read)
+        rq->if_range = copy_condition(rq, call->headers.if_range);
     if (call->headers.last_event_id)
         rq->last_event = copy_condition(rq, call->headers.last_event_id);
     if (call->headers.traceparent)
@@ -404,11 +409,11 @@ static enum MHD_Result turn_away(struct vg_http_call *call)
 static enum MHD_Result admit(struct vg_http_call *call, const char *method,
                              const char *version)
 {
-    if (!enter())
+    if (!vg_http_enter())
         return call->begun ? turn_away(call) : begin_call(call, method, version);
     enum MHD_Result rc =
         call->begun ? complete_call(call) : begin_call(call, method, version);
-    leave();
+    vg_http_leave();
     return rc;
 }
 
@@ -537,6 +542,7 @@ static void on_completed(void *data, struct MHD_Connection *connection, void **s
         if (!call->status) /* what libmicrohttpd refused itself */
             call->conn->lingers = true;
     }
+    vg_http_content_gone(call);
     vg_http_release_response(call);
     vg_subscription_free(call->subscription);
     vg_http_websocket_free(call->websocket);
@@ -579,6 +585,7 @@ void vg_http_tick(int64_t now_ns)
     vg_http_linger_tick(now_ns);
     vg_http_sessions_tick(now_ns, config->token_file);
     vg_http_conns_tick(now_ns);
+    vg_http_contents_tick();
 }
 
 void vg_http_drain(void)

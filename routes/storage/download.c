@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * GET /storage-pools/{pool}/volumes/{volume}/content: the bytes of a volume. A window of
+ * them is a stream of libvirt's of its own: between two windows a download holds nothing
+ * of its host.
+ */
+#include "routes/routes.h"
+#include "routes/storage/volume_reading.h"
+#include "virtgate/content.h"
+#include "virtgate/host.h"
+#include "virtgate/object_class.h"
+
+#include <string.h>
+
+/* A hole comes as its length. -1: libvirt's error. */
+static int take_hole(virStreamPtr stream, char *ret, size_t room)
+{
+    long long length;
+
+    if (virStreamRecvHole(stream, &length, 0) < 0)
+        return -1;
+    size_t n = (size_t)length < room ? (size_t)length : room;
+    memset(ret, 0, n);
+    return (int)n;
+}
+
+/* Until n bytes are there, or the stream is at its end. How many came; -1: the request's
+ * error is set. */
+static ssize_t receive(struct vg_request *rq, const struct vg_volume_reading *reading,
+                       virStreamPtr stream, char *ret, size_t n)
+{
+    size_t at = 0;
+    int got;
+
+    do {
+        if (vg_volume_reading_step(reading, rq) < 0)
+            return -1;
+        got = virStreamRecvFlags(stream, ret + at, n - at, VIR_STREAM_RECV_STOP_AT_HOLE);
+        if (got == -3)
+            got = take_hole(stream, ret + at, n - at);
+        at += got > 0 ? (size_t)got : 0;
+    } while (got > 0 && at < n);
+    return got < 0 ? vg_error_set_virt(vg_request_error(rq)) : (ssize_t)at;
+}
+
+static ssize_t read_part(struct vg_request *rq, virStorageVolPtr volume,
+                         const struct vg_volume_reading *reading, uint64_t offset,
+                         char *ret, size_t n)
+{
+    vg_autoptr(virStream) stream =
+        vg_volume_reading_open(rq, volume, offset, n, reading->sparse);
+    if (!stream)
+        return -1;
+    ssize_t got = receive(rq, reading, stream, ret, n);
+    if (got < 0)
+        (void)virStreamAbort(stream);
+    else if (virStreamFinish(stream) < 0)
+        got = vg_error_set_virt(vg_request_error(rq));
+    return got;
+}
+
+static ssize_t read_volume(void *data, struct vg_request *rq, uint64_t offset, char *ret,
+                           size_t n)
+{
+    const struct vg_volume_reading *reading = data;
+
+    if (vg_volume_reading_step(reading, rq) < 0)
+        return -1;
+    vg_autoptr(virStorageVol) volume = vg_volume_reading_find(rq, reading);
+    ssize_t got = volume ? read_part(rq, volume, reading, offset, ret, n) : -1;
+    if (got >= 0 && vg_volume_reading_check(rq, volume, reading) < 0)
+        got = -1;
+    vg_volume_reading_moved(reading, rq, got > 0 ? (uint64_t)got : 0);
+    return got;
+}
+
+static int begin_transfer(void *data, struct vg_request *rq, uint64_t length)
+{
+    vg_autoptr(virStorageVol) volume = vg_path_object(rq, VG_KIND_VOLUME);
+    return volume ? vg_volume_reading_begin(data, rq, volume, length) : -1;
+}
+
+static bool is_cancelled(const void *data)
+{
+    return vg_volume_reading_is_cancelled(data);
+}
+
+static void end_transfer(void *data, bool done)
+{
+    vg_volume_reading_free(data, done);
+}
+
+/* The test driver has no streams of volumes, and says so only when it is asked for one:
+ * then HEAD, and an empty volume, say it, too. */
+static int check_driver(struct vg_request *rq, virStorageVolPtr volume)
+{
+    if (!vg_conn_in_process(rq))
+        return 0;
+    vg_autoptr(virStream) stream = vg_volume_reading_open(rq, volume, 0, 0, false);
+    if (!stream)
+        return -1;
+    (void)virStreamAbort(stream);
+    return 0;
+}
+
+static struct vg_reply send_volume(struct vg_request *rq,
+                                   struct vg_volume_reading *reading_steal)
+{
+    struct vg_content content = {
+        .size = reading_steal->size,
+        .filename = strdup(reading_steal->volume),
+        .version = reading_steal->version ? strdup(reading_steal->version) : NULL,
+        .data = reading_steal,
+        .read = read_volume,
+        .begin = begin_transfer,
+        .is_cancelled = is_cancelled,
+        .end = end_transfer,
+    };
+    return vg_ok_content(rq, &content);
+}
+
+static struct vg_reply get_content(struct vg_request *rq)
+{
+    bool extents = false;
+    const struct vg_field args[] = {VG_BOOL("extents", &extents), VG_END};
+    vg_autoptr(virStorageVol) volume = vg_args_path_object(rq, VG_KIND_VOLUME, args);
+
+    if (!volume || check_driver(rq, volume) < 0)
+        return vg_fail(rq);
+    struct vg_volume_reading *reading = vg_volume_reading_new(rq, volume);
+    if (!reading)
+        return vg_fail(rq);
+    return extents ? vg_volume_extents(rq, reading) : send_volume(rq, reading);
+}
+
+/* clang-format off */
+const struct vg_route vg_routes_download[] = {
+    {VG_GET, "/storage-pools/{pool}/volumes/{volume}/content", "getVolumeContent", get_content,
+     .needs = "storage_pool:getattr storage_vol:getattr storage_vol:read storage_vol:data_read",
+     .runs_on = VG_ON_TRANSFER, .gives = VG_GIVES_CONTENT, .takes = VG_TAKES_ARGS},
+    {0},
+};
+/* clang-format on */
