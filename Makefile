@@ -30,9 +30,9 @@ Q         := $(if $(V),,@)
 
 # ---- packages ------------------------------------------------------------------------------
 
-PKGS      := libvirt libmicrohttpd jansson gnutls zlib libsystemd inih libpng libvirt-qemu libvirt-admin libxml-2.0 libxxhash libpcre2-8
+PKGS      := libvirt libmicrohttpd jansson gnutls zlib libsystemd inih libpng libvirt-qemu libvirt-admin libxml-2.0 libxxhash libpcre2-8 libcurl libarchive
 MINIMUM   := libvirt=9.0.0 libmicrohttpd=0.9.75 jansson=2.13
-TEST_PKGS := cmocka libcurl
+TEST_PKGS := cmocka
 
 # Set-up targets run first in a make of their own, so that pkg-config is asked afterwards.
 SETUP_GOALS := run dev test bench

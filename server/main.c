@@ -14,6 +14,7 @@
 #include "server/ticket.h"
 #include "server/libvirt/domain/console.h"
 #include "server/libvirt/transfer.h"
+#include "server/transfer/allow.h"
 #include "server/libvirt/host.h"
 #include "server/libvirt/loop.h"
 #include "server/xml/log.h"
@@ -137,6 +138,7 @@ static void drain(int64_t seconds)
     sd_notify(0, "STOPPING=1");
     vg_log(VG_LOG_INFO, "main", "stopping: %u requests in flight", vg_http_active());
     vg_events_end_all(true);
+    vg_fetch_stop();
     vg_http_drain();
     unsigned int at_work = vg_operations_drain();
     if (at_work)
@@ -202,6 +204,21 @@ static int start_log(const struct vg_config *config, char **reterr)
     return -1;
 }
 
+static int start_import(const struct vg_config *config)
+{
+    const struct vg_fetch_options options = {
+        .patterns = config->import_from.v,
+        .n_patterns = config->import_from.n,
+        .networks = config->import_networks.v,
+        .n_networks = config->import_networks.n,
+        .deadline_ns = config->transfer_deadline * VG_SECOND_NS,
+    };
+    if (vg_fetch_start(&options) == 0)
+        return 0;
+    vg_log(VG_LOG_ERROR, "main", "import-from: libcurl cannot be used");
+    return -1;
+}
+
 static int run(struct vg_config *config)
 {
     vg_autofree char *message = NULL;
@@ -223,7 +240,8 @@ static int run(struct vg_config *config)
     int rc = EXIT_FAILURE;
     vg_consoles_limit((unsigned int)config->consoles);
     vg_transfers_start(config->transfer_deadline * VG_SECOND_NS);
-    if (vg_events_start((size_t)config->event_buffer * config->hosts.n) == 0 &&
+    if (start_import(config) == 0 &&
+        vg_events_start((size_t)config->event_buffer * config->hosts.n) == 0 &&
         vg_virt_start() == 0 && vg_hosts_start(config) == 0 &&
         vg_http_start(config, &http_app) == 0) {
         sd_notify(0, "READY=1");

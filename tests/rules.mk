@@ -25,7 +25,7 @@ $(UNIT_BIN): $(O)/tests/unit/%: $(O)/tests/unit/%.o $(LIB_OBJ)
 
 $(HTTP_BIN): $(O)/tests/%: $(O)/tests/%.o $(HARN_OBJ)
 	@echo "  LINK  $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) $(shell pkg-config --libs libcurl)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 # The gateway as the tests run it: it notes which functions of libvirt each operation calls.
 TRACED := $(O)/tests/trace/virtgate

@@ -17,6 +17,8 @@ struct vg_digest;
  * *ret is the caller's. -1: *reterr. */
 int vg_digest_read(struct vg_digest **ret, const char *name, const char *field,
                    struct vg_error *reterr);
+/* The same of 64 hexadecimal digits, as `sha256sum` writes them. */
+int vg_digest_read_hex(struct vg_digest **ret, const char *text, struct vg_error *reterr);
 /* Each of these accepts NULL: nothing was announced. */
 void vg_digest_add(struct vg_digest *digest, const void *data, size_t n);
 /* Once, when all has come. -1: it is another one, *reterr says so. */

@@ -157,5 +157,8 @@ int vg_args_object(struct vg_request *rq, const char *where, json_t *object,
 int vg_path_number(struct vg_request *rq, const char *name, int64_t max,
                    unsigned int *ret);
 
+/* Whether the body has the member `name`, for a table that depends on it. */
+bool vg_peek_member(const struct vg_request *rq, const char *name);
+
 /* Whether the argument `name` is given as true, for a table that depends on it. */
 bool vg_peek_true(const struct vg_request *rq, const char *name);

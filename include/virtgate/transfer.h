@@ -47,6 +47,13 @@ struct vg_transfer;
 struct vg_transfer *vg_transfer_begin(struct vg_request *rq, virStorageVolPtr volume,
                                       enum vg_volume_use use, uint64_t total);
 
+/* The same before there is a volume: it moves nothing yet, but can be cancelled. Then
+ * vg_transfer_take_volume(), once; -1: the request's error is set. */
+struct vg_transfer *vg_transfer_begin_without(struct vg_request *rq);
+int vg_transfer_take_volume(struct vg_transfer *transfer, struct vg_request *rq,
+                            virStorageVolPtr volume, enum vg_volume_use use,
+                            uint64_t total);
+
 /* Before a call of libvirt that moves bytes, on the request's connection: it is cut when
  * it does not return within --transfer-deadline. -1: the transfer was cancelled, the
  * request's error says so. */

@@ -4,6 +4,7 @@
  */
 #include "routes/storage/new_volume.h"
 
+#include "routes/storage/import.h"
 #include "routes/storage/receive.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/body_stream.h"
@@ -164,8 +165,7 @@ static int find_backing(struct vg_request *rq, const struct form *f,
     return -1;
 }
 
-/* Whether its volumes are files, which have formats. -1: the request's error is set. */
-static int has_files(struct vg_request *rq, virStoragePoolPtr pool)
+int vg_pool_has_files(struct vg_request *rq, virStoragePoolPtr pool)
 {
     static const char *const types[] = {"dir", "fs", "netfs", "gluster", "vstorage"};
     vg_autofree char *xml = virStoragePoolGetXMLDesc(pool, 0);
@@ -181,7 +181,7 @@ static int has_files(struct vg_request *rq, virStoragePoolPtr pool)
     return document ? 0 : -1;
 }
 
-static json_t *make_size(uint64_t bytes)
+json_t *vg_volume_size(uint64_t bytes)
 {
     char text[24];
 
@@ -189,8 +189,7 @@ static json_t *make_size(uint64_t bytes)
     return json_pack("{s:s, s:s}", "@unit", "bytes", "#text", text);
 }
 
-/* {"mode": "0640", "owner": 107, "group": 107, "label": "..."} */
-static int make_permissions(struct vg_request *rq, json_t *given, json_t **ret)
+int vg_volume_permissions(struct vg_request *rq, json_t *given, json_t **ret)
 {
     const char *mode = NULL, *label = NULL;
     int64_t owner = -1, group = -1;
@@ -245,7 +244,7 @@ static int complete(struct vg_request *rq, const struct form *f, virStoragePoolP
     m->format = f->format ? f->format : f->backing ? "qcow2" : NULL;
     if (m->format || !m->source.format || strcmp(m->source.format, "raw") == 0)
         return 0;
-    int files = has_files(rq, pool);
+    int files = vg_pool_has_files(rq, pool);
     m->format = files == 1 ? m->source.format : NULL;
     return files < 0 ? -1 : 0;
 }
@@ -269,17 +268,17 @@ static char *make_document(struct vg_request *rq, void *form)
     if (!pool || vg_size_check(rq, "capacity", &f->capacity, false) < 0 ||
         vg_size_check(rq, "allocation", &f->allocation, false) < 0 ||
         complete(rq, f, pool, &m) < 0 ||
-        make_permissions(rq, f->permissions, &permissions) < 0)
+        vg_volume_permissions(rq, f->permissions, &permissions) < 0)
         return NULL;
     json_t *backing = f->backing ? json_pack("{s:s, s:o}", "path", m.backing.path,
                                              "format", make_format(m.backing.format))
                                  : NULL;
     json_t *allocation = vg_size_is_given(&f->allocation)
-                             ? make_size(vg_size_bytes(&f->allocation))
+                             ? vg_volume_size(vg_size_bytes(&f->allocation))
                              : NULL;
     json_auto_t *document = json_pack(
         "{s:{s:s, s:o, s:o*, s:{s:o*, s:o*}, s:o*}}", "volume", "name", f->name,
-        "capacity", make_size(m.capacity), "allocation", allocation, "target", "format",
+        "capacity", vg_volume_size(m.capacity), "allocation", allocation, "target", "format",
         make_format(m.format), "permissions", permissions, "backingStore", backing);
     if (!document) {
         (void)vg_error_set_memory(vg_request_error(rq));
@@ -397,6 +396,8 @@ struct vg_reply vg_new_volume(struct vg_request *rq)
 {
     if (vg_body_is_stream(rq))
         return make_filled(rq);
+    if (vg_peek_member(rq, "import"))
+        return vg_import_volume(rq);
     VG_CLEANUP(clear_form)
     struct form f = {.capacity = VG_SIZE, .allocation = VG_SIZE};
     const struct vg_field members[] = {

@@ -7,6 +7,8 @@
 #include "virtgate/reply.h"
 #include "virtgate/request.h"
 
+#include <libvirt/libvirt.h>
+
 /* POST of the list. */
 struct vg_reply vg_new_volume(struct vg_request *rq);
 
@@ -32,3 +34,14 @@ int vg_size_check(struct vg_request *rq, const char *name, const struct vg_size 
                   bool needed);
 bool vg_size_is_given(const struct vg_size *size);
 uint64_t vg_size_bytes(const struct vg_size *size);
+
+/* The same as a document's element, {"@unit": "bytes", "#text": "..."}. New reference. */
+json_t *vg_volume_size(uint64_t bytes);
+
+/* {"mode": "0640", "owner": 107, "group": 107, "label": "..."} as a document has it; NULL
+ * in *ret for NULL. -1: the request's error is set. */
+int vg_volume_permissions(struct vg_request *rq, json_t *given, json_t **ret);
+
+/* Whether a pool's volumes are files, which have formats. -1: the request's error is set.
+ */
+int vg_pool_has_files(struct vg_request *rq, virStoragePoolPtr pool);

@@ -125,3 +125,35 @@ bool vg_network_holds(const struct vg_network *network, const struct vg_address 
         return false;
     return rest == 0 || ((a[whole] ^ b[whole]) >> (8 - rest)) == 0;
 }
+
+/* NULL ends each list. */
+static const char *const not_public[] = {
+    "0.0.0.0/8",      "10.0.0.0/8",     "100.64.0.0/10", "127.0.0.0/8",
+    "169.254.0.0/16", "172.16.0.0/12",  "192.0.0.0/24",  "192.0.2.0/24",
+    "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24",
+    "203.0.113.0/24", "224.0.0.0/3",    "2001::/23",     "2001:db8::/32",
+    "2002::/16",      "3fff::/20",      NULL,
+};
+static const char *const nat64[] = {"64:ff9b::/96", NULL};
+static const char *const global[] = {"0.0.0.0/0", "2000::/3", NULL};
+
+static bool is_in_one(const char *const *networks, const struct vg_address *address)
+{
+    for (; *networks; networks++) {
+        struct vg_network network;
+        if (vg_network_parse(*networks, &network) && vg_network_holds(&network, address))
+            return true;
+    }
+    return false;
+}
+
+bool vg_address_is_public(const struct vg_address *address)
+{
+    struct vg_address real = *address;
+
+    if (is_in_one(nat64, address)) {
+        real = (struct vg_address){.family = AF_INET};
+        memcpy(real.bytes, address->bytes + 12, 4);
+    }
+    return is_in_one(global, &real) && !is_in_one(not_public, &real);
+}

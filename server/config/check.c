@@ -6,6 +6,7 @@
  */
 #include "server/config/internal.h"
 #include "server/base/address.h"
+#include "server/base/url_pattern.h"
 #include "server/config/role_rule.h"
 #include "server/config/tls.h"
 #include "server/config/token_file.h"
@@ -186,6 +187,11 @@ static int check_text(struct vg_config_read *r, enum vg_config_index option,
         accepted = "a name or address as in the header Host, without a port";
     else if (option == VG_CONFIG_I_trusted_proxies && !vg_network_parse(value, &network))
         accepted = "an IPv4 or IPv6 address, ADDRESS/BITS or unix";
+    else if (option == VG_CONFIG_I_import_from && !vg_url_pattern_is(value))
+        accepted = "https://HOST[:PORT]/PATH or http://..., with * in the path alone";
+    else if (option == VG_CONFIG_I_import_networks &&
+             (!vg_network_parse(value, &network) || network.address.family == AF_UNIX))
+        accepted = "an IPv4 or IPv6 address, or ADDRESS/BITS";
     else if (option == VG_CONFIG_I_path_prefix && !vg_config_is_path_prefix(value))
         accepted = "a path as /virt, of A-Z a-z 0-9 . _ ~ - and 100 characters at most, "
                    "without a slash at its end";

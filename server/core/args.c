@@ -561,3 +561,8 @@ bool vg_peek_true(const struct vg_request *rq, const char *name)
             return parse_bool(rq->query[i].value) == 1;
     return json_is_true(json_object_get(rq->json, name));
 }
+
+bool vg_peek_member(const struct vg_request *rq, const char *name)
+{
+    return json_object_get(rq->json, name) != NULL;
+}

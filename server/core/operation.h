@@ -119,6 +119,8 @@ void vg_operation_jobs_tick(int64_t now_ns);
  * not block. -1: it was cancelled meanwhile. */
 int vg_operation_begin_transfer(struct vg_request *rq, uint64_t total,
                                 void (*cancel)(void *data), void *data);
+/* Now it is known how many there will be. */
+void vg_operation_set_total(struct vg_operation *op, uint64_t total);
 /* n more bytes have moved. Any thread. */
 void vg_operation_count(struct vg_operation *op, uint64_t n);
 /* The answer of its request is not its end, unless it is a failure. */

@@ -25,6 +25,12 @@ int vg_operation_begin_transfer(struct vg_request *rq, uint64_t total,
     return vg_operation_note_begun(rq, NULL, NULL, -1);
 }
 
+void vg_operation_set_total(struct vg_operation *op, uint64_t total)
+{
+    VG_LOCK(&vg_operations_lock);
+    op->transfer.total = total;
+}
+
 void vg_operation_count(struct vg_operation *op, uint64_t n)
 {
     struct transfer_state *t = &op->transfer;

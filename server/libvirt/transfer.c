@@ -138,8 +138,9 @@ static int fail_cancelled(struct vg_request *rq)
     return -1;
 }
 
-struct vg_transfer *vg_transfer_begin(struct vg_request *rq, virStorageVolPtr volume,
-                                      enum vg_volume_use use, uint64_t total)
+/* Without a volume, NULL, it holds none. */
+static struct vg_transfer *begin(struct vg_request *rq, virStorageVolPtr volume,
+                                 enum vg_volume_use use, uint64_t total)
 {
     struct vg_transfer *transfer = calloc(1, sizeof(*transfer));
 
@@ -150,16 +151,37 @@ struct vg_transfer *vg_transfer_begin(struct vg_request *rq, virStorageVolPtr vo
     pthread_mutex_init(&transfer->lock, NULL);
     transfer->op = vg_operation_ref(rq->operation);
     transfer->rq = rq;
-    transfer->hold = vg_volume_hold(rq, volume, use);
-    if (transfer->hold && vg_operation_begin_transfer(rq, total, cancel, transfer) == 0) {
+    transfer->hold = volume ? vg_volume_hold(rq, volume, use) : NULL;
+    bool held = transfer->hold || !volume;
+    if (held && vg_operation_begin_transfer(rq, total, cancel, transfer) == 0) {
         atomic_store(&rq->virt_conn->cut_at_ns, 0);
         return transfer;
     }
-    if (transfer->hold)
+    if (held)
         (void)fail_cancelled(rq);
     vg_operation_end_transfer(transfer->op, VG_OPERATION_FAILED);
     transfer_free(transfer);
     return NULL;
+}
+
+struct vg_transfer *vg_transfer_begin(struct vg_request *rq, virStorageVolPtr volume,
+                                      enum vg_volume_use use, uint64_t total)
+{
+    return begin(rq, volume, use, total);
+}
+
+struct vg_transfer *vg_transfer_begin_without(struct vg_request *rq)
+{
+    return begin(rq, NULL, VG_VOLUME_WRITE, VG_TOTAL_UNKNOWN);
+}
+
+int vg_transfer_take_volume(struct vg_transfer *transfer, struct vg_request *rq,
+                            virStorageVolPtr volume, enum vg_volume_use use,
+                            uint64_t total)
+{
+    vg_operation_set_total(transfer->op, total);
+    transfer->hold = vg_volume_hold(rq, volume, use);
+    return transfer->hold ? 0 : -1;
 }
 
 int vg_transfer_step(struct vg_transfer *transfer, struct vg_request *rq)

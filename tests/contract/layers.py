@@ -22,6 +22,7 @@ BUILD = os.environ.get("O", "build")
 BASE = {"server/base"}
 CONFIG = BASE | {"server/config"}
 CORE = CONFIG | {"server/core"}
+TRANSFER = BASE | {"server/transfer"}
 XML = CORE | {"server/xml"}
 LIBVIRT = XML | {"server/libvirt"}
 DOMAIN = LIBVIRT | {"server/libvirt/domain"}
@@ -35,7 +36,8 @@ BELOW = {
     "server/libvirt": LIBVIRT,
     "server/libvirt/domain": DOMAIN,
     "server/http": HTTP,
-    "server": DOMAIN | HTTP | {"server"},
+    "server/transfer": TRANSFER,
+    "server": DOMAIN | HTTP | TRANSFER | {"server"},
     "routes": {"routes"},
 }
 
@@ -43,6 +45,8 @@ BELOW = {
 LIBRARIES = {
     "microhttpd": {"server/http"},
     "gnutls/": {"server/http", "server/config", "server/base"},
+    "curl/": {"server/transfer"},
+    "archive": {"server/transfer"},
     "libvirt/": {"server/libvirt", "server/libvirt/domain", "server", "routes", "include/virtgate"},
 }
 # Headers of include/virtgate that name libvirt's types; what else is there does not.
@@ -56,6 +60,7 @@ NAMES = {
     "server/base": r"\b(MHD_[A-Za-z_]+|vir[A-Z][A-Za-z]+ *\()",
     "server/config": r"\b(MHD_[A-Za-z_]+|vir[A-Z][A-Za-z]+ *\()",
     "server/core": r"\b(MHD_[A-Za-z_]+|vir[A-Z][A-Za-z]+ *\()",
+    "server/transfer": r"\b(MHD_[A-Za-z_]+|vir[A-Z][A-Za-z]+ *\()",
     "server/xml": r"\b(MHD_[A-Za-z_]+|vir[A-Z][A-Za-z]+ *\()",
     "server/libvirt": r"\bMHD_[A-Za-z_]+",
     "server/libvirt/domain": r"\bMHD_[A-Za-z_]+",
