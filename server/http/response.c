@@ -60,11 +60,12 @@ static void add_cors(const struct vg_http_call *call, struct MHD_Response **resp
         "X-Virtgate-Source");
     if (call->rq->method == VG_OPTIONS) {
         vg_http_add_header(response, "Access-Control-Allow-Methods",
-                   "GET, HEAD, PUT, PATCH, POST, DELETE");
-        vg_http_add_header(response, "Access-Control-Allow-Headers",
-                   "Authorization, Cache-Control, Content-Type, If-Match, If-None-Match, "
-                   "Idempotency-Key, If-Range, Last-Event-ID, Prefer, Range, traceparent, "
-                   "X-Request-Id");
+                           "GET, HEAD, PUT, PATCH, POST, DELETE");
+        vg_http_add_header(
+            response, "Access-Control-Allow-Headers",
+            "Authorization, Cache-Control, Content-Type, If-Match, If-None-Match, "
+            "Idempotency-Key, If-Range, Last-Event-ID, Prefer, Range, traceparent, "
+            "X-Request-Id");
         vg_http_add_header(response, "Access-Control-Max-Age", "600");
     }
 }
@@ -135,8 +136,9 @@ static void add_common(const struct vg_http_call *call, const struct vg_reply *r
     add_rate_limit(&call->past, response);
     if (reply->status == 401)
         vg_http_add_header(response, "WWW-Authenticate",
-                   call->rq->lacks_certificate ? "ClientCertificate realm=\"virtgate\""
-                                               : "Bearer realm=\"virtgate\"");
+                           call->rq->lacks_certificate
+                               ? "ClientCertificate realm=\"virtgate\""
+                               : "Bearer realm=\"virtgate\"");
     add_cors(call, response);
 }
 
@@ -238,8 +240,8 @@ static bool is_memorable(const struct vg_http_call *call, const struct vg_reply 
                          const struct form *form, bool closing)
 {
     const struct vg_prefer *prefer = &call->rq->prefer; /* the answer says so */
-    if (!form->etag[0] || reply->feed || call->origin || closing || reply->location || reply->link ||
-        prefer->waits || prefer->respond_async)
+    if (!form->etag[0] || reply->feed || call->origin || closing || reply->location ||
+        reply->link || prefer->waits || prefer->respond_async)
         return false;
     bool kept = reply->body->type || reply->source == VG_SOURCE_INVENTORY;
     return form->known || (kept && reply->body->length <= REMEMBERED_SIZE);
