@@ -26,6 +26,9 @@ SAN       ?=
 # Whether the page at /docs is built in, for which npm fetches Swagger UI.
 DOCS      ?= yes
 export DOCS
+# Whether the console at /ui/ is, for which npm fetches what it is made of.
+UI        ?= yes
+export UI
 Q         := $(if $(V),,@)
 
 # ---- packages ------------------------------------------------------------------------------
@@ -65,7 +68,7 @@ LIBS = $(shell pkg-config --libs $(PKGS)) -lwslay -ldl
 SERVER  := $(sort $(shell find server -name '*.c'))
 ROUTES  := $(sort $(shell find routes -name '*.c'))
 GEN     := enum_tables.c error_table.c linux_keys.c param_types.c xml_repeats.c openapi_spec.c \
-  docs_files.c
+  docs_files.c ui_files.c
 LIB_OBJ := $(patsubst %.c,$(O)/%.o,$(filter-out server/main.c,$(SERVER)) $(ROUTES)) $(GEN:%.c=$(O)/gen/%.o)
 GEN_H   := $(O)/gen/enum_tables.h
 LIBVIRT_API = $(shell pkg-config --variable=libvirt_api libvirt)
@@ -156,13 +159,53 @@ $(O)/gen/docs_files.c: server/gen/docs.py server/gen/embed.py $(DOCS_PAGE) docs/
 	@echo "  GEN   $@"
 	$(Q)$(PYTHON) server/gen/docs.py --out $@ $(DOCS_PAGE) $(DOCS_FILES)
 
+# ---- the console at /ui/ -------------------------------------------------------------------
+
+UI_WEB    := build/ui
+UI_DIST   := $(UI_WEB)/dist
+UI_SOURCE := $(shell find ui -name '*.js' -o -name '*.css' -o -name '*.mjs')
+ifeq ($(UI),yes)
+UI_PAGE   := ui/index.html
+UI_FILES  := $(addprefix $(UI_DIST)/,app.js app.css terminal.js terminal.css display.js licences.txt)
+UI_STAMP  := $(UI_DIST)/built
+else ifeq ($(UI),no)
+UI_PAGE   := ui/plain.html
+UI_FILES  :=
+UI_STAMP  :=
+else
+$(error UI is yes or no, not '$(UI)')
+endif
+WITHOUT_UI := `make UI=no` builds without the console at /ui/
+
+$(UI_WEB)/fetched: ui/package.json ui/package-lock.json
+	@command -v npm >/dev/null || { \
+	  echo 'npm is missing: `make setup` installs it (nodejs, npm); $(WITHOUT_UI)' >&2; exit 1; }
+	@mkdir -p $(@D) && cp ui/package*.json $(@D)/
+	@echo "  NPM   $(UI_WEB)"
+	$(Q)cd $(@D) && npm ci --loglevel=error --no-audit --no-fund --ignore-scripts >/dev/null || { \
+	  echo 'npm could not fetch what the console is made of; $(WITHOUT_UI)' >&2; exit 1; }
+	@touch $@
+
+$(UI_DIST)/built: $(UI_WEB)/fetched $(UI_SOURCE)
+	@echo "  UI    $(UI_DIST)"
+	$(Q)node ui/build.mjs $(UI_WEB)/node_modules $(UI_DIST)
+	@touch $@
+
+# Remembers what UI was.
+$(O)/gen/ui-$(UI):
+	@mkdir -p $(@D) && rm -f $(@D)/ui-* && touch $@
+
+$(O)/gen/ui_files.c: server/gen/docs.py server/gen/embed.py $(UI_PAGE) $(UI_STAMP) $(O)/gen/ui-$(UI)
+	@echo "  GEN   $@"
+	$(Q)$(PYTHON) server/gen/docs.py --name ui --out $@ $(UI_PAGE) $(UI_FILES)
+
 -include $(shell find $(O) -name '*.d' -type f 2>/dev/null)
 
 .PHONY: all help setup run dev openapi install uninstall clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z_.-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
-	@echo "Variables: O=build  CC=gcc|clang  SAN=address,undefined  V=1  DESTDIR  prefix  WERROR=  DOCS=no"
+	@echo "Variables: O=build  CC=gcc|clang  SAN=address,undefined  V=1  DESTDIR  prefix  WERROR=  DOCS=no  UI=no"
 
 setup: ## install missing Debian packages: for building, tests and lint
 	@tests/setup.sh build test lint
@@ -194,6 +237,7 @@ install: all ## install into $(DESTDIR)$(prefix)
 	install -D -m 755 $(O)/virtgate $(DESTDIR)$(sbindir)/virtgate
 	install -D -m 644 openapi.yaml $(DESTDIR)$(datadir)/virtgate/openapi.yaml
 	$(if $(LICENCES),install -D -m 644 -t $(DESTDIR)$(docdir)/swagger-ui $(LICENCES))
+	$(if $(UI_FILES),install -D -m 644 -t $(DESTDIR)$(docdir)/ui $(UI_DIST)/licences.txt)
 	install -d $(DESTDIR)$(unitdir)
 	sed 's|@sbindir@|$(sbindir)|; s|@sysconfdir@|$(sysconfdir)|' docs/virtgate.service \
 	  >$(DESTDIR)$(unitdir)/virtgate.service
@@ -203,4 +247,4 @@ uninstall: ## remove what install put there
 	rm -rf $(DESTDIR)$(datadir)/virtgate $(DESTDIR)$(docdir)
 
 clean: ## remove what was built
-	rm -rf $(O) $(WEB) build-asan build-tsan build-fuzz build-debian-* compile_commands.json
+	rm -rf $(O) $(WEB) $(UI_WEB) build-asan build-tsan build-fuzz build-debian-* compile_commands.json

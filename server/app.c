@@ -91,8 +91,11 @@ static int take_host(struct vg_request *rq)
 
 static int fail_not_found(struct vg_request *rq)
 {
-    vg_error_set(&rq->error, VG_E_NOT_FOUND,
-                 "There is nothing at this path; / and /openapi.yaml say what there is");
+    const char *last = rq->n_segments ? rq->segments[rq->n_segments - 1] : "/";
+    vg_error_set(&rq->error, VG_E_NOT_FOUND, "%s",
+                 last[0] ? "There is nothing at this path; / and /openapi.yaml say what "
+                           "there is"
+                         : "The path ends with a slash; leave it out");
     return -1;
 }
 

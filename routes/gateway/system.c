@@ -37,6 +37,7 @@ static const struct link {
     {"ready", "/health/ready", false},
     {"openapi", "/openapi.yaml", false},
     {"docs", "/docs", false},
+    {"ui", "/ui/", false},
 };
 
 static json_t *list_links(void)

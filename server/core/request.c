@@ -252,11 +252,6 @@ static int parse_path(struct vg_request *rq, const char *path, size_t n, char **
         p++; /* the slash */
         const char *next = memchr(p, '/', (size_t)(end - p));
         size_t len = (size_t)((next ? next : end) - p);
-        if (len == 0 && p == end && n > 1) {
-            vg_error_set(&rq->error, VG_E_NOT_FOUND,
-                         "The path ends with a slash; leave it out");
-            return -1;
-        }
         if (len == 0 && n == 1)
             return 0;
         if (rq->n_segments == VG_MAX_SEGMENTS) {

@@ -63,6 +63,7 @@ static struct node *add_child(struct node *node, const char *name, size_t length
     return c;
 }
 
+/* A slash at the end is followed by an empty segment, which is no object's name. */
 static int add_row(const struct vg_route *row)
 {
     struct node *node = &root;
@@ -71,7 +72,7 @@ static int add_row(const struct vg_route *row)
         p++;
         size_t length = strcspn(p, "/");
         const char *name = *p == '{' ? NULL : p;
-        if (length) {
+        if (length || node != &root) {
             struct node *child = find_child(node, name, length);
             node = child ? child : add_child(node, name, length);
         }
@@ -140,7 +141,7 @@ static int check_literals(const struct node *node)
     bool named = find_child(node, NULL, 0) != NULL;
 
     for (const struct node *c = node->children; c; c = c->next) {
-        if (named && c->name && check_said(c, c->name, (int)c->length) < 0)
+        if (named && c->name && c->length && check_said(c, c->name, (int)c->length) < 0)
             return -1;
         if (check_literals(c) < 0)
             return -1;

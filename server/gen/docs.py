@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The page at /docs and its files as bytes in the program, the files compressed by gzip.
+"""The page at /docs or /ui/ and its files as bytes in the program, the files compressed by gzip.
 
 Writes the C file of include/virtgate/docs.h. The same input gives the same output.
 """
@@ -23,17 +23,18 @@ def write_row(index: int, file: Path) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--out", type=Path, required=True, help="the C file")
+    parser.add_argument("--name", choices=["docs", "ui"], default="docs", help="which page")
     parser.add_argument("page", type=Path, help="the HTML")
     parser.add_argument("files", type=Path, nargs="*", help="what it loads, by their names")
     args = parser.parse_args()
 
     parts = [BANNER, '#include "virtgate/docs.h"\n',
-             write_array("vg_docs_page", args.page.read_bytes())]
+             write_array(f"vg_{args.name}_page", args.page.read_bytes())]
     for i, file in enumerate(args.files):
         packed = gzip.compress(file.read_bytes(), 9, mtime=0)
         parts.append("static " + write_bytes(f"file_{i}", packed))
     rows = [write_row(i, file) for i, file in enumerate(args.files)]
-    parts.append("\n".join(["struct vg_docs_file vg_docs_files[] = {", *rows, "    {0},\n};\n"]))
+    parts.append("\n".join([f"struct vg_web_file vg_{args.name}_files[] = {{", *rows, "    {0},\n};\n"]))
     args.out.write_text("\n".join(parts))
 
 

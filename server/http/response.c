@@ -295,9 +295,9 @@ void vg_http_release_response(struct vg_http_call *call)
 /* ---- responses --------------------------------------------------------------------- */
 
 /* What a page of the gateway's may do: load its own files and ask the gateway, nobody
- * else. Swagger UI's icons are data. */
+ * else. Swagger UI's icons are data, a guest's screenshot is a blob. */
 #define PAGE_POLICY                                                                      \
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "    \
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "    \
     "connect-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
 
 static void add_policy(const struct vg_route *route, struct MHD_Response **response)

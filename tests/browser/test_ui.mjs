@@ -1,0 +1,326 @@
+#!/usr/bin/env node
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The console at /ui/ as a person uses it: every view, on a real guest and on the test driver's
+// host; without a token, with one that may only look; 2,000 guests; a phone; axe-core; how many
+// bytes it loads. VG_SHOTS is a folder for its pictures (docs/console.md shows them).
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { Gateway, check, folder, launch, removeFolder, report, root, until } from './harness.mjs'
+
+const FIRST_KIB = 60, ALL_KIB = 300 // gzipped
+const MAY_ALL = 'a token of the admin', MAY_LOOK = 'a token that looks'
+const axe = readFileSync(path.join(process.env.VG_NODE_MODULES, 'axe-core/axe.min.js'), 'utf8')
+
+const guest = `<domain type='qemu'><name>web1</name><title>Front end of the shop</title>
+<memory unit='MiB'>96</memory><vcpu>1</vcpu><os><type arch='x86_64' machine='pc'>hvm</type>
+<kernel>${folder}/vmlinuz</kernel><initrd>${folder}/initrd</initrd>
+<cmdline>quiet console=ttyS0 rdinit=/bin/sh</cmdline></os>
+<devices><emulator>/usr/bin/qemu-system-x86_64</emulator>
+<controller type='usb' model='none'/>
+<disk type='file' device='disk'><source file='${folder}/disk'/><target dev='vda' bus='virtio'/></disk>
+<serial type='pty'/><console type='pty'/>
+<graphics type='vnc' autoport='yes' listen='127.0.0.1'/>
+<video><model type='vga'/></video></devices></domain>`
+
+function writeTokens() {
+  const line = (name, role, token) =>
+    `${name} ${role} ${createHash('sha256').update(token).digest('hex')}\n`
+  const file = path.join(folder, 'tokens')
+  writeFileSync(file, line('alice', 'admin', MAY_ALL) + line('bob', 'viewer', MAY_LOOK), { mode: 0o600 })
+  return file
+}
+
+// A page whose errors and breaches of its policy are failures of the test.
+async function open(browser, gateway, { token, hash = '', ...options } = {}) {
+  const page = await (await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options })).newPage()
+  page.on('pageerror', error => check(false, 'an error in the page', error))
+  page.on('console', message => {
+    if (/Content Security Policy/.test(message.text())) check(false, 'against the policy', message.text())
+  })
+  if (token) await page.addInitScript(value => sessionStorage.setItem('token', value), token)
+  await page.goto(`${gateway.base}/ui/${hash}`)
+  return page
+}
+
+async function shoot(page, name) {
+  if (process.env.VG_SHOTS) await page.screenshot({ path: path.join(process.env.VG_SHOTS, `${name}.png`) })
+}
+
+const sees = (page, text, seconds = 20) => page.getByText(text).first()
+  .waitFor({ timeout: 1000 * seconds }).then(() => true, () => false)
+
+async function checkAccess(page, view) {
+  // the page's policy refuses scripts that are not its own: axe comes by the debugger
+  await page.evaluate(axe)
+  const { violations } = await page.evaluate(() => window.axe.run(document, {
+    runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice'] }))
+  check(violations.length === 0, `axe-core: ${view}`,
+    violations.map(one => `${one.id}: ${one.nodes.map(node => node.html.slice(0, 160)).slice(0, 3).join(' | ')}`).join('\n'))
+}
+
+async function testSize(gateway) {
+  const page = await (await fetch(gateway.base + '/ui/')).text()
+  const size = async name => gzipSync(Buffer.from(await (await fetch(`${gateway.base}/ui/${name}`)).arrayBuffer())).length
+  const first = [...page.matchAll(/(?:src|href)="([a-z]+\.(?:js|css))"/g)].map(match => match[1])
+  const sum = async names => (await Promise.all(names.map(size))).reduce((a, b) => a + b, gzipSync(page).length) / 1024
+  const [small, all] = [await sum(first), await sum([...first, 'terminal.js', 'terminal.css', 'display.js'])]
+  check(first.length === 2 && small < FIRST_KIB, `the first view: ${small.toFixed(1)} KiB`)
+  check(all < ALL_KIB, `all: ${all.toFixed(1)} KiB`)
+}
+
+async function testLogin(browser, gateway) {
+  const page = await open(browser, gateway)
+  check(await sees(page, 'This gateway wants a token.'), 'a token is wanted')
+  await checkAccess(page, 'log in')
+  await shoot(page, 'login')
+  await page.getByLabel('Token').fill('nonsense')
+  await page.getByRole('button', { name: 'Log in' }).click()
+  check(await sees(page, 'This token is not accepted.'), 'a wrong one is not taken')
+  await page.getByLabel('Token').fill(MAY_ALL)
+  await page.keyboard.press('Enter')
+  check(await sees(page, 'Front end of the shop') || await sees(page, 'web1'), 'the guests are there')
+  await page.context().close()
+}
+
+const row = (page, name) => page.getByRole('row').filter({ hasText: name })
+const shows = (page, name, text) => row(page, name).getByText(text, { exact: true })
+  .waitFor({ timeout: 30000 }).then(() => true, () => false)
+
+async function testGuests(page, gateway) {
+  check(await shows(page, 'web1', 'off'), 'a guest that is off')
+  check(await shows(page, 'test', 'running'), 'and another host\'s')
+  check(await sees(page, 'live'), 'the list lives')
+  await gateway.send('POST', '/hosts/mock/domains/test/suspend', MAY_ALL)
+  check(await shows(page, 'test', 'paused'), 'what others do is shown')
+  await page.getByRole('button', { name: 'Resume test', exact: true }).click()
+  check(await shows(page, 'test', 'running'), 'a guest is resumed')
+  await page.getByRole('button', { name: 'Start web1', exact: true }).click()
+  check(await shows(page, 'web1', 'running'), 'a guest is started')
+  check(await page.getByRole('img', { name: /CPU .* %/ }).first().waitFor().then(() => true), 'its CPU is drawn')
+  await page.keyboard.press('/')
+  await page.keyboard.type('nosuch')
+  check(await sees(page, 'No guest matches'), 'a filter by the keyboard')
+  await page.getByRole('button', { name: /Show all/ }).click()
+  await page.getByRole('button', { name: 'More for web1' }).click()
+  await page.getByRole('button', { name: 'Pause' }).click()
+  check(await shows(page, 'web1', 'paused'), 'the menu')
+  await page.getByRole('button', { name: 'Resume web1', exact: true }).click()
+  await checkAccess(page, 'guests')
+}
+
+async function testGuest(page) {
+  await page.getByRole('link', { name: 'web1' }).click()
+  check(await until(async () => (await page.title()).startsWith('web1')), 'the page is named after the guest')
+  check(await page.evaluate(() => document.activeElement.tagName) === 'H1', 'its heading has the focus')
+  check(await sees(page, 'Starts with its host'), 'autostart')
+  check(await page.getByAltText('Screen of web1').waitFor({ timeout: 30000 }).then(() => true, () => false), 'a screenshot')
+  await until(async () => await page.locator('.card .spark').count() > 2, 20)
+  await checkAccess(page, 'a guest')
+  await shoot(page, 'guest')
+}
+
+const tab = (page, name) => page.getByRole('navigation', { name: /About/ }).getByRole('link', { name }).click()
+
+async function testConsole(page) {
+  await tab(page, 'Console')
+  await page.locator('.screen[data-state=live]').waitFor({ timeout: 30000 })
+  await page.keyboard.type('\necho seen-$((6*7))\n')
+  const text = () => page.locator('.xterm-rows').innerText()
+  check(await until(async () => /seen-42/.test(await text()), 40), 'the console is typed into', await text())
+  check(await page.locator('.xterm-rows').evaluate(rows => getComputedStyle(rows).color) !== 'rgb(0, 0, 0)',
+    'its text is not black on black')
+  await checkAccess(page, 'console')
+  await shoot(page, 'terminal')
+}
+
+async function testDisplay(page) {
+  await tab(page, 'Display')
+  await page.locator('.screen[data-state=live]').waitFor({ timeout: 30000 })
+  check(await until(() => page.evaluate(() => {
+    const canvas = document.querySelector('.screen canvas')
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)
+    return canvas.width >= 640 && data.some((byte, i) => i % 4 !== 3 && byte > 0)
+  })), 'a frame of the display')
+  await checkAccess(page, 'display')
+}
+
+async function testParts(page, gateway) {
+  await tab(page, 'Disks')
+  check(await sees(page, 'vda'), 'disks')
+  await tab(page, 'Network')
+  check(await sees(page, 'No network interfaces.'), 'no interface')
+  await tab(page, 'Configuration')
+  const editor = page.getByRole('textbox', { name: /Definition/ })
+  await editor.waitFor()
+  const xml = await editor.inputValue()
+  await editor.fill(xml.replace('Front end of the shop', 'Back end'))
+  await page.getByRole('button', { name: 'Save', exact: true }).click()
+  check(await sees(page, 'it counts from the next start'), 'a configuration is saved')
+  await editor.fill((await editor.inputValue()).replace('Back end', 'Mine'))
+  await gateway.send('PUT', '/hosts/kvm1/domains/web1/xml', MAY_ALL, xml.replace('Front end of the shop', 'Theirs'), 'application/xml')
+  await page.getByRole('button', { name: 'Save', exact: true }).click()
+  check(await sees(page, 'Somebody changed this configuration'), 'not over what others saved meanwhile')
+  await checkAccess(page, 'configuration')
+  await page.getByRole('button', { name: 'Theirs', exact: true }).click()
+  check(/Theirs/.test(await editor.inputValue()), 'what they saved')
+}
+
+async function testSnapshots(page) {
+  await page.goto(page.url().replace(/#.*/, '#/guests'))
+  await page.getByRole('link', { name: 'test', exact: true }).click()
+  await tab(page, 'Snapshots')
+  for (const name of ['before', 'after']) {
+    await page.getByLabel('Name of the snapshot').fill(name)
+    await page.getByRole('button', { name: 'Take a snapshot' }).click()
+    check(await page.getByRole('button', { name: `Revert to ${name}` }).waitFor().then(() => true), `snapshot ${name}`)
+  }
+  check(await page.locator('.tree .tree').getByText('after', { exact: true }).count() === 1, 'they are a tree')
+  await checkAccess(page, 'snapshots')
+  await page.getByRole('button', { name: 'Delete after' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click()
+  check(await page.getByRole('button', { name: 'Delete after' }).waitFor({ state: 'detached' }).then(() => true), 'one is deleted')
+}
+
+async function testOthers(page) {
+  const rail = name => page.getByRole('navigation', { name: 'Views' }).getByRole('link', { name }).click()
+  await rail('Networks')
+  await page.getByRole('link', { name: 'default' }).click()
+  check(await sees(page, '192.168.122.1/24'), 'a network')
+  await checkAccess(page, 'a network')
+  await rail('Storage')
+  await page.getByRole('link', { name: 'default-pool' }).click()
+  await page.getByLabel('Name of the volume').fill('data.img')
+  await page.getByLabel('Size in GiB').fill('2')
+  await page.getByLabel('Format').selectOption('raw')
+  await page.getByRole('button', { name: 'Create a volume' }).click()
+  check(await sees(page, '/default-pool/data.img'), 'a volume')
+  await checkAccess(page, 'storage')
+  await shoot(page, 'storage')
+  await rail('Operations')
+  check(await sees(page, 'createSnapshot'), 'operations')
+  await checkAccess(page, 'operations')
+  await rail('Events')
+  check(await sees(page, 'suspended'), 'events')
+  await checkAccess(page, 'events')
+  await rail('Hosts')
+  check(await row(page, 'kvm1').getByText('GiB').waitFor().then(() => true), 'hosts')
+  await checkAccess(page, 'hosts')
+  await page.getByRole('link', { name: 'mock' }).click()
+  check(await sees(page, '16 × i686, 1400 MHz'), 'a host')
+  await checkAccess(page, 'a host')
+}
+
+async function testCreate(page) {
+  await page.goto(page.url().replace(/#.*/, '#/create'))
+  await page.getByLabel('Host').selectOption('mock')
+  await page.getByLabel('Name', { exact: true }).fill('a new one')
+  await checkAccess(page, 'create')
+  await page.getByRole('button', { name: 'Create' }).click()
+  check(await page.getByRole('heading', { name: 'a new one' }).waitFor().then(() => true, () => false) ||
+    await sees(page, 'Details'), 'a guest is created, or it is said why not', await page.locator('main').innerText())
+}
+
+async function testViewer(browser, gateway) {
+  const page = await open(browser, gateway, { token: MAY_LOOK, colorScheme: 'dark' })
+  await shows(page, 'test', 'running')
+  await shoot(page, 'guests-dark')
+  await checkAccess(page, 'dark')
+  const stop = page.getByRole('button', { name: 'Shut down test' })
+  if (await stop.isEnabled()) {
+    await stop.click()
+    check(await sees(page, 'not done'), 'what it may not is said')
+    await checkAccess(page, 'a failure')
+  } else {
+    check(/no right/.test(await stop.getAttribute('title')), 'what it may not is off, and says why')
+  }
+  await page.context().close()
+}
+
+async function testPhone(browser, gateway) {
+  const page = await open(browser, gateway, { token: MAY_ALL, viewport: { width: 390, height: 780 } })
+  await shows(page, 'web1', 'running')
+  check(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'a phone\'s width')
+  await checkAccess(page, 'a phone')
+  await shoot(page, 'phone')
+  await page.context().close()
+}
+
+async function testMany(browser) {
+  const guests = Array.from({ length: 2000 }, (_, i) => `<domain><name>vm${i}</name><memory>1024</memory>
+    <os><type>hvm</type></os></domain>`)
+  const file = path.join(folder, 'many.xml')
+  writeFileSync(file, `<node>${guests.join('')}</node>`)
+  const gateway = await new Gateway('--connect', `test://${file}`).start()
+  const page = await open(browser, gateway)
+  check(await sees(page, '2000 of 2000'), '2,000 guests')
+  check(await page.getByRole('row').count() < 100, 'of which those in sight are drawn')
+  await page.locator('.scroll').evaluate(box => { box.scrollTop = box.scrollHeight })
+  check(await sees(page, 'vm1999'), 'the last of them')
+  await page.context().close()
+  await gateway.stop()
+}
+
+async function testLost(browser) {
+  const gateway = await new Gateway('--connect', 'test:///default').start()
+  const page = await open(browser, gateway)
+  await sees(page, 'live')
+  await gateway.stop()
+  check(await sees(page, 'Connection to the gateway lost'), 'a gateway that is gone')
+  await checkAccess(page, 'lost')
+  await page.context().close()
+}
+
+async function test(gateway, browser) {
+  await testSize(gateway)
+  await testLogin(browser, gateway)
+  const page = await open(browser, gateway, { token: MAY_ALL })
+  await testGuests(page, gateway)
+  await testGuest(page)
+  await testConsole(page)
+  await testDisplay(page)
+  await testParts(page, gateway)
+  await testSnapshots(page)
+  await testOthers(page)
+  await testViewer(browser, gateway)
+  await testPhone(browser, gateway)
+  await testCreate(page)
+  await page.goto(page.url().replace(/#.*/, '#/guests'))
+  await shows(page, 'web1', 'running')
+  await shoot(page, 'guests')
+  await testMany(browser)
+  await testLost(browser)
+}
+
+async function main() {
+  const uri = process.env.VG_QEMU_URI
+  if (!uri) throw new Error('no libvirtd: run it by tests/run.sh browser')
+  if (process.env.UI === 'no') {
+    check(true, 'there is no console')
+    return
+  }
+  chmodSync(folder, 0o755) // QEMU reads the kernel
+  execFileSync(path.join(root, 'tests/qemu/agent_image.sh'), [folder], { stdio: 'inherit' })
+  const gateway = await new Gateway('--host', `kvm1=${uri}`, '--host', 'mock=test:///default',
+    '--token-file', writeTokens()).start()
+  const defined = await gateway.send('POST', '/hosts/kvm1/domains', MAY_ALL, guest, 'application/xml')
+  check(defined.status === 201, 'a guest', await defined.text())
+  const browser = await launch()
+  try {
+    await test(gateway, browser)
+  } catch (error) {
+    check(false, 'the test went on', error.stack)
+  } finally {
+    await browser.close()
+    await gateway.send('POST', '/hosts/kvm1/domains/web1/destroy', MAY_ALL)
+    await gateway.send('DELETE', '/hosts/kvm1/domains/web1', MAY_ALL)
+  }
+  await gateway.stop()
+}
+
+await main()
+removeFolder()
+report()

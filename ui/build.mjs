@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Bundles the console: what the first view needs (app), the serial console (terminal) and the
+// display, each with its style. `node ui/build.mjs NODE_MODULES OUT`.
+import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import path from 'node:path'
+
+const [modules, out] = process.argv.slice(2).map(folder => path.resolve(folder))
+const source = path.join(path.dirname(new URL(import.meta.url).pathname), 'src')
+process.env.NODE_PATH = modules
+const { buildSync } = createRequire(path.join(modules, 'x'))('esbuild')
+
+rmSync(out, { recursive: true, force: true })
+buildSync({
+  entryPoints: ['app', 'terminal', 'display'].map(name => path.join(source, `${name}.js`)),
+  outdir: out,
+  bundle: true,
+  minify: true,
+  format: 'esm',
+  target: 'es2022',
+  charset: 'utf8',
+  legalComments: 'none', // licences.txt has them
+  external: ['./terminal.js', './display.js'], // loaded when they are wanted
+  nodePaths: [modules],
+  logLevel: 'warning',
+})
+
+// The licence of each package that is bundled, in full.
+function licence(name) {
+  const folder = path.join(modules, name)
+  const { version, license, repository } = JSON.parse(readFileSync(path.join(folder, 'package.json')))
+  const file = readdirSync(folder).find(one => /^licen[cs]e/i.test(one))
+  const text = file ? readFileSync(path.join(folder, file), 'utf8').trim() : ''
+  const from = repository?.url ?? repository ?? ''
+  return `${name} ${version} (${license})\n${from}\n\n${text}\n`
+}
+const bundled = ['preact', 'htm', '@xterm/xterm', '@xterm/addon-fit', '@novnc/novnc']
+writeFileSync(path.join(out, 'licences.txt'), bundled.map(licence).join(`\n${'-'.repeat(72)}\n\n`))

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// What several views are made of.
+import { complain, may, state, unsay, useStore } from './store.js'
+import { get } from './api.js'
+import { html, useEffect, useRef, useState } from './html.js'
+
+// A state is a word, a shape and a colour.
+const SHAPES = { running: '●', paused: '■', pmsuspended: '■', crashed: '◆', down: '◆', up: '●', active: '●',
+                 succeeded: '●', failed: '◆', inaccessible: '◆', degraded: '◆', idle: '●', blocked: '●' }
+const KINDS = { '●': 'good', '■': 'held', '◆': 'bad' }
+export const State = ({ is }) => {
+  const shape = SHAPES[is] ?? '○'
+  return html`<span class="state ${KINDS[shape] ?? 'off'}"><i aria-hidden="true">${shape}</i>
+    ${{ shutoff: 'off', pmsuspended: 'asleep' }[is] ?? is}</span>`
+}
+
+// 0 to `top`; its own maximum where none is given.
+export function Spark({ values = [], top, label }) {
+  const high = top ?? Math.max(1, ...values)
+  const points = values.map((v, i) => `${60 - values.length + i + 1},${19 - Math.min(1, v / high) * 18}`)
+  return html`<svg class="spark" viewBox="0 0 61 20" preserveAspectRatio="none" role="img"
+    aria-label=${label}><polyline points=${points.join(' ')} /></svg>`
+}
+
+// What changes something: off, with a title that says why, where the right is missing.
+export function Act({ needs, disabled, title, children, ...rest }) {
+  const allowed = !needs || may(needs)
+  return html`<button type="button" ...${rest} disabled=${disabled || !allowed}
+    title=${allowed ? title : `This token has no right ${needs}`}>${children}</button>`
+}
+
+let menus = 0
+export function Menu({ label, items }) {
+  const [id] = useState(() => `menu${++menus}`)
+  const list = useRef()
+  const place = event => {
+    if (event.newState !== 'open') return
+    const at = list.current.previousSibling.getBoundingClientRect()
+    const { offsetWidth: wide, offsetHeight: high } = list.current
+    list.current.style.left = `${Math.max(8, at.right - wide)}px`
+    list.current.style.top = `${Math.max(8, Math.min(at.bottom + 4, innerHeight - high - 8))}px`
+  }
+  return html`<span class="menu"><button type="button" class="quiet" popovertarget=${id}
+      aria-label=${label} title=${label}>⋯</button><div popover id=${id} ref=${list} onToggle=${place}
+      onClick=${() => list.current.hidePopover()}>${items.map(one => html`<${Act} key=${one.label}
+        class=${one.danger ? 'danger' : ''} needs=${one.needs} onClick=${one.run}>${one.label}<//>`)}
+    </div></span>`
+}
+
+export const Empty = ({ children }) => html`<div class="empty">${children}</div>`
+export const Loading = ({ what }) => html`<p class="empty" role="status">Reading ${what}…</p>`
+
+// libvirt's sentence first; the rest is to unfold.
+export function Failure({ problem, again }) {
+  return html`<div class="failure" role="alert"><p>${problem.message}</p>
+    ${problem.body?.outcome === 'unknown' && html`<p>Nobody knows whether it was done. Look before
+      you try again.</p>`}
+    ${again && html`<button type="button" onClick=${again}>Try again</button>`}
+    <details><summary>Details</summary><pre>${JSON.stringify(problem.body, null, 1)}</pre></details>
+  </div>`
+}
+
+// The answer at a path, read again when `when` changes: { data, problem, again }.
+export function useRead(path, when = '') {
+  const [answer, set] = useState({})
+  const [turn, next] = useState(0)
+  useEffect(() => {
+    let here = true
+    if (!path) return undefined
+    get(path).then(data => here && set({ data, path }), problem => {
+      if (here) set(old => ({ data: old.path === path ? old.data : undefined, path, problem }))
+      if (problem.status === 401) complain('', problem)
+    })
+    return () => { here = false }
+  }, [path, when, turn])
+  const mine = answer.path === path ? answer : {}
+  return { ...mine, again: () => next(n => n + 1) }
+}
+
+// A list with all its faces; `children` draws what is there.
+export function Listing({ read, what, list, none, children }) {
+  if (read.problem && !read.data) return html`<${Failure} problem=${read.problem} again=${read.again} />`
+  if (!read.data) return html`<${Loading} what=${what} />`
+  const rows = list(read.data)
+  return html`<${Away} unreachable=${read.data.unreachable} />
+    ${rows.length ? children(rows) : html`<${Empty}><p>${none ?? `No ${what}.`}</p><//>`}`
+}
+
+export const Away = ({ unreachable = [] }) => unreachable.map(one => html`<p key=${one.host} class="away"
+  role="status"><b>${one.host}</b> cannot be reached. <span>${one.error?.message ?? one.detail ?? one.problem?.detail ?? ''}</span></p>`)
+
+export function Table({ label, head, children }) {
+  return html`<div class="scroll" tabindex="0" role="region" aria-label=${label}><table>
+    <thead><tr>${head.map((name, i) => html`<th key=${i} scope="col">${name || html`<span
+      class="hidden">Acts</span>`}</th>`)}</tr></thead><tbody>${children}</tbody></table></div>`
+}
+
+export const Facts = ({ of }) => html`<dl class="facts">${of.map(([name, value]) => html`<div
+  key=${name}><dt>${name}</dt><dd>${value ?? '–'}</dd></div>`)}</dl>`
+
+// A heading that takes the focus when the view is new, and names the page.
+export function Title({ text, children }) {
+  const heading = useRef()
+  useEffect(() => {
+    document.title = `${text} · virtgate`
+    heading.current.focus({ preventScroll: true })
+  }, [text])
+  return html`<header class="title"><h1 tabindex="-1" ref=${heading}>${text}</h1>${children}</header>`
+}
+
+export function Toasts() {
+  const toasts = useStore(s => s.toasts)
+  return html`<div class="toasts" aria-live="polite">${toasts.map(one => html`<div key=${one.id}
+    class="toast ${one.problem ? 'bad' : ''}"><div>${one.problem
+      ? html`<b>${one.text}: not done</b><${Failure} problem=${one.problem}
+          again=${one.again && (() => { unsay(one.id); one.again() })} />` : one.text}</div>
+    <button type="button" class="quiet" aria-label="Close" onClick=${() => unsay(one.id)}>×</button>
+  </div>`)}</div>`
+}
+
+export function Question() {
+  const question = useStore(s => s.question)
+  const dialog = useRef()
+  useEffect(() => { if (question) dialog.current.showModal() }, [question])
+  return question && html`<dialog ref=${dialog} aria-labelledby="asked"
+      onCancel=${() => question.answer(false)}><h2 id="asked">${question.title}</h2>
+    <p>${question.text}</p><div class="acts">
+      <button type="button" onClick=${() => question.answer(false)}>Cancel</button>
+      <button type="button" class="danger" onClick=${() => question.answer(true)}>${question.label}</button>
+    </div></dialog>`
+}
+
+export const isLive = () => state.link === 'live'

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// What a guest is and does now.
+import { html, useEffect, useState } from '../html.js'
+import { call, guestPath, send } from '../api.js'
+import { bytes, percent } from '../figures.js'
+import { Facts, Spark, useRead } from '../parts.js'
+import { attempt, keyOf, may, useStore } from '../store.js'
+
+const SHOT_MS = 10000
+
+const Card = ({ name, value, past, top }) => html`<div class="card"><small>${name}</small><b>${value}</b>
+  ${past?.length > 1 && html`<${Spark} values=${past} top=${top} label="${name} of the last minutes" />`}</div>`
+
+function Figures({ guest }) {
+  const f = useStore(s => s.figures.get(keyOf(guest)))
+  if (!f) return null
+  const per = n => (Number.isFinite(n) ? `${bytes(n)}/s` : '–')
+  return html`<div class="cards">
+    <${Card} name="CPU" value=${percent(f.cpu)} past=${f.cpuPast} top=${100} />
+    <${Card} name="Memory" value=${bytes(f.memoryKiB * 1024)} />
+    <${Card} name="Disks read" value=${per(f.read)} past=${f.readPast} />
+    <${Card} name="Disks write" value=${per(f.write)} past=${f.writePast} />
+    <${Card} name="Received" value=${per(f.received)} past=${f.receivedPast} />
+    <${Card} name="Sent" value=${per(f.sent)} past=${f.sentPast} /></div>`
+}
+
+// A picture every 10 s while somebody looks.
+function Screenshot({ guest }) {
+  const [url, set] = useState(null)
+  useEffect(() => {
+    let last = null, here = true
+    const shoot = async () => {
+      if (document.hidden) return
+      const path = `${guestPath(guest)}/screenshot`
+      const answer = await send('GET', path, { headers: { Accept: 'image/png' } }).catch(() => null)
+      if (!here || !answer) return
+      const next = URL.createObjectURL(await answer.blob())
+      if (last) URL.revokeObjectURL(last)
+      set(last = next)
+    }
+    shoot()
+    const timer = setInterval(shoot, SHOT_MS)
+    return () => { here = false; clearInterval(timer); if (last) URL.revokeObjectURL(last) }
+  }, [keyOf(guest)])
+  return url && html`<h2>Screen</h2><p><img class="shot" src=${url} alt="Screen of ${guest.name}" /></p>`
+}
+
+function Autostart({ guest }) {
+  const { data, again } = useRead(`${guestPath(guest)}/autostart`)
+  if (!data) return null
+  const set = async event => {
+    const { checked } = event.target
+    await attempt(`${guest.name} ${checked ? 'starts' : 'does not start'} with its host`,
+      () => call('PUT', `${guestPath(guest)}/autostart`, { body: { autostart: checked } }))
+    again()
+  }
+  return html`<p><label><input type="checkbox" checked=${data.autostart} onChange=${set}
+    disabled=${!may('domain:write') || guest.stale} /> Starts with its host</label></p>`
+}
+
+export function Overview({ guest }) {
+  const on = guest.state !== 'shutoff' && !guest.stale
+  const { data } = useRead(on ? `${guestPath(guest)}/addresses` : null)
+  const addresses = data?.interfaces?.flatMap(nic => nic.addresses.map(one => one.address)).join(', ')
+  const events = useStore(s => s.events)
+  const last = events.find(one => one.domain?.uuid === guest.uuid && one.host === guest.host)
+  return html`${on && html`<${Figures} guest=${guest} />`}
+    <${Facts} of=${[['Host', guest.host], ['UUID', guest.uuid], ['Title', guest.title],
+      ['Memory', guest.memoryKiB && bytes(guest.memoryKiB * 1024)], ['vCPUs', guest.vcpus],
+      ['Addresses', addresses], ['Kept when it stops', guest.persistent ? 'yes' : 'no'],
+      ['Last event', last && `${last.type ?? last.event}, ${new Date(last.time).toLocaleTimeString()}`]]} />
+    ${guest.persistent && html`<${Autostart} guest=${guest} />`}
+    ${on && html`<${Screenshot} guest=${guest} />`}`
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// List, then watch, once for the page (docs/events.md): guests and hosts live by events, their
+// figures by one poll.
+import { at, call, get, guestPath, send, socketUrl } from './api.js'
+import { change, keyOf, state } from './store.js'
+import { note } from './figures.js'
+
+const SETTLE_MS = 50, READ_EACH = 8, AGAIN_MS = 1000, POLL_MS = 4000, EVENTS_KEPT = 300
+
+let revision = null, socket = null, running = false
+const dirty = new Map()
+
+const byHost = list => new Map(list.map(host => [host.host, host]))
+
+/* ---- list ---- */
+
+// Guests of a host that cannot be reached stay as they were last seen.
+function merge(domains, unreachable) {
+  const away = new Map(unreachable.map(one => [one.host, one]))
+  const guests = new Map()
+  for (const guest of domains) {
+    guests.set(keyOf(guest), { ...state.guests?.get(keyOf(guest)), ...guest, stale: false })
+  }
+  for (const [key, guest] of state.guests ?? []) {
+    if (away.has(guest.host) && !guests.has(key)) guests.set(key, { ...guest, stale: true })
+  }
+  change({ guests, away })
+}
+
+async function list() {
+  const [{ hosts }, answer] = await Promise.all([get('/hosts'), send('GET', '/hosts/-/domains')])
+  revision = answer.headers.get('X-Virtgate-Revision')
+  const { domains, unreachable } = await answer.json()
+  change({ hosts: byHost(hosts) })
+  merge(domains, unreachable)
+}
+
+/* ---- watch ---- */
+
+async function readGuest({ host, uuid }) {
+  const guests = new Map(state.guests)
+  const key = keyOf({ host, uuid })
+  try {
+    const guest = await get(guestPath({ host, uuid }))
+    guests.set(key, { ...guest, host, stale: false })
+  } catch (problem) {
+    if (problem.status !== 404) return
+    guests.delete(key)
+  }
+  // another one may have been read meanwhile
+  const merged = new Map(state.guests)
+  if (guests.has(key)) merged.set(key, guests.get(key))
+  else merged.delete(key)
+  change({ guests: merged })
+}
+
+async function settle() {
+  const some = [...dirty.values()]
+  dirty.clear()
+  await (some.length > READ_EACH ? list() : Promise.all(some.map(readGuest))).catch(() => {})
+}
+
+function take(event) {
+  if (event.id) revision = event.id
+  change({ events: [event, ...state.events].slice(0, EVENTS_KEPT) })
+  if (event.event === 'reset' || event.type === 'reset' || event.object === 'connection') {
+    list().catch(() => {})
+  } else if (event.object === 'domain') {
+    if (!dirty.size) setTimeout(settle, SETTLE_MS)
+    dirty.set(keyOf({ host: event.host, uuid: event.domain.uuid }),
+      { host: event.host, uuid: event.domain.uuid })
+  }
+}
+
+// Until the socket ends: whether it was open.
+async function listen() {
+  const query = revision ? { since: revision } : {}
+  socket = new WebSocket(await socketUrl('/hosts/-/events', query))
+  let opened = false
+  socket.onopen = () => { opened = true; change({ link: 'live' }) }
+  socket.onmessage = message => take(JSON.parse(message.data))
+  await new Promise(done => { socket.onclose = done })
+  return opened
+}
+
+const pause = ms => new Promise(done => setTimeout(done, ms))
+
+// For ever: a socket that was open goes on from the last event; one that was refused lists again,
+// because a browser is not told why.
+export async function watch() {
+  if (running) return
+  running = true
+  for (let listed = false; !state.login;) {
+    try {
+      if (!listed) await list()
+      listed = await listen()
+    } catch (problem) {
+      listed = false
+      if (problem.status === 401) change({ login: '' })
+    }
+    if (state.link === 'live') change({ link: 'reconnecting' })
+    else if (!listed) change({ link: 'down' })
+    await pause(AGAIN_MS)
+  }
+  running = false
+}
+
+/* ---- figures ---- */
+
+const missed = new Map()
+
+async function pollHost(host) {
+  const groups = 'cpu-total,balloon,vcpu,interface,block'
+  try {
+    const { domains } = await get(
+      `${at('hosts', host)}/domain-stats?state=active&nowait=true&groups=${groups}`)
+    domains.forEach(one => note(`${host}/${one.uuid}`, one.stats))
+    missed.delete(host)
+  } catch (problem) {
+    if (problem.status === 0 && socket) socket.close() // it may have died in its sleep
+    missed.set(host, (missed.get(host) ?? 0) + 1)
+  }
+}
+
+async function poll() {
+  const up = [...state.hosts.values()].filter(host => host.state === 'up').map(one => one.host)
+  await Promise.all(up.map(pollHost))
+  change({ figures: new Map(state.figures), slow: new Set(up.filter(one => missed.get(one) > 1)) })
+}
+
+export async function pollFigures() {
+  for (;;) {
+    if (!document.hidden && !state.login && state.guests) await poll()
+    await pause(POLL_MS)
+  }
+}
+
+// What this gateway has and this token may.
+export async function begin() {
+  const { features } = await call('GET', '/')
+  change({ features })
+  await get('/whoami').then(who => change({ who }), () => {})
+  watch()
+}
