@@ -18,6 +18,7 @@ PREFIX    ?= /usr/local
 prefix    ?= $(PREFIX)
 sbindir   ?= $(prefix)/sbin
 datadir   ?= $(prefix)/share
+mandir    ?= $(datadir)/man
 docdir    ?= $(datadir)/doc/virtgate
 sysconfdir ?= /etc
 unitdir   ?= $(prefix)/lib/systemd/system
@@ -201,7 +202,7 @@ $(O)/gen/ui_files.c: server/gen/docs.py server/gen/embed.py $(UI_PAGE) $(UI_STAM
 
 -include $(shell find $(O) -name '*.d' -type f 2>/dev/null)
 
-.PHONY: all help setup run dev openapi install uninstall clean
+.PHONY: all help setup run dev openapi install uninstall deb clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z_.-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -241,9 +242,29 @@ install: all ## install into $(DESTDIR)$(prefix)
 	install -d $(DESTDIR)$(unitdir)
 	sed 's|@sbindir@|$(sbindir)|; s|@sysconfdir@|$(sysconfdir)|' docs/virtgate.service \
 	  >$(DESTDIR)$(unitdir)/virtgate.service
+	install -m 644 docs/virtgate.socket $(DESTDIR)$(unitdir)/virtgate.socket
+	install -d $(O)/man
+	$(O)/virtgate --dump-options | $(PYTHON) server/gen/manual.py $(VERSION) $(O)/man
+	install -D -m 644 $(O)/man/virtgate.8 $(DESTDIR)$(mandir)/man8/virtgate.8
+	install -D -m 644 $(O)/man/virtgate.conf.5 $(DESTDIR)$(mandir)/man5/virtgate.conf.5
+	install -D -m 644 $(O)/man/virtgate.bash $(DESTDIR)$(datadir)/bash-completion/completions/virtgate
+	install -D -m 644 $(O)/man/_virtgate $(DESTDIR)$(datadir)/zsh/vendor-completions/_virtgate
+	test -e $(DESTDIR)$(sysconfdir)/virtgate/virtgate.conf || \
+	  install -D -m 644 $(O)/man/virtgate.conf $(DESTDIR)$(sysconfdir)/virtgate/virtgate.conf
+
+DEB := $(O)/deb
+deb: ## build the Debian packages, into build/deb
+	rm -rf $(DEB) && mkdir -p $(DEB)/virtgate
+	git archive HEAD 2>/dev/null | tar -x -C $(DEB)/virtgate
+	cd $(DEB)/virtgate && dpkg-buildpackage --no-sign --build=binary
+	@ls $(DEB)/*.deb
 
 uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(sbindir)/virtgate $(DESTDIR)$(unitdir)/virtgate.service
+	rm -f $(DESTDIR)$(sbindir)/virtgate $(DESTDIR)$(unitdir)/virtgate.service \
+	  $(DESTDIR)$(unitdir)/virtgate.socket $(DESTDIR)$(mandir)/man8/virtgate.8 \
+	  $(DESTDIR)$(mandir)/man5/virtgate.conf.5 \
+	  $(DESTDIR)$(datadir)/bash-completion/completions/virtgate \
+	  $(DESTDIR)$(datadir)/zsh/vendor-completions/_virtgate
 	rm -rf $(DESTDIR)$(datadir)/virtgate $(DESTDIR)$(docdir)
 
 clean: ## remove what was built

@@ -80,6 +80,22 @@ static void reload(void)
            read & VG_RELOADED_CERTIFICATE ? ", certificate and key read again" : "");
 }
 
+/* systemd's watchdog is told by this thread, which takes the locks of all that it
+ * watches: one that is never given back stops it. */
+static void feed_watchdog(void)
+{
+    static uint64_t limit_us;
+    static int64_t next_ns;
+
+    if (!next_ns && sd_watchdog_enabled(0, &limit_us) <= 0)
+        next_ns = INT64_MAX;
+    int64_t now = vg_now_ns();
+    if (now < next_ns)
+        return;
+    sd_notify(0, "WATCHDOG=1");
+    next_ns = now + (int64_t)limit_us * 1000 / 3;
+}
+
 static void serve(const sigset_t *signals)
 {
     const struct timespec pause = {.tv_nsec = WATCH_NS};
@@ -90,6 +106,7 @@ static void serve(const sigset_t *signals)
         if (sig == SIGHUP)
             reload();
         watch();
+        feed_watchdog();
     }
 }
 
@@ -262,6 +279,10 @@ int main(int argc, char **argv)
 
     if (argc == 2 && strcmp(argv[1], "--dump-routes") == 0) {
         return vg_app_dump_routes(vg_route_tables) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    }
+    if (argc == 2 && strcmp(argv[1], "--dump-options") == 0) {
+        vg_config_dump(stdout);
+        return EXIT_SUCCESS;
     }
     if (vg_config_read(argc, argv, &config, &action, &message) < 0) {
         fprintf(stderr, "virtgate: %s\n", message ? message : "out of memory");

@@ -4,7 +4,7 @@
 # Installs what is missing of the Debian packages of some groups; says so and changes nothing
 # when nothing is missing. Elsewhere it says what to install.
 #
-#   tests/setup.sh [--print] GROUP...      groups: build test browser lint bench cover debian all
+#   tests/setup.sh [--print] GROUP...      groups: build test browser lint bench cover debian package all
 #
 # With DOCS=no in the environment building needs no npm.
 set -euo pipefail
@@ -32,6 +32,8 @@ browser=(chromium)
 lint=(clang clang-format clang-tidy libclang-rt-dev cppcheck shellcheck valgrind jq)
 bench=(wrk prometheus-libvirt-exporter "${test[@]}")
 cover=(gcovr)
+# make deb
+package=(debhelper dpkg-dev lintian)
 # tests/debian.sh: another Debian in a folder.
 debian=(debootstrap debian-archive-keyring gpgv iproute2 util-linux)
 # Node may have come from elsewhere, with its npm.
@@ -55,9 +57,10 @@ for group in "${@:-build}"; do
     bench) wanted+=("${bench[@]}") ;;
     cover) wanted+=("${cover[@]}") ;;
     debian) wanted+=("${debian[@]}") ;;
+    package) wanted+=("${build[@]}" "${package[@]}") ;;
     all)
         wanted+=("${build[@]}" "${test[@]}" "${browser[@]}" "${lint[@]}" "${npm[@]}" "${bench[@]}"
-            "${cover[@]}" "${debian[@]}")
+            "${cover[@]}" "${debian[@]}" "${package[@]}")
         ;;
     *)
         sed -n '4,10s/^# \{0,1\}//p' "$0" >&2

@@ -35,6 +35,9 @@ struct vg_config {
 #define X(field, KIND, name, letter, arg, def, min, max, help) VG_CONFIG_C_##KIND field;
 #include "server/config/config.def"
 #undef X
+    /* The descriptor of the first socket that systemd gave; `listen` names them. 0: none
+     * was given, they are to be opened. */
+    int first_inherited;
 };
 
 enum vg_config_action {
@@ -56,6 +59,9 @@ int vg_config_read(int argc, char **argv, struct vg_config *ret,
 void vg_config_find_unknown(void (*say)(const char *name));
 
 void vg_config_clear(struct vg_config *config);
+
+/* The table, one JSON object a line, for the generators of man pages and completions. */
+void vg_config_dump(FILE *out);
 
 /* --help, from the table. */
 void vg_config_help(FILE *out);

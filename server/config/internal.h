@@ -87,6 +87,9 @@ int vg_config_check_value(struct vg_config_read *r, enum vg_config_index option,
 /* What needs more than one option, or the file system. */
 int vg_config_check_all(struct vg_config_read *r);
 
+/* Sockets that systemd gave, in place of `listen`. -1: the message is set. */
+int vg_config_take_inherited(struct vg_config_read *r);
+
 int vg_config_parse_number(const char *text, int64_t *ret);
 int vg_config_parse_bool(const char *text, bool *ret);
 bool vg_config_is_host_name(const char *name, size_t n);

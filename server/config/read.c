@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "virtgate/cleanup.h"
+#include "virtgate/json.h"
 
 #define SPACE " \t\r\n"
 
@@ -227,7 +228,9 @@ static int read_all(struct vg_config_read *r, int argc, char **argv,
     bool all = *action == VG_CONFIG_RUN || *action == VG_CONFIG_CHECK;
     if (all && (read_environment(r) < 0 || vg_config_read_file(r) < 0))
         return -1;
-    if (vg_config_set_defaults(r) < 0 || (all && vg_config_check_all(r) < 0))
+    if (vg_config_set_defaults(r) < 0 ||
+        (*action == VG_CONFIG_RUN && vg_config_take_inherited(r) < 0) ||
+        (all && vg_config_check_all(r) < 0))
         return -1;
     if (set_default_host(&r->config) < 0)
         return vg_config_fail(r, "out of memory");
@@ -252,6 +255,34 @@ int vg_config_read(int argc, char **argv, struct vg_config *ret,
 }
 
 /* ---- help -------------------------------------------------------------------------- */
+
+void vg_config_dump(FILE *out)
+{
+    static const char *const kinds[] = {
+        [VG_CONFIG_K_TEXT] = "text",     [VG_CONFIG_K_TEXTS] = "texts",
+        [VG_CONFIG_K_NUMBER] = "number", [VG_CONFIG_K_BOOL] = "bool",
+        [VG_CONFIG_K_HOSTS] = "hosts",
+    };
+    for (size_t i = 0; i < VG_CONFIG_COUNT; i++) {
+        const struct vg_config_option *o = &vg_config_options[i];
+        const char letter[2] = {o->letter, '\0'};
+        vg_auto_json w = {0};
+        vg_json_begin_object(&w, NULL);
+        vg_json_string(&w, "name", o->name);
+        vg_json_string(&w, "kind", kinds[o->kind]);
+        vg_json_string(&w, "letter", letter);
+        vg_json_string(&w, "arg", o->arg);
+        vg_json_string(&w, "help", o->help);
+        if (o->kind == VG_CONFIG_K_NUMBER)
+            vg_json_int(&w, "default", o->number);
+        else
+            vg_json_string(&w, "default", o->text);
+        vg_json_end_object(&w);
+        size_t n;
+        vg_autofree char *line = vg_json_finish(&w, &n);
+        fprintf(out, "%s\n", line ? line : "");
+    }
+}
 
 enum { HELP_COLUMN = 38, HELP_WIDTH = 90 };
 

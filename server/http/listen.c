@@ -13,6 +13,7 @@
 #include "server/base/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <microhttpd.h>
 #include <netdb.h>
@@ -33,6 +34,7 @@ static struct MHD_Daemon *daemons[2];      /* without TLS, with it; NULL: not ne
 static struct vg_http_listener *listening; /* http/accept.c's, once it has begun */
 static size_t n_listening;
 static const struct vg_texts *listens_on;
+static int inherited; /* the first descriptor of systemd's, 0: none */
 static char *tls_client_ca;
 static const struct vg_http_callbacks *callbacks;
 
@@ -221,9 +223,19 @@ static struct MHD_Daemon *start_daemon(const struct vg_config *config, bool with
         vg_http_certificate_give, MHD_OPTION_END);
 }
 
-static int add_listener(const char *where)
+/* systemd gives blocking sockets. */
+static int take_inherited(int fd)
 {
-    int fd = is_unix(where) ? open_unix(where + 5) : open_tcp(where);
+    int flags = fcntl(fd, F_GETFL);
+    return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -1 : fd;
+}
+
+/* `given`: its descriptor, 0: it is to be opened. */
+static int add_listener(const char *where, int given)
+{
+    int fd = given            ? take_inherited(given)
+             : is_unix(where) ? open_unix(where + 5)
+                              : open_tcp(where);
 
     if (fd < 0) {
         vg_log(VG_LOG_ERROR, "http", "cannot listen on %s: %s", where, strerror(errno));
@@ -255,6 +267,7 @@ int vg_http_listen(const struct vg_config *config, const struct vg_http_callback
     callbacks = calls;
     listening = calloc(config->listen.n, sizeof(*listening));
     listens_on = &config->listen;
+    inherited = config->first_inherited;
     if (!listening || load_tls(config) < 0)
         return -1;
     if (config->allow_insecure && !config->token_file && !config->tls_client_ca)
@@ -262,7 +275,7 @@ int vg_http_listen(const struct vg_config *config, const struct vg_http_callback
                "anybody who reaches the listeners is root on the hosts: there is neither "
                "--token-file nor --tls-client-ca");
     for (size_t i = 0; i < config->listen.n; i++)
-        if (add_listener(config->listen.v[i]) < 0)
+        if (add_listener(config->listen.v[i], inherited ? inherited + (int)i : 0) < 0)
             return -1;
     if (start_daemons(config) < 0 || vg_http_accept_start(listening, n_listening) < 0)
         return -1;
@@ -282,7 +295,7 @@ void vg_http_close(void)
         if (daemons[i])
             MHD_stop_daemon(vg_take(&daemons[i]));
     for (size_t i = 0; i < n_listening; i++)
-        if (is_unix(listens_on->v[i]))
+        if (is_unix(listens_on->v[i]) && !inherited)
             unlink(listens_on->v[i] + 5);
     free(listening);
     vg_http_certificate_free();
