@@ -93,7 +93,7 @@ def wrap(text: str, width: int) -> list[str]:
 
 def sample(options: list[Option]) -> str:
     """All options at their defaults, as comments: the file says what there is and changes nothing."""
-    lines = ["# virtgate's configuration: virtgate.conf(5). Each line shows a default.",
+    lines = ["# virtgate's configuration: virtgate.conf(5). Each shows a default, or the form of a value.",
              "# Without a line the gateway listens on loopback and serves this machine's libvirt.", ""]
     for option in options:
         if option["name"] == "config":
