@@ -31,8 +31,8 @@ struct vg_content {
      * lest a part looks whole. */
     ssize_t (*read)(void *data, struct vg_request *rq, uint64_t offset, char *ret,
                     size_t n);
-    /* More is to be sent than is read with the answer, `length` bytes in all: once, before
-     * read(). -1: the request's error is set. NULL: that does not matter. */
+    /* More is to be sent than is read with the answer, `length` bytes in all: once,
+     * before read(). -1: the request's error is set. NULL: that does not matter. */
     int (*begin)(void *data, struct vg_request *rq, uint64_t length);
     /* Whether it was cancelled: then the client's connection is closed. Any thread. NULL:
      * it cannot be. */

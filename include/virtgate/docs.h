@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The pages at /docs and /ui/ and their files, as they were built in (server/gen/docs.py).
+ * The pages at /docs and /ui/ and their files, as they were built in
+ * (server/gen/docs.py).
  */
 #pragma once
 

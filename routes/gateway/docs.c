@@ -19,9 +19,9 @@ static struct vg_reply get_docs(struct vg_request *rq)
 /* The page's files are beside it: it is left for the path that ends with a slash. */
 static struct vg_reply get_ui_link(struct vg_request *rq)
 {
-    static const char page[] =
-        "<!DOCTYPE html>\n<title>virtgate</title>\n"
-        "<meta http-equiv=\"refresh\" content=\"0; url=ui/\">\n<a href=\"ui/\">virtgate</a>\n";
+    static const char page[] = "<!DOCTYPE html>\n<title>virtgate</title>\n"
+                               "<meta http-equiv=\"refresh\" content=\"0; url=ui/\">\n<a "
+                               "href=\"ui/\">virtgate</a>\n";
     static struct vg_cached cached;
     return vg_ok_cached(rq, &cached, "text/html; charset=utf-8", page, sizeof(page) - 1);
 }
@@ -42,8 +42,8 @@ static struct vg_reply give_file(struct vg_request *rq, struct vg_web_file *file
     while (file->name && strcmp(file->name, name) != 0)
         file++;
     if (!file->name) {
-        vg_error_set(vg_request_error(rq), VG_E_NOT_FOUND, "The page %s has no file '%.100s'",
-                     page, name);
+        vg_error_set(vg_request_error(rq), VG_E_NOT_FOUND,
+                     "The page %s has no file '%.100s'", page, name);
         return vg_fail(rq);
     }
     if (vg_cached_reply(rq, &file->cached, &reply))

@@ -6,7 +6,7 @@
  */
 #include "routes/storage/import.h"
 
-#include "routes/storage/content.h"
+#include "routes/storage/receive.h"
 #include "routes/storage/new_volume.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/fetch.h"
@@ -48,7 +48,8 @@ static int fail_value(struct vg_request *rq, const char *why)
     return -1;
 }
 
-/* ---- arguments ---------------------------------------------------------------------- */
+/* ---- arguments ----------------------------------------------------------------------
+ */
 
 static int read_source(struct vg_request *rq, struct import *i, json_t *from)
 {
@@ -67,12 +68,10 @@ static int read_source(struct vg_request *rq, struct import *i, json_t *from)
 static int read_args(struct vg_request *rq, struct import *i)
 {
     json_t *from = NULL;
-    const struct vg_field args[] = {VG_NEED_TEXT("name", &i->name),
-                                    VG_SIZE_FIELDS("capacity", i->capacity),
-                                    VG_TEXT("format", &i->format),
-                                    VG_JSON("permissions", &i->permissions),
-                                    VG_JSON("import", &from),
-                                    VG_END};
+    const struct vg_field args[] = {
+        VG_NEED_TEXT("name", &i->name), VG_SIZE_FIELDS("capacity", i->capacity),
+        VG_TEXT("format", &i->format),  VG_JSON("permissions", &i->permissions),
+        VG_JSON("import", &from),       VG_END};
 
     if (vg_args(rq, args) < 0 || vg_size_check(rq, "capacity", &i->capacity, false) < 0 ||
         read_source(rq, i, from) < 0 ||
@@ -86,7 +85,8 @@ static int read_args(struct vg_request *rq, struct import *i)
     return 0;
 }
 
-/* ---- what comes first --------------------------------------------------------------- */
+/* ---- what comes first ---------------------------------------------------------------
+ */
 
 static int read_head(struct vg_request *rq, struct vg_fetch *fetch, struct import *i)
 {
@@ -135,7 +135,8 @@ static int look_at_head(struct vg_request *rq, struct import *i)
     return -1;
 }
 
-/* ---- the volume --------------------------------------------------------------------- */
+/* ---- the volume ---------------------------------------------------------------------
+ */
 
 static int fail_room(struct vg_request *rq, uint64_t room)
 {
@@ -213,7 +214,8 @@ static char *make_document(struct vg_request *rq, const struct import *i)
     return NULL;
 }
 
-/* ---- filling ------------------------------------------------------------------------ */
+/* ---- filling ------------------------------------------------------------------------
+ */
 
 /* To the end of what comes. */
 static int pass_on(struct vg_request *rq, struct vg_fetch *fetch, const struct import *i,

@@ -276,10 +276,11 @@ static char *make_document(struct vg_request *rq, void *form)
     json_t *allocation = vg_size_is_given(&f->allocation)
                              ? vg_volume_size(vg_size_bytes(&f->allocation))
                              : NULL;
-    json_auto_t *document = json_pack(
-        "{s:{s:s, s:o, s:o*, s:{s:o*, s:o*}, s:o*}}", "volume", "name", f->name,
-        "capacity", vg_volume_size(m.capacity), "allocation", allocation, "target", "format",
-        make_format(m.format), "permissions", permissions, "backingStore", backing);
+    json_auto_t *document =
+        json_pack("{s:{s:s, s:o, s:o*, s:{s:o*, s:o*}, s:o*}}", "volume", "name", f->name,
+                  "capacity", vg_volume_size(m.capacity), "allocation", allocation,
+                  "target", "format", make_format(m.format), "permissions", permissions,
+                  "backingStore", backing);
     if (!document) {
         (void)vg_error_set_memory(vg_request_error(rq));
         return NULL;

@@ -38,7 +38,7 @@ bool vg_network_parse(const char *text, struct vg_network *ret);
 
 bool vg_network_holds(const struct vg_network *network, const struct vg_address *address);
 
-/* Whether it is an address of the Internet: none of this machine, of a private network, of
- * a link, of a group, or reserved (RFC 6890). What NAT64 maps counts as what it stands
+/* Whether it is an address of the Internet: none of this machine, of a private network,
+ * of a link, of a group, or reserved (RFC 6890). What NAT64 maps counts as what it stands
  * for. */
 bool vg_address_is_public(const struct vg_address *address);

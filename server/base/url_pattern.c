@@ -55,8 +55,8 @@ static bool read_pattern(const char *text, struct parts *ret)
     if (!ret->path || strchr(ret->path, '#'))
         return false;
     const char *bracket = ret->host[0] == '[' ? strchr(ret->host, ']') : ret->host;
-    const char *colon = bracket ? memchr(bracket, ':', (size_t)(ret->path - bracket))
-                                : NULL;
+    const char *colon =
+        bracket ? memchr(bracket, ':', (size_t)(ret->path - bracket)) : NULL;
     ret->host_length = (size_t)((colon ? colon : ret->path) - ret->host);
     return is_host(ret->host, ret->host_length) &&
            (!colon || read_port(colon + 1, ret->path, &ret->port));

@@ -169,7 +169,7 @@ static struct vg_request *make_request(struct vg_feed *feed)
         return NULL;
     }
     vg_request_set_host(rq, from->host, from->host_name);
-    rq->role = from->role;
+    rq->rights = from->rights;
     rq->number_strings = from->number_strings;
     memcpy(rq->id, from->id, sizeof(rq->id));
     memcpy(rq->principal, from->principal, sizeof(rq->principal));
@@ -192,10 +192,8 @@ void vg_feed_fetch(struct vg_feed *feed, struct vg_window *window_steal, uint64_
         return;
     }
     window_steal->offset = offset;
-    *fetch = (struct fetch){.feed = vg_feed_ref(feed),
-                            .window = window_steal,
-                            .ready = ready,
-                            .data = data};
+    *fetch = (struct fetch){
+        .feed = vg_feed_ref(feed), .window = window_steal, .ready = ready, .data = data};
     rq->done_data = fetch;
     rq->on_free = free_fetch;
     submit(rq);

@@ -360,8 +360,7 @@ struct vg_reply vg_reply_share(const struct vg_reply *reply)
     copy.subscription = NULL;
     copy.channel = NULL;
     copy.feed = NULL;
-    copy.content_range =
-        reply->content_range ? strdup(reply->content_range) : NULL;
+    copy.content_range = reply->content_range ? strdup(reply->content_range) : NULL;
     return copy;
 }
 

@@ -30,17 +30,17 @@
 struct vg_http_sender {
     struct vg_http_sender *next, **link; /* list of all */
     TAILQ_ENTRY(vg_http_sender) order;   /* while it is hungry */
-    atomic_uint refs;            /* the answer; its call; the window that is fetched */
-    struct vg_feed *feed;        /* counted */
+    atomic_uint refs;     /* the answer; its call; the window that is fetched */
+    struct vg_feed *feed; /* counted */
 
     pthread_mutex_t lock;      /* of these */
     struct vg_http_call *call; /* NULL: it is over */
     struct vg_window *now, *ahead;
     struct vg_window *spare; /* was read, and serves for the next: pages cost time */
-    size_t size;     /* of the next window */
-    int64_t got_ns;  /* since when there is `now` */
-    int64_t read_ns; /* when the client last took anything */
-    uint64_t wanted; /* what it sleeps for */
+    size_t size;             /* of the next window */
+    int64_t got_ns;          /* since when there is `now` */
+    int64_t read_ns;         /* when the client last took anything */
+    uint64_t wanted;         /* what it sleeps for */
     bool fetching;
     bool asleep; /* the connection is suspended */
     bool failed;
@@ -280,7 +280,8 @@ static bool turn_to(struct vg_http_sender *s, uint64_t at)
 static bool wants_ahead(const struct vg_http_sender *s)
 {
     return s->size >= AHEAD_SIZE && !s->fetching && !s->ahead && !is_unsized(s) &&
-           s->now->offset + s->now->length < s->feed->range.offset + s->feed->range.length;
+           s->now->offset + s->now->length <
+               s->feed->range.offset + s->feed->range.length;
 }
 
 /* Copies what is there, and makes the window that is to be fetched ahead, if any. */

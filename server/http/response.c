@@ -223,9 +223,11 @@ static void add_entity(const struct vg_http_call *call, const struct vg_reply *r
         vg_http_add_header(response, "ETag", form->etag);
     bool metrics = reply->status == 200 && rq->route->gives == VG_GIVES_METRICS;
     if (metrics ||
-        (form->etag[0] && (call->origin || call->headers.authorization || vg_route_gives_xml(rq->route) ||
-                           rq->route->gives == VG_GIVES_IMAGE || form->varies)))
-        vg_http_add_header(response, "Vary", "Accept, Accept-Encoding, Authorization, Origin");
+        (form->etag[0] &&
+         (call->origin || call->headers.authorization || vg_route_gives_xml(rq->route) ||
+          rq->route->gives == VG_GIVES_IMAGE || form->varies)))
+        vg_http_add_header(response, "Vary",
+                           "Accept, Accept-Encoding, Authorization, Origin");
 }
 
 /* ---- the same answer again --------------------------------------------------------- */
@@ -297,7 +299,8 @@ void vg_http_release_response(struct vg_http_call *call)
 /* What a page of the gateway's may do: load its own files and ask the gateway, nobody
  * else. Swagger UI's icons are data, a guest's screenshot is a blob. */
 #define PAGE_POLICY                                                                      \
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "    \
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: "     \
+    "blob:; "                                                                            \
     "connect-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
 
 static void add_policy(const struct vg_route *route, struct MHD_Response **response)

@@ -150,7 +150,7 @@ static struct vg_reply run_request(void *data, struct vg_virt_conn *virt_conn,
     /* an operation is the gateway's own, and so is what a local row tells */
     if (runs_on != VG_ON_OPERATION && runs_on != VG_ON_NETWORK_THREAD)
         reply.source = reply.status == 200 || reply.status == 206 ? VG_SOURCE_LIBVIRT
-                                                                   : VG_SOURCE_NONE;
+                                                                  : VG_SOURCE_NONE;
     reply.revision = revision;
     reply.has_revision = reply.status >= 200 && reply.status < 400; /* not of a 101 */
     /* both before anybody hears of the answer */
@@ -441,7 +441,8 @@ static int init_host(struct vg_host *host, const struct vg_host_config *from,
     vg_queue_init(&host->bulk, LANE_THREADS, (unsigned int)config->queue_size);
     vg_queue_init(&host->long_work, (unsigned int)config->operations, LONG_WAITING);
     vg_queue_init(&host->transfers, (unsigned int)config->transfers,
-                  LONG_WAITING + (unsigned int)((size_t)config->transfer_memory / VG_WINDOW_MIN));
+                  LONG_WAITING +
+                      (unsigned int)((size_t)config->transfer_memory / VG_WINDOW_MIN));
     vg_queue_init(&host->agents, (unsigned int)config->pool_size,
                   (unsigned int)config->queue_size);
     vg_queue_init(&host->admins, LANE_THREADS, (unsigned int)config->queue_size);

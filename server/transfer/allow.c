@@ -19,7 +19,7 @@ int vg_fetch_start(const struct vg_fetch_options *options)
 {
     allowed_now = *options;
     return options->n_patterns && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK ? -1
-                                                                                     : 0;
+                                                                                    : 0;
 }
 
 void vg_fetch_stop(void)
@@ -37,7 +37,8 @@ int64_t vg_fetch_deadline(void)
     return allowed_now.deadline_ns;
 }
 
-/* ---- URLs --------------------------------------------------------------------------- */
+/* ---- URLs ---------------------------------------------------------------------------
+ */
 
 struct parsed {
     CURLU *url;
@@ -91,7 +92,8 @@ static int parse(const char *text, struct parsed *p, struct vg_error *reterr)
     if (p->user || p->password)
         return fail_url(text, "has a user or a password", reterr);
     if (is_disguised(p->path))
-        return fail_url(text, "has a dot or a slash that is written in hexadecimal", reterr);
+        return fail_url(text, "has a dot or a slash that is written in hexadecimal",
+                        reterr);
     return 0;
 }
 
@@ -117,8 +119,9 @@ int vg_allow_url(const char *url, struct vg_allowed *ret, struct vg_error *reter
     VG_CLEANUP(clear_parsed) struct parsed p = {0};
 
     if (!allowed_now.n_patterns) {
-        vg_error_set(reterr, VG_E_IMPORT_NOT_ALLOWED,
-                     "This gateway imports from nowhere; --import-from PATTERN allows it");
+        vg_error_set(
+            reterr, VG_E_IMPORT_NOT_ALLOWED,
+            "This gateway imports from nowhere; --import-from PATTERN allows it");
         return -1;
     }
     if (parse(url, &p, reterr) < 0)
@@ -137,7 +140,8 @@ int vg_allow_url(const char *url, struct vg_allowed *ret, struct vg_error *reter
     return 0;
 }
 
-/* ---- addresses ---------------------------------------------------------------------- */
+/* ---- addresses ----------------------------------------------------------------------
+ */
 
 bool vg_allow_address(const struct vg_allowed *allowed, const struct sockaddr *sockaddr)
 {

@@ -24,7 +24,7 @@
 struct vg_download {
     const struct vg_fetch_source *source;
     CURLM *multi;
-    CURL *easy;         /* of the connection that there is; NULL: none */
+    CURL *easy; /* of the connection that there is; NULL: none */
     struct curl_slist *fields;
     struct vg_allowed allowed;
     char refused[VG_ADDRESS_SIZE]; /* the address that the host may not have; "": none */
@@ -42,7 +42,8 @@ struct vg_download {
     char tag[TAG_SIZE]; /* strong ETag; "": none */
 };
 
-/* ---- what libcurl calls ------------------------------------------------------------- */
+/* ---- what libcurl calls -------------------------------------------------------------
+ */
 
 static size_t take_data(char *data, size_t one, size_t n, void *p)
 {
@@ -94,7 +95,8 @@ static curl_socket_t open_socket(void *p, curlsocktype purpose,
     return CURL_SOCKET_BAD;
 }
 
-/* ---- one connection ----------------------------------------------------------------- */
+/* ---- one connection -----------------------------------------------------------------
+ */
 
 static void disconnect(struct vg_download *d)
 {
@@ -174,7 +176,8 @@ static int connect_to(struct vg_download *d, const char *url, struct vg_error *r
 static int check_cancelled(const struct vg_download *d, struct vg_error *reterr)
 {
     if (vg_fetch_is_stopping()) {
-        vg_error_set(reterr, VG_E_DRAINING, "The gateway stops; nothing of the import is left");
+        vg_error_set(reterr, VG_E_DRAINING,
+                     "The gateway stops; nothing of the import is left");
         return -1;
     }
     if (!d->source->is_cancelled || !d->source->is_cancelled(d->source->data))
@@ -224,12 +227,12 @@ static int fail_result(const struct vg_download *d, struct vg_error *reterr)
                      (long long)(vg_fetch_deadline() / VG_SECOND_NS));
     else
         vg_error_set(reterr, VG_E_IMPORT_FAILED, "'%.200s' could not be fetched: %s",
-                     d->source->url,
-                     d->why[0] ? d->why : curl_easy_strerror(d->result));
+                     d->source->url, d->why[0] ? d->why : curl_easy_strerror(d->result));
     return -1;
 }
 
-/* ---- answers ------------------------------------------------------------------------ */
+/* ---- answers ------------------------------------------------------------------------
+ */
 
 static const char *get_field(const struct vg_download *d, const char *name)
 {
@@ -286,7 +289,8 @@ static int note_again(struct vg_download *d, long status, struct vg_error *reter
                : fail_changed(d, reterr);
 }
 
-/* Until the answer's fields have come. 1: they have; 0: the connection failed; -1: *reterr.
+/* Until the answer's fields have come. 1: they have; 0: the connection failed; -1:
+ * *reterr.
  */
 static int await_fields(struct vg_download *d, struct vg_error *reterr)
 {
@@ -337,7 +341,8 @@ static int fail_status(const struct vg_download *d, long status, struct vg_error
     return -1;
 }
 
-/* ---- broken connections ------------------------------------------------------------- */
+/* ---- broken connections -------------------------------------------------------------
+ */
 
 static bool may_go_on(const struct vg_download *d)
 {
@@ -382,7 +387,8 @@ static int go_on(struct vg_download *d, struct vg_error *reterr)
     return 0;
 }
 
-/* ---- reading ------------------------------------------------------------------------ */
+/* ---- reading ------------------------------------------------------------------------
+ */
 
 int vg_download_peek(struct vg_download *d, size_t want, const char **ret, size_t *ret_n,
                      struct vg_error *reterr)

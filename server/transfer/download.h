@@ -10,7 +10,8 @@
 
 struct vg_download;
 
-/* As in fetch.h. The redirections are followed, and the server has said that it has it. */
+/* As in fetch.h. The redirections are followed, and the server has said that it has it.
+ */
 struct vg_download *vg_download_open(const struct vg_fetch_source *source,
                                      struct vg_error *reterr);
 

@@ -36,7 +36,8 @@ int vg_fetch_check(const struct vg_fetch_source *source, struct vg_error *reterr
     return vg_allow_url(source->url, &allowed, reterr);
 }
 
-/* ---- as it comes -------------------------------------------------------------------- */
+/* ---- as it comes --------------------------------------------------------------------
+ */
 
 static int read_raw(struct vg_fetch *f, const char **ret, size_t *ret_n,
                     struct vg_error *reterr)
@@ -50,7 +51,8 @@ static int read_raw(struct vg_fetch *f, const char **ret, size_t *ret_n,
     return rc;
 }
 
-/* ---- packed ------------------------------------------------------------------------- */
+/* ---- packed -------------------------------------------------------------------------
+ */
 
 static const struct {
     const char *magic;
@@ -86,10 +88,11 @@ static int fail_packed(struct vg_fetch *f, struct vg_error *reterr)
     const char *why = f->archive ? archive_error_string(f->archive) : NULL;
 
     if (!f->failed)
-        vg_error_set(reterr, VG_E_IMPORT_FAILED,
-                     "What '%.200s' gives cannot be unpacked: %s; \"unpack\": false takes "
-                     "it as it is",
-                     f->source.url, why ? why : "out of memory");
+        vg_error_set(
+            reterr, VG_E_IMPORT_FAILED,
+            "What '%.200s' gives cannot be unpacked: %s; \"unpack\": false takes "
+            "it as it is",
+            f->source.url, why ? why : "out of memory");
     return -1;
 }
 
@@ -104,7 +107,8 @@ static int open_packed(struct vg_fetch *f, struct vg_error *reterr)
     if (vg_download_peek(f->download, 6, &head, &n, reterr) < 0)
         return -1;
     for (size_t i = 0; i < sizeof(packers) / sizeof(packers[0]); i++)
-        if (n >= packers[i].length && memcmp(head, packers[i].magic, packers[i].length) == 0)
+        if (n >= packers[i].length &&
+            memcmp(head, packers[i].magic, packers[i].length) == 0)
             filter = packers[i].filter;
     if (!f->source.unpack || filter == ARCHIVE_FILTER_NONE)
         return 0;
@@ -161,7 +165,8 @@ static int read_packed(struct vg_fetch *f, const char **ret, size_t *ret_n,
     return rc == ARCHIVE_OK ? 1 : fail_packed(f, reterr);
 }
 
-/* ---- the whole ---------------------------------------------------------------------- */
+/* ---- the whole ----------------------------------------------------------------------
+ */
 
 struct vg_fetch *vg_fetch_open(const struct vg_fetch_source *source,
                                struct vg_error *reterr)
