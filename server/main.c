@@ -7,6 +7,7 @@
 #include "server/core/audit.h"
 #include "server/core/event.h"
 #include "server/http/limit.h"
+#include "server/http/door.h"
 #include "server/http/server.h"
 #include "server/core/idempotency.h"
 #include "server/core/operation.h"

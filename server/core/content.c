@@ -240,6 +240,7 @@ static struct vg_feed *make_feed(struct vg_request *rq, struct vg_content *conte
         clear_content(content, false);
         return NULL;
     }
+    feed->close = vg_feed_unref;
     atomic_init(&feed->refs, 1);
     feed->content = *content;
     *content = (struct vg_content){0};

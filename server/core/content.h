@@ -31,6 +31,7 @@ void vg_window_free(struct vg_window *window);
 
 /* A content that goes to a client. Counted. */
 struct vg_feed {
+    void (*close)(struct vg_feed *feed); /* vg_feed_unref(), for replies */
     atomic_uint refs;
     struct vg_content content;
     uint64_t hash;              /* of its version; 0: none */

@@ -346,7 +346,8 @@ void vg_reply_clear(struct vg_reply *reply)
         reply->subscription->close(reply->subscription);
     if (reply->channel)
         reply->channel->close(reply->channel);
-    vg_feed_unref(reply->feed);
+    if (reply->feed)
+        reply->feed->close(reply->feed);
     free(reply->content_range);
     *reply = (struct vg_reply){0};
 }

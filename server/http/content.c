@@ -8,6 +8,8 @@
 #include "server/core/content.h"
 
 #include "server/base/list.h"
+#include "server/http/door.h"
+#include "server/http/header.h"
 #include "server/http/internal.h"
 #include "server/http/session.h"
 #include "virtgate/cleanup.h"

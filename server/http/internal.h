@@ -217,11 +217,6 @@ const struct vg_rights *vg_http_auth(struct vg_http_call *call,
 int vg_http_admit_caller(struct vg_http_call *call, const struct vg_config *config,
                          const struct vg_http_app *app, bool routed);
 
-/* Adds a field to a response, which becomes NULL where there is no memory for it; NULL
- * for either: nothing is done. */
-void vg_http_add_header(struct MHD_Response **response, const char *name,
-                        const char *value);
-
 /* ---- contents (http/content.c) ---------------------------------------------------- */
 
 /* The body of an answer that is read while it is sent, with the fields that tell of it;
@@ -238,12 +233,6 @@ void vg_http_contents_tick(void);
 
 /* Ends those that wait for memory, and there will be no more. */
 void vg_http_contents_end(void);
-
-/* What a suspended connection holds, so that libmicrohttpd is not stopped meanwhile:
- * taken before it is suspended (false: too late, it is not to be), and given back when it
- * was resumed. */
-bool vg_http_enter(void);
-void vg_http_leave(void);
 
 /* ---- events (http/event.c) -----------------------------------------------------------
  */

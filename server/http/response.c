@@ -6,6 +6,7 @@
 #include "server/core/content.h"
 #include "server/core/entity_tag.h"
 #include "server/core/event.h"
+#include "server/http/header.h"
 #include "server/http/internal.h"
 #include "server/http/websocket.h"
 
@@ -14,18 +15,6 @@
 
 #include <stdio.h>
 #include <string.h>
-
-/* An answer without one of its fields (Content-Encoding, say) is another answer: without
- * memory for it, it is not sent. */
-void vg_http_add_header(struct MHD_Response **response, const char *name,
-                        const char *value)
-{
-    if (!*response || !value ||
-        MHD_add_response_header(*response, name, value) == MHD_YES)
-        return;
-    MHD_destroy_response(*response);
-    *response = NULL;
-}
 
 /* If-None-Match: a list of tags or the wildcard; weak comparison, so W/ does not matter.
  */

@@ -11,6 +11,7 @@
 #include "server/core/event_reply.h"
 #include "server/http/certificate.h"
 #include "server/http/conn.h"
+#include "server/http/door.h"
 #include "server/http/internal.h"
 #include "server/http/linger.h"
 #include "server/http/listen.h"
@@ -34,36 +35,10 @@ static const struct vg_http_app *app;
 static atomic_uint active;
 static atomic_bool draining;
 
-/* Requests that the application has in hand: it may be stopped, and libmicrohttpd may be
- * (which dies of suspended connections), when there are none and none may come. */
-static atomic_uint in_flight;
-static atomic_bool closed;
-
-/* ---- the door ---------------------------------------------------------------------- */
-
-bool vg_http_enter(void)
-{
-    atomic_fetch_add(&in_flight, 1);
-    if (!atomic_load(&closed))
-        return true;
-    atomic_fetch_sub(&in_flight, 1);
-    return false;
-}
-
-void vg_http_leave(void)
-{
-    atomic_fetch_sub(&in_flight, 1);
-}
-
 void vg_http_shut(void)
 {
-    atomic_store(&closed, true);
+    vg_http_close_door();
     vg_http_contents_end();
-}
-
-unsigned int vg_http_in_flight(void)
-{
-    return atomic_load(&in_flight);
 }
 
 /* ---- answering --------------------------------------------------------------------- */
@@ -141,7 +116,7 @@ static enum MHD_Result poll_events(struct vg_http_call *call)
         return answer_now(call, reply);
     if (!call->session.begun)
         vg_http_session_begin(&call->session, call, end_poll, call);
-    atomic_fetch_add(&in_flight, 1);
+    vg_http_enter_again();
     vg_http_conn_waits(call->conn, end_poll, call);
     MHD_suspend_connection(call->connection);
     vg_subscriber_on_wake(call->subscription->subscriber, wake_poll, call);
@@ -204,7 +179,7 @@ static enum MHD_Result dispatch(struct vg_http_call *call)
     struct vg_reply known;
     if (app->remember(rq, &known))
         return answer_now(call, known);
-    atomic_fetch_add(&in_flight, 1);
+    vg_http_enter_again();
     call->suspended = true;
     if (vg_request_waits(rq)) {
         vg_http_conn_waits(call->conn, give_up, rq);
@@ -224,7 +199,7 @@ static enum MHD_Result dispatch_upload(struct vg_http_call *call)
     if (vg_http_upload_begin(call) < 0)
         return refuse(call, NULL);
     call->dispatched = true;
-    atomic_fetch_add(&in_flight, 1);
+    vg_http_enter_again();
     app->dispatch(vg_request_ref(call->rq));
     return MHD_YES;
 }

@@ -51,9 +51,6 @@ unsigned int vg_http_active(void);
 /* From here on no request reaches the application: who brings one is told so. */
 void vg_http_shut(void);
 
-/* Requests that the application has in hand. Once shut and 0, it stays 0. */
-unsigned int vg_http_in_flight(void);
-
 /* Stops the network threads. Shut and with nothing in hand: libmicrohttpd ends the
  * process when a connection is suspended. */
 void vg_http_stop(void);
