@@ -17,7 +17,7 @@
     "max-json-bytes, max-document-bytes, "                                               \
     "body-memory, body-memory-per-token, answer-memory, "                                \
     "reads-per-second, changes-per-second, failed-tokens, streams-per-token, "           \
-    "consoles-per-token, "                                                               \
+    "consoles-per-token, transfer-memory, "                                              \
     "header-timeout, body-timeout, idle-timeout, drain-seconds, "                        \
     "pool-size, queue-size, event-buffer, operations, operation-deadline, consoles, "    \
     "read-deadline, change-deadline"
