@@ -7,6 +7,7 @@
 #include "virtgate/host.h"
 #include "virtgate/xml_json.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -17,17 +18,24 @@
 
 /* ---- what a volume is like --------------------------------------------------------- */
 
+/* What libvirt writes; 0: it is no number. */
+static uint64_t read_number(const char *text)
+{
+    errno = 0;
+    uint64_t n = text ? strtoull(text, NULL, 10) : 0;
+    return errno ? 0 : n;
+}
+
 static uint64_t get_bytes(const json_t *volume, const char *key)
 {
     const json_t *member = json_object_get(volume, key);
-    const char *text = json_string_value(json_object_get(member, "#text"));
-    return text ? strtoull(text, NULL, 10) : 0;
+    return read_number(json_string_value(json_object_get(member, "#text")));
 }
 
 /* A time that is to come is of a host whose clock is wrong: it tells nothing. */
 static bool is_settled(const char *mtime)
 {
-    time_t at = (time_t)strtoll(mtime, NULL, 10);
+    time_t at = (time_t)read_number(mtime);
     return at && time(NULL) - at >= SETTLED_SECONDS;
 }
 

@@ -292,6 +292,7 @@ def main():
         check(False, "a test", repr(e))
     finally:
         gateway.stop()
+        libvirt.open(uri).storagePoolLookupByName("bytes").destroy()
         for path in folder.iterdir():
             path.unlink()
         folder.rmdir()
