@@ -383,7 +383,10 @@ static struct vg_reply make_filled(struct vg_request *rq)
     vg_autofree char *xml = make_document(rq, &f);
     vg_autoptr(virStoragePool) pool =
         xml ? vg_path_object(rq, VG_KIND_STORAGE_POOL) : NULL;
-    if (!pool || vg_operation_begin_call(rq) < 0)
+    if (!pool)
+        return vg_fail(rq);
+    vg_autoptr(virStorageVol) same = virStorageVolLookupByName(pool, f.name);
+    if (vg_request_check_new(rq, same != NULL) < 0 || vg_operation_begin_call(rq) < 0)
         return vg_fail(rq);
     vg_autoptr(virStorageVol) volume = virStorageVolCreateXML(pool, xml, 0);
     if (!volume)

@@ -1,0 +1,286 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Bytes into volumes on a real libvirtd: what is in the file afterwards, what libvirt does not
+check and the gateway does, and whoever goes away in the middle: client, daemon, gateway.
+"""
+import base64
+import hashlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import libvirt
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "harness"))
+from gateway import Client, Gateway, check, record, report  # noqa: E402
+
+VOLUMES = "/storage-pools/bytes/volumes"
+CONTENT = VOLUMES + "/v/content"
+SIZE = 3 << 20
+OCTETS = {"Content-Type": "application/octet-stream"}
+LIBVIRTD = str(Path(__file__).resolve().parents[1] / "libvirtd.sh")
+GUEST = """<domain type='qemu'><name>writer</name><memory unit='MiB'>16</memory>
+<os><type arch='x86_64'>hvm</type></os><devices><disk type='file'><source file='%s'/>
+<target dev='vda' bus='virtio'/></disk></devices></domain>"""
+
+
+def send(client, method, path, body=None, headers=None):
+    status, fields, answer = client.send(method, path, body, headers)
+    text = answer.decode()
+    record(method, path, status, dict(fields), text)
+    return status, json.loads(text) if text else None
+
+
+def send_json(client, method, path, body):
+    return send(client, method, path, json.dumps(body).encode())
+
+
+def digest_of(data):
+    return "sha-256=:" + base64.b64encode(hashlib.sha256(data).digest()).decode() + ":"
+
+
+def is_slug(answer, slug):
+    return answer is not None and answer.get("type") == f"urn:virtgate:error:{slug}"
+
+
+class Slow:
+    """A client that sends a part of its body, and waits."""
+
+    def __init__(self, gateway, path=CONTENT, length=SIZE, sent=1 << 20):
+        self.socket = socket.create_connection(("127.0.0.1", gateway.port), timeout=30)
+        head = f"PUT {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n"
+        self.socket.sendall(head.encode() + b"s" * sent)
+
+    def answer(self):
+        """(status, JSON) until the connection's end."""
+        text = b""
+        while True:
+            piece = self.socket.recv(65536)
+            if not piece:
+                break
+            text += piece
+        self.socket.close()
+        head, _, body = text.partition(b"\r\n\r\n")
+        return int(head.split()[1]) if head else 0, json.loads(body) if body else None
+
+
+def newest(client):
+    return send(client, "GET", "/operations?limit=1")[1]["operations"][0]
+
+
+def eventually(what, seconds=20):
+    for _ in range(seconds * 20):
+        found = what()
+        if found:
+            return found
+        time.sleep(0.05)
+    return what()
+
+
+def moved(client):
+    """The newest operation, once some of its bytes have moved."""
+    def look():
+        op = newest(client)
+        return op if op["state"] == "running" and op.get("progress", {}).get("bytes") else None
+    return eventually(look)
+
+
+def check_whole(client, file):
+    data = os.urandom(SIZE)
+    for body, headers, what in (
+            (data, OCTETS, "with Content-Length"), (iter([data[:7], data[7:]]), OCTETS, "in chunks"),
+            (data, {**OCTETS, "Content-Digest": digest_of(data), "Repr-Digest": digest_of(data)},
+             "with digests")):
+        file.write_bytes(bytes(SIZE))
+        status, answer = send(client, "PUT", CONTENT, body, headers)
+        check(status == 204 and file.read_bytes() == data, f"the whole {what}", (status, answer))
+    status, answer = send(client, "PUT", CONTENT, b"abc", OCTETS)
+    check(status == 204 and file.read_bytes() == b"abc" + data[3:],
+          "a shorter body leaves the rest", answer)
+    status, answer = send(client, "PUT", CONTENT, b"", OCTETS)
+    check(status == 204 and file.read_bytes() == b"abc" + data[3:], "nothing changes nothing",
+          answer)
+    op = newest(client)
+    check(op["kind"] == "putVolumeContent" and op["state"] == "succeeded"
+          and op["progress"]["bytes"] == 0 == op["progress"]["totalBytes"], "its operation", op)
+
+
+def check_parts(client, file):
+    data = os.urandom(SIZE)
+    send(client, "PUT", CONTENT, data, OCTETS)
+    for at, n, total in ((0, 1, "*"), (262119, 262122, SIZE), (SIZE - 5, 5, SIZE)):
+        part = os.urandom(n)
+        data = data[:at] + part + data[at + n:]
+        headers = {**OCTETS, "Content-Range": f"bytes {at}-{at + n - 1}/{total}",
+                   "Content-Digest": digest_of(part)}
+        status, answer = send(client, "PUT", CONTENT, part, headers)
+        check(status == 204 and file.read_bytes() == data, f"a part, {n} bytes at {at}", answer)
+    status, answer = send_json(client, "POST", CONTENT + "/zero", {"offset": 5, "length": 300000})
+    data = data[:5] + bytes(300000) + data[300005:]
+    check(status == 204 and file.read_bytes() == data, "zeros", answer)
+    status, answer = send_json(client, "POST", CONTENT + "/zero", {"offset": SIZE - 9})
+    check(status == 204 and file.read_bytes() == data[:-9] + bytes(9), "zeros to the end", answer)
+    status, answer = send_json(client, "POST", CONTENT + "/zero", {"offset": 1, "length": SIZE})
+    check(status == 413 and is_slug(answer, "beyond-capacity"), "zeros beyond the end", answer)
+
+
+def check_refused(client, file):
+    send(client, "PUT", CONTENT, bytes(SIZE), OCTETS)
+    for headers, body, status, slug in (
+            ({"Content-Range": "bytes 5-4/*"}, b"ab", 400, "invalid-value"),
+            ({"Content-Range": "bytes 0-1/2 "}, b"abc", 400, "invalid-value"),
+            ({"Content-Range": "lines 0-1/2"}, b"ab", 400, "invalid-value"),
+            ({"Content-Range": "bytes 0-1/1"}, b"ab", 400, "invalid-value"),
+            ({"Content-Range": "bytes 0-9/*"}, iter([b"abc"]), 400, "bad-request"),
+            ({"Content-Range": "bytes 0-1/*"}, iter([b"abc"]), 413, "beyond-capacity"),
+            ({"Content-Range": f"bytes {SIZE}-{SIZE}/*"}, b"a", 413, "beyond-capacity"),
+            ({"Content-Digest": "sha-512=:AAAA:"}, b"a", 400, "invalid-value"),
+            ({"Content-Digest": digest_of(b"b")}, b"a", 400, "digest-mismatch"),
+            ({"Repr-Digest": digest_of(b"b")}, iter([b"a"]), 400, "digest-mismatch"),
+            ({"Content-Range": "bytes 0-0/*", "Repr-Digest": digest_of(b"a")}, b"a", 400,
+             "invalid-value"),
+            ({"Content-Type": "text/plain"}, b"a", 415, "unsupported-media-type"),
+            ({}, bytes(SIZE + 1), 413, "beyond-capacity"),
+            ({}, iter([bytes(SIZE), b"1"]), 413, "beyond-capacity")):
+        try:
+            got, answer = send(client, "PUT", CONTENT, body, {**OCTETS, **headers})
+        except OSError as e:  # it is told so while it still sends, and may not have read it
+            got, answer = status, {"type": f"urn:virtgate:error:{slug}", "detail": str(e)}
+            client.http = None
+        check(got == status and is_slug(answer, slug), f"refused: {headers} {slug}", (got, answer))
+    check(file.stat().st_size == SIZE, "the volume is as large as before")
+    status, answer = send(client, "PUT", CONTENT + "?grow=true", iter([b"a"]), OCTETS)
+    check(status == 411 and is_slug(answer, "length-required"), "grow needs a length", answer)
+    data = os.urandom(SIZE + 4096)
+    status, answer = send(client, "PUT", CONTENT + "?grow=true", data, OCTETS)
+    shown = send(client, "GET", VOLUMES + "/v?fields=capacityBytes,physicalBytes")[1]
+    check(status == 204 and file.read_bytes() == data
+          and shown == {"capacityBytes": SIZE + 4096, "physicalBytes": SIZE + 4096}, "grown", shown)
+
+
+def check_made(client, folder):
+    data = os.urandom(SIZE)
+    status, made = send(client, "POST", VOLUMES + "?name=x.iso", data,
+                        {**OCTETS, "Content-Digest": digest_of(data)})
+    check(status == 201 and made["capacityBytes"] == SIZE
+          and (folder / "x.iso").read_bytes() == data, "made and filled", made)
+    status, answer = send(client, "POST", VOLUMES + "?name=x.iso", b"other", OCTETS)
+    check(status == 409 and (folder / "x.iso").read_bytes() == data, "never twice", answer)
+    status, answer = send(client, "POST", VOLUMES + "?name=x.iso", b"other",
+                          {**OCTETS, "If-None-Match": "*"})
+    check(status == 412, "If-None-Match", answer)
+    status, answer = send(client, "POST", VOLUMES + "?name=y.iso", iter([data]), OCTETS)
+    check(status == 411, "in chunks a capacity is needed", answer)
+    status, answer = send(client, "POST", VOLUMES + f"?name=y.iso&capacityBytes={SIZE}",
+                          iter([data]), OCTETS)
+    check(status == 201 and (folder / "y.iso").read_bytes() == data, "and taken", answer)
+    status, answer = send(client, "POST", VOLUMES + "?name=z.iso", data,
+                          {**OCTETS, "Repr-Digest": digest_of(b"")})
+    check(status == 400 and is_slug(answer, "digest-mismatch"), "another one than announced",
+          answer)
+    check(not (folder / "z.iso").exists() and send(client, "GET", VOLUMES + "/z.iso")[0] == 404,
+          "nothing is left of it")
+
+
+def check_conflicts(gateway, client):
+    slow = Slow(gateway)
+    op = moved(client)
+    check(op and op["cancellable"] and op["progress"]["totalBytes"] == SIZE, "it runs", op)
+    for method, path, body in (("PUT", CONTENT, b"x"), ("DELETE", VOLUMES + "/v", None),
+                               ("POST", VOLUMES + "/v/resize", b'{"capacityMiB": 9}'),
+                               ("PATCH", VOLUMES + "/v", b'{"capacityMiB": 9}'),
+                               ("POST", VOLUMES + "/v/wipe", None),
+                               ("POST", CONTENT + "/zero", b"{}"),
+                               ("POST", VOLUMES, b'{"name": "c", "clone": "bytes/v"}')):
+        status, answer = send(client, method, path, body, OCTETS if body == b"x" else None)
+        check(status == 409 and is_slug(answer, "volume-in-use"), f"{method} {path}", answer)
+    status, answer = send(client, "DELETE", f"/operations/{op['id']}")
+    check(status == 202, "it is cancelled", answer)
+    status, answer = slow.answer()
+    check(status == 409 and is_slug(answer, "job-cancelled"), "its client is told", answer)
+    op = send(client, "GET", f"/operations/{op['id']}?wait=10")[1]
+    check(op["state"] == "cancelled" and not op["cancellable"], "so is who asks", op)
+    check(send(client, "PUT", CONTENT, b"again", OCTETS)[0] == 204, "and the next one is not")
+
+
+def check_gone(gateway, client):
+    slow = Slow(gateway)
+    op = moved(client)
+    slow.socket.close()
+    ended = send(client, "GET", f"/operations/{op['id']}?wait=20")[1]
+    check(ended["state"] == "failed", "a client that goes away", ended)
+    check(send(client, "PUT", CONTENT, b"again", OCTETS)[0] == 204, "leaves the volume free")
+    status, answer = Slow(gateway).answer()
+    check(status == 408 and is_slug(answer, "request-timeout"), "one that sends no more", answer)
+    check(send(client, "PUT", CONTENT, b"again", OCTETS)[0] == 204, "likewise")
+
+
+def check_guest(client, conn, file):
+    guest = conn.createXML(GUEST % file)
+    status, answer = send(client, "PUT", CONTENT, b"x", OCTETS)
+    check(status == 409 and is_slug(answer, "volume-in-use") and "writer" in answer["detail"],
+          "a guest that runs uses it", answer)
+    check(send(client, "PUT", CONTENT + "?force=true", b"x", OCTETS)[0] == 204, "force")
+    guest.destroy()
+    check(send(client, "PUT", CONTENT, b"x", OCTETS)[0] == 204, "it does not run any more")
+
+
+def check_daemon(gateway, client):
+    slow = Slow(gateway)
+    op = moved(client)
+    subprocess.run([LIBVIRTD, "kill"], check=True)
+    status, answer = slow.answer()
+    check(status == 503 and answer["outcome"] == "unknown", "the daemon is killed", answer)
+    subprocess.run([LIBVIRTD, "up"], check=True)
+    ended = send(client, "GET", f"/operations/{op['id']}?wait=20")[1]
+    check(ended["state"] == "unknown", "nobody knows", ended)
+    written = eventually(lambda: send(client, "PUT", CONTENT, b"again", OCTETS)[0] == 204)
+    check(written, "the next try works")
+
+
+def check_end(gateway, client):
+    slow = Slow(gateway)
+    moved(client)
+    client.http.close()
+    gateway.stop()
+    status, answer = slow.answer()
+    check(status == 503 and is_slug(answer, "draining"), "the gateway stops", answer)
+
+
+def main():
+    uri = os.environ["VG_QEMU_URI"]
+    folder = Path(uri.split("socket=")[1]).parents[1] / "bytes"
+    conn = libvirt.open(uri)
+    gateway = Gateway(uri, "--transfer-deadline", "3", "--drain-seconds", "2")
+    client = Client(gateway.port)
+    send_json(client, "POST", "/storage-pools",
+              {"name": "bytes", "path": str(folder), "build": True, "start": True})
+    status, made = send_json(client, "POST", VOLUMES, {"name": "v", "capacityBytes": SIZE})
+    check(status == 201, "a volume", made)
+    check_whole(client, folder / "v")
+    check_parts(client, folder / "v")
+    check_refused(client, folder / "v")
+    check_made(client, folder)
+    check_conflicts(gateway, client)
+    check_gone(gateway, client)
+    check_guest(client, conn, folder / "v")
+    conn.close()
+    check_daemon(gateway, client)
+    check_end(gateway, client)
+    conn = libvirt.open(uri)
+    pool = conn.storagePoolLookupByName("bytes")
+    for volume in pool.listAllVolumes():
+        volume.delete()
+    pool.destroy()
+    pool.delete()
+    pool.undefine()
+    conn.close()
+    return report()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
