@@ -48,14 +48,14 @@ void vg_http_shut(void)
 static void finish_call(struct vg_request *rq, struct vg_reply reply)
 {
     struct vg_http_call *call = rq->done_data;
-    struct MHD_Connection *connection = call->connection;
-    bool suspended = call->suspended;
 
-    if (rq->stream) {
-        vg_http_upload_answer(call, &reply, atomic_load(&draining));
+    if (rq->stream) { /* the call may be gone */
+        vg_http_upload_answer(rq, &reply, atomic_load(&draining));
         vg_http_leave();
         return;
     }
+    struct MHD_Connection *connection = call->connection;
+    bool suspended = call->suspended;
     if (reply.subscription) /* answered later, on the network thread */
         call->subscription = vg_take(&reply.subscription);
     else

@@ -89,10 +89,10 @@ enum MHD_Result vg_http_upload_step(struct vg_http_call *call, const char *data,
     return vg_body_stream_end(stream) ? MHD_YES : send_answer(call);
 }
 
-void vg_http_upload_answer(struct vg_http_call *call, struct vg_reply *reply,
-                           bool closing)
+void vg_http_upload_answer(struct vg_request *rq, struct vg_reply *reply, bool closing)
 {
-    struct vg_body_stream *stream = call->rq->stream;
+    struct vg_body_stream *stream = rq->stream;
+    struct vg_http_call *call = rq->done_data; /* where the client has not gone */
 
     switch (vg_body_stream_lock_answer(stream)) {
     case VG_ANSWER_NOBODY:

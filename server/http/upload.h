@@ -18,8 +18,7 @@ enum MHD_Result vg_http_upload_step(struct vg_http_call *call, const char *data,
 
 /* The request's done(). An answer that comes before the body's end closes the connection:
  * nobody wants the rest. Any thread. */
-void vg_http_upload_answer(struct vg_http_call *call, struct vg_reply *reply,
-                           bool closing);
+void vg_http_upload_answer(struct vg_request *rq, struct vg_reply *reply, bool closing);
 
 /* libmicrohttpd is done with the call. */
 void vg_http_upload_end(struct vg_http_call *call);
