@@ -4,7 +4,6 @@
  */
 #include "routes/storage/new_volume.h"
 
-#include "routes/storage/import.h"
 #include "routes/storage/receive.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/body_stream.h"
@@ -60,6 +59,7 @@ struct form {
     struct vg_size capacity, allocation;
     json_t *permissions;
     const char *clone;
+    json_t *import;
     virStorageVolPtr source;     /* of `clone`; owned */
     struct vg_volume_hold *hold; /* of that one; owned */
 };
@@ -400,8 +400,6 @@ struct vg_reply vg_new_volume(struct vg_request *rq)
 {
     if (vg_body_is_stream(rq))
         return make_filled(rq);
-    if (vg_peek_member(rq, "import"))
-        return vg_import_volume(rq);
     VG_CLEANUP(clear_form)
     struct form f = {.capacity = VG_SIZE, .allocation = VG_SIZE};
     const struct vg_field members[] = {
@@ -414,7 +412,9 @@ struct vg_reply vg_new_volume(struct vg_request *rq)
         VG_JSON("permissions", &f.permissions),
         VG_END,
     };
-    const struct vg_field options[] = {VG_TEXT("clone", &f.clone), VG_END};
+    /* import: never here, but named where a key is unknown (import.c) */
+    const struct vg_field options[] = {VG_TEXT("clone", &f.clone),
+                                       VG_JSON("import", &f.import), VG_END};
     const struct vg_object_form form = {.fields = members,
                                         .make = make_document,
                                         .form = &f,

@@ -5,6 +5,7 @@
  * memory.
  */
 #include "routes/routes.h"
+#include "routes/storage/import.h"
 #include "routes/storage/new_volume.h"
 #include "routes/storage/receive.h"
 #include "virtgate/autoptr.h"
@@ -302,12 +303,17 @@ static struct vg_reply delete_held(struct vg_request *rq)
     return hold ? vg_object_delete(rq) : vg_fail(rq);
 }
 
+static struct vg_reply make_volume(struct vg_request *rq)
+{
+    return vg_peek_member(rq, "import") ? vg_import_volume(rq) : vg_new_volume(rq);
+}
+
 /* clang-format off */
 const struct vg_route vg_routes_volume[] = {
     {VG_GET, "/storage-pools/{pool}/volumes", "listVolumes", list_of_pool,
      .needs = "storage_pool:getattr storage_pool:search_storage_vols storage_vol:read",
      .takes = VG_TAKES_ARGS, .shared = true},
-    {VG_POST, "/storage-pools/{pool}/volumes", "createVolume", vg_new_volume,
+    {VG_POST, "/storage-pools/{pool}/volumes", "createVolume", make_volume,
      .needs = "storage_pool:getattr storage_pool:read storage_vol:getattr storage_vol:read "
               "storage_vol:create gateway:document",
      .runs_on = VG_ON_LONG, .takes = VG_TAKES_XML_OR_STREAM},

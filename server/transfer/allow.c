@@ -97,6 +97,16 @@ static int parse(const char *text, struct parsed *p, struct vg_error *reterr)
     return 0;
 }
 
+/* Digits, which libcurl has checked. */
+static unsigned int read_port(const char *text)
+{
+    unsigned int port = 0;
+
+    for (; *text >= '0' && *text <= '9'; text++)
+        port = port * 10 + (unsigned int)(*text - '0');
+    return port;
+}
+
 static bool is_allowed(const struct parsed *p)
 {
     vg_autofree char *path = NULL;
@@ -106,8 +116,7 @@ static bool is_allowed(const struct parsed *p)
         path = NULL;
         return false;
     }
-    const struct vg_url_parts parts = {p->scheme, p->host, path,
-                                       (unsigned int)strtoul(p->port, NULL, 10)};
+    const struct vg_url_parts parts = {p->scheme, p->host, path, read_port(p->port)};
     for (size_t i = 0; i < allowed_now.n_patterns; i++)
         if (vg_url_pattern_has(allowed_now.patterns[i], &parts))
             return true;
