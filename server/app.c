@@ -314,7 +314,7 @@ void vg_app_dispatch(struct vg_request *rq)
             watch_operation(rq);
     } else if (!rq->host) {
         vg_fan_out_submit(rq);
-    } else if (rq->route->runs_on == VG_ON_LONG || vg_request_is_transfer(rq)) {
+    } else if (vg_request_is_long(rq) || vg_request_is_transfer(rq)) {
         start_operation(rq);
     } else {
         vg_host_submit(rq->host, rq);
@@ -334,6 +334,7 @@ static const char *const runs_on_names[] = {
     [VG_ON_ADMIN] = "admin",
     [VG_ON_TRANSFER] = "transfer",
     [VG_ON_LONG] = "long",
+    [VG_ON_LONG_IF_NAMED] = "long-if-named",
     [VG_ON_JOB] = "job",
     [VG_ON_OPERATION] = "operation",
     [VG_ON_AGENT] = "agent",

@@ -12,13 +12,14 @@ set -euo pipefail
 # What `make` needs. libvirt0 is the client library; the test:/// driver is part of it.
 build=(gcc make pkg-config libvirt0 libvirt-dev libmicrohttpd-dev libjansson-dev
     libgnutls28-dev zlib1g-dev libpng-dev libsystemd-dev libinih-dev libxml2-dev libxxhash-dev
-    libpcre2-dev libwslay-dev libcurl4-gnutls-dev libarchive-dev
+    libpcre2-dev libwslay-dev libcurl4-gnutls-dev libarchive-dev libcrypt-dev
     python3 python3-yaml)
 # What the tests run: a real libvirtd with QEMU, the oracle libvirt-python, an HTTP client.
 test=(libcmocka-dev libvirt-daemon libvirt-daemon-system
     libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 qemu-utils python3-libvirt
     python3-jsonschema python3-prometheus-client curl jq openssl iproute2 util-linux procps
     prometheus xz-utils zstd haproxy nginx libvirt-l10n locales
+    libarchive-tools syslinux mtools dosfstools
     dnsmasq-base iptables udev mdevctl scrub tgt lvm2 parted
     libvirt-daemon-driver-storage-iscsi-direct libvirt-daemon-driver-storage-rbd)
 # Debian 13 has QEMU's SPICE and more of libvirt's drivers in packages of their own.

@@ -31,7 +31,11 @@ struct vg_reply vg_done_in_state(struct vg_request *rq, virDomainPtr dom,
  * and what is there explains it. */
 struct vg_reply vg_fail_explained(struct vg_request *rq, bool explained) VG_MUST_USE;
 
-/* The thread's last libvirt error, of a call that defines or creates this document. */
+/* Sets the request's error to the thread's last libvirt error, of a call that defines or
+ * creates this document. Always -1. */
+int vg_error_set_define(struct vg_request *rq, const char *xml);
+
+/* The same as an answer. */
 struct vg_reply vg_fail_define(struct vg_request *rq, const char *xml) VG_MUST_USE;
 
 /* Whether a document or a device asks for more than a guest can have ("No more available

@@ -18,6 +18,8 @@ struct vg_new_disk {
     const char *volume; /* "pool/volume", or */
     const char *path;   /* absolute, of a file or a device */
     const char *format; /* NULL: the volume's own, which a path may be of, too */
+    const char *alias;  /* NULL: libvirt's own */
+    bool absent;        /* it is yet to be made: `format` is given */
     int device;         /* enum vg_new_device */
     bool read_only;
 };
@@ -38,6 +40,7 @@ struct vg_new_domain {
     int firmware;                      /* enum vg_new_firmware */
     int graphics;                      /* enum vg_new_graphics */
     bool console;
+    bool nocloud; /* its firmware says that there is a seed */
     struct vg_new_disk disks[VG_NEW_MAX_DISKS];
     struct vg_new_interface interfaces[VG_NEW_MAX_INTERFACES];
     const char *boot[VG_NEW_MAX_BOOT];

@@ -27,6 +27,8 @@ struct vg_json {
 /* In an object `key` is the member's name; in an array it is NULL. */
 void vg_json_begin_object(struct vg_json *w, const char *key);
 void vg_json_end_object(struct vg_json *w);
+/* Takes back the end of the object that was written last, for more members. */
+void vg_json_reopen_object(struct vg_json *w);
 void vg_json_begin_array(struct vg_json *w, const char *key);
 void vg_json_end_array(struct vg_json *w);
 

@@ -25,6 +25,31 @@ int vg_operation_begin_making(struct vg_request *rq, const char *xml);
 /* The same of work on what is no domain: with neither progress nor cancelling. */
 int vg_operation_begin_call(struct vg_request *rq);
 
+/* ---- several calls, one after the other ---------------------------------------------
+ */
+
+/* One of the calls that the work is made of. */
+struct vg_step {
+    const char *name; /* static */
+    /* -1: the request's error is set, and nothing of this step is left. */
+    int (*run)(struct vg_request *rq, void *data);
+    /* Takes back what run() has done; NULL: there is nothing. -1: libvirt's last error
+     * says why it is still there. */
+    int (*undo)(void *data);
+};
+#define VG_STEPS_MAX 8
+
+/* After vg_operation_begin...(): runs the steps in their order, which the operation shows
+ * as `steps`. When one fails, or the operation is cancelled between two, those before it
+ * are taken back, the last one first. -1: that is so, the request's error is of the step
+ * that failed. */
+int vg_operation_run_steps(struct vg_request *rq, const struct vg_step *steps, size_t n,
+                           void *data);
+
+/* For a step that waits: whether it need not go on, as the operation is to be cancelled.
+ */
+bool vg_operation_is_cancelled(const struct vg_request *rq);
+
 /* Whether the caller may abort the domain's own job, as he may begin one like it; whoever
  * began it. -1: the request's error is set. */
 int vg_operation_ask_abort(struct vg_request *rq, struct _virDomain *dom);

@@ -28,6 +28,9 @@ enum vg_runs_on {
     /* The host's queue for long work (operation.h): answered 202 when it is not done in
      * time. */
     VG_ON_LONG,
+    /* The same where an argument names what takes long (server/core/long_work.c); else
+     * the general queue. */
+    VG_ON_LONG_IF_NAMED,
     /* The general queue, but the call begins a job that the domain goes on with: that is
      * an operation, too (operation.h). */
     VG_ON_JOB,
@@ -143,8 +146,8 @@ static inline bool vg_route_has_all_hosts(const struct vg_route *route)
 /* Whether a call of it becomes an operation. */
 static inline bool vg_route_begins_operation(const struct vg_route *route)
 {
-    return route->runs_on == VG_ON_LONG || route->runs_on == VG_ON_JOB ||
-           route->runs_on == VG_ON_TRANSFER;
+    return route->runs_on == VG_ON_LONG || route->runs_on == VG_ON_LONG_IF_NAMED ||
+           route->runs_on == VG_ON_JOB || route->runs_on == VG_ON_TRANSFER;
 }
 
 /* Whether the body may be a document of libvirt's as XML. */

@@ -3,6 +3,7 @@
  * POST /domains: a new domain from libvirt's XML, from the same document in JSON, or from
  * a short form that the host's capabilities complete; or only the XML it would be.
  */
+#include "routes/domain/create_from_image.h"
 #include "routes/routes.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/conflict.h"
@@ -11,6 +12,7 @@
 #include "virtgate/domain_create.h"
 #include "virtgate/host.h"
 #include "virtgate/object.h"
+#include "virtgate/operation.h"
 #include "virtgate/scope.h"
 #include "virtgate/xml.h"
 
@@ -39,10 +41,17 @@ struct form {
     const char *xml;
     json_t *domain;
     json_t *disks, *interfaces, *boot;
-    int console; /* -1: not given */
+    const char *network; /* of the one interface */
+    int console;         /* -1: not given */
     bool short_form;
+    struct vg_guest guest;
     struct vg_new_domain made;
 };
+
+static void clear_form(struct form *f)
+{
+    vg_guest_clear(&f->guest);
+}
 
 static int fail_value(struct vg_request *rq, const char *where, const char *accepted)
 {
@@ -155,6 +164,8 @@ static int read_lists(struct vg_request *rq, struct form *f)
         if (read_interface(rq, where, item, &d->interfaces[d->n_interfaces++]) < 0)
             return -1;
     }
+    if (f->network)
+        d->interfaces[d->n_interfaces++].network = f->network;
     json_array_foreach (f->boot, i, item) {
         snprintf(where, sizeof(where), "boot/%zu", i);
         if (read_boot(rq, where, item, &d->boot[d->n_boot]) < 0)
@@ -194,7 +205,7 @@ static int check_form(struct vg_request *rq, struct form *f)
                     d->machine || d->virt_type || d->memory_mib || d->vcpus ||
                     d->max_memory_mib || d->max_vcpus || d->firmware ||
                     d->graphics >= 0 || f->console >= 0 || f->disks || f->interfaces ||
-                    f->boot;
+                    f->boot || f->network || f->guest.image || f->guest.cloud_init;
     int ways = (vg_xml_body(rq) != NULL) + (f->xml != NULL) + (f->domain != NULL) +
                f->short_form;
     if (ways != 1) {
@@ -210,7 +221,11 @@ static int check_form(struct vg_request *rq, struct form *f)
                                            : NULL;
     if (missing)
         vg_error_set(vg_request_error(rq), VG_E_MISSING_KEY, "'%s' is missing", missing);
-    return missing ? -1 : 0;
+    if (missing)
+        return -1;
+    return f->network && f->interfaces
+               ? fail_value(rq, "network", "either 'network' or 'interfaces'")
+               : 0;
 }
 
 /* What completing the short form looks at. */
@@ -236,7 +251,9 @@ static const char *find_xml(struct vg_request *rq, struct form *f, char **ret_ma
     d->console = f->console != 0;
     if (check_texts(rq, d) < 0)
         return NULL;
-    return read_lists(rq, f) < 0 ? NULL : (*ret_made = vg_new_domain_xml(rq, d));
+    if (read_lists(rq, f) < 0 || vg_guest_plan(rq, &f->guest, d) < 0)
+        return NULL;
+    return *ret_made = vg_new_domain_xml(rq, d);
 }
 
 /* The domain that the document means, if it is there. */
@@ -282,6 +299,7 @@ static const char *keep_secrets(struct vg_request *rq, virDomainPtr old, const c
 
 /* How the domain is made of its document, and what follows. */
 struct making {
+    struct vg_guest *guest; /* what else is wanted */
     bool transient, start;
     int autostart; /* -1: not given */
     unsigned int flags;
@@ -306,6 +324,26 @@ static struct vg_reply undo(struct vg_request *rq, virDomainPtr dom, bool is_new
     return vg_fail(rq);
 }
 
+/* Of one with disks and seeds of its own, or that is waited for. */
+static struct vg_reply make_guest(struct vg_request *rq, const char *xml,
+                                  const struct making *m, bool exists, bool again)
+{
+    struct vg_guest *g = m->guest;
+
+    g->start = m->start;
+    g->autostart = m->autostart;
+    g->flags = m->flags;
+    g->is_new = !exists;
+    g->again = again;
+    if (exists && (g->image || g->cloud_init)) {
+        vg_error_set(vg_request_error(rq), VG_E_CONFLICT,
+                     "There is a domain of this name or UUID; 'image' and 'cloudInit' "
+                     "are for a new one");
+        return vg_fail(rq);
+    }
+    return vg_guest_make(rq, g, xml);
+}
+
 /* 201 for a new one, 200 for one that is defined anew. */
 static struct vg_reply make_domain(struct vg_request *rq, const char *xml,
                                    const struct making *m)
@@ -320,6 +358,8 @@ static struct vg_reply make_domain(struct vg_request *rq, const char *xml,
     xml = keep_secrets(rq, old, xml, &made);
     if (!xml)
         return vg_fail(rq);
+    if (vg_guest_is_wanted(m->guest))
+        return make_guest(rq, xml, m, old != NULL, again);
     vg_autoptr(virDomain) dom = m->transient
                                     ? virDomainCreateXML(vg_conn(rq), xml, m->flags)
                                     : virDomainDefineXMLFlags(vg_conn(rq), xml, m->flags);
@@ -346,6 +386,17 @@ static int check_making(struct vg_request *rq, const struct making *m)
                      "ends");
         return -1;
     }
+    if (m->transient && vg_guest_is_wanted(m->guest)) {
+        vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
+                     "'image', 'cloudInit' and 'waitForAddress' are for what is defined; "
+                     "'transient' is gone when it ends");
+        return -1;
+    }
+    if (m->guest->wait_seconds && !m->start) {
+        vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
+                     "'waitForAddress' needs 'start': true");
+        return -1;
+    }
     if (!m->transient && vg_request_ask(rq, "domain:save", "This defines it") < 0)
         return -1;
     return m->transient || m->start
@@ -356,9 +407,10 @@ static int check_making(struct vg_request *rq, const struct making *m)
 /* ?transient=true creates and starts it, ?dryRun=true only shows its XML. */
 static struct vg_reply define_domain(struct vg_request *rq)
 {
-    struct form f = {.console = -1, .made = {.graphics = -1}};
+    VG_CLEANUP(clear_form) struct form f = {.console = -1, .made = {.graphics = -1}};
     struct vg_new_domain *d = &f.made;
-    struct making m = {.transient = vg_peek_true(rq, "transient"), .autostart = -1};
+    struct making m = {
+        .guest = &f.guest, .transient = vg_peek_true(rq, "transient"), .autostart = -1};
     bool dry_run = false;
     const struct vg_field args[] = {
         VG_TEXT("xml", &f.xml),
@@ -378,6 +430,10 @@ static struct vg_reply define_domain(struct vg_request *rq)
         VG_JSON("disks", &f.disks),
         VG_JSON("interfaces", &f.interfaces),
         VG_JSON("boot", &f.boot),
+        VG_TEXT("network", &f.network),
+        VG_JSON("image", &f.guest.image),
+        VG_JSON("cloudInit", &f.guest.cloud_init),
+        VG_NUMBER("waitForAddress", &f.guest.wait_seconds, 1, VG_OPERATION_WAIT_MAX),
         VG_ONE_OF("graphics", &d->graphics, &graphics),
         VG_MAYBE("console", &f.console),
         VG_BOOL("dryRun", &dry_run),
@@ -408,7 +464,8 @@ static struct vg_reply define_domain(struct vg_request *rq)
 /* clang-format off */
 const struct vg_route vg_routes_domain_create[] = {
     {VG_POST, "/domains", "defineDomain", define_domain,
-     .needs = "domain:getattr domain:read domain:write gateway:document", .takes = VG_TAKES_XML},
+     .needs = "domain:getattr domain:read domain:write gateway:document",
+     .runs_on = VG_ON_LONG_IF_NAMED, .takes = VG_TAKES_XML},
     {0},
 };
 /* clang-format on */

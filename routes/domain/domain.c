@@ -4,6 +4,7 @@
  * Making one is in domain_create.c, its configuration in domain_config.c.
  */
 #include "virtgate/domain.h"
+#include "routes/domain/own_volumes.h"
 #include "routes/routes.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/domain_config.h"
@@ -97,12 +98,18 @@ static struct vg_reply list_domains(struct vg_request *rq)
 static struct vg_reply undefine_domain(struct vg_request *rq)
 {
     unsigned int flags = 0;
+    bool volumes = false;
+    vg_autolist(volume) own = {0};
+    const struct vg_field args[] = {
+        VG_FLAGS("flags", &flags, virDomainUndefineFlagsValues),
+        VG_BOOL("volumes", &volumes), VG_END};
 
-    vg_autoptr(virDomain) dom =
-        vg_flags_domain(rq, &vg_enum_virDomainUndefineFlagsValues, &flags);
-    if (!dom)
+    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
+    if (!dom || (volumes && vg_own_volumes_find(rq, dom, &own) < 0))
         return vg_fail(rq);
-    return vg_done(rq, virDomainUndefineFlags(dom, flags));
+    if (virDomainUndefineFlags(dom, flags) < 0)
+        return vg_fail_virt(rq);
+    return vg_own_volumes_delete(rq, &own) < 0 ? vg_fail(rq) : vg_no_content(rq);
 }
 
 enum show { SHOW_DEFAULT, SHOW_CONFIG };

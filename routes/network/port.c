@@ -12,8 +12,6 @@
 #include "virtgate/xml_json.h"
 
 #include <libvirt/virterror.h>
-#include <stdio.h>
-#include <sys/random.h>
 
 VG_AUTOPTR_DEFINE(virNetworkPort, virNetworkPortFree)
 
@@ -48,21 +46,6 @@ static json_t *get_plug(const json_t *document)
 
 /* ---- the class --------------------------------------------------------------------- */
 
-/* A random one (RFC 9562, version 4). */
-static void make_uuid(char ret[static VIR_UUID_STRING_BUFLEN])
-{
-    unsigned char b[16];
-
-    while (getrandom(b, sizeof(b), 0) != (ssize_t)sizeof(b))
-        ;
-    b[6] = (unsigned char)((b[6] & 0x0F) | 0x40);
-    b[8] = (unsigned char)((b[8] & 0x3F) | 0x80);
-    snprintf(ret, VIR_UUID_STRING_BUFLEN,
-             "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
-             b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12],
-             b[13], b[14], b[15]);
-}
-
 /* libvirt 9 asks for a UUID: the document with one; NULL where it has one, or is none,
  * which is libvirt's to say. Owned by the caller. */
 static char *add_uuid(const char *xml)
@@ -73,7 +56,7 @@ static char *add_uuid(const char *xml)
     json_t *port = json_object_get(document, "networkport");
 
     if (json_is_object(port) && !json_object_get(port, "uuid")) {
-        make_uuid(uuid);
+        vg_make_uuid(uuid);
         json_object_set_new(port, "uuid", json_string(uuid));
         made = vg_xml_from_json(document, &ignored);
     }

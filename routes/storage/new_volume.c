@@ -71,18 +71,11 @@ static void clear_form(struct form *f)
         (void)virStorageVolFree(f->source);
 }
 
-/* What another volume is, or what an image is. */
-struct image {
-    char *path, *format; /* owned */
-    uint64_t capacity;   /* 0: not known */
-};
-
-static void clear_image(struct image *image)
+void vg_image_clear(struct vg_image *image)
 {
     free(image->path);
     free(image->format);
 }
-#define auto_image VG_CLEANUP(clear_image) struct image
 
 static int fail_value(struct vg_request *rq, const char *name, const char *accepted)
 {
@@ -91,10 +84,8 @@ static int fail_value(struct vg_request *rq, const char *name, const char *accep
     return -1;
 }
 
-/* The volume "pool/volume", or of `pool` (NULL: none) when it is a bare name. NULL: the
- * request's error is set. */
-static virStorageVolPtr find_named(struct vg_request *rq, virStoragePoolPtr pool,
-                                   const char *key, const char *text)
+virStorageVolPtr vg_find_volume(struct vg_request *rq, virStoragePoolPtr pool,
+                                const char *key, const char *text)
 {
     const char *slash = strchr(text, '/');
 
@@ -114,8 +105,7 @@ static virStorageVolPtr find_named(struct vg_request *rq, virStoragePoolPtr pool
     return volume;
 }
 
-/* -1: the request's error is set. */
-static int read_image(struct vg_request *rq, virStorageVolPtr volume, struct image *ret)
+int vg_image_read(struct vg_request *rq, virStorageVolPtr volume, struct vg_image *ret)
 {
     vg_autofree char *xml = virStorageVolGetXMLDesc(volume, 0);
     if (!xml)
@@ -140,7 +130,7 @@ static int read_image(struct vg_request *rq, virStorageVolPtr volume, struct ima
 /* What the new volume stands on. A format is always said: an image whose format is
  * guessed may be taken for another by its own content. */
 static int find_backing(struct vg_request *rq, const struct form *f,
-                        virStoragePoolPtr pool, struct image *ret)
+                        virStoragePoolPtr pool, struct vg_image *ret)
 {
     bool is_path = f->backing[0] == '/';
     vg_autoptr(virStorageVol) volume = NULL;
@@ -148,8 +138,8 @@ static int find_backing(struct vg_request *rq, const struct form *f,
     if (is_path && vg_host_file_check(rq, "backing", f->backing) < 0)
         return -1;
     volume = is_path ? virStorageVolLookupByPath(vg_conn(rq), f->backing)
-                     : find_named(rq, pool, "backing", f->backing);
-    if (volume ? read_image(rq, volume, ret) < 0 : !is_path)
+                     : vg_find_volume(rq, pool, "backing", f->backing);
+    if (volume ? vg_image_read(rq, volume, ret) < 0 : !is_path)
         return -1;
     if (!ret->path)
         ret->path = strdup(f->backing);
@@ -216,15 +206,15 @@ int vg_volume_permissions(struct vg_request *rq, json_t *given, json_t **ret)
 /* What the words do not say: the capacity of what it is a copy of, or stands on; a copy's
  * format, where volumes have formats, is its source's, on a backing store it is qcow2. */
 struct made {
-    struct image source, backing;
+    struct vg_image source, backing;
     uint64_t capacity;
     const char *format; /* NULL: the pool's own */
 };
 
 static void clear_made(struct made *m)
 {
-    clear_image(&m->source);
-    clear_image(&m->backing);
+    vg_image_clear(&m->source);
+    vg_image_clear(&m->backing);
 }
 
 static int complete(struct vg_request *rq, const struct form *f, virStoragePoolPtr pool,
@@ -232,7 +222,7 @@ static int complete(struct vg_request *rq, const struct form *f, virStoragePoolP
 {
     bool known = vg_size_is_given(&f->capacity);
 
-    if (f->source && read_image(rq, f->source, &m->source) < 0)
+    if (f->source && vg_image_read(rq, f->source, &m->source) < 0)
         return -1;
     if (f->backing && find_backing(rq, f, pool, &m->backing) < 0)
         return -1;
@@ -296,7 +286,7 @@ static int find_source(struct vg_request *rq, void *form)
 
     if (!f->clone)
         return 0;
-    f->source = find_named(rq, NULL, "clone", f->clone);
+    f->source = vg_find_volume(rq, NULL, "clone", f->clone);
     f->hold = f->source ? vg_volume_hold(rq, f->source, VG_VOLUME_READ) : NULL;
     return f->hold ? 0 : -1;
 }

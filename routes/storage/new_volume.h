@@ -15,6 +15,25 @@ struct vg_reply vg_new_volume(struct vg_request *rq);
 /* Whether the host may be given the document: object_class.h. */
 int vg_new_volume_check(struct vg_request *rq, json_t *document);
 
+/* What a volume is, or what an image is. */
+struct vg_image {
+    char *path, *format; /* owned */
+    uint64_t capacity;   /* 0: not known */
+};
+void vg_image_clear(struct vg_image *image);
+#define vg_auto_image __attribute__((cleanup(vg_image_clear))) struct vg_image
+/* Reads it from the volume's document. -1: the request's error is set. */
+int vg_image_read(struct vg_request *rq, virStorageVolPtr volume, struct vg_image *ret);
+
+/* The volume "pool/volume", or of `pool` (NULL: none) when it is a bare name; `key` is
+ * the argument's. NULL: the request's error is set. */
+virStorageVolPtr vg_find_volume(struct vg_request *rq, virStoragePoolPtr pool,
+                                const char *key, const char *text);
+
+/* Whether the pool's volumes are files, which have formats. -1: the request's error is
+ * set. */
+int vg_pool_has_files(struct vg_request *rq, virStoragePoolPtr pool);
+
 /* A size as clients give it: `capacityBytes`, `...KiB`, `...MiB` or `...GiB`. */
 struct vg_size {
     int64_t bytes, kib, mib, gib; /* -1: not given */

@@ -140,6 +140,14 @@ void vg_json_end_object(struct vg_json *w)
     end_group(w, '}');
 }
 
+void vg_json_reopen_object(struct vg_json *w)
+{
+    if (w->text.failed)
+        return;
+    w->comma = w->text.data[w->text.len - 2] != '{';
+    w->text.len--;
+}
+
 void vg_json_begin_array(struct vg_json *w, const char *key)
 {
     begin_group(w, key, '[');

@@ -100,7 +100,8 @@ static int fail_json(struct vg_request *rq, json_error_t *at)
     enum json_error_code code = json_error_code(at);
     bool nul = code == json_error_null_character || strstr(at->text, "JSON_ALLOW_NUL");
     /* jansson quotes what it stumbled over: ... near '"s3cret"' */
-    char *quote = vg_route_takes_secret(rq->route) ? strstr(at->text, " near ") : NULL;
+    bool secret = vg_route_takes_secret(rq->route) || strstr(rq->body, "\"password\"");
+    char *quote = secret ? strstr(at->text, " near ") : NULL;
 
     if (quote)
         *quote = '\0';

@@ -161,7 +161,7 @@ static enum vg_operation_state end_state(const struct vg_operation *op,
         return VG_OPERATION_UNKNOWN;
     bool aborted = code && strcmp(code, "VIR_ERR_OPERATION_ABORTED") == 0;
     /* what fails by itself after it was to be cancelled has failed */
-    if (op->transfer.is && op->cancel_requested)
+    if (op->stopped || (op->transfer.is && op->cancel_requested))
         return VG_OPERATION_CANCELLED;
     bool never_begun = op->cancel_requested && op->state == VG_OPERATION_PENDING;
     return never_begun || aborted ? VG_OPERATION_CANCELLED : VG_OPERATION_FAILED;

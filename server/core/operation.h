@@ -191,6 +191,10 @@ bool vg_operation_bar(struct vg_operation *op);
 /* Cancels an operation that has not begun. False: it has begun. */
 bool vg_operation_cancel_pending(struct vg_operation *op);
 
+/* Cancels one that is at its steps: it ends before the next, which are taken back. False:
+ * it is at none. */
+bool vg_operation_stop(struct vg_operation *op);
+
 /* Writes the operation as the request's caller may see it; `progress` NULL: it is left
  * out. */
 void vg_operation_write(const struct vg_request *rq, struct vg_operation *op,

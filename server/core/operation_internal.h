@@ -49,6 +49,22 @@ struct transfer_state {
     void *data;
 };
 
+/* One of the calls that it is made of; see operation_steps.c. */
+enum step_state {
+    STEP_PENDING,
+    STEP_RUNNING,
+    STEP_SUCCEEDED,
+    STEP_FAILED,
+    STEP_UNDONE,
+    STEP_UNDO_FAILED,
+};
+struct step {
+    const char *name; /* static */
+    enum step_state state;
+    struct timespec started, ended;
+    char *error; /* owned; NULL: none */
+};
+
 struct vg_operation {
     atomic_uint refs;
 
@@ -78,6 +94,10 @@ struct vg_operation {
     int job;
     struct job_state host_job; /* of one whose job outlives the call */
     struct transfer_state transfer;
+    struct step steps[VG_STEPS_MAX];
+    size_t n_steps;
+    bool stoppable; /* it is at its steps, and can be cancelled between two */
+    bool stopped;   /* it was */
     struct timespec begun, ended;
     int64_t ended_ns; /* 0: at work */
     int status;       /* of the work's answer */

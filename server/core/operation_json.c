@@ -136,6 +136,32 @@ static void write_transfer(const struct vg_operation *op, struct vg_json *w)
     vg_json_end_object(w);
 }
 
+static const struct vg_enum_value step_values[] = {
+    {"pending", NULL, STEP_PENDING},     {"running", NULL, STEP_RUNNING},
+    {"succeeded", NULL, STEP_SUCCEEDED}, {"failed", NULL, STEP_FAILED},
+    {"undone", NULL, STEP_UNDONE},       {"undo-failed", NULL, STEP_UNDO_FAILED},
+};
+static const struct vg_enum step_states = {"step states", step_values,
+                                           sizeof(step_values) / sizeof(step_values[0])};
+
+static void write_steps(const struct vg_operation *op, struct vg_json *w)
+{
+    if (!op->n_steps)
+        return;
+    vg_json_begin_array(w, "steps");
+    for (size_t i = 0; i < op->n_steps; i++) {
+        const struct step *s = &op->steps[i];
+        vg_json_begin_object(w, NULL);
+        vg_json_string(w, "name", s->name);
+        vg_json_enum(w, "state", &step_states, s->state);
+        write_time(w, "startedAt", &s->started);
+        write_time(w, "endedAt", &s->ended);
+        vg_json_string(w, "error", s->error);
+        vg_json_end_object(w);
+    }
+    vg_json_end_array(w);
+}
+
 /* Lock held. */
 static void write_operation(const struct vg_request *rq, const struct vg_operation *op,
                             struct vg_json *w, const char *key, const json_t *progress)
@@ -159,10 +185,11 @@ static void write_operation(const struct vg_request *rq, const struct vg_operati
     write_time(w, "endedAt", &op->ended);
     vg_json_bool(w, "cancellable",
                  !op->ended_ns && (op->state == VG_OPERATION_PENDING || op->job >= 0 ||
-                                   op->transfer.cancel));
+                                   op->transfer.cancel || op->stoppable));
     if (op->host_job.is)
         write_job_path(w, op->path);
     vg_json_bool(w, "cancelRequested", op->cancel_requested);
+    write_steps(op, w);
     if (op->ended_ns)
         write_result(rq, w, op);
     if (op->transfer.is)

@@ -45,6 +45,12 @@ struct vg_operation *vg_operation_ref(struct vg_operation *op)
     return op;
 }
 
+static void clear_steps(struct vg_operation *op)
+{
+    for (size_t i = 0; i < op->n_steps; i++)
+        free(op->steps[i].error);
+}
+
 void vg_operation_unref(struct vg_operation *op)
 {
     if (!op || atomic_fetch_sub_explicit(&op->refs, 1, memory_order_acq_rel) != 1)
@@ -55,6 +61,7 @@ void vg_operation_unref(struct vg_operation *op)
     free(op->domain);
     free(op->host_job.disk);
     free(op->host_job.why);
+    clear_steps(op);
     vg_body_unref(op->result);
     free(op);
 }

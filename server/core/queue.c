@@ -392,7 +392,7 @@ bool vg_queue_slow(struct vg_queue *queue, int64_t now_ns)
  * not ended by its host's silence. Long work that has not begun never will. */
 static bool goes_on(const struct vg_request *rq)
 {
-    bool is_long = rq->route->runs_on == VG_ON_LONG && !vg_request_is_transfer(rq);
+    bool is_long = vg_request_is_long(rq) && !vg_request_is_transfer(rq);
     return rq->watched || (is_long && rq->operation && !vg_operation_bar(rq->operation));
 }
 

@@ -61,7 +61,8 @@ void vg_request_unref(struct vg_request *rq)
         return;
     free(rq->target);
     free(rq->query);
-    if (rq->body && rq->route && vg_route_takes_secret(rq->route))
+    if (rq->body && rq->route &&
+        (vg_route_takes_secret(rq->route) || vg_request_is_long(rq)))
         explicit_bzero(rq->body, rq->body_length);
     free(rq->body);
     vg_body_stream_free(rq->stream);

@@ -227,6 +227,9 @@ bool vg_request_waits(const struct vg_request *rq);
 /* Whether it moves a volume's bytes: by its row, or by its body. */
 bool vg_request_is_transfer(const struct vg_request *rq);
 
+/* Whether it is long work: by its row, or by its arguments. */
+bool vg_request_is_long(const struct vg_request *rq);
+
 /* Whether others who send the same target may have its answer: a body and If-Match are
  * arguments that the target does not show. */
 bool vg_request_is_shared(const struct vg_request *rq);

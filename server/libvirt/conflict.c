@@ -78,7 +78,7 @@ struct vg_reply vg_fail_explained(struct vg_request *rq, bool explained)
     return vg_fail(rq);
 }
 
-struct vg_reply vg_fail_define(struct vg_request *rq, const char *xml)
+int vg_error_set_define(struct vg_request *rq, const char *xml)
 {
     struct vg_error *e = vg_request_error(rq);
     vg_autofree char *name = NULL;
@@ -88,12 +88,18 @@ struct vg_reply vg_fail_define(struct vg_request *rq, const char *xml)
     if (vg_error_is_limit(e))
         make_conflict(e);
     if (!is_vague(e) || vg_xml_identity(xml, &name, &uuid) < 0)
-        return vg_fail(rq);
+        return -1;
     vg_autoptr(virDomain) by_name =
         name ? virDomainLookupByName(vg_conn(rq), name) : NULL;
     vg_autoptr(virDomain) by_uuid =
         uuid ? virDomainLookupByUUIDString(vg_conn(rq), uuid) : NULL;
     if (by_name || by_uuid)
         make_conflict(e);
+    return -1;
+}
+
+struct vg_reply vg_fail_define(struct vg_request *rq, const char *xml)
+{
+    (void)vg_error_set_define(rq, xml);
     return vg_fail(rq);
 }

@@ -128,7 +128,7 @@ static struct vg_reply run_request(void *data, struct vg_virt_conn *virt_conn,
     uint64_t revision = vg_event_head();
     bool read = vg_route_is_read(rq->route);
     enum vg_runs_on runs_on = rq->route->runs_on;
-    bool slow = runs_on == VG_ON_LONG || vg_request_is_transfer(rq);
+    bool slow = vg_request_is_long(rq) || vg_request_is_transfer(rq);
     enum vg_kind kind = vg_kind_whole(rq->route->pattern);
     if (read)
         rq->reading = vg_answer_cache_begin(host->cache, kind);
@@ -177,9 +177,9 @@ static struct vg_queue *choose_queue(struct vg_host *host, struct vg_request *rq
 {
     if (rq->stream)
         return &host->transfers;
-    switch (rq->route->runs_on) {
-    case VG_ON_LONG:
+    if (vg_request_is_long(rq))
         return &host->long_work;
+    switch (rq->route->runs_on) {
     case VG_ON_TRANSFER:
         return &host->transfers;
     case VG_ON_FAST:

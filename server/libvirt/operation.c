@@ -311,6 +311,8 @@ int vg_operation_cancel(struct vg_request *rq, unsigned int flags)
         return fail_conflict(rq, "The operation has ended");
     if (job.goes_on && !job.left)
         return fail_conflict(rq, "The operation has just begun; try again");
+    if (vg_operation_stop(rq->watched))
+        return 0;
     if (job.job < 0)
         return fail_conflict(rq, "This operation cannot be cancelled; it ends by itself");
     if (!vg_conn(rq)) {

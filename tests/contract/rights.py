@@ -98,7 +98,13 @@ INSTEAD = {"getDomainCapabilities": ("connect:write", "domain:save"),
 ASKED = {
     "defineDomain": "domain:save domain:start connect:read network:getattr storage_pool:getattr "
                     "storage_vol:getattr storage_vol:read "
-                    "domain:delete",  # of what it made and could not start
+                    "storage_pool:read storage_vol:create storage_vol:data_write "
+                    "storage_vol:resize "
+                    # of what it made and took back
+                    "domain:delete domain:stop storage_vol:delete",
+    "undefineDomain": "connect:search_domains connect:search_storage_pools domain:read "
+                      "storage_pool:getattr storage_pool:search_storage_vols "
+                      "storage_vol:delete storage_vol:getattr storage_vol:read",
     "patchDomain": "domain:save",
     "defineStoragePool": "storage_pool:format",
     "listVolumes": "storage_pool:refresh",

@@ -75,6 +75,9 @@ ARGUMENTS = [
     ("PATCH", "/domains/rights-off/blkio-parameters", b'{"deviceWeight":"/dev/null,300"}', "admin"),
     ("PATCH", "/domains/rights-off/blkio-parameters", b'{"deviceReadIopsSec":"/dev/null,300"}',
      "admin"),
+    ("DELETE", "/domains/nosuch?volumes=true", None, "admin"),
+    ("POST", "/domains?name=nosuch&memoryMiB=1", b'{"image":{"volume":"nosuch/v"}}', "admin"),
+    ("POST", "/domains?name=nosuch&memoryMiB=1", b'{"cloudInit":{"pool":"nosuch"}}', "admin"),
     ("POST", "/domains/nosuch/shutdown?flags=guest-agent", None, "operator"),
     ("POST", "/domains/nosuch/reboot?flags=guest-agent", None, "operator"),
 ]

@@ -59,14 +59,30 @@ static json_t *make_boot(const struct vg_new_domain *d)
     return list;
 }
 
+/* Whether QEMU's firmware is to tell the guest of its seed: machines that have SMBIOS. */
+static bool has_smbios(const struct vg_new_domain *d, const struct vg_host_caps *o)
+{
+    return d->nocloud && o->driver && (is_x86(o) || strcmp(o->arch, "aarch64") == 0);
+}
+
 static json_t *make_os(const struct vg_new_domain *d, const struct vg_host_caps *o)
 {
     bool has_efi = vg_host_caps_has(o, "os", NULL, "firmware", "efi");
     bool efi = d->firmware == VG_NEW_EFI ||
                (d->firmware == VG_NEW_ANY_FIRMWARE && has_efi && needs_efi(o));
-    return json_pack("{s:s*, s:{s:s, s:s*, s:s}, s:o}", "@firmware", efi ? "efi" : NULL,
-                     "type", "@arch", o->arch, "@machine", o->machine, "#text",
-                     o->os_type, "boot", make_boot(d));
+    return json_pack("{s:s*, s:{s:s, s:s*, s:s}, s:o, s:o*}", "@firmware",
+                     efi ? "efi" : NULL, "type", "@arch", o->arch, "@machine", o->machine,
+                     "#text", o->os_type, "boot", make_boot(d), "smbios",
+                     has_smbios(d, o) ? json_pack("{s:s}", "@mode", "sysinfo") : NULL);
+}
+
+/* Some images look for a seed only where the serial number says that there is one. */
+static json_t *make_sysinfo(const struct vg_new_domain *d, const struct vg_host_caps *o)
+{
+    return has_smbios(d, o)
+               ? json_pack("{s:s, s:{s:[{s:s, s:s}]}}", "@type", "smbios", "system",
+                           "entry", "@name", "serial", "#text", "ds=nocloud")
+               : NULL;
 }
 
 /* All that the host can give: the host's own CPU, or the most that can be emulated. */
@@ -137,6 +153,11 @@ static const char *read_format(struct vg_request *rq, virStorageVolPtr volume)
 static json_t *make_volume(struct vg_request *rq, const struct vg_new_disk *disk,
                            const char **ret_format)
 {
+    if (disk->absent) {
+        size_t end = strcspn(disk->volume, "/");
+        return json_pack("{s:s%, s:s}", "@pool", disk->volume, end, "@volume",
+                         disk->volume + end + 1);
+    }
     size_t n = strcspn(disk->volume, "/");
     vg_autofree char *pool_name = strndup(disk->volume, n);
     const char *name = disk->volume + n + 1;
@@ -162,7 +183,8 @@ static json_t *make_path(struct vg_request *rq, const struct vg_new_disk *disk,
 {
     bool device = strncmp(disk->path, "/dev/", 5) == 0;
     vg_autoptr(virStorageVol) volume =
-        disk->format ? NULL : virStorageVolLookupByPath(vg_conn(rq), disk->path);
+        disk->format || disk->absent ? NULL
+                                     : virStorageVolLookupByPath(vg_conn(rq), disk->path);
 
     *ret_format = volume                         ? read_format(rq, volume)
                   : disk->device == VG_NEW_CDROM ? "raw"
@@ -208,6 +230,8 @@ static json_t *make_disk(struct vg_request *rq, const struct vg_new_disk *disk,
                   "@type", disk->format ? disk->format : format, "source", source,
                   "target", "@dev", target, "@bus", bus, "readonly",
                   disk->read_only || disk->device == VG_NEW_CDROM ? json_object() : NULL);
+    if (made && disk->alias)
+        json_object_set_new(made, "alias", json_pack("{s:s}", "@name", disk->alias));
     if (made && o->driver) /* QEMU wants to know who reads the format */
         json_object_set_new(json_object_get(made, "driver"), "@name",
                             json_string(o->driver));
@@ -404,11 +428,11 @@ char *vg_new_domain_xml(struct vg_request *rq, const struct vg_new_domain *d)
     /* <memory> is the most that the guest can have; its balloon holds the rest */
     int64_t most = d->max_memory_mib ? d->max_memory_mib : d->memory_mib;
     json_auto_t *domain = json_pack(
-        "{s:s, s:s, s:s*, s:s*, s:s*, s:o, s:o*, s:o, s:o, s:o*, s:o*, s:o, s:O}",
+        "{s:s, s:s, s:s*, s:s*, s:s*, s:o, s:o*, s:o, s:o*, s:o, s:o*, s:o*, s:o, s:O}",
         "@type", o.type, "name", d->name, "uuid", d->uuid, "title", d->title,
         "description", d->description, "memory", make_memory(most), "currentMemory",
-        d->max_memory_mib ? make_memory(d->memory_mib) : NULL, "vcpu", make_vcpu(d), "os",
-        make_os(d, &o), "features",
+        d->max_memory_mib ? make_memory(d->memory_mib) : NULL, "vcpu", make_vcpu(d),
+        "sysinfo", make_sysinfo(d, &o), "os", make_os(d, &o), "features",
         o.caps && is_x86(&o) ? json_pack("{s:{}, s:{}}", "acpi", "apic") : NULL, "cpu",
         make_cpu(&o), "clock", make_clock(&o), "devices", devices);
     if (vg_json_lost_memory()) { /* else a device might be missing */

@@ -14,6 +14,21 @@
 #include <libvirt/virterror.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
+
+void vg_make_uuid(char ret[static VG_UUID_SIZE])
+{
+    unsigned char b[16];
+
+    while (getrandom(b, sizeof(b), 0) != (ssize_t)sizeof(b))
+        ;
+    b[6] = (unsigned char)((b[6] & 0x0F) | 0x40);
+    b[8] = (unsigned char)((b[8] & 0x3F) | 0x80);
+    snprintf(ret, VG_UUID_SIZE,
+             "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
+             b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12],
+             b[13], b[14], b[15]);
+}
 
 bool vg_is_uuid(const char *s)
 {

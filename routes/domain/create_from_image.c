@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The making of a guest, step by step; see create_from_image.h. What is to be made is
+ * planned in guest_plan.c.
+ */
+#include "routes/domain/create_from_image.h"
+
+#include "virtgate/autoptr.h"
+#include "virtgate/conflict.h"
+#include "virtgate/domain.h"
+#include "virtgate/domain_address.h"
+#include "virtgate/host.h"
+#include "virtgate/object.h"
+#include "virtgate/operation.h"
+#include "virtgate/xml_json.h"
+
+#include <string.h>
+#include <time.h>
+
+/* What libvirt sends in one message: more at a time is copied once more. */
+#define PIECE 262120
+
+/* ---- volumes ----------------------------------------------------------------------- */
+
+static int remove_disk(void *data)
+{
+    const struct vg_guest *g = data;
+    return virStorageVolDelete(g->disk.made, 0);
+}
+
+/* A copy has its image's size, whatever its document says. */
+static int make_disk(struct vg_request *rq, void *data)
+{
+    struct vg_guest *g = data;
+
+    g->disk.made = g->copy
+                       ? virStorageVolCreateXMLFrom(g->disk.pool, g->disk_xml, g->base, 0)
+                       : virStorageVolCreateXML(g->disk.pool, g->disk_xml, 0);
+    if (!g->disk.made)
+        return vg_error_set_virt(vg_request_error(rq));
+    if (!g->grown_bytes || virStorageVolResize(g->disk.made, g->grown_bytes, 0) == 0)
+        return 0;
+    (void)vg_error_set_virt(vg_request_error(rq));
+    (void)remove_disk(g); /* the step leaves nothing */
+    return -1;
+}
+
+static int send_all(virStreamPtr stream, const char *bytes, size_t n)
+{
+    while (n > 0) {
+        int sent = virStreamSend(stream, bytes, n < PIECE ? n : PIECE);
+        if (sent <= 0)
+            return -1;
+        bytes += sent;
+        n -= (size_t)sent;
+    }
+    return 0;
+}
+
+/* A few packets, on the worker's own connection. */
+static int upload(struct vg_request *rq, virStorageVolPtr volume, const char *bytes,
+                  size_t n)
+{
+    vg_autoptr(virStream) stream = virStreamNew(vg_conn(rq), 0);
+
+    if (!stream || virStorageVolUpload(volume, stream, 0, n, 0) < 0)
+        return vg_error_set_virt(vg_request_error(rq));
+    if (send_all(stream, bytes, n) == 0 && virStreamFinish(stream) == 0)
+        return 0;
+    (void)vg_error_set_virt(vg_request_error(rq));
+    (void)virStreamAbort(stream);
+    return -1;
+}
+
+static virStorageVolPtr make_seed_volume(struct vg_request *rq, const struct vg_guest *g,
+                                         size_t n)
+{
+    json_auto_t *document =
+        json_pack("{s:{s:s, s:{s:s, s:I}, s:{s:{s:s}}}}", "volume", "name", g->seed.name,
+                  "capacity", "@unit", "bytes", "#text", (json_int_t)n, "target",
+                  "format", "@type", "raw");
+    vg_autofree char *xml =
+        document ? vg_xml_from_json(document, vg_request_error(rq)) : NULL;
+    if (!document)
+        (void)vg_error_set_memory(vg_request_error(rq));
+    if (!xml)
+        return NULL;
+    virStorageVolPtr volume = virStorageVolCreateXML(g->seed.pool, xml, 0);
+    if (!volume)
+        (void)vg_error_set_virt(vg_request_error(rq));
+    return volume;
+}
+
+static int remove_seed(void *data)
+{
+    const struct vg_guest *g = data;
+    return virStorageVolDelete(g->seed.made, 0);
+}
+
+static int make_seed(struct vg_request *rq, void *data)
+{
+    struct vg_guest *g = data;
+    size_t n = 0;
+    vg_autofree char *bytes = vg_cloud_init_seed(rq, &g->config, g->name, g->uuid, &n);
+
+    g->seed.made = bytes ? make_seed_volume(rq, g, n) : NULL;
+    if (!g->seed.made)
+        return -1;
+    if (upload(rq, g->seed.made, bytes, n) == 0)
+        return 0;
+    (void)remove_seed(g); /* the step leaves nothing */
+    return -1;
+}
+
+/* ---- the domain -------------------------------------------------------------------- */
+
+static int undefine(void *data)
+{
+    const struct vg_guest *g = data;
+
+    if (!g->is_new)
+        return 0; /* it is not this call's */
+    int rc = virDomainUndefineFlags(g->dom, VIR_DOMAIN_UNDEFINE_NVRAM);
+    return rc < 0 ? virDomainUndefineFlags(g->dom, 0) : rc;
+}
+
+static int define(struct vg_request *rq, void *data)
+{
+    struct vg_guest *g = data;
+
+    g->dom = virDomainDefineXMLFlags(vg_conn(rq), g->xml, g->flags);
+    if (!g->dom)
+        return vg_error_set_define(rq, g->xml);
+    if (g->autostart < 0 || virDomainSetAutostart(g->dom, g->autostart) == 0)
+        return 0;
+    (void)vg_error_set_virt(vg_request_error(rq));
+    (void)undefine(g);
+    return -1;
+}
+
+static int start(struct vg_request *rq, void *data)
+{
+    const struct vg_guest *g = data;
+
+    if (virDomainIsActive(g->dom) == 1 || virDomainCreateWithFlags(g->dom, 0) == 0)
+        return 0;
+    return vg_error_set_virt(vg_request_error(rq));
+}
+
+static int destroy(void *data)
+{
+    const struct vg_guest *g = data;
+    return g->is_new ? virDomainDestroyFlags(g->dom, 0) : 0;
+}
+
+/* ---- the address ------------------------------------------------------------------- */
+
+static void add_addresses(json_t *list, const virDomainInterface *iface, int source)
+{
+    for (unsigned int i = 0; i < iface->naddrs; i++) {
+        const virDomainIPAddress *a = &iface->addrs[i];
+        json_array_append_new(
+            list,
+            json_pack(
+                "{s:o, s:o, s:o, s:i, s:o}", "mac", vg_json_text(iface->hwaddr), "type",
+                vg_json_enum_value(&vg_enum_virIPAddrType, a->type), "address",
+                vg_json_text(a->addr), "prefix", (int)a->prefix, "source",
+                vg_json_enum_value(&vg_enum_virDomainInterfaceAddressesSource, source)));
+    }
+}
+
+static json_t *list_addresses(const struct vg_domain_addresses *all)
+{
+    json_t *list = json_array();
+
+    for (int s = 0; s <= VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_ARP; s++)
+        for (int i = 0; i < all->of[s].n; i++)
+            add_addresses(list, all->of[s].v[i], s);
+    return list;
+}
+
+/* One look: whether there is an address. A lease is asked for first, as an agent that
+ * hangs takes its time. -1: the request's error is set. */
+static int look(struct vg_request *rq, struct vg_guest *g)
+{
+    vg_auto_addresses leased = {0}, all = {0};
+    int lease = VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE;
+
+    if (vg_domain_addresses_from(rq, g->dom, lease, &leased) < 0)
+        vg_error_clear(vg_request_error(rq)); /* what is wrong, the other calls say */
+    bool found = vg_domain_addresses_reach(&leased);
+    if (!found && vg_domain_addresses(rq, g->dom, &all) < 0)
+        return -1;
+    if (!found && !vg_domain_addresses_reach(&all))
+        return 0;
+    g->addresses = list_addresses(found ? &leased : &all);
+    return g->addresses ? 1 : vg_error_set_memory(vg_request_error(rq));
+}
+
+static int await_address(struct vg_request *rq, void *data)
+{
+    const struct timespec pause = {.tv_nsec = 500000000};
+    struct vg_guest *g = data;
+    struct timespec now, began;
+
+    clock_gettime(CLOCK_MONOTONIC, &began);
+    do {
+        int rc = look(rq, g);
+        if (rc != 0)
+            return rc < 0 ? -1 : 0;
+        nanosleep(&pause, NULL);
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        if (vg_operation_is_cancelled(rq))
+            return -1;
+    } while (now.tv_sec - began.tv_sec < g->wait_seconds);
+    vg_error_set(vg_request_error(rq), VG_E_DEADLINE_EXCEEDED,
+                 "The guest has no address after %lld s: neither a lease of a network of "
+                 "libvirt's, nor its agent, nor the host's ARP table tells one. The "
+                 "operation's steps say what was undone",
+                 (long long)g->wait_seconds);
+    return -1;
+}
+
+/* ---- the whole --------------------------------------------------------------------- */
+
+static size_t list_steps(const struct vg_guest *g, struct vg_step *ret)
+{
+    size_t n = 0;
+
+    if (g->disk.pool)
+        ret[n++] = (struct vg_step){g->copy ? "copy" : "overlay", make_disk, remove_disk};
+    if (g->seed.pool)
+        ret[n++] = (struct vg_step){"seed", make_seed, remove_seed};
+    ret[n++] = (struct vg_step){"define", define, undefine};
+    if (g->start)
+        ret[n++] = (struct vg_step){"start", start, destroy};
+    if (g->wait_seconds)
+        ret[n++] = (struct vg_step){"address", await_address, NULL};
+    return n;
+}
+
+static struct vg_reply reply_made(struct vg_request *rq, const struct vg_guest *g)
+{
+    vg_auto_json w = vg_json_for(rq);
+
+    if (vg_domain_write(rq, &w, NULL, g->dom, VG_DOMAIN_EVERYTHING | VG_DOMAIN_SENDABLE) <
+        0)
+        return vg_fail(rq);
+    vg_json_reopen_object(&w);
+    if (g->seed.pool)
+        vg_json_string(&w, "cloudInit", "unverified");
+    if (g->addresses)
+        vg_json_value(&w, "addresses", g->addresses);
+    vg_json_end_object(&w);
+    struct vg_reply reply = vg_created(rq, vg_domain_href(rq, g->dom), &w);
+    return g->again ? vg_with_status(reply, 200) : reply;
+}
+
+struct vg_reply vg_guest_make(struct vg_request *rq, struct vg_guest *g, const char *xml)
+{
+    struct vg_step steps[VG_STEPS_MAX];
+
+    g->xml = xml;
+    if (vg_operation_begin_making(rq, xml) < 0 ||
+        vg_operation_run_steps(rq, steps, list_steps(g, steps), g) < 0)
+        return vg_fail(rq);
+    return reply_made(rq, g);
+}
