@@ -18,8 +18,8 @@ RUN make && strip build/virtgate && make install DESTDIR=/image
 FROM debian:12-slim
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends curl libarchive13 libcrypt1 libgnutls30 libinih1 libjansson4 \
-        libmicrohttpd12 libpcre2-8-0 libpng16-16 libsystemd0 libvirt0 libwslay1 libxml2 libxxhash0 zlib1g \
+    && apt-get install -y --no-install-recommends curl libarchive13 libcrypt1 libcurl3-gnutls libgnutls30 libinih1 libjansson4 \
+        libmicrohttpd12 libnbd0 libpcre2-8-0 libpng16-16 libsystemd0 libvirt0 libwslay1 libxml2 libxxhash0 zlib1g \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --no-create-home --shell /usr/sbin/nologin virtgate
 COPY --from=build /src/build/virtgate /usr/local/bin/virtgate

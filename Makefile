@@ -34,7 +34,7 @@ Q         := $(if $(V),,@)
 
 # ---- packages ------------------------------------------------------------------------------
 
-PKGS      := libvirt libmicrohttpd jansson gnutls zlib libsystemd inih libpng libvirt-qemu libvirt-admin libxml-2.0 libxxhash libpcre2-8 libcurl libarchive libcrypt
+PKGS      := libvirt libmicrohttpd jansson gnutls zlib libsystemd inih libpng libvirt-qemu libvirt-admin libxml-2.0 libxxhash libpcre2-8 libcurl libarchive libcrypt libnbd
 MINIMUM   := libvirt=9.0.0 libmicrohttpd=0.9.75 jansson=2.13
 TEST_PKGS := cmocka
 

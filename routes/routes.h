@@ -18,7 +18,7 @@
     X(domain_interface) X(domain_stats) X(domain_vcpu) X(domain_cpu_stats) \
     X(domain_iothread) X(domain_memory) X(domain_tuning) X(domain_metadata) \
     X(domain_security) X(domain_guest_info) X(domain_control) X(domain_save) X(domain_job) \
-    X(domain_migration) X(domain_snapshot) X(domain_checkpoint) X(domain_backup) \
+    X(domain_migration) X(domain_snapshot) X(domain_checkpoint) X(domain_backup) X(domain_backup_content) \
     X(network) X(network_create) X(network_dhcp) X(network_port) X(network_metadata) \
     X(storage_pool) X(volume) X(content) X(download) \
     X(node_device) X(node_device_assign) X(interface) X(interface_change) \

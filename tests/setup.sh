@@ -12,7 +12,7 @@ set -euo pipefail
 # What `make` needs. libvirt0 is the client library; the test:/// driver is part of it.
 build=(gcc make pkg-config libvirt0 libvirt-dev libmicrohttpd-dev libjansson-dev
     libgnutls28-dev zlib1g-dev libpng-dev libsystemd-dev libinih-dev libxml2-dev libxxhash-dev
-    libpcre2-dev libwslay-dev libcurl4-gnutls-dev libarchive-dev libcrypt-dev
+    libpcre2-dev libwslay-dev libcurl4-gnutls-dev libarchive-dev libcrypt-dev libnbd-dev
     python3 python3-yaml)
 # What the tests run: a real libvirtd with QEMU, the oracle libvirt-python, an HTTP client.
 test=(libcmocka-dev libvirt-daemon libvirt-daemon-system
