@@ -22,6 +22,7 @@
 #include "virtgate/cleanup.h"
 #include "virtgate/object_class.h"
 #include "server/config/config.h"
+#include "server/config/token_command.h"
 #include "server/base/log.h"
 
 #include <errno.h>
@@ -285,6 +286,8 @@ int main(int argc, char **argv)
         vg_config_dump(stdout);
         return EXIT_SUCCESS;
     }
+    if (argc >= 2 && strcmp(argv[1], "token") == 0)
+        return vg_token_command(argc, argv);
     if (vg_config_read(argc, argv, &config, &action, &message) < 0) {
         fprintf(stderr, "virtgate: %s\n", message ? message : "out of memory");
         return EXIT_USAGE;

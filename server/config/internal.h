@@ -81,6 +81,10 @@ void vg_config_clear_read(struct vg_config_read *r);
 /* The file that config_file names, if any. */
 int vg_config_read_file(struct vg_config_read *r);
 
+/* The token-file that a config file names; owned. NULL: *reterr (owned; NULL: out of
+ * memory) says why. */
+char *vg_config_find_token_file(const char *config_file, char **reterr);
+
 /* One value alone: its kind, range, words or grammar. `where` begins the message. */
 int vg_config_check_value(struct vg_config_read *r, enum vg_config_index option,
                           const char *where, const char *value);

@@ -254,6 +254,23 @@ int vg_config_read(int argc, char **argv, struct vg_config *ret,
     return rc;
 }
 
+char *vg_config_find_token_file(const char *config_file, char **reterr)
+{
+    struct vg_config_read r = {0};
+    char *path = NULL;
+
+    if (vg_config_set(&r, VG_CONFIG_I_config_file, VG_CONFIG_COMMAND_LINE, "--config",
+                      config_file) == 0 &&
+        vg_config_read_file(&r) == 0) {
+        path = vg_take(&r.config.token_file);
+        if (!path)
+            (void)vg_config_fail(&r, "%s: it names no token-file", config_file);
+    }
+    *reterr = vg_take(&r.message);
+    vg_config_clear_read(&r);
+    return path;
+}
+
 /* ---- help -------------------------------------------------------------------------- */
 
 void vg_config_dump(FILE *out)
@@ -316,6 +333,7 @@ static void print_option(FILE *out, char letter, const char *name, const char *a
 void vg_config_help(FILE *out)
 {
     fprintf(out, "Usage: virtgate [OPTION]...\n"
+                 "       virtgate token create|list|revoke ... (virtgate token --help)\n"
                  "An HTTP/JSON gateway to libvirt.\n\n");
     for (size_t i = 0; i < VG_CONFIG_COUNT; i++) {
         const struct vg_config_option *o = &vg_config_options[i];

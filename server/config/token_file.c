@@ -101,10 +101,8 @@ static const char *parse_rest(char *rest, struct vg_token *ret,
     return fault;
 }
 
-/* NULL when the line is right, else what is wrong with it: static, or in `ret_fault`; ""
- * when there was no memory. */
-static const char *parse_line(char *line, struct vg_token *ret,
-                              char ret_fault[static VG_RIGHTS_FAULT_SIZE])
+const char *vg_token_parse_line(char *line, struct vg_token *ret,
+                                char ret_fault[static VG_RIGHTS_FAULT_SIZE])
 {
     struct vg_rights_spec spec = {0};
     const char *fault = parse_words(&line, ret, &spec);
@@ -141,7 +139,7 @@ static int read_lines(FILE *file, const char *path, struct vg_tokens *ret, char 
             continue;
         struct vg_token token = {0};
         char text[VG_RIGHTS_FAULT_SIZE];
-        const char *fault = parse_line(line, &token, text);
+        const char *fault = vg_token_parse_line(line, &token, text);
         if (fault && !*fault)
             return -1;
         if (fault)

@@ -31,4 +31,9 @@ struct vg_tokens {
  * and what is accepted. */
 int vg_tokens_read(const char *path, struct vg_tokens *ret, char **reterr);
 
+/* One line, which is taken apart. NULL when it is right, else what is wrong with it:
+ * static, or in `ret_fault`; "" when there was no memory. */
+const char *vg_token_parse_line(char *line, struct vg_token *ret,
+                                char ret_fault[static VG_RIGHTS_FAULT_SIZE]);
+
 void vg_tokens_clear(struct vg_tokens *tokens);
