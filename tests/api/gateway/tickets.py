@@ -24,8 +24,8 @@ given = []  # every ticket
 def write(path, tokens):
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w",
               encoding="utf-8") as f:
-        for name, role in tokens.items():
-            f.write(f"{name} {role} {hashlib.sha256(name.encode()).hexdigest()}\n")
+        for name, (role, *keys) in ((n, r.split(" ")) for n, r in tokens.items()):
+            f.write(" ".join((name, role, hashlib.sha256(name.encode()).hexdigest(), *keys)) + "\n")
 
 
 def ask(client, path, headers, status=201):
@@ -146,6 +146,24 @@ def test_revoked(gateway, client, path):
     check(stream(gateway.port, "/events", ticket) == 401, "a ticket ends with its token, too")
 
 
+def test_denied(gateway, client, path):
+    """deny= holds for tickets, too: for those that are made, and for those that wait."""
+    console, events = (ask(client, p, KEEP) for p in ("/domains/test/console", "/events"))
+    write(path, {"keep": "admin deny=domain:open_device", "look": "viewer"})
+    gateway.process.send_signal(signal.SIGHUP)
+    for _ in range(100):
+        status, _, who = client.get("/whoami", KEEP)
+        if "domain:open_device" not in who["permissions"]:
+            break
+        time.sleep(0.05)
+    body = ask(client, "/domains/test/console", KEEP, 403)
+    check(body["permission"] == "domain:open_device" and "deny=" in body["detail"],
+          "no ticket for what deny= takes", body)
+    check(socket(gateway.port, "/domains/test/console", console) == 403,
+          "nor is one good that was made before")
+    check(stream(gateway.port, "/events", events) == 200, "another is")
+
+
 def test_without_tokens():
     """A page need not know whether there are any."""
     gateway = Gateway("test:///default")
@@ -172,6 +190,7 @@ def main():
         if time.monotonic() - begun < 25:
             check(stream(gateway.port, "/events", in_time) == 200, "it waits for its use")
         test_revoked(gateway, client, path)
+        test_denied(gateway, client, path)
         test_without_tokens()
         time.sleep(max(0.0, 30.5 - (time.monotonic() - begun)))
         check(stream(gateway.port, "/events", late) == 401, "after 30 s it is too late")
