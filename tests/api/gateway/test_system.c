@@ -14,6 +14,12 @@ static const struct step served[] = {
     {"GET", "/", 200, "{}", .wants = {"Content-Type: application/json*"}},
     {"GET", "/", 200, NULL, .contains = "*/domains*"},
     {"GET", "/", 200, NULL, .contains = "*\"features\":*\"tickets\"*"},
+    {"GET", "/", 200, "{'links':{'whoami':'/whoami'}}"},
+    {"GET", "/whoami", 200,
+     "{'name':null,'role':'admin','scope':{'hosts':['*'],'domains':['*']},'via':'none',"
+     "'expiresAt':null}"},
+    {"GET", "/whoami", 200, NULL, .contains = "*\"gateway:manage\"*"},
+    {"GET", "/whoami?x=1", 400, GATEWAY("unknown-argument")},
     {"GET", "/health/live", 200, "{'status':'live'}"},
     {"HEAD", "/health/live", 200, ""},
     {"GET", "/health/ready", 200, "{'status':'ready','hosts':[{'host':'default'}]}"},
