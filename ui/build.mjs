@@ -12,8 +12,8 @@ process.env.NODE_PATH = modules
 const { buildSync } = createRequire(path.join(modules, 'x'))('esbuild')
 
 rmSync(out, { recursive: true, force: true })
-buildSync({
-  entryPoints: ['app', 'terminal', 'display'].map(name => path.join(source, `${name}.js`)),
+const build = (name, external = []) => buildSync({
+  entryPoints: [path.join(source, `${name}.js`)],
   outdir: out,
   bundle: true,
   minify: true,
@@ -21,10 +21,13 @@ buildSync({
   target: 'es2022',
   charset: 'utf8',
   legalComments: 'none', // licences.txt has them
-  external: ['./terminal.js', './display.js'], // loaded when they are wanted
+  external,
   nodePaths: [modules],
   logLevel: 'warning',
 })
+build('app', ['./terminal.js', './display.js']) // which it loads when they are wanted
+build('terminal')
+build('display') // noVNC has a display.js, too
 
 // The licence of each package that is bundled, in full.
 function licence(name) {

@@ -106,7 +106,7 @@ async function testGuests(page, gateway) {
   check(await sees(page, 'No guest matches'), 'a filter by the keyboard')
   await page.getByRole('button', { name: /Show all/ }).click()
   await page.getByRole('button', { name: 'More for web1' }).click()
-  await page.getByRole('button', { name: 'Pause' }).click()
+  await page.getByRole('button', { name: 'Pause' }).press('Enter')
   check(await shows(page, 'web1', 'paused'), 'the menu')
   await page.getByRole('button', { name: 'Resume web1', exact: true }).click()
   await checkAccess(page, 'guests')

@@ -12,7 +12,7 @@ const KINDS = { '●': 'good', '■': 'held', '◆': 'bad' }
 export const State = ({ is }) => {
   const shape = SHAPES[is] ?? '○'
   return html`<span class="state ${KINDS[shape] ?? 'off'}"><i aria-hidden="true">${shape}</i>
-    ${{ shutoff: 'off', pmsuspended: 'asleep' }[is] ?? is}</span>`
+    <span>${{ shutoff: 'off', pmsuspended: 'asleep' }[is] ?? is}</span></span>`
 }
 
 // 0 to `top`; its own maximum where none is given.

@@ -68,7 +68,7 @@ export function Overview({ guest }) {
   return html`${on && html`<${Figures} guest=${guest} />`}
     <${Facts} of=${[['Host', guest.host], ['UUID', guest.uuid], ['Title', guest.title],
       ['Memory', guest.memoryKiB && bytes(guest.memoryKiB * 1024)], ['vCPUs', guest.vcpus],
-      ['Addresses', addresses], ['Kept when it stops', guest.persistent ? 'yes' : 'no'],
+      ['Addresses', addresses || null], ['Kept when it stops', guest.persistent ? 'yes' : 'no'],
       ['Last event', last && `${last.type ?? last.event}, ${new Date(last.time).toLocaleTimeString()}`]]} />
     ${guest.persistent && html`<${Autostart} guest=${guest} />`}
     ${on && html`<${Screenshot} guest=${guest} />`}`
