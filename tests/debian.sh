@@ -136,12 +136,12 @@ within() { # with|without-network command...
 
 # All that needs the network: packages, and those that a guest is made of.
 install_packages() {
-    within with-network DOCS=no tests/setup.sh build test
+    within with-network DOCS=no UI=no tests/setup.sh build test
     within with-network O="$OUT/out" tests/qemu/agent_image.sh --fetch 2>/dev/null
 }
 
 there() { # command...
-    within without-network O="$OUT/out" DOCS="${DOCS:-yes}" ${VG_TEST:+VG_TEST="$VG_TEST"} \
+    within without-network O="$OUT/out" DOCS="${DOCS:-yes}" UI="${UI:-yes}" ${VG_TEST:+VG_TEST="$VG_TEST"} \
         ${VG_TIMEOUT:+VG_TIMEOUT="$VG_TIMEOUT"} "$@"
 }
 
@@ -154,6 +154,7 @@ begun=$SECONDS
 install_packages
 # The page at /docs: npm is asked here, once for all builds.
 [ "${DOCS:-yes}" = no ] || make -s build/web/fetched
+[ "${UI:-yes}" = no ] || make -s build/ui/dist/built
 echo "The folder took $((SECONDS - begun)) s"
 if [ "${1:-}" = exec ]; then
     shift

@@ -6,7 +6,7 @@
 #
 #   tests/setup.sh [--print] GROUP...      groups: build test browser lint bench cover debian package all
 #
-# With DOCS=no in the environment building needs no npm.
+# With DOCS=no and UI=no in the environment building needs no npm.
 set -euo pipefail
 
 # What `make` needs. libvirt0 is the client library; the test:/// driver is part of it.
@@ -40,7 +40,7 @@ debian=(debootstrap debian-archive-keyring gpgv iproute2 util-linux)
 # Node may have come from elsewhere, with its npm.
 npm=()
 command -v npm >/dev/null || npm=(nodejs npm)
-if [ "${DOCS:-yes}" != no ]; then build+=("${npm[@]}"); fi
+if [ "${DOCS:-yes}${UI:-yes}" != nono ]; then build+=("${npm[@]}"); fi
 
 print=false
 if [ "${1:-}" = --print ]; then

@@ -250,16 +250,20 @@ async function testPhone(browser, gateway) {
 }
 
 async function testMany(browser) {
-  const guests = Array.from({ length: 2000 }, (_, i) => `<domain><name>vm${i}</name><memory>1024</memory>
-    <os><type>hvm</type></os></domain>`)
+  const guests = Array.from({ length: 2000 }, (_, i) => `<domain type='test'><name>vm${i}</name>
+    <memory>1024</memory><os><type>hvm</type></os></domain>`)
   const file = path.join(folder, 'many.xml')
   writeFileSync(file, `<node>${guests.join('')}</node>`)
   const gateway = await new Gateway('--connect', `test://${file}`).start()
+  if (!check((await fetch(gateway.base + '/health/ready')).ok, 'a host of 2,000 guests', gateway.read())) {
+    return gateway.stop()
+  }
   const page = await open(browser, gateway)
   check(await sees(page, '2000 of 2000'), '2,000 guests')
   check(await page.getByRole('row').count() < 100, 'of which those in sight are drawn')
   await page.locator('.scroll').evaluate(box => { box.scrollTop = box.scrollHeight })
   check(await sees(page, 'vm1999'), 'the last of them')
+  await shoot(page, 'many')
   await page.context().close()
   await gateway.stop()
 }

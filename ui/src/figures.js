@@ -29,7 +29,7 @@ export function note(key, stats) {
   const now = { at: performance.now(), ...counters(stats) }
   const old = state.figures.get(key)
   const seconds = old && (now.at - old.sample.at) / 1000
-  const vcpus = stats.vcpu?.current ?? old?.vcpus ?? 1
+  const vcpus = stats.vcpu?.current ?? old?.vcpus
   const next = {
     ...old,
     vcpus,
@@ -39,7 +39,7 @@ export function note(key, stats) {
   for (const name of ['cpu', 'read', 'write', 'received', 'sent']) {
     const per = rate(old?.sample[name], now[name], seconds)
     if (per === undefined) continue
-    next[name] = name === 'cpu' ? Math.min(100, per / 1e7 / vcpus) : per
+    next[name] = name === 'cpu' ? Math.min(100, per / 1e7 / (vcpus ?? 1)) : per
     next[`${name}Past`] = [...(old?.[`${name}Past`] ?? []), next[name]].slice(-KEPT)
   }
   state.figures.set(key, next)

@@ -39,6 +39,30 @@ static const struct step without[] = {
     {"GET", "/docs/swagger-ui-bundle.js", 404, NULL},
 };
 
+/* The console; what a browser makes of it: test_ui.mjs. */
+static const struct step console[] = {
+    {"GET", "/", 200, "{'links':{'ui':'/ui/'}}"},
+    {"GET", "/ui/", 200, NULL, .headers = {BROWSER},
+     .wants = {"Content-Type: text/html; charset=utf-8", POLICY, "ETag: \"*\""},
+     .contains = "*<!DOCTYPE html>*"},
+    {"GET", "/ui", 200, NULL, .wants = {POLICY}, .contains = "*url=ui/*"},
+    {"POST", "/ui/", 405, GATEWAY("method-not-allowed")},
+    {"GET", "/ui//", 404, GATEWAY("not-found")},
+    {"GET", "/ui/nosuch", 404,
+     "{'type':'urn:virtgate:error:not-found','detail':'~*nosuch*'}"},
+    {"GET", "/ui/..%2fapp.js", 404, GATEWAY("not-found")},
+    {"GET", "/domains/", 404,
+     "{'type':'urn:virtgate:error:not-found','detail':'~*slash*'}"},
+};
+
+static const struct step console_files[] = {
+    {"GET", "/ui/app.js", 200, NULL, .headers = {"Accept-Encoding: gzip"},
+     .wants = {"Content-Type: text/javascript; charset=utf-8", "Content-Encoding: gzip"}},
+    {"GET", "/ui/app.css", 200, NULL, .wants = {"Content-Type: text/css; charset=utf-8"}},
+    {"GET", "/ui/licences.txt", 200, NULL, .wants = {"Content-Type: text/plain*"},
+     .contains = "*Mozilla Public License*"},
+};
+
 static const struct step files[] = {
     {"GET", "/docs/docs.js", 200, NULL,
      .wants = {"Content-Type: text/javascript; charset=utf-8", "!Content-Encoding",
@@ -107,12 +131,16 @@ static void test_page(struct scenario *s)
 int main(void)
 {
     const char *docs = getenv("DOCS");
+    const char *ui = getenv("UI");
     struct scenario s;
     if (scenario_begin(&s, "docs", ARGS("-c", "test:///default"))) {
         if (docs && strcmp(docs, "no") == 0)
             scenario_run(&s, without, COUNT(without));
         else
             test_page(&s);
+        scenario_run(&s, console, COUNT(console));
+        if (!ui || strcmp(ui, "no") != 0)
+            scenario_run(&s, console_files, COUNT(console_files));
         scenario_end(&s);
     }
     return checks_report();

@@ -40,7 +40,7 @@ function Row({ guest, index, chosen, pick }) {
     <td class="wide cpu">${on && figures && html`<${Spark} values=${figures.cpuPast} top=${100}
       label="CPU ${percent(figures.cpu)}" /><span>${percent(figures.cpu)}</span>`}</td>
     <td class="wide number">${on && figures?.memoryKiB ? bytes(figures.memoryKiB * 1024) : ''}</td>
-    <td class="wide number">${on && figures ? figures.vcpus : ''}</td>
+    <td class="wide number">${on ? figures?.vcpus ?? guest.vcpus : ''}</td>
     <td class="acts">${likely && html`<${Act} needs=${likely.needs} onClick=${likely.run}
         aria-label="${likely.label} ${guest.name}">${likely.label}<//>`}
       ${others.length > 0 && html`<${Menu} label="More for ${guest.name}" items=${others} />`}</td></tr>`
