@@ -191,6 +191,7 @@ const struct vg_rights *vg_http_auth(struct vg_http_call *call,
  */
 static int refuse_unknown(struct vg_http_call *call)
 {
+    vg_http_rate_refused(call);
     vg_request_set_host(call->rq, NULL, NULL);
     return -1;
 }
@@ -208,7 +209,6 @@ int vg_http_admit_caller(struct vg_http_call *call, const struct vg_config *conf
     if (!routed)
         return known ? -1 : refuse_unknown(call);
     if (vg_access_permit(rq, rq->rights) < 0) {
-        vg_http_rate_refused(call);
         if (rq->error.status == 403)
             vg_audit_refused(rq);
         return known ? -1 : refuse_unknown(call);

@@ -176,7 +176,8 @@ int vg_http_rate_admit(struct vg_http_call *call)
 
 void vg_http_rate_refused(struct vg_http_call *call)
 {
-    if (failures.quota && call->rq->error.status == 401 && call->headers.authorization &&
+    if (failures.quota && call->rq->rights->role == VG_ROLE_NONE &&
+        call->headers.authorization &&
         !count(&failures, vg_http_limit_address(call), &call->past))
         refuse(call, "Too many wrong tokens came from this address");
 }
