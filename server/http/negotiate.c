@@ -316,7 +316,8 @@ int vg_http_negotiate_body(struct vg_http_call *call, const struct vg_config *co
 
     if (refuse_encoding(call) < 0)
         return -1;
-    bool bytes = rq->route->takes == VG_TAKES_BYTES;
+    bool bytes = /* and nothing else */
+        rq->route->takes == VG_TAKES_BYTES || rq->route->takes == VG_TAKES_STREAM;
     if (is_stream(rq, h->content_type)) {
         rq->body_kind = VG_BODY_STREAM;
         return 0; /* its length is limited by what it is for */
