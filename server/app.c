@@ -387,6 +387,13 @@ static void dump_needs(struct vg_json *w, const char *needs)
     vg_json_end_array(w);
 }
 
+/* Whether the client moves the bytes, and so has the work's own answer: never a 202. */
+static bool is_bound(const struct vg_route *row)
+{
+    return row->runs_on == VG_ON_TRANSFER &&
+           (row->takes == VG_TAKES_STREAM || vg_route_is_read(row));
+}
+
 /* What is asked for most, in a word; the names of the members' values say all. */
 static void dump_marks(struct vg_json *w, const struct vg_route *row)
 {
@@ -397,9 +404,10 @@ static void dump_marks(struct vg_json *w, const struct vg_route *row)
     vg_json_bool(w, "shared", row->shared);
     vg_json_bool(w, "all", vg_route_has_all_hosts(row));
     vg_json_bool(w, "noHost", !vg_route_has_host(row));
-    vg_json_bool(w, "givesBytes", row->gives == VG_GIVES_BYTES);
+    vg_json_bool(w, "givesBytes",
+                 row->gives == VG_GIVES_BYTES || row->gives == VG_GIVES_CONTENT);
     vg_json_bool(w, "streams", row->gives == VG_GIVES_EVENTS);
-    vg_json_bool(w, "long", vg_route_begins_operation(row));
+    vg_json_bool(w, "long", vg_route_begins_operation(row) && !is_bound(row));
     vg_json_bool(w, "changesNothing", row->changes_nothing);
 }
 

@@ -19,7 +19,8 @@
     "reads-per-second, changes-per-second, failed-tokens, streams-per-token, "           \
     "consoles-per-token, transfer-memory, "                                              \
     "header-timeout, body-timeout, idle-timeout, drain-seconds, "                        \
-    "pool-size, queue-size, event-buffer, operations, operation-deadline, consoles, "    \
+    "pool-size, queue-size, event-buffer, operations, operation-deadline, transfers, "   \
+    "transfer-deadline, import-from, import-network, consoles, "                         \
     "read-deadline, change-deadline"
 #define HOST_FORM                                                                        \
     "expected NAME=URI, NAME being 1 to 64 of A-Z a-z 0-9 . _ - and not `-` alone"
