@@ -39,4 +39,6 @@ function licence(name) {
   return `${name} ${version} (${license})\n${from}\n\n${text}\n`
 }
 const bundled = ['preact', 'htm', '@xterm/xterm', '@xterm/addon-fit', '@novnc/novnc']
-writeFileSync(path.join(out, 'licences.txt'), bundled.map(licence).join(`\n${'-'.repeat(72)}\n\n`))
+const mozilla = readFileSync(path.join(modules, '@novnc/novnc/docs/LICENSE.MPL-2.0'), 'utf8')
+writeFileSync(path.join(out, 'licences.txt'),
+  [...bundled.map(licence), mozilla].join(`\n${'-'.repeat(72)}\n\n`))

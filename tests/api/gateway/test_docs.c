@@ -60,7 +60,7 @@ static const struct step console_files[] = {
      .wants = {"Content-Type: text/javascript; charset=utf-8", "Content-Encoding: gzip"}},
     {"GET", "/ui/app.css", 200, NULL, .wants = {"Content-Type: text/css; charset=utf-8"}},
     {"GET", "/ui/licences.txt", 200, NULL, .wants = {"Content-Type: text/plain*"},
-     .contains = "*Mozilla Public License*"},
+     .contains = "*(MPL-2.0)*"},
 };
 
 static const struct step files[] = {
