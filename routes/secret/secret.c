@@ -38,7 +38,7 @@ static void *find_same(void *conn, const json_t *document)
     const char *element = type ? usage_element((int)type->value) : NULL;
     const char *id = json_string_value(json_object_get(usage, element ? element : ""));
 
-    return id ? virSecretLookupByUsage(conn, (int)type->value, id) : NULL;
+    return type && id ? virSecretLookupByUsage(conn, (int)type->value, id) : NULL;
 }
 
 /* ---- fields ------------------------------------------------------------------------ */

@@ -128,7 +128,6 @@ VG_OBJECT_FIND(find_by_name, virStorageVolLookupByName)
 VG_OBJECT_LIST(list_volumes, virStorageVol, virStoragePoolListAllVolumes)
 VG_OBJECT_XML(get_xml, virStorageVolGetXMLDesc)
 VG_OBJECT_MAKE(create_volume, virStorageVolCreateXML)
-VG_OBJECT_CHANGE(delete_volume, virStorageVolDelete)
 
 static const struct vg_object_field fields[] = {
     {.name = "name", .view = VG_VIEW_BRIEF},
@@ -157,7 +156,6 @@ const struct vg_object_class vg_volume_class = {
     .fields = fields,
     .xml = get_xml,
     .define = {create_volume, &vg_enum_virStorageVolCreateFlags},
-    .undefine = {delete_volume, &vg_enum_virStorageVolDeleteFlags},
 };
 
 /* ---- lists ------------------------------------------------------------------------- */
@@ -297,10 +295,17 @@ static struct vg_reply wipe_volume(struct vg_request *rq)
 
 static struct vg_reply delete_held(struct vg_request *rq)
 {
-    vg_autoptr(virStorageVol) volume = vg_path_object(rq, VG_KIND_VOLUME);
-    vg_auto_hold *hold = volume ? vg_volume_hold(rq, volume, VG_VOLUME_WRITE) : NULL;
+    unsigned int flags = 0;
+    const struct vg_field args[] = {VG_FLAGS("flags", &flags, virStorageVolDeleteFlags),
+                                    VG_END};
 
-    return hold ? vg_object_delete(rq) : vg_fail(rq);
+    vg_autoptr(virStorageVol) volume = vg_args_path_object(rq, VG_KIND_VOLUME, args);
+    if (!volume)
+        return vg_fail(rq);
+    vg_auto_hold *hold = vg_volume_hold(rq, volume, VG_VOLUME_WRITE);
+    if (!hold || vg_operation_begin_call(rq) < 0)
+        return vg_fail(rq);
+    return vg_done(rq, virStorageVolDelete(volume, flags));
 }
 
 static struct vg_reply make_volume(struct vg_request *rq)

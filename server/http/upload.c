@@ -10,6 +10,8 @@
 #include "server/http/session.h"
 #include "virtgate/cleanup.h"
 
+#include <errno.h>
+
 /* How long a client may go on after its answer. */
 #define GOODBYE_SECONDS 5
 
@@ -36,6 +38,7 @@ int vg_http_upload_begin(struct vg_http_call *call)
     const struct vg_body_source source = {suspend, resume, call};
     const struct vg_body_fields fields = {h->content_range, h->content_digest,
                                           h->repr_digest};
+    errno = 0; /* it cannot be: see check_length() of http/request.c */
     int64_t length = h->content_length ? strtoll(h->content_length, NULL, 10) : 0;
 
     call->rq->stream =
