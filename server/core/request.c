@@ -59,11 +59,11 @@ void vg_request_unref(struct vg_request *rq)
 {
     if (!rq || atomic_fetch_sub_explicit(&rq->refs, 1, memory_order_acq_rel) != 1)
         return;
-    free(rq->target);
-    free(rq->query);
-    if (rq->body && rq->route &&
+    if (rq->body && rq->route && /* the query decides, too */
         (vg_route_takes_secret(rq->route) || vg_request_is_long(rq)))
         explicit_bzero(rq->body, rq->body_length);
+    free(rq->target);
+    free(rq->query);
     free(rq->body);
     vg_body_stream_free(rq->stream);
     free(rq->prefix);

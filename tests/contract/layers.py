@@ -45,6 +45,7 @@ BELOW = {
 LIBRARIES = {
     "microhttpd": {"server/http"},
     "gnutls/": {"server/http", "server/config", "server/base"},
+    "libnbd.h": {"server/libvirt"},
     "curl/": {"server/transfer"},
     "archive": {"server/transfer"},
     "libvirt/": {"server/libvirt", "server/libvirt/domain", "server", "routes", "include/virtgate"},
