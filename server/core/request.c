@@ -124,6 +124,8 @@ uint64_t vg_request_object_key(const struct vg_request *rq)
 bool vg_request_waits(const struct vg_request *rq)
 {
     bool waits = rq->route->runs_on == VG_ON_OPERATION;
+    if (rq->route->gives == VG_GIVES_EVENTS)
+        return false; /* its poll waits in another way, see http/event.c */
     for (unsigned int i = 0; i < rq->n_query && !waits; i++)
         waits = strcmp(rq->query[i].key, "wait") == 0;
     return waits;

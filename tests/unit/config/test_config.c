@@ -30,6 +30,14 @@ static void sample(enum vg_config_index i, int k, char *out, size_t size)
         (void)snprintf(out, size, "127.0.0.1:%d", k);
     else if (i == VG_CONFIG_I_cors_origins)
         (void)snprintf(out, size, "https://h%d.example", k);
+    else if (i == VG_CONFIG_I_tls_client_roles)
+        (void)snprintf(out, size, "ops-%d*=viewer", k);
+    else if (i == VG_CONFIG_I_unix_roles)
+        (void)snprintf(out, size, "uid:%d=viewer", k);
+    else if (i == VG_CONFIG_I_import_from)
+        (void)snprintf(out, size, "https://h%d.example/*", k);
+    else if (i == VG_CONFIG_I_import_networks)
+        (void)snprintf(out, size, "10.0.0.0/%d", k + 8);
     else if (i == VG_CONFIG_I_trusted_proxies)
         (void)snprintf(out, size, "2001:db8::/%d", k + 32);
     else if (i == VG_CONFIG_I_path_prefix)
@@ -107,6 +115,11 @@ static void check_levels(enum vg_config_index i, unsigned int levels)
     (void)snprintf(host, sizeof(host), "--host=%.2s=test:///x", own);
     if (i == VG_CONFIG_I_admin_uris)
         in.args[n++] = host;
+    if (i == VG_CONFIG_I_tls_client_roles) {
+        in.args[n++] = "--tls-client-ca=a.pem";
+        in.args[n++] = "--tls-cert=a.pem";
+        in.args[n++] = "--tls-key=a.pem";
+    }
     struct result r = read_good(&in);
     assert_value(&r.config, i, own);
     clear_result(&r);
