@@ -69,6 +69,10 @@ MORE = {
        for verb in ("replace", "patch", "redefine")},
     "defineInterface": "interface:delete gateway:document",
     "createVolume": "gateway:document",
+    "putVolumeContent": "domain:getattr",
+    "zeroVolumeContent": "domain:getattr",
+    # by QEMU's own server
+    "getBackupContent": "domain:block_read",
     **{f"{verb}{kind}": "gateway:document" for kind in ("Secret", "Nwfilter")
        for verb in ("define", "replace", "patch", "redefine")},
     "createNwfilterBinding": "gateway:document",
@@ -108,6 +112,14 @@ ASKED = {
     "patchDomain": "domain:save",
     "defineStoragePool": "storage_pool:format",
     "listVolumes": "storage_pool:refresh",
+    "insertMedium": "storage_pool:getattr storage_vol:getattr storage_vol:data_read",
+    "createVolume": "storage_vol:data_write storage_vol:delete storage_vol:resize",
+    "putVolumeContent": "storage_vol:resize",
+    # which guests a token with a scope may see
+    "listDhcpLeases": "connect:search_domains domain:getattr domain:read",
+    "listDhcpHosts": "connect:search_domains domain:getattr domain:read",
+    "getDhcpHost": "connect:search_domains domain:getattr domain:read",
+    "deleteNwfilterBinding": "nwfilter_binding:read",
     # usedBy, left out for whoever lacks it
     "getNetwork": "connect:search_domains domain:getattr domain:read",
     "getStoragePool": "connect:search_domains domain:getattr domain:read",

@@ -19,7 +19,7 @@ static const struct step served[] = {
      "{'name':null,'role':'admin','scope':{'hosts':['*'],'domains':['*']},'via':'none',"
      "'expiresAt':null}"},
     {"GET", "/whoami", 200, NULL, .contains = "*\"gateway:manage\"*"},
-    {"GET", "/whoami?x=1", 400, GATEWAY("unknown-argument")},
+    {"GET", "/whoami?x=1", 400, GATEWAY("unknown-key")},
     {"GET", "/health/live", 200, "{'status':'live'}"},
     {"HEAD", "/health/live", 200, ""},
     {"GET", "/health/ready", 200, "{'status':'ready','hosts':[{'host':'default'}]}"},
