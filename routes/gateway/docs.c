@@ -34,9 +34,8 @@ static struct vg_reply get_ui(struct vg_request *rq)
 }
 
 static struct vg_reply give_file(struct vg_request *rq, struct vg_web_file *file,
-                                 const char *page)
+                                 const char *name, const char *page)
 {
-    const char *name = vg_path(rq, "file");
     struct vg_reply reply;
 
     while (file->name && strcmp(file->name, name) != 0)
@@ -54,12 +53,12 @@ static struct vg_reply give_file(struct vg_request *rq, struct vg_web_file *file
 
 static struct vg_reply get_docs_file(struct vg_request *rq)
 {
-    return give_file(rq, vg_docs_files, "/docs");
+    return give_file(rq, vg_docs_files, vg_path(rq, "file"), "/docs");
 }
 
 static struct vg_reply get_ui_file(struct vg_request *rq)
 {
-    return give_file(rq, vg_ui_files, "/ui/");
+    return give_file(rq, vg_ui_files, vg_path(rq, "asset"), "/ui/");
 }
 
 /* clang-format off */
@@ -72,7 +71,7 @@ const struct vg_route vg_routes_docs[] = {
      .runs_on = VG_ON_NETWORK_THREAD, .gives = VG_GIVES_PAGE, .hosts = VG_NO_HOST},
     {VG_GET, "/ui/", "getUi", get_ui,
      .runs_on = VG_ON_NETWORK_THREAD, .gives = VG_GIVES_PAGE, .hosts = VG_NO_HOST},
-    {VG_GET, "/ui/{file}", "getUiFile", get_ui_file,
+    {VG_GET, "/ui/{asset}", "getUiFile", get_ui_file,
      .runs_on = VG_ON_NETWORK_THREAD, .gives = VG_GIVES_FILES, .hosts = VG_NO_HOST},
     {0},
 };

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "harness"))
-from gateway import Client, Gateway, check, report  # noqa: E402
+from gateway import Client, Gateway, check, record, report  # noqa: E402
 
 MIB = 1 << 20
 SIZE = 8 * MIB
@@ -37,6 +37,8 @@ class Backups:
     def call(self, method, path, body=None, headers=None):
         data = json.dumps(body).encode() if body is not None else None
         status, headers, answer = self.client.send(method, path, data, headers)
+        is_json = headers.get("Content-Type", "").endswith("json")
+        record(method, path, status, dict(headers), answer.decode() if is_json else "")
         return status, headers, answer
 
     def write(self, pattern, offset, length):
