@@ -40,8 +40,9 @@ def record(method, path, status, headers, body):
 class Client:
     """One kept-alive connection; not for several threads."""
 
-    def __init__(self, port):
+    def __init__(self, port, timeout=90):
         self.port = port
+        self.timeout = timeout
         self.http = None
 
     def send(self, method, path, body=None, headers=None):
@@ -52,7 +53,8 @@ class Client:
                                        else "application/json")
         for again in (True, False):
             if self.http is None:
-                self.http = http.client.HTTPConnection("127.0.0.1", self.port, timeout=90)
+                self.http = http.client.HTTPConnection("127.0.0.1", self.port,
+                                                      timeout=self.timeout)
             try:
                 self.http.request(method, path, body, headers)
                 answer = self.http.getresponse()
