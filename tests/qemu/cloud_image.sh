@@ -45,7 +45,9 @@ cat >>"$W/root/init" <<'SCRIPT'
 for disk in /dev/vd? /dev/sr?; do
     [ -e "$disk" ] || continue
     label=$(dd if="$disk" bs=1 skip=32808 count=6 2>/dev/null) # of ISO 9660's first descriptor
-    [ "$label" != cidata ] || mount -t iso9660 -o ro "$disk" /mnt
+    case $label in
+    [Cc][Ii][Dd][Aa][Tt][Aa]) mount -t iso9660 -o ro "$disk" /mnt ;; # capitals in ISO 9660 itself
+    esac
 done
 name=$(sed -n 's/.*"local-hostname": "\([^"]*\)".*/\1/p' /mnt/meta-data)
 key=$(grep -o 'ssh-ed25519 [A-Za-z0-9+/]*' /mnt/user-data)
