@@ -133,7 +133,7 @@ static int read_medium(struct vg_request *rq, json_t *volume, const char *source
                      "'source', the absolute path of a file or device of the host");
         return -1;
     }
-    if (volume && json_is_string(volume))
+    if (json_is_string(volume))
         return split_volume(rq, json_string_value(volume), ret_pool, medium);
     if (volume && !json_is_null(volume)) {
         vg_error_set(e, VG_E_INVALID_VALUE,
