@@ -60,7 +60,3 @@ json_t *vg_volume_size(uint64_t bytes);
 /* {"mode": "0640", "owner": 107, "group": 107, "label": "..."} as a document has it; NULL
  * in *ret for NULL. -1: the request's error is set. */
 int vg_volume_permissions(struct vg_request *rq, json_t *given, json_t **ret);
-
-/* Whether a pool's volumes are files, which have formats. -1: the request's error is set.
- */
-int vg_pool_has_files(struct vg_request *rq, virStoragePoolPtr pool);
