@@ -4,9 +4,11 @@
 #include "server/config/internal.h"
 #include "virtgate/cleanup.h"
 
+#include <errno.h>
 #include <fnmatch.h>
 #include <grp.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define CLIENT                                                                           \
@@ -44,6 +46,23 @@ static int parse_id(const char *text, id_t *ret)
     return 0;
 }
 
+/* A group of many members needs a larger buffer, up to a bound. */
+static int find_group(const char *name, id_t *ret)
+{
+    enum { FIRST_SIZE = 4096, MAX_SIZE = 16 << 20 };
+
+    for (size_t size = FIRST_SIZE; size <= MAX_SIZE; size *= 2) {
+        struct group group, *found = NULL;
+        vg_autofree char *members = malloc(size);
+        int error = members ? getgrnam_r(name, &group, members, size, &found) : ENOMEM;
+        if (found)
+            *ret = (id_t)group.gr_gid;
+        if (error != ERANGE)
+            return found ? 0 : -1;
+    }
+    return -1;
+}
+
 const char *vg_role_rule_of_socket(const char *text, struct vg_role_rule *ret)
 {
     *ret = (struct vg_role_rule){.kind = VG_RULE_UID};
@@ -56,11 +75,9 @@ const char *vg_role_rule_of_socket(const char *text, struct vg_role_rule *ret)
         return parse_id(who + 4, &ret->id) < 0 ? SOCKET : NULL;
     if (!who || strncmp(who, "group:", 6) != 0)
         return SOCKET;
-    const struct group *group = getgrnam(who + 6);
-    if (!group)
-        return "group:NAME of a group that this machine has";
-    ret->id = group->gr_gid;
-    return NULL;
+    return find_group(who + 6, &ret->id) < 0
+               ? "group:NAME of a group that this machine has"
+               : NULL;
 }
 
 void vg_role_rule_clear(struct vg_role_rule *rule)
