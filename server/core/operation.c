@@ -188,7 +188,7 @@ static bool is_refused(const struct vg_operation *op, enum vg_operation_state en
 bool vg_operation_end(struct vg_request *rq, const struct vg_reply *reply)
 {
     struct vg_operation *op = rq->operation;
-    struct completion told;
+    struct completion told = {0};
     bool refused;
 
     {
@@ -196,7 +196,7 @@ bool vg_operation_end(struct vg_request *rq, const struct vg_reply *reply)
         if (op->ended_ns)
             return false;
         if (op->transfer.outlives && reply->status < 400) {
-            told = (struct completion){.rq = vg_take(&op->rq)};
+            told.rq = vg_take(&op->rq);
             refused = false;
         } else {
             enum vg_operation_state end = end_state(op, reply);

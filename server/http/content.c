@@ -51,8 +51,9 @@ struct vg_http_sender {
 /* To be held before any sender's. */
 static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct vg_http_sender *all;
+TAILQ_HEAD(senders, vg_http_sender);
 /* Those that sleep because there is no memory. */
-static TAILQ_HEAD(, vg_http_sender) hungry = TAILQ_HEAD_INITIALIZER(hungry);
+static struct senders hungry = TAILQ_HEAD_INITIALIZER(hungry);
 static atomic_uint n_hungry;
 static bool ended;
 

@@ -185,9 +185,9 @@ int vg_nbd_extents(struct vg_nbd *nbd, uint64_t offset,
     nbd->enough = false;
     while (nbd->at < nbd->size && !nbd->enough) {
         uint64_t from = nbd->at, left = nbd->size - from;
-        const nbd_extent_callback callback = {.callback = take_extents, .user_data = nbd};
+        const nbd_extent_callback taker = {.callback = take_extents, .user_data = nbd};
         int64_t cookie = nbd_aio_block_status(nbd->handle, left < STEP ? left : STEP,
-                                              from, callback, NBD_NULL_COMPLETION, 0);
+                                              from, taker, NBD_NULL_COMPLETION, 0);
         if (await(nbd, cookie, "extents", reterr) < 0)
             return -1;
         if (nbd->at == from && !nbd->enough)
