@@ -97,12 +97,12 @@ static int parse(const char *text, struct parsed *p, struct vg_error *reterr)
     return 0;
 }
 
-/* Digits, which libcurl has checked. */
+/* Digits, which libcurl has checked; NULL: 0. */
 static unsigned int read_port(const char *text)
 {
     unsigned int port = 0;
 
-    for (; *text >= '0' && *text <= '9'; text++)
+    for (; text && *text >= '0' && *text <= '9'; text++)
         port = port * 10 + (unsigned int)(*text - '0');
     return port;
 }

@@ -27,6 +27,10 @@ download() {
 
 # The packages are unpacked, never installed: the machine keeps its kernel.
 fetch() {
+    mkdir -p "$(dirname "$CACHE")"
+    exec 9>"$CACHE.lock" # tests run side by side
+    flock 9
+    [ ! -e "$CACHE/complete" ] || return 0
     local deb
     [ ! -e "$CACHE/complete" ] || return 0
     rm -rf -- "$CACHE"

@@ -197,7 +197,9 @@ def check_slow(gateway):
         slow.read(int((time.monotonic() - begun) * MIB))
         time.sleep(0.02)
         most = max(most, status_of(gateway.process.pid, "VmRSS"))
-    check(most - before < 8192, "a slow client costs little memory, in KiB", most - before)
+    # a sanitizer keeps what was freed for a while
+    room = 8192 if "ASAN_OPTIONS" not in os.environ else 65536
+    check(most - before < room, "a slow client costs little memory, in KiB", most - before)
     slow.close()
 
 
