@@ -32,7 +32,6 @@ fetch() {
     flock 9
     [ ! -e "$CACHE/complete" ] || return 0
     local deb
-    [ ! -e "$CACHE/complete" ] || return 0
     rm -rf -- "$CACHE"
     mkdir -p "$CACHE/debs" "$CACHE/x"
     if ! download; then # no list of packages, or an old one
