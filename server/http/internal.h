@@ -104,6 +104,7 @@ struct vg_http_call {
     struct vg_address client; /* whose request it is, as trusted proxies say */
     char *origin;             /* allowed origin to name in the answer; owned */
     char *traceparent;        /* for the log; owned */
+    uint64_t announced;       /* Content-Length; 0: none, or it comes in chunks */
     size_t body_size, body_limit;
     uint64_t payer; /* whose budget the body is of: http/limit.c's */
     int status;     /* of the answer */

@@ -7,7 +7,6 @@
 #include "server/http/websocket.h"
 #include "virtgate/cleanup.h"
 
-#include <errno.h>
 #include <string.h>
 #include <strings.h>
 
@@ -336,10 +335,7 @@ int vg_http_negotiate_body(struct vg_http_call *call, const struct vg_config *co
         return -1;
     }
     call->body_limit = find_limit(rq, config);
-    errno = 0;
-    unsigned long long length =
-        h->content_length ? strtoull(h->content_length, NULL, 10) : 0;
-    return errno || length > call->body_limit ? vg_http_fail_size(call) : 0;
+    return call->announced > call->body_limit ? vg_http_fail_size(call) : 0;
 }
 
 /* "gzip;q=0.8, br": whether gzip is named with a quality above 0. */

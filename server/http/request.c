@@ -224,6 +224,7 @@ static int check_length(struct vg_http_call *call)
                      "Nobody sends as many bytes as Content-Length says");
         return -1;
     }
+    call->announced = bytes;
     return 0;
 }
 

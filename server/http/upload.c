@@ -10,8 +10,6 @@
 #include "server/http/session.h"
 #include "virtgate/cleanup.h"
 
-#include <errno.h>
-
 /* How long a client may go on after its answer. */
 #define GOODBYE_SECONDS 5
 
@@ -38,11 +36,9 @@ int vg_http_upload_begin(struct vg_http_call *call)
     const struct vg_body_source source = {suspend, resume, call};
     const struct vg_body_fields fields = {h->content_range, h->content_digest,
                                           h->repr_digest};
-    errno = 0; /* it cannot be: see check_length() of http/request.c */
-    int64_t length = h->content_length ? strtoll(h->content_length, NULL, 10) : 0;
 
-    call->rq->stream =
-        vg_body_stream_new(&source, h->transfer_encoding ? -1 : length, &fields);
+    call->rq->stream = vg_body_stream_new(
+        &source, h->transfer_encoding ? -1 : (int64_t)call->announced, &fields);
     if (!call->rq->stream)
         return vg_error_set_memory(&call->rq->error);
     vg_http_session_begin(&call->session, call, end_session, call->rq->stream);

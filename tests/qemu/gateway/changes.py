@@ -19,7 +19,7 @@ HOLD = Path(os.environ.get("VG_LIBVIRTD_DIR", "/tmp/vg-libvirtd")) / "etc" / "ho
 CHANGES = 8  # at a time, with the default pool-size of 4
 HELD = [f"hold-{i}" for i in range(CHANGES + 6)]
 OTHERS = [f"beside-{i}" for i in range(6)]
-READS = 60
+READS = 200
 
 
 def document(name):
