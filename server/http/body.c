@@ -51,6 +51,17 @@ static int grow_body(struct vg_http_call *call, size_t needed)
     return 0;
 }
 
+bool vg_http_must_wipe(const struct vg_http_call *call)
+{
+    return !call->close && call->rq->route && vg_route_takes_secret(call->rq->route);
+}
+
+void vg_http_wipe(const struct vg_http_call *call, const char *data, size_t n)
+{
+    if (call->rq->route && vg_route_takes_secret(call->rq->route))
+        explicit_bzero((char *)(uintptr_t)data, n);
+}
+
 int vg_http_take_body(struct vg_http_call *call, const char *data, size_t n)
 {
     struct vg_request *rq = call->rq;
@@ -63,8 +74,7 @@ int vg_http_take_body(struct vg_http_call *call, const char *data, size_t n)
         grow_body(call, rq->body_length + n + 1) < 0)
         return -1;
     memcpy(rq->body + rq->body_length, data, n);
-    if (vg_route_takes_secret(rq->route)) /* libmicrohttpd's buffer, done with */
-        explicit_bzero((char *)(uintptr_t)data, n);
+    vg_http_wipe(call, data, n);
     rq->body_length += n;
     rq->body[rq->body_length] = '\0';
     return 0;

@@ -170,6 +170,13 @@ int vg_http_fail_size(struct vg_http_call *call);
  * set. */
 int vg_http_take_body(struct vg_http_call *call, const char *data, size_t n);
 
+/* Whether the body is read even where the header is refused: it is a secret, and
+ * libmicrohttpd would leave it in the connection's buffer, where nobody wipes it. */
+bool vg_http_must_wipe(const struct vg_http_call *call);
+
+/* Wipes a piece of a secret where libmicrohttpd holds it. */
+void vg_http_wipe(const struct vg_http_call *call, const char *data, size_t n);
+
 /* Gives the share of the memory for bodies back. */
 void vg_http_release_body(struct vg_http_call *call);
 

@@ -334,7 +334,7 @@ static enum MHD_Result begin_call(struct vg_http_call *call, const char *method,
     int rc = judge_header(call, method, version);
     bool body = vg_http_has_body(&call->headers);
 
-    if (rc < 0 && (body || call->close)) {
+    if (rc < 0 && (body || call->close) && !vg_http_must_wipe(call)) {
         call->conn->lingers = true;
         return vg_http_conn_claim(call->conn) ? refuse(call, call->allow) : MHD_NO;
     }
@@ -397,8 +397,10 @@ static enum MHD_Result take_body(struct vg_http_call *call, const char *data,
 {
     size_t n = *size;
     *size = 0;
-    if (call->rq->error.status)
-        return MHD_YES; /* too large: the rest is not kept */
+    if (call->rq->error.status) { /* the rest is not kept */
+        vg_http_wipe(call, data, n);
+        return MHD_YES;
+    }
     if (check_chunk(call, vg_mhd_find_chunk_fault(data)) < 0)
         return MHD_YES;
     bool begins = call->headers.transfer_encoding && !call->rq->body_length;

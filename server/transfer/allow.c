@@ -78,8 +78,10 @@ static bool is_disguised(const char *path)
 static int parse(const char *text, struct parsed *p, struct vg_error *reterr)
 {
     p->url = curl_url();
-    if (!p->url)
-        return vg_error_set_memory(reterr);
+    if (!p->url) {
+        (void)vg_error_set_memory(reterr);
+        return -1;
+    }
     if (curl_url_set(p->url, CURLUPART_URL, text, 0) != CURLUE_OK ||
         curl_url_get(p->url, CURLUPART_SCHEME, &p->scheme, 0) != CURLUE_OK ||
         curl_url_get(p->url, CURLUPART_HOST, &p->host, 0) != CURLUE_OK ||
