@@ -29,8 +29,13 @@ def report():
     raise SystemExit(1 if counts["failed"] or not counts["passed"] else 0)
 
 
+# (method, path without its query, status) of what was recorded.
+recorded = set()
+
+
 def record(method, path, status, headers, body):
     """For tests/contract/openapi.py, as record_exchange() of steps.c."""
+    recorded.add((method, path.partition("?")[0], status))
     if "VG_RECORD" in os.environ:
         with open(os.environ["VG_RECORD"], "a", encoding="utf-8") as f:
             f.write(json.dumps({"method": method, "path": path, "status": status,

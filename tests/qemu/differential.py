@@ -9,6 +9,7 @@ from the binding's constants, not from the gateway's tables.
 import json
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 from urllib.parse import quote
@@ -16,7 +17,8 @@ from urllib.parse import quote
 import libvirt
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "harness"))
-from gateway import Client, Gateway, check, record, report  # noqa: E402
+from gateway import Client, Gateway, check, record, recorded, report  # noqa: E402
+
 
 def same(what, got, want):
     check(got == want, what, f"\n    gateway: {got!r}\n    libvirt: {want!r}")
@@ -142,6 +144,32 @@ def compare_error(client, what, call, method, path, body=None):
     same(f"{what}: type", problem.get("type"), "urn:libvirt:error:" + ERROR_CODES.get(want[0], ""))
     same(f"{what}: status", problem.get("status"), status)
     same(f"{what}: detail", problem.get("detail"), want[2])
+
+
+def compare_filters_of(client, kind, list_all, prefix):
+    """Lists of what has a state, is defined, and starts with the host."""
+    for query, flag in (("state=active", "ACTIVE"), ("state=inactive", "INACTIVE"),
+                        ("persistent=true", "PERSISTENT"), ("persistent=false", "TRANSIENT"),
+                        ("autostart=true", "AUTOSTART"), ("autostart=false", "NO_AUTOSTART")):
+        path = {"networks": "/networks", "storagePools": "/storage-pools"}[kind]
+        same(f"{path}?{query}",
+             [found["name"] for found in read(client, f"{path}?fields=name&{query}")[kind]],
+             sorted(found.name() for found in list_all(getattr(libvirt, prefix + flag))))
+
+
+def check_all_read(prefix, but=()):
+    """Every endpoint below the prefix that is read was read with success, but those whose path ends
+    so: a new one is to be compared, too."""
+    rows = subprocess.run([os.environ.get("VIRTGATE_BIN", "build/virtgate"), "--dump-routes"],
+                          stdout=subprocess.PIPE, text=True, check=True).stdout
+    for row in map(json.loads, rows.splitlines()):
+        pattern = row["pattern"]
+        if row["method"] != "GET" or not (pattern + "/").startswith(prefix + "/") or \
+                pattern.endswith(but):
+            continue
+        regex = re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(pattern)))
+        check(any(method == "GET" and status == 200 and regex.fullmatch(path)
+                  for method, path, status in recorded), f"GET {pattern} is compared")
 
 
 # ---- what is compared ----------------------------------------------------------------------
