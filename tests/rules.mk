@@ -29,7 +29,7 @@ $(HTTP_BIN): $(O)/tests/%: $(O)/tests/%.o $(HARN_OBJ)
 
 # The gateway as the tests run it: it notes which functions of libvirt each operation calls.
 TRACED := $(O)/tests/trace/virtgate
-$(O)/gen/calls.c $(O)/gen/calls.ld &: tests/trace/calls.py tests/contract/acl.tsv $(LIB_OBJ)
+$(O)/gen/calls.c $(O)/gen/calls.ld &: tests/trace/calls.py tests/contract/acl.tsv tests/contract/api-coverage.tsv $(LIB_OBJ)
 	@echo "  GEN   $(O)/gen/calls.c"
 	$(Q)$(PYTHON) tests/trace/calls.py --out $(O)/gen/calls.c --link $(O)/gen/calls.ld \
 	  $(LIBVIRT_API) $(LIB_OBJ)

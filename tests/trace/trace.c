@@ -7,6 +7,7 @@
 #include "virtgate/conflict.h"
 
 #include <fcntl.h>
+#include <libvirt/virterror.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,17 +97,31 @@ static bool is_new(const char *operation, const char *function)
     return true;
 }
 
-void trace_call(const char *function)
+static void append(const char *first, const char *function)
 {
     const char *file = getenv("VG_TRACE"); /* nobody sets it while the program runs */
     char line[256];
 
-    if (!running || !file || !is_new(running, function))
+    if (!file || !is_new(first, function))
         return;
-    int n = snprintf(line, sizeof(line), "%s %s\n", running, function);
+    int n = snprintf(line, sizeof(line), "%s %s\n", first, function);
     int fd = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     if (fd < 0 || write(fd, line, (size_t)n) != n)
         perror(file);
     if (fd >= 0)
         close(fd);
+}
+
+void trace_call(const char *function)
+{
+    if (running)
+        append(running, function);
+}
+
+void trace_result(const char *function, bool succeeded)
+{
+    static const char good[] = "+", bad[] = "-";
+
+    if (succeeded || virGetLastErrorCode() != VIR_ERR_OK)
+        append(succeeded ? good : bad, function);
 }

@@ -14,7 +14,7 @@ import libvirt
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests/harness"))
 sys.path.insert(0, str(ROOT / "tests/qemu"))
-from differential import compare_error, same, text  # noqa: E402
+from differential import check_all_read, compare_error, same, text  # noqa: E402
 from gateway import Client, Gateway, check, report  # noqa: E402
 
 DAEMON = str(ROOT / "tests/qemu/libvirtd.sh")
@@ -121,6 +121,7 @@ def main():
     finally:
         ip("link", "del", "vgi0")
         ip("link", "del", "vgbr")
+    check_all_read("/interfaces")
     gateway.stop()
     conn.close()
     report()

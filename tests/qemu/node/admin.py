@@ -14,6 +14,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 sys.path.insert(0, str(ROOT / "tests/harness"))
+sys.path.insert(0, str(ROOT / "tests/qemu"))
+from differential import check_all_read  # noqa: E402
 from gateway import Client, Gateway, check, record, report  # noqa: E402
 
 DAEMON = str(ROOT / "tests/qemu/libvirtd.sh")
@@ -136,7 +138,14 @@ def compare(asker, uri):
     names = re.findall(r"^ \d+ +(\S+)", tool("srv-list"), re.MULTILINE)
     shown = [s["name"] for s in asker.get("/admin/servers")["servers"]]
     check(shown == sorted(names) and shown, "servers", f"{shown} {names}")
+    daemon_says = re.search(r"daemon: (\S+)", tool("version"))
+    check(daemon_says and asker.get("/admin/version")["daemon"]["version"] == daemon_says[1],
+          "the daemon's version", f"{asker.get('/admin/version')} {daemon_says}")
     for name in names:
+        shown = asker.get(f"/admin/servers/{name}")
+        check(sorted(shown) == ["clientLimits", "name", "threadpool"] and shown["name"] == name and
+              shown["threadpool"]["maxWorkers"] ==
+              asker.get(f"/admin/servers/{name}/threadpool")["maxWorkers"], f"server {name}", shown)
         for path, command in (("threadpool", "srv-threadpool-info"),
                               ("client-limits", "srv-clients-info")):
             mine = {k: str(v) for k, v in
@@ -251,6 +260,7 @@ def main():
             compare(asker, admin_uri)
             check_no_room(asker, uri, admin_uri)
             check_hang(gateway)
+            check_all_read("/admin")
             gateway.stop()
         finally:
             daemon("stop")

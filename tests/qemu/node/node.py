@@ -15,7 +15,7 @@ import libvirt
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests/harness"))
 sys.path.insert(0, str(ROOT / "tests/qemu"))
-from differential import compare_error, error_of, same, text  # noqa: E402
+from differential import check_all_read, compare_error, error_of, same, text  # noqa: E402
 from gateway import Client, Gateway, check, record, report  # noqa: E402
 
 DAEMON = str(ROOT / "tests/qemu/libvirtd.sh")
@@ -249,6 +249,8 @@ def main():
                  check_allocation, check_suspend, check_cpus, check_baseline, check_compare,
                  check_storage):
         what(client, conn)
+    check_all_read("/node", ("/sev", "/sysinfo"))  # errors are compared, where they are none
+    check_all_read("/connection/cpu")
     gateway.stop()
     conn.close()
     report()

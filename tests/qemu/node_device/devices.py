@@ -17,7 +17,7 @@ import libvirt
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests/harness"))
 sys.path.insert(0, str(ROOT / "tests/qemu"))
-from differential import compare_error, error_of, same  # noqa: E402
+from differential import check_all_read, compare_error, error_of, same  # noqa: E402
 from gateway import Client, Gateway, check, record, report  # noqa: E402
 
 DAEMON = str(ROOT / "tests/qemu/libvirtd.sh")
@@ -259,6 +259,7 @@ def main():
         what(client, conn)
     check_own_writes(client)
     check_behind_its_back(client)
+    check_all_read("/node-devices", ("/events",))
     gateway.stop()
     conn.close()
     report()

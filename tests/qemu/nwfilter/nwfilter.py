@@ -18,7 +18,7 @@ import libvirt
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests/harness"))
 sys.path.insert(0, str(ROOT / "tests/qemu"))
-from differential import compare_error, same, text  # noqa: E402
+from differential import check_all_read, compare_error, same, text  # noqa: E402
 from gateway import Client, Gateway, check, record, report  # noqa: E402
 
 DAEMON = str(ROOT / "tests/qemu/libvirtd.sh")
@@ -220,6 +220,8 @@ def main():
     expect(client, "DELETE", "/nwfilters/mine", 404)
     for one in sorted(conn.listAllNWFilters(), key=lambda f: f.name() == "clean"):
         expect(client, "DELETE", "/nwfilters/" + quote(one.name()), 204)
+    check_all_read("/nwfilters")
+    check_all_read("/nwfilter-bindings")
     conn.close()
     gateway.stop()
     report()

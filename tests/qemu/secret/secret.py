@@ -18,7 +18,7 @@ import libvirt
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests/harness"))
 sys.path.insert(0, str(ROOT / "tests/qemu"))
-from differential import compare_error, names, same, text  # noqa: E402
+from differential import check_all_read, compare_error, names, same, text  # noqa: E402
 from gateway import Client, Gateway, check, record, report  # noqa: E402
 
 TYPES = names("VIR_SECRET_USAGE_TYPE_")
@@ -294,6 +294,7 @@ def main():
     check_memory(client, conn)
     check_values(client, conn)
     check_traces(client, gateway, conn)
+    check_all_read("/secrets")
     conn.close()
     gateway.stop()
     report()
