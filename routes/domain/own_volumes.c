@@ -8,6 +8,7 @@
 #include "virtgate/domain_config.h"
 #include "virtgate/host.h"
 #include "virtgate/used_by.h"
+#include "virtgate/volume.h"
 #include "virtgate/xml_json.h"
 
 #include <libvirt/virterror.h>
@@ -112,15 +113,12 @@ static int check_guests(struct vg_request *rq, virDomainPtr dom, virStorageVolPt
 }
 
 /* Whether the volume's document says that it stands on that path. */
-static bool stands_on(virStorageVolPtr volume, const char *path)
+static bool stands_on(struct vg_request *rq, virStorageVolPtr volume, const char *path)
 {
-    struct vg_error ignored = {0};
-    vg_autofree char *xml = virStorageVolGetXMLDesc(volume, 0);
-    json_auto_t *document = xml ? vg_xml_to_json(xml, &ignored) : NULL;
-    const char *backing =
-        text_of(json_object_get(document, "volume"), "backingStore", "path");
+    json_auto_t *document = vg_volume_document(rq, volume);
+    const char *backing = text_of(document, "backingStore", "path");
 
-    vg_error_clear(&ignored);
+    vg_error_clear(vg_request_error(rq)); /* one that has gone stands on nothing */
     return backing && strcmp(backing, path) == 0;
 }
 
@@ -143,10 +141,9 @@ static int check_pool(struct vg_request *rq, virStoragePoolPtr pool,
     for (int k = 0; k < own->n; k++) {
         vg_autofree char *path = virStorageVolGetPath(own->v[k]);
         for (int i = 0; path && i < all.n; i++)
-            if (!is_among(own, all.v[i]) && stands_on(all.v[i], path))
+            if (!is_among(own, all.v[i]) && stands_on(rq, all.v[i], path))
                 return fail_used(rq, own->v[k], "volume", virStorageVolGetName(all.v[i]));
     }
-    virResetLastError(); /* one that has gone meanwhile stands on nothing */
     return 0;
 }
 

@@ -13,7 +13,7 @@
 #include "virtgate/object_class.h"
 #include "virtgate/operation.h"
 #include "virtgate/used_by.h"
-#include "virtgate/xml_json.h"
+#include "virtgate/volume.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -134,13 +134,9 @@ static int find_room(struct vg_request *rq, virStorageVolPtr volume, bool grow,
  * what it is. -1: the request's error is set. */
 static int is_raw(struct vg_request *rq, virStorageVolPtr volume)
 {
-    vg_autofree char *xml = virStorageVolGetXMLDesc(volume, 0);
-    if (!xml)
-        return vg_error_set_virt(vg_request_error(rq));
-    json_auto_t *document = vg_xml_to_json(xml, vg_request_error(rq));
-    const json_t *target = json_object_get(json_object_get(document, "volume"), "target");
-    const char *format =
-        json_string_value(json_object_get(json_object_get(target, "format"), "@type"));
+    json_auto_t *document = vg_volume_document(rq, volume);
+    const char *format = vg_volume_format(document);
+
     return !document ? -1 : !format || strcmp(format, "raw") == 0;
 }
 

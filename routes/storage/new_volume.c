@@ -11,6 +11,7 @@
 #include "virtgate/host.h"
 #include "virtgate/object_class.h"
 #include "virtgate/operation.h"
+#include "virtgate/volume.h"
 #include "virtgate/xml_json.h"
 
 #include <inttypes.h>
@@ -107,17 +108,12 @@ virStorageVolPtr vg_find_volume(struct vg_request *rq, virStoragePoolPtr pool,
 
 int vg_image_read(struct vg_request *rq, virStorageVolPtr volume, struct vg_image *ret)
 {
-    vg_autofree char *xml = virStorageVolGetXMLDesc(volume, 0);
-    if (!xml)
-        return vg_error_set_virt(vg_request_error(rq));
-    json_auto_t *document = vg_xml_to_json(xml, vg_request_error(rq));
-    if (!document)
+    json_auto_t *root = vg_volume_document(rq, volume);
+    if (!root)
         return -1;
-    const json_t *root = json_object_get(document, "volume");
     const json_t *target = json_object_get(root, "target");
     const char *path = json_string_value(json_object_get(target, "path"));
-    const char *format =
-        json_string_value(json_object_get(json_object_get(target, "format"), "@type"));
+    const char *format = vg_volume_format(root);
     json_auto_t *capacity =
         vg_json_digits(json_object_get(json_object_get(root, "capacity"), "#text"));
 

@@ -278,17 +278,26 @@ static int wipe(virStorageVolPtr volume, unsigned int algorithm)
                : virStorageVolWipePattern(volume, algorithm, 0);
 }
 
+/* The path's volume, held by the caller alone, as an operation that has begun. NULL: the
+ * request's error is set. */
+static virStorageVolPtr begin_change(struct vg_request *rq, const struct vg_field *args,
+                                     struct vg_volume_hold **ret_hold)
+{
+    vg_autoptr(virStorageVol) volume = vg_args_path_object(rq, VG_KIND_VOLUME, args);
+
+    *ret_hold = volume ? vg_volume_hold(rq, volume, VG_VOLUME_WRITE) : NULL;
+    return *ret_hold && vg_operation_begin_call(rq) == 0 ? vg_take(&volume) : NULL;
+}
+
 static struct vg_reply wipe_volume(struct vg_request *rq)
 {
     int algorithm = VIR_STORAGE_VOL_WIPE_ALG_ZERO;
     const struct vg_field args[] = {
         VG_ENUM("algorithm", &algorithm, virStorageVolWipeAlgorithm), VG_END};
 
-    vg_autoptr(virStorageVol) volume = vg_args_path_object(rq, VG_KIND_VOLUME, args);
+    vg_auto_hold *hold = NULL;
+    vg_autoptr(virStorageVol) volume = begin_change(rq, args, &hold);
     if (!volume)
-        return vg_fail(rq);
-    vg_auto_hold *hold = vg_volume_hold(rq, volume, VG_VOLUME_WRITE);
-    if (!hold || vg_operation_begin_call(rq) < 0)
         return vg_fail(rq);
     return vg_done(rq, wipe(volume, (unsigned int)algorithm));
 }
@@ -299,11 +308,9 @@ static struct vg_reply delete_held(struct vg_request *rq)
     const struct vg_field args[] = {VG_FLAGS("flags", &flags, virStorageVolDeleteFlags),
                                     VG_END};
 
-    vg_autoptr(virStorageVol) volume = vg_args_path_object(rq, VG_KIND_VOLUME, args);
+    vg_auto_hold *hold = NULL;
+    vg_autoptr(virStorageVol) volume = begin_change(rq, args, &hold);
     if (!volume)
-        return vg_fail(rq);
-    vg_auto_hold *hold = vg_volume_hold(rq, volume, VG_VOLUME_WRITE);
-    if (!hold || vg_operation_begin_call(rq) < 0)
         return vg_fail(rq);
     return vg_done(rq, virStorageVolDelete(volume, flags));
 }

@@ -5,7 +5,7 @@
 #include "routes/storage/volume_reading.h"
 
 #include "virtgate/host.h"
-#include "virtgate/xml_json.h"
+#include "virtgate/volume.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -61,14 +61,10 @@ static int read_version(const json_t *root, struct vg_volume_reading *ret)
 static int look(struct vg_request *rq, virStorageVolPtr volume,
                 struct vg_volume_reading *ret)
 {
-    vg_autofree char *xml = virStorageVolGetXMLDesc(volume, 0);
+    json_auto_t *root = vg_volume_document(rq, volume);
 
-    if (!xml)
-        return vg_error_set_virt(vg_request_error(rq));
-    json_auto_t *document = vg_xml_to_json(xml, vg_request_error(rq));
-    if (!document)
+    if (!root)
         return -1;
-    const json_t *root = json_object_get(document, "volume");
     const char *type = json_string_value(json_object_get(root, "@type"));
     bool is_file = type && strcmp(type, "file") == 0;
     ret->size = get_bytes(root, is_file ? "physical" : "capacity");

@@ -9,6 +9,7 @@
 #include "virtgate/autoptr.h"
 #include "virtgate/domain_config.h"
 #include "virtgate/host.h"
+#include "virtgate/volume.h"
 #include "virtgate/xml_json.h"
 
 #include <stdio.h>
@@ -128,19 +129,11 @@ static const char *pick_bus(const struct vg_host_caps *o, int device)
 static const char *read_format(struct vg_request *rq, virStorageVolPtr volume)
 {
     static const char *const formats[] = {"qcow2", "qcow", "qed", "vmdk", "vdi", "vpc"};
-    vg_autofree char *xml = virStorageVolGetXMLDesc(volume, 0);
-    const char *format = NULL;
+    json_auto_t *document = vg_volume_document(rq, volume);
+    const char *format = vg_volume_format(document);
 
-    if (!xml) {
-        vg_error_set_virt(vg_request_error(rq));
-        return NULL;
-    }
-    json_auto_t *document = vg_xml_to_json(xml, vg_request_error(rq));
     if (!document)
         return NULL;
-    if (json_unpack(document, "{s:{s:{s:{s:s}}}}", "volume", "target", "format", "@type",
-                    &format) < 0)
-        format = NULL;
     /* what is none of a disk's own formats (iso, dir, an unknown one) is raw bytes */
     for (size_t i = 0; format && i < sizeof(formats) / sizeof(formats[0]); i++)
         if (strcmp(format, formats[i]) == 0)
