@@ -37,7 +37,7 @@ while read -r file; do
     routes/*.c | routes/*.yaml | docs/openapi/*.yaml | openapi.yaml | server/gen/*.py)
         choose contract tests/contract/{arguments.py,generators.sh}
         ;;
-    README.md | docs/*.md) choose contract tests/contract/readme.py ;;
+    README.md | docs/*.md | tests/harness/console.py) choose contract tests/contract/readme.py ;;
     esac
     case $file in
     routes/*.c | server/base/permission.c | docs/access.md) choose contract tests/contract/rights.py ;;
