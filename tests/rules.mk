@@ -11,7 +11,7 @@ HTTP_SRC  := $(sort $(shell find tests/api tests/qemu -name 'test_*.c'))
 HARN_OBJ  := $(HARNESS:%.c=$(O)/%.o)
 UNIT_BIN  := $(UNIT_SRC:%.c=$(O)/%)
 HTTP_BIN  := $(HTTP_SRC:%.c=$(O)/%)
-SCRIPTS   := $(wildcard .ci/run tests/*.sh tests/*/*.sh)
+SCRIPTS   := $(wildcard .ci/run tests/*.sh tests/*/*.sh examples/*.sh examples/*/*.sh)
 FORMATTED := $(sort $(shell find include server routes tests -name '*.[ch]'))
 RUN       := O=$(O) tests/run.sh
 .SECONDARY: $(UNIT_BIN:%=%.o) $(HTTP_BIN:%=%.o)
@@ -38,7 +38,7 @@ $(TRACED): $(O)/virtgate $(O)/server/main.o $(LIB_OBJ) $(O)/gen/calls.o $(O)/tes
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) @$(O)/gen/calls.ld $(LIBS)
 
 .PHONY: test tests check check-changed check-unit check-api check-qemu check-contract check-browser \
-  check-asan check-tsan check-debian cover mutants valgrind bench bench-run lint compile_commands.json
+  check-fleet check-asan check-tsan check-debian cover mutants valgrind bench bench-run lint compile_commands.json
 
 test: ## set up, build, and pass all tests
 	@tests/setup.sh build test
@@ -60,6 +60,11 @@ check-browser: ## pages in a real browser, with real guests (needs root)
 	@tests/setup.sh build test browser
 	@$(MAKE) --no-print-directory $(O)/virtgate
 	@$(RUN) browser
+
+check-fleet: ## three gateways with 300 hosts behind HAProxy, as in examples/fleet; one is lost
+	@tests/setup.sh build test
+	@$(MAKE) --no-print-directory $(O)/virtgate
+	@VIRTGATE_BIN=$(O)/virtgate tests/fleet/fleet.py
 
 check-changed: tests ## only what the uncommitted change touches (SINCE=COMMIT: since then)
 	@tests/changed.sh $(SINCE)

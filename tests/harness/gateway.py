@@ -129,12 +129,12 @@ class Watcher(threading.Thread):
     """Rebuilds the domains of a host from one list and the events after it, nothing else.
 
     Lists again only when it is told to: by a reset, or by 410. With `breaks` it drops its
-    connection now and then and resumes where it was.
+    connection now and then and resumes where it was. `prefix` is before all paths: "/hosts/a".
     """
 
-    def __init__(self, port, breaks=None, poll=False):
+    def __init__(self, port, breaks=None, poll=False, prefix=""):
         super().__init__(daemon=True)
-        self.port, self.breaks, self.poll = port, breaks, poll
+        self.port, self.breaks, self.poll, self.prefix = port, breaks, poll, prefix
         self.domains, self.seen = {}, None
         self.lists = self.events = self.resumes = 0
         self.ending = False
@@ -144,7 +144,7 @@ class Watcher(threading.Thread):
     def list(self):
         while not self.ending:
             client = Client(self.port)
-            status, headers, body = client.get("/domains")
+            status, headers, body = client.get(self.prefix + "/domains")
             if status == 200:
                 break
             time.sleep(0.05)
@@ -182,9 +182,9 @@ class Watcher(threading.Thread):
     def follow(self):
         """One connection's life. False: list again."""
         client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        path, headers = f"/events?since={self.seen}", {"Accept": "text/event-stream"}
+        path, headers = f"{self.prefix}/events?since={self.seen}", {"Accept": "text/event-stream"}
         if self.resumes % 2:
-            path, headers = "/events", {**headers, "Last-Event-ID": self.seen}
+            path, headers = self.prefix + "/events", {**headers, "Last-Event-ID": self.seen}
         client.request("GET", path, headers=headers)
         answer = client.getresponse()
         if answer.status != 200:
@@ -209,7 +209,7 @@ class Watcher(threading.Thread):
 
     def ask(self):
         """One long poll. False: list again."""
-        status, _, body = Client(self.port).get(f"/events?since={self.seen}&wait=2")
+        status, _, body = Client(self.port).get(f"{self.prefix}/events?since={self.seen}&wait=2")
         if status != 200:
             return status != 410
         for e in body["events"]:
