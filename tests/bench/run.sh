@@ -11,6 +11,7 @@
 # others, with disks, beside Debian's prometheus-libvirt-exporter.
 #
 #   BENCH_SECONDS=2   of each measurement     BENCH_PORT=18080   and the next two
+#   BENCH_UPDATE=1    writes the table into docs/performance.md
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 O=${O:-build}
@@ -246,7 +247,14 @@ each_load() { # what url [script]
 
 rate_of() { "$@" | cut -d' ' -f1; }
 
-median() { sort -n | awk '{ v[NR] = $0 } END { print v[int((NR + 1) / 2)] }'; }
+# The median of values, and their spread: half of what lies between the second and the last but
+# one, as a part of the median.
+median() {
+    sort -n | awk '{ v[NR] = $0 } END {
+        m = v[int((NR + 1) / 2)]
+        low = v[NR > 3 ? 2 : 1]; high = v[NR > 3 ? NR - 1 : NR]
+        if (NR) print m, m ? (high - low) / 2 / m : 0 }'
+}
 
 # The median of A's rate to B's, of rounds A B, B A, A B ...: one command each.
 ratio() { # command-a... -- command-b...
@@ -268,16 +276,10 @@ ratio() { # command-a... -- command-b...
     done | median
 }
 
-figure() { # what value [at-least|at-most wanted]
-    awk -v what="$1" -v value="$2" -v how="${3:-}" -v wanted="${4:-}" 'BEGIN {
-        good = how == "at-least" ? value >= wanted : value <= wanted
-        if (value == "") {
-            printf "%-66s  not measured\n", what
-            exit
-        }
-        printf "%-66s %7.2f", what, value
-        if (how) printf "  %s %-4s %s", how, wanted, good ? "reached" : "missed"
-        print "" }' >>"$WORK/figures"
+figure() { # what "value [spread]" [at-least|at-most wanted]
+    local value spread
+    read -r value spread <<<"$2" || true
+    printf '%s\t%s\t%s\t%s\t%s\n' "$1" "$value" "$spread" "${3:-}" "${4:-}" >>"$WORK/figures"
 }
 
 memory() { awk -v key="$2:" '$1 == key { print $2 }' "/proc/$1/status"; } # pid key
@@ -441,10 +443,11 @@ else
 fi
 figure "time of 2,000 domains / of 1,000" "$LINEAR" at-most 2.2
 figure "time of 10,000 domains by limit=100 / of the whole list" \
-    "$(awk -v part="$PAGED" 'BEGIN { print 1 + 100 * part }')" at-most 2
+    "$(awk -v part="${PAGED% *}" -v spread="${PAGED#* }" 'BEGIN { print 1 + 100 * part, spread }')" at-most 2
 figure "start to first answer, test:///default, ms" "$STARTUP" at-most 60
 strip -o "$WORK/stripped" "$O/virtgate"
 figure "binary, stripped, MiB" "$(mib $(($(stat -c %s "$WORK/stripped") / 1024)))"
 
 echo
-cat "$WORK/figures"
+# shellcheck disable=SC2086
+tests/bench/table.py "$WORK/figures" ${BENCH_UPDATE:+--update}
