@@ -153,7 +153,6 @@ VG_OBJECT_TEXT(get_name, virNodeDeviceGetName)
 VG_OBJECT_FIND(find_by_name, virNodeDeviceLookupByName)
 VG_OBJECT_LIST(list_devices, virNodeDevice, virConnectListAllNodeDevices)
 VG_OBJECT_XML(get_xml, virNodeDeviceGetXMLDesc)
-VG_OBJECT_MAKE(define_device, virNodeDeviceDefineXML)
 VG_OBJECT_MAKE(create_device, virNodeDeviceCreateXML)
 VG_OBJECT_CHANGE(start_device, virNodeDeviceCreate)
 VG_OBJECT_CHANGE_PLAIN(destroy_device, virNodeDeviceDestroy)
@@ -179,16 +178,32 @@ static void *find_mdev(void *conn, const json_t *document)
     return virNodeDeviceLookupByName(conn, name);
 }
 
-/* libvirt notes that a definition has gone only when it hears of it itself, some 100 ms
- * after the call: whoever lists next is not to find it. */
-static int undefine_device(void *dev, unsigned int flags)
+/* libvirt reads the definitions of mediated devices anew some 100 ms after each change,
+ * and knows until then what it read before: one that has gone is there, one that is new
+ * goes for a moment when the change before it is read. Whoever lists next is to find what
+ * was done. */
+static void await_definition(virNodeDevicePtr dev, bool there)
 {
     const struct timespec pause = {.tv_nsec = 20000000};
 
+    for (int i = 0; i < 100 && (virNodeDeviceIsPersistent(dev) == 1) != there; i++)
+        nanosleep(&pause, NULL);
+}
+
+static void *define_device(void *conn, const char *xml, unsigned int flags)
+{
+    virNodeDevicePtr dev = virNodeDeviceDefineXML(conn, xml, flags);
+
+    if (dev)
+        await_definition(dev, true);
+    return dev;
+}
+
+static int undefine_device(void *dev, unsigned int flags)
+{
     if (virNodeDeviceUndefine(dev, flags) < 0)
         return -1;
-    for (int i = 0; i < 100 && virNodeDeviceIsPersistent(dev) == 1; i++)
-        nanosleep(&pause, NULL);
+    await_definition(dev, false);
     return 0;
 }
 

@@ -10,7 +10,7 @@
 4. A history of concurrent operations on one domain is linearizable: there is an order of
    them, within their times, that a single domain could have gone through.
 
-The first two for networks, too.
+kinds.py has the like for networks, pools, node devices and secrets.
 
 VG_PAIRS: write-read pairs for each client and driver.
 """
@@ -364,48 +364,9 @@ def histories(kind, gateway, uri):
           "a read beside a write may miss it")
 
 
-# ---- networks ------------------------------------------------------------------------------
-
-
-def network_is_active(client, name, how):
-    """By one of the ways that may be answered from memory."""
-    path = ("/networks", f"/networks?name={name}", f"/networks/{name}?fields=active")[how]
-    _, headers, body = client.get(path)
-    found = [n["active"] for n in body.get("networks", [body]) if n.get("name", name) == name]
-    return found[0] if found else None, headers["X-Virtgate-Source"]
-
-
-def network_pairs(kind, uri, gateway, amount):
-    """Writes of networks are read, and changes behind the gateway's back are seen."""
-    client, wrong, sources = Client(gateway.port), [], []
-    client.send("POST", "/networks", b"<network><name>coherent</name></network>")
-    for n in range(amount):
-        action, want = (("start", True), ("destroy", False))[n % 2]
-        status = client.send("POST", f"/networks/coherent/{action}")[0]
-        for how in (n // 2 % 3, n // 2 % 3):
-            active, source = network_is_active(client, "coherent", how)
-            sources.append(source)
-            if status != 204 or active != want:
-                wrong.append((action, status, how, active, source))
-    check(not wrong, f"{kind}: {len(wrong)} of {len(sources)} reads of networks missed the write",
-          wrong[:5])
-    if kind == "qemu":
-        network = libvirt.open(uri).networkLookupByName("coherent")
-        for call, want in ((network.create, True), (network.destroy, False)) * 5:
-            client.get("/networks")
-            call()
-            done = time.monotonic()
-            while network_is_active(client, "coherent", 0)[0] != want:
-                if time.monotonic() > done + 5:
-                    break
-            check(time.monotonic() < done + 5, "a network's change behind its back is seen")
-    client.send("DELETE", "/networks/coherent")
-
-
 def run(kind, uri, amount):
     gateway = Gateway(uri)
     write_read(kind, gateway, amount)
-    network_pairs(kind, uri, gateway, amount // 4)
     histories(kind, gateway, uri)
     if kind == "qemu":
         behind_its_back(uri, gateway)
