@@ -31,6 +31,9 @@ struct vg_reply vg_done_in_state(struct vg_request *rq, virDomainPtr dom,
  * and what is there explains it. */
 struct vg_reply vg_fail_explained(struct vg_request *rq, bool explained) VG_MUST_USE;
 
+/* The same, of what the host has no driver for: 501 where it is vague. */
+struct vg_reply vg_fail_unsupported(struct vg_request *rq, bool explained) VG_MUST_USE;
+
 /* Sets the request's error to the thread's last libvirt error, of a call that defines or
  * creates this document. Always -1. */
 int vg_error_set_define(struct vg_request *rq, const char *xml);

@@ -141,6 +141,10 @@ struct vg_object_class {
      * is a 409 whatever the driver's code. The request's error stays as it is. May be
      * NULL. */
     bool (*is_taken)(struct vg_request *rq, void *object);
+    /* Whether the host lacks what this document asks for, where making it failed: then it
+     * is a 501 whatever the driver's code. Its JSON form without the root element, NULL:
+     * it cannot be read. May be NULL. */
+    bool (*is_unsupported)(struct vg_request *rq, const json_t *document);
     int (*is_active)(void *object);     /* NULL: it is always the same */
     int (*is_persistent)(void *object); /* NULL: it always is */
     int (*get_autostart)(void *object, int *ret);

@@ -12,6 +12,7 @@
 #include "virtgate/used_by.h"
 #include "virtgate/xml_json.h"
 
+#include <libvirt/virterror.h>
 #include <string.h>
 
 #define LIST(what) VIR_CONNECT_LIST_STORAGE_POOLS_##what
@@ -113,6 +114,8 @@ static json_t *get_source(const json_t *document)
     json_object_set(source, "dir", json_object_get(first_of(from, "dir"), "@path"));
     json_object_set(source, "device", json_object_get(first_of(from, "device"), "@path"));
     json_object_set(source, "format", json_object_get(first_of(from, "format"), "@type"));
+    json_object_set(source, "adapter",
+                    json_object_get(first_of(from, "adapter"), "@name"));
     if (json_object_size(source))
         return source;
     json_decref(source);
@@ -143,6 +146,27 @@ static int check_paths(struct vg_request *rq, const char *key, json_t *value)
 static int check_document(struct vg_request *rq, json_t *document)
 {
     return vg_host_is_local(rq) ? check_paths(rq, "pool", document) : 0;
+}
+
+/* Whether the daemon has no driver for pools of this type, which it says by an internal
+ * error. */
+static bool is_unsupported(struct vg_request *rq, const json_t *document)
+{
+    const char *type = json_string_value(json_object_get(document, "@type"));
+    vg_autofree char *xml = virConnectGetStoragePoolCapabilities(vg_conn(rq), 0);
+    struct vg_error ignored = {0};
+    json_auto_t *all = xml ? vg_xml_to_json(xml, &ignored) : NULL;
+    const json_t *known = json_object_get(all, "storagepoolCapabilities"), *pool;
+    size_t i;
+
+    vg_error_clear(&ignored);
+    json_array_foreach (json_object_get(known, "pool"), i, pool) {
+        const char *name = json_string_value(json_object_get(pool, "@type"));
+        const char *supported = json_string_value(json_object_get(pool, "@supported"));
+        if (type && name && supported && strcmp(name, type) == 0)
+            return strcmp(supported, "no") == 0;
+    }
+    return false;
 }
 
 /* ---- the class --------------------------------------------------------------------- */
@@ -230,6 +254,7 @@ const struct vg_object_class vg_storage_pool_class = {
     .start = {start_pool, &vg_enum_virStoragePoolCreateFlags},
     .destroy = {destroy_pool, NULL},
     .undefine = {undefine_pool, NULL},
+    .is_unsupported = is_unsupported,
     .is_active = is_active,
     .is_persistent = is_persistent,
     .get_autostart = get_autostart,
@@ -241,7 +266,7 @@ const struct vg_object_class vg_storage_pool_class = {
 /* {"name": "iso", "type": "dir", "path": "/srv/iso", "build": true, "start": true}; what
  * is not a folder has a `source`. */
 struct source {
-    const char *host, *name, *dir, *device, *format, *initiator;
+    const char *host, *name, *dir, *device, *format, *initiator, *adapter;
     int64_t port; /* 0: the protocol's own */
 };
 
@@ -255,10 +280,15 @@ struct form {
 static int read_source(struct vg_request *rq, json_t *given, struct source *ret)
 {
     const struct vg_field args[] = {
-        VG_TEXT("host", &ret->host),           VG_NUMBER("port", &ret->port, 1, 65535),
-        VG_TEXT("name", &ret->name),           VG_TEXT("dir", &ret->dir),
-        VG_TEXT("device", &ret->device),       VG_TEXT("format", &ret->format),
-        VG_TEXT("initiator", &ret->initiator), VG_END,
+        VG_TEXT("host", &ret->host),
+        VG_NUMBER("port", &ret->port, 1, 65535),
+        VG_TEXT("name", &ret->name),
+        VG_TEXT("dir", &ret->dir),
+        VG_TEXT("device", &ret->device),
+        VG_TEXT("format", &ret->format),
+        VG_TEXT("initiator", &ret->initiator),
+        VG_TEXT("adapter", &ret->adapter),
+        VG_END,
     };
     return given ? vg_args_object(rq, "source", given, args) : 0;
 }
@@ -283,11 +313,14 @@ static json_t *make_source(const struct source *s)
 {
     json_t *initiator =
         s->initiator ? json_pack("{s:{s:s}}", "iqn", "@name", s->initiator) : NULL;
-    json_t *source =
-        json_pack("{s:o*, s:s*, s:o*, s:o*, s:o*, s:o*}", "host", make_host(s), "name",
-                  s->name, "dir", make_attribute("@path", s->dir), "device",
-                  make_attribute("@path", s->device), "format",
-                  make_attribute("@type", s->format), "initiator", initiator);
+    json_t *adapter =
+        s->adapter ? json_pack("{s:s, s:s}", "@type", "scsi_host", "@name", s->adapter)
+                   : NULL;
+    json_t *source = json_pack(
+        "{s:o*, s:s*, s:o*, s:o*, s:o*, s:o*, s:o*}", "host", make_host(s), "name",
+        s->name, "dir", make_attribute("@path", s->dir), "device",
+        make_attribute("@path", s->device), "format", make_attribute("@type", s->format),
+        "initiator", initiator, "adapter", adapter);
     if (json_object_size(source))
         return source;
     json_decref(source);
@@ -353,10 +386,24 @@ static int begin_pool(struct vg_request *rq, void *form)
     return vg_request_ask(rq, "storage_pool:format", "'build' makes the pool's storage");
 }
 
+/* A device gets a file system only where it is said whether one may be there: none that
+ * is there is lost. Without one there is a folder to make. */
+static int build_file_system(void *pool)
+{
+    if (virStoragePoolBuild(pool, VIR_STORAGE_POOL_BUILD_NO_OVERWRITE) == 0)
+        return 0;
+    return virGetLastErrorCode() == VIR_ERR_STORAGE_POOL_BUILT
+               ? virStoragePoolBuild(pool, 0)
+               : -1;
+}
+
 static int build_new(void *pool, void *form)
 {
     const struct form *f = form;
-    return f->build ? virStoragePoolBuild(pool, 0) : 0;
+
+    if (!f->build)
+        return 0;
+    return f->type == LIST(FS) ? build_file_system(pool) : virStoragePoolBuild(pool, 0);
 }
 
 static struct vg_reply define_storage_pool(struct vg_request *rq)

@@ -18,10 +18,15 @@ static bool is_vague(const struct vg_error *e)
                              vg_error_is_virt(e, VIR_ERR_SYSTEM_ERROR));
 }
 
+static void explain_as(struct vg_error *e, int status)
+{
+    e->status = status;
+    e->retryable = false;
+}
+
 static void make_conflict(struct vg_error *e)
 {
-    e->status = 409;
-    e->retryable = false;
+    explain_as(e, 409);
 }
 
 bool vg_error_is_limit(const struct vg_error *e)
@@ -75,6 +80,15 @@ struct vg_reply vg_fail_explained(struct vg_request *rq, bool explained)
 
     if (explained && is_vague(e))
         make_conflict(e);
+    return vg_fail(rq);
+}
+
+struct vg_reply vg_fail_unsupported(struct vg_request *rq, bool explained)
+{
+    struct vg_error *e = vg_request_error(rq);
+
+    if (explained && is_vague(e))
+        explain_as(e, 501);
     return vg_fail(rq);
 }
 

@@ -96,7 +96,10 @@ static struct vg_reply fail_make(struct vg_request *rq, void *parent,
     vg_error_set_virt(&rq->error);
     auto_identity id = identity_of(class, xml);
     vg_auto_object same = {class, find_same(parent, class, &id)};
-    return vg_fail_explained(rq, same.handle != NULL);
+    if (same.handle || !class->is_unsupported)
+        return vg_fail_explained(rq, same.handle != NULL);
+    return vg_fail_unsupported(
+        rq, class->is_unsupported(rq, json_object_get(id.document, class->root)));
 }
 
 /* ---- POST -------------------------------------------------------------------------- */

@@ -110,7 +110,8 @@ ASKED = {
                       "storage_pool:getattr storage_pool:search_storage_vols "
                       "storage_vol:delete storage_vol:getattr storage_vol:read",
     "patchDomain": "domain:save",
-    "defineStoragePool": "storage_pool:format",
+    # why one cannot be made
+    "defineStoragePool": "storage_pool:format connect:read",
     "listVolumes": "storage_pool:refresh",
     "insertMedium": "storage_pool:getattr storage_vol:getattr storage_vol:data_read",
     "createVolume": "storage_vol:data_write storage_vol:delete storage_vol:resize",
