@@ -27,8 +27,11 @@ struct vg_reply vg_fail_in_state(struct vg_request *rq, virDomainPtr dom,
 struct vg_reply vg_done_in_state(struct vg_request *rq, virDomainPtr dom,
                                  enum vg_needed_state needed, int result) VG_MUST_USE;
 
-/* The request's error, already captured (vg_error_set_virt): a conflict where it is vague
- * and what is there explains it. */
+/* The request's error, already captured (vg_error_set_virt), becomes a conflict where it
+ * is vague and what is there explains it. */
+void vg_error_explain(struct vg_request *rq, bool explained);
+
+/* The same as an answer. */
 struct vg_reply vg_fail_explained(struct vg_request *rq, bool explained) VG_MUST_USE;
 
 /* The same, of what the host has no driver for: 501 where it is vague. */

@@ -195,33 +195,86 @@ static int check_texts(struct vg_request *rq, const struct vg_new_domain *d)
     return 0;
 }
 
+/* ---- a clone ----------------------------------------------------------------------- */
+
+/* What the source has, and a request that names it cannot change; NULL: it names none. */
+static const char *find_foreign(const struct form *f)
+{
+    const struct vg_new_domain *d = &f->made;
+    const struct {
+        bool given;
+        const char *name;
+    } members[] = {
+        {d->arch, "arch"},
+        {d->machine, "machine"},
+        {d->virt_type, "virtType"},
+        {d->max_memory_mib, "maxMemoryMiB"},
+        {d->max_vcpus, "maxVcpus"},
+        {d->firmware != VG_NEW_ANY_FIRMWARE, "firmware"},
+        {d->graphics >= 0, "graphics"},
+        {f->console >= 0, "console"},
+        {f->disks, "disks"},
+        {f->interfaces, "interfaces"},
+        {f->boot, "boot"},
+        {f->network, "network"},
+        {f->guest.image, "image"},
+    };
+
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+        if (members[i].given)
+            return members[i].name;
+    return NULL;
+}
+
+static int check_clone(struct vg_request *rq, const struct form *f)
+{
+    const struct vg_guest *g = &f->guest;
+    const char *foreign = g->from ? find_foreign(f) : NULL;
+
+    if (!g->from && (g->pool || g->copies >= 0)) {
+        vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
+                     "'copy' and 'pool' are for a clone, 'from'; of an image, say them "
+                     "in 'image'");
+        return -1;
+    }
+    if (!foreign)
+        return 0;
+    vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
+                 "'%s' is the source's; beside 'from', these are accepted: name, uuid, "
+                 "title, description, memoryMiB, vcpus, copy, pool, cloudInit",
+                 foreign);
+    return -1;
+}
+
 /* ---- which form it is -------------------------------------------------------------- */
 
 /* Exactly one way to say what the domain is. */
 static int check_form(struct vg_request *rq, struct form *f)
 {
     const struct vg_new_domain *d = &f->made;
-    f->short_form = d->name || d->uuid || d->title || d->description || d->arch ||
-                    d->machine || d->virt_type || d->memory_mib || d->vcpus ||
-                    d->max_memory_mib || d->max_vcpus || d->firmware ||
-                    d->graphics >= 0 || f->console >= 0 || f->disks || f->interfaces ||
-                    f->boot || f->network || f->guest.image || f->guest.cloud_init;
+    f->short_form =
+        d->name || d->uuid || d->title || d->description || d->arch || d->machine ||
+        d->virt_type || d->memory_mib || d->vcpus || d->max_memory_mib || d->max_vcpus ||
+        d->firmware || d->graphics >= 0 || f->console >= 0 || f->disks || f->interfaces ||
+        f->boot || f->network || f->guest.image || f->guest.cloud_init || f->guest.from;
     int ways = (vg_xml_body(rq) != NULL) + (f->xml != NULL) + (f->domain != NULL) +
                f->short_form;
     if (ways != 1) {
         vg_error_set(vg_request_error(rq), ways ? VG_E_INVALID_VALUE : VG_E_MISSING_KEY,
                      "Send exactly one of: application/xml, 'xml' with libvirt's XML, "
                      "'domain' with the same document in JSON, or the short form with "
-                     "'name' and 'memoryMiB'");
+                     "'name' and 'memoryMiB', or with 'name' and 'from'");
         return -1;
     }
-    const char *missing = !f->short_form   ? NULL
-                          : !d->name       ? "name"
-                          : !d->memory_mib ? "memoryMiB"
-                                           : NULL;
+    const char *missing = !f->short_form                     ? NULL
+                          : !d->name                         ? "name"
+                          : !d->memory_mib && !f->guest.from ? "memoryMiB"
+                                                             : NULL;
     if (missing)
         vg_error_set(vg_request_error(rq), VG_E_MISSING_KEY, "'%s' is missing", missing);
     if (missing)
+        return -1;
+    if (check_clone(rq, f) < 0)
         return -1;
     return f->network && f->interfaces
                ? fail_value(rq, "network", "either 'network' or 'interfaces'")
@@ -235,7 +288,8 @@ static int check_form(struct vg_request *rq, struct form *f)
 
 /* The document that the request describes; in `*ret_made` when it is new text, owned by
  * the caller. NULL: the request's error is set. */
-static const char *find_xml(struct vg_request *rq, struct form *f, char **ret_made)
+static const char *find_xml(struct vg_request *rq, struct form *f, bool shown,
+                            char **ret_made)
 {
     struct vg_new_domain *d = &f->made;
 
@@ -243,6 +297,10 @@ static const char *find_xml(struct vg_request *rq, struct form *f, char **ret_ma
         return *ret_made = vg_domain_xml_of_json(rq, f->domain);
     if (!f->short_form)
         return vg_xml_argument(rq, "xml", f->xml);
+    if (f->guest.from)
+        return check_texts(rq, d) < 0
+                   ? NULL
+                   : (*ret_made = vg_guest_plan_clone(rq, &f->guest, d, shown));
     if (vg_request_ask(rq, SHORT_FORM_NEEDS,
                        "The short form is completed by what the host has") < 0)
         return NULL;
@@ -324,6 +382,15 @@ static struct vg_reply undo(struct vg_request *rq, virDomainPtr dom, bool is_new
     return vg_fail(rq);
 }
 
+/* The document has a UUID that was made for it. */
+static bool has_name(struct vg_request *rq, const char *name)
+{
+    vg_autoptr(virDomain) dom = virDomainLookupByName(vg_conn(rq), name);
+
+    virResetLastError();
+    return dom != NULL;
+}
+
 /* Of one with disks and seeds of its own, or that is waited for. */
 static struct vg_reply make_guest(struct vg_request *rq, const char *xml,
                                   const struct making *m, bool exists, bool again)
@@ -335,10 +402,10 @@ static struct vg_reply make_guest(struct vg_request *rq, const char *xml,
     g->flags = m->flags;
     g->is_new = !exists;
     g->again = again;
-    if (exists && (g->image || g->cloud_init)) {
+    if ((g->image || g->from || g->cloud_init) && (exists || has_name(rq, g->name))) {
         vg_error_set(vg_request_error(rq), VG_E_CONFLICT,
-                     "There is a domain of this name or UUID; 'image' and 'cloudInit' "
-                     "are for a new one");
+                     "There is a domain of this name or UUID; 'image', 'from' and "
+                     "'cloudInit' are for a new one");
         return vg_fail(rq);
     }
     return vg_guest_make(rq, g, xml);
@@ -388,8 +455,8 @@ static int check_making(struct vg_request *rq, const struct making *m)
     }
     if (m->transient && vg_guest_is_wanted(m->guest)) {
         vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
-                     "'image', 'cloudInit' and 'waitForAddress' are for what is defined; "
-                     "'transient' is gone when it ends");
+                     "'image', 'from', 'cloudInit' and 'waitForAddress' are for what is "
+                     "defined; 'transient' is gone when it ends");
         return -1;
     }
     if (m->guest->wait_seconds && !m->start) {
@@ -407,7 +474,8 @@ static int check_making(struct vg_request *rq, const struct making *m)
 /* ?transient=true creates and starts it, ?dryRun=true only shows its XML. */
 static struct vg_reply define_domain(struct vg_request *rq)
 {
-    VG_CLEANUP(clear_form) struct form f = {.console = -1, .made = {.graphics = -1}};
+    VG_CLEANUP(clear_form)
+    struct form f = {.console = -1, .made = {.graphics = -1}, .guest = {.copies = -1}};
     struct vg_new_domain *d = &f.made;
     struct making m = {
         .guest = &f.guest, .transient = vg_peek_true(rq, "transient"), .autostart = -1};
@@ -432,6 +500,9 @@ static struct vg_reply define_domain(struct vg_request *rq)
         VG_JSON("boot", &f.boot),
         VG_TEXT("network", &f.network),
         VG_JSON("image", &f.guest.image),
+        VG_TEXT("from", &f.guest.from),
+        VG_MAYBE("copy", &f.guest.copies),
+        VG_TEXT("pool", &f.guest.pool),
         VG_JSON("cloudInit", &f.guest.cloud_init),
         VG_NUMBER("waitForAddress", &f.guest.wait_seconds, 1, VG_OPERATION_WAIT_MAX),
         VG_ONE_OF("graphics", &d->graphics, &graphics),
@@ -449,7 +520,7 @@ static struct vg_reply define_domain(struct vg_request *rq)
     if (vg_args(rq, args) < 0 || check_form(rq, &f) < 0 || check_making(rq, &m) < 0)
         return vg_fail(rq);
     vg_autofree char *made = NULL;
-    const char *xml = find_xml(rq, &f, &made);
+    const char *xml = find_xml(rq, &f, dry_run, &made);
     if (!xml || vg_xml_ask_name(rq, xml) < 0)
         return vg_fail(rq);
     if (dry_run) {

@@ -12,6 +12,7 @@
 #include "virtgate/host.h"
 #include "virtgate/object.h"
 #include "virtgate/operation.h"
+#include "virtgate/transfer.h"
 #include "virtgate/xml_json.h"
 
 #include <string.h>
@@ -22,26 +23,57 @@
 
 /* ---- volumes ----------------------------------------------------------------------- */
 
-static int remove_disk(void *data)
-{
-    const struct vg_guest *g = data;
-    return virStorageVolDelete(g->disk.made, 0);
-}
-
-/* A copy has its image's size, whatever its document says. */
-static int make_disk(struct vg_request *rq, void *data)
+static int remove_disks(void *data)
 {
     struct vg_guest *g = data;
+    int rc = 0;
 
-    g->disk.made = g->copy
-                       ? virStorageVolCreateXMLFrom(g->disk.pool, g->disk_xml, g->base, 0)
-                       : virStorageVolCreateXML(g->disk.pool, g->disk_xml, 0);
-    if (!g->disk.made)
-        return vg_error_set_virt(vg_request_error(rq));
-    if (!g->grown_bytes || virStorageVolResize(g->disk.made, g->grown_bytes, 0) == 0)
+    for (size_t i = g->n_disks; i-- > 0;)
+        if (g->disks[i].made && virStorageVolDelete(g->disks[i].made, 0) < 0)
+            rc = -1;
+    return rc;
+}
+
+/* A copy has its base's size, whatever its document says. */
+static int grow(struct vg_request *rq, virStorageVolPtr volume, void *data)
+{
+    const struct vg_guest_volume *v = data;
+
+    return v->grown_bytes && virStorageVolResize(volume, v->grown_bytes, 0) < 0
+               ? vg_error_set_virt(vg_request_error(rq))
+               : 0;
+}
+
+/* What is written meanwhile is no image of any moment. */
+static int make_disk(struct vg_request *rq, struct vg_guest_volume *v)
+{
+    vg_auto_hold *hold = vg_volume_hold(rq, v->base, VG_VOLUME_READ);
+
+    if (hold)
+        v->made = vg_volume_make(rq, v->pool, v->xml, v->copy ? v->base : NULL, grow, v);
+    return v->made ? 0 : -1;
+}
+
+static int check_source(struct vg_request *rq, const struct vg_guest *g)
+{
+    if (!g->source || virDomainIsActive(g->source) != 1)
         return 0;
-    (void)vg_error_set_virt(vg_request_error(rq));
-    (void)remove_disk(g); /* the step leaves nothing */
+    vg_error_set(vg_request_error(rq), VG_E_CONFLICT,
+                 "The domain '%s' was started while its disks were copied",
+                 virDomainGetName(g->source));
+    return -1;
+}
+
+static int make_disks(struct vg_request *rq, void *data)
+{
+    struct vg_guest *g = data;
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < g->n_disks; i++)
+        rc = vg_operation_is_cancelled(rq) ? -1 : make_disk(rq, &g->disks[i]);
+    if (rc == 0 && check_source(rq, g) == 0)
+        return 0;
+    (void)remove_disks(g); /* the step leaves nothing */
     return -1;
 }
 
@@ -72,23 +104,26 @@ static int upload(struct vg_request *rq, virStorageVolPtr volume, const char *by
     return -1;
 }
 
-static virStorageVolPtr make_seed_volume(struct vg_request *rq, const struct vg_guest *g,
-                                         size_t n)
+struct seed_bytes {
+    char *bytes;
+    size_t n;
+};
+
+static int write_seed(struct vg_request *rq, virStorageVolPtr volume, void *data)
+{
+    const struct seed_bytes *seed = data;
+    return upload(rq, volume, seed->bytes, seed->n);
+}
+
+static char *describe_seed(struct vg_request *rq, const struct vg_guest *g, size_t n)
 {
     json_auto_t *document =
-        json_pack("{s:{s:s, s:{s:s, s:I}, s:{s:{s:s}}}}", "volume", "name", g->seed.name,
-                  "capacity", "@unit", "bytes", "#text", (json_int_t)n, "target",
-                  "format", "@type", "raw");
-    vg_autofree char *xml =
-        document ? vg_xml_from_json(document, vg_request_error(rq)) : NULL;
-    if (!document)
-        (void)vg_error_set_memory(vg_request_error(rq));
-    if (!xml)
-        return NULL;
-    virStorageVolPtr volume = virStorageVolCreateXML(g->seed.pool, xml, 0);
-    if (!volume)
-        (void)vg_error_set_virt(vg_request_error(rq));
-    return volume;
+        json_pack("{s:{s:s, s:o, s:{s:{s:s}}}}", "volume", "name", g->seed.name,
+                  "capacity", vg_volume_size(n), "target", "format", "@type", "raw");
+    if (document)
+        return vg_xml_from_json(document, vg_request_error(rq));
+    (void)vg_error_set_memory(vg_request_error(rq));
+    return NULL;
 }
 
 static int remove_seed(void *data)
@@ -100,16 +135,15 @@ static int remove_seed(void *data)
 static int make_seed(struct vg_request *rq, void *data)
 {
     struct vg_guest *g = data;
-    size_t n = 0;
-    vg_autofree char *bytes = vg_cloud_init_seed(rq, &g->config, g->name, g->uuid, &n);
+    struct seed_bytes seed = {0};
+    vg_autofree char *bytes =
+        vg_cloud_init_seed(rq, &g->config, g->name, g->uuid, &seed.n);
+    vg_autofree char *xml = bytes ? describe_seed(rq, g, seed.n) : NULL;
 
-    g->seed.made = bytes ? make_seed_volume(rq, g, n) : NULL;
-    if (!g->seed.made)
-        return -1;
-    if (upload(rq, g->seed.made, bytes, n) == 0)
-        return 0;
-    (void)remove_seed(g); /* the step leaves nothing */
-    return -1;
+    seed.bytes = bytes;
+    if (xml)
+        g->seed.made = vg_volume_make(rq, g->seed.pool, xml, NULL, write_seed, &seed);
+    return g->seed.made ? 0 : -1;
 }
 
 /* ---- the domain -------------------------------------------------------------------- */
@@ -227,8 +261,9 @@ static size_t list_steps(const struct vg_guest *g, struct vg_step *ret)
 {
     size_t n = 0;
 
-    if (g->disk.pool)
-        ret[n++] = (struct vg_step){g->copy ? "copy" : "overlay", make_disk, remove_disk};
+    if (g->n_disks)
+        ret[n++] =
+            (struct vg_step){g->copy ? "copy" : "overlay", make_disks, remove_disks};
     if (g->seed.pool)
         ret[n++] = (struct vg_step){"seed", make_seed, remove_seed};
     ret[n++] = (struct vg_step){"define", define, undefine};

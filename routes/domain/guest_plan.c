@@ -23,23 +23,26 @@ static void clear_volume(struct vg_guest_volume *v)
     free(v->name);
     free(v->path);
     free(v->id);
+    free(v->xml);
+    if (v->base)
+        (void)virStorageVolFree(v->base);
 }
 
 void vg_guest_clear(struct vg_guest *g)
 {
-    clear_volume(&g->disk);
+    for (size_t i = 0; i < VG_GUEST_MAX_VOLUMES; i++)
+        clear_volume(&g->disks[i]);
     clear_volume(&g->seed);
-    if (g->base)
-        (void)virStorageVolFree(g->base);
+    if (g->source)
+        (void)virDomainFree(g->source);
     if (g->dom)
         (void)virDomainFree(g->dom);
-    free(g->disk_xml);
     json_decref(g->addresses);
 }
 
 bool vg_guest_is_wanted(const struct vg_guest *g)
 {
-    return g->image || g->cloud_init || g->wait_seconds;
+    return g->image || g->from || g->cloud_init || g->wait_seconds;
 }
 
 static int fail_value(struct vg_request *rq, const char *where, const char *accepted)
@@ -103,12 +106,85 @@ static int add_disk(struct vg_request *rq, struct vg_new_domain *d,
     return 0;
 }
 
-static struct vg_new_disk disk_of(const struct vg_guest_volume *v, const char *format)
+static struct vg_new_disk disk_of(const struct vg_guest_volume *v)
 {
     return (struct vg_new_disk){.volume = v->path ? NULL : v->id,
                                 .path = v->path,
-                                .format = format,
+                                .format = v->format,
                                 .absent = true};
+}
+
+/* ---- a volume that is made of another ---------------------------------------------- */
+
+/* The new volume's document; an overlay says which format its image has, so that nobody
+ * guesses it from what a guest wrote there. */
+static int write_document(struct vg_request *rq, struct vg_guest_volume *v,
+                          const struct vg_image *image, uint64_t size)
+{
+    json_t *backing = v->copy ? NULL
+                              : json_pack("{s:s, s:{s:s}}", "path", image->path, "format",
+                                          "@type", image->format);
+    json_auto_t *document =
+        json_pack("{s:{s:s, s:o, s:{s:{s:s}}, s:o*}}", "volume", "name", v->name,
+                  "capacity", vg_volume_size(size), "target", "format", "@type",
+                  v->format, "backingStore", backing);
+    if (!document)
+        return vg_error_set_memory(vg_request_error(rq));
+    v->xml = vg_xml_from_json(document, vg_request_error(rq));
+    return v->xml ? 0 : -1;
+}
+
+/* What a name ends in: of raw bytes what their own does, ".img" say. */
+static const char *find_tail(const struct vg_guest_volume *v, bool files)
+{
+    const char *dot = strrchr(virStorageVolGetName(v->base), '.');
+
+    if (!files)
+        return "";
+    if (strcmp(v->format, "raw") != 0)
+        return ".qcow2";
+    return dot && strlen(dot) <= 5 && !strchr(dot, '/') ? dot : ".img";
+}
+
+static virStoragePoolPtr find_pool(struct vg_request *rq, virStorageVolPtr base,
+                                   const char *name)
+{
+    return name ? virStoragePoolLookupByName(vg_conn(rq), name)
+                : virStoragePoolLookupByVolume(base);
+}
+
+static int plan_volume(struct vg_request *rq, struct vg_guest_volume *v,
+                       const struct vg_guest_wish *wish)
+{
+    vg_autoptr(virStoragePool) pool = find_pool(rq, v->base, wish->pool);
+    if (!pool)
+        return vg_error_set_virt(vg_request_error(rq));
+    int files = vg_pool_has_files(rq, pool);
+    if (files < 0)
+        return -1;
+    if (!wish->copy && (!files || wish->image->path[0] != '/'))
+        return fail_value(rq, wish->member, wish->refused);
+    bool raw = !files || (wish->copy && wish->keeps_format &&
+                          strcmp(wish->image->format, "raw") == 0);
+    v->copy = wish->copy;
+    v->format = raw ? "raw" : "qcow2";
+    v->grown_bytes = v->copy && wish->size > wish->image->capacity ? wish->size : 0;
+    return place(rq, vg_take(&pool), wish->stem, find_tail(v, files), v) < 0
+               ? -1
+               : write_document(rq, v, wish->image, wish->size);
+}
+
+struct vg_guest_volume *vg_guest_plan_volume(struct vg_request *rq, struct vg_guest *g,
+                                             const struct vg_guest_wish *wish)
+{
+    if (g->n_disks == VG_GUEST_MAX_VOLUMES) {
+        (void)virStorageVolFree(wish->base);
+        (void)fail_value(rq, wish->member, "a guest with fewer disks");
+        return NULL;
+    }
+    struct vg_guest_volume *v = &g->disks[g->n_disks++];
+    v->base = wish->base;
+    return plan_volume(rq, v, wish) == 0 ? v : NULL;
 }
 
 /* ---- the image --------------------------------------------------------------------- */
@@ -151,34 +227,6 @@ static int check_image(struct vg_request *rq, const struct vg_guest *g,
     return -1;
 }
 
-/* The new volume's document; an overlay says which format its image has, so that nobody
- * guesses it from what a guest wrote there. */
-static int write_disk(struct vg_request *rq, struct vg_guest *g,
-                      const struct vg_image *image, uint64_t size)
-{
-    char bytes[24];
-    json_t *backing = g->copy ? NULL
-                              : json_pack("{s:s, s:{s:s}}", "path", image->path, "format",
-                                          "@type", image->format);
-
-    snprintf(bytes, sizeof(bytes), "%" PRIu64, size);
-    json_auto_t *document =
-        json_pack("{s:{s:s, s:{s:s, s:s}, s:{s:{s:s}}, s:o*}}", "volume", "name",
-                  g->disk.name, "capacity", "@unit", "bytes", "#text", bytes, "target",
-                  "format", "@type", g->disk_format, "backingStore", backing);
-    if (!document)
-        return vg_error_set_memory(vg_request_error(rq));
-    g->disk_xml = vg_xml_from_json(document, vg_request_error(rq));
-    return g->disk_xml ? 0 : -1;
-}
-
-static virStoragePoolPtr find_pool(struct vg_request *rq, const struct vg_guest *g,
-                                   const char *name)
-{
-    return name ? virStoragePoolLookupByName(vg_conn(rq), name)
-                : virStoragePoolLookupByVolume(g->base);
-}
-
 static int plan_image(struct vg_request *rq, struct vg_guest *g, struct vg_new_domain *d)
 {
     struct image_form f = {.size = VG_SIZE};
@@ -188,69 +236,76 @@ static int plan_image(struct vg_request *rq, struct vg_guest *g, struct vg_new_d
         vg_request_ask(rq, "storage_pool:read storage_vol:create",
                        "'image' makes a volume") < 0)
         return -1;
-    g->base = vg_find_volume(rq, NULL, "image/volume", f.volume);
-    if (!g->base || vg_image_read(rq, g->base, &image) < 0)
+    vg_autoptr(virStorageVol) base = vg_find_volume(rq, NULL, "image/volume", f.volume);
+    if (!base || vg_image_read(rq, base, &image) < 0)
         return -1;
     uint64_t size = vg_size_is_given(&f.size) ? vg_size_bytes(&f.size) : image.capacity;
-    g->grown_bytes = g->copy && size > image.capacity ? size : 0;
-    if (g->grown_bytes &&
+    if (g->copy && size > image.capacity &&
         vg_request_ask(rq, "storage_vol:resize", "A larger copy is resized") < 0)
         return -1;
-    vg_autoptr(virStoragePool) pool = find_pool(rq, g, f.pool);
-    if (!pool)
-        return vg_error_set_virt(vg_request_error(rq));
-    int files = check_image(rq, g, &image, size) < 0 ? -1 : vg_pool_has_files(rq, pool);
-    if (files < 0)
+    if (check_image(rq, g, &image, size) < 0)
         return -1;
-    if (!g->copy && (!files || image.path[0] != '/'))
-        return fail_value(rq, "image",
-                          "'copy': true, because such a pool has no overlays,");
-    g->disk_format = files ? "qcow2" : "raw";
-    if (place(rq, vg_take(&pool), d->name, files ? ".qcow2" : "", &g->disk) < 0 ||
-        write_disk(rq, g, &image, size) < 0)
+    const struct vg_guest_wish wish = {
+        .base = vg_take(&base),
+        .image = &image,
+        .stem = d->name,
+        .pool = f.pool,
+        .size = size,
+        .copy = g->copy,
+        .member = "image",
+        .refused = "'copy': true, because such a pool has no overlays,"};
+    const struct vg_guest_volume *v = vg_guest_plan_volume(rq, g, &wish);
+    if (!v)
         return -1;
-    const struct vg_new_disk disk = disk_of(&g->disk, g->disk_format);
+    const struct vg_new_disk disk = disk_of(v);
     return add_disk(rq, d, &disk, 0);
 }
 
 /* ---- the seed ---------------------------------------------------------------------- */
 
-/* Where `pool` says, else beside the guest's first disk. NULL: the request's error is
- * set. */
+/* NULL: the request's error is set. */
 static virStoragePoolPtr find_seed_pool(struct vg_request *rq, const struct vg_guest *g,
-                                        const struct vg_new_domain *d)
+                                        const char *pool_name)
 {
-    const char *given = g->config.pool;
-    virStoragePoolPtr pool = NULL;
+    const char *name = g->config.pool ? g->config.pool : pool_name;
+    virStoragePoolPtr beside = g->n_disks ? g->disks[0].pool : NULL;
 
-    if (!given && g->disk.pool) {
-        (void)virStoragePoolRef(g->disk.pool);
-        return g->disk.pool;
+    if (beside && !g->config.pool) {
+        (void)virStoragePoolRef(beside);
+        return beside;
     }
-    const char *volume = d->n_disks ? d->disks[0].volume : NULL;
-    if (!given && !volume) {
+    if (!name) {
         (void)fail_value(rq, "cloudInit",
                          "'pool', where the seed goes, as no disk is in a pool,");
         return NULL;
     }
-    vg_autofree char *name =
-        given ? strdup(given) : strndup(volume, strcspn(volume, "/"));
-    pool = name ? virStoragePoolLookupByName(vg_conn(rq), name) : NULL;
+    virStoragePoolPtr pool = virStoragePoolLookupByName(vg_conn(rq), name);
     if (!pool)
         (void)vg_error_set_virt(vg_request_error(rq));
     return pool;
 }
 
-static int plan_seed(struct vg_request *rq, struct vg_guest *g, struct vg_new_domain *d)
+int vg_guest_plan_seed(struct vg_request *rq, struct vg_guest *g, const char *pool_name)
 {
     if (vg_cloud_init_read(rq, g->cloud_init, &g->config) < 0 ||
         vg_request_ask(rq, "storage_pool:read storage_vol:create storage_vol:data_write",
                        "'cloudInit' makes a volume and writes it") < 0)
         return -1;
-    virStoragePoolPtr pool = find_seed_pool(rq, g, d);
-    if (!pool || place(rq, pool, d->name, "-seed.iso", &g->seed) < 0)
+    virStoragePoolPtr pool = find_seed_pool(rq, g, pool_name);
+    g->seed.format = "raw";
+    return pool ? place(rq, pool, g->name, "-seed.iso", &g->seed) : -1;
+}
+
+static int add_seed(struct vg_request *rq, struct vg_guest *g, struct vg_new_domain *d)
+{
+    const char *volume = d->n_disks ? d->disks[0].volume : NULL;
+    vg_autofree char *pool = volume ? strndup(volume, strcspn(volume, "/")) : NULL;
+
+    if (volume && !pool)
+        return vg_error_set_memory(vg_request_error(rq));
+    if (vg_guest_plan_seed(rq, g, pool) < 0)
         return -1;
-    struct vg_new_disk disk = disk_of(&g->seed, "raw");
+    struct vg_new_disk disk = disk_of(&g->seed);
     disk.device = g->config.seed;
     disk.alias = VG_SEED_ALIAS;
     disk.read_only = true;
@@ -258,17 +313,15 @@ static int plan_seed(struct vg_request *rq, struct vg_guest *g, struct vg_new_do
     return add_disk(rq, d, &disk, d->n_disks);
 }
 
-/* Its seed names the domain by its UUID, so it is known before. */
-static void plan_uuid(struct vg_guest *g, struct vg_new_domain *d)
+void vg_guest_plan_uuid(struct vg_guest *g, const char *given)
 {
-    if (d->uuid && strlen(d->uuid) == 36)
-        snprintf(g->uuid, sizeof(g->uuid), "%s", d->uuid);
-    else if (d->uuid)
-        snprintf(g->uuid, sizeof(g->uuid), "%.8s-%.4s-%.4s-%.4s-%.12s", d->uuid,
-                 d->uuid + 8, d->uuid + 12, d->uuid + 16, d->uuid + 20);
+    if (given && strlen(given) == 36)
+        snprintf(g->uuid, sizeof(g->uuid), "%s", given);
+    else if (given)
+        snprintf(g->uuid, sizeof(g->uuid), "%.8s-%.4s-%.4s-%.4s-%.12s", given, given + 8,
+                 given + 12, given + 16, given + 20);
     else
         vg_make_uuid(g->uuid);
-    d->uuid = g->uuid;
 }
 
 int vg_guest_plan(struct vg_request *rq, struct vg_guest *g, struct vg_new_domain *d)
@@ -278,6 +331,7 @@ int vg_guest_plan(struct vg_request *rq, struct vg_guest *g, struct vg_new_domai
         return -1;
     if (!g->cloud_init)
         return 0;
-    plan_uuid(g, d);
-    return plan_seed(rq, g, d);
+    vg_guest_plan_uuid(g, d->uuid); /* its seed names the domain by it */
+    d->uuid = g->uuid;
+    return add_seed(rq, g, d);
 }

@@ -23,19 +23,23 @@ static const char *text_of(const json_t *object, const char *child, const char *
     return json_string_value(json_object_get(json_object_get(object, child), key));
 }
 
-static bool is_own(const json_t *disk)
+bool vg_disk_is_seed(const json_t *disk)
+{
+    const char *alias = text_of(disk, "alias", "@name");
+    return alias && strcmp(alias, VG_SEED_ALIAS) == 0;
+}
+
+bool vg_disk_is_own(const json_t *disk)
 {
     const char *device = json_string_value(json_object_get(disk, "@device"));
-    const char *alias = text_of(disk, "alias", "@name");
 
-    if (alias && strcmp(alias, VG_SEED_ALIAS) == 0)
+    if (vg_disk_is_seed(disk))
         return true;
     return (!device || strcmp(device, "disk") == 0 || strcmp(device, "lun") == 0) &&
            !json_object_get(disk, "readonly") && !json_object_get(disk, "shareable");
 }
 
-/* NULL: the disk's source is no volume. */
-static virStorageVolPtr find_volume(struct vg_request *rq, const json_t *disk)
+virStorageVolPtr vg_disk_volume(struct vg_request *rq, const json_t *disk)
 {
     const char *pool_name = text_of(disk, "source", "@pool");
     const char *name = text_of(disk, "source", "@volume");
@@ -64,7 +68,7 @@ static int list_own(struct vg_request *rq, virDomainPtr dom, struct vg_volume_li
     if (!ret->v)
         return vg_error_set_memory(vg_request_error(rq));
     json_array_foreach (disks, i, disk) {
-        virStorageVolPtr volume = is_own(disk) ? find_volume(rq, disk) : NULL;
+        virStorageVolPtr volume = vg_disk_is_own(disk) ? vg_disk_volume(rq, disk) : NULL;
         if (volume)
             ret->v[ret->n++] = volume;
     }

@@ -10,6 +10,15 @@
 
 VG_AUTOLIST_DEFINE(volume, virStorageVol, virStorageVolFree)
 
+/* Whether a disk of a domain's document, in its JSON form, is one of those: which it
+ * alone writes, or its seed. */
+bool vg_disk_is_own(const json_t *disk);
+bool vg_disk_is_seed(const json_t *disk);
+
+/* The volume that is the disk's source; owned by the caller. NULL: it is none, libvirt's
+ * last error may say why. */
+virStorageVolPtr vg_disk_volume(struct vg_request *rq, const json_t *disk);
+
 /* Finds them: of disks that are neither read-only nor shareable, and no media, and of the
  * seed; what is no volume of a pool is passed over. A conflict (409) where the domain
  * runs, another guest uses one, or another volume stands on it. -1: the request's error

@@ -40,6 +40,11 @@ struct import {
     uint64_t bytes;    /* the new volume's capacity */
     uint64_t limit;    /* so many bytes may come */
     uint64_t grown_to; /* at the end; 0: it is not resized */
+
+    /* While it comes. */
+    struct vg_transfer *transfer;
+    struct vg_fetch *fetch;
+    uint64_t total; /* VG_TOTAL_UNKNOWN */
 };
 
 static int fail_value(struct vg_request *rq, const char *why)
@@ -88,10 +93,10 @@ static int read_args(struct vg_request *rq, struct import *i)
 /* ---- what comes first ---------------------------------------------------------------
  */
 
-static int read_head(struct vg_request *rq, struct vg_fetch *fetch, struct import *i)
+static int read_head(struct vg_request *rq, struct import *i)
 {
     while (i->n_head < HEAD_SIZE) {
-        int rc = vg_fetch_read(fetch, &i->rest, &i->n_rest, vg_request_error(rq));
+        int rc = vg_fetch_read(i->fetch, &i->rest, &i->n_rest, vg_request_error(rq));
         if (rc <= 0) {
             i->n_rest = 0;
             return rc;
@@ -218,7 +223,7 @@ static char *make_document(struct vg_request *rq, const struct import *i)
  */
 
 /* To the end of what comes. */
-static int pass_on(struct vg_request *rq, struct vg_fetch *fetch, const struct import *i,
+static int pass_on(struct vg_request *rq, const struct import *i,
                    struct vg_upload *upload)
 {
     const char *piece;
@@ -228,23 +233,25 @@ static int pass_on(struct vg_request *rq, struct vg_fetch *fetch, const struct i
     if (vg_upload_write(upload, i->head, i->n_head) < 0 ||
         (i->n_rest && vg_upload_write(upload, i->rest, i->n_rest) < 0))
         return -1;
-    while ((rc = vg_fetch_read(fetch, &piece, &n, vg_request_error(rq))) > 0)
+    while ((rc = vg_fetch_read(i->fetch, &piece, &n, vg_request_error(rq))) > 0)
         if (vg_upload_write(upload, piece, n) < 0)
             return -1;
     return rc;
 }
 
-static int fill(struct vg_request *rq, struct vg_fetch *fetch, const struct import *i,
-                struct vg_transfer *transfer, virStorageVolPtr volume)
+static int fill(struct vg_request *rq, virStorageVolPtr volume, void *import)
 {
+    const struct import *i = import;
     virStorageVolInfo info;
 
+    if (vg_transfer_take_volume(i->transfer, rq, volume, VG_VOLUME_WRITE, i->total) < 0)
+        return -1;
     if (!i->n_head) /* it is empty */
         return 0;
-    struct vg_upload *upload = vg_upload_open(rq, transfer, volume, 0, i->limit, 0);
+    struct vg_upload *upload = vg_upload_open(rq, i->transfer, volume, 0, i->limit, 0);
     if (!upload)
         return -1;
-    if (pass_on(rq, fetch, i, upload) < 0) {
+    if (pass_on(rq, i, upload) < 0) {
         vg_upload_abort(upload);
         return -1;
     }
@@ -256,30 +263,17 @@ static int fill(struct vg_request *rq, struct vg_fetch *fetch, const struct impo
     return 0;
 }
 
-static virStorageVolPtr make(struct vg_request *rq, struct vg_fetch *fetch,
-                             struct import *i, struct vg_transfer *transfer)
+static virStorageVolPtr make(struct vg_request *rq, struct import *i)
 {
-    uint64_t length = vg_fetch_length(fetch);
-    uint64_t total = length == VG_LENGTH_UNKNOWN ? VG_TOTAL_UNKNOWN : length;
+    uint64_t length = vg_fetch_length(i->fetch);
     vg_autoptr(virStoragePool) pool = vg_path_object(rq, VG_KIND_STORAGE_POOL);
 
-    if (!pool || read_head(rq, fetch, i) < 0 || look_at_head(rq, i) < 0 ||
+    i->total = length == VG_LENGTH_UNKNOWN ? VG_TOTAL_UNKNOWN : length;
+    if (!pool || read_head(rq, i) < 0 || look_at_head(rq, i) < 0 ||
         plan(rq, i, length, pool) < 0)
         return NULL;
     vg_autofree char *xml = make_document(rq, i);
-    if (!xml)
-        return NULL;
-    virStorageVolPtr volume = virStorageVolCreateXML(pool, xml, 0);
-    if (!volume) {
-        (void)vg_error_set_virt(vg_request_error(rq));
-        return NULL;
-    }
-    if (vg_transfer_take_volume(transfer, rq, volume, VG_VOLUME_WRITE, total) == 0 &&
-        fill(rq, fetch, i, transfer, volume) == 0)
-        return volume;
-    (void)virStorageVolDelete(volume, 0);
-    (void)virStorageVolFree(volume);
-    return NULL;
+    return xml ? vg_volume_make(rq, pool, xml, NULL, fill, i) : NULL;
 }
 
 static bool is_cancelled(void *transfer)
@@ -294,12 +288,13 @@ struct vg_reply vg_import_volume(struct vg_request *rq)
 
     if (read_args(rq, &i) < 0)
         return vg_fail(rq);
-    struct vg_transfer *transfer = vg_transfer_begin_without(rq);
-    if (!transfer)
+    i.transfer = vg_transfer_begin_without(rq);
+    if (!i.transfer)
         return vg_fail(rq);
-    i.source.data = transfer;
+    i.source.data = i.transfer;
     vg_auto_fetch *fetch = vg_fetch_open(&i.source, vg_request_error(rq));
-    vg_autoptr(virStorageVol) volume = fetch ? make(rq, fetch, &i, transfer) : NULL;
-    vg_transfer_end(transfer, volume != NULL);
+    i.fetch = fetch;
+    vg_autoptr(virStorageVol) volume = fetch ? make(rq, &i) : NULL;
+    vg_transfer_end(i.transfer, volume != NULL);
     return volume ? vg_object_created(rq, VG_KIND_VOLUME, volume) : vg_fail(rq);
 }

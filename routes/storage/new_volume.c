@@ -12,6 +12,7 @@
 #include "virtgate/object_class.h"
 #include "virtgate/operation.h"
 #include "virtgate/volume.h"
+#include "virtgate/xml.h"
 #include "virtgate/xml_json.h"
 
 #include <inttypes.h>
@@ -310,6 +311,34 @@ int vg_new_volume_check(struct vg_request *rq, json_t *document)
 /* ---- made and filled in one request --------------------------------------------------
  */
 
+/* Of a copy libvirt says but "internal error" where there is a volume of that name. */
+static void set_error(struct vg_request *rq, virStoragePoolPtr pool, const char *xml)
+{
+    vg_autofree char *name = NULL;
+
+    (void)vg_error_set_virt(vg_request_error(rq));
+    (void)vg_xml_identity(xml, &name, NULL);
+    vg_autoptr(virStorageVol) same = name ? virStorageVolLookupByName(pool, name) : NULL;
+    vg_error_explain(rq, same != NULL);
+}
+
+virStorageVolPtr vg_volume_make(struct vg_request *rq, virStoragePoolPtr pool,
+                                const char *xml, virStorageVolPtr source,
+                                vg_volume_fill fill, void *data)
+{
+    vg_autoptr(virStorageVol) volume =
+        source ? virStorageVolCreateXMLFrom(pool, xml, source, 0)
+               : virStorageVolCreateXML(pool, xml, 0);
+
+    if (!volume)
+        set_error(rq, pool, xml);
+    else if (!fill || fill(rq, volume, data) == 0)
+        return vg_take(&volume);
+    else
+        (void)virStorageVolDelete(volume, 0);
+    return NULL;
+}
+
 /* Its capacity is as many bytes as come, unless the client says more. */
 static int read_capacity(struct vg_request *rq, struct form *f, uint64_t *ret_limit)
 {
@@ -336,20 +365,28 @@ static int read_capacity(struct vg_request *rq, struct form *f, uint64_t *ret_li
     return -1;
 }
 
-static int fill(struct vg_request *rq, virStorageVolPtr volume, uint64_t limit,
-                const struct vg_announced *announced)
+struct filling {
+    uint64_t limit;
+    struct vg_announced announced;
+    /* Ended after a volume that failed is gone: until then nobody else may take it. */
+    struct vg_transfer *transfer;
+};
+
+static int fill(struct vg_request *rq, virStorageVolPtr volume, void *data)
 {
+    struct filling *f = data;
     int64_t length = vg_body_length(rq);
     uint64_t total = length < 0 ? VG_TOTAL_UNKNOWN : (uint64_t)length, came;
-    struct vg_transfer *transfer = vg_transfer_begin(rq, volume, VG_VOLUME_WRITE, total);
-    int rc = transfer
-                 ? vg_content_receive(rq, transfer, volume, 0, limit, announced, &came)
-                 : -1;
 
-    if (rc < 0) /* while nobody else may take it */
-        (void)virStorageVolDelete(volume, 0);
-    vg_transfer_end(transfer, rc == 0);
-    return rc;
+    f->transfer = vg_transfer_begin(rq, volume, VG_VOLUME_WRITE, total);
+    return f->transfer ? vg_content_receive(rq, f->transfer, volume, 0, f->limit,
+                                            &f->announced, &came)
+                       : -1;
+}
+
+static void clear_filling(struct filling *f)
+{
+    vg_announced_clear(&f->announced);
 }
 
 /* As raw bytes: what is in them, libvirt sees when it reads the pool again, as it does
@@ -357,13 +394,12 @@ static int fill(struct vg_request *rq, virStorageVolPtr volume, uint64_t limit,
 static struct vg_reply make_filled(struct vg_request *rq)
 {
     struct form f = {.capacity = VG_SIZE, .allocation = VG_SIZE};
-    vg_auto_announced announced = {0};
-    uint64_t limit;
+    VG_CLEANUP(clear_filling) struct filling filling = {0};
     const struct vg_field args[] = {VG_NEED_TEXT("name", &f.name),
                                     VG_SIZE_FIELDS("capacity", f.capacity), VG_END};
 
-    if (vg_args(rq, args) < 0 || read_capacity(rq, &f, &limit) < 0 ||
-        vg_announced_read(rq, false, &announced) < 0 ||
+    if (vg_args(rq, args) < 0 || read_capacity(rq, &f, &filling.limit) < 0 ||
+        vg_announced_read(rq, false, &filling.announced) < 0 ||
         vg_request_ask(rq, "storage_vol:data_write", "The body fills the volume") < 0)
         return vg_fail(rq);
     vg_autofree char *xml = make_document(rq, &f);
@@ -374,12 +410,10 @@ static struct vg_reply make_filled(struct vg_request *rq)
     vg_autoptr(virStorageVol) same = virStorageVolLookupByName(pool, f.name);
     if (vg_request_check_new(rq, same != NULL) < 0 || vg_operation_begin_call(rq) < 0)
         return vg_fail(rq);
-    vg_autoptr(virStorageVol) volume = virStorageVolCreateXML(pool, xml, 0);
-    if (!volume)
-        return vg_fail_define(rq, xml);
-    return fill(rq, volume, limit, &announced) < 0
-               ? vg_fail(rq)
-               : vg_object_created(rq, VG_KIND_VOLUME, volume);
+    vg_autoptr(virStorageVol) volume =
+        vg_volume_make(rq, pool, xml, NULL, fill, &filling);
+    vg_transfer_end(filling.transfer, volume != NULL);
+    return volume ? vg_object_created(rq, VG_KIND_VOLUME, volume) : vg_fail(rq);
 }
 
 struct vg_reply vg_new_volume(struct vg_request *rq)

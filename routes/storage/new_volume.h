@@ -15,6 +15,15 @@ struct vg_reply vg_new_volume(struct vg_request *rq);
 /* Whether the host may be given the document: object_class.h. */
 int vg_new_volume_check(struct vg_request *rq, json_t *document);
 
+/* Makes the volume of the document in the pool: empty, or where `source` is no NULL a
+ * copy of that; then fills it (NULL: it stays as it is). Where that fails it is deleted,
+ * whoever makes one. Owned by the caller. NULL: the request's error is set, and there is
+ * no such volume of this call. */
+typedef int (*vg_volume_fill)(struct vg_request *rq, virStorageVolPtr volume, void *data);
+virStorageVolPtr vg_volume_make(struct vg_request *rq, virStoragePoolPtr pool,
+                                const char *xml, virStorageVolPtr source,
+                                vg_volume_fill fill, void *data);
+
 /* What a volume is, or what an image is. */
 struct vg_image {
     char *path, *format; /* owned */

@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* Arguments of POST /domains. */
-static const char *const names[] = {"image", "cloudInit", "waitForAddress"};
+static const char *const names[] = {"image", "from", "cloudInit", "waitForAddress"};
 
 static bool is_named(const struct vg_request *rq, const char *name)
 {

@@ -74,12 +74,17 @@ struct vg_reply vg_done_in_state(struct vg_request *rq, virDomainPtr dom,
     return result < 0 ? vg_fail_in_state(rq, dom, needed) : vg_no_content(rq);
 }
 
-struct vg_reply vg_fail_explained(struct vg_request *rq, bool explained)
+void vg_error_explain(struct vg_request *rq, bool explained)
 {
     struct vg_error *e = vg_request_error(rq);
 
     if (explained && is_vague(e))
         make_conflict(e);
+}
+
+struct vg_reply vg_fail_explained(struct vg_request *rq, bool explained)
+{
+    vg_error_explain(rq, explained);
     return vg_fail(rq);
 }
 

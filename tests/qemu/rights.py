@@ -78,6 +78,7 @@ ARGUMENTS = [
     ("DELETE", "/domains/nosuch?volumes=true", None, "admin"),
     ("POST", "/domains?name=nosuch&memoryMiB=1", b'{"image":{"volume":"nosuch/v"}}', "admin"),
     ("POST", "/domains?name=nosuch&memoryMiB=1", b'{"cloudInit":{"pool":"nosuch"}}', "admin"),
+    ("POST", "/domains?name=nosuch&from=nosuch", None, "admin"),
     ("POST", "/domains/nosuch/shutdown?flags=guest-agent", None, "operator"),
     ("POST", "/domains/nosuch/reboot?flags=guest-agent", None, "operator"),
 ]

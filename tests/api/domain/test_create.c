@@ -71,6 +71,71 @@ static const struct step create[] = {
      .json = "{'domain':{'@type':'test'}}"},
 };
 
+/* The driver keeps no bytes; what is in the documents, and in the operation. */
+static const struct step clone[] = {
+    {"POST", "/storage-pools/default-pool/volumes", 201, NULL,
+     .json = "{'name':'tpl.img','capacityMiB':8}"},
+    {"POST", "/domains", 201, NULL,
+     .json = "{'name':'tpl','memoryMiB':64,'graphics':'vnc','title':'Template',"
+             "'disks':[{'path':'/default-pool/tpl.img','format':'raw'},"
+             "{'path':'/dev/sr0','device':'cdrom'}],"
+             "'interfaces':[{'network':'default','mac':'52:54:00:00:00:77'}]}"},
+    {"POST", "/domains?dryRun=true", 200, "{'xml':'~*<title>Template</title>*'}",
+     .json = "{'from':'tpl','name':'dry'}"},
+    {"GET", "/storage-pools/default-pool/volumes/dry.img", 404, NULL},
+    {"POST", "/domains", 201,
+     "{'name':'made','title':'Own','maxMemoryKiB':32768,'maxVcpus':3,'active':true,"
+     "'autostart':true}",
+     .json = "{'from':'tpl','name':'made','title':'Own','memoryMiB':32,'vcpus':3,"
+             "'start':true,'autostart':true}",
+     .wants = {"Location: /domains/made"}},
+    {"GET", "/operations?limit=1", 200,
+     "{'operations':[{'steps':[{'name':'copy','state':'succeeded'},"
+     "{'name':'define','state':'succeeded'},{'name':'start','state':'succeeded'}]}]}"},
+    {"GET", "/domains/made?view=config", 200,
+     "{'domain':{'devices':{'disk':[{'source':{'@file':'/default-pool/made.img'},"
+     "'driver':{'@type':'raw'}},{'source':{'@dev':'/dev/sr0'}}]}}}"},
+    {"GET", "/storage-pools/default-pool/volumes/made.img", 200,
+     "{'capacityBytes':8388608}"},
+    {"POST", "/domains", 201, "{'name':'thin','active':false,'autostart':false}",
+     .json = "{'from':'tpl','name':'thin','copy':false}"},
+    {"GET", "/storage-pools/default-pool/volumes/thin.qcow2", 200,
+     "{'backingStore':{'path':'/default-pool/tpl.img','format':'raw'}}"},
+    /* undone: a name that is taken */
+    {"POST", "/storage-pools/default-pool/volumes", 201, NULL,
+     .json = "{'name':'bad.img','capacityMiB':1}"},
+    {"POST", "/domains", 409, NULL, .json = "{'from':'tpl','name':'bad'}"},
+    {"GET", "/domains/bad", 404, LIBVIRT("NO_DOMAIN")},
+    {"GET", "/storage-pools/default-pool/volumes/bad.img", 200,
+     "{'capacityBytes':1048576}"},
+    /* refused */
+    {"POST", "/domains", 409, GATEWAY("conflict"), .json = "{'from':'made','name':'x'}",
+     .contains = "*'made' runs*"},
+    {"POST", "/domains", 409, GATEWAY("conflict"), .json = "{'from':'full','name':'x'}",
+     .contains = "*'vda'*no volume*"},
+    {"POST", "/domains", 409, GATEWAY("conflict"), .json = "{'from':'tpl','name':'tpl'}",
+     .contains = "*for a new one*"},
+    {"POST", "/domains", 404, LIBVIRT("NO_DOMAIN"),
+     .json = "{'from':'nosuch','name':'x'}"},
+    {"POST", "/domains", 400, GATEWAY("missing-key"), .json = "{'from':'tpl'}",
+     .contains = "*'name'*"},
+    {"POST", "/domains", 400, GATEWAY("invalid-value"),
+     .json = "{'from':'tpl','name':'x','boot':['hd']}",
+     .contains = "*'boot' is the source*"},
+    {"POST", "/domains", 400, GATEWAY("invalid-value"),
+     .json = "{'name':'x','memoryMiB':64,'copy':true}", .contains = "*are for a clone*"},
+    {"POST", "/domains", 400, GATEWAY("invalid-value"),
+     .json = "{'from':'tpl','name':'x','transient':true}", .contains = "*'from'*"},
+    {"POST", "/domains/made/destroy", 204},
+    {"DELETE", "/domains/made?volumes=true", 204},
+    {"GET", "/storage-pools/default-pool/volumes/made.img", 404, NULL},
+    {"DELETE", "/domains/tpl?volumes=true", 409, GATEWAY("conflict"),
+     .contains = "*thin.qcow2*"},
+    {"DELETE", "/domains/thin?volumes=true", 204},
+    {"DELETE", "/domains/tpl?volumes=true", 204},
+    {"DELETE", "/storage-pools/default-pool/volumes/bad.img", 204},
+};
+
 static const struct step refused[] = {
     {"POST", "/domains", 409, NULL,
      .json = "{" BASE ",'uuid':'00000000-0000-4000-8000-00000000000b'}"},
@@ -170,6 +235,7 @@ int main(void)
     struct scenario s;
     if (scenario_begin(&s, "domain_create", ARGS("-c", "test:///default"))) {
         scenario_run(&s, create, COUNT(create));
+        scenario_run(&s, clone, COUNT(clone));
         scenario_run(&s, refused, COUNT(refused));
         scenario_end(&s);
     }
