@@ -35,6 +35,10 @@ static inline void vg_volume_hold_clean(struct vg_volume_hold **hold)
 /* `vg_auto_hold *hold = vg_volume_hold(...)`: released at the end of the scope. */
 #define vg_auto_hold __attribute__((cleanup(vg_volume_hold_clean))) struct vg_volume_hold
 
+/* Another number after each hold for writing: how often this gateway has changed the
+ * volume, or another that shares the counter. Any thread. */
+uint64_t vg_volume_writes(const struct vg_request *rq, virStorageVolPtr volume);
+
 /* ---- transfers -----------------------------------------------------------------------
  */
 

@@ -49,8 +49,8 @@ static int read_version(const json_t *root, struct vg_volume_reading *ret)
 
     if (!mtime || !path || !is_settled(mtime))
         return 0;
-    if (asprintf(&ret->version, "%s %llu %s", path, (unsigned long long)ret->size,
-                 mtime) >= 0)
+    if (asprintf(&ret->version, "%s %llu %s %llu", path, (unsigned long long)ret->size,
+                 mtime, (unsigned long long)ret->writes) >= 0)
         return 0;
     ret->version = NULL;
     return -1;
@@ -61,6 +61,7 @@ static int read_version(const json_t *root, struct vg_volume_reading *ret)
 static int look(struct vg_request *rq, virStorageVolPtr volume,
                 struct vg_volume_reading *ret)
 {
+    ret->writes = vg_volume_writes(rq, volume); /* before its time is looked at */
     json_auto_t *root = vg_volume_document(rq, volume);
 
     if (!root)
@@ -69,6 +70,8 @@ static int look(struct vg_request *rq, virStorageVolPtr volume,
     bool is_file = type && strcmp(type, "file") == 0;
     ret->size = get_bytes(root, is_file ? "physical" : "capacity");
     ret->sparse = is_file && get_bytes(root, "allocation") < ret->size;
+    if (!is_file) /* a device has no time of its last change */
+        return 0;
     return read_version(root, ret) < 0 ? vg_error_set_memory(vg_request_error(rq)) : 0;
 }
 
@@ -144,12 +147,12 @@ int vg_volume_reading_check(struct vg_request *rq, virStorageVolPtr volume,
 {
     struct vg_volume_reading now = {0};
 
-    if (!reading->version)
+    if (!reading->version && vg_volume_writes(rq, volume) == reading->writes)
         return 0;
     if (look(rq, volume, &now) < 0)
         return -1;
     vg_autofree char *version = now.version;
-    if (version && strcmp(version, reading->version) == 0)
+    if (version && reading->version && strcmp(version, reading->version) == 0)
         return 0;
     vg_error_set(vg_request_error(rq), VG_E_CONFLICT,
                  "The volume was written while it was read");

@@ -14,8 +14,9 @@ struct vg_volume_reading {
     char *pool, *volume; /* their names */
     uint64_t size;       /* physical of a file, capacity of all others */
     bool sparse;         /* it has holes */
+    uint64_t writes;     /* vg_volume_writes() */
     /* What is another text when the bytes are others. NULL: the volume was written just
-     * now, or nobody knows when; then writes are not noticed. */
+     * now, or nobody knows when; then only the gateway's own writes are noticed. */
     char *version;
     struct vg_transfer *transfer; /* NULL: it has not begun */
 };

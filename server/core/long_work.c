@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Which requests are long work where not all of their row are: what makes a guest with
- * its disks, or waits for it, takes minutes; what only defines one does not wait behind
- * that.
+ * Which requests are long work, or transfers, where not all of their row are: what makes
+ * a guest with its disks, or waits for it, takes minutes; what only defines one does not
+ * wait behind that. What is filled from a URL moves as many bytes as what a client sends.
  */
 #include "server/core/request.h"
 
@@ -31,4 +31,15 @@ bool vg_request_is_long(const struct vg_request *rq)
         if (is_named(rq, names[i]))
             return true;
     return rq->body_kind == VG_BODY_JSON && rq->body_length && !rq->json;
+}
+
+static bool is_import(const struct vg_request *rq)
+{
+    return rq->route->takes == VG_TAKES_XML_OR_STREAM &&
+           json_object_get(rq->json, "import");
+}
+
+bool vg_request_is_transfer(const struct vg_request *rq)
+{
+    return rq->stream || rq->route->runs_on == VG_ON_TRANSFER || is_import(rq);
 }

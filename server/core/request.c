@@ -136,11 +136,6 @@ bool vg_request_is_shared(const struct vg_request *rq)
     return rq->route->shared && rq->body_kind == VG_BODY_NONE && !rq->if_match;
 }
 
-bool vg_request_is_transfer(const struct vg_request *rq)
-{
-    return rq->stream || rq->route->runs_on == VG_ON_TRANSFER;
-}
-
 struct vg_error *vg_request_error(struct vg_request *rq)
 {
     return &rq->error;

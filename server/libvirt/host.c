@@ -175,13 +175,11 @@ bool vg_host_remember(const struct vg_request *rq, struct vg_reply *ret)
 
 static struct vg_queue *choose_queue(struct vg_host *host, struct vg_request *rq)
 {
-    if (rq->stream)
+    if (vg_request_is_transfer(rq))
         return &host->transfers;
     if (vg_request_is_long(rq))
         return &host->long_work;
     switch (rq->route->runs_on) {
-    case VG_ON_TRANSFER:
-        return &host->transfers;
     case VG_ON_FAST:
         rq->requeued = atomic_load(requeued_slot(host, rq)) == target_hash(rq);
         return rq->requeued ? &host->bulk : &host->fast;

@@ -15,6 +15,7 @@
 
 #include <libvirt/virterror.h>
 #include <string.h>
+#include <xxhash.h>
 
 /* A call that does not return is cut so long after its transfer was cancelled. */
 #define CANCEL_LIMIT (2 * VG_SECOND_NS)
@@ -40,6 +41,23 @@ struct vg_volume_hold {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct vg_volume_hold *holds;
 
+/* How often volumes were held for writing; some share a counter, which costs their
+ * readers a tag, and no memory. */
+#define COUNTERS 1024
+static atomic_uint_fast64_t writes[COUNTERS];
+
+static atomic_uint_fast64_t *counter_of(const struct vg_host *host, const char *key)
+{
+    uint64_t hash = XXH3_64bits_withSeed(key, strlen(key), (uintptr_t)host);
+    return &writes[hash % COUNTERS];
+}
+
+uint64_t vg_volume_writes(const struct vg_request *rq, virStorageVolPtr volume)
+{
+    const char *key = virStorageVolGetKey(volume);
+    return atomic_load(counter_of(rq->host, key ? key : ""));
+}
+
 /* Whether the new one and one that there is exclude each other. Lock held. */
 static const struct vg_volume_hold *find_conflict(const struct vg_volume_hold *hold)
 {
@@ -57,6 +75,8 @@ static int enlist(struct vg_request *rq, struct vg_volume_hold *hold)
 
     if (!other) {
         vg_list_insert(&holds, hold);
+        if (hold->use == VG_VOLUME_WRITE)
+            atomic_fetch_add(counter_of(hold->host, hold->key), 1);
         return 0;
     }
     vg_error_set(&rq->error, VG_E_VOLUME_IN_USE,

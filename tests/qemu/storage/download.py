@@ -168,6 +168,19 @@ def check_if_range(client, folder):
     check("ETag" not in fields and body == b"c" * 1000, "just written, it has no tag", dict(fields))
     status, _, body = get(client, "changing", {"Range": "bytes=0-9", "If-Range": tag})
     check(status == 200 and len(body) == 1000, "nor is a part of it given for one")
+    # written through the gateway, within the grain of the time of its last change
+    tags = set()
+    for letter in b"defg":
+        check(client.send("PUT", VOLUMES + "/changing/content", bytes([letter]) * 1000,
+                          {"Content-Type": "application/octet-stream"})[0] == 204, "it is written")
+        os.utime(path, (1700000000, 1700000000))
+        status, fields, body = get(client, "changing", {"Range": "bytes=0-9", "If-Range": tag})
+        check(status == 200 and body == bytes([letter]) * 1000 and fields["ETag"] not in tags | {tag},
+              "the gateway's own write is another content", (status, dict(fields)))
+        tag = fields["ETag"]
+        tags.add(tag)
+    check(get(client, "changing", {"Range": "bytes=0-9", "If-Range": tag})[0] == 206,
+          "what is not written stays")
 
 
 def check_extents(client):

@@ -267,6 +267,32 @@ def check_operation(imports):
     check(not path.exists(), "without a volume")
 
 
+def check_turns(imports):
+    """One transfer at a time: the second import waits for the first, long work does not."""
+    source = {"url": imports.url("trickle")}
+    first, second = [imports.post(source, {"Prefer": "respond-async"})[1] for _ in range(2)]
+
+    def bytes_of(operation):
+        shown = send(imports.client, "GET", f"/operations/{operation['id']}")[1]
+        return shown.get("progress", {}).get("bytes", 0)
+
+    def wait_for_bytes(operation):
+        until = time.monotonic() + 20
+        while not bytes_of(operation) and time.monotonic() < until:
+            time.sleep(0.1)
+        return bytes_of(operation)
+
+    check(wait_for_bytes(first), "the first moves")
+    status, _ = send(imports.client, "POST", VOLUMES, {"name": "beside", "capacityMiB": 1})
+    check(status == 201, "what is no transfer does not wait for one", status)
+    check(not bytes_of(second), "the second waits for its turn")
+    send(imports.client, "DELETE", f"/operations/{first['id']}")
+    check(wait_for_bytes(second), "which comes")
+    send(imports.client, "DELETE", f"/operations/{second['id']}")
+    shown = send(imports.client, "GET", f"/operations/{second['id']}?wait=20")[1]
+    check(shown["state"] == "cancelled", "and it is cancelled", shown)
+
+
 def check_tls(imports, folder):
     """A certificate that nobody vouches for."""
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
@@ -323,6 +349,12 @@ def main():
                         {"url": f"https://127.0.0.1:{tls.port}/raw"})
         check_breaks(imports)
         check_operation(imports)
+        gateway.stop()
+
+        gateway = Gateway(uri, "--transfers", "1", "--operations", "4",
+                          "--import-from", f"http://127.0.0.1:{server.port}/*")
+        imports.client = client = Client(gateway.port)
+        check_turns(imports)
         gateway.stop()
 
         gateway = Gateway(uri, "--import-from", f"http://localhost:{server.port}/*",
