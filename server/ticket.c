@@ -15,7 +15,7 @@
 struct ticket {
     struct ticket *next; /* a younger one */
     unsigned char secret[SECRET_SIZE];
-    unsigned char caller[VG_CALLER_SIZE];
+    struct vg_caller caller;
     const char *page; /* as the request's */
     int64_t until_ns;
     char *path; /* owned */
@@ -55,7 +55,7 @@ static unsigned int count_of(const unsigned char caller[VG_CALLER_SIZE])
 {
     unsigned int n = 0;
     for (const struct ticket *t = oldest; t; t = t->next)
-        n += memcmp(t->caller, caller, sizeof(t->caller)) == 0;
+        n += memcmp(t->caller.hash, caller, sizeof(t->caller.hash)) == 0;
     return n;
 }
 
@@ -125,7 +125,7 @@ static int keep(struct ticket *t)
 {
     VG_LOCK(&lock);
     drop_old(vg_now_ns());
-    if (n_tickets >= VG_TICKETS || count_of(t->caller) >= VG_TICKETS_OF_ONE)
+    if (n_tickets >= VG_TICKETS || count_of(t->caller.hash) >= VG_TICKETS_OF_ONE)
         return -1;
     *end = t;
     end = &t->next;
@@ -144,6 +144,14 @@ static void write_ticket(const struct ticket *t, struct vg_ticket *ret)
     vg_write_time(ret->expires_at, sizeof(ret->expires_at), &at, 3);
 }
 
+static void note_caller(const struct vg_request *rq, struct vg_caller *ret)
+{
+    ret->via = rq->via;
+    ret->role = rq->rights->role;
+    memcpy(ret->hash, rq->caller, sizeof(ret->hash));
+    memcpy(ret->principal, rq->principal, sizeof(ret->principal));
+}
+
 int vg_ticket_new(struct vg_request *rq, const char *path, struct vg_ticket *ret)
 {
     struct vg_request *inner = route_path(rq, path);
@@ -159,7 +167,7 @@ int vg_ticket_new(struct vg_request *rq, const char *path, struct vg_ticket *ret
         free_ticket(t);
         return vg_error_set_memory(&rq->error);
     }
-    memcpy(t->caller, rq->caller, sizeof(t->caller));
+    note_caller(rq, &t->caller);
     t->page = rq->page;
     t->until_ns = vg_now_ns() + LIFE_NS;
     write_ticket(t, ret);
@@ -208,7 +216,7 @@ static bool is_page(const char *made_by, const char *used_by)
 }
 
 bool vg_ticket_take(const char *text, const struct vg_request *rq, int64_t now_ns,
-                    unsigned char ret_caller[VG_CALLER_SIZE])
+                    struct vg_caller *ret_caller)
 {
     struct ticket *t;
     {
@@ -220,7 +228,7 @@ bool vg_ticket_take(const char *text, const struct vg_request *rq, int64_t now_n
         return false;
     vg_autofree char *path = spell_path(rq);
     bool good = path && strcmp(path, t->path) == 0 && is_page(t->page, rq->page);
-    memcpy(ret_caller, t->caller, VG_CALLER_SIZE);
+    *ret_caller = t->caller;
     free_ticket(t);
     return good;
 }

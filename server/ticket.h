@@ -13,6 +13,6 @@
 /* Takes a ticket out, good or not: whoever shows it has used it. True: it is good for the
  * request's path, from the request's page, and *ret_caller is whose it is. */
 bool vg_ticket_take(const char *text, const struct vg_request *rq, int64_t now_ns,
-                    unsigned char ret_caller[VG_CALLER_SIZE]);
+                    struct vg_caller *ret_caller);
 
 void vg_tickets_clear(void);

@@ -185,6 +185,10 @@ static int check_text(struct vg_config_read *r, enum vg_config_index option,
         accepted = "logfmt or json";
     else if (option == VG_CONFIG_I_allowed_hosts && !vg_config_is_hostname(value))
         accepted = "a name or address as in the header Host, without a port";
+    else if ((option == VG_CONFIG_I_trust_header ||
+              option == VG_CONFIG_I_trust_role_header) &&
+             !vg_config_is_header(value))
+        accepted = "the name of a header that a proxy sets, as X-Remote-User";
     else if (option == VG_CONFIG_I_trusted_proxies && !vg_network_parse(value, &network))
         accepted = "an IPv4 or IPv6 address, ADDRESS/BITS or unix";
     else if (option == VG_CONFIG_I_import_from && !vg_url_pattern_is(value))
@@ -384,6 +388,41 @@ static int check_tls(struct vg_config_read *r)
     return 0;
 }
 
+static bool has_unix(const struct vg_texts *listen)
+{
+    for (size_t i = 0; i < listen->n; i++)
+        if (strncmp(listen->v[i], "unix:", 5) == 0)
+            return true;
+    return false;
+}
+
+/* A proxy that names its callers has a unix socket, and a role on it: nobody would be
+ * believed else. */
+static int check_trust(struct vg_config_read *r)
+{
+    const struct vg_config *c = &r->config;
+
+    if (!c->trust_header && c->trust_role_header)
+        return vg_config_fail(r, "%s: needs --trust-header as well",
+                              r->where[VG_CONFIG_I_trust_role_header].v[0]);
+    if (!c->trust_header)
+        return 0;
+    const char *where = r->where[VG_CONFIG_I_trust_header].v[0];
+    if (c->trust_role_header && strcasecmp(c->trust_header, c->trust_role_header) == 0)
+        return vg_config_fail(r, "%s: is the header of --trust-role-header, too", where);
+    if (!has_unix(&c->listen))
+        return vg_config_fail(r,
+                              "%s: a proxy is believed on a unix socket alone; give "
+                              "--listen unix:PATH",
+                              where);
+    if (c->token_file && !c->unix_roles.n)
+        return vg_config_fail(r,
+                              "%s: needs --unix-role as well: the proxy's process, and "
+                              "the most that its callers may do",
+                              where);
+    return 0;
+}
+
 static int check_reach(struct vg_config_read *r)
 {
     const struct vg_config *c = &r->config;
@@ -415,7 +454,7 @@ static int check_outputs(struct vg_config_read *r)
 int vg_config_check_all(struct vg_config_read *r)
 {
     if (check_hosts(r) < 0 || check_admin_uris(r) < 0 || check_uris(r) < 0 ||
-        check_tls(r) < 0 || check_reach(r) < 0)
+        check_tls(r) < 0 || check_trust(r) < 0 || check_reach(r) < 0)
         return -1;
     return check_files(r) < 0 || check_folder(r) < 0 ? -1 : check_outputs(r);
 }

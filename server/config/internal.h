@@ -111,5 +111,7 @@ bool vg_config_is_origin(const char *text);
 char *vg_config_spell_origin(const char *text);
 /* "/a" or "/a/b": a path that needs no escapes. */
 bool vg_config_is_path_prefix(const char *text);
+/* The name of a header field that is free for a proxy to set. */
+bool vg_config_is_header(const char *text);
 /* A name or address as in the header Host, without a port. */
 bool vg_config_is_hostname(const char *text);

@@ -35,6 +35,27 @@ bool vg_config_is_hostname(const char *text)
     return n > 0 && !text[n];
 }
 
+/* Those that clients, and what is on the way, write for purposes of their own. */
+static bool is_taken(const char *header)
+{
+    static const char *const taken[] = {
+        "Authorization", "Connection",       "Cookie",         "Forwarded",
+        "Host",          "Origin",           "Content-Type",   "X-Forwarded-For",
+        "Upgrade",       "User-Agent",       "Content-Length", "X-Request-Id",
+        "Referer",       "Transfer-Encoding"};
+
+    for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
+        if (strcasecmp(header, taken[i]) == 0)
+            return true;
+    return false;
+}
+
+bool vg_config_is_header(const char *text)
+{
+    size_t n = strspn(text, ALNUM "-_");
+    return n > 0 && n <= 64 && !text[n] && !is_taken(text);
+}
+
 #define MAX_PATH_PREFIX 100
 
 bool vg_config_is_path_prefix(const char *text)

@@ -38,6 +38,15 @@ enum vg_via {
     VG_VIA_TOKEN,
     VG_VIA_CERTIFICATE,
     VG_VIA_SOCKET, /* the peer of a unix socket */
+    VG_VIA_HEADER, /* a proxy there, by --trust-header */
+};
+
+/* Who calls, as a ticket remembers it. */
+struct vg_caller {
+    unsigned char hash[VG_CALLER_SIZE]; /* vg_request.caller */
+    enum vg_via via;
+    enum vg_role role;                  /* as the next, of VG_VIA_HEADER: nothing else */
+    char principal[VG_TOKEN_NAME_SIZE]; /* knows it when the ticket is shown */
 };
 
 enum vg_body_kind {

@@ -8,6 +8,7 @@ static const char *const via_names[] = {
     [VG_VIA_TOKEN] = "token",
     [VG_VIA_CERTIFICATE] = "certificate",
     [VG_VIA_SOCKET] = "socket",
+    [VG_VIA_HEADER] = "header",
 };
 
 static void write_globs(struct vg_json *w, const char *key, const struct vg_globs *globs)

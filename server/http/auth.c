@@ -4,6 +4,7 @@
  */
 #include "server/http/peer.h"
 #include "server/http/ticket.h"
+#include "server/http/trust.h"
 #include "server/config/token_file.h"
 #include "server/core/access.h"
 #include "server/core/audit.h"
@@ -154,22 +155,25 @@ static const struct vg_rights *check_bearer(struct vg_request *rq, const char *h
 }
 
 /* It speaks for the token that it was made with, as that is by now. */
-static const struct vg_rights *check_ticket(struct vg_request *rq, const char *ticket,
+static const struct vg_rights *check_ticket(struct vg_http_call *call, const char *ticket,
                                             const struct vg_rights *rights,
                                             const struct vg_http_app *app)
 {
-    unsigned char caller[VG_CALLER_SIZE];
+    struct vg_request *rq = call->rq;
+    struct vg_caller caller;
 
-    if (!app->take_ticket(ticket, rq, vg_now_ns(), caller))
+    if (!app->take_ticket(ticket, rq, vg_now_ns(), &caller))
         rights = nobody();
-    else if (memcmp(caller, rq->caller, sizeof(caller)) != 0)
-        rights = take_token(rq, caller);
+    else if (caller.via == VG_VIA_HEADER)
+        rights = vg_http_trust_ticket(call, &caller, rights);
+    else if (memcmp(caller.hash, rq->caller, sizeof(caller.hash)) != 0)
+        rights = take_token(rq, caller.hash);
     rq->bad_ticket = rights->role == VG_ROLE_NONE;
     return rights;
 }
 
 /* A token that is sent decides. Else the connection does: its certificate or its process
- * may have rights of its own. */
+ * may have rights of its own, or the process is a proxy that names the caller. */
 const struct vg_rights *vg_http_auth(struct vg_http_call *call,
                                      const struct vg_config *config,
                                      const struct vg_http_app *app)
@@ -183,8 +187,9 @@ const struct vg_rights *vg_http_auth(struct vg_http_call *call,
     vg_http_note_page(call, config);
     const char *ticket = vg_http_ticket_of(call);
     if (ticket && !header)
-        return check_ticket(rq, ticket, rights, app);
-    return config->token_file && header ? check_bearer(rq, header) : rights;
+        return check_ticket(call, ticket, rights, app);
+    return config->token_file && header ? check_bearer(rq, header)
+                                        : vg_http_trust(call, config, rights);
 }
 
 /* What a caller that is not known is told names no host: not even that there is one. -1.

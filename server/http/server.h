@@ -31,7 +31,7 @@ struct vg_http_app {
     /* Takes a ticket; true: it is good for the request, and *ret_caller is whose it is.
      */
     bool (*take_ticket)(const char *text, const struct vg_request *rq, int64_t now_ns,
-                        unsigned char ret_caller[VG_CALLER_SIZE]);
+                        struct vg_caller *ret_caller);
 };
 
 /* Opens all listeners and starts the network threads; what is given lives as long as

@@ -50,6 +50,9 @@ class Client:
         self.timeout = timeout
         self.http = None
 
+    def open(self):
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.timeout)
+
     def send(self, method, path, body=None, headers=None):
         """(status, headers, bytes). A connection that broke is opened again for a read."""
         headers = dict(headers or {})
@@ -58,8 +61,7 @@ class Client:
                                        else "application/json")
         for again in (True, False):
             if self.http is None:
-                self.http = http.client.HTTPConnection("127.0.0.1", self.port,
-                                                      timeout=self.timeout)
+                self.http = self.open()
             try:
                 self.http.request(method, path, body, headers)
                 answer = self.http.getresponse()
@@ -245,8 +247,10 @@ class WebSocket:
 
     KEY = "dGhlIHNhbXBsZSBub25jZQ=="  # of RFC 6455, section 1.3
 
-    def __init__(self, port, path, headers=None, timeout=20):
+    def __init__(self, port, path, headers=None, timeout=20, context=None):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout)
+        if context:  # of TLS
+            self.socket = context.wrap_socket(self.socket, server_hostname="127.0.0.1")
         self.left, self.code, self.reason = b"", None, ""
         fields = {"Host": f"127.0.0.1:{port}", "Connection": "Upgrade",
                   "Upgrade": "websocket", "Sec-WebSocket-Version": "13",

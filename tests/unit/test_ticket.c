@@ -41,17 +41,17 @@ static struct vg_ticket make_ticket(unsigned char caller, const char *page,
 static bool take(const struct vg_ticket *ticket, const char *page, const char *target,
                  int64_t now_ns)
 {
-    unsigned char caller[VG_CALLER_SIZE];
+    struct vg_caller caller;
     struct vg_request *rq = make_request(0, page);
     assert_int_equal(vg_request_parse_target(rq, target), 0);
-    bool good = vg_ticket_take(ticket->text, rq, now_ns, caller);
+    bool good = vg_ticket_take(ticket->text, rq, now_ns, &caller);
     vg_request_unref(rq);
     return good;
 }
 
 static void test_once(void **state)
 {
-    unsigned char caller[VG_CALLER_SIZE];
+    struct vg_caller caller;
     struct vg_ticket one = make_ticket(7, A, "/events");
     struct vg_ticket two = make_ticket(8, A, "/events");
     struct vg_request *rq = make_request(0, A);
@@ -59,12 +59,12 @@ static void test_once(void **state)
     assert_string_not_equal(one.text, two.text);
     assert_int_equal(strlen(one.text), 40);
     assert_int_equal(vg_request_parse_target(rq, "/events?object=domain"), 0);
-    assert_true(vg_ticket_take(two.text, rq, vg_now_ns(), caller));
-    assert_int_equal(caller[VG_CALLER_SIZE - 1], 8);
-    assert_false(vg_ticket_take(two.text, rq, vg_now_ns(), caller));
-    assert_true(vg_ticket_take(one.text, rq, vg_now_ns(), caller));
-    assert_int_equal(caller[VG_CALLER_SIZE - 1], 7);
-    assert_false(vg_ticket_take(one.text, rq, vg_now_ns(), caller));
+    assert_true(vg_ticket_take(two.text, rq, vg_now_ns(), &caller));
+    assert_int_equal(caller.hash[VG_CALLER_SIZE - 1], 8);
+    assert_false(vg_ticket_take(two.text, rq, vg_now_ns(), &caller));
+    assert_true(vg_ticket_take(one.text, rq, vg_now_ns(), &caller));
+    assert_int_equal(caller.hash[VG_CALLER_SIZE - 1], 7);
+    assert_false(vg_ticket_take(one.text, rq, vg_now_ns(), &caller));
     vg_request_unref(rq);
 }
 
