@@ -38,6 +38,8 @@ enum vg_domain_field {
     /* Not shown: no call waits for another one on the domain. libvirt 11 gives a document
      * only when none is at work, and beside a guest that hangs one always is. */
     VG_DOMAIN_PROMPT = 1 << 19,
+    /* Only by `fields=`: they change without any change of the domain. */
+    VG_DOMAIN_LAST_EVENT = 1 << 20, /* of those that the gateway keeps; no call */
 };
 
 /* What libvirt's events cover. */

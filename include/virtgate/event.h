@@ -63,23 +63,12 @@ int vg_event_check_hosts(struct vg_request *rq, const char **hosts);
 int vg_event_since(struct vg_request *rq, const char *since, bool stream,
                    uint64_t *ret_after, bool *ret_reset);
 
-/* An endless stream of the events after a revision: Server-Sent Events, or a WebSocket
- * when the client asked for one. The filter's strings are copied. */
-struct vg_reply vg_reply_stream(struct vg_request *rq,
-                                const struct vg_event_filter *filter, uint64_t after,
-                                bool reset) VG_MUST_USE;
-
-/* The events after a revision as one JSON answer, up to `limit` of them: at once when
- * there are any, else when one comes or after `seconds`. */
-struct vg_reply vg_reply_poll(struct vg_request *rq, const struct vg_event_filter *filter,
-                              uint64_t after, unsigned int seconds,
-                              unsigned int limit) VG_MUST_USE;
-
 /* How a client wants events: what all resources of events take as arguments. */
 struct vg_event_manner {
     const char *since;
     int64_t wait; /* seconds of a long-poll; -1: not given */
     int64_t limit;
+    int64_t last; /* begin with as many that were; 0: not given */
 };
 #define VG_EVENT_MAX_WAIT 300
 #define VG_EVENT_MAX      4096
@@ -89,9 +78,13 @@ struct vg_event_manner {
     }
 #define VG_EVENT_FIELDS(m)                                                               \
     VG_TEXT("since", &(m).since), VG_NUMBER("wait", &(m).wait, 0, VG_EVENT_MAX_WAIT),    \
-        VG_NUMBER("limit", &(m).limit, 1, VG_EVENT_MAX)
+        VG_NUMBER("limit", &(m).limit, 1, VG_EVENT_MAX),                                 \
+        VG_NUMBER("last", &(m).last, 1, VG_EVENT_MAX)
 
-/* What passes the filter, as a stream or a poll, as is wanted; or a 400 or 410. */
+/* What passes the filter after a revision, as is wanted; or a 400 or 410. A stream has no
+ * end: Server-Sent Events, or a WebSocket when the client asked for one. A poll is one
+ * JSON answer of up to `limit` events: at once when there are any, else when one comes or
+ * the wait is over. The filter's strings are copied. */
 struct vg_reply vg_reply_events(struct vg_request *rq,
                                 const struct vg_event_filter *filter,
                                 const struct vg_event_manner *manner) VG_MUST_USE;

@@ -16,6 +16,8 @@ extern const struct vg_enum vg_list_views;
 struct vg_list_args {
     unsigned int flags; /* for libvirt's call */
     const char *name;   /* glob; NULL: any */
+    const char *uuids;  /* only these: separated by commas, as vg_list_check_uuids() found
+                         * good; NULL: any */
     const char *after;  /* only names after this one; NULL: all */
     int64_t limit;      /* 0: none */
     int view;           /* enum vg_list_view */
@@ -28,6 +30,17 @@ struct vg_list_args {
         VG_ONE_OF("view", &(list).view, &vg_list_views),                                 \
         VG_TEXT("after", &(list).after),                                                 \
         VG_NUMBER("limit", &(list).limit, 1, VG_LIST_MAX_LIMIT)
+
+/* Of kinds that have UUIDs, beside the above. */
+#define VG_LIST_UUIDS(list) VG_TEXT("uuid", &(list).uuids)
+#define VG_LIST_MAX_UUIDS   256
+
+/* Whether `uuids` are UUIDs, and not too many. -1: the request's error says what is
+ * wrong. */
+int vg_list_check_uuids(struct vg_request *rq, const struct vg_list_args *list);
+
+/* Whether an object with that UUID, in libvirt's form, is one of those asked for. */
+bool vg_list_has_uuid(const struct vg_list_args *list, const char *uuid);
 
 /* libvirt's filters come in pairs, yes and no; asked for neither, both pass. `wanted` is
  * 1 or 0, and -1 where nothing is asked. What `flags` say beside it holds, too. */

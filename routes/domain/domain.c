@@ -56,10 +56,11 @@ static struct vg_reply list_domains(struct vg_request *rq)
         VG_MAYBE("checkpoints", &checkpoints),
         VG_FLAGS("flags", &list->flags, virConnectListAllDomainsFlags),
         VG_LIST_FIELDS(*list, &fields, &vg_domain_fields),
+        VG_LIST_UUIDS(*list),
         VG_END,
     };
 
-    if (vg_args(rq, args) < 0)
+    if (vg_args(rq, args) < 0 || vg_list_check_uuids(rq, list) < 0)
         return vg_fail(rq);
     vg_list_narrow(list, persistent, VIR_CONNECT_LIST_DOMAINS_PERSISTENT,
                    VIR_CONNECT_LIST_DOMAINS_TRANSIENT);

@@ -101,13 +101,6 @@ enum vg_revision_state vg_event_read_revision(const char *text, uint64_t *ret_nu
                                                                      : VG_REVISION_GONE;
 }
 
-static void write_now(char *ret, size_t size)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    vg_write_time(ret, size, &now, 6);
-}
-
 /* What only the number decides goes first, in a prefix of a known greatest size. */
 #define PREFIX_SIZE                                                                      \
     (sizeof("event: reset\nid: \ndata: {\"id\":\"\",\"revision\":\"\"") +                \
@@ -139,6 +132,7 @@ static struct vg_event *new_event(const struct vg_event_source *s, const char *j
     *e = (struct vg_event){.at_ns = vg_now_ns(),
                            .object = s->object,
                            .name = s->name,
+                           .type = s->type,
                            .host = s->host,
                            .id = s->id,
                            .json_size = size};
@@ -202,40 +196,6 @@ static void append(struct vg_event *e)
         pthread_cond_signal(&news);
 }
 
-static const struct vg_enum_value object_names[] = {
-    {"connection", NULL, VG_EVENT_CONNECTION},
-    {"domain", NULL, VG_EVENT_DOMAIN},
-    {"network", NULL, VG_EVENT_NETWORK},
-    {"storage-pool", NULL, VG_EVENT_STORAGE_POOL},
-    {"node-device", NULL, VG_EVENT_NODE_DEVICE},
-    {"secret", NULL, VG_EVENT_SECRET},
-    {"qemu-monitor", NULL, VG_EVENT_QEMU_MONITOR},
-};
-const struct vg_enum vg_event_objects = {"objects", object_names,
-                                         sizeof(object_names) / sizeof(object_names[0])};
-
-void vg_event_begin(struct vg_json *w, const struct vg_event_source *source)
-{
-    char now[40];
-
-    write_now(now, sizeof(now));
-    vg_json_begin_object(w, NULL);
-    vg_json_string(w, "time", now);
-    vg_json_string(w, "host", source->host);
-    vg_json_string(w, "object", vg_enum_find(&vg_event_objects, source->object)->name);
-    vg_json_string(w, "event", source->name);
-    if (!source->domain)
-        return;
-    vg_json_begin_object(w, "domain");
-    vg_json_string(w, "name", source->domain);
-    vg_json_string(w, "uuid", source->uuid);
-    if (source->id >= 0)
-        vg_json_int(w, "id", source->id);
-    else
-        vg_json_null(w, "id");
-    vg_json_end_object(w);
-}
-
 void vg_event_publish(const struct vg_event_source *source, struct vg_json *w)
 {
     size_t n;
@@ -250,22 +210,39 @@ void vg_event_publish(const struct vg_event_source *source, struct vg_json *w)
     append(e);
 }
 
-char *vg_event_make_reset(const char *reason, size_t *ret_size)
-{
-    vg_auto_json w = {0};
-    char revision[VG_REVISION_SIZE], now[40];
+/* ---- what was ---------------------------------------------------------------------- */
 
-    vg_event_write_revision(revision, vg_event_head());
-    write_now(now, sizeof(now));
-    vg_json_begin_object(&w, NULL);
-    vg_json_string(&w, "id", revision);
-    vg_json_string(&w, "revision", revision);
-    vg_json_string(&w, "time", now);
-    vg_json_string(&w, "object", "stream");
-    vg_json_string(&w, "event", VG_EVENT_RESET);
-    vg_json_string(&w, "reason", reason);
-    vg_json_end_object(&w);
-    return vg_json_finish(&w, ret_size);
+#define BLOCK 128 /* events that are taken at a time, so that publishers do not wait */
+
+/* Takes those up to *newest, the newest first; how many. */
+static size_t take_block(struct vg_event *block[BLOCK], uint64_t *newest)
+{
+    size_t n = 0;
+    VG_LOCK(&lock);
+
+    for (; n<BLOCK && * newest && * newest + capacity> atomic_load(&head); --*newest) {
+        struct vg_event *e = ring ? ring[*newest % capacity] : NULL;
+        if (!e)
+            break;
+        block[n++] = vg_event_ref(e);
+    }
+    return n;
+}
+
+void vg_event_walk_back(bool (*visit)(struct vg_event *event, void *data), void *data)
+{
+    struct vg_event *block[BLOCK];
+    uint64_t newest = atomic_load(&head);
+    bool wanted = true;
+    size_t n;
+
+    do {
+        n = take_block(block, &newest);
+        for (size_t i = 0; i < n; i++) {
+            wanted = wanted && visit(block[i], data);
+            vg_event_unref(block[i]);
+        }
+    } while (wanted && n == BLOCK);
 }
 
 /* ---- who wants what ---------------------------------------------------------------- */
@@ -420,6 +397,30 @@ enum vg_subscriber_state vg_subscriber_next(struct vg_subscriber *w,
             vg_count_event_delay(vg_now_ns() - e->at_ns);
     }
     return state;
+}
+
+struct rewinding {
+    struct vg_subscriber *w;
+    unsigned int left;
+};
+
+static bool step_back(struct vg_event *e, void *data)
+{
+    struct rewinding *r = data;
+
+    if (!wants(r->w, e))
+        return true;
+    r->w->seen = e->number - 1;
+    return --r->left > 0;
+}
+
+uint64_t vg_subscriber_rewind(struct vg_subscriber *w, unsigned int n)
+{
+    struct rewinding r = {w, n};
+
+    if (n)
+        vg_event_walk_back(step_back, &r);
+    return w->seen;
 }
 
 uint64_t vg_subscriber_seen(struct vg_subscriber *w)

@@ -22,6 +22,7 @@ struct vg_event {
     int64_t at_ns; /* CLOCK_MONOTONIC, when the gateway learned of it */
     enum vg_event_object object;
     const char *name; /* static */
+    const char *type; /* static; NULL: its name says all */
     const char *host; /* lives as long as the program */
     const char *domain, *uuid;
     const char *monitor; /* QEMU's name of an event of its monitor; NULL: of no monitor */
@@ -36,10 +37,6 @@ struct vg_event {
 #define VG_EVENT_RESET "reset"
 bool vg_event_is_reset(const struct vg_event *event);
 
-/* The JSON of such an event of one stream, which has missed something: "too-slow",
- * "gone". Owned by the caller; NULL: out of memory. */
-char *vg_event_make_reset(const char *reason, size_t *ret_size);
-
 struct vg_event *vg_event_ref(struct vg_event *event);
 void vg_event_unref(struct vg_event *event);
 
@@ -52,6 +49,7 @@ struct vg_event_source {
     const char *uuid;    /* of whatever it is about; a node device has its name there */
     const char *monitor; /* NULL: not of a monitor */
     int id;              /* -1: none */
+    const char *type;    /* static: "started"; NULL: its name says all */
 };
 
 /* Starts the thread that wakes subscribers; keeps up to `capacity` events. -1: failed, as
@@ -65,15 +63,17 @@ void vg_events_end_all(bool for_ever);
 /* Ends the thread, when no subscriber is left. */
 void vg_events_stop(void);
 
-/* Begins an event's JSON in an empty writer; what is particular to it follows. */
-void vg_event_begin(struct vg_json *w, const struct vg_event_source *source);
-
-/* Ends it and appends the event. Any thread; does not block. */
+/* Ends an event's JSON (event_text.h) and appends the event. Any thread; does not block.
+ */
 void vg_event_publish(const struct vg_event_source *source, struct vg_json *w);
 
 /* The number of the newest event. Whatever is read from a host after this call reflects
  * at least the events up to it. */
 uint64_t vg_event_head(void);
+
+/* Shows `visit` the events that are kept, the newest first, until it returns false or one
+ * is missing. No lock is held meanwhile. */
+void vg_event_walk_back(bool (*visit)(struct vg_event *event, void *data), void *data);
 
 void vg_event_write_revision(char ret[VG_REVISION_SIZE], uint64_t number);
 
@@ -107,6 +107,10 @@ enum vg_subscriber_state {
 };
 enum vg_subscriber_state vg_subscriber_next(struct vg_subscriber *subscriber,
                                             struct vg_event **ret_event);
+
+/* Lets one that has not begun begin with the last `n` events that it wants to see and
+ * that are kept. Returns the number after which it begins. */
+uint64_t vg_subscriber_rewind(struct vg_subscriber *subscriber, unsigned int n);
 
 /* The number up to which it has seen what it wants to see. */
 uint64_t vg_subscriber_seen(struct vg_subscriber *subscriber);

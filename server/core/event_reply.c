@@ -180,6 +180,7 @@ int vg_event_since(struct vg_request *rq, const char *since, bool stream,
 
 static struct vg_reply reply_subscription(struct vg_request *rq,
                                           const struct vg_event_filter *filter,
+                                          unsigned int last,
                                           const struct vg_subscription *how)
 {
     struct vg_subscription *subscription = malloc(sizeof(*subscription));
@@ -196,41 +197,33 @@ static struct vg_reply reply_subscription(struct vg_request *rq,
     *subscription = *how;
     subscription->close = vg_subscription_free;
     subscription->subscriber = subscriber;
+    if (last)
+        subscription->after = vg_subscriber_rewind(subscriber, last);
     return (struct vg_reply){.status = 200, .subscription = subscription};
 }
 
-struct vg_reply vg_reply_stream(struct vg_request *rq,
-                                const struct vg_event_filter *filter, uint64_t after,
-                                bool reset)
+static int check_last(struct vg_request *rq, const struct vg_event_manner *manner)
 {
-    return reply_subscription(rq, filter,
-                              &(struct vg_subscription){.after = after, .reset = reset});
-}
-
-struct vg_reply vg_reply_poll(struct vg_request *rq, const struct vg_event_filter *filter,
-                              uint64_t after, unsigned int seconds, unsigned int limit)
-{
-    return reply_subscription(
-        rq, filter,
-        &(struct vg_subscription){.after = after,
-                                  .poll = true,
-                                  .limit = limit,
-                                  .due_ns = vg_now_ns() + seconds * VG_SECOND_NS});
+    if (!manner->last || !manner->since)
+        return 0;
+    vg_error_set(&rq->error, VG_E_INVALID_VALUE,
+                 "'last' and 'since' both say where to begin: give one of them");
+    return -1;
 }
 
 struct vg_reply vg_reply_events(struct vg_request *rq,
                                 const struct vg_event_filter *filter,
                                 const struct vg_event_manner *manner)
 {
-    bool stream = manner->wait < 0 && vg_wants_stream(rq), reset;
-    uint64_t after;
+    bool stream = manner->wait < 0 && vg_wants_stream(rq);
+    struct vg_subscription how = {.poll = !stream, .limit = (unsigned int)manner->limit};
+    int64_t wait = manner->wait < 0 ? 0 : manner->wait;
 
-    if (vg_event_check_names(rq, filter->events) < 0 ||
-        vg_event_since(rq, manner->since, stream, &after, &reset) < 0)
+    if (vg_event_check_names(rq, filter->events) < 0 || check_last(rq, manner) < 0 ||
+        vg_event_since(rq, manner->since, stream, &how.after, &how.reset) < 0)
         return vg_fail(rq);
-    if (stream)
-        return vg_reply_stream(rq, filter, after, reset);
-    return vg_reply_poll(rq, filter, after,
-                         manner->wait < 0 ? 0 : (unsigned int)manner->wait,
-                         (unsigned int)manner->limit);
+    how.due_ns = vg_now_ns() + wait * VG_SECOND_NS;
+    /* a browser that reconnects sends the same URL, and what it has seen since */
+    bool resumes = stream && rq->last_event;
+    return reply_subscription(rq, filter, resumes ? 0 : (unsigned int)manner->last, &how);
 }

@@ -6,6 +6,7 @@
  */
 #include "server/base/clock.h"
 #include "server/core/event_reply.h"
+#include "server/core/event_text.h"
 #include "server/http/conn.h"
 #include "server/http/session.h"
 #include "virtgate/cleanup.h"

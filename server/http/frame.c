@@ -5,6 +5,7 @@
 #include "server/http/frame.h"
 
 #include "server/base/clock.h"
+#include "server/core/event_text.h"
 #include "virtgate/cleanup.h"
 
 #include <errno.h>

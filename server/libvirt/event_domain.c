@@ -43,6 +43,8 @@ static int on_lifecycle(virConnectPtr conn, virDomainPtr dom, int type, int deta
     vg_event_invalidate(host, VG_EVENT_DOMAIN);
     vg_operations_on_lifecycle(host, dom, type);
     begin(&d, host, dom, VIR_DOMAIN_EVENT_ID_LIFECYCLE);
+    const struct vg_enum_value *named = vg_enum_find(&vg_enum_virDomainEventType, type);
+    d.source.type = named ? named->name : NULL;
     vg_json_enum(&d.w, "type", &vg_enum_virDomainEventType, type);
     if (type >= 0 && (size_t)type < n && lifecycle_details[type])
         vg_json_enum(&d.w, "detail", lifecycle_details[type], detail);

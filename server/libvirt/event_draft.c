@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "server/libvirt/event_draft.h"
 
+#include "server/core/event_text.h"
 #include "server/core/kind.h"
 #include "server/core/operation.h"
 #include "server/libvirt/internal.h"

@@ -98,9 +98,11 @@ static int read_args(struct vg_request *rq, struct list_request *lr,
     for (size_t i = 0; class->choices && class->choices[i].name; i++)
         args[n++] = (struct vg_field)VG_NAMES(class->choices[i].name, &lr->choices[i],
                                               class->choices[i].flags);
+    if (class->uuid)
+        args[n++] = (struct vg_field)VG_LIST_UUIDS(lr->page);
     for (; own && own->name && n < VG_ARGS_MAX; own++)
         args[n++] = *own;
-    return vg_args(rq, args);
+    return vg_args(rq, args) < 0 ? -1 : vg_list_check_uuids(rq, &lr->page);
 }
 
 static unsigned int all_of(const struct vg_enum *e)
@@ -315,9 +317,14 @@ static bool is_gone(const struct list *list, const struct item *item)
     return n == 2 && (item->known.fields & both) == both && !(item->known.yes & both);
 }
 
-static bool is_meant(const struct list *list, const struct item *item)
+static bool is_meant(const struct list *list, const struct list_request *lr,
+                     const struct item *item)
 {
     char uuid[VIR_UUID_STRING_BUFLEN];
+
+    if (lr->page.uuids &&
+        (list->class->uuid(item->object, uuid) < 0 || !vg_list_has_uuid(&lr->page, uuid)))
+        return false;
     return !list->only ||
            strcmp(vg_object_key(list->class, list->only, uuid), key_of(item)) == 0;
 }
@@ -335,7 +342,7 @@ static int write_items(struct vg_request *rq, struct vg_json *w,
 
     for (size_t i = 0; i < list->n; i++) {
         const struct item *item = &list->items[i];
-        if (!vg_list_passes(&lr->page, key_of(item)) || !is_meant(list, item) ||
+        if (!vg_list_passes(&lr->page, key_of(item)) || !is_meant(list, lr, item) ||
             is_gone(list, item) || !vg_object_is_seen(rq, lr->class, item->object))
             continue;
         if (lr->page.limit && taken++ == lr->page.limit) {

@@ -6,7 +6,7 @@
  */
 #include "fuzz.h"
 
-#include "server/core/event.h"
+#include "server/core/event_text.h"
 #include "virtgate/cleanup.h"
 
 #include <stdio.h>

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "server/core/event.h"
 #include "virtgate/domain.h"
 #include "virtgate/xml.h"
 
@@ -31,9 +32,10 @@ struct vg_domain_data {
     bool persistent, autostart, managed_save, updated;
     unsigned long long max_memory, memory, cpu_time;
     unsigned int vcpus;
-    struct vg_xml_domain xml; /* owned */
-    uint64_t definition;      /* hash of what it is started with next */
-    bool contradicted;        /* libvirt's state is another than the one that was known */
+    struct vg_xml_domain xml;          /* owned */
+    const struct vg_event *last_event; /* borrowed; NULL: none is kept */
+    uint64_t definition;               /* hash of what it is started with next */
+    bool contradicted; /* libvirt's state is another than the one that was known */
 };
 
 /* Nothing but what the handle says of itself. It is asked only once: each of libvirt's

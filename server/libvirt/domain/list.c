@@ -3,10 +3,12 @@
  * Lists of domains. One costs virConnectGetAllDomainStats and a filtered
  * virConnectListAllDomains for each yes-or-no field: never a call for each domain.
  */
+#include "server/base/digits.h"
 #include "server/core/scope.h"
 #include "server/libvirt/domain/set.h"
 #include "server/libvirt/domain/data.h"
 #include "server/libvirt/domain/cache.h"
+#include "server/libvirt/domain/last_event.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/domain_stats.h"
 #include "virtgate/host.h"
@@ -38,8 +40,8 @@ static void free_list(struct list *list)
 /* What libvirtd itself knows of all is what a filter or the state group tells. */
 bool vg_domain_asks_each(unsigned int fields)
 {
-    const unsigned int known =
-        VG_DOMAIN_BRIEF | VG_DOMAIN_AUTOSTART | VG_DOMAIN_MANAGED_SAVE;
+    const unsigned int known = VG_DOMAIN_BRIEF | VG_DOMAIN_AUTOSTART |
+                               VG_DOMAIN_MANAGED_SAVE | VG_DOMAIN_LAST_EVENT;
     return fields & ~known;
 }
 
@@ -214,6 +216,12 @@ static bool passes(const struct vg_domain_data *v, const struct vg_domain_filter
         bit |= 1U << v->state;
     if (filter->states && !(filter->states & bit))
         return false;
+    if (filter->list.uuids) {
+        char uuid[VIR_UUID_STRING_BUFLEN];
+        vg_uuid_text(v->uuid, uuid);
+        if (!vg_list_has_uuid(&filter->list, uuid))
+            return false;
+    }
     return vg_list_passes(&filter->list, v->name);
 }
 
@@ -307,6 +315,10 @@ int vg_domain_write_list(struct vg_request *rq, struct vg_json *w,
         return vg_error_set_virt(vg_request_error(rq));
     struct vg_domain_data *all = cached ? cached->v : list.v;
     size_t n = cached ? cached->n : list.n;
+    vg_auto_last_events last_events = {0};
+    if (fields & VG_DOMAIN_LAST_EVENT &&
+        vg_last_events_find(&last_events, rq, all, n) < 0)
+        return -1;
     vg_json_begin_array(w, "domains");
     for (size_t i = find_after(all, n, filter->list.after); i < n; i++) {
         struct vg_domain_data *v = &all[i];
@@ -320,6 +332,7 @@ int vg_domain_write_list(struct vg_request *rq, struct vg_json *w,
         }
         if (complete(rq, v, fields) < 0)
             return vg_error_set_virt(vg_request_error(rq));
+        v->last_event = vg_last_event_of(&last_events, v->uuid);
         vg_domain_data_write(w, NULL, v, fields);
         last = v->name;
         written++;

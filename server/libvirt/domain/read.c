@@ -5,8 +5,10 @@
 #include "server/libvirt/domain/data.h"
 
 #include "server/base/digits.h"
+#include "server/core/event_text.h"
 #include "server/core/request.h"
 #include "server/libvirt/domain/cache.h"
+#include "server/libvirt/domain/last_event.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/host.h"
 #include "virtgate/scope.h"
@@ -33,6 +35,7 @@ static const struct vg_enum_value field_names[] = {
     {"cpuTimeNs", NULL, VG_DOMAIN_CPU_TIME},
     {"title", NULL, VG_DOMAIN_TITLE},
     {"updated", NULL, VG_DOMAIN_UPDATED},
+    {"lastEvent", NULL, VG_DOMAIN_LAST_EVENT},
 };
 const struct vg_enum vg_domain_fields = {"domain fields", field_names,
                                          sizeof(field_names) / sizeof(field_names[0])};
@@ -94,6 +97,21 @@ void vg_domain_write_identity(struct vg_json *w, virDomainPtr dom)
     write_identity(w, &v, VG_DOMAIN_ID | VG_DOMAIN_NAME | VG_DOMAIN_UUID);
 }
 
+static void write_last_event(struct vg_json *w, const struct vg_event *e)
+{
+    char time[VG_EVENT_TIME_SIZE];
+
+    if (!e) {
+        vg_json_null(w, "lastEvent");
+        return;
+    }
+    vg_event_write_time(e, time);
+    vg_json_begin_object(w, "lastEvent");
+    vg_json_string(w, "type", e->type ? e->type : e->name);
+    vg_json_string(w, "time", time);
+    vg_json_end_object(w);
+}
+
 void vg_domain_data_write(struct vg_json *w, const char *key,
                           const struct vg_domain_data *v, unsigned int wanted)
 {
@@ -129,6 +147,8 @@ void vg_domain_data_write(struct vg_json *w, const char *key,
         vg_json_string(w, "title", v->xml.title);
     if (f & VG_DOMAIN_UPDATED)
         vg_json_bool(w, "updated", v->updated);
+    if (wanted & VG_DOMAIN_LAST_EVENT)
+        write_last_event(w, v->last_event);
     vg_json_end_object(w);
 }
 
@@ -366,7 +386,12 @@ int vg_domain_write(struct vg_request *rq, struct vg_json *w, const char *key,
     struct vg_domain_data v = vg_domain_data_of(dom);
     bool recalled = !vg_domain_data_is_brief(fields) && vg_domain_cache_data(rq, &v);
 
+    vg_auto_last_events last = {0};
+
+    if (fields & VG_DOMAIN_LAST_EVENT && vg_last_events_find(&last, rq, &v, 1) < 0)
+        return -1;
     int rc = vg_domain_data_read(&v, fields, vg_conn_in_process(rq));
+    v.last_event = vg_last_event_of(&last, v.uuid);
     if (rc < 0) {
         vg_error_set_virt(vg_request_error(rq));
     } else if (recalled && v.contradicted) {

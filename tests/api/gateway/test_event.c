@@ -130,6 +130,35 @@ static const struct step polls[] = {
      "{'events':[{'id':'$second'}]}"},
 };
 
+/* What was, to begin with. */
+static const struct step past[] = {
+    {"GET", "/events?last=1&wait=0", 200,
+     "{'events':[{'id':'$second'}],'revision':'$second'}"},
+    {"GET", "/events?last=2", 200, "{'events':[{'id':'$first'},{'id':'$second'}]}",
+     .headers = {JSON}},
+    {"GET", "/events?last=2&limit=1&wait=0", 200,
+     "{'events':[{'id':'$first'}],'revision':'$first'}"},
+    {"GET", "/events?last=4096&wait=0&event=lifecycle", 200,
+     "{'events':[{'id':'$first'},{'id':'$second'}],'revision':'$second'}"},
+    {"GET", "/events?last=1&wait=0&domain=other", 200,
+     "{'events':[],'revision':'$second'}"},
+    {"GET", "/domains/test/events?last=1&wait=0", 200, "{'events':[{'id':'$second'}]}"},
+    {"GET", "/hosts/-/events?last=1&wait=0", 200, "{'events':[{'id':'$second'}]}"},
+    {"GET", "/events?last=1&since=${start}&wait=0", 400, GATEWAY("invalid-value"),
+     .contains = "*last*since*"},
+    {"GET", "/events?last=0&wait=0", 400, GATEWAY("invalid-value")},
+    {"GET", "/events?last=4097&wait=0", 400, GATEWAY("invalid-value")},
+    {"GET", "/domains?fields=name,lastEvent", 200,
+     "{'domains':[{'name':'test','lastEvent':{'type':'resumed','time':'~20*T*Z'}}]}",
+     .wants = {"X-Virtgate-Source: libvirt"}},
+    {"GET", "/domains/test?fields=lastEvent", 200,
+     "{'lastEvent':{'type':'resumed','time':'~20*T*Z'}}"},
+    {"GET", "/domains/test", 200, "{'lastEvent':'<absent>'}"},
+    {"GET", "/domains?view=full", 200, "{'domains':[{'lastEvent':'<absent>'}]}"},
+    {"GET", "/hosts/-/domains?fields=lastEvent", 200,
+     "{'domains':[{'host':'default','lastEvent':{'type':'resumed'}}]}"},
+};
+
 static const struct step refused[] = {
     {"GET", "/events?since=x", 400, GATEWAY("invalid-value"), .contains = "*revision*"},
     {"GET", "/events?since=", 400, GATEWAY("invalid-value")},
@@ -219,6 +248,7 @@ static void test_polls(void)
     if (!scenario_begin(&s, "polls", ARGS("-c", "test:///default")))
         return;
     scenario_run(&s, polls, COUNT(polls));
+    scenario_run(&s, past, COUNT(past));
     scenario_run(&s, refused, COUNT(refused));
     test_waiting(&s);
     scenario_end(&s);

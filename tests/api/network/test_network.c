@@ -24,6 +24,11 @@ static const struct step show[] = {
      "','active':true,'persistent':true,'autostart':'<absent>','bridge':'<absent>'}],"
      "'next':'<absent>'}",
      .wants = {"ETag: \"*\"", "!Link"}},
+    {"GET", "/networks?uuid=" UUID, 200, "{'networks':[{'name':'default'}]}"},
+    {"GET", "/networks?uuid=00000000-0000-4000-8000-000000000000", 200,
+     "{'networks':[]}"},
+    {"GET", "/networks?uuid=default", 400, GATEWAY("invalid-value"),
+     .contains = "*UUID*"},
     {"GET", "/networks?view=full", 200,
      "{'networks':[{'name':'default','autostart':'<bool>','bridge':'virbr0',"
      "'ips':'<absent>'}]}"},

@@ -18,7 +18,7 @@
 #include <time.h>
 
 #include "server/base/clock.h"
-#include "server/core/event.h"
+#include "server/core/event_text.h"
 #include "virtgate/cleanup.h"
 
 #define PATIENCE_S 20

@@ -17,21 +17,21 @@ static void publish(const struct vg_event_source *source)
 }
 
 static const struct vg_event_source started = {
-    "default", VG_EVENT_DOMAIN, "lifecycle", "web", UUID, NULL, 7};
+    "default", VG_EVENT_DOMAIN, "lifecycle", "web", UUID, NULL, 7, NULL};
 static const struct vg_event_source rebooted = {
-    "default", VG_EVENT_DOMAIN, "reboot", "web", UUID, NULL, 7};
+    "default", VG_EVENT_DOMAIN, "reboot", "web", UUID, NULL, 7, NULL};
 static const struct vg_event_source inactive = {
-    "default", VG_EVENT_DOMAIN, "lifecycle", "old", OTHER_UUID, NULL, -1};
+    "default", VG_EVENT_DOMAIN, "lifecycle", "old", OTHER_UUID, NULL, -1, NULL};
 static const struct vg_event_source elsewhere = {
-    "rack2", VG_EVENT_DOMAIN, "lifecycle", "web", UUID, NULL, 7};
+    "rack2", VG_EVENT_DOMAIN, "lifecycle", "web", UUID, NULL, 7, NULL};
 static const struct vg_event_source network = {
-    "default", VG_EVENT_NETWORK, "lifecycle", NULL, NULL, NULL, -1};
+    "default", VG_EVENT_NETWORK, "lifecycle", NULL, NULL, NULL, -1, NULL};
 static const struct vg_event_source monitor = {
-    "default", VG_EVENT_QEMU_MONITOR, "monitor", "web", UUID, "STOP", 7};
+    "default", VG_EVENT_QEMU_MONITOR, "monitor", "web", UUID, "STOP", 7, NULL};
 static const struct vg_event_source reset = {
-    "default", VG_EVENT_CONNECTION, VG_EVENT_RESET, NULL, NULL, NULL, -1};
+    "default", VG_EVENT_CONNECTION, VG_EVENT_RESET, NULL, NULL, NULL, -1, NULL};
 static const struct vg_event_source closed = {
-    "default", VG_EVENT_CONNECTION, "closed", NULL, NULL, NULL, -1};
+    "default", VG_EVENT_CONNECTION, "closed", NULL, NULL, NULL, -1, NULL};
 
 /* ---- watching ---------------------------------------------------------------------- */
 
@@ -381,7 +381,7 @@ static void test_lost(void **state)
     assert_int_equal(after.subscribers, before.subscribers - 1);
     /* one that slept through what it did not want was kept up by the waking thread */
     publish(&(struct vg_event_source){"default", VG_EVENT_DOMAIN, "watchdog", "web", UUID,
-                                      NULL, 7});
+                                      NULL, 7, NULL});
     assert_true(wait_wake(&sleeper, PATIENCE_S));
     close_watcher(&sleeper);
 }
@@ -428,6 +428,38 @@ static void test_reference(void **state)
 
 /* ---- the end ----------------------------------------------------------------------- */
 
+static void test_rewind(void **state)
+{
+    (void)state;
+
+    publish(&(struct vg_event_source){"default", VG_EVENT_DOMAIN, "reboot", "a", "u-a",
+                                      NULL, 1, NULL});
+    uint64_t first = vg_event_head();
+    publish(&(struct vg_event_source){"default", VG_EVENT_DOMAIN, "reboot", "b", "u-b",
+                                      NULL, 2, NULL});
+    struct vg_event_filter one = {.domain = "a"};
+    struct vg_subscriber *w = vg_subscriber_new(&one, vg_event_head(), false);
+    assert_int_equal(vg_subscriber_rewind(w, 1), first - 1);
+    struct vg_event *e = NULL;
+    assert_int_equal(vg_subscriber_next(w, &e), VG_SUBSCRIBER_EVENT);
+    assert_int_equal(e->number, first);
+    vg_event_unref(e);
+    vg_subscriber_free(w);
+
+    w = vg_subscriber_new(&all, vg_event_head(), false);
+    assert_int_equal(vg_subscriber_rewind(w, 2), first - 1);
+    vg_subscriber_free(w);
+    for (int i = 0; i < 2 * CAPACITY; i++)
+        publish(&(struct vg_event_source){"default", VG_EVENT_DOMAIN, "reboot", "b",
+                                          "u-b", NULL, 2, NULL});
+    w = vg_subscriber_new(&all, vg_event_head(), false);
+    assert_int_equal(vg_subscriber_rewind(w, 4 * CAPACITY), vg_event_head() - CAPACITY);
+    vg_subscriber_free(w);
+    w = vg_subscriber_new(&one, vg_event_head(), false); /* nothing of it is kept */
+    assert_int_equal(vg_subscriber_rewind(w, 1), vg_event_head());
+    vg_subscriber_free(w);
+}
+
 static void test_ended(void **state)
 {
     (void)state;
@@ -436,7 +468,7 @@ static void test_ended(void **state)
     open_watcher(&awake, &all, false);
     assert_true(vg_subscriber_sleep(asleep.subscriber, NEVER));
     publish(&(struct vg_event_source){"x", VG_EVENT_NETWORK, "lifecycle", NULL, NULL,
-                                      NULL, -1});
+                                      NULL, -1, NULL});
     assert_true(wait_wake(&asleep, PATIENCE_S));
     assert_int_equal(next(&asleep), vg_event_head());
     assert_true(vg_subscriber_sleep(asleep.subscriber, NEVER));
@@ -485,6 +517,7 @@ int main(void)
         cmocka_unit_test(test_due),
         cmocka_unit_test(test_kept),
         cmocka_unit_test(test_lost),
+        cmocka_unit_test(test_rewind),
         cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_reference),
         cmocka_unit_test(test_ended), /* nothing can follow */
