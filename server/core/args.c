@@ -41,7 +41,18 @@ static bool takes_ticket(const struct vg_request *rq)
 static bool is_common_key(const struct vg_request *rq, const char *key)
 {
     return strcmp(key, "numbers") == 0 || (strcmp(key, "by") == 0 && takes_by(rq)) ||
-           (strcmp(key, "ticket") == 0 && takes_ticket(rq));
+           (takes_ticket(rq) &&
+            (strcmp(key, "ticket") == 0 || strcmp(key, "refuse") == 0));
+}
+
+/* How a WebSocket is refused: the HTTP side has looked at it where it is one. */
+static int check_refuse(struct vg_request *rq, const char *value)
+{
+    if (strcmp(value, "close") == 0)
+        return 0;
+    vg_error_set(&rq->error, VG_E_UNKNOWN_VALUE,
+                 "Query key 'refuse' is '%s'; accepted are: close", value);
+    return -1;
 }
 
 static int read_by(struct vg_request *rq, const char *value)
@@ -80,6 +91,9 @@ int vg_request_common_args(struct vg_request *rq)
     for (unsigned int i = 0; i < rq->n_query; i++) {
         const struct vg_pair *pair = &rq->query[i];
         if (strcmp(pair->key, "numbers") == 0 && read_numbers(rq, pair->value) < 0)
+            return -1;
+        if (strcmp(pair->key, "refuse") == 0 && takes_ticket(rq) &&
+            check_refuse(rq, pair->value) < 0)
             return -1;
         if (strcmp(pair->key, "by") == 0 && takes_by(rq) && read_by(rq, pair->value) < 0)
             return -1;

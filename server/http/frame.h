@@ -27,6 +27,7 @@ struct vg_http_websocket {
     struct vg_subscriber *subscriber;
     bool asleep;           /* the subscriber will wake it */
     bool ending;           /* no more events are sent */
+    bool refused;          /* it is not waited for */
     bool dead;             /* to be freed when the subscriber does not sleep */
     struct side near, far; /* the client's descriptor, the channel's */
     struct vg_channel *channel;

@@ -25,30 +25,58 @@ static bool has_token(const char *list, const char *token)
     return false;
 }
 
-int vg_http_websocket_asked(struct vg_http_call *call)
+static bool is_asked(const struct vg_http_call *call)
+{
+    return has_token(call->headers.upgrade, "websocket") && call->rq->method == VG_GET &&
+           !call->old;
+}
+
+static bool is_spoken(const struct vg_http_headers *h)
+{
+    return h->websocket_version && strcmp(h->websocket_version, "13") == 0;
+}
+
+/* NULL: there is none. */
+static const char *find_fault(const struct vg_http_call *call)
 {
     const struct vg_http_headers *h = &call->headers;
 
-    if (!has_token(h->upgrade, "websocket") || call->rq->method != VG_GET || call->old)
+    if (!has_token(h->connection, "upgrade"))
+        return "Upgrade is not named in Connection";
+    if (!h->websocket_key || strlen(h->websocket_key) != KEY_LENGTH)
+        return "Sec-WebSocket-Key is missing or malformed";
+    return MHD_get_connection_info(call->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION)
+               ? "There are no WebSockets over this listener's TLS: take "
+                 "text/event-stream, or a proxy that does the TLS"
+               : NULL;
+}
+
+int vg_http_websocket_asked(struct vg_http_call *call)
+{
+    if (!is_asked(call))
         return 0;
-    if (!h->websocket_version || strcmp(h->websocket_version, "13") != 0) {
+    if (!is_spoken(&call->headers)) {
         vg_error_set(&call->rq->error, VG_E_UPGRADE_REQUIRED,
                      "Sec-WebSocket-Version 13 is spoken here");
         return -1;
     }
-    const union MHD_ConnectionInfo *tls =
-        MHD_get_connection_info(call->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-    const char *fault = !has_token(h->connection, "upgrade")
-                            ? "Upgrade is not named in Connection"
-                        : !h->websocket_key || strlen(h->websocket_key) != KEY_LENGTH
-                            ? "Sec-WebSocket-Key is missing or malformed"
-                        : tls ? "There are no WebSockets over this listener's TLS: take "
-                                "text/event-stream, or a proxy that does the TLS"
-                              : NULL;
+    const char *fault = find_fault(call);
     if (!fault)
         return 1;
     vg_error_set(&call->rq->error, VG_E_BAD_REQUEST, "%s", fault);
     return -1;
+}
+
+/* The query is read when it is known that the page may ask at all. */
+bool vg_http_websocket_refuses(const struct vg_http_call *call)
+{
+    const struct vg_request *rq = call->rq;
+
+    for (unsigned int i = 0; i < rq->n_query; i++)
+        if (strcmp(rq->query[i].key, "refuse") == 0)
+            return strcmp(rq->query[i].value, "close") == 0 && is_asked(call) &&
+                   is_spoken(&call->headers) && !find_fault(call) && !call->close;
+    return false;
 }
 
 char *vg_http_websocket_accept(const char *key)

@@ -108,6 +108,7 @@ struct vg_http_call {
     size_t body_size, body_limit;
     uint64_t payer; /* whose budget the body is of: http/limit.c's */
     int status;     /* of the answer */
+    int refused;    /* what it would be, of a WebSocket that is refused by its close */
     struct MHD_Response *response;
     struct vg_subscription *subscription; /* of a poll that waits; owned */
     struct vg_http_session session;       /* of a poll, or a wait */

@@ -344,12 +344,30 @@ static struct form fit_form(const struct vg_http_call *call, struct vg_reply *re
     return choose_form(call, reply);
 }
 
+/* Whether the refusal is told by the WebSocket's close. */
+static bool refuse_by_close(struct vg_http_call *call, struct vg_reply *reply)
+{
+    if (reply->status < 400 || !vg_http_websocket_refuses(call))
+        return false;
+    call->response = vg_http_websocket_refusal(call, reply);
+    if (!call->response)
+        return false;
+    vg_http_add_header(&call->response, "X-Request-Id", call->rq->id);
+    add_cors(call, &call->response);
+    call->refused = reply->status;
+    call->status = 101;
+    vg_reply_clear(reply);
+    return true;
+}
+
 void vg_http_build_response(struct vg_http_call *call, struct vg_reply *reply,
                             const char *allow, bool closing)
 {
     struct vg_http_sent *sent = &call->conn->sent;
 
     vg_reply_prepare(reply);
+    if (refuse_by_close(call, reply))
+        return;
     struct form form = fit_form(call, reply);
     bool memorable = is_memorable(call, reply, &form, closing || call->close);
     if (form.known) {
@@ -391,7 +409,7 @@ void vg_http_log_access(const struct vg_http_call *call)
     const struct vg_log_field fields[] = {
         VG_LOG_TEXT("method", rq->method_name),
         VG_LOG_TEXT("path", whole ? rq->target : path),
-        VG_LOG_NUMBER("status", call->status),
+        VG_LOG_NUMBER("status", call->refused ? call->refused : call->status),
         VG_LOG_NUMBER("durationUs", (vg_now_ns() - rq->start_ns) / 1000),
         VG_LOG_TEXT("host", vg_host_name(rq)),
         VG_LOG_TEXT("client", client),

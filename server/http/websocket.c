@@ -20,6 +20,9 @@
 
 #define PING_NS    (15 * VG_SECOND_NS)
 #define SILENCE_NS (45 * VG_SECOND_NS) /* without a sign of life */
+#define REFUSED_NS (2 * VG_SECOND_NS)  /* for the close of one that was refused */
+#define REFUSED    4000                /* its code, beside the status */
+#define MAX_REASON 123                 /* bytes of a close frame's text */
 #define TICK_MS    1000
 #define MAX_INPUT  4096        /* subscribers have nothing to say but control frames */
 #define MAX_BYTES  (64 * 1024) /* of one message to a channel */
@@ -255,7 +258,7 @@ static void check_time(struct vg_http_websocket *s, int64_t now)
 {
     if (s->n_input && !s->ending)
         s->heard_ns = now; /* it is not listened to */
-    if (s->heard_ns + SILENCE_NS < now)
+    if (s->heard_ns + (s->refused ? REFUSED_NS : SILENCE_NS) < now)
         s->dead = true;
     if (s->ping_ns > now)
         return;
@@ -489,7 +492,6 @@ static struct MHD_Response *begin(struct vg_http_call *call, uint64_t max_input,
         return NULL;
     }
     s->near.of = s->far.of = s;
-    vg_http_session_begin(&s->session, call, end_session, s);
     call->websocket = s;
     MHD_add_response_header(response, "Upgrade", "websocket");
     MHD_add_response_header(response, "Sec-WebSocket-Accept", accept);
@@ -504,6 +506,7 @@ struct MHD_Response *vg_http_websocket(struct vg_http_call *call,
     struct MHD_Response *response = begin(call, MAX_INPUT, &s);
 
     if (response) {
+        vg_http_session_begin(&s->session, call, end_session, s);
         s->subscriber = vg_take(&subscription->subscriber);
         vg_subscriber_on_wake(s->subscriber, on_wake, s);
         if (subscription->reset)
@@ -524,8 +527,39 @@ struct MHD_Response *vg_http_websocket_of(struct vg_http_call *call,
         channel->close(channel);
         return NULL;
     }
+    vg_http_session_begin(&s->session, call, end_session, s);
     s->channel = channel;
     if (protocol)
         MHD_add_response_header(response, "Sec-WebSocket-Protocol", protocol);
+    return response;
+}
+
+/* The whole text, or what a close frame holds of it, in whole characters. */
+static size_t fit_reason(const char *text)
+{
+    size_t n = strnlen(text, MAX_REASON + 1);
+
+    if (n <= MAX_REASON)
+        return n;
+    n = MAX_REASON;
+    while (n && ((unsigned char)text[n] & 0xC0) == 0x80)
+        n--;
+    return n;
+}
+
+struct MHD_Response *vg_http_websocket_refusal(struct vg_http_call *call,
+                                               const struct vg_reply *problem)
+{
+    const struct vg_body *body = problem->body;
+    json_auto_t *json = body ? json_loadb(body->data, body->length, 0, NULL) : NULL;
+    const char *title = json_string_value(json_object_get(json, "title"));
+    vg_autofree char *why = title ? strndup(title, fit_reason(title)) : NULL;
+    struct vg_http_websocket *s;
+    struct MHD_Response *response = begin(call, MAX_INPUT, &s);
+
+    if (!response)
+        return NULL;
+    s->refused = true;
+    vg_http_frame_close(s, (uint16_t)(REFUSED + problem->status), why ? why : "");
     return response;
 }

@@ -22,6 +22,16 @@ struct MHD_Response *vg_http_websocket(struct vg_http_call *call,
 struct MHD_Response *vg_http_websocket_of(struct vg_http_call *call,
                                           struct vg_channel *channel);
 
+/* Whether a refusal is to be told by a WebSocket that is closed at once, as
+ * `refuse=close` asks: of one that is refused without a 101, scripts in browsers learn
+ * nothing. */
+bool vg_http_websocket_refuses(const struct vg_http_call *call);
+
+/* The answer 101, after which the WebSocket is closed with 4000 + the status of the
+ * reply, a problem, and with its title. NULL: out of memory. */
+struct MHD_Response *vg_http_websocket_refusal(struct vg_http_call *call,
+                                               const struct vg_reply *problem);
+
 /* Sec-WebSocket-Accept for a key that was found good. Owned by the caller; NULL: out of
  * memory. */
 char *vg_http_websocket_accept(const char *key);

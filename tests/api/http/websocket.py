@@ -64,6 +64,51 @@ def test_events(port):
     other.close()
 
 
+def refused(port, path, code, reason, headers=None):
+    socket = WebSocket(port, path, headers)
+    check(socket.status == 101, f"{path} is upgraded", f"{socket.status} {socket.body}")
+    check(socket.end() == code and socket.reason == reason, f"{path} is closed with {code}",
+          f"{socket.code} {socket.reason}")
+    socket.close()
+
+
+def test_refusals(port):
+    """What a browser's script can read of a refusal: the code and text of the close."""
+    refused(port, "/domains/nosuch/console?refuse=close", 4404, "Domain not found")
+    refused(port, "/domains/test/graphics/0?refuse=close", 4501,
+            "this function is not supported by the connection driver")
+    refused(port, "/domains/test/console?refuse=close&x=1", 4400, "Unknown key")
+    refused(port, f"{EVENTS}&refuse=close&since=0-1", 4410, "No longer there")
+    refused(port, "/nosuch?refuse=close", 4404, "Not found")
+    for path, status in (("/domains/nosuch/console", 404), (f"{EVENTS}&refuse=no", 400)):
+        socket = WebSocket(port, path)
+        check(socket.status == status, f"{path} is refused as it was", socket.status)
+        socket.close()
+    path = "/domains/nosuch/console?refuse=close"
+    for field, value, status in (("Origin", "http://elsewhere.example", 403),
+                                 ("Sec-WebSocket-Version", "8", 426),
+                                 ("Sec-WebSocket-Key", "short", 400)):
+        socket = WebSocket(port, path, {field: value})
+        check(socket.status == status, f"{field}: {value} is refused without an upgrade",
+              socket.status)
+        socket.close()
+    status, _, body = Client(port).get("/domains/nosuch/console?refuse=close")
+    check(status == 426, "without an upgrade it is 426", f"{status} {body}")
+    socket = WebSocket(port, f"{EVENTS}&refuse=close")
+    Client(port).send("POST", "/domains/test/suspend")
+    check(json.loads(socket.message()[1])["type"] == "suspended", "what is not refused goes on")
+    Client(port).send("POST", "/domains/test/resume")
+    socket.close()
+    silent = WebSocket(port, path)
+    silent.frame()
+    try:
+        silent.exactly(1)
+        check(False, "it is closed")
+    except EOFError:
+        check(True, "who does not close is not waited for")
+    silent.close()
+
+
 def test_frames(port):
     socket = WebSocket(port, EVENTS)
     socket.send(b"are you there", 9)
@@ -144,6 +189,7 @@ def main():
     gateway = Gateway("test:///default")
     test_handshake(gateway.port)
     test_events(gateway.port)
+    test_refusals(gateway.port)
     test_frames(gateway.port)
     test_faults(gateway.port)
     test_deaf(gateway.port)
