@@ -183,7 +183,7 @@ static int fail_unknown(struct vg_request *rq, const struct vg_field *fields,
             fprintf(list, "%s, ", f->name);
     if (list && source == IN_QUERY)
         fprintf(list, "numbers, %s%s", takes_by(rq) ? "by, " : "",
-                takes_ticket(rq) ? "ticket, " : "");
+                takes_ticket(rq) ? "ticket, refuse, " : "");
     if (list)
         fclose(list);
     vg_error_set(&rq->error, VG_E_UNKNOWN_KEY,
