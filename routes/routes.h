@@ -15,7 +15,7 @@
     X(domain) X(domain_config) X(domain_create) X(domain_power) X(domain_agent) \
     X(domain_agent_users) X(domain_input) X(domain_monitor) X(domain_screenshot) \
     X(domain_console) X(domain_device) X(domain_cdrom) X(domain_disk) X(domain_blockjob) X(domain_peek) \
-    X(domain_interface) X(domain_stats) X(domain_vcpu) X(domain_cpu_stats) \
+    X(domain_interface) X(domain_stats) X(domain_history) X(domain_vcpu) X(domain_cpu_stats) \
     X(domain_iothread) X(domain_memory) X(domain_tuning) X(domain_metadata) \
     X(domain_security) X(domain_guest_info) X(domain_control) X(domain_save) X(domain_job) \
     X(domain_migration) X(domain_snapshot) X(domain_checkpoint) X(domain_backup) X(domain_backup_content) \

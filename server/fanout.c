@@ -57,6 +57,8 @@ struct list_form {
 static struct list_form form_of(const struct vg_request *rq)
 {
     enum vg_kind kind = vg_kind_of(rq->route->pattern);
+    if (strcmp(rq->route->pattern, "/domain-stats") == 0)
+        kind = VG_KIND_DOMAIN; /* a list of domains by another name */
     const struct vg_kind_info *info = vg_kind_info(kind);
 
     if (kind)

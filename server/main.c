@@ -12,6 +12,7 @@
 #include "server/core/idempotency.h"
 #include "server/core/operation.h"
 #include "server/core/request.h"
+#include "server/sampler.h"
 #include "server/ticket.h"
 #include "server/libvirt/domain/console.h"
 #include "server/libvirt/transfer.h"
@@ -67,6 +68,7 @@ static void watch(void)
     int64_t now = vg_now_ns();
     vg_http_tick(now);
     vg_hosts_tick(now);
+    vg_sampler_tick(now);
     vg_operation_jobs_tick(now);
     vg_operations_tick(now);
     vg_idempotency_tick(now);

@@ -83,7 +83,8 @@ struct vg_host_status {
     const char *reason;    /* the same in a word, without secrets; static, or NULL */
     struct vg_host_facts *facts; /* counted; NULL before the first connection */
     unsigned int pool_size, in_use, idle, waiting, queue_size;
-    uint64_t events; /* received from it, ever */
+    uint64_t events;                       /* received from it, ever */
+    size_t history_domains, history_bytes; /* what is kept of its domains: history.h */
 };
 
 /* Brackets a read that is not to wait (libvirt's NOWAIT flags). libvirt passes over a

@@ -2,12 +2,13 @@
  *
  * GET /domain-stats (one virConnectGetAllDomainStats for all), POST /domain-stats and
  * GET /domains/{domain}/stats (virDomainListGetStats): libvirt's typed parameters as
- * JSON.
+ * JSON, and beside them what the history knows of rates.
  */
 #include "routes/routes.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/domain.h"
 #include "virtgate/domain_stats.h"
+#include "virtgate/history.h"
 #include "virtgate/host.h"
 #include "virtgate/object.h"
 #include "virtgate/params.h"
@@ -47,6 +48,7 @@ static int write_record(struct vg_request *rq, struct vg_json *w, const char *ke
             vg_json_value(w, group, value);
     }
     vg_json_end_object(w);
+    vg_history_write_rates(rq, w, record->dom);
     vg_json_end_object(w);
     return 0;
 }
@@ -223,7 +225,8 @@ static struct vg_reply get_stats(struct vg_request *rq)
 /* clang-format off */
 const struct vg_route vg_routes_domain_stats[] = {
     {VG_GET, "/domain-stats", "listDomainStats", list_stats,
-     .needs = "connect:search_domains", .takes = VG_TAKES_ARGS, .shared = true},
+     .needs = "connect:search_domains", .takes = VG_TAKES_ARGS, .hosts = VG_ONE_OR_ALL_HOSTS,
+     .shared = true},
     {VG_POST, "/domain-stats", "queryDomainStats", query_stats,
      .needs = "connect:search_domains domain:getattr", .takes = VG_TAKES_ARGS,
      .changes_nothing = true},

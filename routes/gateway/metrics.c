@@ -33,6 +33,8 @@ VALUE(pool_idle, status->idle)
 VALUE(queue_waiting, status->waiting)
 VALUE(queue_size, status->queue_size)
 VALUE(events_received, status->events)
+VALUE(history_domains, status->history_domains)
+VALUE(history_bytes, status->history_bytes)
 
 static const struct host_row host_rows[] = {
     {{"libvirt_up", VG_METRIC_GAUGE, "Whether the host answered this scrape in time."},
@@ -56,6 +58,10 @@ static const struct host_row host_rows[] = {
     {{"virtgate_host_events_received_total", VG_METRIC_COUNTER,
       "Events received from the host."},
      events_received},
+    {{"virtgate_history_domains", VG_METRIC_GAUGE,
+      "Domains of the host whose last hour is kept."},
+     history_domains},
+    {{"virtgate_history_bytes", VG_METRIC_GAUGE, "Memory that it takes."}, history_bytes},
 };
 
 static void write_host_rows(struct vg_request *rq, struct vg_exposition *x)

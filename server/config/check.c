@@ -233,6 +233,7 @@ int vg_config_check_value(struct vg_config_read *r, enum vg_config_index option,
                                   where, (long long)o->min, (long long)o->max, value);
         return 0;
     case VG_CONFIG_K_BOOL:
+    case VG_CONFIG_K_SWITCH:
         if (vg_config_parse_bool(value, &on) < 0)
             return vg_config_fail(r,
                                   "%s: expected yes, true, on, 1, no, false, off or 0, "

@@ -29,6 +29,7 @@ struct vg_host_configs {
 #define VG_CONFIG_C_TEXTS  struct vg_texts
 #define VG_CONFIG_C_NUMBER int64_t
 #define VG_CONFIG_C_BOOL   bool
+#define VG_CONFIG_C_SWITCH bool
 #define VG_CONFIG_C_HOSTS  struct vg_host_configs
 
 struct vg_config {

@@ -12,6 +12,7 @@ enum vg_config_kind {
     VG_CONFIG_K_TEXTS,
     VG_CONFIG_K_NUMBER,
     VG_CONFIG_K_BOOL,
+    VG_CONFIG_K_SWITCH,
     VG_CONFIG_K_HOSTS,
 };
 
@@ -27,7 +28,7 @@ struct vg_config_option {
     const char *arg; /* NULL: BOOL */
     const char *help;
     const char *text; /* the default of TEXT and TEXTS, or NULL */
-    int64_t number;   /* the default of NUMBER and BOOL */
+    int64_t number;   /* the default of NUMBER, BOOL and SWITCH */
     int64_t min, max;
     size_t offset; /* of the field in struct vg_config */
     enum vg_config_kind kind;

@@ -20,6 +20,7 @@
 #define DEFAULT_HOSTS(def)  .text = (def)
 #define DEFAULT_NUMBER(def) .number = (def)
 #define DEFAULT_BOOL(def)   .number = (def)
+#define DEFAULT_SWITCH(def) .number = (def)
 
 const struct vg_config_option vg_config_options[VG_CONFIG_COUNT] = {
 #define X(field_, KIND, name_, letter_, arg_, def, min_, max_, help_)                    \

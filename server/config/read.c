@@ -31,6 +31,7 @@ static const struct option long_options[] = {
 #define HAS_NUMBER required_argument
 #define HAS_HOSTS  required_argument
 #define HAS_BOOL   optional_argument
+#define HAS_SWITCH required_argument
 #define X(field, KIND, name_, letter, arg, def, min, max, help)                          \
     {name_, HAS_##KIND, NULL, LONG_FIRST + VG_CONFIG_I_##field},
 #include "server/config/config.def"
@@ -278,7 +279,7 @@ void vg_config_dump(FILE *out)
     static const char *const kinds[] = {
         [VG_CONFIG_K_TEXT] = "text",     [VG_CONFIG_K_TEXTS] = "texts",
         [VG_CONFIG_K_NUMBER] = "number", [VG_CONFIG_K_BOOL] = "bool",
-        [VG_CONFIG_K_HOSTS] = "hosts",
+        [VG_CONFIG_K_SWITCH] = "switch", [VG_CONFIG_K_HOSTS] = "hosts",
     };
     for (size_t i = 0; i < VG_CONFIG_COUNT; i++) {
         const struct vg_config_option *o = &vg_config_options[i];
@@ -292,6 +293,8 @@ void vg_config_dump(FILE *out)
         vg_json_string(&w, "help", o->help);
         if (o->kind == VG_CONFIG_K_NUMBER)
             vg_json_int(&w, "default", o->number);
+        else if (o->kind == VG_CONFIG_K_SWITCH)
+            vg_json_string(&w, "default", o->number ? "yes" : "no");
         else
             vg_json_string(&w, "default", o->text);
         vg_json_end_object(&w);
@@ -338,10 +341,13 @@ void vg_config_help(FILE *out)
     for (size_t i = 0; i < VG_CONFIG_COUNT; i++) {
         const struct vg_config_option *o = &vg_config_options[i];
         vg_autofree char *help = NULL;
-        int rc = o->kind == VG_CONFIG_K_NUMBER
-                     ? asprintf(&help, "%s (default %lld)", o->help, (long long)o->number)
-                 : o->text ? asprintf(&help, "%s (default %s)", o->help, o->text)
-                           : asprintf(&help, "%s", o->help);
+        int rc =
+            o->kind == VG_CONFIG_K_NUMBER
+                ? asprintf(&help, "%s (default %lld)", o->help, (long long)o->number)
+            : o->kind == VG_CONFIG_K_SWITCH
+                ? asprintf(&help, "%s (default %s)", o->help, o->number ? "yes" : "no")
+            : o->text ? asprintf(&help, "%s (default %s)", o->help, o->text)
+                      : asprintf(&help, "%s", o->help);
         if (rc < 0)
             help = NULL;
         print_option(out, o->letter, o->name, o->arg, help ? help : o->help);

@@ -96,6 +96,7 @@ static int store_value(struct vg_config *c, enum vg_config_index option,
     case VG_CONFIG_K_NUMBER:
         return vg_config_parse_number(value, field);
     case VG_CONFIG_K_BOOL:
+    case VG_CONFIG_K_SWITCH:
         return vg_config_parse_bool(value, field);
     case VG_CONFIG_K_TEXTS:
         return add_text(field, value);
@@ -136,7 +137,7 @@ int vg_config_set_defaults(struct vg_config_read *r)
             continue;
         if (o->kind == VG_CONFIG_K_NUMBER)
             *(int64_t *)find_field(&r->config, i) = o->number;
-        else if (o->kind == VG_CONFIG_K_BOOL)
+        else if (o->kind == VG_CONFIG_K_BOOL || o->kind == VG_CONFIG_K_SWITCH)
             *(bool *)find_field(&r->config, i) = o->number != 0;
         else if (o->text && vg_config_set(r, i, VG_CONFIG_DEFAULT, o->name, o->text) < 0)
             return -1;

@@ -317,6 +317,10 @@ static void get_status(struct vg_host *host, struct vg_host_status *ret)
     ret->events = atomic_load_explicit(&host->events, memory_order_relaxed);
     ret->in_use = load.in_flight;
     ret->waiting = load.waiting;
+    struct vg_history_size kept =
+        host->history ? vg_history_size(host->history) : (struct vg_history_size){0};
+    ret->history_domains = kept.domains;
+    ret->history_bytes = kept.bytes;
     ret->idle = load.threads > load.in_flight ? load.threads - load.in_flight : 0;
 
     VG_LOCK(&host->lock);
@@ -407,6 +411,11 @@ const char *vg_host_get_name(const struct vg_host *host)
     return host->name;
 }
 
+struct vg_history *vg_host_history(const struct vg_host *host)
+{
+    return host->history;
+}
+
 static const char *find_admin_uri(const struct vg_config *config, const char *name)
 {
     for (size_t i = 0; i < config->admin_uris.n; i++)
@@ -431,6 +440,7 @@ static int init_host(struct vg_host *host, const struct vg_host_config *from,
     host->virt_conn = vg_virt_conn_new();
     host->cache = vg_answer_cache_new();
     host->check = vg_check_new(host);
+    host->history = config->history ? vg_history_new() : NULL;
     vg_queue_init(&host->general, (unsigned int)config->pool_size,
                   (unsigned int)config->queue_size);
     vg_queue_split(&host->general, (unsigned int)config->pool_size,
@@ -457,7 +467,7 @@ static int init_host(struct vg_host *host, const struct vg_host_config *from,
         queues[i]->paused = i < VG_HOST_QUEUES;
     }
     return host->name && host->virt_conn && (!admin_uri || host->admin_uri) &&
-                   host->cache && host->check
+                   host->cache && host->check && (!config->history || host->history)
                ? 0
                : -1;
 }
@@ -476,6 +486,8 @@ int vg_hosts_start(const struct vg_config *config)
         if (vg_host_names_add(hosts[i].name) < 0)
             return -1;
     }
+    if (config->history)
+        vg_history_start();
     vg_monitor_init();
     for (size_t i = 0; i < n_hosts; i++) {
         if (vg_monitor_start(&hosts[i]) < 0)
@@ -516,6 +528,7 @@ static void free_host(struct vg_host *host)
 {
     vg_virt_conn_free(host->virt_conn);
     vg_check_free(host->check);
+    vg_history_free(host->history);
     vg_answer_cache_free(host->cache);
     vg_error_clear(&host->error);
     vg_host_facts_unref(host->facts);

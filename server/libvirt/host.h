@@ -10,6 +10,7 @@
 #include "virtgate/reply.h"
 
 struct vg_host;
+struct vg_history;
 
 /* Makes the hosts of the configuration and starts their host monitors. Waits a moment for
  * first connections, so that a healthy host is up when the first request comes. -1: on
@@ -22,6 +23,8 @@ struct vg_host *vg_host_find(const char *name);
 size_t vg_host_count(void);
 struct vg_host *vg_host_at(size_t index);
 const char *vg_host_get_name(const struct vg_host *host);
+/* What is kept of its domains; NULL: nothing. */
+struct vg_history *vg_host_history(const struct vg_host *host);
 
 /* Runs the request's route on the host, or answers it at once while the host is down.
  * Takes over the caller's reference. Any thread, does not block. */

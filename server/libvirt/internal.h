@@ -9,6 +9,7 @@
 #include "server/core/answer_cache.h"
 #include "server/libvirt/conn.h"
 #include "server/libvirt/event.h"
+#include "server/libvirt/history.h"
 #include "server/libvirt/host.h"
 #include "server/core/queue.h"
 #include "server/core/timer.h"
@@ -38,6 +39,7 @@ struct vg_host {
     int64_t backoff_ns; /* the pause after the attempt that failed last; 0: none has */
     struct vg_answer_cache *cache; /* has a lock of its own */
     struct vg_check *check;        /* compares it with libvirt */
+    struct vg_history *history;    /* NULL: none is kept; has a lock of its own */
     /* When a scrape asked for networks and pools and has not come back; 0: none. */
     _Atomic int64_t objects_asked_ns;
 

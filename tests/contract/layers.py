@@ -52,7 +52,7 @@ LIBRARIES = {
 }
 # Headers of include/virtgate that name libvirt's types; what else is there does not.
 VIRT_HEADERS = {f"include/virtgate/{name}.h" for name in (
-    "admin autoptr object object_class params host event domain domain_config domain_stats conflict console device job transfer used_by volume").split()}
+    "admin autoptr object object_class params host event domain domain_config domain_stats history conflict console device job transfer used_by volume").split()}
 
 # Names that a folder does not use, however they were declared.
 NAMES = {

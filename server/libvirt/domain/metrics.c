@@ -10,6 +10,7 @@
  */
 #include "server/base/clock.h"
 #include "server/base/digits.h"
+#include "server/libvirt/domain/figures.h"
 #include "server/libvirt/domain/set.h"
 #include "server/libvirt/host_metrics.h"
 #include "server/libvirt/domain/data.h"
@@ -21,9 +22,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define GROUPS                                                                           \
-    (VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_CPU_TOTAL | VIR_DOMAIN_STATS_BALLOON |    \
-     VIR_DOMAIN_STATS_VCPU | VIR_DOMAIN_STATS_INTERFACE | VIR_DOMAIN_STATS_BLOCK)
+#define GROUPS VG_FIGURES_GROUPS /* a scrape is a sample of the history, too */
 
 enum unit {
     ONE,

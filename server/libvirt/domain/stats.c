@@ -4,6 +4,10 @@
  */
 #include "virtgate/domain_stats.h"
 
+#include "server/base/clock.h"
+#include "server/core/request.h"
+#include "server/libvirt/domain/figures.h"
+#include "server/libvirt/host.h"
 #include "virtgate/host.h"
 #include "virtgate/scope.h"
 
@@ -88,8 +92,9 @@ static int read_one_by_one(virConnectPtr conn, virDomainPtr *chosen, unsigned in
                : read_each(all.v, all.n, groups, flags & ~(unsigned int)FILTER, ret);
 }
 
-static int read_records(struct vg_request *rq, virDomainPtr *chosen, unsigned int groups,
-                        unsigned int flags, struct vg_stats_list *ret)
+static int read_from_host(struct vg_request *rq, virDomainPtr *chosen,
+                          unsigned int groups, unsigned int flags,
+                          struct vg_stats_list *ret)
 {
     virConnectPtr conn = vg_conn(rq);
 
@@ -103,6 +108,21 @@ static int read_records(struct vg_request *rq, virDomainPtr *chosen, unsigned in
     *ret = (struct vg_stats_list){0};
     return read_once(conn, chosen, groups, flags,
                      ret); /* with its error, if it has one */
+}
+
+/* Whatever is read of all domains is a sample of the host's history, too. */
+static int read_records(struct vg_request *rq, virDomainPtr *chosen, unsigned int groups,
+                        unsigned int flags, struct vg_stats_list *ret)
+{
+    struct vg_history *history = vg_host_history(rq->host);
+    int64_t now_ns = vg_now_ns();
+    bool whole = !chosen && !(flags & FILTER) &&
+                 (!groups || (groups & VG_FIGURES_GROUPS) == VG_FIGURES_GROUPS);
+
+    int n = read_from_host(rq, chosen, groups, flags, ret);
+    if (n >= 0 && whole && history)
+        vg_figures_take(history, ret, now_ns);
+    return n;
 }
 
 int vg_domain_stats_read_all(struct vg_request *rq, unsigned int groups,

@@ -20,7 +20,7 @@ static void sample(enum vg_config_index i, int k, char *out, size_t size)
     const struct vg_config_option *o = &vg_config_options[i];
     if (o->kind == VG_CONFIG_K_NUMBER)
         sample_number(out, size, o, k);
-    else if (o->kind == VG_CONFIG_K_BOOL)
+    else if (o->kind == VG_CONFIG_K_BOOL || o->kind == VG_CONFIG_K_SWITCH)
         (void)snprintf(out, size, "%s", k == 1 ? "no" : "yes");
     else if (o->kind == VG_CONFIG_K_HOSTS)
         (void)snprintf(out, size, "h%d=test:///%d", k, k);
@@ -66,6 +66,7 @@ static void assert_value(const struct vg_config *c, enum vg_config_index i,
         assert_int_equal(*(const int64_t *)field, strtoll(text, NULL, 10));
         break;
     case VG_CONFIG_K_BOOL:
+    case VG_CONFIG_K_SWITCH:
         assert_int_equal(*(const bool *)field, strcmp(text, "yes") == 0);
         break;
     case VG_CONFIG_K_TEXT:
@@ -140,6 +141,7 @@ static void test_levels(void **state)
 #define IS_TEXTS(field, def)  assert_first(&r.config.field, def)
 #define IS_NUMBER(field, def) assert_int_equal(r.config.field, def)
 #define IS_BOOL(field, def)   assert_int_equal(r.config.field, def)
+#define IS_SWITCH(field, def) assert_int_equal(r.config.field, def)
 #define IS_HOSTS(field, def)                                                             \
     assert_true(r.config.field.n == (&r.config.field == &r.config.hosts) && (def) == NULL)
 

@@ -20,7 +20,8 @@
     "reads-per-second, changes-per-second, failed-tokens, streams-per-token, "           \
     "consoles-per-token, transfer-memory, "                                              \
     "header-timeout, body-timeout, idle-timeout, drain-seconds, "                        \
-    "pool-size, queue-size, event-buffer, operations, operation-deadline, transfers, "   \
+    "pool-size, queue-size, event-buffer, history, operations, operation-deadline, "     \
+    "transfers, "                                                                        \
     "transfer-deadline, import-from, import-network, consoles, "                         \
     "read-deadline, change-deadline"
 #define HOST_FORM                                                                        \
