@@ -20,7 +20,7 @@
     X(domain_security) X(domain_guest_info) X(domain_control) X(domain_save) X(domain_job) \
     X(domain_migration) X(domain_snapshot) X(domain_checkpoint) X(domain_backup) X(domain_backup_content) \
     X(network) X(network_create) X(network_dhcp) X(network_port) X(network_metadata) \
-    X(storage_pool) X(volume) X(content) X(download) \
+    X(storage_pool) X(volume) X(content) X(download) X(upload) \
     X(node_device) X(node_device_assign) X(interface) X(interface_change) \
     X(nwfilter) X(nwfilter_binding) X(secret)
 /* clang-format on */

@@ -409,6 +409,7 @@ static void dump_marks(struct vg_json *w, const struct vg_route *row)
     vg_json_bool(w, "streams", row->gives == VG_GIVES_EVENTS);
     vg_json_bool(w, "long", vg_route_begins_operation(row) && !is_bound(row));
     vg_json_bool(w, "changesNothing", row->changes_nothing);
+    vg_json_bool(w, "resumable", row->resumable);
 }
 
 static void dump_route(const struct vg_route *row)

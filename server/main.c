@@ -14,6 +14,7 @@
 #include "server/core/request.h"
 #include "server/sampler.h"
 #include "server/ticket.h"
+#include "server/upload_expiry.h"
 #include "server/libvirt/domain/console.h"
 #include "server/libvirt/transfer.h"
 #include "server/transfer/allow.h"
@@ -72,6 +73,7 @@ static void watch(void)
     vg_operation_jobs_tick(now);
     vg_operations_tick(now);
     vg_idempotency_tick(now);
+    vg_upload_expiry_tick(now);
 }
 
 static void reload(void)
@@ -261,6 +263,7 @@ static int run(struct vg_config *config)
     int rc = EXIT_FAILURE;
     vg_consoles_limit((unsigned int)config->consoles);
     vg_transfers_start(config->transfer_deadline * VG_SECOND_NS);
+    vg_upload_expiry_start(config);
     if (start_import(config) == 0 &&
         vg_events_start((size_t)config->event_buffer * config->hosts.n) == 0 &&
         vg_virt_start() == 0 && vg_hosts_start(config) == 0 &&

@@ -20,6 +20,10 @@
  * refused before it. */
 int vg_body_read(struct vg_request *rq, const char **ret, size_t *ret_n);
 
+/* After -1: what had come before, piece by piece, and is not used yet. 1 or 0, likewise.
+ * Does not block. */
+int vg_body_rest(struct vg_request *rq, const char **ret, size_t *ret_n);
+
 /* Content-Length; -1: the body comes in chunks and nobody knows yet. */
 int64_t vg_body_length(const struct vg_request *rq);
 

@@ -20,6 +20,8 @@ struct vg_subscription;
 struct vg_channel;
 /* Or bytes that are read while they are sent: content.h. */
 struct vg_feed;
+/* Header fields of its own: vg_with_field(). */
+struct vg_reply_fields;
 
 /* Where an answer's data is from. */
 enum vg_source {
@@ -47,6 +49,7 @@ struct vg_reply {
     struct vg_channel *channel;           /* the same */
     struct vg_feed *feed;                 /* the same */
     char *content_range;                  /* of a 416; owned */
+    struct vg_reply_fields *fields;       /* owned; NULL: none */
     enum vg_source source;
     bool covered; /* see vg_cacheable() */
     bool has_revision;
@@ -159,6 +162,11 @@ struct vg_reply vg_requeue(void) VG_MUST_USE;
  * is the answer. No worker is held meanwhile, and the wait is no part of the deadline.
  * 0: it is the answer now. */
 struct vg_reply vg_not_yet(struct vg_reply reply, int64_t seconds) VG_MUST_USE;
+
+/* Adds a header field; the name is static, the value (malloc'd) is taken. NULL, out of
+ * memory, becomes 500. */
+struct vg_reply vg_with_field(struct vg_request *rq, struct vg_reply reply,
+                              const char *name, char *value_steal) VG_MUST_USE;
 
 /* Adds `Link: <...>; rel="next"`: the request's own target with `after` set to the
  * cursor. NULL cursor: the reply as it is. */

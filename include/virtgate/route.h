@@ -112,6 +112,7 @@ struct vg_route {
     enum vg_hosts hosts;
     bool shared;          /* equal reads that wait together share one call */
     bool changes_nothing; /* though it is no GET */
+    bool resumable;       /* speaks tus 1.0: vg_tus_fields(), and its fields in answers */
     /* A literal of the pattern stands where another row has a {variable}, which no object
      * can be called: why, the row says. Without it the router refuses such a table. */
     bool literal;

@@ -58,6 +58,12 @@ int vg_transfer_take_volume(struct vg_transfer *transfer, struct vg_request *rq,
                             virStorageVolPtr volume, enum vg_volume_use use,
                             uint64_t total);
 
+/* The same of a volume that the caller holds, for longer than this transfer. */
+struct vg_transfer *vg_transfer_begin_held(struct vg_request *rq, uint64_t total);
+
+/* Ends the body that it waits for; what had come is used (vg_body_rest()). Any thread. */
+void vg_transfer_interrupt(struct vg_transfer *transfer);
+
 /* Before a call of libvirt that moves bytes, on the request's connection: it is cut when
  * it does not return within --transfer-deadline. -1: the transfer was cancelled, the
  * request's error says so. */

@@ -12,7 +12,6 @@
 #include "virtgate/host.h"
 #include "virtgate/object_class.h"
 #include "virtgate/operation.h"
-#include "virtgate/used_by.h"
 #include "virtgate/volume.h"
 
 #include <errno.h>
@@ -154,23 +153,6 @@ static int grow_to(struct vg_request *rq, virStorageVolPtr volume, uint64_t capa
 /* ---- the handlers -------------------------------------------------------------------
  */
 
-/* A write under a running guest ruins its file systems. */
-static int check_unused(struct vg_request *rq, virStorageVolPtr volume, bool force)
-{
-    vg_autofree char *guest = NULL;
-
-    if (force)
-        return 0;
-    if (vg_volume_running_guest(rq, volume, &guest) < 0)
-        return -1;
-    if (!guest)
-        return 0;
-    vg_error_set(vg_request_error(rq), VG_E_VOLUME_IN_USE,
-                 "The guest '%s' runs and uses the volume; stop it, or say ?force=true",
-                 guest);
-    return -1;
-}
-
 /* libvirt has read the file again when it has told of it. */
 static struct vg_reply written(struct vg_request *rq, virStorageVolPtr volume)
 {
@@ -224,7 +206,7 @@ static struct vg_reply put_content(struct vg_request *rq)
     uint64_t total = span.length == UINT64_MAX ? VG_TOTAL_UNKNOWN : span.length;
     vg_autoptr(virStorageVol) volume = vg_path_object(rq, VG_KIND_VOLUME);
     if (!volume || find_room(rq, volume, grow, &span, &needed) < 0 ||
-        check_unused(rq, volume, force) < 0 ||
+        vg_volume_check_unused(rq, volume, force) < 0 ||
         receive(rq, volume, &span, needed, total, &announced) < 0)
         return vg_fail(rq);
     return written(rq, volume);
@@ -291,7 +273,7 @@ static struct vg_reply zero_content(struct vg_request *rq)
 
     vg_autoptr(virStorageVol) volume = vg_args_path_object(rq, VG_KIND_VOLUME, args);
     if (!volume || find_zeros(rq, volume, (uint64_t)offset, &length) < 0 ||
-        check_unused(rq, volume, force) < 0 ||
+        vg_volume_check_unused(rq, volume, force) < 0 ||
         zero_span(rq, volume, (uint64_t)offset, (uint64_t)length) < 0)
         return vg_fail(rq);
     return written(rq, volume);

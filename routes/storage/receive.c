@@ -6,7 +6,9 @@
 
 #include "virtgate/body_stream.h"
 #include "virtgate/digest.h"
+#include "virtgate/autoptr.h"
 #include "virtgate/error.h"
+#include "virtgate/used_by.h"
 
 #include <libvirt/virterror.h>
 
@@ -17,6 +19,22 @@ int vg_volume_info(virStorageVolPtr volume, virStorageVolInfo *ret)
     if (rc < 0 && virGetLastErrorCode() == VIR_ERR_NO_SUPPORT)
         rc = virStorageVolGetInfo(volume, ret);
     return rc;
+}
+
+int vg_volume_check_unused(struct vg_request *rq, virStorageVolPtr volume, bool force)
+{
+    vg_autofree char *guest = NULL;
+
+    if (force)
+        return 0;
+    if (vg_volume_running_guest(rq, volume, &guest) < 0)
+        return -1;
+    if (!guest)
+        return 0;
+    vg_error_set(vg_request_error(rq), VG_E_VOLUME_IN_USE,
+                 "The guest '%s' runs and uses the volume; stop it, or say ?force=true",
+                 guest);
+    return -1;
 }
 
 /* ---- digests ------------------------------------------------------------------------

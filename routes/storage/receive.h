@@ -12,6 +12,10 @@
  * -1: libvirt's last error. */
 int vg_volume_info(virStorageVolPtr volume, virStorageVolInfo *ret);
 
+/* A write under a running guest ruins its file systems: 409 where one uses the volume,
+ * unless `force`. -1: the request's error is set. */
+int vg_volume_check_unused(struct vg_request *rq, virStorageVolPtr volume, bool force);
+
 /* The digests that the request's fields announce; NULL: none. */
 struct vg_digest;
 struct vg_announced {

@@ -43,6 +43,13 @@ static int refuse(struct vg_request *rq, const char *source, const char *where, 
     return -1;
 }
 
+int vg_args_check_text(struct vg_request *rq, const char *source, const char *where,
+                       const char *text)
+{
+    int c = find_bad(text, strlen(text));
+    return c ? refuse(rq, source, where, c) : 0;
+}
+
 int vg_args_check_query(struct vg_request *rq)
 {
     for (unsigned int i = 0; i < rq->n_query; i++) {

@@ -264,6 +264,17 @@ static void wait_for_piece(struct vg_body_stream *stream)
     }
 }
 
+/* The oldest piece, if there is one. Lock held. */
+static int lend(struct vg_body_stream *stream, const char **ret, size_t *ret_n)
+{
+    if (!has_piece(stream, true))
+        return 0;
+    stream->lent = true;
+    *ret = piece_at(stream, stream->first);
+    *ret_n = stream->sizes[stream->first];
+    return 1;
+}
+
 int vg_body_read(struct vg_request *rq, const char **ret, size_t *ret_n)
 {
     struct vg_body_stream *stream = rq->stream;
@@ -277,12 +288,16 @@ int vg_body_read(struct vg_request *rq, const char **ret, size_t *ret_n)
         vg_error_set(&rq->error, stream->error, "%s", stream->why);
         return -1;
     }
-    if (!has_piece(stream, true))
-        return 0;
-    stream->lent = true;
-    *ret = piece_at(stream, stream->first);
-    *ret_n = stream->sizes[stream->first];
-    return 1;
+    return lend(stream, ret, ret_n);
+}
+
+int vg_body_rest(struct vg_request *rq, const char **ret, size_t *ret_n)
+{
+    struct vg_body_stream *stream = rq->stream;
+    VG_LOCK(&stream->lock);
+
+    give_back(stream);
+    return lend(stream, ret, ret_n);
 }
 
 int64_t vg_body_length(const struct vg_request *rq)

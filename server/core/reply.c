@@ -337,6 +337,42 @@ void vg_body_unref(struct vg_body *body)
     free(body);
 }
 
+static void free_fields(struct vg_reply_fields *fields)
+{
+    for (unsigned int i = 0; fields && i < fields->n; i++)
+        free(fields->v[i].value);
+    free(fields);
+}
+
+/* What there is no memory for is left out. */
+static struct vg_reply_fields *copy_fields(const struct vg_reply_fields *fields)
+{
+    struct vg_reply_fields *copy = fields ? calloc(1, sizeof(*copy)) : NULL;
+
+    for (unsigned int i = 0; copy && i < fields->n; i++) {
+        copy->v[copy->n].name = fields->v[i].name;
+        copy->v[copy->n].value = strdup(fields->v[i].value);
+        copy->n += copy->v[copy->n].value != NULL;
+    }
+    return copy;
+}
+
+struct vg_reply vg_with_field(struct vg_request *rq, struct vg_reply reply,
+                              const char *name, char *value_steal)
+{
+    if (!reply.fields)
+        reply.fields = calloc(1, sizeof(*reply.fields));
+    if (reply.fields && value_steal && reply.fields->n < VG_REPLY_FIELDS) {
+        unsigned int i = reply.fields->n++;
+        reply.fields->v[i].name = name;
+        reply.fields->v[i].value = value_steal;
+        return reply;
+    }
+    free(value_steal);
+    vg_reply_clear(&reply);
+    return vg_fail_memory(rq);
+}
+
 void vg_reply_clear(struct vg_reply *reply)
 {
     vg_body_unref(reply->body);
@@ -349,6 +385,7 @@ void vg_reply_clear(struct vg_reply *reply)
     if (reply->feed)
         reply->feed->close(reply->feed);
     free(reply->content_range);
+    free_fields(reply->fields);
     *reply = (struct vg_reply){0};
 }
 
@@ -362,6 +399,7 @@ struct vg_reply vg_reply_share(const struct vg_reply *reply)
     copy.channel = NULL;
     copy.feed = NULL;
     copy.content_range = reply->content_range ? strdup(reply->content_range) : NULL;
+    copy.fields = copy_fields(reply->fields);
     return copy;
 }
 

@@ -72,6 +72,7 @@ void vg_request_unref(struct vg_request *rq)
     free(rq->if_none_match);
     free(rq->range);
     free(rq->if_range);
+    free(rq->tus);
     free(rq->last_event);
     json_decref(rq->json);
     json_decref(rq->rest);

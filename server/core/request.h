@@ -110,6 +110,7 @@ struct vg_request {
     char *idempotency_key;          /* owned */
     char *if_match, *if_none_match; /* of changes; owned */
     char *range, *if_range;         /* of reads; owned */
+    struct vg_tus_fields *tus;      /* of a row that is resumable; owned */
     struct vg_prefer prefer;
     /* Whose it is, whatever the principal's name: the SHA-256 of the token, or of the
      * certificate's subject; zeros: nobody's in particular. */
@@ -286,6 +287,16 @@ bool vg_body_compresses(const struct vg_body *body);
 const struct vg_gzipped *vg_body_gzipped(struct vg_body *body);
 /* The body as it is; borrowed. NULL: out of memory. Any thread. */
 const char *vg_body_plain(struct vg_body *body);
+
+/* Header fields that a reply has beside those of every reply. */
+#define VG_REPLY_FIELDS 6
+struct vg_reply_fields {
+    unsigned int n;
+    struct {
+        const char *name; /* static */
+        char *value;      /* owned */
+    } v[VG_REPLY_FIELDS];
+};
 
 struct vg_body *vg_body_ref(struct vg_body *body);
 void vg_body_unref(struct vg_body *body);

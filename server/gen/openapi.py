@@ -154,6 +154,8 @@ class Row:
         self.gives = dumped["gives"]
         self.streams = self.gives == "events"
         self.upgrades = self.gives == "websocket"
+        self.resumable = dumped["resumable"]
+        self.untagged = self.joins or self.resumable
 
 
 def read_rows(lines: Iterator[str]) -> Iterator[Row]:
@@ -176,6 +178,8 @@ def errors_of(row: Row) -> dict[str, Json]:
         errors |= OF_A_WATCH
     if row.of_operation:
         errors["410"] = "OperationGone"
+    if row.resumable:
+        errors["412"] = "TusVersion"
     if row.upgrades:
         errors["426"] = OF_A_WATCH["426"]
         del errors["406"]
@@ -195,7 +199,9 @@ def headers_of(row: Row, status: str) -> dict[str, str]:
         headers["X-Virtgate-Revision"] = "Revision"
     if row.asks_host and status == "200" and not (row.streams or row.of_operation):
         headers["X-Virtgate-Source"] = "Source"
-    if row.gets and not row.joins:
+    if row.resumable:
+        headers["Tus-Resumable"] = "TusResumable"
+    if row.gets and not row.untagged:
         headers["ETag"] = "PollETag" if row.streams else "ETag"
     if status in ("201", "202"):
         headers["Location"] = "Location"
@@ -204,7 +210,7 @@ def headers_of(row: Row, status: str) -> dict[str, str]:
 
 def parameters_of(row: Row) -> list[str]:
     if row.gets:
-        names = [] if row.upgrades or row.joins else ["IfNoneMatch"]
+        names = [] if row.upgrades or row.untagged else ["IfNoneMatch"]
         return names + (["LastEventId"] if row.streams else [])
     names = ["IfMatch"]
     if row.method == "post":
@@ -416,7 +422,7 @@ class Generator:
             default["202"] = "Accepted"
         if row.streams:
             default["101"] = "EventSocket"
-        if row.gets and not row.upgrades and not row.joins:
+        if row.gets and not row.upgrades and not row.untagged:
             default["304"] = "NotModified"
         merged = {s: r for s, r in (default | given).items() if r is not None}
         return {status: self.response(row, status, merged[status]) for status in sorted(merged)}

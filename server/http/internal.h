@@ -62,7 +62,9 @@ struct vg_http_headers {
         *request_id, *if_none_match, *if_match, *idempotency_key, *fetch_site,
         *traceparent, *cache_control, *last_event_id, *connection, *upgrade,
         *websocket_key, *websocket_version, *websocket_protocol, *forwarded,
-        *forwarded_for, *content_range, *content_digest, *repr_digest, *range, *if_range;
+        *forwarded_for, *content_range, *content_digest, *repr_digest, *range, *if_range,
+        *tus_resumable, *upload_length, *upload_defer_length, *upload_offset,
+        *upload_metadata, *upload_checksum, *method_override;
     unsigned int n_host, n_length, n_encoding, n_type, n_authorization, n_key, n_origin,
         n_fetch_site;
     size_t n_fields, total; /* of all fields; total in bytes */

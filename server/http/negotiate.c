@@ -3,6 +3,7 @@
  * Negotiation: what the client takes (Accept, Accept-Encoding, Cache-Control) and what it
  * sends (Content-Type, length), held against the route.
  */
+#include "server/core/tus.h"
 #include "server/http/internal.h"
 #include "server/http/websocket.h"
 #include "virtgate/cleanup.h"
@@ -227,13 +228,20 @@ static bool is_json(const struct vg_request *rq, const char *type)
            (rq->method == VG_PATCH && is_media(type, "application/merge-patch+json"));
 }
 
+/* What a body is that is read while it arrives. */
+static const char *stream_media(const struct vg_request *rq)
+{
+    return rq->route->resumable ? VG_TUS_TYPE : "application/octet-stream";
+}
+
 static const char *accepted_media(const struct vg_request *rq)
 {
+    if (rq->route->takes == VG_TAKES_STREAM)
+        return stream_media(rq);
     if (rq->method == VG_PATCH)
         return "application/merge-patch+json or application/json";
     switch (rq->route->takes) {
     case VG_TAKES_BYTES:
-    case VG_TAKES_STREAM:
         return "application/octet-stream";
     case VG_TAKES_XML:
         return "application/json or application/xml";
@@ -267,9 +275,10 @@ static bool is_xml(const struct vg_request *rq, const char *type)
  * not be said. */
 static bool is_stream(const struct vg_request *rq, const char *type)
 {
-    bool only = rq->route->takes == VG_TAKES_STREAM;
-    bool may = only || rq->route->takes == VG_TAKES_XML_OR_STREAM;
-    return may && (type ? is_media(type, "application/octet-stream") : only);
+    bool only = rq->route->takes == VG_TAKES_STREAM && !rq->route->resumable;
+    bool may =
+        rq->route->takes == VG_TAKES_STREAM || rq->route->takes == VG_TAKES_XML_OR_STREAM;
+    return may && (type ? is_media(type, stream_media(rq)) : only);
 }
 
 /* Whether a document is meant, in whatever encoding and of whatever kind
@@ -321,7 +330,7 @@ int vg_http_negotiate_body(struct vg_http_call *call, const struct vg_config *co
         rq->body_kind = VG_BODY_STREAM;
         return 0; /* its length is limited by what it is for */
     }
-    if (bytes && h->content_type &&
+    if (rq->route->takes == VG_TAKES_BYTES && h->content_type &&
         is_media(h->content_type, "application/octet-stream")) {
         rq->body_kind = VG_BODY_BYTES;
     } else if (!bytes && h->content_type && is_json(rq, h->content_type)) {

@@ -75,6 +75,9 @@ static const struct {
     LIST("Cache-Control", cache_control),
     FIELD("Content-Range", content_range),
     FIELD("Last-Event-ID", last_event_id),
+    FIELD("Tus-Resumable", tus_resumable),
+    FIELD("Upload-Length", upload_length),
+    FIELD("Upload-Offset", upload_offset),
     SINGLE("Authorization", authorization, n_authorization),
     LIST("If-None-Match", if_none_match),
     LIST("Content-Digest", content_digest),
@@ -82,12 +85,16 @@ static const struct {
     SINGLE("Content-Length", content_length, n_length),
     LIST("Accept-Encoding", accept_encoding),
     LIST("X-Forwarded-For", forwarded_for),
+    FIELD("Upload-Metadata", upload_metadata),
+    FIELD("Upload-Checksum", upload_checksum),
     SINGLE("Idempotency-Key", idempotency_key, n_key),
     LIST("Content-Encoding", content_encoding),
     FIELD("Sec-WebSocket-Key", websocket_key),
     SINGLE("Transfer-Encoding", transfer_encoding, n_encoding),
+    FIELD("Upload-Defer-Length", upload_defer_length),
     FIELD("Sec-WebSocket-Version", websocket_version),
     LIST("Sec-WebSocket-Protocol", websocket_protocol),
+    FIELD("X-HTTP-Method-Override", method_override),
 };
 
 static void add_line(struct vg_http_headers *h, const char **list, const char *line)

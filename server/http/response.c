@@ -8,6 +8,7 @@
 #include "server/core/event.h"
 #include "server/http/header.h"
 #include "server/http/internal.h"
+#include "server/http/tus.h"
 #include "server/http/websocket.h"
 
 #include "virtgate/cleanup.h"
@@ -45,16 +46,19 @@ static void add_cors(const struct vg_http_call *call, struct MHD_Response **resp
     vg_http_add_header(
         response, "Access-Control-Expose-Headers",
         "Accept-Ranges, Age, Content-Disposition, Content-Range, ETag, Link, Location, "
-        "Preference-Applied, Retry-After, X-Request-Id, X-Virtgate-Revision, "
-        "X-Virtgate-Source");
+        "Preference-Applied, Retry-After, Tus-Checksum-Algorithm, Tus-Extension, "
+        "Tus-Resumable, Tus-Version, Upload-Expires, Upload-Length, Upload-Metadata, "
+        "Upload-Offset, X-Request-Id, X-Virtgate-Revision, X-Virtgate-Source");
     if (call->rq->method == VG_OPTIONS) {
         vg_http_add_header(response, "Access-Control-Allow-Methods",
                            "GET, HEAD, PUT, PATCH, POST, DELETE");
         vg_http_add_header(
             response, "Access-Control-Allow-Headers",
-            "Authorization, Cache-Control, Content-Type, If-Match, If-None-Match, "
-            "Idempotency-Key, If-Range, Last-Event-ID, Prefer, Range, traceparent, "
-            "X-Request-Id");
+            "Authorization, Cache-Control, Content-Digest, Content-Range, Content-Type, "
+            "If-Match, If-None-Match, Idempotency-Key, If-Range, Last-Event-ID, Prefer, "
+            "Range, Repr-Digest, traceparent, Tus-Resumable, Upload-Checksum, "
+            "Upload-Defer-Length, Upload-Length, Upload-Metadata, Upload-Offset, "
+            "X-HTTP-Method-Override, X-Request-Id");
         vg_http_add_header(response, "Access-Control-Max-Age", "600");
     }
 }
@@ -106,6 +110,13 @@ static void add_rate_limit(const struct vg_http_rate_limit *past,
     vg_http_add_header(response, "RateLimit", text);
 }
 
+static void add_fields(const struct vg_reply_fields *fields,
+                       struct MHD_Response **response)
+{
+    for (unsigned int i = 0; fields && i < fields->n; i++)
+        vg_http_add_header(response, fields->v[i].name, fields->v[i].value);
+}
+
 static void add_common(const struct vg_http_call *call, const struct vg_reply *reply,
                        struct MHD_Response **response)
 {
@@ -123,6 +134,8 @@ static void add_common(const struct vg_http_call *call, const struct vg_reply *r
         vg_http_add_header(response, "Retry-After", text);
     }
     add_rate_limit(&call->past, response);
+    add_fields(reply->fields, response);
+    vg_http_tus_answer(call, reply, response);
     if (reply->status == 401)
         vg_http_add_header(response, "WWW-Authenticate",
                            call->rq->lacks_certificate
@@ -181,7 +194,7 @@ static struct form choose_form(const struct vg_http_call *call, struct vg_reply 
     bool read = rq->method == VG_GET || rq->method == VG_HEAD;
     /* metrics are never twice the same */
     bool tagged = reply->status == 200 && read && reply->body && !reply->body->secret &&
-                  rq->route->gives != VG_GIVES_METRICS;
+                  rq->route->gives != VG_GIVES_METRICS && !rq->route->resumable;
     bool packs = reply->body && vg_body_compresses(reply->body);
     struct form form = {.varies = packs};
 
@@ -303,13 +316,14 @@ static struct MHD_Response *make_response(struct vg_http_call *call,
                                           struct vg_reply *reply, const struct form *form,
                                           const char *allow, bool closing)
 {
-    bool secret = reply->body && reply->body->secret;
+    bool kept_off = (reply->body && reply->body->secret) ||
+                    (call->rq->route && call->rq->route->resumable);
     struct MHD_Response *response = make_entity(call, reply, form);
 
     if (!response)
         return NULL;
     add_entity(call, reply, form, &response);
-    vg_http_add_header(&response, "Cache-Control", secret ? "no-store" : "no-cache");
+    vg_http_add_header(&response, "Cache-Control", kept_off ? "no-store" : "no-cache");
     add_policy(call->rq->route, &response);
     vg_http_add_header(&response, "Allow", allow);
     vg_http_add_header(&response, "Content-Range", reply->content_range);

@@ -18,6 +18,7 @@
 #include "server/http/mhd_compat.h"
 #include "server/http/peer.h"
 #include "server/http/session.h"
+#include "server/http/tus.h"
 #include "server/http/upload.h"
 #include "server/http/websocket.h"
 #include "server/core/operation.h"
@@ -314,6 +315,7 @@ static int judge_header(struct vg_http_call *call, const char *method,
         return -1;
     if (rq->method == VG_OPTIONS)
         return 0;
+    vg_http_tus_override(call);
     bool routed = app->route(rq, &call->allow) == 0;
     if ((routed && vg_http_limit_admit(call) < 0) ||
         vg_http_admit_caller(call, config, app, routed) < 0)
@@ -321,7 +323,7 @@ static int judge_header(struct vg_http_call *call, const char *method,
     vg_http_limit_know(call);
     if (vg_http_rate_admit(call) < 0)
         return -1;
-    return vg_http_negotiate(call, config);
+    return vg_http_tus_check(call) < 0 ? -1 : vg_http_negotiate(call, config);
 }
 
 /* An answer in the first of libmicrohttpd's calls closes the connection: right where a

@@ -195,6 +195,19 @@ struct vg_transfer *vg_transfer_begin_without(struct vg_request *rq)
     return begin(rq, NULL, VG_VOLUME_WRITE, VG_TOTAL_UNKNOWN);
 }
 
+struct vg_transfer *vg_transfer_begin_held(struct vg_request *rq, uint64_t total)
+{
+    return begin(rq, NULL, VG_VOLUME_WRITE, total);
+}
+
+void vg_transfer_interrupt(struct vg_transfer *transfer)
+{
+    VG_LOCK(&transfer->lock);
+    if (transfer->rq && transfer->rq->stream)
+        vg_body_stream_break(transfer->rq->stream, VG_E_AT_WORK,
+                             "Another request goes on with the upload; HEAD tells where");
+}
+
 int vg_transfer_take_volume(struct vg_transfer *transfer, struct vg_request *rq,
                             virStorageVolPtr volume, enum vg_volume_use use,
                             uint64_t total)

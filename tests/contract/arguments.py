@@ -151,9 +151,18 @@ class Query(Arguments):
     def described(self) -> dict[str, Json]:
         return {p["name"]: p["schema"] for p in self.operation.parameters if p["in"] == "query"}
 
+    def fields(self) -> dict[str, str]:
+        """What tus wants said before any argument is looked at."""
+        wanted = {p["name"]: p["schema"] for p in self.operation.parameters}
+        if "Tus-Resumable" not in wanted:
+            return {}
+        return {"Tus-Resumable": wanted["Tus-Resumable"]["const"],
+                **{"Content-Type": media for media in self.operation.body_media
+                   if media != "application/json"}}
+
     def ask(self, name: str, value: str) -> tuple[int, str]:
         text = json.loads(value)[0] if value.startswith("[") else value
-        x = self.gateway.send(self.operation.method, f"{self.path}?{name}={text}")
+        x = self.gateway.send(self.operation.method, f"{self.path}?{name}={text}", self.fields())
         return x.status, read_detail(x.body)
 
 

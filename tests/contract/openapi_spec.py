@@ -20,7 +20,7 @@ STREAM = "text/event-stream"
 # Parameters that every operation of the path takes; others are the handler's own arguments.
 COMMON = {"Domain", "Host", "By", "Numbers", "RequestId", "IfNoneMatch", "IfMatch", "IdempotencyKey",
           "CacheControl", "LastEventId", "Prefer", "Operation", "Snapshot", "LaterSnapshot",
-          "Checkpoint"}
+          "Checkpoint", "TusVersionAsked"}
 
 # Header fields that an answer has only where the document says so.
 OWN_HEADERS = ("x-virtgate-", "age")

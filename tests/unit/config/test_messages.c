@@ -21,8 +21,8 @@
     "consoles-per-token, transfer-memory, "                                              \
     "header-timeout, body-timeout, idle-timeout, drain-seconds, "                        \
     "pool-size, queue-size, event-buffer, history, operations, operation-deadline, "     \
-    "transfers, "                                                                        \
-    "transfer-deadline, import-from, import-network, consoles, "                         \
+    "transfers, transfer-deadline, upload-expiry, uploads-per-token, import-from, "      \
+    "import-network, consoles, "                                                         \
     "read-deadline, change-deadline"
 #define HOST_FORM                                                                        \
     "expected NAME=URI, NAME being 1 to 64 of A-Z a-z 0-9 . _ - and not `-` alone"

@@ -1,0 +1,567 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * /uploads: volumes by tus 1.0.0 (core, creation, termination, checksum, expiration), so
+ * that an upload goes on where it broke off. What counts as arrived are bytes whose
+ * stream libvirt has finished; a long request finishes one now and then, so that little
+ * is sent again when the host's daemon dies.
+ */
+#include "routes/routes.h"
+#include "routes/storage/new_volume.h"
+#include "routes/storage/receive.h"
+#include "virtgate/autoptr.h"
+#include "virtgate/body_stream.h"
+#include "virtgate/conflict.h"
+#include "virtgate/digest.h"
+#include "virtgate/host.h"
+#include "virtgate/object_class.h"
+#include "virtgate/tus.h"
+#include "virtgate/uploads.h"
+#include "virtgate/xml_json.h"
+
+#include <inttypes.h>
+#include <libvirt/virterror.h>
+#include <stdio.h>
+#include <string.h>
+
+/* So many bytes are finished, and told of, at once. */
+#define PART_SIZE ((uint64_t)256 << 20)
+
+/* ---- what is said of one ------------------------------------------------------------
+ */
+
+static char *write_number(uint64_t n)
+{
+    char *text = NULL;
+    return asprintf(&text, "%" PRIu64, n) < 0 ? NULL : text;
+}
+
+/* RFC 9110, 5.6.7. */
+static char *write_date(time_t at)
+{
+    char text[40];
+    struct tm tm;
+
+    gmtime_r(&at, &tm);
+    size_t n = strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &tm);
+    return n ? strdup(text) : NULL;
+}
+
+static struct vg_reply with_state(struct vg_request *rq, struct vg_tus_upload *upload,
+                                  struct vg_reply reply)
+{
+    struct vg_tus_state state = vg_tus_state(upload);
+
+    reply = vg_with_field(rq, reply, "Upload-Offset", write_number(state.offset));
+    return state.done
+               ? reply
+               : vg_with_field(rq, reply, "Upload-Expires", write_date(state.expires));
+}
+
+static struct vg_reply describe(struct vg_request *rq, struct vg_tus_upload *upload)
+{
+    vg_auto_json w = vg_json_for(rq);
+
+    vg_tus_write(upload, &w, NULL);
+    return with_state(rq, upload,
+                      vg_with_field(rq, vg_ok_written(rq, &w), "Upload-Length",
+                                    write_number(vg_tus_plan(upload)->length)));
+}
+
+/* ---- creation -----------------------------------------------------------------------
+ */
+
+struct creation {
+    char *pool, *volume, *format, *sha256; /* owned */
+    uint64_t length;
+    bool force, made;
+};
+
+static void clear_creation(struct creation *c)
+{
+    free(c->pool);
+    free(c->volume);
+    free(c->format);
+    free(c->sha256);
+}
+
+static int read_length(struct vg_request *rq, uint64_t *ret)
+{
+    const struct vg_tus_fields *fields = vg_tus_fields(rq);
+
+    if (fields->length && !fields->defer_length)
+        return vg_tus_number(rq, "Upload-Length", fields->length, ret);
+    vg_error_set(vg_request_error(rq), VG_E_LENGTH_REQUIRED,
+                 "Upload-Length is needed, and no Upload-Defer-Length: how large the "
+                 "volume is to be is said first");
+    return -1;
+}
+
+static int read_creation(struct vg_request *rq, struct creation *c)
+{
+    const struct vg_field args[] = {VG_BOOL("force", &c->force), VG_END};
+
+    if (vg_args(rq, args) < 0 || read_length(rq, &c->length) < 0 ||
+        vg_tus_metadata(rq, "pool", &c->pool) < 0 ||
+        vg_tus_metadata(rq, "volume", &c->volume) < 0 ||
+        vg_tus_metadata(rq, "format", &c->format) < 0 ||
+        vg_tus_metadata(rq, "sha256", &c->sha256) < 0)
+        return -1;
+    if (c->pool && *c->pool && c->volume && *c->volume)
+        return 0;
+    vg_error_set(vg_request_error(rq), VG_E_MISSING_KEY,
+                 "Upload-Metadata says where the bytes go: 'pool BASE64,volume BASE64', "
+                 "and 'format' and 'sha256' where wanted");
+    return -1;
+}
+
+/* Nothing is reserved, so that a pool that is too small is found now. */
+static int check_pool(struct vg_request *rq, virStoragePoolPtr pool, uint64_t length)
+{
+    virStoragePoolInfo info;
+
+    if (virStoragePoolGetInfo(pool, &info) < 0)
+        return vg_error_set_virt(vg_request_error(rq));
+    if (length <= info.available)
+        return 0;
+    vg_error_set(vg_request_error(rq), VG_E_BEYOND_CAPACITY,
+                 "The pool has %llu bytes left, and %" PRIu64 " are to come",
+                 info.available, length);
+    return -1;
+}
+
+static virStorageVolPtr make_volume(struct vg_request *rq, virStoragePoolPtr pool,
+                                    const struct creation *c)
+{
+    if (vg_request_ask(rq, "storage_vol:create gateway:document",
+                       "There is no such volume, and it would be made") < 0 ||
+        check_pool(rq, pool, c->length) < 0)
+        return NULL;
+    json_t *format = c->format ? json_pack("{s:s}", "@type", c->format) : NULL;
+    json_auto_t *document =
+        json_pack("{s:{s:s, s:o, s:o, s:{s:o*}}}", "volume", "name", c->volume,
+                  "capacity", vg_volume_size(c->length), "allocation", vg_volume_size(0),
+                  "target", "format", format);
+    if (!document) {
+        (void)vg_error_set_memory(vg_request_error(rq));
+        return NULL;
+    }
+    vg_autofree char *xml = vg_xml_from_json(document, vg_request_error(rq));
+    virStorageVolPtr volume = xml ? virStorageVolCreateXML(pool, xml, 0) : NULL;
+    if (xml && !volume)
+        (void)vg_error_set_define(rq, xml);
+    return volume;
+}
+
+/* One that is there keeps its size and format. */
+static int check_volume(struct vg_request *rq, virStorageVolPtr volume,
+                        const struct creation *c)
+{
+    vg_auto_image image = {0};
+    virStorageVolInfo info;
+
+    if (vg_image_read(rq, volume, &image) < 0)
+        return -1;
+    if (c->format && strcmp(c->format, image.format) != 0) {
+        vg_error_set(vg_request_error(rq), VG_E_CONFLICT,
+                     "The volume is there, and its format is '%.40s'", image.format);
+        return -1;
+    }
+    if (vg_volume_info(volume, &info) < 0)
+        return vg_error_set_virt(vg_request_error(rq));
+    if (c->length <= info.capacity)
+        return vg_volume_check_unused(rq, volume, c->force);
+    vg_error_set(vg_request_error(rq), VG_E_BEYOND_CAPACITY,
+                 "The volume has %llu bytes, and %" PRIu64
+                 " are to come; resize it first, or delete it",
+                 info.capacity, c->length);
+    return -1;
+}
+
+static virStorageVolPtr find_or_make(struct vg_request *rq, struct creation *c)
+{
+    vg_autoptr(virStoragePool) pool = virStoragePoolLookupByName(vg_conn(rq), c->pool);
+    if (!pool) {
+        (void)vg_error_set_virt(vg_request_error(rq));
+        return NULL;
+    }
+    virStorageVolPtr volume = virStorageVolLookupByName(pool, c->volume);
+    if (!volume && virGetLastErrorCode() != VIR_ERR_NO_STORAGE_VOL) {
+        (void)vg_error_set_virt(vg_request_error(rq));
+        return NULL;
+    }
+    c->made = !volume;
+    if (vg_request_check_new(rq, volume != NULL) == 0) {
+        if (!volume)
+            return make_volume(rq, pool, c);
+        if (check_volume(rq, volume, c) == 0)
+            return volume;
+    }
+    if (volume)
+        (void)virStorageVolFree(volume);
+    return NULL;
+}
+
+/* What the plan and the rest become the upload's. NULL: the request's error is set. */
+static struct vg_tus_upload *add(struct vg_request *rq, struct creation *c,
+                                 virStorageVolPtr volume)
+{
+    struct vg_digest *digest = NULL;
+
+    if (c->sha256 && vg_digest_read_hex(&digest, c->sha256, vg_request_error(rq)) < 0)
+        return NULL;
+    struct vg_volume_hold *hold = vg_volume_hold(rq, volume, VG_VOLUME_WRITE);
+    const struct vg_tus_plan plan = {.pool = c->pool,
+                                     .volume = c->volume,
+                                     .length = c->length,
+                                     .force = c->force,
+                                     .made = c->made};
+    struct vg_tus_upload *upload = hold ? vg_tus_add(rq, &plan, hold, digest) : NULL;
+    if (upload) {
+        c->pool = c->volume = NULL;
+        return upload;
+    }
+    vg_volume_release(hold);
+    vg_digest_free(digest);
+    return NULL;
+}
+
+static struct vg_reply created(struct vg_request *rq, struct vg_tus_upload *upload)
+{
+    vg_auto_json w = vg_json_for(rq);
+    char *location = NULL;
+
+    if (asprintf(&location, "%s/uploads/%s", vg_host_prefix(rq), vg_tus_id(upload)) < 0)
+        return vg_fail_memory(rq);
+    vg_tus_write(upload, &w, NULL);
+    return with_state(rq, upload, vg_created(rq, location, &w));
+}
+
+static int end_if_complete(struct vg_request *rq, struct vg_tus_upload *upload,
+                           virStorageVolPtr volume);
+
+static struct vg_reply create_upload(struct vg_request *rq)
+{
+    VG_CLEANUP(clear_creation) struct creation c = {0};
+
+    if (read_creation(rq, &c) < 0)
+        return vg_fail(rq);
+    vg_autoptr(virStorageVol) volume = find_or_make(rq, &c);
+    vg_auto_tus *upload = volume ? add(rq, &c, volume) : NULL;
+    if (!upload) {
+        if (volume && c.made)
+            (void)virStorageVolDelete(volume, 0);
+        return vg_fail(rq);
+    }
+    return end_if_complete(rq, upload, volume) < 0 ? vg_fail(rq) : created(rq, upload);
+}
+
+/* ---- the bytes of one request -------------------------------------------------------
+ */
+
+struct arrival {
+    struct vg_tus_upload *upload;
+    struct vg_transfer *transfer;
+    virStorageVolPtr volume;
+    uint64_t offset;            /* of what comes next */
+    uint64_t pending;           /* bytes that are written, and not told of yet */
+    struct vg_digest *digest;   /* owned; of all that came, these included */
+    struct vg_digest *checksum; /* owned; of this request alone */
+    bool ended;                 /* the body has come to its end, */
+    bool broken;                /* or never will */
+};
+
+static void clear_arrival(struct arrival *a)
+{
+    vg_digest_free(a->digest);
+    vg_digest_free(a->checksum);
+}
+
+/* The next piece; one that broke off gives what came before. */
+static int next_piece(struct vg_request *rq, struct arrival *a, const char **ret,
+                      size_t *ret_n)
+{
+    int rc = a->broken ? vg_body_rest(rq, ret, ret_n) : vg_body_read(rq, ret, ret_n);
+
+    if (rc < 0) {
+        a->broken = true;
+        rc = vg_body_rest(rq, ret, ret_n);
+    }
+    a->ended = rc == 0;
+    return rc;
+}
+
+static int take_piece(struct arrival *a, struct vg_upload *sink, const char *data,
+                      size_t n)
+{
+    if (vg_upload_write(sink, data, n) < 0)
+        return -1;
+    vg_digest_add(a->digest, data, n);
+    vg_digest_add(a->checksum, data, n);
+    a->pending += n;
+    return 0;
+}
+
+/* Into a stream of its own. -1: what it was is not known, the request's error is set. */
+static int receive_part(struct vg_request *rq, struct arrival *a)
+{
+    uint64_t left = vg_tus_plan(a->upload)->length - a->offset;
+    uint64_t end = a->pending + (left < PART_SIZE ? left : PART_SIZE);
+    uint64_t before = a->pending;
+    const char *data;
+    size_t n;
+    struct vg_upload *sink =
+        vg_upload_open(rq, a->transfer, a->volume, a->offset, left, 0);
+
+    if (!sink)
+        return -1;
+    while (a->pending < end && next_piece(rq, a, &data, &n) > 0) {
+        if (take_piece(a, sink, data, n) < 0) {
+            vg_upload_abort(sink);
+            return -1;
+        }
+    }
+    if (vg_upload_finish(sink) < 0)
+        return -1;
+    a->offset += a->pending - before;
+    return 0;
+}
+
+/* What is pending has arrived. */
+static int commit(struct vg_request *rq, struct arrival *a)
+{
+    struct vg_digest *digest;
+
+    if (vg_digest_copy(&digest, a->digest, vg_request_error(rq)) < 0)
+        return -1;
+    vg_tus_advance(a->upload, a->pending, digest);
+    a->pending = 0;
+    return 0;
+}
+
+/* Of a request with a checksum all counts, or nothing. */
+static int receive_all(struct vg_request *rq, struct arrival *a)
+{
+    do {
+        if (receive_part(rq, a) < 0 || (!a->checksum && commit(rq, a) < 0))
+            return -1;
+    } while (!a->ended && a->offset < vg_tus_plan(a->upload)->length);
+    if (a->broken || vg_digest_check(a->checksum, vg_request_error(rq)) < 0)
+        return -1;
+    return a->checksum ? commit(rq, a) : 0;
+}
+
+/* There is no room for more. */
+static int expect_end(struct vg_request *rq)
+{
+    const char *data;
+    size_t n;
+    int rc = vg_body_read(rq, &data, &n);
+
+    if (rc > 0)
+        vg_error_set(vg_request_error(rq), VG_E_BEYOND_CAPACITY,
+                     "More bytes come than Upload-Length says");
+    return rc == 0 ? 0 : -1;
+}
+
+static int receive(struct vg_request *rq, struct arrival *a)
+{
+    uint64_t length = vg_tus_plan(a->upload)->length;
+    int64_t coming = vg_body_length(rq);
+
+    if (coming >= 0 && (uint64_t)coming > length - a->offset) {
+        vg_error_set(vg_request_error(rq), VG_E_BEYOND_CAPACITY,
+                     "%" PRId64 " bytes come, and %" PRIu64 " are left of Upload-Length",
+                     coming, length - a->offset);
+        return -1;
+    }
+    if (a->offset < length && receive_all(rq, a) < 0)
+        return -1;
+    return a->ended ? 0 : expect_end(rq);
+}
+
+/* ---- the end ------------------------------------------------------------------------
+ */
+
+/* The upload is no more, nor is the volume that it made. */
+static void discard(struct vg_tus_upload *upload, virStorageVolPtr volume)
+{
+    if (volume && vg_tus_plan(upload)->made) /* while nobody else may take it */
+        (void)virStorageVolDelete(volume, 0);
+    vg_tus_end(upload);
+}
+
+static int check_whole(struct vg_request *rq, struct vg_tus_upload *upload)
+{
+    struct vg_digest *whole;
+
+    if (vg_digest_copy(&whole, vg_tus_digest(upload), vg_request_error(rq)) < 0)
+        return -1;
+    int rc = vg_digest_check(whole, vg_request_error(rq));
+    vg_digest_free(whole);
+    return rc;
+}
+
+/* libvirt reads the file again when it is asked. */
+static int end_if_complete(struct vg_request *rq, struct vg_tus_upload *upload,
+                           virStorageVolPtr volume)
+{
+    virStorageVolInfo info;
+
+    if (vg_tus_state(upload).offset < vg_tus_plan(upload)->length)
+        return 0;
+    if (check_whole(rq, upload) < 0) {
+        discard(upload, volume);
+        return -1;
+    }
+    (void)vg_volume_info(volume, &info);
+    vg_tus_complete(upload);
+    return 0;
+}
+
+/* ---- the handlers -------------------------------------------------------------------
+ */
+
+static virStorageVolPtr find_volume(struct vg_request *rq, const struct vg_tus_plan *plan)
+{
+    vg_autoptr(virStoragePool) pool = virStoragePoolLookupByName(vg_conn(rq), plan->pool);
+    virStorageVolPtr volume = pool ? virStorageVolLookupByName(pool, plan->volume) : NULL;
+
+    if (!volume)
+        (void)vg_error_set_virt(vg_request_error(rq));
+    return volume;
+}
+
+/* Whoever cancels the operation means the upload. */
+static void end_cancelled(struct vg_request *rq, const struct arrival *a)
+{
+    discard(a->upload, a->volume);
+    vg_error_set(vg_request_error(rq), VG_E_GONE,
+                 "The operation was cancelled, and the upload with it");
+}
+
+static int go_on(struct vg_request *rq, struct arrival *a)
+{
+    int64_t coming = vg_body_length(rq);
+
+    if (vg_digest_copy(&a->digest, vg_tus_digest(a->upload), vg_request_error(rq)) < 0)
+        return -1;
+    a->transfer =
+        vg_transfer_begin_held(rq, coming < 0 ? VG_TOTAL_UNKNOWN : (uint64_t)coming);
+    if (!a->transfer)
+        return -1;
+    vg_tus_set_transfer(a->upload, a->transfer);
+    int rc = receive(rq, a);
+    vg_tus_set_transfer(a->upload, NULL);
+    if (rc < 0 && vg_transfer_is_cancelled(a->transfer))
+        end_cancelled(rq, a);
+    else if (end_if_complete(rq, a->upload, a->volume) < 0)
+        rc = -1;
+    vg_transfer_end(a->transfer, rc == 0);
+    return rc;
+}
+
+static int move(struct vg_request *rq, struct arrival *a)
+{
+    const char *checksum = vg_tus_fields(rq)->checksum;
+
+    if (checksum &&
+        vg_digest_read_checksum(&a->checksum, checksum, vg_request_error(rq)) < 0)
+        return -1;
+    const struct vg_tus_plan *plan = vg_tus_plan(a->upload);
+    vg_autoptr(virStorageVol) volume = find_volume(rq, plan);
+    if (!volume || vg_volume_check_unused(rq, volume, plan->force) < 0)
+        return -1;
+    a->volume = volume;
+    int rc = go_on(rq, a);
+    a->volume = NULL;
+    return rc;
+}
+
+static struct vg_reply patch_upload(struct vg_request *rq)
+{
+    const struct vg_field args[] = {VG_END};
+    VG_CLEANUP(clear_arrival) struct arrival a = {0};
+
+    if (vg_args(rq, args) < 0 ||
+        vg_tus_number(rq, "Upload-Offset", vg_tus_fields(rq)->offset, &a.offset) < 0)
+        return vg_fail(rq);
+    vg_auto_tus *upload = vg_tus_find(rq);
+    if (!upload)
+        return vg_fail(rq);
+    a.upload = upload;
+    if (vg_tus_begin(rq, upload, a.offset) < 0)
+        return with_state(rq, upload, vg_fail(rq));
+    int rc = vg_tus_state(upload).done ? expect_end(rq) : move(rq, &a);
+    vg_tus_pause(upload);
+    return with_state(rq, upload, rc < 0 ? vg_fail(rq) : vg_no_content(rq));
+}
+
+/* HEAD is sent by a client that goes on: a request that still waits for its bytes has
+ * been left. GET just looks. */
+static struct vg_reply get_upload(struct vg_request *rq)
+{
+    vg_auto_tus *upload = vg_tus_find(rq);
+
+    if (!upload || (vg_is_head(rq) && vg_tus_settle(rq, upload) < 0))
+        return vg_fail(rq);
+    return describe(rq, upload);
+}
+
+static struct vg_reply list_uploads(struct vg_request *rq)
+{
+    vg_auto_json w = vg_json_for(rq);
+
+    vg_json_begin_object(&w, NULL);
+    vg_tus_write_all(rq, &w, "uploads");
+    vg_json_end_object(&w);
+    return vg_ok_written(rq, &w);
+}
+
+/* Of one that is complete the volume stays. -1: the request's error is set. */
+static int terminate(struct vg_request *rq, struct vg_tus_upload *upload)
+{
+    const struct vg_tus_plan *plan = vg_tus_plan(upload);
+
+    if (vg_tus_state(upload).done || !plan->made) {
+        vg_tus_end(upload);
+        return 0;
+    }
+    vg_autoptr(virStorageVol) volume = find_volume(rq, plan);
+    if (volume ? virStorageVolDelete(volume, 0) < 0
+               : !vg_error_is_virt(vg_request_error(rq), VIR_ERR_NO_STORAGE_VOL))
+        return volume ? vg_error_set_virt(vg_request_error(rq)) : -1;
+    vg_tus_end(upload);
+    return 0;
+}
+
+static struct vg_reply delete_upload(struct vg_request *rq)
+{
+    vg_auto_tus *upload = vg_tus_find(rq);
+
+    if (!upload || vg_tus_settle(rq, upload) < 0 ||
+        vg_tus_begin(rq, upload, vg_tus_state(upload).offset) < 0)
+        return vg_fail(rq);
+    int rc = terminate(rq, upload);
+    vg_tus_pause(upload);
+    return rc < 0 ? vg_fail(rq) : vg_no_content(rq);
+}
+
+/* clang-format off */
+const struct vg_route vg_routes_upload[] = {
+    {VG_GET, "/uploads", "listUploads", list_uploads,
+     .needs = "connect:getattr", .runs_on = VG_ON_NETWORK_THREAD, .resumable = true},
+    {VG_POST, "/uploads", "createUpload", create_upload,
+     .needs = "storage_pool:getattr storage_pool:read storage_vol:getattr storage_vol:read storage_vol:data_write "
+              "connect:search_domains domain:getattr domain:read",
+     .takes = VG_TAKES_ARGS, .resumable = true},
+    {VG_GET, "/uploads/{upload}", "getUpload", get_upload,
+     .needs = "connect:getattr", .resumable = true},
+    {VG_PATCH, "/uploads/{upload}", "patchUpload", patch_upload,
+     .needs = "storage_pool:getattr storage_vol:getattr storage_vol:read storage_vol:data_write "
+              "connect:search_domains domain:getattr domain:read",
+     .runs_on = VG_ON_TRANSFER, .takes = VG_TAKES_STREAM, .resumable = true},
+    {VG_DELETE, "/uploads/{upload}", "deleteUpload", delete_upload,
+     .needs = "storage_pool:getattr storage_vol:getattr storage_vol:delete", .resumable = true},
+    {0},
+};
+/* clang-format on */
