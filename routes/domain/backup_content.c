@@ -5,6 +5,7 @@
  * changed=true, what changed since the checkpoint that the backup is incremental to.
  */
 #include "routes/routes.h"
+#include "routes/storage/extent_text.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/backup.h"
 #include "virtgate/cleanup.h"
@@ -29,13 +30,9 @@ struct reading {
 
     /* of extents alone */
     char *context;
-    struct vg_byte_range range;
-    struct vg_json w;   /* what is found and not sent yet */
-    uint64_t at, since; /* up to where it is known; where the last extent begins, */
-    bool set;           /* which is a hole, or changed */
-    bool changed;       /* asked for */
-    bool begun, ended;  /* the text */
-    size_t enough;      /* of it */
+    bool changed; /* asked for */
+    struct vg_extents found;
+    size_t enough; /* of its text */
 };
 
 static void free_reading(void *data)
@@ -46,7 +43,7 @@ static void free_reading(void *data)
     free(r->xml);
     free(r->context);
     vg_nbd_export_clear(&r->from);
-    vg_json_free(&r->w);
+    vg_extents_clear(&r->found);
     free(r);
 }
 
@@ -126,53 +123,17 @@ static struct vg_reply send_disk(struct vg_request *rq, struct reading *r)
 
 /* ---- extents ----------------------------------------------------------------------- */
 
-static uint64_t end_of(const struct reading *r)
-{
-    return r->range.offset + r->range.length;
-}
-
-static void begin_text(struct reading *r, const struct vg_request *rq)
-{
-    r->w = vg_json_for(rq);
-    vg_json_begin_object(&r->w, NULL);
-    vg_json_uint(&r->w, "sizeBytes", r->size);
-    vg_json_uint(&r->w, "offset", r->range.offset);
-    vg_json_uint(&r->w, "length", r->range.length);
-    vg_json_begin_array(&r->w, "extents");
-    r->begun = true;
-}
-
-static void write_extent(struct reading *r)
-{
-    if (r->at == r->since)
-        return;
-    vg_json_begin_object(&r->w, NULL);
-    vg_json_uint(&r->w, "offset", r->since);
-    vg_json_uint(&r->w, "length", r->at - r->since);
-    vg_json_bool(&r->w, r->changed ? "changed" : "zero", r->set);
-    vg_json_end_object(&r->w);
-    r->since = r->at;
-}
-
-static int take_extent(void *data, uint64_t offset, uint64_t length, uint32_t flags)
-{
-    struct reading *r = data;
-    bool set = flags & (r->changed ? DIRTY : ZERO);
-    uint64_t left = end_of(r) - offset;
-
-    if (set != r->set)
-        write_extent(r);
-    r->set = set;
-    r->at = offset + (length < left ? length : left);
-    return r->at >= end_of(r);
-}
-
 /* Until there is enough text; one extent more than the server's answer holds is not
  * known, so they are asked for again from there. */
 static int take_some(void *data, uint64_t offset, uint64_t length, uint32_t flags)
 {
     struct reading *r = data;
-    return r->w.text.len >= r->enough || take_extent(r, offset, length, flags);
+    (void)offset;
+
+    if (!vg_extents_want(&r->found, r->enough))
+        return 1;
+    vg_extents_add(&r->found, length, flags & (r->changed ? DIRTY : ZERO));
+    return !vg_extents_want(&r->found, r->enough);
 }
 
 /* -1: the request's error is set. */
@@ -183,33 +144,18 @@ static int find_extents(struct reading *r, struct vg_request *rq, size_t enough)
     r->enough = enough;
     vg_auto_nbd *nbd =
         check_same(rq, r) < 0 ? NULL : vg_nbd_open(&r->from, r->context, e);
-    return nbd ? vg_nbd_extents(nbd, r->at, take_some, r, e) : -1;
+    return nbd ? vg_nbd_extents(nbd, r->found.at, take_some, r, e) : -1;
 }
 
 static ssize_t read_extents(void *data, struct vg_request *rq, uint64_t offset, char *ret,
                             size_t n)
 {
     struct reading *r = data;
-    struct vg_text *text = &r->w.text;
     (void)offset;
 
-    if (!r->begun)
-        begin_text(r, rq);
-    if (r->at < end_of(r) && text->len < n && find_extents(r, rq, n) < 0)
+    if (vg_extents_want(&r->found, n) && find_extents(r, rq, n) < 0)
         return -1;
-    if (r->at >= end_of(r) && !r->ended) {
-        write_extent(r);
-        vg_json_end_array(&r->w);
-        vg_json_end_object(&r->w);
-        r->ended = true;
-    }
-    if (text->failed)
-        return vg_error_set_memory(vg_request_error(rq));
-    n = text->len < n ? text->len : n;
-    memcpy(ret, text->data, n);
-    memmove(text->data, text->data + n, text->len - n);
-    text->len -= n;
-    return (ssize_t)n;
+    return vg_extents_give(&r->found, rq, ret, n);
 }
 
 /* Which extents: of the bitmap, or of data and holes. -1: the request's error is set. */
@@ -233,13 +179,14 @@ static int choose_context(struct vg_request *rq, struct reading *r)
 static struct vg_reply send_extents(struct vg_request *rq, struct reading *r)
 {
     uint64_t size = r->size;
-    bool beyond = vg_request_range(rq, size, &r->range) == VG_RANGE_UNSATISFIABLE;
+    struct vg_byte_range range;
+    bool beyond = vg_request_range(rq, size, &range) == VG_RANGE_UNSATISFIABLE;
 
     if (beyond || choose_context(rq, r) < 0) {
         free_reading(r);
         return beyond ? vg_fail_range(rq, size) : vg_fail(rq);
     }
-    r->at = r->since = r->range.offset;
+    vg_extents_init(&r->found, rq, r->changed ? "changed" : "zero", size, &range);
     struct vg_content content = {
         .size = VG_CONTENT_UNSIZED,
         .type = "application/json",
