@@ -13,6 +13,7 @@
 #include "server/core/event.h"
 #include "server/core/router.h"
 #include "server/core/idempotency.h"
+#include "server/core/identity.h"
 #include "server/fanout.h"
 #include "server/base/local_path.h"
 #include "server/core/operation.h"
@@ -44,6 +45,7 @@ int vg_app_start(const struct vg_config *config, const struct vg_route *const *t
 {
     vg_access_start(config->read_only);
     vg_audit_start(config->audit_required);
+    vg_identity_start(config->pass_identity);
     vg_path_prefix_start(config->path_prefix);
     read_deadline_ns = config->read_deadline * VG_SECOND_NS;
     change_deadline_ns = config->change_deadline * VG_SECOND_NS;

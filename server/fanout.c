@@ -278,11 +278,10 @@ static struct vg_request *copy_for(const struct vg_request *rq, struct vg_host *
         return NULL;
     }
     copy->accept = rq->accept;
-    copy->rights = rq->rights;
+    vg_request_act_for(copy, rq);
     copy->fresh = rq->fresh;
     copy->number_strings = rq->number_strings;
     vg_request_set_host(copy, host, vg_host_get_name(host));
-    snprintf(copy->id, sizeof(copy->id), "%s", rq->id);
     copy->start_ns = rq->start_ns;
     copy->deadline_ns = rq->deadline_ns - HEAD_START_NS;
     if (rq->route->hosts == VG_EVERY_HOST && copy->deadline_ns > rq->start_ns + SCRAPE_NS)

@@ -20,7 +20,7 @@ test=(libcmocka-dev libvirt-daemon libvirt-daemon-system
     python3-jsonschema python3-prometheus-client curl jq openssl iproute2 util-linux procps
     prometheus xz-utils zstd haproxy socat nginx libvirt-l10n locales
     libarchive-tools syslinux mtools dosfstools
-    dnsmasq-base iptables udev mdevctl scrub tgt lvm2 parted e2fsprogs
+    polkitd dnsmasq-base iptables udev mdevctl scrub tgt lvm2 parted e2fsprogs
     libvirt-daemon-driver-storage-iscsi-direct libvirt-daemon-driver-storage-rbd)
 # Debian 13 has QEMU's SPICE and more of libvirt's drivers in packages of their own.
 # shellcheck disable=SC1091 # of the running system

@@ -424,6 +424,19 @@ static int check_trust(struct vg_config_read *r)
     return 0;
 }
 
+/* Whoever has no name would be the gateway itself to libvirt. */
+static int check_identity(struct vg_config_read *r)
+{
+    const struct vg_config *c = &r->config;
+
+    if (!c->pass_identity || c->token_file || c->tls_client_ca || c->unix_roles.n)
+        return 0;
+    return vg_config_fail(r,
+                          "%s: nobody has a name here; give --token-file, "
+                          "--tls-client-ca or --unix-role",
+                          r->where[VG_CONFIG_I_pass_identity].v[0]);
+}
+
 static int check_reach(struct vg_config_read *r)
 {
     const struct vg_config *c = &r->config;
@@ -455,7 +468,8 @@ static int check_outputs(struct vg_config_read *r)
 int vg_config_check_all(struct vg_config_read *r)
 {
     if (check_hosts(r) < 0 || check_admin_uris(r) < 0 || check_uris(r) < 0 ||
-        check_tls(r) < 0 || check_trust(r) < 0 || check_reach(r) < 0)
+        check_tls(r) < 0 || check_trust(r) < 0 || check_identity(r) < 0 ||
+        check_reach(r) < 0)
         return -1;
     return check_files(r) < 0 || check_folder(r) < 0 ? -1 : check_outputs(r);
 }

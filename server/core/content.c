@@ -169,10 +169,8 @@ static struct vg_request *make_request(struct vg_feed *feed)
         return NULL;
     }
     vg_request_set_host(rq, from->host, from->host_name);
-    rq->rights = from->rights;
+    vg_request_act_for(rq, from);
     rq->number_strings = from->number_strings;
-    memcpy(rq->id, from->id, sizeof(rq->id));
-    memcpy(rq->principal, from->principal, sizeof(rq->principal));
     rq->start_ns = vg_now_ns();
     rq->deadline_ns = INT64_MAX; /* the transfer has one of its own */
     rq->done = end_fetch;

@@ -43,7 +43,7 @@ static struct vg_request *make_read(const struct vg_request *rq, const char *tar
     if (!read)
         return NULL;
     read->by = rq->by;
-    read->rights = rq->rights;
+    vg_request_act_for(read, rq);
     vg_request_set_host(read, rq->host, rq->host_name);
     read->virt_conn = rq->virt_conn;
     read->accept = xml ? VG_ACCEPT_XML : VG_ACCEPT_NOTHING_SAID;

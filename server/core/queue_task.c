@@ -5,6 +5,7 @@
 #include "server/core/queue_task.h"
 
 #include "server/base/list.h"
+#include "server/core/identity.h"
 
 #include <string.h>
 
@@ -175,7 +176,7 @@ static bool equal_reads(const struct vg_request *a, const struct vg_request *b)
 {
     return a->route == b->route && (a->fresh || !b->fresh) && a->accept == b->accept &&
            a->rights == b->rights && a->number_strings == b->number_strings &&
-           strcmp(a->target, b->target) == 0;
+           strcmp(a->target, b->target) == 0 && vg_identity_equal(a, b);
 }
 
 struct vg_task *vg_tasks_find_equal(struct vg_queue *queue, const struct vg_request *rq)

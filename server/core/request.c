@@ -49,6 +49,15 @@ struct vg_request *vg_request_inner(const struct vg_route *route, const char *ta
     return NULL;
 }
 
+void vg_request_act_for(struct vg_request *inner, const struct vg_request *rq)
+{
+    inner->rights = rq->rights;
+    inner->via = rq->via;
+    memcpy(inner->caller, rq->caller, sizeof(inner->caller));
+    memcpy(inner->principal, rq->principal, sizeof(inner->principal));
+    memcpy(inner->id, rq->id, sizeof(inner->id));
+}
+
 struct vg_request *vg_request_ref(struct vg_request *rq)
 {
     atomic_fetch_add_explicit(&rq->refs, 1, memory_order_relaxed);

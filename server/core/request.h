@@ -187,6 +187,9 @@ void vg_request_unref(struct vg_request *rq);
 struct vg_request *vg_request_inner(const struct vg_route *route, const char *target,
                                     size_t prefix);
 
+/* Makes an inner request that of the other's caller: its name, rights and id. */
+void vg_request_act_for(struct vg_request *inner, const struct vg_request *rq);
+
 /* Sends the request to that host (NULL: none), of that name. */
 void vg_request_set_host(struct vg_request *rq, struct vg_host *host, const char *name);
 

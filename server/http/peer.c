@@ -236,6 +236,6 @@ const struct vg_rights *vg_http_peer_rights(struct vg_http_call *call,
         return client_rights(call, config);
     if (sockets.n && call->conn->local)
         return socket_rights(call);
-    return vg_rights_of_role(config->token_file || sockets.n ? VG_ROLE_NONE
-                                                             : VG_ROLE_ADMIN);
+    bool named = config->token_file || sockets.n || config->pass_identity;
+    return vg_rights_of_role(named ? VG_ROLE_NONE : VG_ROLE_ADMIN);
 }

@@ -4,8 +4,12 @@
  * room for them. See libvirt/internal.h.
  */
 #include "server/core/request.h"
+#include "server/libvirt/identity.h"
 #include "server/libvirt/internal.h"
+#include "server/base/log.h"
 #include "virtgate/cleanup.h"
+
+#include <string.h>
 
 /* How long the host monitor may take to say whether the host is up. */
 #define ASK_LIMIT (5 * VG_SECOND_NS)
@@ -47,6 +51,83 @@ static bool is_up_after_all(struct vg_host *host, int64_t until_ns)
     return host->state == VG_HOST_UP && !host->suspect && !host->lost;
 }
 
+/* ---- in whose name --------------------------------------------------------------------
+ *
+ * An identity is set once in a connection's life. So a worker that has another caller's
+ * connection leaves it with the host, and takes the one that is there for this caller.
+ */
+
+static bool is_for(const struct vg_virt_conn *virt_conn,
+                   const struct vg_identity *identity)
+{
+    return vg_identity_same(&virt_conn->identity, identity);
+}
+
+/* Where the caller's connection is kept, else the place that waited longest. NULL: out of
+ * memory. Lock held. */
+static struct vg_virt_conn *find_spare(struct vg_host *host,
+                                       const struct vg_identity *identity)
+{
+    for (size_t i = 0; i < VG_SPARE_CONNS; i++) {
+        struct vg_virt_conn *spare = host->spares[i];
+        if (spare && spare->conn && is_for(spare, identity) &&
+            spare->epoch == host->epoch)
+            return spare;
+    }
+    struct vg_virt_conn **at = &host->spares[host->next_spare++ % VG_SPARE_CONNS];
+    if (!*at)
+        *at = vg_virt_conn_new();
+    return *at;
+}
+
+/* Changes the connection for the caller's; one of nobody that is closed, or still
+ * another's, where there is none. Those that move bytes are not kept, nor is the driver's
+ * own. Lock held. */
+static void change_conn(struct vg_host *host, struct vg_virt_conn *virt_conn,
+                        const struct vg_identity *identity)
+{
+    if (virt_conn->streams || virt_conn->in_process || is_for(virt_conn, identity))
+        return;
+    struct vg_virt_conn *spare = find_spare(host, identity);
+    if (spare)
+        vg_virt_conn_swap(virt_conn, spare);
+}
+
+/* The host is full: what is kept for callers makes room. */
+static void drop_spares(struct vg_host *host)
+{
+    struct vg_virt_conn *dropped[VG_SPARE_CONNS];
+    {
+        VG_LOCK(&host->lock);
+        memcpy(dropped, host->spares, sizeof(dropped));
+        memset(host->spares, 0, sizeof(host->spares));
+    }
+    for (size_t i = 0; i < VG_SPARE_CONNS; i++)
+        vg_virt_conn_free(dropped[i]);
+}
+
+void vg_host_free_spares(struct vg_host *host)
+{
+    for (size_t i = 0; i < VG_SPARE_CONNS; i++)
+        vg_virt_conn_free(vg_take(&host->spares[i]));
+}
+
+/* Not without it: the gateway itself may do more than the caller. */
+static int take_identity(struct vg_host *host, struct vg_virt_conn *virt_conn,
+                         const struct vg_identity *identity, struct vg_error *reterr)
+{
+    if (virt_conn->in_process || is_for(virt_conn, identity))
+        return 0;
+    if (vg_identity_set(virt_conn->conn, identity, reterr) == 0) {
+        virt_conn->identity = *identity;
+        return 0;
+    }
+    vg_log(VG_LOG_ERROR, "host", "%s: the identity of `%s` was not taken", host->name,
+           identity->principal);
+    vg_virt_conn_close(virt_conn);
+    return -1;
+}
+
 /* A host that answers on open connections and not on a new one has no room for it. */
 static int open_conn(struct vg_host *host, struct vg_virt_conn *virt_conn,
                      struct vg_error *reterr)
@@ -76,9 +157,12 @@ static int open_conn(struct vg_host *host, struct vg_virt_conn *virt_conn,
 }
 
 int vg_host_prepare_conn(struct vg_host *host, struct vg_virt_conn *virt_conn,
-                         struct vg_error *reterr)
+                         struct vg_request *rq)
 {
+    struct vg_error *reterr = &rq->error;
+    const struct vg_identity identity = vg_identity_of(rq);
     unsigned int epoch;
+    bool full;
     {
         VG_LOCK(&host->lock);
         if (host->state == VG_HOST_DOWN) {
@@ -86,7 +170,10 @@ int vg_host_prepare_conn(struct vg_host *host, struct vg_virt_conn *virt_conn,
             return -1;
         }
         epoch = host->epoch;
-        if (vg_virt_conn_usable(virt_conn) && virt_conn->epoch == epoch)
+        full = host->full;
+        change_conn(host, virt_conn, &identity);
+        if (vg_virt_conn_usable(virt_conn) && virt_conn->epoch == epoch &&
+            (is_for(virt_conn, &identity) || virt_conn->in_process))
             return 0;
         if (host->state == VG_HOST_UP && host->virt_conn->in_process) {
             if (host->virt_conn->conn)
@@ -97,10 +184,13 @@ int vg_host_prepare_conn(struct vg_host *host, struct vg_virt_conn *virt_conn,
         if (!may_open(host))
             return fail_full(host, reterr);
     }
+    if (full)
+        drop_spares(host);
     int rc = open_conn(host, virt_conn, reterr);
-    if (rc == 0)
-        virt_conn->epoch = epoch;
-    return rc;
+    if (rc < 0)
+        return rc;
+    virt_conn->epoch = epoch;
+    return take_identity(host, virt_conn, &identity, reterr);
 }
 
 struct vg_patience vg_patience_begin(struct vg_request *rq, bool nowait)

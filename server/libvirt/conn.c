@@ -200,6 +200,32 @@ int vg_virt_conn_open(struct vg_virt_conn *virt_conn, const char *uri, bool read
     return 0;
 }
 
+#define SWAP(a, b)                                                                       \
+    do {                                                                                 \
+        __typeof__(a) kept = (a);                                                        \
+        (a) = (b);                                                                       \
+        (b) = kept;                                                                      \
+    } while (0)
+
+void vg_virt_conn_swap(struct vg_virt_conn *a, struct vg_virt_conn *b)
+{
+    VG_LOCK(&a->lock);
+    {
+        VG_LOCK(&b->lock);
+        bool cut = atomic_exchange(&a->cut, atomic_load(&b->cut));
+        atomic_store(&b->cut, cut);
+        SWAP(a->conn, b->conn);
+        SWAP(a->in_process, b->in_process);
+        SWAP(a->embedded, b->embedded);
+        SWAP(a->epoch, b->epoch);
+        SWAP(a->identity, b->identity);
+        SWAP(a->cache, b->cache);
+        SWAP(a->n_fds, b->n_fds);
+        for (size_t i = 0; i < sizeof(a->fds) / sizeof(a->fds[0]); i++)
+            SWAP(a->fds[i], b->fds[i]);
+    }
+}
+
 void vg_virt_conn_share(struct vg_virt_conn *virt_conn, virConnectPtr conn)
 {
     vg_virt_conn_close(virt_conn);
@@ -220,6 +246,7 @@ void vg_virt_conn_close(struct vg_virt_conn *virt_conn)
     if (virt_conn->admin)
         virAdmConnectClose(virt_conn->admin);
     virt_conn->admin = NULL;
+    virt_conn->identity = (struct vg_identity){.via = VG_VIA_NONE};
     forget_sockets(virt_conn);
     atomic_store(&virt_conn->cut, false);
 }

@@ -12,6 +12,7 @@
 #include <libvirt/libvirt.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include "server/core/identity.h"
 #include "server/core/queue.h"
 
 #include <stdbool.h>
@@ -29,9 +30,10 @@ struct vg_virt_conn {
     bool in_process; /* a driver inside this process: no socket, shared by all workers */
     bool streams;    /* for bytes of volumes: see vg_stream_conns; never changed */
     bool embedded;   /* likewise inside it, qemu:///embed, but not shared */
-    unsigned int epoch;        /* the host's epoch when it was opened */
-    atomic_bool cut;           /* shut down from outside: to be closed, not used */
-    _Atomic int64_t cut_at_ns; /* when the watchdog cuts it; 0: never */
+    unsigned int epoch;          /* the host's epoch when it was opened */
+    struct vg_identity identity; /* in whose name it asks */
+    atomic_bool cut;             /* shut down from outside: to be closed, not used */
+    _Atomic int64_t cut_at_ns;   /* when the watchdog cuts it; 0: never */
 
     /* Descriptors of our own (dup) of the sockets libvirt made while opening, so that a
      * cut can never hit a descriptor that was closed and used again. */
@@ -61,6 +63,10 @@ void vg_virt_conn_free(struct vg_virt_conn *virt_conn);
  * as long as the program. -1: *reterr. Blocks: set cut_at_ns before. */
 int vg_virt_conn_open(struct vg_virt_conn *virt_conn, const char *uri, bool read_only,
                       const char *tag, struct vg_error *reterr);
+
+/* Exchanges what is open; the two are of one kind (streams). Who may be cutting either
+ * meanwhile cuts what is in its place. */
+void vg_virt_conn_swap(struct vg_virt_conn *a, struct vg_virt_conn *b);
 
 /* Shares an in-process connection. */
 void vg_virt_conn_share(struct vg_virt_conn *virt_conn, virConnectPtr conn);

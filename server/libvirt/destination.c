@@ -24,7 +24,7 @@ static int open_conn(struct vg_request *rq, struct vg_host *host,
 
     atomic_store(&virt_conn->cut_at_ns,
                  limit < rq->deadline_ns ? limit : rq->deadline_ns);
-    int rc = vg_host_prepare_conn(host, virt_conn, &rq->error);
+    int rc = vg_host_prepare_conn(host, virt_conn, rq);
     atomic_store(&virt_conn->cut_at_ns, rq->deadline_ns);
     if (rc < 0)
         rq->error.host = vg_host_get_name(host);

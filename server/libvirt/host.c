@@ -79,7 +79,7 @@ static int prepare(struct vg_host *host, struct vg_virt_conn *virt_conn,
     case VG_ON_ADMIN:
         return vg_admin_prepare(host, virt_conn, &rq->error);
     default:
-        return vg_host_prepare_conn(host, virt_conn, &rq->error);
+        return vg_host_prepare_conn(host, virt_conn, rq);
     }
 }
 
@@ -526,6 +526,7 @@ void vg_hosts_stop(void)
 
 static void free_host(struct vg_host *host)
 {
+    vg_host_free_spares(host);
     vg_virt_conn_free(host->virt_conn);
     vg_check_free(host->check);
     vg_history_free(host->history);

@@ -15,6 +15,7 @@
 #include "server/core/timer.h"
 
 #define VG_REQUEUED_TARGETS 64
+#define VG_SPARE_CONNS      16
 
 struct vg_host {
     char *name;
@@ -59,6 +60,10 @@ struct vg_host {
     struct vg_host_facts *facts; /* counted; NULL before the first connection */
     struct vg_virt_conn
         *virt_conn; /* the event connection; the host monitor's alone but for sharing */
+    /* With --pass-identity: connections in the names of callers who asked last, the one
+     * that is taken next at `next_spare`; owned, NULL: none yet. */
+    struct vg_virt_conn *spares[VG_SPARE_CONNS];
+    unsigned int next_spare;
     struct vg_event_handles registered; /* the host monitor's, but for `covered` */
 };
 
@@ -121,11 +126,15 @@ void vg_monitor_await_first(struct vg_host *hosts, size_t n);
 /* vg_host_prepare_conn(): the host takes no more connections. */
 #define VG_HOST_FULL (-2)
 
-/* Makes sure that the worker's connection is open, usable, and of the host's present
- * epoch. -1 or VG_HOST_FULL: *reterr is what the client is told, and the host monitor has
+/* Makes sure that the worker's connection is open, usable, of the host's present epoch,
+ * and in the name of the request's caller where identities are passed. -1 or
+ * VG_HOST_FULL: the request's error is what the client is told, and the host monitor has
  * been told. Blocks until cut_at_ns at most, and a few seconds for a new connection. */
 int vg_host_prepare_conn(struct vg_host *host, struct vg_virt_conn *virt_conn,
-                         struct vg_error *reterr);
+                         struct vg_request *rq);
+
+/* Closes those that are kept for callers. No worker runs any more. */
+void vg_host_free_spares(struct vg_host *host);
 
 /* ---- libvirt/admin_conn.c ---------------------------------------------------------- */
 

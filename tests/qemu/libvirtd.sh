@@ -22,7 +22,9 @@
 # migrations need. They share a network namespace, as do those that VG_LIBVIRTD_BESIDE (another
 # one's folder) brings together. With VG_LIBVIRTD_OWNER it stops when the process with that pid
 # has ended, however it ended. VG_LIBVIRTD_CONF is added to libvirtd.conf, VG_LIBVIRTD_ARGS to
-# libvirtd's arguments. Exit status 77 when this machine cannot run it.
+# libvirtd's arguments. VG_LIBVIRTD_POLKIT is a file of polkit's rules: there are a system bus and a
+# polkitd in the namespaces then, and libvirtd asks them (access_drivers). Exit status 77 when this
+# machine cannot run it.
 #
 # In its network namespace `lo` is up, and udevd tells libvirt of interfaces made and removed (so
 # networks, their dnsmasq and firewall, and node devices work). LVM sees only what `disk` made, and
@@ -82,6 +84,8 @@ beside() {
 }
 
 write_config() {
+    local drivers=
+    [ -z "${VG_LIBVIRTD_POLKIT:-}" ] || drivers='access_drivers = [ "polkit" ]'
     mkdir -p "$D"/{etc/qemu,etc/hooks,run,lib/qemu,cache,log/qemu,sock,disks}
     mkdir -p "$D"/{udev,udev-rules,lvm,lvm-run,mdevctl/scripts.d/{callouts,notifiers},tgtd,sys}
     chmod 755 "$D" "$D"/{etc,run,lib,cache,log,sock}
@@ -92,6 +96,7 @@ unix_sock_group = "root"
 auth_unix_ro = "none"
 auth_unix_rw = "none"
 log_outputs = "2:file:$D/log/libvirtd.log"
+$drivers
 ${VG_LIBVIRTD_CONF:-}
 CONF
     # Ports of its own for displays: two libvirtds that run side by side would try the same.
@@ -227,6 +232,28 @@ start_udevd() {
     die "udevd did not come up"
 }
 
+# What libvirt's polkit driver asks, by these rules alone beside Debian's.
+start_polkit() {
+    local i
+    [ -n "${VG_LIBVIRTD_POLKIT:-}" ] || return 0
+    mkdir -p /run/dbus /etc/polkit-1/rules.d "$D/polkit"
+    chmod 755 "$D/polkit"
+    install -m 644 "$VG_LIBVIRTD_POLKIT" "$D/polkit/10-test.rules"
+    # shellcheck disable=SC2016 # expanded by the inner shell
+    inside setsid bash -ec '
+        mount -t tmpfs tmpfs /run/dbus
+        mount --bind "$1/polkit" /etc/polkit-1/rules.d
+        dbus-daemon --system --fork --nopidfile
+        exec /usr/lib/polkit-1/polkitd --no-debug' _ "$D" </dev/null >"$D/polkit.out" 2>&1 &
+    disown
+    for ((i = 0; i < 200; i++)); do
+        if inside pkaction --action-id org.libvirt.api.connect.read >/dev/null 2>&1; then return 0; fi
+        sleep 0.05
+    done
+    cat "$D/polkit.out" >&2
+    cannot "polkitd did not come up"
+}
+
 # Stops us when the process that wants us has ended, however it ended.
 start_guard() {
     [ -n "${VG_LIBVIRTD_OWNER:-}" ] || return 0
@@ -312,6 +339,7 @@ start() {
     start_guard
     start_namespace
     [ -n "$(beside)" ] || start_udevd
+    start_polkit
     start_daemon
     echo "$URI"
 }
@@ -351,7 +379,7 @@ exec)
     inside "$@"
     ;;
 *)
-    sed -n '4,33s/^# \{0,1\}//p' "$0" >&2
+    sed -n '4,35s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac

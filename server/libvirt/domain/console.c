@@ -423,7 +423,7 @@ static int connect_console(struct vg_request *rq, struct console *c)
         return -1;
     }
     atomic_store(&c->virt_conn->cut_at_ns, rq->deadline_ns);
-    int rc = vg_host_prepare_conn(c->host, c->virt_conn, &rq->error);
+    int rc = vg_host_prepare_conn(c->host, c->virt_conn, rq);
     if (rc == 0 && !c->virt_conn->in_process)
         virConnectSetKeepAlive(c->virt_conn->conn, 0, 0);
     return rc;

@@ -121,6 +121,12 @@ static void check_levels(enum vg_config_index i, unsigned int levels)
         in.args[n++] = "--tls-cert=a.pem";
         in.args[n++] = "--tls-key=a.pem";
     }
+    if (i == VG_CONFIG_I_trust_header || i == VG_CONFIG_I_trust_role_header)
+        in.args[n++] = "--listen=unix:/run/a";
+    if (i == VG_CONFIG_I_trust_role_header)
+        in.args[n++] = "--trust-header=X-B";
+    if (i == VG_CONFIG_I_pass_identity)
+        in.args[n++] = "--unix-role=uid:0=admin";
     struct result r = read_good(&in);
     assert_value(&r.config, i, own);
     clear_result(&r);

@@ -9,7 +9,7 @@
     "connect, host, admin-uri, listen, read-only, local-dir, token-file, tls-cert, "     \
     "tls-key, "                                                                          \
     "tls-client-ca, tls-client-role, unix-role, trust-header, trust-role-header, "       \
-    "cors-origin, allowed-host, "                                                        \
+    "pass-identity, cors-origin, allowed-host, "                                         \
     "trusted-proxy, path-prefix, "                                                       \
     "allow-insecure, allow-unsafe-uri, log-level, "                                      \
     "log-filters, log-outputs, log-format, audit-required, http-threads, "               \

@@ -185,8 +185,8 @@ static void test_open(void **state)
     status = status_now();
     bool may_be_up = vg_host_may_be_up(mine);
     struct vg_virt_conn *virt_conn = vg_virt_conn_new();
-    struct vg_error e = {0};
-    int rc = vg_host_prepare_conn(mine, virt_conn, &e);
+    struct vg_request *rq = vg_request_new();
+    int rc = vg_host_prepare_conn(mine, virt_conn, rq);
     {
         VG_LOCK(&mine->lock);
         mine->state = before;
@@ -200,8 +200,8 @@ static void test_open(void **state)
     vg_host_status_clear(&status);
     assert_false(may_be_up);
     assert_int_equal(rc, -1);
-    assert_int_equal(e.status, 503);
-    vg_error_clear(&e);
+    assert_int_equal(rq->error.status, 503);
+    vg_request_unref(rq);
     vg_virt_conn_free(virt_conn);
 }
 
