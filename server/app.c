@@ -288,9 +288,16 @@ static void start_operation(struct vg_request *rq)
     vg_host_submit(rq->host, rq);
 }
 
+/* Whether no host is asked. */
+static bool is_local(const struct vg_request *rq)
+{
+    return rq->route->runs_on == VG_ON_NETWORK_THREAD ||
+           (rq->route->hosts == VG_EVERY_HOST_IF_FULL && !vg_request_asks_every(rq));
+}
+
 bool vg_app_answers_here(struct vg_request *rq)
 {
-    bool local = rq->route->runs_on == VG_ON_NETWORK_THREAD;
+    bool local = is_local(rq);
 
     rq->awaits_host = local && !vg_route_needs_no_default(rq->route) && rq->host &&
                       vg_host_is_connecting(rq->host);
@@ -308,7 +315,7 @@ void vg_app_dispatch(struct vg_request *rq)
                !vg_idempotency_begin(rq, &known)) {
         vg_request_answer(rq, known);
         vg_request_unref(rq);
-    } else if (rq->route->runs_on == VG_ON_NETWORK_THREAD && !rq->awaits_host) {
+    } else if (is_local(rq) && !rq->awaits_host) {
         run_here(rq);
     } else if (rq->route->runs_on == VG_ON_OPERATION) {
         vg_operation_attach(rq);
@@ -365,9 +372,13 @@ static const char *const takes_names[] = {
     [VG_TAKES_STREAM] = "stream",     [VG_TAKES_XML_OR_STREAM] = "xml-or-stream",
 };
 static const char *const hosts_names[] = {
-    [VG_ONE_HOST] = "one", [VG_ONE_OR_ALL_HOSTS] = "one-or-all",
-    [VG_ANY_HOST] = "any", [VG_ANY_OR_ALL_HOSTS] = "any-or-all",
-    [VG_NO_HOST] = "none", [VG_EVERY_HOST] = "every",
+    [VG_ONE_HOST] = "one",
+    [VG_ONE_OR_ALL_HOSTS] = "one-or-all",
+    [VG_ANY_HOST] = "any",
+    [VG_ANY_OR_ALL_HOSTS] = "any-or-all",
+    [VG_NO_HOST] = "none",
+    [VG_EVERY_HOST] = "every",
+    [VG_EVERY_HOST_IF_FULL] = "every-if-full",
 };
 
 static void dump_needs(struct vg_json *w, const char *needs)

@@ -237,12 +237,14 @@ static void choose_hosts(struct vg_fan_out *fan_out)
 
 static void complete(struct vg_fan_out *fan_out)
 {
-    bool joins = fan_out->rq->route->hosts == VG_EVERY_HOST;
+    bool joins = vg_request_asks_every(fan_out->rq);
     struct vg_reply joined = joins ? join_by_handler(fan_out) : join_replies(fan_out);
     vg_reply_prepare(&joined);
-    if (!joins) {
+    if (fan_out->rq->route->hosts != VG_EVERY_HOST) {
         joined.has_revision = joined.status == 200;
         joined.revision = fan_out->revision;
+    }
+    if (!joins) {
         joined.source = joined.status == 200 ? VG_SOURCE_LIBVIRT : VG_SOURCE_NONE;
     }
     vg_request_answer(fan_out->rq, joined);
@@ -284,7 +286,7 @@ static struct vg_request *copy_for(const struct vg_request *rq, struct vg_host *
     vg_request_set_host(copy, host, vg_host_get_name(host));
     copy->start_ns = rq->start_ns;
     copy->deadline_ns = rq->deadline_ns - HEAD_START_NS;
-    if (rq->route->hosts == VG_EVERY_HOST && copy->deadline_ns > rq->start_ns + SCRAPE_NS)
+    if (vg_request_asks_every(rq) && copy->deadline_ns > rq->start_ns + SCRAPE_NS)
         copy->deadline_ns = rq->start_ns + SCRAPE_NS;
     copy->done = take_part;
     return copy;

@@ -46,6 +46,8 @@ void vg_json_etag_extra(struct vg_json *w, uint64_t hash);
 void vg_json_count(struct vg_json *w, const char *key, int64_t value);
 /* Seconds since 1970, as RFC 3339 in UTC: "2026-02-01T12:00:00Z". */
 void vg_json_time(struct vg_json *w, const char *key, int64_t seconds);
+/* The number of hundredths as a decimal: 1234 is 12.34. */
+void vg_json_hundredths(struct vg_json *w, const char *key, uint64_t value);
 void vg_json_bool(struct vg_json *w, const char *key, bool value);
 void vg_json_null(struct vg_json *w, const char *key);
 /* An enum constant's name; its number when it is newer than this build. */

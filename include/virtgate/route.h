@@ -93,6 +93,8 @@ enum vg_hosts {
     /* Likewise; asked of every host, or of ?host=, then the handler is called once more,
      * without a connection, to join what they answered: vg_part_at(). */
     VG_EVERY_HOST,
+    /* Likewise with view=full; else answered at once, from memory. */
+    VG_EVERY_HOST_IF_FULL,
 };
 
 struct vg_route {
@@ -129,7 +131,8 @@ static inline bool vg_route_is_read(const struct vg_route *route)
 /* Whether it exists below /hosts/{host}. */
 static inline bool vg_route_has_host(const struct vg_route *route)
 {
-    return route->hosts != VG_NO_HOST && route->hosts != VG_EVERY_HOST;
+    return route->hosts != VG_NO_HOST && route->hosts != VG_EVERY_HOST &&
+           route->hosts != VG_EVERY_HOST_IF_FULL;
 }
 
 /* Whether its bare path is about no host in particular. */

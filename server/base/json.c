@@ -230,6 +230,14 @@ void vg_json_time(struct vg_json *w, const char *key, int64_t seconds)
     vg_json_string(w, key, *text ? text : NULL);
 }
 
+void vg_json_hundredths(struct vg_json *w, const char *key, uint64_t value)
+{
+    char text[32];
+    int n = snprintf(text, sizeof(text), "%llu.%02u", (unsigned long long)(value / 100),
+                     (unsigned int)(value % 100));
+    vg_json_raw(w, key, text, (size_t)n);
+}
+
 void vg_json_bool(struct vg_json *w, const char *key, bool value)
 {
     begin_item(w, key);

@@ -131,6 +131,17 @@ uint64_t vg_request_object_key(const struct vg_request *rq)
     return key ? key : ~(uint64_t)VG_KEY_OF_LIST;
 }
 
+bool vg_request_asks_every(const struct vg_request *rq)
+{
+    bool full = false;
+
+    for (unsigned int i = 0; i < rq->n_query && !full; i++)
+        full = strcmp(rq->query[i].key, "view") == 0 &&
+               strcmp(rq->query[i].value, "full") == 0;
+    return rq->route->hosts == VG_EVERY_HOST ||
+           (rq->route->hosts == VG_EVERY_HOST_IF_FULL && full);
+}
+
 bool vg_request_waits(const struct vg_request *rq)
 {
     bool waits = rq->route->runs_on == VG_ON_OPERATION;

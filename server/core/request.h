@@ -230,6 +230,10 @@ uint64_t vg_request_object_key(const struct vg_request *rq);
  * threads to the others. */
 #define VG_KEY_OF_LIST 1
 
+/* Whether every host is asked, and the row's handler joins what they say: by its row, or
+ * by its arguments. */
+bool vg_request_asks_every(const struct vg_request *rq);
+
 /* Whether it waits for the guest's agent: by its row, or by its arguments. */
 bool vg_request_asks_agent(const struct vg_request *rq);
 

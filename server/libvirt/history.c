@@ -362,17 +362,12 @@ const struct vg_enum vg_history_fields = {"fields", series, VG_HISTORY_SERIES};
 
 static void write_figure(struct vg_json *w, const char *key, size_t i, uint16_t packed)
 {
-    char text[32];
-    uint64_t n = unpack(packed);
-
     if (packed == UNKNOWN)
         vg_json_null(w, key);
-    else if (i != VG_COUNTER_CPU)
-        vg_json_uint(w, key, n);
+    else if (i == VG_COUNTER_CPU)
+        vg_json_hundredths(w, key, unpack(packed));
     else
-        vg_json_raw(w, key, text,
-                    (size_t)snprintf(text, sizeof(text), "%u.%02u",
-                                     (unsigned int)(n / 100), (unsigned int)(n % 100)));
+        vg_json_uint(w, key, unpack(packed));
 }
 
 /* The step of the newest point: of this moment, or the one before while nobody has asked

@@ -431,6 +431,7 @@ static int init_host(struct vg_host *host, const struct vg_host_config *from,
     pthread_mutex_init(&host->lock, NULL);
 
     atomic_init(&host->connecting, true);
+    host->cpu_percent = -1;
     host->name = strdup(from->name);
     host->uri = from->uri ? strdup(from->uri) : NULL;
     host->shown_uri = vg_redact(from->uri);

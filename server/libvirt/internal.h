@@ -17,6 +17,18 @@
 #define VG_REQUEUED_TARGETS 64
 #define VG_SPARE_CONNS      16
 
+/* How many domains a host has, and in which state. */
+struct vg_host_counts {
+    unsigned int running, paused, shutoff, total; /* `total` has other states, too */
+};
+
+/* What a host's CPUs did since it booted, in ns. */
+struct vg_cpu_times {
+    uint64_t busy, total;
+    int utilization; /* hundredths of a percent, where that is told instead; -1: not */
+    int64_t at_ns;   /* 0: never asked */
+};
+
 struct vg_host {
     char *name;
     char *uri; /* NULL: libvirt's own choice */
@@ -58,6 +70,13 @@ struct vg_host {
     const char *reason;          /* the same in a word, for everybody; static */
     atomic_uint_fast64_t events; /* received */
     struct vg_host_facts *facts; /* counted; NULL before the first connection */
+    /* Of virtgate/host_overview.h: as counted at that reading; as asked last, and what
+     * was worked out then, in hundredths of a percent. */
+    struct vg_host_counts counts;
+    struct vg_reading counted;
+    struct vg_cpu_times cpu_times;
+    int cpu_percent;        /* -1: not known */
+    atomic_int n_cpu_stats; /* that the driver tells; 0: not known */
     struct vg_virt_conn
         *virt_conn; /* the event connection; the host monitor's alone but for sharing */
     /* With --pass-identity: connections in the names of callers who asked last, the one

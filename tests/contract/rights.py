@@ -113,6 +113,8 @@ ASKED = {
     # why one cannot be made
     "defineStoragePool": "storage_pool:format connect:read",
     "listVolumes": "storage_pool:refresh",
+    # with view=full
+    "listHosts": "connect:read connect:search_domains",
     "insertMedium": "storage_pool:getattr storage_vol:getattr storage_vol:data_read",
     "createVolume": "storage_vol:data_write storage_vol:delete storage_vol:resize",
     "putVolumeContent": "storage_vol:resize",

@@ -39,6 +39,7 @@ ELEMENT = b'{"uri":"urn:x","key":"x","value":"<a/>"}'
 CPU = b'{"cpu":{"model":"qemu64"}}'
 CPUS = b'{"cpus":[{"arch":"x86_64","model":"qemu64"}]}'
 ARGUMENTS = [
+    ("GET", "/hosts?view=full", None, "viewer"),
     ("GET", "/connection/domain-capabilities", None, "operator"),
     ("GET", "/connection/domain-capabilities?emulator=/nosuch", None, "admin"),
     ("POST", "/connection/cpu/compare", CPU, "viewer"),

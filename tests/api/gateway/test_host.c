@@ -17,6 +17,18 @@ static const struct step rows[] = {
      "'...']}"},
     {"GET", "/hosts", 200, "{'hosts':['...',{'host':'default','state':'up'},'...']}"},
     {"GET", "/hosts", 200, "{'hosts':['...',{'host':'b','uri':'~test+unix:*'},'...']}"},
+    {"GET", "/hosts?view=default", 200,
+     "{'hosts':['...',{'host':'a','domains':'<absent>','node':'<absent>'},'...']}"},
+    {"GET", "/hosts?view=full", 200,
+     "{'hosts':['...',{'host':'a','state':'up','error':'<absent>',"
+     "'domains':{'running':1,'paused':0,'shutoff':0,'total':1},"
+     "'node':{'cpus':16,'model':'i686','memoryKiB':3145728,'freeMemoryKiB':'<int>'},"
+     "'hypervisor':{'type':'TEST'},'libvirt':{'version':'<string>','number':'<int>'}},"
+     "'...']}"},
+    {"GET", "/hosts?view=all", 400, GATEWAY("unknown-value"),
+     .contains = "*default, full*"},
+    {"GET", "/hosts?nosuch=1", 400, GATEWAY("unknown-key")},
+    {"GET", "/hosts?view=full&nosuch=1", 400, GATEWAY("unknown-key")},
     {"GET", "/hosts/a", 200, "{'host':'a','uri':'test:///default','state':'up'}"},
     {"GET", "/hosts/b", 200, "{'host':'b','state':'~[cd]o*'}"},
     {"GET", "/hosts/a/domains", 200, "{'domains':[{'name':'test','host':'<absent>'}]}"},
@@ -33,7 +45,14 @@ static const struct step rows[] = {
      .wants = {"Location: /hosts/a/domains/*"}},
     {"GET", "/hosts/a/domains?limit=1", 200, "{'domains':[{'name':'on-a'}]}",
      .wants = {"Link: </hosts/a/domains[?]*>; rel=\"next\""}},
+    {"GET", "/hosts?view=full", 200,
+     "{'hosts':['...',{'host':'a','domains':{'running':1,'shutoff':1,'total':2}},'...']"
+     "}"},
     {"POST", "/hosts/a/domains/on-a/start", 204, ""},
+    {"POST", "/hosts/a/domains/on-a/suspend", 204, ""},
+    {"GET", "/hosts?view=full", 200,
+     "{'hosts':['...',{'host':'a','domains':{'running':1,'paused':1,'shutoff':0,"
+     "'total':2}},'...']}"},
     {"POST", "/hosts/a/domains/on-a/destroy", 204, ""},
     {"DELETE", "/hosts/a/domains/on-a", 204, ""},
     {"GET", "/hosts/nosuch/domains", 404, GATEWAY("not-found")},
@@ -51,6 +70,9 @@ static const struct step dead[] = {
     {"GET", "/hosts/b/domains", 503,
      "{'status':503,'retryable':true,'host':'b','type':'~urn:*'}",
      .wants = {"Retry-After: [0-9]*"}},
+    {"GET", "/hosts?view=full", 200,
+     "{'hosts':['...',{'host':'b','state':'down','error':{'status':503},"
+     "'domains':'<absent>','node':'<absent>'},'...']}"},
     {"POST", "/hosts/b/domains/test/start", 503,
      "{'status':503,'host':'b','retryable':true}"},
     {"GET", "/hosts/-/domains", 200,

@@ -197,6 +197,11 @@ def check_content(client, table, hidden):
                  "/hosts/a/domains?state=active"):
         names = [d["name"] for d in json.loads(ask(client, "GET", what, "web")[2])["domains"]]
         check(set(names) == {"web-1"}, f"{what} has its own guests", names)
+    for fresh in ({}, {"Cache-Control": "no-cache"}):
+        for who, own in (("all", False), ("web", True), ("all", False)):
+            hosts = json.loads(ask(client, "GET", "/hosts?view=full", who, headers=fresh)[2])["hosts"]
+            total = [h["domains"]["total"] for h in hosts if h["host"] == "a"]
+            check((total == [1]) == own, f"domains of a host as {who} may see them", hosts)
     status, _, text = ask(client, "GET", "/hosts/a/domains?limit=1", "web")
     check("next" not in json.loads(text), "no page of what it may not see", text)
     text = ask(client, "GET", "/metrics?host=a", "web")[2].decode()

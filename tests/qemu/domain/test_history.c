@@ -54,6 +54,13 @@ static const struct step then[] = {
     {"GET", "/domains/h2/history", 404, LIBVIRT("NO_DOMAIN")},
 };
 
+/* Of the host beside its guests: how busy it was since it was asked before. */
+static const struct step has_percent = {
+    "GET", "/hosts?view=full", 200,
+    "{'hosts':[{'host':'default','domains':{'running':2,'shutoff':1,'total':3},"
+    "'node':{'cpus':'<int>','memoryKiB':'<int>','freeMemoryKiB':'<int>',"
+    "'cpuPercent':'<number>'}}]}"};
+
 int main(void)
 {
     struct scenario s;
@@ -61,6 +68,7 @@ int main(void)
         scenario_run(&s, begin, COUNT(begin));
         scenario_until(&s, &has_rates, 20);
         scenario_until(&s, &has_history, 20);
+        scenario_until(&s, &has_percent, 20);
         scenario_run(&s, then, COUNT(then));
         guests_remove(&s);
         scenario_end(&s);
