@@ -246,7 +246,12 @@ static struct vg_reply set_value(struct vg_request *rq)
                      "application/octet-stream");
         return vg_fail(rq);
     }
-    return vg_done(rq, virSecretSetValue(secret, value, n, 0));
+    if (virSecretSetValue(secret, value, n, 0) == 0)
+        return vg_no_content(rq);
+    vg_error_set_virt(vg_request_error(rq));
+    if (vg_error_is_unsendable(vg_request_error(rq))) /* more than 64 KiB */
+        vg_request_error(rq)->status = 413;
+    return vg_fail(rq);
 }
 
 /* clang-format off */

@@ -5,6 +5,7 @@
  * of its host.
  */
 #include "routes/routes.h"
+#include "routes/storage/receive.h"
 #include "routes/storage/volume_reading.h"
 #include "virtgate/content.h"
 #include "virtgate/host.h"
@@ -123,9 +124,11 @@ static struct vg_reply get_content(struct vg_request *rq)
 {
     bool extents = false;
     const struct vg_field args[] = {VG_BOOL("extents", &extents), VG_END};
-    vg_autoptr(virStorageVol) volume = vg_args_path_object(rq, VG_KIND_VOLUME, args);
+    virStorageVolInfo info;
 
-    if (!volume || check_driver(rq, volume) < 0)
+    vg_autoptr(virStorageVol) volume = vg_args_path_object(rq, VG_KIND_VOLUME, args);
+    if (!volume || check_driver(rq, volume) < 0 ||
+        vg_volume_check_bytes(rq, volume, &info) < 0)
         return vg_fail(rq);
     struct vg_volume_reading *reading = vg_volume_reading_new(rq, volume);
     if (!reading)

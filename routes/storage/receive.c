@@ -37,6 +37,19 @@ int vg_volume_check_unused(struct vg_request *rq, virStorageVolPtr volume, bool 
     return -1;
 }
 
+int vg_volume_check_bytes(struct vg_request *rq, virStorageVolPtr volume,
+                          virStorageVolInfo *ret)
+{
+    if (vg_volume_info(volume, ret) < 0)
+        return vg_error_set_virt(vg_request_error(rq));
+    if (ret->type != VIR_STORAGE_VOL_DIR && ret->type != VIR_STORAGE_VOL_NETDIR)
+        return 0;
+    vg_error_set(vg_request_error(rq), VG_E_CONFLICT,
+                 "The volume '%s' is a folder, which has no bytes of its own",
+                 virStorageVolGetName(volume));
+    return -1;
+}
+
 /* ---- digests ------------------------------------------------------------------------
  */
 

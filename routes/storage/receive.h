@@ -11,6 +11,10 @@
 /* virStorageVolGetInfoFlags, or, where the driver has only that, virStorageVolGetInfo.
  * -1: libvirt's last error. */
 int vg_volume_info(virStorageVolPtr volume, virStorageVolInfo *ret);
+/* The same of one that has bytes, which a folder has not: 409. -1: the request's error is
+ * set. */
+int vg_volume_check_bytes(struct vg_request *rq, virStorageVolPtr volume,
+                          virStorageVolInfo *ret);
 
 /* A write under a running guest ruins its file systems: 409 where one uses the volume,
  * unless `force`. -1: the request's error is set. */

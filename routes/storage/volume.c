@@ -9,11 +9,13 @@
 #include "routes/storage/new_volume.h"
 #include "routes/storage/receive.h"
 #include "virtgate/autoptr.h"
+#include "virtgate/conflict.h"
 #include "virtgate/host.h"
 #include "virtgate/object_class.h"
 #include "virtgate/operation.h"
 #include "virtgate/used_by.h"
 
+#include <errno.h>
 #include <libvirt/virterror.h>
 
 /* ---- fields ------------------------------------------------------------------------ */
@@ -216,8 +218,8 @@ static int resize(struct vg_request *rq, virStorageVolPtr volume,
     unsigned int flags = r->flags | (r->shrink ? VIR_STORAGE_VOL_RESIZE_SHRINK : 0);
     virStorageVolInfo info;
 
-    if (vg_volume_info(volume, &info) < 0)
-        return vg_error_set_virt(vg_request_error(rq));
+    if (vg_volume_check_bytes(rq, volume, &info) < 0)
+        return -1;
     if (!by && wanted == info.capacity)
         return 0;
     if (!by && wanted < info.capacity && !(flags & VIR_STORAGE_VOL_RESIZE_SHRINK)) {
@@ -269,13 +271,14 @@ static struct vg_reply patch_volume(struct vg_request *rq)
 
 /* libvirt overwrites as much as it last knew to be allocated, which is little of what a
  * guest has written since: asked, it looks. */
-static int wipe(virStorageVolPtr volume, unsigned int algorithm)
+static struct vg_reply wipe(struct vg_request *rq, virStorageVolPtr volume,
+                            unsigned int algorithm)
 {
     virStorageVolInfo info;
 
-    return vg_volume_info(volume, &info) < 0
-               ? -1
-               : virStorageVolWipePattern(volume, algorithm, 0);
+    if (vg_volume_check_bytes(rq, volume, &info) < 0)
+        return vg_fail(rq);
+    return vg_done(rq, virStorageVolWipePattern(volume, algorithm, 0));
 }
 
 /* The path's volume, held by the caller alone, as an operation that has begun. NULL: the
@@ -299,7 +302,7 @@ static struct vg_reply wipe_volume(struct vg_request *rq)
     vg_autoptr(virStorageVol) volume = begin_change(rq, args, &hold);
     if (!volume)
         return vg_fail(rq);
-    return vg_done(rq, wipe(volume, (unsigned int)algorithm));
+    return wipe(rq, volume, (unsigned int)algorithm);
 }
 
 static struct vg_reply delete_held(struct vg_request *rq)
@@ -312,7 +315,12 @@ static struct vg_reply delete_held(struct vg_request *rq)
     vg_autoptr(virStorageVol) volume = begin_change(rq, args, &hold);
     if (!volume)
         return vg_fail(rq);
-    return vg_done(rq, virStorageVolDelete(volume, flags));
+    if (virStorageVolDelete(volume, flags) == 0)
+        return vg_no_content(rq);
+    const virError *last = virGetLastError();
+    bool full = last && last->code == VIR_ERR_SYSTEM_ERROR && last->int1 == ENOTEMPTY;
+    vg_error_set_virt(vg_request_error(rq));
+    return vg_fail_explained(rq, full); /* a folder that is not empty */
 }
 
 static struct vg_reply make_volume(struct vg_request *rq)

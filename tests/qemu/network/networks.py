@@ -213,6 +213,10 @@ def check_ports(client, conn):
     off = conn.networkLookupByName("diff%é")
     compare_error(client, "ports of what is off", off.listAllPorts, "GET", path_of(off) + "/ports")
     for port in ports:
+        if port.parameters():
+            compare_error(client, "a floor that the network has not",
+                          lambda p=port: p.setParameters({"inbound.floor": 100}, 0), "PATCH",
+                          f"{path}/{port.UUIDString()}/parameters", b'{"inbound":{"floor":100}}')
         if "diff-owner" in port.XMLDesc(0):
             port.delete(0)
             same("one that is gone", [p["uuid"] for p in read(client, path)["ports"]],
@@ -252,6 +256,12 @@ def check_errors(client, conn):
         if error_of(lambda x=xml: conn.networkDefineXML(x)) is not None:
             compare_error(client, what, lambda x=xml: conn.networkDefineXML(x), "POST", "/networks",
                           xml.encode())
+        if error_of(lambda x=xml: conn.networkCreateXML(x)) is not None:
+            compare_error(client, what + ", transient", lambda x=xml: conn.networkCreateXML(x),
+                          "POST", "/networks?transient=true", xml.encode())
+    transient = conn.networkLookupByName("diff-transient")
+    compare_error(client, "undefine what is not defined", transient.undefine, "DELETE",
+                  path_of(transient))
     element = f"<host mac='{MAC}' ip='192.168.81.12'/>"
     compare_error(client, "a second fixed address of a MAC", lambda: run.update(
         libvirt.VIR_NETWORK_UPDATE_COMMAND_ADD_LAST, libvirt.VIR_NETWORK_SECTION_IP_DHCP_HOST, -1,

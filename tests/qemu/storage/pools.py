@@ -186,6 +186,10 @@ def check_errors(client, conn, pool, folder):
                       ("a target twice", POOL.format("twice", folder))):
         compare_error(client, what, lambda x=xml: conn.storagePoolDefineXML(x, 0), "POST",
                       "/storage-pools", xml.encode())
+        compare_error(client, what + ", transient", lambda x=xml: conn.storagePoolCreateXML(x, 0),
+                      "POST", "/storage-pools?transient=true", xml.encode())
+    compare_error(client, "a clone of a taken name", lambda: pool.createXMLFrom(
+        VOLUMES[3], volume, 0), "POST", path + "/volumes", b'{"name":"full","clone":"diff run/full"}')
     for what, xml in (("no name", "<volume><capacity>1</capacity></volume>"),
                       ("a taken name", VOLUMES[3]),
                       ("no such format", VOLUMES[1].replace("base%", "x").replace("qcow2", "x"))):
@@ -205,11 +209,11 @@ def new_disk(mebibytes):
 
 
 def make_pools(conn, folder):
-    os.makedirs(folder)
+    os.makedirs(folder, exist_ok=True)
     run = conn.storagePoolDefineXML(POOL.format("diff run", folder), 0)
     run.create(0)
     run.setAutostart(1)
-    os.makedirs(folder + "-b")
+    os.makedirs(folder + "-b", exist_ok=True)
     group = conn.storagePoolDefineXML(
         "<pool type='logical'><name>diff-vg</name><source><device path='{}'/><name>vg_diff</name>"
         "<format type='lvm2'/></source><target><path>/dev/vg_diff</path></target></pool>".format(

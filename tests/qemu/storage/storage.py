@@ -108,6 +108,87 @@ def check_vanished(client, folder):
     check(names == ["base", "new", "over", "plain"], "refresh finds what came", names)
 
 
+def check_folder(client, folder):
+    """A folder in the pool is a volume without bytes."""
+    Path(folder, "dir").mkdir()
+    Path(folder, "dir", "in it").touch()
+    check(send(client, "POST", "/storage-pools/files/refresh")[0] == 204, "a folder is found")
+    at = VOLUMES + "/dir"
+    check(send(client, "GET", at)[1]["type"] == "dir", "as such")
+    for method, path, body in (("GET", at + "/content", None), ("POST", at + "/wipe", None),
+                               ("POST", at + "/resize", {"capacityMiB": 1}), ("DELETE", at, None)):
+        status, problem = send(client, method, path, body)
+        check(status == 409, f"{method} {path} of a folder that is not empty", problem)
+    Path(folder, "dir", "in it").unlink()
+    check(send(client, "DELETE", at)[0] == 204, "an empty one is deleted")
+
+
+WIPES = ("zero", "nnsa", "dod", "bsi", "gutmann", "schneier", "pfitzner7", "pfitzner33", "random")
+
+
+def check_wipes(client):
+    """Each algorithm on a file of its own, with a mark in it: what is left has no mark."""
+    at = VOLUMES + "/wiped"
+    send(client, "POST", VOLUMES, {"name": "wiped", "capacityBytes": 65536,
+                                   "allocationBytes": 65536})
+    path = Path(send(client, "GET", at)[1]["path"])
+    for algorithm in WIPES:
+        path.write_bytes(b"a mark of ours" * 4681)
+        status, problem = send(client, "POST", at + "/wipe", {"algorithm": algorithm})
+        left = path.read_bytes()
+        check(status == 204 and b"a mark" not in left, f"wiped by {algorithm}", problem)
+        check((set(left) == {0}) == (algorithm == "zero"), f"{algorithm} is done", left[:20])
+    check(send(client, "POST", at + "/wipe", {"algorithm": "x"})[0] == 400, "no such algorithm")
+    check(send(client, "DELETE", at)[0] == 204, "the wiped one is deleted")
+
+
+def check_between(client, folder):
+    """Clones from pool to pool, in each format; its size alone may grow."""
+    send(client, "POST", "/storage-pools",
+         {"name": "other", "path": folder + "-other", "build": True, "start": True})
+    others = "/storage-pools/other/volumes"
+    for name, more, wanted in (("raw", {"format": "raw"}, ("raw", 64)),
+                               ("qcow2", {"format": "qcow2"}, ("qcow2", 64)),
+                               ("larger", {"format": "qcow2", "capacityMiB": 96}, ("qcow2", 96))):
+        status, made = send(client, "POST", others, {"name": name, "clone": "files/base", **more})
+        check(status == 201 and (made["format"], made["capacityBytes"] >> 20) == wanted and
+              made["pool"] == "other" and "backingStore" not in made, f"a clone: {more}", made)
+    status, problem = send(client, "POST", others, {"name": "raw", "clone": "files/base"})
+    check(status == 409, "a taken name", problem)
+    status, problem = send(client, "POST", others, {"name": "x", "clone": "files/nosuch"})
+    check(status == 404, "a clone of nothing", problem)
+    status, shown = send(client, "POST", others, {"name": "back", "clone": "other/raw",
+                                                  "format": "qcow2"})
+    check(status == 201 and shown["format"] == "qcow2", "and back", shown)
+    for name in ("raw", "qcow2", "larger", "back"):
+        check(send(client, "DELETE", f"{others}/{name}")[0] == 204, f"{name} is deleted")
+    for action in ("destroy", "delete-data"):
+        check(send(client, "POST", f"/storage-pools/other/{action}")[0] == 204, action)
+    check(send(client, "DELETE", "/storage-pools/other")[0] == 204, "the other pool has gone")
+
+
+def check_used(client, conn):
+    """Which guests use a volume: by path, by volume, through an overlay; and which its pool."""
+    base = send(client, "GET", VOLUMES + "/base")[1]["path"]
+    disk = "<disk type='{}' device='disk'><source {}/><target dev='{}' bus='virtio'/></disk>"
+    xml = ("<domain type='qemu'><name>{}</name><memory unit='MiB'>16</memory><os><type>hvm</type>"
+           "</os><devices>{}</devices></domain>")
+    guests = [conn.defineXML(xml.format(name, disk.format(*what))) for name, what in (
+        ("by-path", ("file", f"file='{base}'", "vda")),
+        ("by-volume", ("volume", "pool='files' volume='base'", "vdb")),
+        ("others", ("file", "file='/nosuch'", "vda")))]
+    used = send(client, "GET", VOLUMES + "/base?view=full")[1]["usedBy"]
+    check([u["name"] for u in used] == ["by-path", "by-volume"], "who uses a volume", used)
+    used = send(client, "GET", VOLUMES + "/plain?view=full")[1]["usedBy"]
+    check(used == [], "one that nobody uses", used)
+    used = send(client, "GET", "/storage-pools/files?view=full")[1]["usedBy"]
+    check([u["name"] for u in used] == ["by-path", "by-volume"], "who uses a pool", used)
+    status, problem = send(client, "GET", VOLUMES + "?fields=usedBy")
+    check(status == 200 or status == 400, "no list is asked of all guests", problem)
+    for guest in guests:
+        guest.undefine()
+
+
 def check_behind(client, conn):
     """Changes behind the gateway's back are seen when their events have come."""
     pool, seen = conn.storagePoolLookupByName("files"), 0
@@ -168,6 +249,10 @@ def main():
     make(client, folder)
     check_pool(client, conn)
     check_volumes(client, conn)
+    check_between(client, folder)
+    check_used(client, conn)
+    check_wipes(client)
+    check_folder(client, folder)
     check_changes(client)
     check_vanished(client, folder)
     check_behind(client, conn)
