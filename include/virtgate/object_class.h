@@ -219,6 +219,8 @@ struct vg_object_form {
     void *(*create)(void *parent, const char *xml, unsigned int flags, void *form);
     /* What is done to the new object before it is started. -1: libvirt's last error. */
     int (*prepare)(void *object, void *form);
+    /* Where that or the start failed, instead of the class's `undefine`. */
+    void (*undo)(void *object);
 };
 struct vg_reply vg_object_post_form(struct vg_request *rq,
                                     const struct vg_object_form *form);

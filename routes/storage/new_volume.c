@@ -214,12 +214,29 @@ static void clear_made(struct made *m)
     vg_image_clear(&m->backing);
 }
 
+/* libvirt makes a copy as large as its source: larger is a second step, smaller is none.
+ */
+static int check_copy(struct vg_request *rq, uint64_t capacity, uint64_t source)
+{
+    if (capacity >= source)
+        return capacity == source
+                   ? 0
+                   : vg_request_ask(rq, "storage_vol:resize", "a larger copy is resized");
+    vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
+                 "The source has %llu bytes, and a copy no less",
+                 (unsigned long long)source);
+    return -1;
+}
+
 static int complete(struct vg_request *rq, const struct form *f, virStoragePoolPtr pool,
                     struct made *m)
 {
     bool known = vg_size_is_given(&f->capacity);
 
     if (f->source && vg_image_read(rq, f->source, &m->source) < 0)
+        return -1;
+    if (f->source && known &&
+        check_copy(rq, vg_size_bytes(&f->capacity), m->source.capacity) < 0)
         return -1;
     if (f->backing && find_backing(rq, f, pool, &m->backing) < 0)
         return -1;
@@ -293,6 +310,25 @@ static void *create(void *pool, const char *xml, unsigned int flags, void *form)
     const struct form *f = form;
     return f->source ? virStorageVolCreateXMLFrom(pool, xml, f->source, flags)
                      : virStorageVolCreateXML(pool, xml, flags);
+}
+
+/* A copy gets the capacity that was asked for. */
+static int grow_copy(void *volume, void *form)
+{
+    const struct form *f = form;
+    virStorageVolInfo info;
+
+    if (!f->source || !vg_size_is_given(&f->capacity))
+        return 0;
+    if (virStorageVolGetInfo(volume, &info) < 0)
+        return -1;
+    uint64_t capacity = vg_size_bytes(&f->capacity);
+    return info.capacity >= capacity ? 0 : virStorageVolResize(volume, capacity, 0);
+}
+
+static void delete_new(void *volume)
+{
+    (void)virStorageVolDelete(volume, 0);
 }
 
 int vg_new_volume_check(struct vg_request *rq, json_t *document)
@@ -440,6 +476,8 @@ struct vg_reply vg_new_volume(struct vg_request *rq)
                                         .form = &f,
                                         .options = options,
                                         .begin = find_source,
-                                        .create = create};
+                                        .create = create,
+                                        .prepare = grow_copy,
+                                        .undo = delete_new};
     return vg_object_post_form(rq, &form);
 }

@@ -10,6 +10,7 @@
 #include "virtgate/xml_json.h"
 
 #include <libvirt/virterror.h>
+#include <stdlib.h>
 #include <string.h>
 
 static bool is_text(const json_t *object, const char *key, const char *text)
@@ -132,6 +133,12 @@ static void write_guest(struct vg_json *w, virDomainPtr dom, const struct vg_use
     vg_json_end_object(w);
 }
 
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(virDomainGetName(*(const virDomainPtr *)a),
+                  virDomainGetName(*(const virDomainPtr *)b));
+}
+
 int vg_write_used_by(struct vg_request *rq, struct vg_json *w, const struct vg_use *use)
 {
     if (!vg_request_may(rq, "connect:search_domains domain:getattr domain:read"))
@@ -140,6 +147,8 @@ int vg_write_used_by(struct vg_request *rq, struct vg_json *w, const struct vg_u
     list.n = virConnectListAllDomains(vg_conn(rq), &list.v, 0);
     if (list.n < 0)
         return -1;
+    if (list.n)
+        qsort(list.v, (size_t)list.n, sizeof(*list.v), compare_names);
     vg_json_begin_array(w, "usedBy");
     for (int i = 0; i < list.n; i++)
         if (vg_sees_domain(rq, virDomainGetName(list.v[i])))

@@ -155,6 +155,13 @@ def check_between(client, folder):
               made["pool"] == "other" and "backingStore" not in made, f"a clone: {more}", made)
     status, problem = send(client, "POST", others, {"name": "raw", "clone": "files/base"})
     check(status == 409, "a taken name", problem)
+    status, problem = send(client, "POST", others, {"name": "x", "clone": "files/base",
+                                                    "capacityMiB": 8})
+    check(status == 400 and "67108864" in problem["detail"], "no clone is smaller", problem)
+    status, problem = send(client, "POST", others, {"name": "x", "clone": "files/base",
+                                                    "format": "qcow2", "capacityBytes": 1 << 62})
+    check(status >= 400 and "error" in problem, "larger than any file", problem)
+    check(send(client, "GET", others + "/x")[0] == 404, "nothing is left of it")
     status, problem = send(client, "POST", others, {"name": "x", "clone": "files/nosuch"})
     check(status == 404, "a clone of nothing", problem)
     status, shown = send(client, "POST", others, {"name": "back", "clone": "other/raw",
