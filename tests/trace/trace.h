@@ -5,7 +5,8 @@
  * "operationId FUNCTION" are appended to the file that VG_TRACE names, each once;
  * tests/contract/rights.py holds them against the rows' permissions. Lines of
  * "+ FUNCTION" and "- FUNCTION" say that one was seen to succeed, and to fail with
- * libvirt's error: tests/contract/outcomes.py.
+ * libvirt's error: tests/contract/outcomes.py. With VG_TRACE_ALL in the environment every
+ * call is a line: tests/qemu/call_counts.py.
  */
 #pragma once
 

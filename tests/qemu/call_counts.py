@@ -1,0 +1,122 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""How many of libvirt's functions an answer costs, counted by the traced gateway on a real libvirtd: a
+list's default fields cost lists alone, whatever there is; a page asks for what is on it, after it was
+cut; fields that are not wanted cost nothing.
+"""
+import os
+import re
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import libvirt
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "harness"))
+from gateway import Client, Gateway, check, report  # noqa: E402
+
+VOLUMES = 1000
+PAGE = 100
+
+
+class Counted:
+    """A gateway that notes every call; the operation's own are asked for."""
+
+    def __init__(self, uri):
+        self.file = tempfile.NamedTemporaryFile(prefix="vg-calls-")
+        kept = {k: os.environ.get(k) for k in ("VG_TRACE", "VG_TRACE_ALL")}
+        os.environ.update(VG_TRACE=self.file.name, VG_TRACE_ALL="1")
+        self.gateway = Gateway(uri)
+        for key, value in kept.items():
+            if value is None:
+                del os.environ[key]
+            else:
+                os.environ[key] = value
+        self.client = Client(self.gateway.port)
+
+    def get(self, path):
+        """(the answer, {function: calls}) of a request that libvirt answers; the sampler's apart."""
+        os.truncate(self.file.name, 0)
+        status, headers, body = self.client.get(path, {"Cache-Control": "no-cache"})
+        check(status == 200 and headers["X-Virtgate-Source"] == "libvirt", path, f"{status} {body}")
+        lines = Path(self.file.name).read_text(encoding="utf-8").splitlines()
+        return body, dict(Counter(line.split()[1] for line in lines
+                                  if re.fullmatch(r"(?!listDomainStats)\w{3,} vir\w+", line)))
+
+
+def check_calls(counted, path, want):
+    """Where `want` is a number, so many in all at most, and none but list calls."""
+    body, calls = counted.get(path)
+    if isinstance(want, int):
+        check(calls and sum(calls.values()) <= want and all("List" in name for name in calls),
+              f"{path} costs {want} list calls", calls)
+    else:
+        check(calls == want, f"{path} costs {want}", calls)
+    return body
+
+
+def check_lists(counted):
+    """Two for `active`; of networks and pools two more for `persistent`; one for each type of pool
+    that is not known yet, of which most hosts have one."""
+    devices = check_calls(counted, "/node-devices", {"virConnectListAllNodeDevices": 2})
+    check(len(devices["nodeDevices"]) > 5, "a host has devices", len(devices["nodeDevices"]))
+    check_calls(counted, "/node-devices?fields=name", {"virConnectListAllNodeDevices": 1})
+    check_calls(counted, "/node-devices?limit=5", {"virConnectListAllNodeDevices": 2})
+    check_calls(counted, "/networks", 3)
+    check_calls(counted, "/storage-pools", 4)
+    check_calls(counted, "/networks?fields=name,uuid", {"virConnectListAllNetworks": 1})
+    check_calls(counted, "/nwfilters", {"virConnectListAllNWFilters": 1})
+    check_calls(counted, "/secrets?fields=uuid", {"virConnectListAllSecrets": 1})
+
+
+def check_volumes(counted, path):
+    body = check_calls(counted, path, {"virStoragePoolLookupByName": 1,
+                                       "virStoragePoolListAllVolumes": 1})
+    check(len(body["volumes"]) == VOLUMES, "a list of all", len(body["volumes"]))
+    body = check_calls(counted, f"{path}?view=full&limit={PAGE}", {
+        "virStoragePoolLookupByName": 1, "virStoragePoolListAllVolumes": 1,
+        "virStorageVolGetPath": PAGE, "virStorageVolGetInfoFlags": 2 * PAGE})
+    check([v["name"] for v in body["volumes"]] == [f"v{n:04}" for n in range(PAGE)],
+          "the first page", body["volumes"][:3])
+    body = check_calls(counted, f"{path}?fields=capacityBytes,type&limit={PAGE}"
+                       f"&after={body['next']}", {
+                           "virStoragePoolLookupByName": 1, "virStoragePoolListAllVolumes": 1,
+                           "virStorageVolGetInfoFlags": PAGE})
+    check(len(body["volumes"]) == PAGE and body["next"] == f"v{2 * PAGE - 1:04}", "the second page",
+          body.get("next"))
+    body = check_calls(counted, f"{path}?name=v000*&fields=physicalBytes", {
+        "virStoragePoolLookupByName": 1, "virStoragePoolListAllVolumes": 1,
+        "virStorageVolGetInfoFlags": 10})
+
+
+def main():
+    libvirt.registerErrorHandler(lambda *_: None, None)
+    uri = os.environ["VG_QEMU_URI"]
+    folder = Path(uri.split("socket=")[1]).parents[1] / "counted"
+    conn = libvirt.open(uri)
+    folder.mkdir(exist_ok=True)
+    for n in range(VOLUMES):
+        (folder / f"v{n:04}").write_bytes(b"")
+    pool = conn.storagePoolDefineXML(f"<pool type='dir'><name>counted</name><target><path>{folder}"
+                                     "</path></target></pool>", 0)
+    pool.create(0)
+    networks = [conn.networkDefineXML(f"<network><name>counted{n}</name></network>")
+                for n in range(5)]
+    counted = Counted(uri)
+    try:
+        check_lists(counted)
+        check_volumes(counted, "/storage-pools/counted/volumes")
+    finally:
+        counted.gateway.stop()
+        pool.destroy()
+        pool.undefine()
+        for network in networks:
+            network.undefine()
+    conn.close()
+    report()
+
+
+if __name__ == "__main__":
+    main()
