@@ -111,8 +111,8 @@ static int find_room(struct vg_request *rq, virStorageVolPtr volume, bool grow,
     virStorageVolInfo info;
 
     *ret_needed = 0;
-    if (vg_volume_info(volume, &info) < 0)
-        return vg_error_set_virt(vg_request_error(rq));
+    if (vg_volume_check_bytes(rq, volume, &info) < 0)
+        return -1;
     if (span->length == UINT64_MAX) {
         span->length = info.capacity;
         if (!grow)
@@ -250,8 +250,8 @@ static int find_zeros(struct vg_request *rq, virStorageVolPtr volume, uint64_t o
 {
     virStorageVolInfo info;
 
-    if (vg_volume_info(volume, &info) < 0)
-        return vg_error_set_virt(vg_request_error(rq));
+    if (vg_volume_check_bytes(rq, volume, &info) < 0)
+        return -1;
     if (*length < 0 && offset <= info.capacity)
         *length = (int64_t)(info.capacity - offset);
     if (*length >= 0 && offset <= info.capacity &&

@@ -159,15 +159,14 @@ static int check_volume(struct vg_request *rq, virStorageVolPtr volume,
     vg_auto_image image = {0};
     virStorageVolInfo info;
 
-    if (vg_image_read(rq, volume, &image) < 0)
+    if (vg_volume_check_bytes(rq, volume, &info) < 0 ||
+        vg_image_read(rq, volume, &image) < 0)
         return -1;
     if (c->format && strcmp(c->format, image.format) != 0) {
         vg_error_set(vg_request_error(rq), VG_E_CONFLICT,
                      "The volume is there, and its format is '%.40s'", image.format);
         return -1;
     }
-    if (vg_volume_info(volume, &info) < 0)
-        return vg_error_set_virt(vg_request_error(rq));
     if (c->length <= info.capacity)
         return vg_volume_check_unused(rq, volume, c->force);
     vg_error_set(vg_request_error(rq), VG_E_BEYOND_CAPACITY,

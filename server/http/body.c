@@ -74,7 +74,6 @@ int vg_http_take_body(struct vg_http_call *call, const char *data, size_t n)
         grow_body(call, rq->body_length + n + 1) < 0)
         return -1;
     memcpy(rq->body + rq->body_length, data, n);
-    vg_http_wipe(call, data, n);
     rq->body_length += n;
     rq->body[rq->body_length] = '\0';
     return 0;

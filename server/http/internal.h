@@ -177,7 +177,7 @@ int vg_http_take_body(struct vg_http_call *call, const char *data, size_t n);
  * libmicrohttpd would leave it in the connection's buffer, where nobody wipes it. */
 bool vg_http_must_wipe(const struct vg_http_call *call);
 
-/* Wipes a piece of a secret where libmicrohttpd holds it. */
+/* Wipes a piece of a secret where libmicrohttpd holds it, done with. */
 void vg_http_wipe(const struct vg_http_call *call, const char *data, size_t n);
 
 /* Gives the share of the memory for bodies back. */

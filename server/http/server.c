@@ -399,15 +399,13 @@ static enum MHD_Result take_body(struct vg_http_call *call, const char *data,
 {
     size_t n = *size;
     *size = 0;
-    if (call->rq->error.status) { /* the rest is not kept */
-        vg_http_wipe(call, data, n);
-        return MHD_YES;
+    if (!call->rq->error.status &&
+        check_chunk(call, vg_mhd_find_chunk_fault(data)) == 0) { /* else it is not kept */
+        bool begins = call->headers.transfer_encoding && !call->rq->body_length;
+        if (!begins || vg_http_negotiate_body(call, config) == 0)
+            (void)vg_http_take_body(call, data, n);
     }
-    if (check_chunk(call, vg_mhd_find_chunk_fault(data)) < 0)
-        return MHD_YES;
-    bool begins = call->headers.transfer_encoding && !call->rq->body_length;
-    if (!begins || vg_http_negotiate_body(call, config) == 0)
-        (void)vg_http_take_body(call, data, n);
+    vg_http_wipe(call, data, n);
     return MHD_YES;
 }
 

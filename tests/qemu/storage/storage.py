@@ -116,6 +116,7 @@ def check_folder(client, folder):
     at = VOLUMES + "/dir"
     check(send(client, "GET", at)[1]["type"] == "dir", "as such")
     for method, path, body in (("GET", at + "/content", None), ("POST", at + "/wipe", None),
+                               ("POST", at + "/content/zero", {"offset": 0}),
                                ("POST", at + "/resize", {"capacityMiB": 1}), ("DELETE", at, None)):
         status, problem = send(client, method, path, body)
         check(status == 409, f"{method} {path} of a folder that is not empty", problem)

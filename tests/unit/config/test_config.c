@@ -34,6 +34,8 @@ static void sample(enum vg_config_index i, int k, char *out, size_t size)
         (void)snprintf(out, size, "ops-%d*=viewer", k);
     else if (i == VG_CONFIG_I_unix_roles)
         (void)snprintf(out, size, "uid:%d=viewer", k);
+    else if (i == VG_CONFIG_I_trust_header || i == VG_CONFIG_I_trust_role_header)
+        (void)snprintf(out, size, "X-A%d", k);
     else if (i == VG_CONFIG_I_import_from)
         (void)snprintf(out, size, "https://h%d.example/*", k);
     else if (i == VG_CONFIG_I_import_networks)
