@@ -137,7 +137,6 @@ within() { # with|without-network command...
 # All that needs the network: packages, and those that a guest is made of.
 install_packages() {
     within with-network DOCS=no UI=no tests/setup.sh build test
-    within with-network O="$OUT/out" tests/qemu/agent_image.sh --fetch 2>/dev/null
 }
 
 there() { # command...

@@ -88,8 +88,18 @@ missing() {
             sed -n 's/^[hi]i //p' | sort -u)
 }
 
+# What the tests' guests are made of is unpacked, never installed.
+fetch_guests() {
+    [[ " $* " =~ \ (test|all)\  ]] || return 0
+    "$(dirname "$0")/qemu/agent_image.sh" --fetch ||
+        echo "The packages of the tests' guests cannot be fetched: these tests will fail" >&2
+}
+
 mapfile -t absent < <(missing)
-[ "${#absent[@]}" -gt 0 ] || exit 0
+[ "${#absent[@]}" -gt 0 ] || {
+    fetch_guests "$@"
+    exit 0
+}
 
 if [ "$(id -u)" = 0 ]; then
     root=()
@@ -141,3 +151,4 @@ mapfile -t absent < <(missing)
     echo "Still missing: ${absent[*]}" >&2
     exit 1
 }
+fetch_guests "$@"

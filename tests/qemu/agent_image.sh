@@ -4,25 +4,44 @@
 # A guest with a real guest agent, small enough to boot in seconds without KVM: Debian's
 # kernel, busybox, and qemu-ga with its libraries, as vmlinuz, initrd and an empty disk.
 #
-#   agent_image.sh FOLDER       writes them there; the packages are kept in $O/agent
-#   agent_image.sh --fetch      only sees that the packages are there: what needs the network
+#   agent_image.sh FOLDER       writes them there
+#   agent_image.sh --fetch      only sees that the packages are there: what needs the network. They
+#                               are kept in build/guests; tests/setup.sh has done this before
+#   agent_image.sh --cache      prints where: x/ of the guest's kernel, cd/ of one with SATA
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 OUT=$1
-CACHE=${O:-build}/agent
+# shellcheck disable=SC1091 # of the running system
+CACHE=build/guests/$(. /etc/os-release && echo "${VERSION_ID:-0}") # a folder may be seen by two
 # In the order they are loaded.
 MODULES=(virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci
     virtio_console virtio_blk)
 
+# The kernel's package behind a name that stays.
+kernel_of() {
+    apt-cache depends "$1" 2>/dev/null | sed -n 's/.*Depends: //p' | head -n 1
+}
+
 download() {
-    local kernel
-    kernel=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null |
-        sed -n 's/.*Depends: //p' | head -n 1)
-    [ -n "$kernel" ] || return 1
+    local small large
+    small=$(kernel_of linux-image-cloud-amd64)
+    large=$(kernel_of linux-image-amd64)
+    [ -n "$small" ] && [ -n "$large" ] || return 1
     (cd "$CACHE/debs" &&
-        apt-get -q -o APT::Sandbox::User=root download "$kernel" busybox-static \
-            qemu-guest-agent >&2)
+        apt-get -q -o APT::Sandbox::User=root download "$small" busybox-static \
+            qemu-guest-agent >&2 &&
+        cd cd && apt-get -q -o APT::Sandbox::User=root download "$large" >&2)
+}
+
+# Of the large kernel what a guest with a SATA drive needs.
+unpack_large() {
+    local drivers='drivers/(ata/(libata|libahci|ahci)|scsi/(scsi_common|scsi_mod|sr_mod)|cdrom/cdrom'
+    drivers+='|block/virtio_blk|net/(virtio_net|net_failover)|virtio/[^/]*)'
+    dpkg-deb --fsys-tarfile "$CACHE"/debs/cd/*.deb >"$CACHE/debs/cd.tar"
+    tar -tf "$CACHE/debs/cd.tar" |
+        grep -E "/boot/vmlinuz-|/kernel/($drivers|net/core/failover|fs/isofs/isofs)\.ko" |
+        tar -xf "$CACHE/debs/cd.tar" -C "$CACHE/cd" -T -
 }
 
 # The packages are unpacked, never installed: the machine keeps its kernel.
@@ -33,13 +52,14 @@ fetch() {
     [ ! -e "$CACHE/complete" ] || return 0
     local deb
     rm -rf -- "$CACHE"
-    mkdir -p "$CACHE/debs" "$CACHE/x"
+    mkdir -p "$CACHE"/{debs/cd,x,cd}
     if ! download; then # no list of packages, or an old one
         apt-get -q update >&2
         download
     fi
     for deb in "$CACHE"/debs/*.deb; do dpkg-deb -x "$deb" "$CACHE/x"; done
-    rm -rf -- "$CACHE/x/etc" "$CACHE/x/usr/share"
+    unpack_large
+    rm -rf -- "$CACHE/x/etc" "$CACHE/x/usr/share" "$CACHE/debs"
     touch "$CACHE/complete"
 }
 
@@ -121,6 +141,7 @@ SCRIPT
 
 main() {
     local root
+    [ "$OUT" != --cache ] || { echo "$CACHE" && return 0; }
     fetch
     [ "$OUT" != --fetch ] || return 0
     root=$(mktemp -d)

@@ -3,18 +3,20 @@
 #
 # The image of a guest that starts from its disk and does what cloud-init does first: it looks for
 # a file system with the label "cidata", takes the name and the key from it, and asks for an address
-# by DHCP under that name. Debian's kernel and busybox, started by syslinux; tells on its console.
+# by DHCP under that name. Debian's kernel (the large one, which has SATA) and busybox, started by
+# syslinux; tells on its console.
 #
 #   cloud_image.sh FILE       writes it, raw; the packages are agent_image.sh's
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 OUT=$(realpath -m "$1")
-CACHE=${O:-build}/agent
+# In the order they are loaded.
 MODULES=(virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk
-    failover net_failover virtio_net cdrom isofs)
+    failover net_failover virtio_net scsi_common scsi_mod libata libahci ahci cdrom sr_mod isofs)
 
 tests/qemu/agent_image.sh --fetch
+CACHE=$(tests/qemu/agent_image.sh --cache)
 
 W=$(mktemp -d)
 # shellcheck disable=SC2064 # its value now
@@ -26,7 +28,7 @@ for name in sh mount insmod ip ifconfig udhcpc dd cat sed grep hostname sleep; d
     ln -s busybox "$W/root/bin/$name"
 done
 for name in "${MODULES[@]}"; do # one may be part of the kernel itself
-    file=$(find "$CACHE/x" -path "*/lib/modules/*/$name.ko*" -print -quit)
+    file=$(find "$CACHE/cd" -path "*/lib/modules/*/$name.ko*" -print -quit)
     case $file in
     *.xz) xz -dc "$file" >"$W/root/lib/$name.ko" ;;
     *.ko) cp "$file" "$W/root/lib/" ;;
@@ -42,12 +44,16 @@ exec >/dev/ttyS0 2>&1
 for m in ${MODULES[*]}; do [ ! -e /lib/\$m.ko ] || insmod /lib/\$m.ko; done
 SCRIPT
 cat >>"$W/root/init" <<'SCRIPT'
-for disk in /dev/vd? /dev/sr?; do
-    [ -e "$disk" ] || continue
-    label=$(dd if="$disk" bs=1 skip=32808 count=6 2>/dev/null) # of ISO 9660's first descriptor
-    case $label in
-    [Cc][Ii][Dd][Aa][Tt][Aa]) mount -t iso9660 -o ro "$disk" /mnt ;; # capitals in ISO 9660 itself
-    esac
+for wait in 0 1 2 3 4 5 6 7 8 9; do # a CD's drive comes late
+    for disk in /dev/vd? /dev/sr?; do
+        [ -e "$disk" ] || continue
+        label=$(dd if="$disk" bs=1 skip=32808 count=6 2>/dev/null) # of ISO 9660's first descriptor
+        case $label in
+        [Cc][Ii][Dd][Aa][Tt][Aa]) mount -t iso9660 -o ro "$disk" /mnt ;; # capitals in ISO 9660 itself
+        esac
+    done
+    [ ! -e /mnt/meta-data ] || break
+    sleep 1
 done
 name=$(sed -n 's/.*"local-hostname": "\([^"]*\)".*/\1/p' /mnt/meta-data)
 key=$(grep -o 'ssh-ed25519 [A-Za-z0-9+/]*' /mnt/user-data)
@@ -73,7 +79,7 @@ LABEL tiny
 CONFIG
 truncate -s 32M "$OUT"
 mkfs.fat -F 16 "$OUT" >/dev/null
-mcopy -i "$OUT" "$CACHE"/x/boot/vmlinuz-* ::vmlinuz
+mcopy -i "$OUT" "$CACHE"/cd/boot/vmlinuz-* ::vmlinuz
 mcopy -i "$OUT" "$W/initrd" "$W/syslinux.cfg" ::
 syslinux --install "$OUT"
 chmod 644 "$OUT"

@@ -3,7 +3,8 @@
 """A guest from an image in one call, on real QEMU (VG_QEMU_URI).
 
  - The guest (tests/qemu/cloud_image.sh) starts from an overlay of the image, finds its seed by the
-   label, takes name and key from it, and gets an address by DHCP, which the answer tells.
+   label on a SATA CD, takes name and key from it, and gets an address by DHCP, which the answer tells.
+   So does its clone, whose seed is a disk, under a name and an address of its own.
  - What is in the seed, read back from the volume; passwords only as hashes.
  - Steps, and what is left when one fails: nothing, whichever it is. A repeated key makes no second
    guest; dryRun makes nothing; a cancelled wait is undone.
@@ -37,10 +38,15 @@ class Host:
         self.pool = self.conn.storagePoolCreateXML(
             f"<pool type='dir'><name>vg-cloud</name><target><path>{DIR}</path></target></pool>",
             libvirt.VIR_STORAGE_POOL_CREATE_WITH_BUILD)
-        subprocess.run([ROOT / "tests/qemu/cloud_image.sh", f"{DIR}/tiny.img"], check=True,
-                       cwd=ROOT, stdin=subprocess.DEVNULL)
-        self.pool.refresh()
-        self.network = self.conn.networkCreateXML(NETWORK)
+        self.network = None
+        try:
+            subprocess.run([ROOT / "tests/qemu/cloud_image.sh", f"{DIR}/tiny.img"], check=True,
+                           cwd=ROOT, stdin=subprocess.DEVNULL)
+            self.pool.refresh()
+            self.network = self.conn.networkCreateXML(NETWORK)
+        except BaseException: # which leaves nothing for the tests that follow
+            self.close()
+            raise
 
     def volumes(self):
         self.pool.refresh()
@@ -55,7 +61,9 @@ class Host:
                 if dom.isActive():
                     dom.destroy()
                 dom.undefine()
-        self.network.destroy()
+        if self.network:
+            self.network.destroy()
+        self.pool.refresh()
         for volume in self.pool.listAllVolumes():
             volume.delete()
         self.pool.destroy()
@@ -87,32 +95,57 @@ def seed_of(name, form):
             for file in ("user-data", "meta-data", "network-config")}
 
 
+def make(client, body, headers):
+    """The guest, waited for; None: it was not made."""
+    status, head, guest = post(client, body, {**headers, "Prefer": "wait=80"})
+    for _ in range(4 if status == 202 else 0):
+        operation = json.loads(client.send("GET", head["Location"] + "?wait=60")[2])
+        status, guest = operation.get("status"), operation.get("result", operation.get("error"))
+        if status:
+            break
+    return guest if check(status == 201, f"{body['name']}: {status} {guest}") else None
+
+
 def real_guest(client, host):
     body = {**FORM, "name": "cl-web", "network": "vg-cloud", "start": True, "waitForAddress": 240,
             "cloudInit": {"hostname": "cl-web-1", "user": "debian", "sshKeys": [KEY],
-                          "password": None, "seed": "disk"}}
-    headers = {"Idempotency-Key": "cloud-1", "Prefer": "wait=80"}
-    status, head, guest = post(client, body, headers)
-    if status == 202:
-        operation = json.loads(client.send("GET", head["Location"] + "?wait=80")[2])
-        status, guest = operation["status"], operation.get("result", operation.get("error"))
-    check(status == 201, f"guest: {status} {guest}")
-    if status != 201:
+                          "password": None}}
+    headers = {"Idempotency-Key": "cloud-1"}
+    guest = make(client, body, headers)
+    if not guest:
         return
     check(guest["cloudInit"] == "unverified" and guest["active"], f"guest: {guest}")
     lease = [a for a in guest["addresses"] if a["source"] == "lease"]
     check(lease and lease[0]["address"].startswith("192.168.87."), f"addresses: {guest}")
-    names = [v["hostname"] for v in host.network.DHCPLeases()]
+    names = [v["hostname"] for v in host.network.DHCPLeases() if v["mac"] == lease[0]["mac"]]
     check(names == ["cl-web-1"], f"the guest calls itself {names}")
     check(states(newest(client)) == dict.fromkeys(
         ("overlay", "seed", "define", "start", "address"), "succeeded"), f"{newest(client)}")
     status, _, again = post(client, body, headers)
     check(status in (201, 202) and host.guests().count("cl-web") == 1, f"again: {status} {again}")
     xml = host.conn.lookupByName("cl-web").XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
-    check("ds=nocloud" in xml, "no serial number")
+    check("ds=nocloud" in xml and "bus='sata'" in xml, f"no serial number, or no CD: {xml}")
     overlay = host.pool.storageVolLookupByName("cl-web.qcow2").XMLDesc()
     check("<format type='raw'/>" in overlay.partition("<backingStore>")[2], overlay)
-    delete(client, host)
+
+
+def real_clone(client, host):
+    """Of a guest with a seed, which runs when it is asked for first; its own is a disk."""
+    body = {"from": "cl-web", "name": "cl-web2", "copy": False, "start": True, "waitForAddress": 240,
+            "cloudInit": {"hostname": "cl-web-2", "user": "debian", "sshKeys": [KEY], "seed": "disk"}}
+    status, _, answer = post(client, body)
+    check(status == 409, f"a clone of what runs: {status} {answer}")
+    source = host.conn.lookupByName("cl-web")
+    source.destroy()
+    guest = make(client, body, {})
+    if guest:
+        macs = {v["mac"]: v["hostname"] for v in host.network.DHCPLeases()}
+        mac = guest["addresses"][0]["mac"]
+        check(macs.get(mac) == "cl-web-2" and mac not in source.XMLDesc(), f"{macs} {guest}")
+        host.conn.lookupByName("cl-web2").destroy()
+        status, _, answer = client.send("DELETE", "/domains/cl-web2?volumes=true")
+        check(status == 204, f"DELETE of the clone: {status} {answer}")
+    source.create()
 
 
 def delete(client, host):
@@ -256,8 +289,11 @@ def main():
         gateway = Gateway(URI, "--log-level", "1")
         try:
             client = Client(gateway.port)
-            for part in (refused, seeds, whole_data, failing, cancelled, real_guest):
+            for part in (refused, seeds, whole_data, failing, cancelled):
                 part(client, host)
+            real_guest(client, host)
+            real_clone(client, host)
+            delete(client, host)
             secrets(client, gateway.log.name)
         finally:
             gateway.stop()
