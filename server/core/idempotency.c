@@ -6,7 +6,6 @@
  */
 #include "server/core/idempotency.h"
 
-#include "server/core/scope.h"
 #include "virtgate/cleanup.h"
 
 #include <string.h>
@@ -19,7 +18,8 @@
 
 struct entry {
     struct entry *next;         /* in the bucket */
-    XXH128_hash_t key, request; /* of caller, scope and key; of method, target and body */
+    XXH128_hash_t key, request; /* of caller and key; of method, target and body */
+    const struct vg_rights *rights; /* that the answer was for */
     bool done;
     struct entry *newer, *older; /* of those that are done */
     int64_t done_ns;
@@ -77,13 +77,15 @@ static void drop_old(int64_t now)
         drop(oldest);
 }
 
-static struct entry *add(XXH128_hash_t key, XXH128_hash_t request)
+static struct entry *add(XXH128_hash_t key, XXH128_hash_t request,
+                         const struct vg_rights *rights)
 {
     struct entry *e = calloc(1, sizeof(*e));
     if (!e)
         return NULL;
     e->key = key;
     e->request = request;
+    e->rights = rights;
     struct entry **bucket = &buckets[key.low64 % BUCKETS];
     e->next = *bucket;
     *bucket = e;
@@ -94,8 +96,7 @@ static struct entry *add(XXH128_hash_t key, XXH128_hash_t request)
 static XXH128_hash_t key_of(const struct vg_request *rq)
 {
     const char *key = rq->idempotency_key;
-    XXH64_hash_t caller =
-        XXH3_64bits_withSeed(rq->caller, sizeof(rq->caller), (uintptr_t)rq->rights);
+    XXH64_hash_t caller = XXH3_64bits(rq->caller, sizeof(rq->caller));
     return XXH3_128bits_withSeed(key, strlen(key), caller);
 }
 
@@ -113,7 +114,7 @@ bool vg_idempotency_begin(struct vg_request *rq, struct vg_reply *ret_reply)
     struct entry *e = *find(key_of(rq));
 
     if (!e) {
-        if (add(key_of(rq), request)) {
+        if (add(key_of(rq), request, rq->rights)) {
             rq->on_answer = vg_idempotency_end;
             return true;
         }
@@ -125,6 +126,12 @@ bool vg_idempotency_begin(struct vg_request *rq, struct vg_reply *ret_reply)
             vg_reply_error(rq, VG_E_IDEMPOTENCY_MISMATCH,
                            "Another request was made with this Idempotency-Key; take "
                            "a new key for a new request");
+    else if (e->rights != rq->rights) /* which may see less; and once is once */
+        *ret_reply =
+            vg_reply_error(rq, VG_E_IDEMPOTENCY_MISMATCH,
+                           "This request was made before with this Idempotency-Key, "
+                           "when its caller had other rights: it is not made again, and "
+                           "its answer is not told; look, and take a new key");
     else if (!e->done)
         *ret_reply =
             vg_reply_error(rq, VG_E_AT_WORK,

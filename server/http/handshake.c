@@ -45,10 +45,12 @@ static const char *find_fault(const struct vg_http_call *call)
         return "Upgrade is not named in Connection";
     if (!h->websocket_key || strlen(h->websocket_key) != KEY_LENGTH)
         return "Sec-WebSocket-Key is missing or malformed";
-    return MHD_get_connection_info(call->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION)
-               ? "There are no WebSockets over this listener's TLS: take "
-                 "text/event-stream, or a proxy that does the TLS"
-               : NULL;
+    if (vg_mhd_upgrades_tls() ||
+        !MHD_get_connection_info(call->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION))
+        return NULL;
+    return "There are no WebSockets over the gateway's own TLS with libmicrohttpd before "
+           "1.0, which this one has: take text/event-stream, or a proxy that does the "
+           "TLS (HAProxy in docs/access.md)";
 }
 
 int vg_http_websocket_asked(struct vg_http_call *call)

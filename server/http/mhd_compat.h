@@ -49,6 +49,13 @@ const char *vg_mhd_find_trailer_fault(struct MHD_Connection *connection);
  * would send the last chunk. */
 void vg_mhd_end_with_header(struct MHD_Response *response);
 
+/* Whether a connection under TLS can be handed over (an upgrade): before 1.0 its network
+ * thread and the one that has the connection then use one session at a time. */
+static inline bool vg_mhd_upgrades_tls(void)
+{
+    return MHD_VERSION >= 0x01000000;
+}
+
 /* ---- what libmicrohttpd refuses itself ----------------------------------------------
  *
  * A Content-Length that is no number it answers in its own words, 0.9.75 twice, and the
