@@ -6,6 +6,9 @@
 #include "server/core/operation.h"
 #include "virtgate/cleanup.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #define SOURCE "audit"
 /* How long the log's outputs may take for one line. */
 #define PATIENCE_NS          (VG_SECOND_NS / 10)
@@ -33,12 +36,13 @@ static bool is_change(const struct vg_request *rq)
 struct line {
     struct vg_log_field fields[MAX_FIELDS];
     unsigned int n;
-    char *path; /* owned */
+    char *path, *permissions; /* owned */
 };
 
 static void clear_line(struct line *line)
 {
     free(line->path);
+    free(line->permissions);
 }
 
 static void add(struct line *line, const char *key, const char *text)
@@ -46,11 +50,31 @@ static void add(struct line *line, const char *key, const char *text)
     line->fields[line->n++] = (struct vg_log_field)VG_LOG_TEXT(key, text);
 }
 
+/* Those that the row names, then those that arguments have added. Owned; NULL: no memory.
+ */
+static char *name_permissions(const struct vg_request *rq)
+{
+    struct vg_permissions more = rq->needs, named;
+    char unknown[VG_PERMISSION_SIZE];
+    vg_autofree char *text = strdup(rq->route->needs);
+    unsigned int at = 0;
+
+    if (vg_permissions_parse(rq->route->needs, &named, unknown) == 0)
+        vg_permissions_take(&more, &named);
+    for (const char *name; text && (name = vg_permissions_next(&more, &at));) {
+        vg_autofree char *before = vg_take(&text);
+        if (asprintf(&text, "%s %s", before, name) < 0)
+            text = NULL;
+    }
+    return vg_take(&text);
+}
+
 static void fill(struct line *line, const struct vg_request *rq)
 {
     line->path = vg_request_path(rq);
+    line->permissions = name_permissions(rq);
     add(line, "principal", rq->principal[0] ? rq->principal : "-");
-    add(line, "permission", rq->route->needs);
+    add(line, "permission", line->permissions ? line->permissions : rq->route->needs);
     add(line, "host", rq->host_name);
     add(line, "operationId", rq->route->operation_id);
     add(line, "object", line->path);
@@ -96,6 +120,8 @@ void vg_audit_end(struct vg_request *rq, const struct vg_reply *reply)
     fill(&line, rq);
     add(&line, "location", reply->location);
     add(&line, "result", result_of(reply));
+    if (reply->status == 403)
+        add(&line, "lacks", rq->error.permission);
     line.fields[line.n++] = (struct vg_log_field)VG_LOG_NUMBER("status", reply->status);
     vg_log_fields(VG_LOG_INFO, SOURCE, "change ended", line.fields, line.n);
 }

@@ -22,7 +22,8 @@ DOMAIN = "<domain type='test'><name>{}</name><memory>1024</memory><os><type>hvm<
 
 def write_tokens(path):
     path.write_text("".join(f"{name} {role} {hashlib.sha256(name.encode()).hexdigest()}\n"
-                            for name, role in (("ann", "admin"), ("eve", "viewer"))))
+                            for name, role in (("ann", "admin"), ("bob", "operator"),
+                                               ("eve", "viewer"))))
     path.chmod(0o600)
 
 
@@ -79,6 +80,13 @@ def test_lines(folder):
     check_pair(log, "define", "done", 201)
     ended = of_request(lines_of(log), "define")[-1]
     check(ended.get("location") == headers["Location"], "where the new one is", ended)
+    check(ended.get("permission") == "domain:getattr domain:read domain:write gateway:document domain:save",
+          "the line after it names what arguments needed, too", ended)
+    # an argument that the caller may not give: after the row was permitted
+    send(client, "bob", "POST", "/domains/test/snapshots?flags=disk-only", request_id="argument")
+    check_pair(log, "argument", "refused", 403, principal="bob", operationId="createSnapshot")
+    ended = of_request(lines_of(log), "argument")[-1]
+    check(ended.get("lacks") == "gateway:path", "and the one that is lacked", ended)
     send(client, "ann", "DELETE", "/operations/1-1", request_id="cancel")
     check_pair(log, "cancel", "refused", 404)
     send(client, "eve", "POST", "/domains/test/resume", request_id="refused")
