@@ -146,6 +146,14 @@ def test_revoked(gateway, client, path):
     check(stream(gateway.port, "/events", ticket) == 401, "a ticket ends with its token, too")
 
 
+def wait_for_rights(client, what):
+    for _ in range(200):
+        if what(client.get("/whoami", KEEP)[2]):
+            return
+        time.sleep(0.05)
+    check(False, "the token file is read again")
+
+
 def test_denied(gateway, client, path):
     """deny= holds for tickets, too: for those that are made, and for those that wait."""
     console, events = (ask(client, p, KEEP) for p in ("/domains/test/console", "/events"))
@@ -162,6 +170,46 @@ def test_denied(gateway, client, path):
     check(socket(gateway.port, "/domains/test/console", console) == 403,
           "nor is one good that was made before")
     check(stream(gateway.port, "/events", events) == 200, "another is")
+
+
+def test_scoped(gateway, client, path):
+    """hosts= and domains= hold for tickets: what is outside is not there, then as now."""
+    write(path, {"keep": "admin"})
+    gateway.process.send_signal(signal.SIGHUP)
+    wait_for_rights(client, lambda who: who["scope"]["domains"] == ["*"])
+    kept = [ask(client, p, KEEP) for p in ("/domains/test/console", "/domains/test/events",
+                                           "/hosts/default/events")]
+    write(path, {"keep": "admin domains=web-*"})
+    gateway.process.send_signal(signal.SIGHUP)
+    wait_for_rights(client, lambda who: who["scope"]["domains"] == ["web-*"])
+    check(socket(gateway.port, "/domains/test/console", kept[0]) == 404,
+          "a ticket made before finds no guest that is outside by now")
+    check(stream(gateway.port, "/domains/test/events", kept[1]) == 404, "nor its events")
+    check(stream(gateway.port, "/hosts/default/events", kept[2]) == 200, "the rest is there")
+    shown, missing = (stream(gateway.port, f"/domains/{name}/events",
+                             ask(client, f"/domains/{name}/events", KEEP))
+                      for name in ("test", "nosuch"))
+    check(shown == missing == 404, "a hidden guest's is that of none", (shown, missing))
+    kept = ask(client, "/hosts/default/events", KEEP)
+    write(path, {"keep": "admin hosts=kvm*"})
+    gateway.process.send_signal(signal.SIGHUP)
+    wait_for_rights(client, lambda who: who["scope"]["hosts"] == ["kvm*"])
+    check(stream(gateway.port, "/hosts/default/events", kept) == 404, "nor a host's")
+    body = [ask(client, f"/hosts/{name}/events", KEEP, 400)["type"] for name in ("default", "nosuch")]
+    check(body[0] == body[1], "there is no ticket for it", body)
+
+
+def test_expiry(gateway, client, path):
+    """A ticket ends with its token, also when that expires."""
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 4))
+    write(path, {"keep": f"admin {at}"})
+    gateway.process.send_signal(signal.SIGHUP)
+    wait_for_rights(client, lambda who: who["expiresAt"] == at)
+    kept, used = (ask(client, "/events", KEEP) for _ in range(2))
+    ws = WebSocket(gateway.port, f"/events?ticket={used}", timeout=30)
+    check(ws.status == 101, "it is good as long as the token", ws.status)
+    check(ws.end(30) == 1008, "what it opened ends with the token", ws.code)
+    check(stream(gateway.port, "/events", kept) == 401, "and so does one that waits")
 
 
 def test_without_tokens():
@@ -194,6 +242,8 @@ def main():
         test_without_tokens()
         time.sleep(max(0.0, 30.5 - (time.monotonic() - begun)))
         check(stream(gateway.port, "/events", late) == 401, "after 30 s it is too late")
+        test_scoped(gateway, client, path)
+        test_expiry(gateway, client, path)
         gateway.stop()
         with open(gateway.log.name, encoding="utf-8") as f:
             log = f.read()

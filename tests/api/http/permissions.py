@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Every row of the route tables, by every role, by tokens that add to one or take from it, by
-client certificates and by processes on a unix socket: what it needs decides, and nothing else.
+"""Every row of the route tables, by every role, by tokens that add to one, take from it or narrow
+it, by tickets, client certificates, processes on a unix socket and those whom such a process names:
+what it needs decides, and nothing else.
 
 The roles are those of the contract, written down here once more. A 403 names the permission that
 is missing, and who has all that a row needs is never refused for a lack of one.
@@ -38,7 +39,12 @@ LINES = {
              {"domain:read", "network:start", "gateway:document"}),
     "both": ("operator", "2100-01-01T00:00:00Z allow=domain:delete deny=domain:delete,domain:stop",
              set(), {"domain:delete", "domain:stop"}),
+    "guests": ("admin", "domains=te*,nosuch allow=network:start deny=domain:stop", {"network:start"},
+               {"domain:stop"}),
+    "hosts": ("operator", "hosts=def*", set(), set()),
 }
+SCOPES = {"guests": {"hosts": ["*"], "domains": ["te*", "nosuch"]},
+          "hosts": {"hosts": ["def*"], "domains": ["*"]}}
 CERTIFICATES = r"""
 cd "$1"; exec 2>openssl.log
 key() { openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$1.key" \
@@ -56,8 +62,11 @@ chmod 600 *.key
 def has(role, permission):
     kind, what = permission.split(":")
     if role in LINES:
-        base, _, adds, takes = LINES[role]
-        return permission not in takes and (permission in adds or has(base, permission))
+        base, keys, adds, takes = LINES[role]
+        # with domains= other kinds are for looking at
+        own = has(base, permission) and ("domains=" not in keys or kind == "domain" or
+                                         has("viewer", permission))
+        return permission not in takes and (permission in adds or own)
     if role == "admin":
         return True
     if kind != "daemon" and (what in ("getattr", "read") or what.startswith("search_")):
@@ -92,7 +101,7 @@ def check_why(client):
         check(status == 200 and who["name"] == role and who["via"] == "token" and
               all(has(role, p) for p in who["permissions"]) and
               who["role"] == LINES.get(role, (role,))[0] and
-              who["scope"] == {"hosts": ["*"], "domains": ["*"]} and
+              who["scope"] == SCOPES.get(role, {"hosts": ["*"], "domains": ["*"]}) and
               who["expiresAt"] == ("2100-01-01T00:00:00Z" if role == "both" else None),
               f"whoami of {role}", f"{status} {who}")
         check(set(LINES[role][2] if role in LINES else {"domain:read"}) <= set(who["permissions"]),
@@ -122,9 +131,9 @@ class OtherClient(Client):
         return super().send(method, path, body, headers)
 
 
-def check_row(client, row, role, token=True):
+def check_row(client, row, role, token=True, named=None):
     name, needs = row["operationId"], row["permissions"]
-    headers = {"Authorization": f"Bearer {role}"} if role and token else {}
+    headers = {"Authorization": f"Bearer {role}"} if role and token else named or {}
     status, _, body = client.send(row["method"], target(row), headers=headers)
     if not needs:
         check(status not in (401, 403), f"{name} is public", f"{role}: {status}")
@@ -153,6 +162,56 @@ def check_asked(client):
         problem = json.loads(body)
         check(status == 403 and problem.get("permission") == permission,
               f"{method} {path} needs {permission}", f"{status} {body[:300]}")
+
+
+def check_tickets(table, client):
+    """A ticket opens what its token may open, and nothing that is no stream."""
+    post, = (row for row in table if row["operationId"] == "createTicket")
+    sessions = [row for row in table if row["gives"] in ("events", "websocket")]
+    check(len(sessions) > 8, "rows with tickets", str(len(sessions)))
+
+    def ask(role, path):
+        return client.send("POST", "/tickets", json.dumps({"path": path}).encode(),
+                           {"Authorization": f"Bearer {role}"})
+
+    for role in (*ROLES, *LINES, "expired"):
+        for row in sessions:
+            url = target(row)
+            path = url.partition("?")[0]
+            status, _, body = ask(role, path)
+            lacks = [p for p in {*post["permissions"], *row["permissions"]} if not has(role, p)] \
+                if role != "expired" else []
+            wanted = 401 if role == "expired" else 403 if lacks else 201
+            check(status == wanted, f"a ticket of {role} for {path}: {wanted}", f"{status} {body}")
+            if status == 403:
+                check(json.loads(body)["permission"] in lacks, f"{role} lacks {lacks}", body)
+            if status != 201:
+                continue
+            ticket = json.loads(body)["ticket"]
+            with_ticket = client.send("GET", f"{url}{'&' if '?' in url else '?'}ticket={ticket}")[0]
+            own = client.send("GET", url, headers={"Authorization": f"Bearer {role}"})[0]
+            check(with_ticket == own, f"{url} with a ticket of {role}", f"{with_ticket}, not {own}")
+    ticket = json.loads(ask("admin", "/events")[2])["ticket"]
+    for row in table:
+        if row not in sessions and row["permissions"]:
+            url = target(row) + f"?ticket={ticket}"
+            check(client.send(row["method"], url)[0] == 401, f"{row['method']} {url} takes none")
+
+
+def check_named(table, folder):
+    """Callers whom a process on the socket names, whose role is the most that they have."""
+    path, uid = f"{folder}/named", os.geteuid()
+    for most in ("operator", "admin"):
+        gateway = Gateway("test:///default", "--listen", f"unix:{path}", "--unix-role",
+                          f"uid:{uid}={most}", "--trust-header", "X-User", "--trust-role-header",
+                          "X-Role")
+        client = OtherClient(lambda: UnixConnection(path))
+        for row in table:
+            check_row(client, row, None)
+            for role in ROLES:
+                has_role = min(role, most, key=ROLES.index)
+                check_row(client, row, has_role, False, {"X-User": "ann", "X-Role": role})
+        gateway.stop()
 
 
 def check_other(table, client, role, what):
@@ -235,8 +294,10 @@ def main():
                 check_row(client, row, role)
         check_asked(client)
         check_why(client)
+        check_tickets(table, client)
         gateway.stop()
         check_connections(table, folder)
+        check_named(table, folder)
     return report()
 
 
