@@ -4,6 +4,7 @@
  */
 #include "routes/routes.h"
 #include "virtgate/cleanup.h"
+#include "virtgate/history.h"
 #include "virtgate/host.h"
 #include "virtgate/openapi.h"
 #include "virtgate/scope.h"
@@ -61,11 +62,12 @@ static json_t *list_features(void)
         "domains",    "snapshots", "checkpoints",   "operations", "events",
         "websockets", "consoles",  "tickets",       "metrics",    "path-prefix",
         "node",       "networks",  "storage-pools", "volumes",    "node-devices",
-        "interfaces", "nwfilters", "secrets",       "admin",      "whoami",
-        "history"};
+        "interfaces", "nwfilters", "secrets",       "admin",      "whoami"};
     json_t *features = json_array();
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         json_array_append_new(features, json_string(names[i]));
+    if (vg_history_is_kept())
+        json_array_append_new(features, json_string("history"));
     return features;
 }
 

@@ -19,6 +19,8 @@
 #define STEP_NS (VG_HISTORY_STEP * VG_SECOND_NS)
 /* Between samples that are further apart nobody knows what was. */
 #define LONGEST_NS (6 * STEP_NS)
+/* Of one sample no rate is known: so soon after the first of a domain is the next. */
+#define HURRY_NS (2 * VG_SECOND_NS)
 /* A domain that so many samples did not tell of is gone: one may leave it out. */
 #define MAX_MISSED 2
 
@@ -157,6 +159,7 @@ struct vg_history {
     struct ring **rings; /* sorted; owned, as what they point at */
     size_t n, size;
     int64_t taken_ns; /* when the newest sample was; 0: there is none */
+    bool hurries;     /* it told of a domain for the first time */
     bool asking;
 };
 
@@ -284,6 +287,7 @@ static void take_all(struct vg_history *history, const struct vg_figures *figure
             advance(ring, step);
         add_point(ring, &figures[i], at_ns);
     }
+    history->hurries = history->n > known;
     if (history->n > known)
         qsort(history->rings, history->n, sizeof(*history->rings), compare_rings);
     forget(history, step);
@@ -317,10 +321,11 @@ bool vg_history_due(struct vg_history *history, int64_t now_ns, int64_t phase_ns
 {
     VG_LOCK(&history->lock);
     bool first = !history->taken_ns;
-    int64_t in_step_ns = (now_ns + origin_ns) % STEP_NS;
+    bool soon = history->hurries && now_ns - history->taken_ns >= HURRY_NS;
+    bool late = step_of(history->taken_ns) < step_of(now_ns) &&
+                (now_ns + origin_ns) % STEP_NS >= STEP_NS / 2 + phase_ns;
 
-    if (history->asking || (!first && (step_of(history->taken_ns) >= step_of(now_ns) ||
-                                       in_step_ns < STEP_NS / 2 + phase_ns)))
+    if (history->asking || !(first || soon || late))
         return false;
     history->asking = true;
     return true;

@@ -17,6 +17,7 @@ static const struct step rows[] = {
      "}}",
      .contains = "*\"series\":{\"cpuPercent\":*,\"memoryRssKiB\":*}}"},
     {"GET", "/hosts/default/domains/1/history", 200, "{'name':'test','points':360}"},
+    {"GET", "/", 200, NULL, .contains = "*\"features\":*\"history\"*"},
     {"GET", "/domains/test/history?seconds=9", 400, GATEWAY("invalid-value")},
     {"GET", "/domains/test/history?seconds=3601", 400, GATEWAY("invalid-value")},
     {"GET", "/domains/test/history?fields=cpu", 400, GATEWAY("unknown-flag"),
@@ -33,6 +34,7 @@ static const struct step rows[] = {
 };
 
 static const struct step none[] = {
+    {"GET", "/", 200, NULL, .contains = "*\"features\":[[]*\"whoami\"[]]*"},
     {"GET", "/domains/test/history", 404, GATEWAY("not-found"),
      .contains = "*--history*"},
     {"GET", "/domains/nosuch/history", 404, LIBVIRT("NO_DOMAIN")},

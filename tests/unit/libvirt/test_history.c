@@ -318,6 +318,15 @@ static void test_due(void **state)
     vg_history_take(host.history, NULL, 0, step + STEP + 1);
     assert_false(vg_history_due(host.history, step + 2 * STEP - 1, phase));
     assert_true(vg_history_due(host.history, step + 3 * STEP - 1, phase));
+    vg_history_asked(host.history);
+    /* of one sample of a domain no rate is known */
+    struct vg_figures figures = figures_of(0, 0);
+    vg_history_take(host.history, &figures, 1, step + 4 * STEP);
+    assert_false(vg_history_due(host.history, step + 4 * STEP + VG_SECOND_NS, phase));
+    assert_true(vg_history_due(host.history, step + 4 * STEP + 2 * VG_SECOND_NS, phase));
+    vg_history_asked(host.history);
+    vg_history_take(host.history, &figures, 1, step + 4 * STEP + 2 * VG_SECOND_NS);
+    assert_false(vg_history_due(host.history, step + 5 * STEP - 1, phase));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
