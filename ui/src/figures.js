@@ -1,48 +1,67 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Rates and the recent past of guests, from two samples each. What a sample does not tell keeps its
-// last value: with `nowait` a guest in a call of somebody else's has gaps. A counter that falls
-// is a restart.
-import { state } from './store.js'
+// What guests do, as the gateway worked it out: a point each ten seconds. The newest comes with the
+// poll, what was before from a guest's history, when its row is first in sight. A figure that is not
+// told keeps its last value; in the past it is a gap, null.
+import { get, guestPath } from './api.js'
+import { change, has, keyOf, state } from './store.js'
 
-const KEPT = 60
+const KEPT = 60, STEP_MS = 10000, AT_ONCE = 4
 
-const sum = (list, read) => {
-  const values = (list ?? []).map(read).filter(Number.isFinite)
-  return values.length ? values.reduce((a, b) => a + b, 0) : undefined
+// The past with a point of that time: another value of the last one, or a new one after a gap.
+function follow(past = [], then, time, value) {
+  const steps = then ? Math.round((Date.parse(time) - Date.parse(then)) / STEP_MS) : 1
+  if (steps <= 0) return [...past.slice(0, -1), value]
+  return [...past, ...Array(Math.min(steps, KEPT) - 1).fill(null), value].slice(-KEPT)
 }
 
-const counters = stats => ({
-  cpu: stats.cpu?.time,
-  read: sum(stats.block, disk => disk.rd?.bytes),
-  write: sum(stats.block, disk => disk.wr?.bytes),
-  received: sum(stats.net, nic => nic.rx?.bytes),
-  sent: sum(stats.net, nic => nic.tx?.bytes),
-})
-
-function rate(before, now, seconds) {
-  return before === undefined || now === undefined || now < before || !seconds
-    ? undefined : (now - before) / seconds
-}
-
-export function note(key, stats) {
-  const now = { at: performance.now(), ...counters(stats) }
+export function note(key, { stats, rates }) {
   const old = state.figures.get(key)
-  const seconds = old && (now.at - old.sample.at) / 1000
-  const vcpus = stats.vcpu?.current ?? old?.vcpus
   const next = {
     ...old,
-    vcpus,
+    vcpus: stats.vcpu?.current ?? old?.vcpus,
     memoryKiB: stats.balloon?.current ?? old?.memoryKiB,
-    sample: { ...old?.sample, ...JSON.parse(JSON.stringify(now)) },
   }
-  for (const name of ['cpu', 'read', 'write', 'received', 'sent']) {
-    const per = rate(old?.sample[name], now[name], seconds)
-    if (per === undefined) continue
-    next[name] = name === 'cpu' ? Math.min(100, per / 1e7 / (vcpus ?? 1)) : per
-    next[`${name}Past`] = [...(old?.[`${name}Past`] ?? []), next[name]].slice(-KEPT)
+  if (rates) {
+    next.cpu = rates.cpuPercent ?? old?.cpu
+    next.cpuPast = follow(old?.cpuPast, old?.time, rates.time, rates.cpuPercent ?? null)
+    next.time = rates.time
   }
   state.figures.set(key, next)
+}
+
+/* ---- the past of those in sight, a few at a time ---- */
+
+const asked = new Set(), waiting = new Map()
+let busy = 0
+
+function recall(key, { startTime, points, series }) {
+  const time = new Date(Date.parse(startTime) + (points - 1) * STEP_MS).toISOString()
+  const old = state.figures.get(key)
+  const past = series.cpuPercent
+  state.figures.set(key, { ...old, time, cpuPast: past, cpu: past.at(-1) ?? old?.cpu })
+  change({ figures: new Map(state.figures) })
+}
+
+async function readNext() {
+  if (busy >= AT_ONCE || !waiting.size) return
+  const [key, guest] = waiting.entries().next().value
+  waiting.delete(key)
+  asked.add(key)
+  busy++
+  await get(`${guestPath(guest)}/history?seconds=${KEPT * STEP_MS / 1000}&fields=cpuPercent`)
+    .then(history => recall(key, history), () => {}) // the poll goes on without it
+  busy--
+  readNext()
+}
+
+// For an effect: whoever is out of sight before its turn is not asked.
+export function wantPast(guest) {
+  const key = keyOf(guest)
+  if (!has('history') || asked.has(key)) return undefined
+  waiting.set(key, guest)
+  readNext()
+  return () => waiting.delete(key)
 }
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']

@@ -15,12 +15,13 @@ export const State = ({ is }) => {
     <span>${{ shutoff: 'off', pmsuspended: 'asleep' }[is] ?? is}</span></span>`
 }
 
-// 0 to `top`; its own maximum where none is given.
-export function Spark({ values = [], top, label }) {
-  const high = top ?? Math.max(1, ...values)
-  const points = values.map((v, i) => `${60 - values.length + i + 1},${19 - Math.min(1, v / high) * 18}`)
-  return html`<svg class="spark" viewBox="0 0 61 20" preserveAspectRatio="none" role="img"
-    aria-label=${label}><polyline points=${points.join(' ')} /></svg>`
+// From 0 to `top`, or to its own maximum; null is a gap. The last of so many points is at the right.
+export function Spark({ values = [], points = 60, top, label }) {
+  const high = top || Math.max(1, ...values)
+  const at = (v, i) => `${points - values.length + i},${(19 - Math.min(1, v / high) * 18).toFixed(1)}`
+  const line = values.map((v, i) => (v === null ? '' : (values[i - 1] ?? null) === null ? `M${at(v, i)}h0` : `L${at(v, i)}`))
+  return html`<svg class="spark" viewBox="0 0 ${points} 20" preserveAspectRatio="none" role="img"
+    aria-label=${label}><path d=${line.join('')} /></svg>`
 }
 
 // What changes something: off, with a title that says why, where the right is missing.
@@ -76,6 +77,18 @@ export function useRead(path, when = '') {
   }, [path, when, turn])
   const mine = answer.path === path ? answer : {}
   return { ...mine, again: () => next(n => n + 1) }
+}
+
+// The same, again and again while somebody looks.
+export function usePoll(path, ms) {
+  const read = useRead(path)
+  const again = useRef()
+  again.current = read.again
+  useEffect(() => {
+    const timer = setInterval(() => document.hidden || again.current(), ms)
+    return () => clearInterval(timer)
+  }, [path])
+  return read
 }
 
 // A list with all its faces; `children` draws what is there.

@@ -49,6 +49,9 @@ export function useStore(select) {
 
 export const keyOf = guest => `${guest.host}/${guest.uuid}`
 
+// Whether this gateway has it.
+export const has = feature => state.features.includes(feature)
+
 // What a token may not, by whoami; without it the gateway's answer tells.
 export const may = permission => state.who?.permissions?.includes(permission) ?? true
 

@@ -4,7 +4,7 @@
 import { html, useEffect, useMemo, useRef, useState } from '../html.js'
 import { at } from '../api.js'
 import { actsOf } from '../acts.js'
-import { bytes, percent } from '../figures.js'
+import { bytes, percent, wantPast } from '../figures.js'
 import { Act, Empty, Loading, Menu, Spark, State, Title } from '../parts.js'
 import { keyOf, useStore } from '../store.js'
 
@@ -30,6 +30,7 @@ function Row({ guest, index, chosen, pick }) {
   const figures = useStore(s => s.figures.get(keyOf(guest)))
   const on = guest.state !== 'shutoff'
   const [likely, ...others] = actsOf(guest)
+  useEffect(() => (on ? wantPast(guest) : undefined), [keyOf(guest), on])
   return html`<tr aria-rowindex=${index + 2} class=${guest.stale ? 'stale' : ''}>
     <td class="tick"><input type="checkbox" checked=${chosen} aria-label="Select ${guest.name}"
       onChange=${() => pick(keyOf(guest))} /></td>
@@ -37,7 +38,7 @@ function Row({ guest, index, chosen, pick }) {
       ${guest.title && html`<small>${guest.title}</small>`}</td>
     <td><${State} is=${guest.state} /></td>
     <td class="wide muted">${guest.host}</td>
-    <td class="wide cpu">${on && figures && html`<${Spark} values=${figures.cpuPast} top=${100}
+    <td class="wide cpu">${on && figures?.cpuPast && html`<${Spark} values=${figures.cpuPast} top=${100}
       label="CPU ${percent(figures.cpu)}" /><span>${percent(figures.cpu)}</span>`}</td>
     <td class="wide number">${on && figures?.memoryKiB ? bytes(figures.memoryKiB * 1024) : ''}</td>
     <td class="wide number">${on ? figures?.vcpus ?? guest.vcpus : ''}</td>

@@ -3,35 +3,46 @@
 // The hosts of this gateway, and one of them.
 import { html } from '../html.js'
 import { at } from '../api.js'
-import { bytes } from '../figures.js'
-import { Empty, Facts, Failure, Loading, State, Table, Title, useRead } from '../parts.js'
+import { bytes, percent } from '../figures.js'
+import { Empty, Facts, Failure, Loading, State, Table, Title, usePoll, useRead } from '../parts.js'
 import { useStore } from '../store.js'
 
-function Node({ host }) {
-  const { data } = useRead(`${at('hosts', host)}/node`)
-  return data ? html`<td>${data.model}</td><td class="number">${data.cpus}</td>
-    <td class="number">${bytes(data.memoryKiB * 1024)}</td>` : html`<td></td><td></td><td></td>`
+const POLL_MS = 5000
+
+// What hosts tell of themselves, by one request for all; a host that is down tells nothing.
+function useFull() {
+  const { data } = usePoll('/hosts?view=full', POLL_MS)
+  return new Map(data?.hosts.map(host => [host.host, host]))
 }
 
-const None = () => html`<td>–</td><td class="number">–</td><td class="number">–</td>`
+const memoryOf = ({ memoryKiB: all, freeMemoryKiB: free }) => (free === undefined ? bytes(all * 1024)
+  : `${bytes((all - free) * 1024)} of ${bytes(all * 1024)}`)
+
+function Row({ host, full }) {
+  const { domains, node, hypervisor } = full ?? {}
+  return html`<tr><td class="name"><a href="#${at('host', host.host)}">${host.host}</a></td>
+    <td><${State} is=${host.state} /></td>
+    <td class="number">${domains ? `${domains.running} of ${domains.total}` : '–'}</td>
+    <td class="number">${percent(node?.cpuPercent)}</td>
+    <td class="number">${node ? `${node.cpus} × ${node.model}` : '–'}</td>
+    <td class="number">${node ? memoryOf(node) : '–'}</td>
+    <td>${hypervisor ? `${hypervisor.type} ${hypervisor.version ?? ''}` : '–'}</td>
+    <td class="muted">${host.uri}</td></tr>`
+}
 
 export function Hosts() {
-  const hosts = useStore(s => s.hosts), guests = useStore(s => s.guests)
-  const count = host => [...guests?.values() ?? []].filter(one => one.host === host).length
+  const hosts = useStore(s => s.hosts), guests = useStore(s => s.guests), full = useFull()
   if (!guests) return html`<${Title} text="Hosts" /><${Loading} what="hosts" />`
   return html`<${Title} text="Hosts" />${!hosts.size ? html`<${Empty}><p>No hosts</p><//>` : html`<${Table} label="Hosts"
-    head=${['Name', 'State', 'Guests', 'CPU', 'CPUs', 'Memory', 'Address']}>${[...hosts.values()].map(one => html`<tr
-      key=${one.host}><td class="name"><a href="#${at('host', one.host)}">${one.host}</a></td><td><${State} is=${one.state} /></td>
-      <td class="number">${count(one.host)}</td>${one.state === 'up' ? html`<${Node} host=${one.host} />` : html`<${None} />`}
-      <td class="muted">${one.uri}</td></tr>`)}<//>`}`
+    head=${['Name', 'State', 'Guests on', 'CPU', 'CPUs', 'Memory', 'Hypervisor', 'Address']}>${
+    [...hosts.values()].map(one => html`<${Row} key=${one.host} host=${one} full=${full.get(one.host)} />`)}<//>`}`
 }
 
 export function Host({ path: [name] }) {
-  const host = useStore(s => s.hosts.get(name))
+  const host = useStore(s => s.hosts.get(name)), version = useStore(s => s.version)
+  const { node: figures, domains, hypervisor, libvirt } = useFull().get(name) ?? {}
   const up = host?.state === 'up', base = at('hosts', name)
   const node = useRead(up ? `${base}/node` : null)
-  const memory = useRead(up ? `${base}/node/memory` : null)
-  const version = useRead(up ? `${base}/version` : null)
   const connection = useRead(up ? `${base}/connection` : null)
   if (!host) return html`<${Title} text=${name} /><${Empty}><p>There is no host of that name</p><//>`
   const n = node.data
@@ -39,10 +50,11 @@ export function Host({ path: [name] }) {
     ${host.error && html`<${Failure} problem=${{ message: host.error.message ?? host.error.detail, body: host.error }} />`}
     ${node.problem && html`<${Failure} problem=${node.problem} again=${node.again} />`}
     <${Facts} of=${[['Address', host.uri], ['Hostname', connection.data?.hostname],
-      ['Hypervisor', version.data && `${version.data.hypervisor.type} ${version.data.hypervisor.version}`],
-      ['libvirt', version.data?.libvirt.version], ['Gateway', version.data?.gateway.version],
-      ['CPU', n && `${n.cpus} × ${n.model}, ${n.mhz} MHz`],
+      ['Guests', domains && `${domains.running} on, ${domains.paused} paused, ${domains.shutoff} off, ${domains.total} in all`],
+      ['Hypervisor', hypervisor && `${hypervisor.type} ${hypervisor.version ?? ''}`],
+      ['libvirt', libvirt?.version], ['Gateway', version],
+      ['CPU', n && `${n.cpus} × ${n.model}, ${n.mhz} MHz`], ['CPU in use', figures && percent(figures.cpuPercent)],
       ['Layout', n && `${n.nodes} NUMA × ${n.sockets} sockets × ${n.cores} cores × ${n.threads} threads`],
-      ['Memory', n && bytes(n.memoryKiB * 1024)], ['Free memory', memory.data && bytes(memory.data.freeBytes)],
+      ['Memory in use', figures && memoryOf(figures)],
       ['Access', host.readOnly ? 'read only' : 'read and write']]} />`
 }

@@ -4,25 +4,33 @@
 import { html, useEffect, useState } from '../html.js'
 import { call, guestPath, send } from '../api.js'
 import { bytes, percent } from '../figures.js'
-import { Facts, Spark, useRead } from '../parts.js'
-import { attempt, keyOf, may, useStore } from '../store.js'
+import { Facts, Spark, usePoll, useRead } from '../parts.js'
+import { attempt, has, keyOf, may, useStore } from '../store.js'
 
-const SHOT_MS = 10000
+const SHOT_MS = 10000, STEP_MS = 10000
+
+const known = value => value !== null && value !== undefined
+const last = list => list?.slice(-3).findLast(known)
 
 const Card = ({ name, value, past, top }) => html`<div class="card"><small>${name}</small><b>${value}</b>
-  ${past?.length > 1 && html`<${Spark} values=${past} top=${top} label="${name} of the last minutes" />`}</div>`
+  ${past?.some(known) && html`<${Spark} values=${past} points=${past.length} top=${top}
+    label="${name} of the last hour" />`}</div>`
 
+// The last hour, gaps and all.
 function Figures({ guest }) {
-  const f = useStore(s => s.figures.get(keyOf(guest)))
-  if (!f) return null
-  const per = n => (Number.isFinite(n) ? `${bytes(n)}/s` : '–')
+  const { data } = usePoll(has('history') ? `${guestPath(guest)}/history` : null, STEP_MS)
+  if (!data) return null
+  const s = data.series
+  const per = list => (known(last(list)) ? `${bytes(last(list))}/s` : '–')
+  const total = last(s.memoryKiB), used = last(s.memoryUsedKiB)
   return html`<div class="cards">
-    <${Card} name="CPU" value=${percent(f.cpu)} past=${f.cpuPast} top=${100} />
-    <${Card} name="Memory" value=${bytes(f.memoryKiB * 1024)} />
-    <${Card} name="Disks read" value=${per(f.read)} past=${f.readPast} />
-    <${Card} name="Disks write" value=${per(f.write)} past=${f.writePast} />
-    <${Card} name="Received" value=${per(f.received)} past=${f.receivedPast} />
-    <${Card} name="Sent" value=${per(f.sent)} past=${f.sentPast} /></div>`
+    <${Card} name="CPU" value=${percent(last(s.cpuPercent))} past=${s.cpuPercent} top=${100} />
+    <${Card} name="Memory" value=${`${known(used) ? `${bytes(used * 1024)} of ` : ''}${bytes(total * 1024)}`}
+      past=${s.memoryUsedKiB.some(known) ? s.memoryUsedKiB : s.memoryRssKiB} top=${total} />
+    <${Card} name="Disks read" value=${per(s.diskReadBytesPerSecond)} past=${s.diskReadBytesPerSecond} />
+    <${Card} name="Disks write" value=${per(s.diskWriteBytesPerSecond)} past=${s.diskWriteBytesPerSecond} />
+    <${Card} name="Received" value=${per(s.networkReceiveBytesPerSecond)} past=${s.networkReceiveBytesPerSecond} />
+    <${Card} name="Sent" value=${per(s.networkTransmitBytesPerSecond)} past=${s.networkTransmitBytesPerSecond} /></div>`
 }
 
 // A picture every 10 s while somebody looks.
