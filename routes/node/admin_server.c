@@ -5,6 +5,7 @@
  */
 #include "routes/routes.h"
 #include "virtgate/admin.h"
+#include "virtgate/list.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,20 +19,46 @@ static const struct vg_server_params client_limits = {
     .set = virAdmServerSetClientLimits,
 };
 
-/* NULL: the request's error is set. */
-static json_t *server_json(struct vg_request *rq, virAdmServerPtr server)
+/* ---- servers ----------------------------------------------------------------------- */
+
+enum {
+    NAME = 1,
+    THREADPOOL = 2,
+    CLIENT_LIMITS = 4,
+    ALL = NAME | THREADPOOL | CLIENT_LIMITS
+};
+
+static const struct vg_enum_value field_names[] = {
+    {.name = "name", .value = NAME},
+    {.name = "threadpool", .value = THREADPOOL},
+    {.name = "clientLimits", .value = CLIENT_LIMITS},
+};
+static const struct vg_enum field_table = {.values = field_names, .count = 3};
+
+/* A family as a member. -1: the request's error is set. */
+static int write_params(struct vg_request *rq, struct vg_json *w, const char *key,
+                        virAdmServerPtr server, const struct vg_server_params *family)
 {
-    json_auto_t *threads = vg_server_params_json(rq, server, &threadpool);
-    json_auto_t *limits =
-        threads ? vg_server_params_json(rq, server, &client_limits) : NULL;
-    if (!limits)
-        return NULL;
-    json_t *json =
-        json_pack("{s:o, s:O, s:O}", "name", vg_json_text(virAdmServerGetName(server)),
-                  "threadpool", threads, "clientLimits", limits);
-    if (!json)
-        vg_error_set_memory(vg_request_error(rq));
-    return json;
+    json_auto_t *params = vg_server_params_json(rq, server, family);
+    if (params)
+        vg_json_value(w, key, params);
+    return params ? 0 : -1;
+}
+
+/* The same. */
+static int write_server(struct vg_request *rq, struct vg_json *w, virAdmServerPtr server,
+                        unsigned int fields)
+{
+    vg_json_begin_object(w, NULL);
+    if (fields & NAME)
+        vg_json_string(w, "name", virAdmServerGetName(server));
+    if ((fields & THREADPOOL &&
+         write_params(rq, w, "threadpool", server, &threadpool) < 0) ||
+        (fields & CLIENT_LIMITS &&
+         write_params(rq, w, "clientLimits", server, &client_limits) < 0))
+        return -1;
+    vg_json_end_object(w);
+    return 0;
 }
 
 static int compare_servers(const void *a, const void *b)
@@ -40,16 +67,37 @@ static int compare_servers(const void *a, const void *b)
                   virAdmServerGetName(*(const virAdmServerPtr *)b));
 }
 
-static const struct vg_enum_value view_names[] = {
-    {.name = "default", .value = 0},
-    {.name = "full", .value = 1},
-};
-static const struct vg_enum views = {.values = view_names, .count = 2};
+/* The page; *ret_next is the cursor where there is more, of one in the list. -1: the
+ * request's error is set. */
+static int write_servers(struct vg_request *rq, struct vg_json *w,
+                         const struct vg_server_list *list,
+                         const struct vg_list_args *page, unsigned int fields,
+                         const char **ret_next)
+{
+    const char *last = NULL;
+    int64_t taken = 0;
+
+    for (int i = 0; i < list->n; i++) {
+        const char *name = virAdmServerGetName(list->v[i]);
+        if (!vg_list_passes(page, name))
+            continue;
+        if (page->limit && taken++ == page->limit) {
+            *ret_next = last;
+            return 0;
+        }
+        last = name;
+        if (write_server(rq, w, list->v[i], fields) < 0)
+            return -1;
+    }
+    return 0;
+}
 
 static struct vg_reply list_servers(struct vg_request *rq)
 {
-    int view = 0;
-    const struct vg_field args[] = {VG_ONE_OF("view", &view, &views), VG_END};
+    struct vg_list_args page = {0};
+    unsigned int fields = 0;
+    const struct vg_field args[] = {VG_LIST_FIELDS(page, &fields, &field_table), VG_END};
+    const char *next = NULL;
     vg_autolist(server) list = {0};
 
     if (vg_args(rq, args) < 0)
@@ -59,25 +107,30 @@ static struct vg_reply list_servers(struct vg_request *rq)
         return vg_fail_virt(rq);
     if (list.n)
         qsort(list.v, (size_t)list.n, sizeof(virAdmServerPtr), compare_servers);
-    json_auto_t *servers = json_array();
-    for (int i = 0; i < list.n; i++) {
-        json_t *json = view ? server_json(rq, list.v[i])
-                            : json_pack("{s:o}", "name",
-                                        vg_json_text(virAdmServerGetName(list.v[i])));
-        if (!json && view)
-            return vg_fail(rq);
-        if (json_array_append_new(servers, json) < 0)
-            return vg_fail_memory(rq);
-    }
-    return vg_ok(rq, json_pack("{s:O}", "servers", servers));
+    if (!fields)
+        fields = page.view == VG_LIST_FULL ? ALL : NAME;
+    vg_auto_json w = vg_json_for(rq);
+    vg_json_begin_object(&w, NULL);
+    vg_json_begin_array(&w, "servers");
+    if (write_servers(rq, &w, &list, &page, fields, &next) < 0)
+        return vg_fail(rq);
+    vg_json_end_array(&w);
+    if (next)
+        vg_json_string(&w, "next", next);
+    vg_json_end_object(&w);
+    return vg_with_next(rq, vg_ok_written(rq, &w), next);
 }
 
 static struct vg_reply get_server(struct vg_request *rq)
 {
     vg_autoptr(virAdmServer) server = vg_path_server(rq);
-    json_t *json = server ? server_json(rq, server) : NULL;
-    return json ? vg_ok(rq, json) : vg_fail(rq);
+    vg_auto_json w = vg_json_for(rq);
+
+    return server && write_server(rq, &w, server, ALL) == 0 ? vg_ok_written(rq, &w)
+                                                            : vg_fail(rq);
 }
+
+/* ---- their parameters -------------------------------------------------------------- */
 
 static struct vg_reply get_threadpool(struct vg_request *rq)
 {

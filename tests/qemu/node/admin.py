@@ -160,6 +160,12 @@ def compare(asker, uri):
     clients = asker.get(SERVER + "/clients")["clients"]
     check({str(c["id"]): c["transport"] for c in clients} == listed and listed, "clients",
           f"{clients} {listed}")
+    pages, after = [], ""
+    while after is not None:
+        page = asker.get(f"{SERVER}/clients?fields=id&limit=1{after}")
+        pages += page["clients"]
+        after = f"&after={page['next']}" if "next" in page else None
+    check([c["id"] for c in pages] == [c["id"] for c in clients], "clients, page by page", str(pages))
     for number in listed:
         theirs = pairs(tool("client-info", "libvirtd", number))
         theirs["readonly"] = {"yes": "True", "no": "False"}.get(theirs.get("readonly", ""))

@@ -27,6 +27,15 @@ static const struct step reads[] = {
     {"GET", "/admin/servers?view=full", 200,
      "{'servers':[{'name':'admin','threadpool':{'minWorkers':'<int>'},"
      "'clientLimits':{'nclientsMax':'<int>'}},{'name':'libvirtd'}]}"},
+    {"GET", "/admin/servers?name=lib*", 200, "{'servers':[{'name':'libvirtd'}]}"},
+    {"GET", "/admin/servers?fields=clientLimits&name=a*", 200,
+     "{'servers':[{'name':'<absent>','clientLimits':{'nclientsMax':'<int>'},"
+     "'threadpool':'<absent>'}]}"},
+    {"GET", "/admin/servers?fields=nosuch", 400, GATEWAY("unknown-flag")},
+    {"GET", "/admin/servers?limit=1", 200,
+     "{'servers':[{'name':'admin'}],'next':'admin'}", .wants = {"Link: *after=admin*"}},
+    {"GET", "/admin/servers?limit=1&after=admin", 200,
+     "{'servers':[{'name':'libvirtd'}],'next':'<absent>'}"},
     {"GET", "/admin/servers?view=most", 400, GATEWAY("unknown-value")},
     {"GET", SERVER, 200,
      "{'name':'libvirtd','threadpool':{'minWorkers':'$min','maxWorkers':'$max',"
@@ -87,6 +96,15 @@ static const struct step clients[] = {
     {"DELETE", CLIENTS "/${id}", 204, ""},
     {"GET", CLIENTS "/${id}", 404, LIBVIRT("NO_CLIENT")},
     {"GET", "/admin/servers/admin/clients", 200, "{'clients':[{'id':'$own'}]}"},
+    {"GET", "/admin/servers/admin/clients?fields=id,unixUserId", 200,
+     "{'clients':[{'id':'<int>','unixUserId':'<int>','transport':'<absent>'}]}"},
+    {"GET", "/admin/servers/admin/clients?fields=transport", 200,
+     "{'clients':[{'id':'<absent>','transport':'unix'}]}"},
+    {"GET", "/admin/servers/admin/clients?after=${own}", 200, "{'clients':[]}"},
+    {"GET", "/admin/servers/admin/clients?limit=1", 200,
+     "{'clients':['<object>'],'next':'<absent>'}"},
+    {"GET", "/admin/servers/admin/clients?fields=nosuch", 400, GATEWAY("unknown-flag")},
+    {"GET", "/admin/servers/admin/clients?after=x", 400, NULL},
     {"DELETE", "/admin/servers/admin/clients/${own}", 204, ""},
     {"GET", "/admin/servers/admin/clients/${own}", 404, LIBVIRT("NO_CLIENT")},
 };
