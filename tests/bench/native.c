@@ -12,6 +12,8 @@
  *     stats     virConnectGetAllDomainStats, STATE and BALLOON, NOWAIT
  *     metrics   the same with all groups of GET /metrics
  *     encoded   virConnectGetAllDomainStats of all groups, as one JSON text (jansson)
+ *     volumes   of the pool NAME-PREFIX virStoragePoolListAllVolumes, and of COUNT of
+ *               them the path and both sizes
  *     idle      holds one connection; prints its own VmRSS in KiB
  */
 #include "virtgate/autoptr.h"
@@ -163,13 +165,32 @@ static int get_encoded(virConnectPtr conn, unsigned long i)
     return all.n < 0 || !text ? -1 : 0;
 }
 
+VG_AUTOLIST_DEFINE(bench_volume, virStorageVol, virStorageVolFree)
+
+static int get_volumes(virConnectPtr conn, unsigned long i)
+{
+    vg_autoptr(virStoragePool) pool = virStoragePoolLookupByName(conn, prefix);
+    vg_autolist(bench_volume) all = {0};
+    virStorageVolInfo info;
+    (void)i;
+
+    all.n = pool ? virStoragePoolListAllVolumes(pool, &all.v, 0) : -1;
+    for (int k = 0; k < all.n && k < (int)names; k++) {
+        vg_autofree char *path = virStorageVolGetPath(all.v[k]);
+        if (!path || virStorageVolGetInfoFlags(all.v[k], &info, 0) < 0 ||
+            virStorageVolGetInfoFlags(all.v[k], &info, VIR_STORAGE_VOL_GET_PHYSICAL) < 0)
+            return -1;
+    }
+    return all.n < 0 ? -1 : 0;
+}
+
 static const struct {
     const char *name;
     int (*run)(virConnectPtr conn, unsigned long i);
 } operations[] = {{"version", get_version}, {"lookup", look_up},
                   {"show", show},           {"list", list},
                   {"stats", get_stats},     {"metrics", get_metrics},
-                  {"encoded", get_encoded}};
+                  {"encoded", get_encoded}, {"volumes", get_volumes}};
 static int (*operation)(virConnectPtr conn, unsigned long i);
 
 /* libvirt keeps the reason for the thread it failed in. */

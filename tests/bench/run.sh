@@ -102,6 +102,35 @@ stats_figures() {
         "$(ratio native encoded 1 -- load "$BASE/domain-stats" 1)" at-most 1.3
 }
 
+post() { # path json
+    curl -fsS -o /dev/null -H 'Content-Type: application/json' -d "$2" "$BASE$1"
+}
+
+# Ten networks, ten pools, and a thousand volumes in one of them.
+house_figures() {
+    local i path
+    for ((i = 0; i < 10; i++)); do
+        post /networks "{\"name\":\"n$i\",\"mode\":\"isolated\"}"
+        post /storage-pools "{\"name\":\"p$i\",\"path\":\"$WORK/p$i\",\"build\":true,\"start\":true}"
+    done
+    for ((i = 0; i < 1000; i++)); do
+        : >"$WORK/p0/v$i"
+    done
+    curl -fsS -o /dev/null -X POST "$BASE/storage-pools/p0/refresh"
+    for path in /networks /storage-pools; do
+        bare "$path"
+        figure "$path of 10, unchanged / bare libmicrohttpd, 64" \
+            "$(ratio load "$BASE$path" 64 -- load "$BARE/" 64)" at-least 0.80
+    done
+    figure "time of 100 of 1,000 volumes with all figures / of the calls for them, 1" \
+        "$(ratio volumes 100 -- load "$BASE/storage-pools/p0/volumes?view=full&limit=100" 1)" \
+        at-most 1.3
+}
+
+volumes() { # count
+    "$O/tests/bench/native" "$URI" volumes 1 "$SECONDS_EACH" p0 "$1"
+}
+
 qemu_domains() { # from to
     local i
     for ((i = $1; i < $2; i++)); do
@@ -390,6 +419,7 @@ if URI=$(tests/qemu/libvirtd.sh start); then
     bare /domains
     figure "/domains of 20 QEMU, unchanged / bare libmicrohttpd, 64" \
         "$(ratio load "$BASE/domains" 64 -- load "$BARE/" 64)" at-least 0.80
+    house_figures
     qemu_domains 20 30
     bare '/domains?view=full'
     for t in 1 8; do
