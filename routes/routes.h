@@ -10,7 +10,7 @@
 
 /* clang-format off */
 #define VG_ROUTE_TABLES(X) \
-    X(system) X(docs) X(host) X(metrics) X(event) X(operation) X(ticket) X(whoami) \
+    X(system) X(docs) X(host) X(metrics) X(event) X(operation) X(session) X(ticket) X(whoami) \
     X(connection) X(cpu) X(node) X(numa) X(admin) X(admin_server) X(admin_client) \
     X(domain) X(domain_config) X(domain_create) X(domain_power) X(domain_agent) \
     X(domain_agent_users) X(domain_input) X(domain_monitor) X(domain_screenshot) \

@@ -31,6 +31,7 @@ struct vg_error {
     bool transport; /* the connection to the host failed, not the call */
     enum vg_outcome outcome;
     const char *permission; /* of a 403: that the caller lacks; static, NULL: none */
+    char *holder; /* owned; who has what the call wanted for itself; NULL: not known */
     const char *host; /* that failed, where it is another than the request's; borrowed,
                          lives as long as the program */
     unsigned int retry_after; /* seconds, for the Retry-After header; 0: none */

@@ -12,6 +12,9 @@ enum vg_channel_end {
     VG_CHANNEL_DONE = 1000,
     VG_CHANNEL_TOO_SLOW = 1008,
     VG_CHANNEL_FAILED = 1011,
+    /* Of those that applications may use. */
+    VG_CHANNEL_TAKEN_OVER = 4001, /* by another session */
+    VG_CHANNEL_ENDED = 4002,      /* by DELETE /sessions/{session} */
 };
 #define VG_CHANNEL_REASON_SIZE 121
 

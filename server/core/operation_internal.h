@@ -7,6 +7,7 @@
 #pragma once
 
 #include "server/core/operation.h"
+#include "server/core/session.h"
 
 #include <pthread.h>
 #include <time.h>
@@ -47,6 +48,7 @@ struct transfer_state {
     } last, before;
     void (*cancel)(void *data); /* NULL: it has ended */
     void *data;
+    struct vg_session session; /* while it moves */
 };
 
 /* One of the calls that it is made of; see operation_steps.c. */

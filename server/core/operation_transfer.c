@@ -7,6 +7,25 @@
 
 #include "virtgate/cleanup.h"
 
+/* The register's `end`. */
+static void end_session(void *data, const char *by)
+{
+    (void)by;
+    (void)vg_operation_cancel_transfer(data);
+}
+
+static void begin_session(struct vg_operation *op, const struct vg_request *rq)
+{
+    struct vg_session *s = &op->transfer.session;
+
+    s->kind = VG_SESSION_TRANSFER;
+    s->domain = op->object;
+    s->operation = op->id;
+    s->end = end_session;
+    s->data = op;
+    vg_session_begin(s, rq);
+}
+
 int vg_operation_begin_transfer(struct vg_request *rq, uint64_t total,
                                 void (*cancel)(void *data), void *data)
 {
@@ -22,6 +41,7 @@ int vg_operation_begin_transfer(struct vg_request *rq, uint64_t total,
         t->cancel = cancel;
         t->data = data;
     }
+    begin_session(op, rq);
     return vg_operation_note_begun(rq, NULL, NULL, -1);
 }
 
@@ -54,6 +74,8 @@ void vg_operation_outlive(struct vg_operation *op)
 void vg_operation_end_transfer(struct vg_operation *op, enum vg_operation_state state)
 {
     struct completion told = {0};
+
+    vg_session_over(&op->transfer.session);
     {
         VG_LOCK(&vg_operations_lock);
         op->transfer.cancel = NULL;

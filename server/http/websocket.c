@@ -547,13 +547,24 @@ static size_t fit_reason(const char *text)
     return n;
 }
 
+/* A problem as the text of a close; owned by the caller. NULL: it has none. */
+static char *explain(const json_t *problem)
+{
+    const char *title = json_string_value(json_object_get(problem, "title"));
+    const char *holder = json_string_value(json_object_get(problem, "holder"));
+    char *text = NULL;
+
+    if (holder)
+        return asprintf(&text, "in use by %s", holder) < 0 ? NULL : text;
+    return title ? strndup(title, fit_reason(title)) : NULL;
+}
+
 struct MHD_Response *vg_http_websocket_refusal(struct vg_http_call *call,
                                                const struct vg_reply *problem)
 {
     const struct vg_body *body = problem->body;
     json_auto_t *json = body ? json_loadb(body->data, body->length, 0, NULL) : NULL;
-    const char *title = json_string_value(json_object_get(json, "title"));
-    vg_autofree char *why = title ? strndup(title, fit_reason(title)) : NULL;
+    vg_autofree char *why = explain(json);
     struct vg_http_websocket *s;
     struct MHD_Response *response = begin(call, MAX_INPUT, &s);
 

@@ -223,6 +223,7 @@ void vg_error_replace(struct vg_error *e, const char *from, const char *to)
 void vg_error_clear(struct vg_error *e)
 {
     free(e->detail);
+    free(e->holder);
     json_decref(e->virt);
     *e = (struct vg_error){0};
 }
@@ -296,6 +297,8 @@ json_t *vg_error_to_json(const struct vg_error *e)
     bad |= json_object_set_new(problem, "retryable", json_boolean(e->retryable));
     if (e->permission)
         bad |= json_object_set_new(problem, "permission", json_string(e->permission));
+    if (e->holder)
+        bad |= json_object_set_new(problem, "holder", vg_json_text(e->holder));
     if (e->outcome == VG_OUTCOME_UNKNOWN)
         bad |= json_object_set_new(problem, "outcome", json_string("unknown"));
     if (e->virt)
@@ -308,6 +311,7 @@ void vg_error_copy(struct vg_error *to, const struct vg_error *from)
     vg_error_clear(to);
     *to = *from;
     to->detail = from->detail ? strdup(from->detail) : NULL;
+    to->holder = from->holder ? strdup(from->holder) : NULL;
     /* Copied whole: who drops jansson's last reference to what two threads shared frees
      * it without having seen the other done with it (released there, never acquired). */
     to->virt = json_deep_copy(from->virt);

@@ -9,6 +9,7 @@
 #include "server/base/list.h"
 #include "server/base/redact.h"
 #include "server/core/request.h"
+#include "server/core/session.h"
 #include "server/base/thread.h"
 #include "server/libvirt/domain/console.h"
 #include "server/libvirt/internal.h"
@@ -54,13 +55,16 @@ struct console {
     bool over, client_gone;
 
     pthread_mutex_t lock; /* of how it ended */
+    bool told;
     enum vg_channel_end end;
     char reason[VG_CHANNEL_REASON_SIZE];
 
     const char *kind; /* for the log */
     char *domain, *device;
+    char uuid[VIR_UUID_STRING_BUFLEN];
     char principal[64], request_id[40];
     int64_t opened_ns;
+    struct vg_session session;
 };
 
 static pthread_mutex_t count_lock = PTHREAD_MUTEX_INITIALIZER; /* of these */
@@ -158,18 +162,46 @@ static void console_unref(struct console *c)
     give_place_back();
 }
 
-static void end_console(struct console *c, enum vg_channel_end end, const char *text)
+/* The first one that says why it ends is right. */
+static void note_end(struct console *c, enum vg_channel_end end, const char *why)
 {
-    vg_autofree char *shown = vg_redact(text);
-    const char *why = shown ? shown : "";
     VG_LOCK(&c->lock);
-    c->over = true;
+    if (c->told)
+        return;
+    c->told = true;
     c->end = end;
     size_t n = strnlen(why, sizeof(c->reason) - 1);
     while (why[n] && n && ((unsigned char)why[n] & 0xC0) == 0x80)
         n--; /* not within a character */
     memcpy(c->reason, why, n);
     c->reason[n] = '\0';
+}
+
+/* For the thread. What the host tells the victim of a takeover is a failure, or the end.
+ */
+static void end_console(struct console *c, enum vg_channel_end end, const char *text)
+{
+    vg_autofree char *shown = vg_redact(text);
+    char by[VG_TOKEN_NAME_SIZE], taken[sizeof(by) + 16];
+
+    c->over = true;
+    if (end == VG_CHANNEL_TOO_SLOW || !vg_session_is_taken(&c->session, by)) {
+        note_end(c, end, shown ? shown : "");
+        return;
+    }
+    snprintf(taken, sizeof(taken), by[0] ? "taken over by %s" : "taken over", by);
+    note_end(c, VG_CHANNEL_TAKEN_OVER, taken);
+}
+
+/* The register's `end`: the pump finds the channel at its end, and asks why. */
+static void end_session(void *data, const char *by)
+{
+    struct console *c = data;
+    char why[VG_TOKEN_NAME_SIZE + 16];
+
+    snprintf(why, sizeof(why), by[0] ? "ended by %s" : "ended", by);
+    note_end(c, VG_CHANNEL_ENDED, why);
+    shutdown(c->channel.fd, SHUT_RDWR);
 }
 
 static enum vg_channel_end tell_why(struct vg_channel *channel,
@@ -185,6 +217,7 @@ static enum vg_channel_end tell_why(struct vg_channel *channel,
 static void close_channel(struct vg_channel *channel)
 {
     struct console *c = (struct console *)channel;
+    vg_session_over(&c->session);
     close_fd(c->channel.fd);
     c->channel.fd = -1;
     console_unref(c);
@@ -215,6 +248,7 @@ static struct console *console_new(struct vg_request *rq, virDomainPtr dom,
     c->host = rq->host;
     c->kind = kind;
     c->domain = strdup(virDomainGetName(dom));
+    virDomainGetUUIDString(dom, c->uuid);
     c->device = device ? strdup(device) : NULL;
     memcpy(c->principal, rq->principal, sizeof(c->principal));
     memcpy(c->request_id, rq->id, sizeof(c->request_id));
@@ -222,10 +256,18 @@ static struct console *console_new(struct vg_request *rq, virDomainPtr dom,
     return c;
 }
 
-static struct vg_channel *console_opened(struct console *c)
+static struct vg_channel *console_opened(struct console *c, const struct vg_request *rq,
+                                         enum vg_session_kind kind)
 {
     c->opened_ns = vg_now_ns();
     audit(c, "opened");
+    c->session.kind = kind;
+    c->session.domain = c->domain;
+    c->session.uuid = c->uuid;
+    c->session.device = c->device;
+    c->session.end = end_session;
+    c->session.data = c;
+    vg_session_begin(&c->session, rq);
     return &c->channel;
 }
 
@@ -367,11 +409,17 @@ static void wait_for_more(struct console *c)
         c->client_gone = true;
 }
 
+static bool is_done(struct console *c)
+{
+    VG_LOCK(&c->lock);
+    return c->end == VG_CHANNEL_DONE;
+}
+
 static void close_stream(struct console *c)
 {
     atomic_store(&c->virt_conn->cut_at_ns, vg_now_ns() + CLOSE_LIMIT);
     virStreamEventRemoveCallback(c->stream);
-    if (c->over && c->end == VG_CHANNEL_DONE)
+    if (c->over && is_done(c))
         virStreamFinish(c->stream);
     else
         virStreamAbort(c->stream);
@@ -459,6 +507,7 @@ static int start_thread(struct console *c)
 /* Of one that never ran. */
 static void discard(struct console *c)
 {
+    vg_session_over(&c->session);
     if (c->stream) {
         virStreamAbort(c->stream);
         virStreamFree(c->stream);
@@ -468,19 +517,37 @@ static void discard(struct console *c)
     console_unref(c);
 }
 
+/* Who has it, where it is in use; one of this gateway's. */
+static void note_holder(struct vg_request *rq, const struct console *c,
+                        enum vg_session_kind kind)
+{
+    char name[VG_TOKEN_NAME_SIZE];
+
+    if (vg_error_is_virt(&rq->error, VIR_ERR_OPERATION_FAILED) &&
+        vg_sessions_find_holder(rq, kind, c->uuid, c->device, name))
+        rq->error.holder = strdup(name);
+}
+
 struct vg_channel *vg_console_new(struct vg_request *rq, virDomainPtr dom,
                                   vg_console_open *open, const char *device,
                                   unsigned int flags)
 {
-    struct console *c = console_new(
-        rq, dom, open == virDomainOpenChannel ? "channel" : "console", device);
+    bool is_channel = open == virDomainOpenChannel;
+    unsigned int force = is_channel ? (unsigned int)VIR_DOMAIN_CHANNEL_FORCE
+                                    : (unsigned int)VIR_DOMAIN_CONSOLE_FORCE;
+    enum vg_session_kind kind = is_channel ? VG_SESSION_CHANNEL : VG_SESSION_CONSOLE;
+    struct console *c = console_new(rq, dom, is_channel ? "channel" : "console", device);
     if (!c)
         return NULL;
+    if (flags & force)
+        vg_sessions_take_over(rq, kind, c->uuid, device);
     if (connect_console(rq, c) < 0 || open_stream(rq, c, dom, open, flags) < 0) {
+        note_holder(rq, c, kind);
         discard(c);
         return NULL;
     }
-    struct vg_channel *channel = console_opened(c); /* before the thread can end it */
+    struct vg_channel *channel =
+        console_opened(c, rq, kind); /* before the thread can end it */
     if (start_thread(c) == 0)
         return channel;
     vg_error_set(&rq->error, VG_E_INTERNAL, "Cannot start a thread");
@@ -505,5 +572,5 @@ struct vg_channel *vg_graphics_new(struct vg_request *rq, virDomainPtr dom,
     }
     fcntl(c->channel.fd, F_SETFD, FD_CLOEXEC);
     fcntl(c->channel.fd, F_SETFL, fcntl(c->channel.fd, F_GETFL) | O_NONBLOCK);
-    return console_opened(c);
+    return console_opened(c, rq, VG_SESSION_DISPLAY);
 }

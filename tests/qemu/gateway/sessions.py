@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Consoles, displays and waits for operations end with their token; another token's go on. Event
-streams, polls and how a token can end: tests/api/http/sessions.py."""
+"""Consoles, displays and waits for operations end with their token; another token's go on. Who has
+which open, who is told that it is taken over or ended. Event streams, polls and how a token can end:
+tests/api/http/sessions.py."""
 import hashlib
 import json
 import os
@@ -17,6 +18,7 @@ from gateway import Client, Gateway, WebSocket, check, report  # noqa: E402
 
 PATIENCE = 60
 GUEST = "/domains/session"
+ROLES = {"see": "viewer", "out": "admin domains=other-*"}
 BACKUP = """<domainbackup mode='pull'><server transport='unix' socket='{0}/nbd'/><disks>
 <disk name='vda' type='file'><scratch file='{0}/scratch'/></disk></disks></domainbackup>"""
 
@@ -37,7 +39,9 @@ def write(path, *names):
     with open(os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w",
               encoding="utf-8") as f:
         for name in names:
-            f.write(f"{name} admin {hashlib.sha256(name.encode()).hexdigest()}\n")
+            role = ROLES.get(name, "admin")
+            f.write(f"{name} {role.split()[0]} {hashlib.sha256(name.encode()).hexdigest()} "
+                    f"{' '.join(role.split()[1:])}\n")
     os.rename(path + ".new", path)
 
 
@@ -97,6 +101,66 @@ def test(gateway, path, operation):
     again.close()
 
 
+def listed(client, query="", token="keep"):
+    status, _, body = client.get(f"/sessions{query}", bearer(token))
+    check(status == 200, f"/sessions{query}", body)
+    return body["sessions"]
+
+
+def expect_end(socket, code, reason, what):
+    check(socket.end(PATIENCE) == code and socket.reason == reason, what,
+          f"{socket.code} {socket.reason}")
+    socket.close()
+
+
+def test_register(gateway):
+    """Who has what open; in use, taken over, ended."""
+    port, client = gateway.port, Client(gateway.port)
+    check(listed(client) == [], "nothing is open")
+    console = WebSocket(port, f"{GUEST}/console", bearer("go"), PATIENCE)
+    display = WebSocket(port, f"{GUEST}/graphics/0", bearer("keep"), PATIENCE)
+    sessions = listed(client)
+    check([(s["kind"], s["principal"], s["device"], s["path"]) for s in sessions] ==
+          [("console", "go", None, f"{GUEST}/console"),
+           ("display", "keep", "0", f"{GUEST}/graphics/0")], "both are listed", sessions)
+    check(all(s["domain"]["name"] == "session" and s["host"] == "default" for s in sessions),
+          "with their guest", sessions)
+    for query, n in (("?domain=session", 2), (f"?domain={sessions[0]['domain']['uuid']}", 2),
+                     ("?domain=other", 0), ("?kind=display", 1), ("?kind=console,channel", 1),
+                     ("?principal=keep", 1), ("?kind=transfer", 0)):
+        check(len(listed(client, query)) == n, f"{query}: {n}", listed(client, query))
+    one = client.get(f"/sessions/{sessions[0]['id']}", bearer("keep"))
+    check(one[0] == 200 and one[2] == sessions[0], "one of them", one)
+    refused = WebSocket(port, f"{GUEST}/console", bearer("keep"))
+    check(refused.status == 409 and refused.body["holder"] == "go", "in use, and by whom",
+          refused.body)
+    expect_end(WebSocket(port, f"{GUEST}/console?refuse=close", bearer("keep")), 4409,
+               "in use by go", "a browser is told so")
+    second = WebSocket(port, f"{GUEST}/console?force=true", bearer("keep"), PATIENCE)
+    check(second.status == 101, "it is taken over", second.status)
+    expect_end(console, 4001, "taken over by keep", "who had it is told")
+    for _ in range(100):
+        consoles = listed(client, "?kind=console")
+        if len(consoles) == 1:
+            break
+        time.sleep(0.1)
+    path = f"/sessions/{consoles[0]['id']}"
+    for who, status in (("see", 403), ("out", 404)):
+        got = client.send("DELETE", path, headers=bearer(who))
+        check(got[0] == status, f"it is not ended by '{who}'", got)
+        check(len(listed(client, token=who)) == (2 if who == "see" else 0), f"what '{who}' sees")
+    for method in ("DELETE", "GET"):
+        got = client.send(method, "/sessions/1-1", headers=bearer("go"))
+        check(got[0] == 404, f"{method}: there is no such session", got)
+    got = client.send("DELETE", path, headers=bearer("go"))
+    check(got[0] == 204, "it is ended", got)
+    expect_end(second, 4002, "ended by go", "and told by whom")
+    got = client.send("DELETE", f"/sessions/{sessions[1]['id']}", headers=bearer("go"))
+    check(got[0] == 204, "the display, too", got)
+    expect_end(display, 4002, "ended by go", "it is told likewise")
+    check(listed(client) == [], "nothing is open any more", listed(client))
+
+
 def main():
     uri = os.environ.get("VG_QEMU_URI")
     if not uri:
@@ -108,13 +172,14 @@ def main():
                        check=True)
         os.chmod(f"{folder}/disk", 0o666)
         path = f"{folder}/tokens"
-        write(path, "keep", "go")
+        write(path, "keep", "go", "see", "out")
         gateway = Gateway(uri, "--token-file", path)
         client = Client(gateway.port)
         status, _, body = client.send("POST", "/domains", guest(folder), bearer("keep"))
         check(status == 201, "a guest is defined", body)
         status, _, body = client.send("POST", GUEST + "/start", headers=bearer("keep"))
         check(status == 204, "and started", body)
+        test_register(gateway)
         status, headers, body = client.send("POST", GUEST + "/backup",
                                             BACKUP.format(folder).encode(), bearer("keep"))
         check(status == 202, "a backup goes on until it is ended", f"{status} {body}")

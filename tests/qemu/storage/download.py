@@ -258,6 +258,16 @@ def check_gone(client, gateway):
     check(wait_for(lambda: operations(client)[0]["state"] == "cancelled", 10), "that it is",
           operations(client)[0])
     check(cut.read() and cut.got < 256 * MIB, "its connection is closed before the end", cut.got)
+    cut = Raw(gateway.port, "large")
+    cut.read(MIB)
+    session = client.get("/sessions?kind=transfer")[2]["sessions"]
+    check(len(session) == 1 and session[0]["operation"] == operations(client)[0]["id"] and
+          session[0]["path"] == VOLUMES + "/large/content", "it is a session", session)
+    status = client.send("DELETE", f"/sessions/{session[0]['id']}")[0]
+    check(status == 204 and not client.get("/sessions")[2]["sessions"], "which is ended", status)
+    check(wait_for(lambda: operations(client)[0]["state"] == "cancelled", 10), "and cancelled",
+          operations(client)[0])
+    check(cut.read() and cut.got < 256 * MIB, "as its operation", cut.got)
 
 
 def check_written(client, gateway, folder):
