@@ -22,6 +22,7 @@ mandir    ?= $(datadir)/man
 docdir    ?= $(datadir)/doc/virtgate
 sysconfdir ?= /etc
 unitdir   ?= $(prefix)/lib/systemd/system
+sysusersdir ?= $(prefix)/lib/sysusers.d
 PYTHON    ?= /usr/bin/python3
 SAN       ?=
 # Whether the page at /docs is built in, for which npm fetches Swagger UI.
@@ -243,8 +244,9 @@ install: all ## install into $(DESTDIR)$(prefix)
 	sed 's|@sbindir@|$(sbindir)|; s|@sysconfdir@|$(sysconfdir)|' docs/virtgate.service \
 	  >$(DESTDIR)$(unitdir)/virtgate.service
 	install -m 644 docs/virtgate.socket $(DESTDIR)$(unitdir)/virtgate.socket
+	install -D -m 644 docs/virtgate.sysusers $(DESTDIR)$(sysusersdir)/virtgate.conf
 	install -d $(O)/man
-	$(O)/virtgate --dump-options | $(PYTHON) server/gen/manual.py $(VERSION) $(O)/man
+	$(O)/virtgate --dump-options | $(PYTHON) server/gen/manual.py $(VERSION) $(O)/man $(sysconfdir)
 	install -D -m 644 $(O)/man/virtgate.8 $(DESTDIR)$(mandir)/man8/virtgate.8
 	install -D -m 644 $(O)/man/virtgate.conf.5 $(DESTDIR)$(mandir)/man5/virtgate.conf.5
 	install -D -m 644 $(O)/man/virtgate.bash $(DESTDIR)$(datadir)/bash-completion/completions/virtgate
@@ -252,16 +254,22 @@ install: all ## install into $(DESTDIR)$(prefix)
 	test -e $(DESTDIR)$(sysconfdir)/virtgate/virtgate.conf || \
 	  install -D -m 644 $(O)/man/virtgate.conf $(DESTDIR)$(sysconfdir)/virtgate/virtgate.conf
 
+# Debian's builders have no network: what npm fetches goes into a package whose profile says so.
 DEB := $(O)/deb
-deb: ## build the Debian packages, into build/deb
+DEB_PROFILE := $(if $(filter yes,$(DOCS) $(UI)),pkg.virtgate.console)
+DEB_FETCHED := $(strip $(if $(filter yes,$(DOCS)),$(WEB)) $(if $(filter yes,$(UI)),$(UI_WEB)))
+deb: $(DOCS_STAMP) $(UI_STAMP) ## build the Debian packages, into build/deb
 	rm -rf $(DEB) && mkdir -p $(DEB)/virtgate
-	git archive HEAD 2>/dev/null | tar -x -C $(DEB)/virtgate
-	cd $(DEB)/virtgate && dpkg-buildpackage --no-sign --build=binary
+	tar -c --exclude=./.git --exclude='./build*' --exclude=./node_modules . | tar -x -C $(DEB)/virtgate
+	$(if $(DEB_FETCHED),tar -c $(DEB_FETCHED) | tar -x -C $(DEB)/virtgate)
+	cd $(DEB)/virtgate && env -u MAKEFLAGS -u MAKELEVEL -u O CC='$(CC)' \
+	  dpkg-buildpackage --no-sign --no-pre-clean --build=binary $(DEB_FLAGS) -j$(shell nproc) $(DEB_PROFILE:%=--build-profiles=%)
 	@ls $(DEB)/*.deb
 
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(sbindir)/virtgate $(DESTDIR)$(unitdir)/virtgate.service \
-	  $(DESTDIR)$(unitdir)/virtgate.socket $(DESTDIR)$(mandir)/man8/virtgate.8 \
+	  $(DESTDIR)$(unitdir)/virtgate.socket $(DESTDIR)$(sysusersdir)/virtgate.conf \
+	  $(DESTDIR)$(mandir)/man8/virtgate.8 \
 	  $(DESTDIR)$(mandir)/man5/virtgate.conf.5 \
 	  $(DESTDIR)$(datadir)/bash-completion/completions/virtgate \
 	  $(DESTDIR)$(datadir)/zsh/vendor-completions/_virtgate

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Man pages, completions and the configuration file, from the table that --help is made of.
 
-    virtgate --dump-options | manual.py VERSION FOLDER
+    virtgate --dump-options | manual.py VERSION FOLDER SYSCONFDIR
 """
 from __future__ import annotations
 
@@ -18,6 +18,22 @@ ACTIONS = [
     {"name": "help", "letter": "h", "arg": None, "help": "print the options and exit"},
 ]
 FILES = {"FILE", "DIR"}
+TOKEN = {
+    "create": "make a token of that name and role (viewer, operator, admin) and print it",
+    "list": "print name, role and expiry of all tokens",
+    "revoke": "take the token of that name out",
+}
+
+
+def installed(sysconfdir: str) -> dict[str, list[str]]:
+    """What the file says as installed. Whoever may do everything by libvirt itself may do so here;
+    all others need a token, of which there is none yet."""
+    return {
+        "connect": ["qemu:///system"],
+        "listen": ["127.0.0.1:8080", "unix:/run/virtgate/virtgate.sock"],
+        "token-file": [f"{sysconfdir}/virtgate/tokens"],
+        "unix-role": ["uid:0=admin", "group:libvirt=admin"],
+    }
 
 
 def sentence(option: Option) -> str:
@@ -39,9 +55,12 @@ def page(name: str, section: int, version: str, about: str) -> list[str]:
             f"{name} \\- {roff(about)}"]
 
 
-def program(options: list[Option], version: str) -> str:
+def program(options: list[Option], version: str, sysconfdir: str) -> str:
     lines = page("virtgate", 8, version, "HTTP/JSON gateway to libvirt")
-    lines += [".SH SYNOPSIS", ".B virtgate", ".RI [ option ]...", ".SH DESCRIPTION",
+    lines += [".SH SYNOPSIS", ".B virtgate", ".RI [ option ]...", ".br",
+              ".B virtgate token create", ".I NAME ROLE", ".RI [ option ]...", ".br",
+              ".B virtgate token list", ".RI [ option ]...", ".br",
+              ".B virtgate token revoke", ".I NAME", ".RI [ option ]...", ".SH DESCRIPTION",
               "virtgate serves all of libvirt over HTTP, in front of one hypervisor host or hundreds.",
               "Without options it listens on 127.0.0.1:8080 and connects to the libvirt of this",
               "machine. The API is described at", ".I /openapi.yaml", "and", ".IR /docs .",
@@ -53,13 +72,25 @@ def program(options: list[Option], version: str) -> str:
         long = f"\\fB{roff('--' + option['name'])}\\fR"
         names.append(long + (f" \\fI{roff(option['arg'])}\\fR" if option["arg"] else ""))
         lines += [", ".join(names), roff(sentence(option))]
+    lines += [".SH TOKENS", "The token file is kept by", ".BR \"virtgate token\" ;",
+              "a gateway that runs reads it again within a second.", ".B virtgate token \\-\\-help",
+              "tells the options."]
+    for name, about in TOKEN.items():
+        lines += [".TP", f".B {name}", roff(sentence({"help": about}))]
     lines += [".SH SIGNALS", ".TP", ".B SIGTERM",
               "No new connections are accepted, requests in flight are answered, then it exits.",
-              ".TP", ".B SIGHUP", "Log files are opened again, and the token file is read again.",
+              ".TP", ".B SIGHUP",
+              "Log files are opened again; the token file, certificate and key are read again.",
               ".SH EXIT STATUS", "0 after SIGTERM, 1 when it cannot serve, 2 when an option is wrong.",
-              ".SH FILES", ".TP", ".I /etc/virtgate/virtgate.conf", "Read by the service; see",
-              ".BR virtgate.conf (5).", ".SH SEE ALSO", ".BR virtgate.conf (5),", ".BR virsh (1),",
-              ".BR libvirtd (8)"]
+              ".SH FILES", ".TP", f".I {roff(sysconfdir)}/virtgate/virtgate.conf",
+              "Read by the service; see", ".BR virtgate.conf (5).",
+              ".TP", f".I {roff(sysconfdir)}/virtgate/tokens", "The service\\(aqs bearer tokens, hashed.",
+              ".TP", ".I /run/virtgate/virtgate.sock",
+              "The service\\(aqs unix socket, open to root and to the group libvirt.",
+              ".SH EXAMPLES", ".nf",
+              f"virtgate token create alice admin \\-f {roff(sysconfdir)}/virtgate/virtgate.conf",
+              "curl \\-\\-unix\\-socket /run/virtgate/virtgate.sock http://localhost/domains", ".fi",
+              ".SH SEE ALSO", ".BR virtgate.conf (5),", ".BR virsh (1),", ".BR libvirtd (8)"]
     return "\n".join(lines) + "\n"
 
 
@@ -91,40 +122,64 @@ def wrap(text: str, width: int) -> list[str]:
     return lines
 
 
-def sample(options: list[Option]) -> str:
-    """All options at their defaults, as comments: the file says what there is and changes nothing."""
-    lines = ["# virtgate's configuration: virtgate.conf(5). Each shows a default, or the form of a value.",
-             "# Without a line the gateway listens on loopback and serves this machine's libvirt.", ""]
+def values(option: Option, said: dict[str, list[str]]) -> list[str]:
+    """The option's lines: as installed, else a comment with its default or its form."""
+    if option["name"] in said:
+        return [f"{option['name']} = {value}" for value in said[option["name"]]]
+    default = "no" if option["kind"] == "bool" else option.get("default")
+    return [f"#{option['name']} = {option['arg'] if default is None else default}"]
+
+
+def sample(options: list[Option], said: dict[str, list[str]]) -> str:
+    """All options: those of the installation, and the others as comments that change nothing."""
+    lines = ["# virtgate's configuration: virtgate.conf(5). A comment shows a default, or the form of a",
+             "# value.",
+             "#",
+             "# As installed the gateway serves this machine's libvirt. Root and the group libvirt may",
+             "# do everything, by the unix socket:",
+             "#   curl --unix-socket /run/virtgate/virtgate.sock http://localhost/domains",
+             "# By 127.0.0.1:8080, the console there included, a token is needed. This makes one:",
+             f"#   virtgate token create NAME admin --token-file {said['token-file'][0]}",
+             "# The unit lets in this machine alone; for others: systemctl edit virtgate,",
+             "# [Service] IPAddressAllow=192.0.2.0/24. It needs TLS then (tls-cert, tls-key).", ""]
     for option in options:
         if option["name"] == "config":
             continue
         lines += [f"# {line}" for line in wrap(sentence({"help": option["help"]}), 90)]
-        default = option.get("default")
-        if option["kind"] == "bool":
-            default = "no"
-        lines += [f"#{option['name']} = {option['arg'] if default is None else default}", ""]
+        lines += values(option, said) + [""]
     lines += ["# A host, below /hosts/rack1/.", "#[host rack1]",
               "#uri = qemu+tls://rack1.example.org/system"]
     return "\n".join(lines) + "\n"
 
 
+def names(option: Option) -> list[str]:
+    return [f"--{option['name']}"] + ([f"-{option['letter']}"] if option["letter"] else [])
+
+
 def bash(options: list[Option]) -> str:
     words = " ".join("--" + o["name"] for o in options + ACTIONS)
-    files = "|".join("--" + o["name"] for o in options if o["arg"] in FILES)
-    others = "|".join("--" + o["name"] for o in options if o["arg"] and o["arg"] not in FILES)
+    files = "|".join(n for o in options if o["arg"] in FILES for n in names(o))
+    others = "|".join(n for o in options if o["arg"] and o["arg"] not in FILES for n in names(o))
     return f"""# bash completion of virtgate(8)
 _virtgate() {{
     local cur=${{COMP_WORDS[COMP_CWORD]}} prev=${{COMP_WORDS[COMP_CWORD - 1]}}
+    COMPREPLY=()
     case $prev in
     {files})
+        compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;
     {others})
         return
         ;;
+    token)
+        mapfile -t COMPREPLY < <(compgen -W "{' '.join(TOKEN)}" -- "$cur")
+        return
+        ;;
     esac
-    mapfile -t COMPREPLY < <(compgen -W "{words}" -- "$cur")
+    [ "$COMP_CWORD" -gt 1 ] || mapfile -t COMPREPLY < <(compgen -W "token" -- "$cur")
+    [ -n "${{COMPREPLY[*]}}" ] || mapfile -t COMPREPLY < <(compgen -W "{words}" -- "$cur")
 }}
 complete -F _virtgate virtgate
 """
@@ -136,20 +191,28 @@ def zsh(options: list[Option]) -> str:
             help_text = help_text.replace(old, new)
         return help_text
 
-    lines = ["#compdef virtgate", "# zsh completion of virtgate(8)", "_arguments \\"]
+    commands = " ".join(f"'{name}:{about}'" for name, about in TOKEN.items())
+    lines = ["#compdef virtgate", "# zsh completion of virtgate(8)", "",
+             "if (( CURRENT > 2 )) && [[ ${words[2]} == token ]]; then",
+             f"    local -a commands=({commands})",
+             "    (( CURRENT > 3 )) || _describe command commands",
+             "    return", "fi",
+             "_arguments \\", "    '1:command:(token)' \\"]
     for o in options + ACTIONS:
         after = "" if not o["arg"] else f":{text(o['arg'])}:" + ("_files" if o["arg"] in FILES else "")
-        lines.append(f"    '*--{o['name']}[{text(o['help'])}]{after}' \\")
+        for name in names(o):
+            lines.append(f"    '*{name}{'=' if after and name[1] == '-' else ''}"
+                         f"[{text(o['help'])}]{after}' \\")
     return "\n".join(lines)[:-2] + "\n"
 
 
 def main() -> int:
-    version, folder = sys.argv[1], Path(sys.argv[2])
+    version, folder, sysconfdir = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
     options = [json.loads(line) for line in sys.stdin]
-    for name, text in (("virtgate.8", program(options, version)),
+    for name, text in (("virtgate.8", program(options, version, sysconfdir)),
                        ("virtgate.conf.5", configuration(options, version)),
-                       ("virtgate.conf", sample(options)), ("virtgate.bash", bash(options)),
-                       ("_virtgate", zsh(options))):
+                       ("virtgate.conf", sample(options, installed(sysconfdir))),
+                       ("virtgate.bash", bash(options)), ("_virtgate", zsh(options))):
         (folder / name).write_text(text, encoding="utf-8")
     return 0
 
