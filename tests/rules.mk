@@ -38,7 +38,8 @@ $(TRACED): $(O)/virtgate $(O)/server/main.o $(LIB_OBJ) $(O)/gen/calls.o $(O)/tes
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) @$(O)/gen/calls.ld $(LIBS)
 
 .PHONY: test tests check check-changed check-unit check-api check-qemu check-contract check-browser \
-  check-fleet check-asan check-tsan check-debian cover mutants valgrind bench bench-run lint compile_commands.json
+  check-fleet check-packages check-asan check-tsan check-debian cover mutants valgrind bench bench-run \
+  lint compile_commands.json
 
 test: ## set up, build, and pass all tests
 	@tests/setup.sh build test
@@ -89,6 +90,10 @@ check-debian: ## build and test on another Debian, in build-debian-SUITE: SUITE=
 	@tests/setup.sh debian
 	@VG_TEST='$(or $(VG_TEST),$(ELSEWHERE))' tests/debian.sh $(or $(SUITE),trixie) \
 	  $(or $(SUITES),unit api contract)
+
+check-packages: ## build the Debian packages on 12 and 13; install, use, upgrade, purge them (needs root)
+	@tests/setup.sh debian package
+	@tests/packages/check.sh $(SUITE)
 
 # As the compiler finds the lines, without optimization. A gateway that is killed counts nothing.
 cover: ## lines and branches that the tests enter, by folder, in build-cover (SUITES="unit api qemu")

@@ -33,8 +33,8 @@ browser=(chromium)
 lint=(clang clang-format clang-tidy libclang-rt-dev cppcheck shellcheck valgrind jq)
 bench=(wrk prometheus-libvirt-exporter "${test[@]}")
 cover=(gcovr)
-# make deb
-package=(debhelper dpkg-dev lintian)
+# make deb, make check-packages
+package=(debhelper dpkg-dev lintian systemd-container)
 # tests/debian.sh: another Debian in a folder.
 debian=(debootstrap debian-archive-keyring gpgv iproute2 util-linux)
 # Node may have come from elsewhere, with its npm.
