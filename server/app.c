@@ -15,6 +15,7 @@
 #include "server/core/idempotency.h"
 #include "server/core/identity.h"
 #include "server/fanout.h"
+#include "server/joined.h"
 #include "server/base/local_path.h"
 #include "server/core/operation.h"
 #include "server/core/precondition.h"
@@ -332,7 +333,7 @@ void vg_app_dispatch(struct vg_request *rq)
 
 bool vg_app_remember(const struct vg_request *rq, struct vg_reply *ret)
 {
-    return rq->host && vg_host_remember(rq, ret);
+    return rq->host ? vg_host_remember(rq, ret) : vg_joined_find(rq, ret);
 }
 
 /* ---- dump-routes ------------------------------------------------------------------- */

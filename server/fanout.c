@@ -9,6 +9,7 @@
 #include "server/core/answer.h"
 #include "server/core/event.h"
 #include "server/core/kind.h"
+#include "server/joined.h"
 #include "server/libvirt/host.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/scope.h"
@@ -30,6 +31,7 @@ struct vg_fan_out {
     struct {
         struct vg_host *host;
         struct vg_reply reply;
+        struct vg_reading reading; /* of the host; not to be kept: generation 0 */
     } parts[];
 };
 
@@ -235,6 +237,35 @@ static void choose_hosts(struct vg_fan_out *fan_out)
     }
 }
 
+/* Keeps what every host may be asked for from memory. */
+static void keep(const struct vg_fan_out *fan_out, const struct vg_reply *joined)
+{
+    vg_autofree struct vg_joined_part *parts = calloc(fan_out->n, sizeof(*parts));
+
+    for (size_t i = 0; i < fan_out->n; i++) {
+        const struct vg_reply *reply = &fan_out->parts[i].reply;
+        if (!parts || reply->status != 200 || !reply->covered)
+            return;
+        parts[i] = (struct vg_joined_part){.host = fan_out->parts[i].host,
+                                           .reading = fan_out->parts[i].reading};
+    }
+    vg_joined_keep(fan_out->rq, vg_take(&parts), fan_out->n, joined);
+}
+
+/* Where the joined list is from: memory, and how old, where any part of it is. */
+static void set_source(const struct vg_fan_out *fan_out, struct vg_reply *joined)
+{
+    joined->source = VG_SOURCE_LIBVIRT;
+    for (size_t i = 0; i < fan_out->n; i++) {
+        const struct vg_reply *reply = &fan_out->parts[i].reply;
+        if (reply->source != VG_SOURCE_INVENTORY)
+            continue;
+        joined->source = VG_SOURCE_INVENTORY;
+        if (reply->age_seconds > joined->age_seconds)
+            joined->age_seconds = reply->age_seconds;
+    }
+}
+
 static void complete(struct vg_fan_out *fan_out)
 {
     bool joins = vg_request_asks_every(fan_out->rq);
@@ -244,8 +275,9 @@ static void complete(struct vg_fan_out *fan_out)
         joined.has_revision = joined.status == 200;
         joined.revision = fan_out->revision;
     }
-    if (!joins) {
-        joined.source = joined.status == 200 ? VG_SOURCE_LIBVIRT : VG_SOURCE_NONE;
+    if (!joins && joined.status == 200) {
+        set_source(fan_out, &joined);
+        keep(fan_out, &joined);
     }
     vg_request_answer(fan_out->rq, joined);
     free_fan_out(fan_out);
@@ -257,6 +289,7 @@ static void take_part(struct vg_request *copy, struct vg_reply reply)
     struct vg_fan_out *fan_out = part->fan_out;
 
     fan_out->parts[part->index].reply = reply;
+    fan_out->parts[part->index].reading = copy->reading;
     free(part);
     if (atomic_fetch_sub(&fan_out->missing, 1) != 1)
         return;
@@ -302,6 +335,23 @@ static int add_part(struct vg_fan_out *fan_out, size_t index, struct vg_request 
     return 0;
 }
 
+/* From memory, where it is there. The first that is waits in *held instead: it is asked
+ * when all others are, so that a worker joins and no network thread. */
+static void ask(struct vg_request *copy, struct vg_request **held)
+{
+    struct vg_reply known;
+
+    if (!vg_host_recall(copy, &known)) {
+        vg_host_submit(copy->host, copy);
+    } else if (!*held) {
+        vg_reply_clear(&known);
+        *held = copy;
+    } else {
+        vg_request_answer(copy, known);
+        vg_request_unref(copy);
+    }
+}
+
 void vg_fan_out_submit(struct vg_request *rq)
 {
     struct vg_fan_out *fan_out =
@@ -315,6 +365,7 @@ void vg_fan_out_submit(struct vg_request *rq)
     fan_out->revision = vg_event_head();
     choose_hosts(fan_out);
     size_t n = fan_out->n; /* the join may be gone when the last host was asked */
+    struct vg_request *held = NULL;
     atomic_init(&fan_out->missing, n);
     if (n == 0)
         complete(fan_out);
@@ -331,6 +382,8 @@ void vg_fan_out_submit(struct vg_request *rq)
             }
             continue;
         }
-        vg_host_submit(host, copy);
+        ask(copy, &held);
     }
+    if (held)
+        vg_host_submit(held->host, held);
 }

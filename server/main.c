@@ -18,6 +18,7 @@
 #include "server/libvirt/domain/console.h"
 #include "server/libvirt/transfer.h"
 #include "server/transfer/allow.h"
+#include "server/joined.h"
 #include "server/libvirt/host.h"
 #include "server/libvirt/loop.h"
 #include "server/xml/log.h"
@@ -182,6 +183,7 @@ static void drain(int64_t seconds)
     }
     vg_virt_stop();
     vg_operations_clear();
+    vg_joined_free();
     vg_hosts_free();
     vg_idempotency_clear();
     vg_tickets_clear();

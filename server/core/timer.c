@@ -13,7 +13,10 @@
 #include <errno.h>
 
 #define SPARE_NS (5 * VG_SECOND_NS)
-#define STACK    (512 * 1024)
+/* More of them do not stay after they have run something: hundreds of timers in turn
+ * would keep all that one moment needed. */
+#define MAX_SPARE 4
+#define STACK     (512 * 1024)
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t wake, gone;
@@ -95,11 +98,15 @@ static void *run_timers(void *data)
     bool stays = true;
     while (stays && !stopping) {
         struct vg_timer *next = find_next();
-        if (next && next->at_ns <= vg_now_ns())
+        if (next && next->at_ns <= vg_now_ns()) {
             run(next);
-        else
+            stays = waiting < MAX_SPARE;
+        } else {
             stays = wait_for(next);
+        }
     }
+    if (waiting)
+        pthread_cond_signal(&wake); /* what it ran may be due before all others */
     threads--;
     pthread_cond_broadcast(&gone);
     return NULL;

@@ -13,26 +13,33 @@
 
 #include <string.h>
 
+/* One host is looked at every 15 s, many hosts once in a second together: a comparison
+ * keeps a worker for a minute, and its connection. */
 #define EVERY_NS    (15 * VG_SECOND_NS)
+#define TURN_NS     VG_SECOND_NS
 #define PATIENCE_NS VG_SECOND_NS
 #define LIMIT_NS    (5 * VG_SECOND_NS)
 
 struct vg_check {
     struct vg_host *host;
     pthread_mutex_t lock;
+    int64_t every_ns;
     int64_t next_ns; /* the next comparison */
     bool asking;
     int64_t judge_ns;             /* 0: nothing to judge */
     struct vg_cached_answer kept; /* the one that is compared; owned */
 };
 
-struct vg_check *vg_check_new(struct vg_host *host)
+struct vg_check *vg_check_new(struct vg_host *host, size_t turn, size_t turns)
 {
     struct vg_check *check = calloc(1, sizeof(*check));
     if (!check)
         return NULL;
     check->host = host;
-    check->next_ns = vg_now_ns() + EVERY_NS;
+    check->every_ns = (int64_t)turns * TURN_NS;
+    if (check->every_ns < EVERY_NS)
+        check->every_ns = EVERY_NS;
+    check->next_ns = vg_now_ns() + EVERY_NS + (int64_t)turn * TURN_NS;
     pthread_mutex_init(&check->lock, NULL);
     return check;
 }
@@ -114,7 +121,7 @@ static struct vg_request *begin(struct vg_check *check, int64_t now)
 {
     if (check->asking || check->judge_ns || now < check->next_ns)
         return NULL;
-    check->next_ns = now + EVERY_NS;
+    check->next_ns = now + check->every_ns;
     vg_cached_answer_clear(&check->kept);
     if (!vg_answer_cache_pick(check->host->cache, &check->kept))
         return NULL;

@@ -8,8 +8,9 @@
 
 struct vg_check;
 
-/* NULL: out of memory. */
-struct vg_check *vg_check_new(struct vg_host *host);
+/* Hosts are looked at one after another: `turn` is this one's place among the `turns` of
+ * all. NULL: out of memory. */
+struct vg_check *vg_check_new(struct vg_host *host, size_t turn, size_t turns);
 /* When nothing is in flight on the host. Accepts NULL. */
 void vg_check_free(struct vg_check *check);
 

@@ -173,6 +173,23 @@ bool vg_host_remember(const struct vg_request *rq, struct vg_reply *ret)
     return true;
 }
 
+bool vg_host_recall(struct vg_request *rq, struct vg_reply *ret)
+{
+    /* first: if it is kept, then as it was read in this generation */
+    rq->reading =
+        vg_answer_cache_begin(rq->host->cache, vg_kind_whole(rq->route->pattern));
+    int64_t now = rq->reading.at_ns;
+    if (!vg_host_remember(rq, ret))
+        return false;
+    rq->reading.at_ns = now - ret->age_seconds * VG_SECOND_NS;
+    return true;
+}
+
+bool vg_host_holds(const struct vg_host *host, const struct vg_reading *reading)
+{
+    return vg_answer_cache_is_fresh(host->cache, reading);
+}
+
 static struct vg_queue *choose_queue(struct vg_host *host, struct vg_request *rq)
 {
     if (vg_request_is_transfer(rq))
@@ -440,8 +457,12 @@ static int init_host(struct vg_host *host, const struct vg_host_config *from,
     host->read_only = config->read_only;
     host->virt_conn = vg_virt_conn_new();
     host->cache = vg_answer_cache_new();
+<<<<<<< HEAD
     host->check = vg_check_new(host);
     host->history = config->history ? vg_history_new() : NULL;
+=======
+    host->check = vg_check_new(host, (size_t)(host - hosts), config->hosts.n);
+>>>>>>> 3e0077b (Lists of all hosts from memory; hundreds of hosts share a few threads)
     vg_queue_init(&host->general, (unsigned int)config->pool_size,
                   (unsigned int)config->queue_size);
     vg_queue_split(&host->general, (unsigned int)config->pool_size,

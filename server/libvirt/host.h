@@ -9,6 +9,7 @@
 #include "virtgate/host.h"
 #include "virtgate/reply.h"
 
+struct vg_reading;
 struct vg_host;
 struct vg_history;
 
@@ -33,6 +34,13 @@ void vg_host_submit(struct vg_host *host, struct vg_request *rq);
 /* Answers a read of a host from memory, where libvirt's events cover all of it. False: it
  * is to be submitted. Any thread, does not block. */
 bool vg_host_remember(const struct vg_request *rq, struct vg_reply *ret);
+
+/* The same, and notes in the request's reading what is given out. */
+bool vg_host_recall(struct vg_request *rq, struct vg_reply *ret);
+
+/* Whether what was read then may be given out now. Any thread, does not block. */
+bool vg_host_holds(const struct vg_host *host, const struct vg_reading *reading);
+
 /* False while the host is known to be down. Never blocks. */
 bool vg_host_may_be_up(struct vg_host *host);
 /* Whether its first connection, or the next after a loss, is being made. Never blocks. */

@@ -74,7 +74,6 @@ static const char *const never[] = {
     "/domains/test/autostart",
     "/domains/test/stats",
     "/domain-stats",
-    "/hosts/-/domains",
 };
 
 /* These it covers. */
@@ -92,6 +91,8 @@ static const char *const covered[] = {
     "/domains/" UUID "?fields=state",
     "/domains/1?by=id&fields=state",
     "/domains/test/state",
+    "/hosts/-/domains",
+    "/hosts/-/domains?fields=name&limit=1",
 };
 
 static void get(struct scenario *s, const struct step *row, const char *path)

@@ -155,12 +155,32 @@ static void test_idle(void **state)
     vg_timers_stop();
 }
 
+/* What one moment needed does not stay with those that go on in turn. */
+static void test_after_a_rush(void **state)
+{
+    static struct probe all[N];
+    (void)state;
+    for (int i = 0; i < N; i++)
+        start(&all[i], VG_SECOND_NS / 5, true);
+    for (int i = 0; i < N; i++)
+        await_runs(&all[i], 1);
+    assert_true(threads() > N);
+    for (int i = 0; i < N; i++)
+        atomic_store(&all[i].blocks, false);
+    for (int i = 0; i < PATIENCE && threads() > N / 5; i++)
+        rest();
+    assert_true(threads() <= N / 5);
+    for (int i = 0; i < N; i++)
+        await_runs(&all[i], 3);
+    vg_timers_stop();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_due),           cmocka_unit_test(test_hurry),
         cmocka_unit_test(test_hurry_at_work), cmocka_unit_test(test_blocked),
-        cmocka_unit_test(test_idle),
+        cmocka_unit_test(test_idle),          cmocka_unit_test(test_after_a_rush),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
