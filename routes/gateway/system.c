@@ -59,10 +59,11 @@ static json_t *list_links(void)
 static json_t *list_features(void)
 {
     static const char *const names[] = {
-        "domains",    "snapshots", "checkpoints",   "operations", "events",
-        "websockets", "consoles",  "tickets",       "metrics",    "path-prefix",
-        "node",       "networks",  "storage-pools", "volumes",    "node-devices",
-        "interfaces", "nwfilters", "secrets",       "admin",      "whoami"};
+        "domains",        "snapshots", "checkpoints",   "operations", "events",
+        "websockets",     "consoles",  "tickets",       "metrics",    "path-prefix",
+        "node",           "networks",  "storage-pools", "volumes",    "node-devices",
+        "interfaces",     "nwfilters", "secrets",       "admin",      "whoami",
+        "volume-content", "uploads"};
     json_t *features = json_array();
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         json_array_append_new(features, json_string(names[i]));

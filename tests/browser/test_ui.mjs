@@ -5,8 +5,8 @@
 // host; without a token, with one that may only look; 2,000 guests; a phone; axe-core; how many
 // bytes it loads. VG_SHOTS is a folder for its pictures (docs/console.md shows them).
 import { execFileSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
+import { createHash, randomBytes } from 'node:crypto'
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { Gateway, check, folder, launch, removeFolder, report, root, until } from './harness.mjs'
@@ -228,6 +228,108 @@ async function testCreate(page) {
     await sees(page, 'Details'), 'a guest is created, or it is said why not', await page.locator('main').innerText())
 }
 
+const fields = file => ({ name: path.basename(file), mimeType: 'application/octet-stream' })
+
+// A file into a volume: cut off by a reload, and gone on with when the same file is chosen again.
+async function testUpload(page, gateway) {
+  const file = path.join(folder, 'big.iso'), size = 48 << 20
+  writeFileSync(file, randomBytes(size))
+  const pool = path.join(folder, 'images')
+  const made = await gateway.send('POST', '/hosts/kvm1/storage-pools', MAY_ALL,
+    JSON.stringify({ name: 'images', path: pool, build: true, start: true }))
+  check(made.status === 201, 'a pool', await made.text())
+  const { uuid } = await (await gateway.send('GET', '/hosts/kvm1/storage-pools/images', MAY_ALL)).json()
+  await page.goto(`${gateway.base}/ui/#/pool/kvm1/${uuid}`)
+  const slow = await page.context().newCDPSession(page)
+  await slow.send('Network.enable')
+  const limit = uploadThroughput => slow.send('Network.emulateNetworkConditions',
+    { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput })
+  await limit(4 << 20)
+  const sent = []
+  page.on('request', request => {
+    if (/\/uploads/.test(request.url())) sent.push([request.method(), request.headers()['upload-offset']])
+  })
+  await page.getByLabel('Upload a file').setInputFiles(file)
+  check(await page.getByLabel('Uploaded').waitFor({ timeout: 20000 }).then(() => true, () => false), 'its progress is shown')
+  check(await until(async () => Number(await page.getByLabel('Uploaded').getAttribute('value')) > 4 << 20, 30), 'it goes on')
+  await checkAccess(page, 'an upload')
+  await shoot(page, 'upload')
+  await page.reload()
+  check(await sees(page, 'Choose the same file to go on'), 'after a reload it is still there')
+  await checkAccess(page, 'an upload that was cut off')
+  await limit(-1)
+  sent.length = 0
+  await page.getByLabel('Upload a file').setInputFiles(file)
+  check(await sees(page, 'big.iso uploaded', 60), 'the same file goes on')
+  const patches = sent.filter(([method]) => method === 'PATCH')
+  check(!sent.some(([method]) => method === 'POST') && patches.length === 1 && Number(patches[0][1]) > 0,
+    'from where it was', sent)
+  check(readFileSync(path.join(pool, 'big.iso')).equals(readFileSync(file)), 'the volume is the file')
+
+  // the gateway refuses once, the network fails once: it tries again by itself
+  let failures = 0
+  await page.route(/\/uploads\//, route => {
+    if (route.request().method() !== 'PATCH' || failures++ > 1) return route.continue()
+    return failures === 1 ? route.abort('connectionreset')
+      : route.fulfill({ status: 503, contentType: 'application/problem+json', body: '{"title": "busy", "status": 503}' })
+  })
+  await page.getByLabel('Upload a file').setInputFiles({ ...fields('small.iso'), buffer: Buffer.from('small') })
+  check(await sees(page, 'small.iso uploaded', 30) && failures === 3 &&
+    readFileSync(path.join(pool, 'small.iso'), 'utf8') === 'small', 'what fails in passing is tried again', failures)
+  await page.unroute(/\/uploads\//)
+  await page.getByLabel('Upload a file').setInputFiles({ ...fields('none.iso'), buffer: Buffer.alloc(0) })
+  check(await sees(page, 'none.iso uploaded'), 'an empty file')
+
+  await limit(4 << 20)
+  writeFileSync(path.join(folder, 'other.iso'), randomBytes(32 << 20))
+  await page.getByLabel('Upload a file').setInputFiles(path.join(folder, 'other.iso'))
+  await page.getByRole('button', { name: 'Cancel' }).click()
+  check(await sees(page, 'other.iso discarded'), 'one is cancelled')
+  await limit(-1)
+  check(await until(() => !existsSync(path.join(pool, 'other.iso'))), 'and leaves nothing')
+  const { uploads } = await (await gateway.send('GET', '/hosts/kvm1/uploads', MAY_ALL)).json()
+  check(uploads.every(one => one.state === 'complete'), 'none is left', uploads)
+}
+
+// A guest from an image, with a key: the seed that its first boot reads has it.
+async function testImage(page, gateway) {
+  const key = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeyOfThisTest alice@example'
+  await gateway.send('POST', '/hosts/kvm1/storage-pools/images/volumes', MAY_ALL,
+    JSON.stringify({ name: 'base.qcow2', capacityMiB: 16, format: 'qcow2' }))
+  await page.goto(`${gateway.base}/ui/#/create`)
+  await page.getByLabel('Host').first().selectOption('kvm1')
+  await page.getByLabel('Name', { exact: true }).fill('cloudy')
+  await page.getByLabel('Memory in MiB').fill('32')
+  await page.getByLabel('Storage pool').selectOption('images')
+  await page.getByLabel('Volume').selectOption('images/base.qcow2')
+  await page.getByLabel('Size of the disk in GiB').fill('1')
+  await page.getByLabel('Host name').fill('cloudy.example')
+  await page.getByLabel('User').fill('alice')
+  await page.getByLabel('SSH keys, one a line').fill(`${key}\n`)
+  await page.getByLabel('A display').uncheck()
+  await page.getByLabel('Start it').uncheck()
+  await checkAccess(page, 'create from an image')
+  await shoot(page, 'create')
+  await page.getByRole('button', { name: 'Create', exact: true }).click()
+  check(await page.getByRole('heading', { name: 'cloudy' }).waitFor({ timeout: 30000 }).then(() => true, () => false),
+    'a guest from an image', await page.locator('main').innerText())
+  const seed = Buffer.from(await (await gateway.send('GET',
+    '/hosts/kvm1/storage-pools/images/volumes/cloudy-seed.iso/content', MAY_ALL)).arrayBuffer())
+  check(seed.includes(key) && seed.includes('cloudy.example') && seed.includes('alice'), 'its seed has the key')
+  const disk = await (await gateway.send('GET', '/hosts/kvm1/storage-pools/images/volumes/cloudy.qcow2', MAY_ALL)).json()
+  check(disk.capacityBytes === 2 ** 30 && /base.qcow2/.test(JSON.stringify(disk)), 'its disk is made of the image', disk)
+
+  await page.goto(`${gateway.base}/ui/#/create`)
+  await page.getByLabel('Host').first().selectOption('kvm1')
+  await page.getByLabel('Name', { exact: true }).fill('cloudy')
+  await page.getByLabel('Storage pool').selectOption('images')
+  await page.getByLabel('Volume').selectOption('images/base.qcow2')
+  await page.getByRole('button', { name: 'Create', exact: true }).click()
+  check(await page.getByRole('alert').first().waitFor({ timeout: 30000 }).then(() => true, () => false),
+    'what fails is said', await page.locator('main').innerText())
+  await gateway.send('DELETE', '/hosts/kvm1/domains/cloudy?volumes=true', MAY_ALL)
+}
+
 async function testViewer(browser, gateway) {
   const page = await open(browser, gateway, { token: MAY_LOOK, colorScheme: 'dark' })
   await shows(page, 'test', 'running')
@@ -296,6 +398,8 @@ async function test(gateway, browser) {
   await testViewer(browser, gateway)
   await testPhone(browser, gateway)
   await testCreate(page)
+  await testUpload(page, gateway)
+  await testImage(page, gateway)
   await page.goto(page.url().replace(/#.*/, '#/guests'))
   await shows(page, 'web1', 'running')
   await shoot(page, 'guests')
@@ -325,6 +429,8 @@ async function main() {
     await browser.close()
     await gateway.send('POST', '/hosts/kvm1/domains/web1/destroy', MAY_ALL)
     await gateway.send('DELETE', '/hosts/kvm1/domains/web1', MAY_ALL)
+    await gateway.send('POST', '/hosts/kvm1/storage-pools/images/destroy', MAY_ALL)
+    await gateway.send('DELETE', '/hosts/kvm1/storage-pools/images', MAY_ALL)
   }
   await gateway.stop()
 }

@@ -25,7 +25,7 @@ export class Problem extends Error {
   }
 }
 
-async function readProblem(answer) {
+export async function readProblem(answer) {
   const text = await answer.text()
   try {
     return new Problem(answer.status, JSON.parse(text))
@@ -34,9 +34,10 @@ async function readProblem(answer) {
   }
 }
 
+export const authorization = () => token ? { Authorization: `Bearer ${token}` } : {}
+
 function describe({ body, headers, type }) {
-  const all = { ...headers }
-  if (token) all.Authorization = `Bearer ${token}`
+  const all = { ...headers, ...authorization() }
   if (body !== undefined) all['Content-Type'] = type ?? 'application/json'
   return { headers: all, body: type || body === undefined ? body : JSON.stringify(body) }
 }
@@ -70,24 +71,4 @@ export async function socketUrl(path, query = {}) {
   const all = new URLSearchParams(query)
   if (token) all.set('ticket', (await call('POST', '/tickets', { body: { path } })).ticket)
   return `${origin.replace(/^http/, 'ws')}${path}?${all}`
-}
-
-// PUT of a file; `progress` is told how many bytes are sent. fetch() does not tell.
-export function upload(path, file, progress) {
-  const { headers } = describe({ body: file, type: 'application/octet-stream' })
-  const request = new XMLHttpRequest()
-  request.open('PUT', origin + path)
-  Object.entries(headers).forEach(([name, value]) => request.setRequestHeader(name, value))
-  request.upload.onprogress = event => progress(event.loaded)
-  const done = new Promise((resolve, reject) => {
-    request.onload = () => {
-      if (request.status < 300) return resolve()
-      const answer = new Response(request.responseText, { status: request.status })
-      return readProblem(answer).then(reject)
-    }
-    request.onerror = () => reject(new Problem(0, { title: 'The upload was cut off' }))
-    request.onabort = () => reject(new Problem(0, { title: 'The upload was cancelled' }))
-  })
-  request.send(file)
-  return { done, cancel: () => request.abort() }
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // Storage pools of all hosts, and one of them with its volumes.
-import { html, useState } from '../html.js'
-import { at, call, upload } from '../api.js'
+import { html, useEffect, useState } from '../html.js'
+import { at, call } from '../api.js'
 import { bytes } from '../figures.js'
 import { Act, Facts, Failure, Listing, Loading, State, Table, Title, useRead } from '../parts.js'
-import { ask, attempt, complain, say, useStore } from '../store.js'
+import { discard, unfinished, uploadFile } from '../resume.js'
+import { ask, attempt, complain, may, say, useStore } from '../store.js'
 
 const pathOf = pool => at('hosts', pool.host, 'storage-pools', pool.uuid)
 const useTurn = () => useStore(s => s.events.find(one => /pool/i.test(one.object ?? ''))?.id)
@@ -54,33 +55,61 @@ function NewVolume({ pool, done }) {
     <${Act} type="submit" needs="storage_vol:create">Create a volume<//></form>`
 }
 
-// A file of the user's becomes a volume: made at its size, then filled.
+// What has not come to its end, of an earlier page or another browser.
+function Unfinished({ pool, turn, done }) {
+  const [rows, set] = useState([])
+  useEffect(() => {
+    let timer
+    // one that a page left a moment ago may still seem to be sent
+    const look = async () => {
+      const all = await unfinished(pool.host, pool.name).catch(() => [])
+      if (timer === null) return
+      set(all.filter(one => one.state === 'waiting'))
+      if (all.some(one => one.state === 'receiving')) timer = setTimeout(look, 2000)
+    }
+    look()
+    return () => { clearTimeout(timer); timer = null }
+  }, [pool.uuid, turn])
+  const remove = async one => {
+    if (!await ask(`Discard ${one.volume}?`, 'What has arrived of it is lost.', 'Discard')) return
+    await attempt(`${one.volume} discarded`, () => discard(one.path))
+    done()
+  }
+  return rows.map(one => html`<p class="acts" key=${one.id}><span><b>${one.volume}</b>: ${bytes(one.offsetBytes)} of ${
+      bytes(one.lengthBytes)} have arrived. Choose the same file to go on.</span>
+    <${Act} class="danger" needs="storage_vol:delete" onClick=${() => remove(one)}
+      aria-label="Discard ${one.volume}">Discard<//></p>`)
+}
+
+// A file of the user's becomes a volume.
 function Upload({ pool, done }) {
   const [job, set] = useState(null)
+  const [turn, next] = useState(0)
   const start = async event => {
     const [file] = event.target.files
     event.target.value = ''
-    const path = `${pathOf(pool)}${at('volumes', file.name)}`
+    const show = what => set(old => ({ ...old, name: file.name, size: file.size, ...what }))
+    const { done: ended, cancel } = uploadFile(pool.host, pool.name, file,
+      { progress: sent => show({ sent, waits: false }), waits: () => show({ waits: true }) })
+    show({ sent: 0, waits: false, cancel })
     try {
-      await call('POST', `${pathOf(pool)}/volumes`,
-        { body: { name: file.name, capacityBytes: Math.max(1, file.size), format: 'raw' } })
-      const { done: ended, cancel } = upload(`${path}/content`, file,
-        sent => set({ name: file.name, sent, size: file.size, cancel }))
-      set({ name: file.name, sent: 0, size: file.size, cancel })
-      await ended
-      say(`${file.name} uploaded`)
+      say(`${file.name} ${await ended ? 'uploaded' : 'discarded'}`)
     } catch (problem) {
       complain(`Upload of ${file.name}`, problem)
     }
     set(null)
+    next(n => n + 1)
     done()
   }
   if (job) {
     return html`<p class="acts" role="status"><b>${job.name}</b><progress aria-label="Uploaded"
-      value=${job.sent} max=${job.size}></progress><span>${bytes(job.sent)} of ${bytes(job.size)}</span>
+      value=${job.sent} max=${job.size}></progress><span>${bytes(job.sent)} of ${bytes(job.size)}${
+      job.waits ? ', cut off; it goes on by itself' : ''}</span>
       <button type="button" onClick=${job.cancel}>Cancel</button></p>`
   }
-  return html`<p><label>Upload a file <input type="file" onChange=${start} /></label></p>`
+  return html`<p><label>Upload a file <input type="file" disabled=${!may('storage_vol:data_write')}
+      onChange=${start} /></label></p>
+    <${Unfinished} pool=${pool} turn=${turn} done=${() => { next(n => n + 1); done() }} />`
 }
 
 function Volumes({ pool, volumes, again }) {
