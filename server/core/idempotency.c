@@ -17,8 +17,8 @@
 #define KEEP_NS   (24 * 3600 * VG_SECOND_NS)
 
 struct entry {
-    struct entry *next;         /* in the bucket */
-    XXH128_hash_t key, request; /* of caller and key; of method, target and body */
+    struct entry *next;             /* in the bucket */
+    XXH128_hash_t key, request;     /* of caller and key; of method, target and body */
     const struct vg_rights *rights; /* that the answer was for */
     bool done;
     struct entry *newer, *older; /* of those that are done */

@@ -457,12 +457,8 @@ static int init_host(struct vg_host *host, const struct vg_host_config *from,
     host->read_only = config->read_only;
     host->virt_conn = vg_virt_conn_new();
     host->cache = vg_answer_cache_new();
-<<<<<<< HEAD
-    host->check = vg_check_new(host);
-    host->history = config->history ? vg_history_new() : NULL;
-=======
     host->check = vg_check_new(host, (size_t)(host - hosts), config->hosts.n);
->>>>>>> 3e0077b (Lists of all hosts from memory; hundreds of hosts share a few threads)
+    host->history = config->history ? vg_history_new() : NULL;
     vg_queue_init(&host->general, (unsigned int)config->pool_size,
                   (unsigned int)config->queue_size);
     vg_queue_split(&host->general, (unsigned int)config->pool_size,
