@@ -70,7 +70,6 @@ static void watch(void)
     int64_t now = vg_now_ns();
     vg_http_tick(now);
     vg_hosts_tick(now);
-    vg_sampler_tick(now);
     vg_operation_jobs_tick(now);
     vg_operations_tick(now);
     vg_idempotency_tick(now);
@@ -170,6 +169,7 @@ static void drain(int64_t seconds)
     finish_requests(end - reserve);
     vg_http_shut();
     vg_hosts_stop();
+    vg_sampler_stop();
     flush_answers(end - reserve / 2);
     if (vg_http_in_flight()) {
         vg_log(VG_LOG_ERROR, "main", "stopped, %u requests not answered",
@@ -268,7 +268,7 @@ static int run(struct vg_config *config)
     vg_upload_expiry_start(config);
     if (start_import(config) == 0 &&
         vg_events_start((size_t)config->event_buffer * config->hosts.n) == 0 &&
-        vg_virt_start() == 0 && vg_hosts_start(config) == 0 &&
+        vg_virt_start() == 0 && vg_hosts_start(config) == 0 && vg_sampler_start() == 0 &&
         vg_http_start(config, &http_app) == 0) {
         sd_notify(0, "READY=1");
         serve(&signals);

@@ -5,7 +5,9 @@
  */
 #pragma once
 
-#include <stdint.h>
+/* Begins, when there are hosts, and their histories are kept. -1: out of memory, or there
+ * is no thread for it. */
+int vg_sampler_start(void);
 
-/* For the watchdog, every 50 ms or so; does not block. */
-void vg_sampler_tick(int64_t now_ns);
+/* Closes what it opened, after vg_hosts_stop(). */
+void vg_sampler_stop(void);

@@ -160,7 +160,6 @@ struct vg_history {
     size_t n, size;
     int64_t taken_ns; /* when the newest sample was; 0: there is none */
     bool hurries;     /* it told of a domain for the first time */
-    bool asking;
 };
 
 void vg_history_start(void)
@@ -317,24 +316,17 @@ void vg_history_take(struct vg_history *history, struct vg_figures *figures, siz
     take_all(history, figures, n, at_ns);
 }
 
-bool vg_history_due(struct vg_history *history, int64_t now_ns, int64_t phase_ns)
+int64_t vg_history_due_ns(struct vg_history *history, int64_t now_ns, int64_t phase_ns)
 {
     VG_LOCK(&history->lock);
-    bool first = !history->taken_ns;
-    bool soon = history->hurries && now_ns - history->taken_ns >= HURRY_NS;
-    bool late = step_of(history->taken_ns) < step_of(now_ns) &&
-                (now_ns + origin_ns) % STEP_NS >= STEP_NS / 2 + phase_ns;
-
-    if (history->asking || !(first || soon || late))
-        return false;
-    history->asking = true;
-    return true;
-}
-
-void vg_history_asked(struct vg_history *history)
-{
-    VG_LOCK(&history->lock);
-    history->asking = false;
+    if (!history->taken_ns)
+        return now_ns;
+    if (history->hurries)
+        return history->taken_ns + HURRY_NS;
+    int64_t step = step_of(now_ns);
+    if (step_of(history->taken_ns) >= step)
+        step = step_of(history->taken_ns) + 1;
+    return step * STEP_NS - origin_ns + STEP_NS / 2 + phase_ns;
 }
 
 struct vg_history_size vg_history_size(struct vg_history *history)

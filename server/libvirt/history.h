@@ -62,11 +62,10 @@ void vg_history_start(void);
 void vg_history_take(struct vg_history *history, struct vg_figures *figures, size_t n,
                      int64_t at_ns);
 
-/* Whether it is time to ask the host: nobody has in this step, or a domain was told of
- * only once. If so, nothing is due until vg_history_asked() is called. `phase_ns`, less
- * than half a step, tells hosts apart, so that they are not asked at once. */
-bool vg_history_due(struct vg_history *history, int64_t now_ns, int64_t phase_ns);
-void vg_history_asked(struct vg_history *history);
+/* When the host is to be asked next, as vg_now_ns() counts: in a step in which nobody
+ * has, and soon where a domain was told of only once. `phase_ns`, less than half a step,
+ * tells hosts apart, so that they are not asked at once. */
+int64_t vg_history_due_ns(struct vg_history *history, int64_t now_ns, int64_t phase_ns);
 
 /* How many domains it knows, and the bytes that they take. */
 struct vg_history_size {

@@ -5,6 +5,7 @@
 #include "virtgate/domain_stats.h"
 
 #include "server/base/clock.h"
+#include "server/core/identity.h"
 #include "server/core/request.h"
 #include "server/libvirt/domain/figures.h"
 #include "server/libvirt/host.h"
@@ -110,13 +111,15 @@ static int read_from_host(struct vg_request *rq, virDomainPtr *chosen,
                      ret); /* with its error, if it has one */
 }
 
-/* Whatever is read of all domains is a sample of the host's history, too. */
+/* Whatever is read of all domains is a sample of the host's history, too; but not what
+ * libvirt shows one caller. */
 static int read_records(struct vg_request *rq, virDomainPtr *chosen, unsigned int groups,
                         unsigned int flags, struct vg_stats_list *ret)
 {
     struct vg_history *history = vg_host_history(rq->host);
+    const struct vg_identity gateway = {0}, caller = vg_identity_of(rq);
     int64_t now_ns = vg_now_ns();
-    bool whole = !chosen && !(flags & FILTER) &&
+    bool whole = !chosen && vg_identity_same(&gateway, &caller) && !(flags & FILTER) &&
                  (!groups || (groups & VG_FIGURES_GROUPS) == VG_FIGURES_GROUPS);
 
     int n = read_from_host(rq, chosen, groups, flags, ret);

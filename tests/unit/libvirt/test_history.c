@@ -301,32 +301,33 @@ static void test_rates_member(void **state)
     }
 }
 
+static int64_t due_after(int64_t at_ns, struct vg_figures *figures, int64_t now)
+{
+    vg_history_take(host.history, figures, figures ? 1 : 0, at_ns);
+    return vg_history_due_ns(host.history, now, VG_SECOND_NS);
+}
+
 static void test_due(void **state)
 {
-    int64_t phase = VG_SECOND_NS;
     (void)state;
-    int64_t step = now_ns - now_ns % STEP; /* vg_history_start() was not called */
-    assert_true(vg_history_due(host.history, step, phase)); /* the first at once */
-    assert_false(vg_history_due(host.history, step + STEP, phase));
-    vg_history_asked(host.history);
-    vg_history_take(host.history, NULL, 0, step);
-    assert_false(vg_history_due(host.history, step + STEP - 1, phase));
-    assert_false(vg_history_due(host.history, step + STEP + STEP / 2, phase));
-    assert_true(vg_history_due(host.history, step + STEP + STEP / 2 + phase, phase));
-    vg_history_asked(host.history);
-    /* somebody else has asked in this step */
-    vg_history_take(host.history, NULL, 0, step + STEP + 1);
-    assert_false(vg_history_due(host.history, step + 2 * STEP - 1, phase));
-    assert_true(vg_history_due(host.history, step + 3 * STEP - 1, phase));
-    vg_history_asked(host.history);
+    int64_t step = now_ns - STEP / 2; /* its begin */
+    int64_t in_step = STEP / 2 + VG_SECOND_NS;
+    assert_int_equal(vg_history_due_ns(host.history, now_ns, 0), now_ns); /* at once */
+    assert_int_equal(due_after(step, NULL, step + 1), step + STEP + in_step);
+    /* somebody else asked in the next step, early or late */
+    assert_int_equal(due_after(step + STEP + 1, NULL, step + STEP + 2),
+                     step + 2 * STEP + in_step);
+    assert_int_equal(due_after(step + 2 * STEP - 1, NULL, step + 2 * STEP - 1),
+                     step + 2 * STEP + in_step);
+    /* it was late for long: now */
+    assert_true(vg_history_due_ns(host.history, step + 5 * STEP + in_step,
+                                  VG_SECOND_NS) <= step + 5 * STEP + in_step);
     /* of one sample of a domain no rate is known */
     struct vg_figures figures = figures_of(0, 0);
-    vg_history_take(host.history, &figures, 1, step + 4 * STEP);
-    assert_false(vg_history_due(host.history, step + 4 * STEP + VG_SECOND_NS, phase));
-    assert_true(vg_history_due(host.history, step + 4 * STEP + 2 * VG_SECOND_NS, phase));
-    vg_history_asked(host.history);
-    vg_history_take(host.history, &figures, 1, step + 4 * STEP + 2 * VG_SECOND_NS);
-    assert_false(vg_history_due(host.history, step + 5 * STEP - 1, phase));
+    int64_t first = step + 4 * STEP;
+    assert_int_equal(due_after(first, &figures, first), first + 2 * VG_SECOND_NS);
+    first += 2 * VG_SECOND_NS;
+    assert_int_equal(due_after(first, &figures, first), step + 5 * STEP + in_step);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
