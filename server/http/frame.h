@@ -22,6 +22,8 @@ struct vg_http_websocket {
     struct vg_http_websocket *woken_next;
     struct vg_http_session session; /* while the connection is there */
     int fd;
+    struct vg_http_conn *tls; /* under TLS, whose end `fd` does not tell; else NULL */
+    atomic_bool gone;         /* that has ended */
     struct MHD_UpgradeResponseHandle *handle;
     wslay_event_context_ptr frames;
     struct vg_subscriber *subscriber;

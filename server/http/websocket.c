@@ -8,6 +8,7 @@
 #include "server/http/websocket.h"
 
 #include "server/base/clock.h"
+#include "server/http/conn.h"
 #include "server/http/frame.h"
 #include "server/base/list.h"
 #include "virtgate/cleanup.h"
@@ -31,7 +32,7 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of `arriving` and `woken` */
 static struct vg_http_websocket *arriving, *woken;
-static bool running, stopping, channels_end, sessions_over;
+static bool running, stopping, channels_end, must_look;
 static pthread_t thread;
 static int epoll_fd = -1, wake_fd = -1;
 static struct vg_http_websocket *sockets; /* the thread's alone */
@@ -214,6 +215,8 @@ static void end_socket(struct vg_http_websocket *s)
     }
     vg_list_remove(s);
     vg_http_session_end(&s->session);
+    if (s->tls)
+        vg_http_conn_waited(s->tls); /* which goes with the action */
     MHD_upgrade_action(s->handle, MHD_UPGRADE_ACTION_CLOSE);
     s->near.of = s->far.of = NULL;
     s->next = retired;
@@ -306,20 +309,34 @@ static bool must_end_channels(void)
 }
 
 /* On the watchdog: this thread looks which it is. */
+static void look_again(void)
+{
+    VG_LOCK(&lock);
+    must_look = true;
+    if (running)
+        ring_bell();
+}
+
 static void end_session(void *data)
 {
     (void)data;
-    VG_LOCK(&lock);
-    sessions_over = true;
-    if (running)
-        ring_bell();
+    look_again();
+}
+
+/* The client's connection has ended. Under TLS the bytes go through libmicrohttpd, which
+ * passes an end on when it writes next. */
+static void note_gone(void *data)
+{
+    struct vg_http_websocket *s = data;
+    atomic_store(&s->gone, true);
+    look_again();
 }
 
 static bool must_end_sessions(void)
 {
     VG_LOCK(&lock);
-    bool over = sessions_over;
-    sessions_over = false;
+    bool over = must_look;
+    must_look = false;
     return over;
 }
 
@@ -334,7 +351,7 @@ static void attend_all(bool kill)
             vg_http_frame_close(s, WSLAY_CODE_GOING_AWAY, "the gateway stops");
         if (vg_http_session_is_over(&s->session) && !s->ending)
             vg_http_frame_close(s, WSLAY_CODE_POLICY_VIOLATION, VG_SESSION_OVER);
-        s->dead = s->dead || kill;
+        s->dead = s->dead || kill || atomic_load(&s->gone);
         attend(s);
     }
 }
@@ -443,13 +460,16 @@ static void take_socket(void *data, struct MHD_Connection *connection, void *sta
 {
     struct vg_http_websocket *s = data;
     struct vg_http_call *call = state;
-    (void)connection;
 
     call->websocket = NULL;
     vg_http_set_deadline(call->conn, 0); /* it has pings instead */
     s->fd = fd;
     s->budget = TURN;
     s->handle = handle;
+    if (MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION)) {
+        s->tls = call->conn;
+        vg_http_conn_waits(s->tls, note_gone, s);
+    }
     s->heard_ns = vg_now_ns();
     s->ping_ns = s->heard_ns + PING_NS;
     if (n_early && (s->early = malloc(n_early))) {
@@ -469,6 +489,8 @@ static void take_socket(void *data, struct MHD_Connection *connection, void *sta
         ring_bell();
         return;
     }
+    if (s->tls)
+        vg_http_conn_waited(s->tls);
     vg_http_session_end(&s->session);
     MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
     vg_http_websocket_free(s);
