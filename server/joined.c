@@ -2,6 +2,7 @@
 #include "server/joined.h"
 
 #include "server/core/event.h"
+#include "server/core/identity.h"
 #include "server/libvirt/host.h"
 #include "virtgate/cleanup.h"
 
@@ -84,7 +85,7 @@ void vg_joined_keep(const struct vg_request *rq, struct vg_joined_part *parts_st
     vg_autofree struct vg_joined_part *parts = parts_steal;
     vg_autofree char *target = strdup(rq->target);
 
-    if (!target || !reply->body || reply->body->length > MAX_BYTES)
+    if (vg_identity_passes() || !target || !reply->body || reply->body->length > MAX_BYTES)
         return;
     VG_LOCK(&lock);
     struct answer *a = find(rq);
