@@ -18,6 +18,7 @@ enum vg_event_object {
     VG_EVENT_NODE_DEVICE = 0x10,
     VG_EVENT_SECRET = 0x20,
     VG_EVENT_QEMU_MONITOR = 0x40, /* for the role admin only */
+    VG_EVENT_OPERATION = 0x80,    /* the gateway's own */
 };
 
 /* The names of the above. */
@@ -41,6 +42,15 @@ struct vg_event_filter {
     unsigned int monitor_match; /* enum vg_match_flags */
     const struct vg_rights *rights; /* the caller's, set where it subscribes; NULL: all */
 };
+
+struct _virDomain; /* a virDomainPtr's */
+
+/* Tells subscribers of a change that the gateway has just made, of which libvirt has no
+ * event. `type` is "created", "reverted" or "deleted". */
+void vg_event_autostart_changed(struct vg_request *rq, struct _virDomain *dom,
+                                bool autostart);
+void vg_event_snapshot_changed(struct vg_request *rq, struct _virDomain *dom,
+                               const char *type, const char *snapshot);
 
 /* Whether each of the comma-separated event names exists. -1: the request's error lists
  * those that do. NULL passes. */

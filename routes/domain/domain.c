@@ -8,6 +8,7 @@
 #include "routes/routes.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/domain_config.h"
+#include "virtgate/event.h"
 #include "virtgate/host.h"
 #include "virtgate/object.h"
 #include "virtgate/xml_json.h"
@@ -203,6 +204,7 @@ static struct vg_reply set_autostart(struct vg_request *rq)
         return vg_fail(rq);
     if (virDomainSetAutostart(dom, autostart) < 0)
         return vg_fail_virt(rq);
+    vg_event_autostart_changed(rq, dom, autostart);
     return reply_autostart(rq, dom);
 }
 

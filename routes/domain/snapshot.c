@@ -190,6 +190,7 @@ static struct vg_reply create_snapshot(struct vg_request *rq)
         virDomainSnapshotCreateXML(dom, xml, c.flags);
     if (!snapshot)
         return fail_creation(rq, dom, xml);
+    vg_event_snapshot_changed(rq, dom, "created", virDomainSnapshotGetName(snapshot));
     vg_auto_json w = vg_json_for(rq);
     if (write_created(rq, &w, snapshot, c.flags) < 0)
         return vg_fail(rq);
@@ -272,10 +273,11 @@ static struct vg_reply list_snapshot_children(struct vg_request *rq)
     return list.n < 0 ? vg_fail_virt(rq) : reply_list(rq, &list, -1, &how);
 }
 
-/* Changes a snapshot, which its domain shows as `job`. */
-static struct vg_reply
-change_snapshot(struct vg_request *rq, const struct vg_enum *names, int job,
-                int (*call)(virDomainSnapshotPtr snapshot, unsigned int flags))
+/* Changes a snapshot, which its domain shows as `job`, and subscribers as `type`. */
+static struct vg_reply change_snapshot(struct vg_request *rq, const struct vg_enum *names,
+                                       int job, const char *type,
+                                       int (*call)(virDomainSnapshotPtr snapshot,
+                                                   unsigned int flags))
 {
     unsigned int flags = 0;
     const struct vg_field args[] = {VG_NAMES("flags", &flags, names), VG_END};
@@ -286,20 +288,23 @@ change_snapshot(struct vg_request *rq, const struct vg_enum *names, int job,
     vg_autoptr(virDomainSnapshot) snapshot = dom ? find_of(rq, dom) : NULL;
     if (!snapshot || vg_operation_begin(rq, dom, job) < 0)
         return vg_fail(rq);
-    return vg_done(rq, call(snapshot, flags));
+    if (call(snapshot, flags) < 0)
+        return vg_fail_virt(rq);
+    vg_event_snapshot_changed(rq, dom, type, vg_path(rq, "snapshot"));
+    return vg_no_content(rq);
 }
 
 static struct vg_reply revert_snapshot(struct vg_request *rq)
 {
     return change_snapshot(rq, &vg_enum_virDomainSnapshotRevertFlags,
-                           VIR_DOMAIN_JOB_OPERATION_SNAPSHOT_REVERT,
+                           VIR_DOMAIN_JOB_OPERATION_SNAPSHOT_REVERT, "reverted",
                            virDomainRevertToSnapshot);
 }
 
 static struct vg_reply delete_snapshot(struct vg_request *rq)
 {
     return change_snapshot(rq, &vg_enum_virDomainSnapshotDeleteFlags,
-                           VIR_DOMAIN_JOB_OPERATION_SNAPSHOT_DELETE,
+                           VIR_DOMAIN_JOB_OPERATION_SNAPSHOT_DELETE, "deleted",
                            virDomainSnapshotDelete);
 }
 

@@ -135,6 +135,7 @@ static struct vg_event *new_event(const struct vg_event_source *s, const char *j
                            .type = s->type,
                            .host = s->host,
                            .id = s->id,
+                           .rights = s->rights,
                            .json_size = size};
     atomic_init(&e->refs, 1);
     char *end = e->text + PREFIX_SIZE + size + 2;
@@ -260,6 +261,9 @@ static bool is_domain(const struct vg_event *e, const char *wanted)
 
 static bool may_see(const struct vg_rights *rights, const struct vg_event *e)
 {
+    if (e->object == VG_EVENT_OPERATION) /* as vg_operation_is_seen() */
+        return e->rights == rights || (vg_scope_has_host(rights, e->host) &&
+                                       vg_scope_has_domain(rights, e->domain));
     return vg_scope_has_host(rights, e->host) &&
            (!e->domain || vg_scope_has_domain(rights, e->domain));
 }

@@ -25,6 +25,7 @@ struct vg_event {
     const char *type; /* static; NULL: its name says all */
     const char *host; /* lives as long as the program */
     const char *domain, *uuid;
+    const struct vg_rights *rights; /* whose operation it is about; NULL: none's */
     const char *monitor; /* QEMU's name of an event of its monitor; NULL: of no monitor */
     int id;              /* of the domain; -1: inactive, or not about a domain */
     size_t frame_size;   /* of `text`: "id: REVISION\ndata: {...}\n\n" */
@@ -50,6 +51,7 @@ struct vg_event_source {
     const char *monitor; /* NULL: not of a monitor */
     int id;              /* -1: none */
     const char *type;    /* static: "started"; NULL: its name says all */
+    const struct vg_rights *rights; /* of an operation: its caller's */
 };
 
 /* Starts the thread that wakes subscribers; keeps up to `capacity` events. -1: failed, as

@@ -28,11 +28,14 @@ bool vg_wants_stream(const struct vg_request *rq)
 /* ---- names ------------------------------------------------------------------------- */
 
 /* Those of the gateway itself, and of QEMU's monitor, whose events have their own. */
-static const struct vg_enum_value own_names[] = {{"opened", NULL, 0},
-                                                 {"closed", NULL, 1},
-                                                 {VG_EVENT_RESET, NULL, 2},
-                                                 {"monitor", NULL, 3}};
-static const struct vg_enum own = {"own", own_names, 4};
+static const struct vg_enum_value own_names[] = {
+    {"opened", NULL, 0},         {"closed", NULL, 1},
+    {VG_EVENT_RESET, NULL, 2},   {"monitor", NULL, 3},
+    {"begun", NULL, 4},          {"progress", NULL, 5},
+    {"ended", NULL, 6},          {"autostart-change", NULL, 7},
+    {"snapshot-change", NULL, 8}};
+static const struct vg_enum own = {"own", own_names,
+                                   sizeof(own_names) / sizeof(own_names[0])};
 
 static const struct vg_enum *const known_names[] = {
     &vg_enum_virDomainEventID,      &vg_enum_virNetworkEventID,
@@ -54,7 +57,8 @@ static int fail_name(struct vg_request *rq, const char *name, size_t length)
     vg_autofree char *domain = vg_enum_names(&vg_enum_virDomainEventID);
     vg_error_set(&rq->error, VG_E_UNKNOWN_VALUE,
                  "There is no event '%.*s'; there are: %s, refresh, update, "
-                 "value-changed, opened, closed, reset, monitor",
+                 "value-changed, opened, closed, reset, monitor, begun, progress, ended, "
+                 "autostart-change, snapshot-change",
                  (int)length, name, domain ? domain : "...");
     return -1;
 }

@@ -23,6 +23,7 @@ static const struct vg_enum_value object_names[] = {
     {"node-device", NULL, VG_EVENT_NODE_DEVICE},
     {"secret", NULL, VG_EVENT_SECRET},
     {"qemu-monitor", NULL, VG_EVENT_QEMU_MONITOR},
+    {"operation", NULL, VG_EVENT_OPERATION},
 };
 const struct vg_enum vg_event_objects = {"objects", object_names,
                                          sizeof(object_names) / sizeof(object_names[0])};

@@ -139,6 +139,7 @@ int vg_operation_note_begun(struct vg_request *rq, const char *domain, const cha
         op->domain = domain ? strdup(domain) : NULL;
         snprintf(op->uuid, sizeof(op->uuid), "%s", uuid ? uuid : "");
         op->job = job;
+        vg_operation_tell(op, "begun");
         if (op->async)
             client = vg_operation_take_client(op);
     }
@@ -202,6 +203,8 @@ bool vg_operation_end(struct vg_request *rq, const struct vg_reply *reply)
             enum vg_operation_state end = end_state(op, reply);
             refused = is_refused(op, end);
             told = vg_operation_close(op, end, reply->status, reply->body);
+            if (!refused)
+                vg_operation_tell(op, "ended");
             if (refused)
                 vg_operation_take_out(op);
             vg_operations_drop_old(op->ended_ns);

@@ -158,6 +158,14 @@ void vg_operation_hold(struct vg_operation *op, struct vg_request *rq,
  * answer counts. */
 bool vg_operation_end(struct vg_request *rq, const struct vg_reply *reply);
 
+/* ---- operation_json.c -------------------------------------------------------------- */
+
+/* Tells subscribers what has become of it: "begun", "progress", "ended" (static). One
+ * that never began is not told of. Lock held. */
+void vg_operation_tell(const struct vg_operation *op, const char *event);
+
+/* ---- operation.c ------------------------------------------------------------------- */
+
 void vg_operation_wake(struct waiter *waiters);
 /* Takes the request to be answered 202. Lock held. */
 struct vg_request *vg_operation_take_client(struct vg_operation *op);

@@ -60,6 +60,7 @@ static void end_job(struct vg_operation *op, enum vg_operation_state state,
         VG_LOCK(&vg_operations_lock);
         if (!op->ended_ns) {
             told = vg_operation_close(op, state, reply.status, reply.body);
+            vg_operation_tell(op, "ended");
             vg_operations_drop_old(op->ended_ns);
         }
     }
@@ -204,6 +205,7 @@ static void leave(struct vg_operation *op, struct vg_request *rq)
         if (op->ended_ns) /* its deadline came first */
             return;
         op->host_job.left = true;
+        vg_operation_tell(op, "begun");
         op->rq = vg_request_ref(rq);
         op->answer_ns = answer_time(rq);
         if (!op->answer_ns)

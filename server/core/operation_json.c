@@ -4,6 +4,7 @@
  */
 #include "server/core/operation_internal.h"
 
+#include "server/core/event_text.h"
 #include "server/core/host_names.h"
 #include "server/base/digits.h"
 #include "server/core/router.h"
@@ -204,6 +205,38 @@ void vg_operation_write(const struct vg_request *rq, struct vg_operation *op,
 {
     VG_LOCK(&vg_operations_lock);
     write_operation(rq, op, w, key, progress);
+}
+
+void vg_operation_tell(const struct vg_operation *op, const char *event)
+{
+    bool of_domain = op->uuid[0] && op->domain;
+    const struct vg_event_source source = {
+        .host = op->host,
+        .object = VG_EVENT_OPERATION,
+        .name = event,
+        .domain = of_domain ? op->domain : NULL,
+        .uuid = of_domain ? op->uuid : NULL,
+        .id = op->host_job.domain_id ? op->host_job.domain_id : -1,
+        .rights = op->rights,
+    };
+    vg_auto_json w = {0};
+
+    if (!op->begun.tv_sec)
+        return;
+    vg_event_begin(&w, &source);
+    vg_json_begin_object(&w, "operation");
+    vg_json_string(&w, "id", op->id);
+    vg_json_string(&w, "kind", op->kind);
+    vg_json_enum(&w, "state", &vg_operation_states, 1 << op->state);
+    write_path(&w, "path", op->path, strlen(op->path), "");
+    vg_json_string(&w, "principal", op->principal[0] ? op->principal : NULL);
+    if (op->ended_ns)
+        vg_json_int(&w, "status", op->status);
+    write_steps(op, &w);
+    if (op->transfer.is)
+        write_transfer(op, &w);
+    vg_json_end_object(&w);
+    vg_event_publish(&source, &w);
 }
 
 static bool is_domain(const struct vg_operation *op, const char *name)

@@ -28,6 +28,7 @@ static bool note_begun(struct vg_operation *op, size_t i)
         return false;
     op->steps[i].state = STEP_RUNNING;
     clock_gettime(CLOCK_REALTIME, &op->steps[i].started);
+    vg_operation_tell(op, "progress");
     return true;
 }
 

@@ -63,6 +63,8 @@ void vg_operation_count(struct vg_operation *op, uint64_t n)
     t->before = t->last;
     t->last.at_ns = now;
     t->last.bytes = bytes;
+    if (!op->ended_ns)
+        vg_operation_tell(op, "progress");
 }
 
 void vg_operation_outlive(struct vg_operation *op)
@@ -85,6 +87,7 @@ void vg_operation_end_transfer(struct vg_operation *op, enum vg_operation_state 
             state = VG_OPERATION_CANCELLED;
         told = vg_operation_close(op, state, state == VG_OPERATION_SUCCEEDED ? 200 : 502,
                                   NULL);
+        vg_operation_tell(op, "ended");
         vg_operations_drop_old(op->ended_ns);
     }
     vg_operation_wake(told.waiters);

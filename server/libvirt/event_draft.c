@@ -61,3 +61,23 @@ void vg_event_connection(struct vg_host *host, const char *name, const char *rea
         vg_json_string(&d.w, "reason", reason);
     vg_draft_publish(&d);
 }
+
+void vg_event_autostart_changed(struct vg_request *rq, virDomainPtr dom, bool autostart)
+{
+    struct vg_event_draft d;
+
+    vg_draft_domain(&d, rq->host, dom, VG_EVENT_DOMAIN, "autostart-change");
+    vg_json_bool(&d.w, "autostart", autostart);
+    vg_draft_publish(&d);
+}
+
+void vg_event_snapshot_changed(struct vg_request *rq, virDomainPtr dom, const char *type,
+                               const char *snapshot)
+{
+    struct vg_event_draft d;
+
+    vg_draft_domain(&d, rq->host, dom, VG_EVENT_DOMAIN, "snapshot-change");
+    vg_json_string(&d.w, "type", type);
+    vg_json_string(&d.w, "snapshot", snapshot);
+    vg_draft_publish(&d);
+}

@@ -62,6 +62,15 @@ static const struct step rule[] = {
 };
 
 static const struct step asking[] = {
+    {"GET", "/events?object=operation&last=2&wait=0", 200,
+     "{'events':[{'object':'operation','event':'begun','domain':{'name':'test'},"
+     "'operation':{'kind':'managedSaveDomain','state':'running','principal':null,"
+     "'path':'/domains/test/managed-save','status':'<absent>'}},"
+     "{'event':'ended','operation':{'kind':'managedSaveDomain','state':'succeeded',"
+     "'status':204}}]}"},
+    {"GET", "/events?event=ended&domain=test&last=5&wait=0", 200,
+     "{'events':[{'event':'ended'},{'operation':{'state':'failed','status':409}},"
+     "{},{},{}]}"},
     {"GET", "/operations?state=failed", 200,
      "{'operations':[{'id':'$failed','state':'failed'}]}"},
     {"GET", "/operations?state=running,pending,cancelled,unknown", 200,
@@ -121,6 +130,20 @@ static const struct step asking[] = {
 };
 
 /* The first answer is that of all: one effect, one operation. */
+/* What libvirt is silent about. */
+static const struct step changes[] = {
+    {"PUT", "/domains/test/autostart", 200, "{'autostart':true}",
+     .json = "{'autostart':true}"},
+    {"GET", "/events?event=autostart-change&last=5&wait=0", 200,
+     "{'events':[{'object':'domain','domain':{'name':'test'},'autostart':true}]}"},
+    {"POST", "/domains/test/snapshots", 201, "{'name':'one'}", .json = "{'name':'one'}"},
+    {"POST", "/domains/test/snapshots/one/revert", 204, ""},
+    {"DELETE", "/domains/test/snapshots/one", 204, ""},
+    {"GET", "/events?event=snapshot-change&last=5&wait=0", 200,
+     "{'events':[{'type':'created','snapshot':'one'},{'type':'reverted'},"
+     "{'type':'deleted','snapshot':'one','object':'domain'}]}"},
+};
+
 static const struct step once[] = {
     {"POST", "/hosts/b/domains/test/managed-save", 202, "{'id':'$id','host':'b'}",
      .headers = {ASYNC, "Idempotency-Key: k"},
@@ -212,6 +235,7 @@ int main(void)
     scenario_run(&s, rule, COUNT(rule));
     scenario_run(&s, asking, COUNT(asking));
     scenario_run(&s, once, COUNT(once));
+    scenario_run(&s, changes, COUNT(changes));
     test_down(&s);
     scenario_end(&s);
     test_rights();
