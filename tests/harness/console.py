@@ -83,7 +83,7 @@ class Console:
         variable = re.match(r"(\w+)=\$\(", command)
         if variable:
             command = f'{command.rstrip()}; printf %s "${variable[1]}"'
-        shown = self.start(command, stderr=subprocess.STDOUT, text=True).communicate(timeout=60)[0]
+        shown = self.start(command, stderr=subprocess.STDOUT, text=True).communicate(timeout=300)[0]
         if variable:
             self.environment[variable[1]] = shown
         return "" if variable else shown
