@@ -85,7 +85,8 @@ void vg_joined_keep(const struct vg_request *rq, struct vg_joined_part *parts_st
     vg_autofree struct vg_joined_part *parts = parts_steal;
     vg_autofree char *target = strdup(rq->target);
 
-    if (vg_identity_passes() || !target || !reply->body || reply->body->length > MAX_BYTES)
+    if (vg_identity_passes() || !target || !reply->body ||
+        reply->body->length > MAX_BYTES)
         return;
     VG_LOCK(&lock);
     struct answer *a = find(rq);

@@ -88,8 +88,9 @@ void vg_transfer_end(struct vg_transfer *transfer, bool done);
 struct vg_upload;
 
 /* Opens the volume at `offset` for at most `length` bytes (not 0), with flags of
- * virStorageVolUploadFlags. Borrows all. NULL: the request's error is set. Blocks, as do
- * the others. */
+ * virStorageVolUploadFlags: with SPARSE_STREAM pieces of zeros are sent as holes, which
+ * cut a file off where they end, so all of the volume has to come. Borrows all. NULL: the
+ * request's error is set. Blocks, as do the others. */
 struct vg_upload *vg_upload_open(struct vg_request *rq, struct vg_transfer *transfer,
                                  virStorageVolPtr volume, uint64_t offset,
                                  uint64_t length, unsigned int flags);

@@ -45,6 +45,11 @@ static inline void vg_tus_clean(struct vg_tus_upload **upload)
 }
 #define vg_auto_tus __attribute__((cleanup(vg_tus_clean))) struct vg_tus_upload
 
+/* One of the caller's own, of which nothing has come, for that volume: a client that
+ * missed the answer begins again. NULL: there is none. */
+struct vg_tus_upload *vg_tus_find_unused(struct vg_request *rq, const char *pool,
+                                         const char *volume);
+
 /* Borrowed, as long as the upload. */
 const char *vg_tus_id(const struct vg_tus_upload *upload);
 const struct vg_tus_plan *vg_tus_plan(const struct vg_tus_upload *upload);

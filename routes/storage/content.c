@@ -183,7 +183,7 @@ static int receive(struct vg_request *rq, virStorageVolPtr volume,
         return -1;
     int rc = grow_to(rq, volume, needed);
     if (rc == 0)
-        rc = vg_content_receive(rq, transfer, volume, span->offset, span->length,
+        rc = vg_content_receive(rq, transfer, volume, span->offset, span->length, 0,
                                 announced, &came);
     vg_transfer_end(transfer, rc == 0);
     return rc == 0 ? check_whole(rq, span, came) : -1;

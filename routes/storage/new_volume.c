@@ -403,10 +403,26 @@ static int read_capacity(struct vg_request *rq, struct form *f, uint64_t *ret_li
 
 struct filling {
     uint64_t limit;
+    unsigned int flags; /* of virStorageVolUpload() */
     struct vg_announced announced;
     /* Ended after a volume that failed is gone: until then nobody else may take it. */
     struct vg_transfer *transfer;
 };
+
+/* Where all bytes of a file come, its zeros need not be sent, nor kept. -1: the request's
+ * error is set. */
+static int choose_holes(struct vg_request *rq, virStoragePoolPtr pool, struct form *f,
+                        uint64_t limit, unsigned int *ret_flags)
+{
+    bool whole = filling->limit && vg_body_length(rq) == (int64_t)filling->limit;
+    int files = whole ? vg_pool_has_files(rq, pool) : 0;
+
+    if (files <= 0)
+        return files;
+    f->allocation.bytes = 0;
+    filling->flags = VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM;
+    return 0;
+}
 
 static int fill(struct vg_request *rq, virStorageVolPtr volume, void *data)
 {
@@ -416,7 +432,7 @@ static int fill(struct vg_request *rq, virStorageVolPtr volume, void *data)
 
     f->transfer = vg_transfer_begin(rq, volume, VG_VOLUME_WRITE, total);
     return f->transfer ? vg_content_receive(rq, f->transfer, volume, 0, f->limit,
-                                            &f->announced, &came)
+                                            f->flags, &f->announced, &came)
                        : -1;
 }
 
@@ -438,10 +454,11 @@ static struct vg_reply make_filled(struct vg_request *rq)
         vg_announced_read(rq, false, &filling.announced) < 0 ||
         vg_request_ask(rq, "storage_vol:data_write", "The body fills the volume") < 0)
         return vg_fail(rq);
+    vg_autoptr(virStoragePool) pool = vg_path_object(rq, VG_KIND_STORAGE_POOL);
+    if (!pool || choose_holes(rq, pool, &f, &filling) < 0)
+        return vg_fail(rq);
     vg_autofree char *xml = make_document(rq, &f);
-    vg_autoptr(virStoragePool) pool =
-        xml ? vg_path_object(rq, VG_KIND_STORAGE_POOL) : NULL;
-    if (!pool)
+    if (!xml)
         return vg_fail(rq);
     vg_autoptr(virStorageVol) same = virStorageVolLookupByName(pool, f.name);
     if (vg_request_check_new(rq, same != NULL) < 0 || vg_operation_begin_call(rq) < 0)

@@ -124,12 +124,13 @@ static int pass_on(struct vg_request *rq, struct vg_upload *upload,
 
 int vg_content_receive(struct vg_request *rq, struct vg_transfer *transfer,
                        virStorageVolPtr volume, uint64_t offset, uint64_t limit,
-                       const struct vg_announced *announced, uint64_t *ret_n)
+                       unsigned int flags, const struct vg_announced *announced,
+                       uint64_t *ret_n)
 {
     *ret_n = 0;
     if (!limit) /* libvirt takes that for no limit */
         return expect_nothing(rq, announced);
-    struct vg_upload *upload = vg_upload_open(rq, transfer, volume, offset, limit, 0);
+    struct vg_upload *upload = vg_upload_open(rq, transfer, volume, offset, limit, flags);
     if (!upload)
         return -1;
     if (pass_on(rq, upload, announced, ret_n) == 0)

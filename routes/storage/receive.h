@@ -32,8 +32,9 @@ void vg_announced_clear(struct vg_announced *announced);
  * is set. */
 int vg_announced_read(struct vg_request *rq, bool part, struct vg_announced *ret);
 
-/* Sends the request's body, `limit` bytes at most, to the volume at `offset`; *ret_n is
- * how many came. -1: the request's error is set. */
+/* Sends the request's body, `limit` bytes at most, to the volume at `offset`, with flags
+ * of vg_upload_open(); *ret_n is how many came. -1: the request's error is set. */
 int vg_content_receive(struct vg_request *rq, struct vg_transfer *transfer,
                        virStorageVolPtr volume, uint64_t offset, uint64_t limit,
-                       const struct vg_announced *announced, uint64_t *ret_n);
+                       unsigned int flags, const struct vg_announced *announced,
+                       uint64_t *ret_n);

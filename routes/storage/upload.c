@@ -176,6 +176,31 @@ static int check_volume(struct vg_request *rq, virStorageVolPtr volume,
     return -1;
 }
 
+/* The upload is no more, nor is the volume that it made. */
+static void discard(struct vg_tus_upload *upload, virStorageVolPtr volume)
+{
+    if (volume && vg_tus_plan(upload)->made) /* while nobody else may take it */
+        (void)virStorageVolDelete(volume, 0);
+    vg_tus_end(upload);
+}
+
+/* An upload of which nothing has come gives way to another of the same token. */
+static void take_over(struct vg_request *rq, virStoragePoolPtr pool,
+                      const struct creation *c)
+{
+    vg_auto_tus *unused = vg_tus_find_unused(rq, c->pool, c->volume);
+
+    if (!unused)
+        return;
+    if (vg_tus_begin(rq, unused, 0) < 0) {
+        vg_error_clear(vg_request_error(rq)); /* it is at work after all: a conflict */
+        return;
+    }
+    vg_autoptr(virStorageVol) volume = virStorageVolLookupByName(pool, c->volume);
+    discard(unused, volume);
+    vg_tus_pause(unused);
+}
+
 static virStorageVolPtr find_or_make(struct vg_request *rq, struct creation *c)
 {
     vg_autoptr(virStoragePool) pool = virStoragePoolLookupByName(vg_conn(rq), c->pool);
@@ -183,6 +208,7 @@ static virStorageVolPtr find_or_make(struct vg_request *rq, struct creation *c)
         (void)vg_error_set_virt(vg_request_error(rq));
         return NULL;
     }
+    take_over(rq, pool, c);
     virStorageVolPtr volume = virStorageVolLookupByName(pool, c->volume);
     if (!volume && virGetLastErrorCode() != VIR_ERR_NO_STORAGE_VOL) {
         (void)vg_error_set_virt(vg_request_error(rq));
@@ -380,14 +406,6 @@ static int receive(struct vg_request *rq, struct arrival *a)
 
 /* ---- the end ------------------------------------------------------------------------
  */
-
-/* The upload is no more, nor is the volume that it made. */
-static void discard(struct vg_tus_upload *upload, virStorageVolPtr volume)
-{
-    if (volume && vg_tus_plan(upload)->made) /* while nobody else may take it */
-        (void)virStorageVolDelete(volume, 0);
-    vg_tus_end(upload);
-}
 
 static int check_whole(struct vg_request *rq, struct vg_tus_upload *upload)
 {

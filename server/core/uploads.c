@@ -174,6 +174,21 @@ struct vg_tus_upload *vg_tus_find(struct vg_request *rq)
     return NULL;
 }
 
+struct vg_tus_upload *vg_tus_find_unused(struct vg_request *rq, const char *pool,
+                                         const char *volume)
+{
+    VG_LOCK(&lock);
+
+    for (struct vg_tus_upload *u = uploads; u; u = u->next)
+        if (u->host == rq->host && is_callers(u, rq) && !u->offset && !u->done &&
+            !u->busy && strcmp(u->plan.pool, pool) == 0 &&
+            strcmp(u->plan.volume, volume) == 0) {
+            atomic_fetch_add(&u->refs, 1);
+            return u;
+        }
+    return NULL;
+}
+
 void vg_tus_unref(struct vg_tus_upload *upload)
 {
     if (!upload || atomic_fetch_sub(&upload->refs, 1) != 1)

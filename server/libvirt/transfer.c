@@ -269,6 +269,8 @@ struct vg_upload {
     struct vg_transfer *transfer;
     virStreamPtr stream;
     uint64_t left; /* that may still come */
+    bool sparse;   /* pieces of zeros are sent as holes */
+    uint64_t hole; /* that is not sent yet */
     size_t gathered;
     char piece[VG_PIECE_SIZE];
 };
@@ -288,6 +290,8 @@ struct vg_upload *vg_upload_open(struct vg_request *rq, struct vg_transfer *tran
     upload->left = length;
     upload->gathered = 0;
     upload->stream = NULL;
+    upload->sparse = flags & VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM;
+    upload->hole = 0;
     if (vg_transfer_step(transfer, rq) == 0) {
         upload->stream = virStreamNew(rq->virt_conn->conn, 0);
         if (upload->stream &&
@@ -303,7 +307,27 @@ struct vg_upload *vg_upload_open(struct vg_request *rq, struct vg_transfer *tran
     return NULL;
 }
 
-static int send_all(struct vg_upload *upload, const char *data, size_t n)
+static bool is_zero(const char *data, size_t n)
+{
+    return n && !data[0] && memcmp(data, data + 1, n - 1) == 0;
+}
+
+static int send_hole(struct vg_upload *upload)
+{
+    struct vg_request *rq = upload->rq;
+
+    if (!upload->hole)
+        return 0;
+    if (vg_transfer_step(upload->transfer, rq) < 0)
+        return -1;
+    if (virStreamSendHole(upload->stream, (long long)upload->hole, 0) < 0)
+        return vg_error_set_virt(&rq->error);
+    vg_transfer_moved(upload->transfer, rq, upload->hole);
+    upload->hole = 0;
+    return 0;
+}
+
+static int send_piece(struct vg_upload *upload, const char *data, size_t n)
 {
     struct vg_request *rq = upload->rq;
 
@@ -320,11 +344,28 @@ static int send_all(struct vg_upload *upload, const char *data, size_t n)
     return 0;
 }
 
+/* Of a hole all pieces go in one message. */
+static int send_pieces(struct vg_upload *upload, const char *data, size_t n)
+{
+    if (!upload->sparse)
+        return send_piece(upload, data, n);
+    while (n) {
+        size_t part = n < VG_PIECE_SIZE ? n : VG_PIECE_SIZE;
+        bool zero = is_zero(data, part);
+        upload->hole += zero ? part : 0;
+        if (!zero && (send_hole(upload) < 0 || send_piece(upload, data, part) < 0))
+            return -1;
+        data += part;
+        n -= part;
+    }
+    return 0;
+}
+
 static int send_gathered(struct vg_upload *upload)
 {
     size_t n = upload->gathered;
     upload->gathered = 0;
-    return send_all(upload, upload->piece, n);
+    return send_pieces(upload, upload->piece, n);
 }
 
 int vg_upload_write(struct vg_upload *upload, const char *data, size_t n)
@@ -338,7 +379,7 @@ int vg_upload_write(struct vg_upload *upload, const char *data, size_t n)
     while (n) {
         if (!upload->gathered && n >= VG_PIECE_SIZE) {
             size_t whole = n - n % VG_PIECE_SIZE;
-            if (send_all(upload, data, whole) < 0)
+            if (send_pieces(upload, data, whole) < 0)
                 return -1;
             data += whole;
             n -= whole;
@@ -366,7 +407,8 @@ int vg_upload_finish(struct vg_upload *upload)
 {
     struct vg_request *rq = upload->rq;
 
-    if (send_gathered(upload) < 0 || vg_transfer_step(upload->transfer, rq) < 0) {
+    if (send_gathered(upload) < 0 || send_hole(upload) < 0 ||
+        vg_transfer_step(upload->transfer, rq) < 0) {
         vg_upload_abort(upload);
         return -1;
     }

@@ -71,6 +71,8 @@ MORE = {
     "createVolume": "gateway:document",
     "putVolumeContent": "domain:getattr",
     "zeroVolumeContent": "domain:getattr",
+    "createUpload": "domain:getattr storage_vol:data_write",
+    "patchUpload": "domain:getattr",
     # by QEMU's own server
     "getBackupContent": "domain:block_read",
     **{f"{verb}{kind}": "gateway:document" for kind in ("Secret", "Nwfilter")
@@ -118,6 +120,8 @@ ASKED = {
     "insertMedium": "storage_pool:getattr storage_vol:getattr storage_vol:data_read",
     "createVolume": "storage_vol:data_write storage_vol:delete storage_vol:resize",
     "putVolumeContent": "storage_vol:resize",
+    "createUpload": "storage_vol:create storage_vol:delete",
+    "patchUpload": "storage_vol:delete",
     # which guests a token with a scope may see
     "listDhcpLeases": "connect:search_domains domain:getattr domain:read",
     "listDhcpHosts": "connect:search_domains domain:getattr domain:read",

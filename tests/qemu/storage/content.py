@@ -186,6 +186,25 @@ def check_made(client, folder):
           "nothing is left of it")
 
 
+def check_holes(client, folder):
+    """Zeros are neither sent to the host nor kept, wherever they are."""
+    some, hole = os.urandom(1 << 20), bytes(8 << 20)
+    for name, body in (("middle", some + hole + some), ("begin", hole + some), ("end", some + hole),
+                       ("all", hole), ("odd", some[:12345] + hole[:-7] + some + hole[:333333])):
+        status, answer = send(client, "POST", f"{VOLUMES}?name={name}.img", body,
+                              {**OCTETS, "Repr-Digest": digest_of(body)})
+        file = folder / f"{name}.img"
+        kept = file.stat().st_blocks * 512
+        check(status == 201 and file.read_bytes() == body and kept < 4 << 20,
+              f"holes: {name}", (answer, kept))
+        check(newest(client)["progress"]["bytes"] == len(body), "all of it is told of",
+              newest(client))
+    status, answer = send(client, "POST", f"{VOLUMES}?name=short.img&capacityBytes={SIZE}",
+                          some + bytes(1 << 20), OCTETS)
+    check(status == 201 and (folder / "short.img").read_bytes() == some + bytes(SIZE - (1 << 20)),
+          "fewer than its capacity: it has that", answer)
+
+
 def check_conflicts(gateway, client):
     slow = Slow(gateway)
     op = moved(client)
@@ -265,6 +284,7 @@ def main():
     check_parts(client, folder / "v")
     check_refused(client, folder / "v")
     check_made(client, folder)
+    check_holes(client, folder)
     check_conflicts(gateway, client)
     check_gone(gateway, client)
     check_guest(client, conn, folder / "v")

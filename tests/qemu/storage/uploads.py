@@ -223,7 +223,11 @@ def check_refused(client, file):
 
 
 def check_conflicts(client, file):
+    unused = create(client, SIZE, pool="tus", volume="held")[1]["Location"]
     location = create(client, SIZE, pool="tus", volume="held")[1]["Location"]
+    check(location != unused and head(client, unused)[0] == 404 and head(client, location)[0] == 200,
+          "an upload of which nothing has come gives way")
+    patch(client, location, 0, b"abc")
     volume = "/storage-pools/tus/volumes/held"
     status, _, answer = create(client, SIZE, pool="tus", volume="held")
     check(status == 409 and is_slug(answer, "volume-in-use"), "a second upload", answer)
