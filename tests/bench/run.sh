@@ -45,7 +45,7 @@ finish() {
         end "$port"
     done
     tests/qemu/libvirtd.sh stop >/dev/null 2>&1 || true
-    rm -rf "$WORK" "$VG_LIBVIRTD_DIR"
+    rm -rf "$WORK" "$VG_LIBVIRTD_DIR" ${SHM:+"$SHM"}
 }
 trap finish EXIT
 
@@ -408,6 +408,9 @@ for t in tls1_2 tls1_3; do
         "$(BENCH_PORT=$((PORT + 2)) tests/bench/tls.sh "$O/virtgate" $t)" at-most 0.5
 done
 
+# shellcheck source=tests/bench/transfer.sh
+. tests/bench/transfer.sh
+
 # ---- a real libvirtd -----------------------------------------------------------------------
 
 if URI=$(tests/qemu/libvirtd.sh start); then
@@ -466,6 +469,7 @@ if URI=$(tests/qemu/libvirtd.sh start); then
         "$(mib $(($(memory "${PID[$PORT]}" VmHWM) - BARE_RSS)))"
     figure "start to first answer, libvirtd, ms" "$(start_up "$URI")" at-most 60
     change_figures
+    transfer_figures
     metrics_figures
     stats_figures
 else
