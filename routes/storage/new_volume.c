@@ -412,7 +412,7 @@ struct filling {
 /* Where all bytes of a file come, its zeros need not be sent, nor kept. -1: the request's
  * error is set. */
 static int choose_holes(struct vg_request *rq, virStoragePoolPtr pool, struct form *f,
-                        uint64_t limit, unsigned int *ret_flags)
+                        struct filling *filling)
 {
     bool whole = filling->limit && vg_body_length(rq) == (int64_t)filling->limit;
     int files = whole ? vg_pool_has_files(rq, pool) : 0;
