@@ -12,12 +12,15 @@ static const struct step begin[] = {
     {"POST", "/domains?start=true", 201, NULL, .xml = GUEST("h2")},
     {"POST", "/domains", 201, NULL, .xml = GUEST("off")},
     {"GET", "/domains/h1/history?seconds=20", 200,
-     "{'name':'h1','series':{'cpuPercent':[null,null]}}"},
-    /* the first sample is nothing to compare with, whoever took it */
-    {"GET", "/metrics", 200, NULL},
+     "{'name':'h1','points':2,'series':{'cpuPercent':['<any>','<any>']}}"},
 };
 
-/* Both are samples of one step, or of two. */
+/* The gateway asks by itself, and soon again where it has seen a guest only once. */
+static const struct step is_sampled = {
+    "GET", "/domains/h1/history?seconds=10&fields=cpuPercent", 200,
+    "{'points':1,'series':{'cpuPercent':['<number>']}}"};
+
+/* Who reads all statistics feeds it, too. */
 static const struct step has_rates = {
     "GET", "/domain-stats", 200,
     "{'domains':[{'name':'h1','rates':{'time':'<string>','cpuPercent':'<number>'}},"
@@ -66,6 +69,7 @@ int main(void)
     struct scenario s;
     if (scenario_begin(&s, "history", ARGS("-c", guest_uri()))) {
         scenario_run(&s, begin, COUNT(begin));
+        scenario_until(&s, &is_sampled, 30);
         scenario_until(&s, &has_rates, 20);
         scenario_until(&s, &has_history, 20);
         scenario_until(&s, &has_percent, 20);
