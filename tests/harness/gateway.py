@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the tests in Python share: checks that are counted, a gateway, a client, watchers."""
+import ctypes
 import http.client
 import json
 import os
@@ -31,6 +32,13 @@ def report():
 
 # (method, path without its query, status) of what was recorded.
 recorded = set()
+
+
+def libmicrohttpd():
+    """Its version, which decides what there is: (1, 0)."""
+    library = ctypes.CDLL("libmicrohttpd.so.12")
+    library.MHD_get_version.restype = ctypes.c_char_p
+    return tuple(int(n) for n in library.MHD_get_version().decode().split(".")[:2])
 
 
 def record(method, path, status, headers, body):

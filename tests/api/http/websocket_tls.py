@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """WebSockets over the gateway's own TLS: as without it where libmicrohttpd is 1.0 or later, a clear
 refusal before. A proxy that does the TLS: trust_header.py."""
-import ctypes
 import hashlib
 import json
 import os
@@ -16,7 +15,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "harness"))
-from gateway import Gateway, WebSocket, check, report  # noqa: E402
+from gateway import Gateway, WebSocket, check, libmicrohttpd, report  # noqa: E402
 
 EVENTS = "/events?object=domain"
 MAKE = r"""
@@ -24,13 +23,6 @@ cd "$1"; exec 2>openssl.log
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=gateway \
   -addext subjectAltName=IP:127.0.0.1 -keyout tls.key -out tls.crt; chmod 600 tls.key
 """
-
-
-def version():
-    """Of libmicrohttpd: (1, 0)."""
-    library = ctypes.CDLL("libmicrohttpd.so.12")
-    library.MHD_get_version.restype = ctypes.c_char_p
-    return tuple(int(n) for n in library.MHD_get_version().decode().split(".")[:2])
 
 
 class TlsGateway(Gateway):
@@ -145,7 +137,7 @@ def main():
               "a certificate is made")
         write(folder, ("keep", "go"))
         tls = Tls(folder)
-        if version() < (1, 0):
+        if libmicrohttpd() < (1, 0):
             test_refused(tls)
             tls.gateway.stop()
         else:
