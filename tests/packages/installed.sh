@@ -66,8 +66,8 @@ install() { apt-get -qy --no-install-recommends -o Dpkg::Options::=--force-confo
 # Files and users that are there; what any installation leaves is left out.
 inventory() {
     find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o \
-        -path /results -o -path /debs -o -path /packages -o -path /var/cache -o -path /var/log -o \
-        -path /var/lib/apt -o -path /var/lib/dpkg -o -path /var/lib/systemd -o -path /root \) -prune -o \
+        -path /var/tmp -o -path /results -o -path /debs -o -path /packages -o -path /var/cache -o \
+        -path /var/log -o -path /var/lib/apt -o -path /var/lib/dpkg -o -path /var/lib/systemd -o -path /root \) -prune -o \
         -path '/etc/*-' -o -print | sort
     sort /etc/passwd /etc/group /etc/shadow /etc/gshadow
     find /var/lib/systemd /run -name '*virtgate*'
@@ -255,7 +255,8 @@ check "its configuration stays" test -e $CONF -a -e $TOKENS
 check "it is installed again" install "${NEW[@]}"
 soon "it serves" 10 answers $URL/health/ready
 says "tokens live on" 200 status -H "Authorization: Bearer $token" $URL/domains
-check "it is purged" apt-get -qy purge --auto-remove virtgate virtgate-doc
+check "it is purged" apt-get -qy -o APT::AutoRemove::SuggestsImportant=false purge --auto-remove \
+    virtgate virtgate-doc
 inventory >/tmp/after
 diff /tmp/before /tmp/after >"$seen"
 report $? "nothing is left"
