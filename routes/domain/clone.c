@@ -224,14 +224,24 @@ static void point_at(json_t *disk, const struct vg_guest_volume *v)
     json_object_del(disk, "mirror");
 }
 
-/* The format that the source's guest reads, whatever its content looks like. */
+/* A guest can write what it likes onto a disk of raw bytes, a qcow2 header that names a
+ * file of the host, too, and libvirt tells a volume's format by its content: to copy it
+ * would give the clone that file. `format`: what the guest reads; NULL: nobody says. */
 static int read_image(struct vg_request *rq, virStorageVolPtr volume, const char *format,
-                      struct vg_image *ret)
+                      bool copy, struct vg_image *ret)
 {
     if (vg_image_read(rq, volume, ret) < 0)
         return -1;
-    if (!format)
+    if (!format || strcmp(ret->format, format) == 0)
         return 0;
+    if (copy) {
+        vg_error_set(
+            vg_request_error(rq), VG_E_CONFLICT,
+            "The volume '%s' looks like %s, and the source uses it as %s: a copy "
+            "would be of what its content names",
+            virStorageVolGetName(volume), ret->format, format);
+        return -1;
+    }
     free(ret->format);
     ret->format = strdup(format);
     return ret->format ? 0 : vg_error_set_memory(vg_request_error(rq));
@@ -245,7 +255,7 @@ plan_volume(struct vg_request *rq, struct vg_guest *g, virStorageVolPtr volume_s
 {
     vg_auto_image image = {0};
 
-    if (read_image(rq, volume_steal, format, &image) < 0) {
+    if (read_image(rq, volume_steal, format, copy, &image) < 0) {
         (void)virStorageVolFree(volume_steal);
         return NULL;
     }
@@ -359,7 +369,8 @@ static int plan_nvram(struct vg_request *rq, struct vg_guest *g, json_t *os)
 {
     json_t *nvram = json_object_get(os, "nvram");
     const char *path = find_nvram(nvram);
-    json_t *type = json_object_get(nvram, "@type");
+    const json_t *type = json_object_get(nvram, "@type");
+    const char *format = json_string_value(json_object_get(nvram, "@format"));
     vg_autofree char *stem = NULL;
 
     if (type && !is_text(type, "file")) {
@@ -374,7 +385,7 @@ static int plan_nvram(struct vg_request *rq, struct vg_guest *g, json_t *os)
         (void)virStorageVolFree(volume);
         return -1;
     }
-    if (volume && !(v = plan_volume(rq, g, volume, NULL, stem, true)))
+    if (volume && !(v = plan_volume(rq, g, volume, format ? format : "raw", stem, true)))
         return -1;
     virResetLastError();
     if (json_is_string(nvram))
@@ -478,12 +489,6 @@ static int plan_seed(struct vg_request *rq, struct vg_guest *g, json_t *domain,
                        ? json_incref(old)
                        : make_seed(domain, device);
     point_at(disk, &g->seed);
-    if (is_text(
-            get(json_array_get(json_object_get(devices, "disk"), 0), "driver", "@name"),
-            "qemu") ||
-        has_smbios(domain))
-        json_object_set_new(json_object_get(disk, "driver"), "@name",
-                            json_string("qemu"));
     if (!json_object_get(devices, "disk"))
         json_object_set_new(devices, "disk", json_array());
     json_array_append_new(json_object_get(devices, "disk"), disk);

@@ -265,6 +265,18 @@ def refused(client, host):
         host.conn.defineXML(BARE.format(name=name, os="", devices=devices))
         status, _, answer = post(client, {"from": name, "name": "kl-no"})
         check(status == 409 and "vda" in answer["detail"], f"{name}: {status} {answer}")
+    # a disk of raw bytes on which its guest has written what names a file of the host
+    image("create", "-f", "qcow2", "-b", f"{DIR}/shared.img", "-F", "raw", f"{DIR}/evil.img")
+    host.pools[0].refresh()
+    host.conn.defineXML(BARE.format(name="kl-evil", os="", devices=disk.format(
+        "file", f"<source file='{DIR}/evil.img'/>")))
+    status, _, answer = post(client, {"from": "kl-evil", "name": "kl-no"})
+    check(status == 409 and "looks like qcow2" in answer["detail"], f"evil: {status} {answer}")
+    status, _, answer = post(client, {"from": "kl-evil", "name": "kl-evil2", "copy": False})
+    xml = host.pools[0].storageVolLookupByName("kl-evil2.qcow2").XMLDesc()
+    check(status == 201 and "<format type='raw'/>" in xml.partition("<backingStore>")[2], xml)
+    for name in ("kl-evil2", "kl-evil"):
+        delete(client, host, name)
     host.source.create()
     host.source.managedSave()
     status, _, answer = post(client, {"from": "kl-src", "name": "kl-no"})
