@@ -6,6 +6,7 @@
 
 #include "server/base/list.h"
 #include "server/core/identity.h"
+#include "server/core/kind.h"
 
 #include <string.h>
 
@@ -42,6 +43,12 @@ enum vg_queue_class vg_task_class(const struct vg_request *rq)
     return rq->watched || vg_route_is_read(rq->route) ? VG_QUEUE_READS : VG_QUEUE_CHANGES;
 }
 
+static enum vg_kind kind_of(const struct vg_request *rq)
+{
+    enum vg_kind kind = vg_kind_whole(rq->route->pattern);
+    return kind ? kind : vg_kind_listed(rq->route->pattern);
+}
+
 struct vg_task *vg_task_new(struct vg_request *rq)
 {
     struct vg_task *task = calloc(1, sizeof(*task));
@@ -51,6 +58,7 @@ struct vg_task *vg_task_new(struct vg_request *rq)
     }
     task->leader = vg_request_ref(rq);
     task->object = rq->object;
+    task->kind = kind_of(rq);
     task->class = vg_task_class(rq);
     return task;
 }
@@ -120,13 +128,27 @@ unsigned int vg_tasks_runnable(const struct vg_queue *queue)
 
 /* ---- choosing ---------------------------------------------------------------------- */
 
+/* Whether reads of all kinds but domains leave a thread to other kinds: libvirt finds a
+ * network by asking each for its name, and waits for one that hangs. */
+static bool leaves_one(const struct vg_queue *queue, const struct vg_task *task)
+{
+    unsigned int n = 0, most = queue->classes[VG_QUEUE_READS].max_in_flight;
+
+    if (task->kind <= VG_KIND_DOMAIN || task->class != VG_QUEUE_READS || most < 2)
+        return true;
+    for (const struct vg_task *j = queue->running; j; j = j->next)
+        n += j->kind == task->kind && j->class == VG_QUEUE_READS;
+    return n < most - 1;
+}
+
 static bool may_run(const struct vg_queue *queue, const struct vg_task *task)
 {
     unsigned int n = 0;
     if (task->object)
         for (const struct vg_task *j = queue->running; j; j = j->next)
             n += j->object == task->object;
-    return n < (task->object & VG_KEY_OF_LIST ? 1 : queue->per_object);
+    return n < (task->object & VG_KEY_OF_LIST ? 1 : queue->per_object) &&
+           leaves_one(queue, task);
 }
 
 /* While the host has no room for a connection for each thread, changes leave one to

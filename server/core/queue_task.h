@@ -13,8 +13,9 @@ struct vg_task {
     struct vg_request *leader;   /* the one that is run; counted */
     struct vg_request **waiters; /* all that want the answer, the leader first; counted */
     unsigned int n_waiters, size;
-    uint64_t object; /* that it calls; 0: none */
-    uint64_t number; /* in the order of submission */
+    uint64_t object;   /* that it calls; 0: none */
+    enum vg_kind kind; /* of that one, or of those that it lists */
+    uint64_t number;   /* in the order of submission */
     enum vg_queue_class class;
     int64_t deadline_ns;       /* the latest of its waiters' */
     struct vg_virt_conn *conn; /* while it runs */

@@ -191,6 +191,9 @@ def check_baseline(client, conn):
     compare_error(client, "baseline of an unknown model", lambda: conn.baselineCPU(nosuch), "POST",
                   path, json.dumps({"cpus": nosuch}).encode())
     same("which is the client's error", post(client, path, {"cpus": nosuch})[0], 422)
+    compare_error(client, "baseline of a hypervisor, of an unknown model",
+                  lambda: conn.baselineHypervisorCPU(*QEMU, nosuch), "POST", path, json.dumps(
+                      {"cpus": nosuch, "arch": "x86_64", "virttype": "qemu"}).encode())
 
 
 def check_compare(client, conn):
