@@ -211,6 +211,37 @@ static void test_cap_of_any_object(void **state)
     close_bench(b);
 }
 
+/* Reads of networks leave a thread to reads of other kinds; domains may have all. */
+static void test_cap_of_a_kind(void **state)
+{
+    static const struct vg_route pool = {VG_GET, "/storage-pools/{pool}", "pool", NULL,
+                                         .needs = "domain:read"};
+    static const struct vg_route network = {VG_GET, "/networks/{network}", "network",
+                                            NULL, .needs = "domain:read"};
+    static const char *const networks[] = {"/networks/a", "/networks/b", "/networks/c",
+                                           "/networks/d"};
+    static const char *const domains[] = {"/domains/a", "/domains/b", "/domains/c",
+                                          "/domains/d"};
+    (void)state;
+    struct bench *b = open_bench(4, 20);
+    for (int i = 0; i < 4; i++)
+        ask(b, &network, networks[i]);
+    wait_for(b, &b->begun, 3);
+    pause_a_little();
+    expect_count(b, 3, 1);
+    ask(b, &pool, "/storage-pools/a");
+    wait_for(b, &b->begun, 4);
+    permit(b, 5);
+    wait_for(b, &b->begun, 5);
+    close_bench(b);
+
+    b = open_bench(4, 20);
+    for (int i = 0; i < 4; i++)
+        ask(b, &shared_route, domains[i]);
+    wait_for(b, &b->begun, 4);
+    close_bench(b);
+}
+
 static void test_full_queue(void **state)
 {
     (void)state;
@@ -471,6 +502,7 @@ int main(void)
         cmocka_unit_test(test_stuck_domain),
         cmocka_unit_test(test_cap_of_one_domain),
         cmocka_unit_test(test_cap_of_any_object),
+        cmocka_unit_test(test_cap_of_a_kind),
         cmocka_unit_test(test_full_queue),
         cmocka_unit_test(test_reads_beside_changes),
         cmocka_unit_test(test_cap_of_both),
