@@ -122,6 +122,12 @@ struct vg_http_call {
     struct vg_http_sender *sender;        /* of an answer with a content; counted */
 };
 
+/* The status to be noted. */
+static inline int vg_http_status(const struct vg_http_call *call)
+{
+    return call->refused ? call->refused : call->status;
+}
+
 /* Writes the request's id, sizeof(rq->id): what the client gave (NULL: nothing) where it
  * is one, else a new one. */
 void vg_http_request_id(char *ret, const char *given);

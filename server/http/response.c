@@ -423,7 +423,7 @@ void vg_http_log_access(const struct vg_http_call *call)
     const struct vg_log_field fields[] = {
         VG_LOG_TEXT("method", rq->method_name),
         VG_LOG_TEXT("path", whole ? rq->target : path),
-        VG_LOG_NUMBER("status", call->refused ? call->refused : call->status),
+        VG_LOG_NUMBER("status", vg_http_status(call)),
         VG_LOG_NUMBER("durationUs", (vg_now_ns() - rq->start_ns) / 1000),
         VG_LOG_TEXT("host", vg_host_name(rq)),
         VG_LOG_TEXT("client", client),

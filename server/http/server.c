@@ -512,8 +512,7 @@ static void on_completed(void *data, struct MHD_Connection *connection, void **s
         call->status = 408;
     vg_http_log_access(call);
     if (call->status)
-        vg_count_request(call->rq->route, call->rq->method,
-                         call->refused ? call->refused : call->status,
+        vg_count_request(call->rq->route, call->rq->method, vg_http_status(call),
                          vg_now_ns() - call->rq->start_ns);
     if (call->conn) {
         vg_http_set_deadline(call->conn, config->idle_timeout);

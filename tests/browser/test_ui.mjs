@@ -98,6 +98,7 @@ async function testGuests(page, gateway) {
   check(await shows(page, 'test', 'paused'), 'what others do is shown')
   await page.getByRole('button', { name: 'Resume test', exact: true }).click()
   check(await shows(page, 'test', 'running'), 'a guest is resumed')
+  check(await row(page, 'test').getByText(/^resumed \d+ s ago/).waitFor().then(() => true, () => false), 'its last event')
   await page.getByRole('button', { name: 'Start web1', exact: true }).click()
   check(await shows(page, 'web1', 'running'), 'a guest is started')
   const spark = row(page, 'web1').getByRole('img', { name: /CPU \d.* %/ })
@@ -139,6 +140,27 @@ async function testConsole(page) {
     'its text is not black on black')
   await checkAccess(page, 'console')
   await shoot(page, 'terminal')
+}
+
+// Another session on the console of the page's guest: how it ends; one that is taken is let go.
+const another = (page, query) => page.evaluate(async query => {
+  const path = '/hosts/kvm1/domains/web1/console'
+  const token = sessionStorage.getItem('token') ?? localStorage.getItem('token')
+  const { ticket } = await (await fetch('../tickets', { method: 'POST', body: JSON.stringify({ path }),
+    headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' } })).json()
+  const socket = new WebSocket(`ws://${location.host}${path}?refuse=close&${query}&ticket=${ticket}`)
+  if (query.includes('true')) socket.onmessage = () => socket.close()
+  if (query.includes('true')) setTimeout(() => socket.close(), 3000)
+  return new Promise(done => { socket.onclose = event => done(`${event.code} ${event.reason}`) })
+}, query)
+
+async function testTakeover(page) {
+  check(await another(page, 'force=false') === '4409 in use by alice', 'a refusal that a script reads')
+  await another(page, 'force=true')
+  check(await sees(page, 'taken over by alice'), 'who had the console is told')
+  await page.getByRole('button', { name: 'Connect again' }).click()
+  check(await page.locator('.screen[data-state=live]').waitFor({ timeout: 30000 }).then(() => true, () => false),
+    'and has it again')
 }
 
 async function testDisplay(page) {
@@ -206,6 +228,7 @@ async function testOthers(page) {
   await shoot(page, 'storage')
   await rail('Operations')
   check(await sees(page, 'createSnapshot'), 'operations')
+  check(await sees(page, 'Nobody has a console or display open'), 'sessions')
   await checkAccess(page, 'operations')
   await rail('Events')
   check(await sees(page, 'suspended'), 'events')
@@ -391,6 +414,7 @@ async function test(gateway, browser) {
   await testGuests(page, gateway)
   await testGuest(page)
   await testConsole(page)
+  await testTakeover(page)
   await testDisplay(page)
   await testParts(page, gateway)
   await testSnapshots(page)

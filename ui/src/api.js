@@ -66,9 +66,10 @@ export const get = path => call('GET', path)
 export const at = (...segments) => segments.map(one => `/${encodeURIComponent(one)}`).join('')
 export const guestPath = guest => `${at('hosts', guest.host, 'domains', guest.uuid)}`
 
-// A WebSocket cannot send a token: a ticket stands for it.
+// A WebSocket cannot send a token: a ticket stands for it. A refusal is told by the close: its code
+// is 4000 + the status, its reason says why.
 export async function socketUrl(path, query = {}) {
-  const all = new URLSearchParams(query)
+  const all = new URLSearchParams({ refuse: 'close', ...query })
   if (token) all.set('ticket', (await call('POST', '/tickets', { body: { path } })).ticket)
   return `${origin.replace(/^http/, 'ws')}${path}?${all}`
 }

@@ -76,3 +76,10 @@ export function bytes(n) {
 export const percent = n => (Number.isFinite(n) ? `${n.toFixed(n < 10 ? 1 : 0)} %` : '–')
 export const when = time => new Date(time).toLocaleString(undefined,
   { dateStyle: 'short', timeStyle: 'medium' })
+
+// How long ago, in one unit.
+export function ago(time) {
+  const seconds = Math.max(0, (Date.now() - new Date(time)) / 1000)
+  const [size, unit] = seconds < 60 ? [1, 's'] : seconds < 3600 ? [60, 'min'] : seconds < 86400 ? [3600, 'h'] : [86400, 'd']
+  return `${Math.floor(seconds / size)} ${unit} ago`
+}

@@ -14,6 +14,7 @@ export const state = {
   figures: new Map(), // by host/uuid
   slow: new Set(), // hosts that missed two polls
   events: [], // newest first
+  work: { turn: 0, progress: new Map() }, // operations: how often one began or ended; by id
   toasts: [],
   question: null,
 }

@@ -6,7 +6,9 @@ import { call, get, guestPath, send, socketUrl } from './api.js'
 import { change, keyOf, state } from './store.js'
 import { note } from './figures.js'
 
-const SETTLE_MS = 50, READ_EACH = 8, AGAIN_MS = 1000, POLL_MS = 4000, EVENTS_KEPT = 300
+// What a row shows that the gateway tells at once.
+const FIELDS = 'id,name,uuid,state,stateReason,active,persistent,lastEvent'
+const SETTLE_MS = 50, READ_SOME = 256, PAST = 50, AGAIN_MS = 1000, POLL_MS = 4000, EVENTS_KEPT = 300
 
 let revision = null, socket = null, running = false
 const dirty = new Map()
@@ -29,11 +31,18 @@ function merge(domains, unreachable) {
 }
 
 async function list() {
-  const [{ hosts }, answer] = await Promise.all([get('/hosts'), send('GET', '/hosts/-/domains')])
+  const [{ hosts }, answer] = await Promise.all([
+    get('/hosts'), send('GET', `/hosts/-/domains?fields=${FIELDS}`)])
   revision = answer.headers.get('X-Virtgate-Revision')
   const { domains, unreachable } = await answer.json()
   change({ hosts: byHost(hosts) })
   merge(domains, unreachable)
+}
+
+// What was before the page was opened.
+async function readPast() {
+  const { events } = await get(`/hosts/-/events?last=${PAST}&wait=0`)
+  change({ events: events.reverse() })
 }
 
 /* ---- watch ---- */
@@ -43,7 +52,7 @@ async function readGuest({ host, uuid }) {
   const key = keyOf({ host, uuid })
   try {
     const guest = await get(guestPath({ host, uuid }))
-    guests.set(key, { ...guest, host, stale: false })
+    guests.set(key, { ...guests.get(key), ...guest, host, stale: false })
   } catch (problem) {
     if (problem.status !== 404) return
     guests.delete(key)
@@ -55,10 +64,42 @@ async function readGuest({ host, uuid }) {
   change({ guests: merged })
 }
 
+// A burst is one request; who is not in its answer is gone, unless its host cannot be asked.
+async function readSome(some) {
+  const uuids = [...new Set(some.map(one => one.uuid))].join(',')
+  const { domains, unreachable } = await get(`/hosts/-/domains?uuid=${uuids}&fields=${FIELDS}`)
+  const away = new Set(unreachable.map(one => one.host))
+  const guests = new Map(state.guests)
+  const found = new Map(domains.map(guest => [keyOf(guest), guest]))
+  for (const one of some) {
+    const key = keyOf(one), guest = found.get(key)
+    if (guest) guests.set(key, { ...guests.get(key), ...guest, stale: false })
+    else if (!away.has(one.host)) guests.delete(key)
+  }
+  change({ guests })
+}
+
 async function settle() {
   const some = [...dirty.values()]
   dirty.clear()
-  await (some.length > READ_EACH ? list() : Promise.all(some.map(readGuest))).catch(() => {})
+  await (some.length === 1 ? readGuest(some[0])
+    : some.length > READ_SOME ? list() : readSome(some)).catch(() => {})
+}
+
+// Only what is drawn again is made anew.
+function noteWork({ event, operation }) {
+  const { turn, progress } = state.work
+  if (event !== 'progress') progress.delete(operation.id)
+  else progress.set(operation.id, operation.progress)
+  change({ work: { turn: turn + (event !== 'progress'), progress } })
+}
+
+function noteLast({ host, domain, event, type, time }) {
+  const key = keyOf({ host, uuid: domain.uuid }), guest = state.guests?.get(key)
+  if (!guest) return
+  const guests = new Map(state.guests)
+  guests.set(key, { ...guest, lastEvent: { type: type ?? event, time } })
+  change({ guests })
 }
 
 function take(event) {
@@ -66,7 +107,10 @@ function take(event) {
   change({ events: [event, ...state.events].slice(0, EVENTS_KEPT) })
   if (event.event === 'reset' || event.type === 'reset' || event.object === 'connection') {
     list().catch(() => {})
+  } else if (event.object === 'operation') {
+    noteWork(event)
   } else if (event.object === 'domain') {
+    noteLast(event)
     if (!dirty.size) setTimeout(settle, SETTLE_MS)
     dirty.set(keyOf({ host: event.host, uuid: event.domain.uuid }),
       { host: event.host, uuid: event.domain.uuid })
@@ -80,20 +124,21 @@ async function listen() {
   let opened = false
   socket.onopen = () => { opened = true; change({ link: 'live' }) }
   socket.onmessage = message => take(JSON.parse(message.data))
-  await new Promise(done => { socket.onclose = done })
-  return opened
+  const { code } = await new Promise(done => { socket.onclose = done })
+  if (code === 4401) change({ login: '' })
+  return opened && code < 4400
 }
 
 const pause = ms => new Promise(done => setTimeout(done, ms))
 
-// For ever: a socket that was open goes on from the last event; one that was refused lists again,
-// because a browser is not told why.
+// For ever: a socket that was open goes on from the last event; one that was refused lists again.
 export async function watch() {
   if (running) return
   running = true
   for (let listed = false; !state.login;) {
     try {
       if (!listed) await list()
+      if (!state.events.length) await readPast()
       listed = await listen()
     } catch (problem) {
       listed = false

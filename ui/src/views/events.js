@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What has happened since the page was opened.
+// What has happened, some of it before the page was opened.
 import { html } from '../html.js'
 import { at } from '../api.js'
 import { when } from '../figures.js'
@@ -17,9 +17,10 @@ function Name({ event }) {
 
 export function Events() {
   const events = useStore(s => s.events)
-  return html`<${Title} text="Events" />${!events.length ? html`<${Empty}><p>Nothing has happened since this
-      page was opened</p><//>` : html`<${Table} label="Events" head=${['Time', 'Host', 'What', 'Event', 'Detail']}>
+  return html`<${Title} text="Events" />${!events.length ? html`<${Empty}><p>Nothing has happened
+      lately</p><//>` : html`<${Table} label="Events" head=${['Time', 'Host', 'What', 'Event', 'Detail']}>
     ${events.map(event => html`<tr key=${event.id}><td>${when(event.time)}</td><td class="muted">${event.host}</td>
       <td><b><${Name} event=${event} /></b> <small>${event.object}</small></td>
-      <td>${event.type ?? event.event}</td><td class="muted">${event.detail ?? ''}</td></tr>`)}<//>`}`
+      <td>${event.type ?? event.event}</td>
+      <td class="muted">${event.detail ?? event.snapshot ?? event.operation?.kind ?? ''}</td></tr>`)}<//>`}`
 }

@@ -4,7 +4,7 @@
 import { html, useEffect, useMemo, useRef, useState } from '../html.js'
 import { at } from '../api.js'
 import { actsOf } from '../acts.js'
-import { bytes, percent, wantPast } from '../figures.js'
+import { ago, bytes, percent, wantPast, when } from '../figures.js'
 import { Act, Empty, Loading, Menu, Spark, State, Title } from '../parts.js'
 import { keyOf, useStore } from '../store.js'
 
@@ -38,6 +38,8 @@ function Row({ guest, index, chosen, pick }) {
       ${guest.title && html`<small>${guest.title}</small>`}</td>
     <td><${State} is=${guest.state} /></td>
     <td class="wide muted">${guest.host}</td>
+    <td class="wide muted">${guest.lastEvent && html`<span title=${when(guest.lastEvent.time)}>${
+      guest.lastEvent.type} ${ago(guest.lastEvent.time)}</span>`}</td>
     <td class="wide cpu">${on && figures?.cpuPast && html`<${Spark} values=${figures.cpuPast} top=${100}
       label="CPU ${percent(figures.cpu)}" /><span>${percent(figures.cpu)}</span>`}</td>
     <td class="wide number">${on && figures?.memoryKiB ? bytes(figures.memoryKiB * 1024) : ''}</td>
@@ -67,13 +69,13 @@ function useWindow(count) {
 function List({ rows, chosen, pick, pickAll }) {
   const { box, look, first, last } = useWindow(rows.length)
   const space = n => n > 0 && html`<tr aria-hidden="true" class="space" style=${{ height: `${n * ROW}px` }}>
-    <td colspan="8"></td></tr>`
+    <td colspan="9"></td></tr>`
   const every = rows.length > 0 && rows.every(guest => chosen.has(keyOf(guest)))
   return html`<div class="scroll tall" ref=${box} onScroll=${look} tabindex="0" role="region"
     aria-label="Guests"><table class="guests" aria-rowcount=${rows.length + 1}><thead><tr>
       <th class="tick"><input type="checkbox" aria-label="Select all" checked=${every} onChange=${pickAll} /></th>
       <th scope="col">Name</th><th scope="col">State</th><th scope="col" class="wide">Host</th>
-      <th scope="col" class="wide">CPU</th><th scope="col" class="wide number">Memory</th>
+      <th scope="col" class="wide">Last event</th><th scope="col" class="wide">CPU</th><th scope="col" class="wide number">Memory</th>
       <th scope="col" class="wide number">vCPUs</th><th scope="col"><span class="hidden">Acts</span></th>
     </tr></thead><tbody>${space(first)}${rows.slice(first, last).map((guest, i) => html`<${Row}
       key=${keyOf(guest)} guest=${guest} index=${first + i} chosen=${chosen.has(keyOf(guest))}

@@ -19,14 +19,24 @@ function Off({ guest }) {
 
 const SAID = {
   opening: 'Connecting…',
-  refused: 'The console could not be opened: somebody else may have it, or the guest has none.',
+  refused: 'The console could not be opened.',
+  held: 'Somebody else has this console.',
   ended: 'The session ended.',
+}
+
+// What the close says: 4000 + the status of a refusal, 4001 taken over, 4002 ended by somebody.
+const HELD = 4409, TAKEN = 4001, ENDED = 4002
+
+function explain({ code, reason }) {
+  const how = code === HELD ? 'held' : code >= 4400 ? 'refused' : 'ended'
+  return [how, reason && (code >= 4400 || code === TAKEN || code === ENDED) ? reason : '']
 }
 
 export function Console({ guest }) {
   const box = useRef(), session = useRef({})
-  const [how, set] = useState('opening')
-  const [force, take] = useState(0)
+  const [[how, why], setBoth] = useState(['opening', ''])
+  const set = value => setBoth(old => [typeof value === 'function' ? value(old[0]) : value, ''])
+  const [turn, again] = useState({ force: false })
   const allowed = may('domain:open_device')
   useEffect(() => {
     let here = true
@@ -41,31 +51,33 @@ export function Console({ guest }) {
   useEffect(() => {
     if (!ready || isOff(guest) || !allowed) return undefined
     let here = true
-    socketUrl(`${guestPath(guest)}/console`, force ? { force: true } : {}).then(url => {
+    socketUrl(`${guestPath(guest)}/console`, turn.force ? { force: true } : {}).then(url => {
       if (!here) return
       const socket = new WebSocket(url)
-      let opened = false
       socket.binaryType = 'arraybuffer'
-      socket.onopen = () => { opened = true; set('live'); session.current.terminal.focus() }
+      socket.onopen = () => { set('live'); session.current.terminal.focus() }
       socket.onmessage = message => session.current.terminal.write(
         typeof message.data === 'string' ? message.data : new Uint8Array(message.data))
-      socket.onclose = () => here && set(opened ? 'ended' : 'refused')
+      socket.onclose = event => here && setBoth(explain(event))
       session.current.socket = socket
     }, problem => complain('Console', problem))
     return () => { here = false; session.current.socket?.close() }
-  }, [ready, isOff(guest), force, allowed])
+  }, [ready, isOff(guest), turn, allowed])
   const copy = () => navigator.clipboard.writeText(session.current.terminal.size()).then(() => say('Copied'))
   const enter = () => { session.current.socket?.send(new Uint8Array([13])); session.current.terminal.focus() }
   return html`${isOff(guest) && html`<${Off} guest=${guest} />`}
     ${!allowed && html`<p class="away">This token has no right domain:open_device.</p>`}
-    <div class="tools"><span role="status" class="muted">${how === 'live' ? 'Connected' : SAID[how]}</span>
+    <div class="tools"><span role="status" class="muted">${how === 'live' ? 'Connected' : SAID[how]}${
+      why && ` ${why}.`}</span>
       ${how === 'live' && html`<button type="button" onClick=${enter}>Enter</button>
         <button type="button" onClick=${copy} title="A serial line never learns its size: run this in the guest">
         Copy stty command</button>`}
-      ${how === 'ended' && !isOff(guest) && html`<button type="button" onClick=${() => take(n => n + 1)}>
+      ${how === 'ended' && !isOff(guest) && html`<button type="button" onClick=${() => again({ force: false })}>
         Connect again</button>`}
-      ${how === 'refused' && !isOff(guest) && html`<button type="button" class="danger"
-        title="Taking it over ends their session" onClick=${() => take(n => n + 1)}>Take it over</button>`}</div>
+      ${how === 'refused' && !isOff(guest) && html`<button type="button" onClick=${() => again({ force: false })}>
+        Try again</button>`}
+      ${how === 'held' && !isOff(guest) && html`<button type="button" class="danger"
+        title="Taking it over ends their session" onClick=${() => again({ force: true })}>Take it over</button>`}</div>
     <div class="screen" ref=${box} data-state=${how}></div>`
 }
 
