@@ -20,6 +20,11 @@ struct vg_devices *vg_devices_read(virDomainPtr dom, unsigned int flags,
 void vg_devices_free(struct vg_devices **devices);
 #define vg_auto_devices __attribute__((cleanup(vg_devices_free))) struct vg_devices
 
+/* The next device after one (NULL: the first) of this type (NULL: any); NULL: there is no
+ * more. */
+const struct vg_device *vg_devices_next(const struct vg_devices *devices,
+                                        const struct vg_device *after, const char *type);
+
 /* The device with this alias, or the disk with this target or source; NULL: none. */
 const struct vg_device *vg_devices_by_alias(const struct vg_devices *devices,
                                             const char *alias);

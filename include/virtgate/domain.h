@@ -40,6 +40,7 @@ enum vg_domain_field {
     VG_DOMAIN_PROMPT = 1 << 19,
     /* Only by `fields=`: they change without any change of the domain. */
     VG_DOMAIN_LAST_EVENT = 1 << 20, /* of those that the gateway keeps; no call */
+    VG_DOMAIN_AGENT = 1 << 21, /* events cover it; in the document of a running one */
 };
 
 /* What libvirt's events cover. */
@@ -50,7 +51,7 @@ enum vg_domain_field {
 #define VG_DOMAIN_FULL                                                                   \
     (VG_DOMAIN_BRIEF | VG_DOMAIN_AUTOSTART | VG_DOMAIN_MANAGED_SAVE |                    \
      VG_DOMAIN_MAX_MEMORY | VG_DOMAIN_MEMORY)
-#define VG_DOMAIN_EVERYTHING 0x1FFFF
+#define VG_DOMAIN_EVERYTHING (0x1FFFF | VG_DOMAIN_AGENT)
 
 /* The names of the fields, for VG_NAMES("fields", ...). */
 extern const struct vg_enum vg_domain_fields;

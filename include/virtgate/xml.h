@@ -69,6 +69,11 @@ struct vg_xml_domain {
     char *title;   /* owned, NULL when absent */
     char *os_type; /* owned */
     int64_t max_vcpus;
+    enum vg_xml_agent {
+        VG_XML_NO_AGENT, /* it has no channel, or is off */
+        VG_XML_AGENT_AWAY,
+        VG_XML_AGENT_HERE,
+    } agent;
 };
 int vg_xml_read_domain(const char *xml, struct vg_xml_domain *ret);
 void vg_xml_domain_clear(struct vg_xml_domain *d);

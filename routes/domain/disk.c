@@ -7,17 +7,13 @@
 #include "virtgate/device.h"
 #include "routes/routes.h"
 #include "virtgate/autoptr.h"
+#include "virtgate/list.h"
 #include "virtgate/object.h"
 #include "virtgate/params.h"
 
 #include <libvirt/virterror.h>
 
 /* ---- the disks --------------------------------------------------------------------- */
-
-static struct vg_reply list_disks(struct vg_request *rq)
-{
-    return vg_devices_reply(rq, "disks", "disk", vg_disk_write);
-}
 
 static void write_sizes(struct vg_json *w, const virDomainBlockInfo *info)
 {
@@ -32,6 +28,63 @@ static void write_no_sizes(struct vg_json *w)
     vg_json_null(w, "capacityBytes");
     vg_json_null(w, "allocationBytes");
     vg_json_null(w, "physicalBytes");
+}
+
+/* Those of one disk among several: one that has none, or that cannot tell, fails no list.
+ */
+static void write_known_sizes(struct vg_json *w, virDomainPtr dom,
+                              const struct vg_device *disk)
+{
+    virDomainBlockInfo info;
+
+    if (vg_disk_has_source(disk) &&
+        virDomainGetBlockInfo(dom, vg_disk_target(disk), &info, 0) == 0)
+        write_sizes(w, &info);
+    else
+        write_no_sizes(w);
+}
+
+static struct vg_reply reply_disks(struct vg_request *rq, virDomainPtr dom,
+                                   const struct vg_devices *devices, bool full)
+{
+    const struct vg_device *disk = NULL;
+    vg_auto_json w = vg_json_for(rq);
+
+    vg_json_begin_object(&w, NULL);
+    vg_json_begin_array(&w, "disks");
+    while ((disk = vg_devices_next(devices, disk, "disk"))) {
+        vg_json_begin_object(&w, NULL);
+        vg_disk_write(&w, disk);
+        if (full)
+            write_known_sizes(&w, dom, disk);
+        vg_json_end_object(&w);
+    }
+    vg_json_end_array(&w);
+    vg_json_end_object(&w);
+    return vg_ok_written(rq, &w);
+}
+
+/* ?view=full: with their sizes, a call for each. */
+static struct vg_reply list_disks(struct vg_request *rq)
+{
+    unsigned int flags = 0;
+    int view = VG_LIST_DEFAULT;
+    const struct vg_field args[] = {VG_NAMES("flags", &flags, &vg_devices_flags),
+                                    VG_ONE_OF("view", &view, &vg_list_views), VG_END};
+
+    if (vg_args(rq, args) < 0)
+        return vg_fail(rq);
+    if (flags && view == VG_LIST_FULL) {
+        vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
+                     "'view=full' has the sizes of the disks that there are: it goes "
+                     "without 'flags=inactive'");
+        return vg_fail(rq);
+    }
+    vg_autoptr(virDomain) dom = vg_path_domain(rq);
+    if (!dom)
+        return vg_fail(rq);
+    vg_auto_devices *devices = vg_devices_read(dom, flags, vg_request_error(rq));
+    return devices ? reply_disks(rq, dom, devices, view == VG_LIST_FULL) : vg_fail(rq);
 }
 
 static struct vg_reply get_disk(struct vg_request *rq)

@@ -270,6 +270,24 @@ struct vg_reply vg_reply_xml(struct vg_request *rq, char *xml_steal)
     return vg_ok_written(rq, &w);
 }
 
+/* Whether the agent has its channel open, as the document of a running domain says. */
+static enum vg_xml_agent find_agent(const xmlNode *root)
+{
+    const xmlNode *devices = vg_xml_child(root, "devices");
+
+    for (const xmlNode *n = devices ? devices->children : NULL; n; n = n->next) {
+        const xmlNode *target = n->name && strcmp((const char *)n->name, "channel") == 0
+                                    ? vg_xml_child(n, "target")
+                                    : NULL;
+        const char *name = vg_xml_attribute(target, "name");
+        const char *state = vg_xml_attribute(target, "state");
+        if (name && state && strcmp(name, "org.qemu.guest_agent.0") == 0)
+            return strcmp(state, "connected") == 0 ? VG_XML_AGENT_HERE
+                                                   : VG_XML_AGENT_AWAY;
+    }
+    return VG_XML_NO_AGENT;
+}
+
 int vg_xml_read_domain(const char *xml, struct vg_xml_domain *ret)
 {
     vg_auto_doc doc = vg_xml_parse(xml);
@@ -282,6 +300,7 @@ int vg_xml_read_domain(const char *xml, struct vg_xml_domain *ret)
     errno = 0;
     long long max_vcpus = vcpus ? strtoll(vcpus, NULL, 10) : 1;
     ret->max_vcpus = errno ? 1 : max_vcpus;
+    ret->agent = find_agent(root);
     return 0;
 }
 

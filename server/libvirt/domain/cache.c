@@ -19,7 +19,7 @@
  * from memory, and that attempt of a change makes memory forget. */
 #define COVERED                                                                          \
     (VG_STATE_FIELDS | VG_DOMAIN_PERSISTENT | VG_DOMAIN_UPDATED | VG_DOMAIN_OS_TYPE |    \
-     VG_DOMAIN_TITLE | VG_DOMAIN_DEFINITION)
+     VG_DOMAIN_TITLE | VG_DOMAIN_AGENT | VG_DOMAIN_DEFINITION)
 
 /* What each handle tells, known or not. */
 #define HANDLE_FIELDS (VG_DOMAIN_ID | VG_DOMAIN_NAME | VG_DOMAIN_UUID | VG_DOMAIN_ACTIVE)

@@ -12,7 +12,8 @@
 /* The fields that one call tells. */
 #define VG_INFO_FIELDS                                                                   \
     (VG_DOMAIN_MAX_MEMORY | VG_DOMAIN_MEMORY | VG_DOMAIN_VCPUS | VG_DOMAIN_CPU_TIME)
-#define VG_XML_FIELDS   (VG_DOMAIN_OS_TYPE | VG_DOMAIN_TITLE | VG_DOMAIN_MAX_VCPUS)
+#define VG_XML_FIELDS                                                                    \
+    (VG_DOMAIN_OS_TYPE | VG_DOMAIN_TITLE | VG_DOMAIN_MAX_VCPUS | VG_DOMAIN_AGENT)
 #define VG_STATE_FIELDS (VG_DOMAIN_STATE | VG_DOMAIN_STATE_REASON)
 
 /* Whether the answer cache keeps such an answer; then it is to be libvirt's whole. */

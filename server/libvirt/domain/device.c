@@ -56,8 +56,8 @@ static bool is_named(const xmlNode *node, const char *name)
 }
 
 /* The next device of a type ("disk"; NULL: of any) after `last` (NULL: the first). */
-static const struct vg_device *next_device(const struct vg_devices *devices,
-                                           const struct vg_device *last, const char *type)
+const struct vg_device *vg_devices_next(const struct vg_devices *devices,
+                                        const struct vg_device *last, const char *type)
 {
     const xmlNode *node = last           ? node_of(last)->next
                           : devices->all ? devices->all->children
@@ -79,7 +79,7 @@ const struct vg_device *vg_devices_by_alias(const struct vg_devices *devices,
                                             const char *alias)
 {
     const struct vg_device *d = NULL;
-    while ((d = next_device(devices, d, NULL)))
+    while ((d = vg_devices_next(devices, d, NULL)))
         if (has_attribute(vg_xml_child(node_of(d), "alias"), "name", alias))
             return d;
     return NULL;
@@ -88,7 +88,7 @@ const struct vg_device *vg_devices_by_alias(const struct vg_devices *devices,
 bool vg_devices_agent_is_connected(const struct vg_devices *devices)
 {
     const struct vg_device *d = NULL;
-    while ((d = next_device(devices, d, "channel"))) {
+    while ((d = vg_devices_next(devices, d, "channel"))) {
         const xmlNode *target = vg_xml_child(node_of(d), "target");
         if (has_attribute(target, "name", "org.qemu.guest_agent.0") &&
             has_attribute(target, "state", "connected"))
@@ -111,7 +111,7 @@ bool vg_devices_collide(const struct vg_devices *devices, const char *xml)
         return true;
     if (!target)
         return false;
-    while ((d = next_device(devices, d, (const char *)given->name)))
+    while ((d = vg_devices_next(devices, d, (const char *)given->name)))
         if (has_attribute(vg_xml_child(node_of(d), "target"), "dev", target))
             return true;
     return false;
@@ -145,7 +145,7 @@ size_t vg_devices_meant(const struct vg_devices *devices, const char *xml)
 
     if (alias)
         return vg_devices_by_alias(devices, alias) ? 1 : 0;
-    while ((d = next_device(devices, d, (const char *)given->name)))
+    while ((d = vg_devices_next(devices, d, (const char *)given->name)))
         n += is_meant(node_of(d), given);
     return n;
 }
@@ -173,7 +173,7 @@ const struct vg_device *vg_devices_disk(const struct vg_devices *devices,
                                         const char *disk)
 {
     const struct vg_device *d = NULL;
-    while ((d = next_device(devices, d, "disk"))) {
+    while ((d = vg_devices_next(devices, d, "disk"))) {
         const char *image = image_of(vg_xml_child(node_of(d), "source"));
         if (has_attribute(vg_xml_child(node_of(d), "target"), "dev", disk) ||
             (image && strcmp(image, disk) == 0))
@@ -208,7 +208,7 @@ const struct vg_device *vg_devices_cdrom(const struct vg_devices *devices,
 {
     const struct vg_device *d = NULL, *found = NULL;
     *ret_n = 0;
-    while ((d = next_device(devices, d, "disk"))) {
+    while ((d = vg_devices_next(devices, d, "disk"))) {
         if (!has_attribute(node_of(d), "device", "cdrom"))
             continue;
         ++*ret_n;
@@ -455,7 +455,7 @@ struct vg_reply vg_devices_reply(struct vg_request *rq, const char *key, const c
     const struct vg_device *device = NULL;
     vg_json_begin_object(&w, NULL);
     vg_json_begin_array(&w, key);
-    while ((device = next_device(devices, device, type))) {
+    while ((device = vg_devices_next(devices, device, type))) {
         vg_json_begin_object(&w, NULL);
         write(&w, device);
         vg_json_end_object(&w);

@@ -35,7 +35,8 @@ static void free_list(struct list *list)
 }
 #define auto_list VG_CLEANUP(free_list) struct list
 
-#define FROM_EACH (VG_DOMAIN_OS_TYPE | VG_DOMAIN_TITLE | VG_DOMAIN_UPDATED)
+#define FROM_EACH                                                                        \
+    (VG_DOMAIN_OS_TYPE | VG_DOMAIN_TITLE | VG_DOMAIN_UPDATED | VG_DOMAIN_AGENT)
 
 /* What libvirtd itself knows of all is what a filter or the state group tells. */
 bool vg_domain_asks_each(unsigned int fields)

@@ -36,6 +36,7 @@ static const struct vg_enum_value field_names[] = {
     {"title", NULL, VG_DOMAIN_TITLE},
     {"updated", NULL, VG_DOMAIN_UPDATED},
     {"lastEvent", NULL, VG_DOMAIN_LAST_EVENT},
+    {"agent", NULL, VG_DOMAIN_AGENT},
 };
 const struct vg_enum vg_domain_fields = {"domain fields", field_names,
                                          sizeof(field_names) / sizeof(field_names[0])};
@@ -97,6 +98,12 @@ void vg_domain_write_identity(struct vg_json *w, virDomainPtr dom)
     write_identity(w, &v, VG_DOMAIN_ID | VG_DOMAIN_NAME | VG_DOMAIN_UUID);
 }
 
+static const char *const agent_names[] = {
+    [VG_XML_NO_AGENT] = NULL,
+    [VG_XML_AGENT_AWAY] = "disconnected",
+    [VG_XML_AGENT_HERE] = "connected",
+};
+
 static void write_last_event(struct vg_json *w, const struct vg_event *e)
 {
     char time[VG_EVENT_TIME_SIZE];
@@ -147,6 +154,8 @@ void vg_domain_data_write(struct vg_json *w, const char *key,
         vg_json_string(w, "title", v->xml.title);
     if (f & VG_DOMAIN_UPDATED)
         vg_json_bool(w, "updated", v->updated);
+    if (f & VG_DOMAIN_AGENT)
+        vg_json_string(w, "agent", agent_names[v->xml.agent]);
     if (wanted & VG_DOMAIN_LAST_EVENT)
         write_last_event(w, v->last_event);
     vg_json_end_object(w);
@@ -349,7 +358,7 @@ static int read_document(struct vg_domain_data *v, unsigned int fields)
 
     if (missing == VG_DOMAIN_MAX_VCPUS)
         return read_max_vcpus(v);
-    if (!(fields & VG_DOMAIN_PROMPT))
+    if (!(fields & VG_DOMAIN_PROMPT) || missing & VG_DOMAIN_AGENT)
         return read_xml(v, fields);
     if (read_xml_fields(v, missing) < 0)
         return -1;

@@ -25,7 +25,7 @@ static const struct step show[] = {
      "{'id':1,'name':'test','uuid':'" UUID "','state':'running','stateReason':'<string>',"
      "'active':true,'persistent':true,'autostart':false,'managedSave':false,"
      "'osType':'linux','maxMemoryKiB':8388608,'memoryKiB':2097152,'vcpus':2,'maxVcpus':2,"
-     "'cpuTimeNs':'<int>','updated':false}"},
+     "'cpuTimeNs':'<int>','updated':false,'agent':null}"},
     {"GET", "/domains?fields=name,updated", 200,
      "{'domains':[{'name':'test','updated':false}]}"},
     {"GET", "/domains?fields=name,lastEvent", 200,

@@ -53,11 +53,15 @@
 static const struct step begin[] = {
     {"POST", "/domains", 201, NULL, .xml = ALIVE_XML},
     {"GET", AGENT "/time", 409, LIBVIRT("OPERATION_INVALID")},
+    {"GET", ALIVE, 200, "{'agent':null}"},
     {"GET", ALIVE "/screenshot", 409, LIBVIRT("OPERATION_INVALID")},
     {"POST", ALIVE "/start", 204, ""},
     {"GET", AGENT "/time", 504, LIBVIRT("AGENT_UNRESPONSIVE"),
      .wants = {"Retry-After: *"}},
     {"POST", "/domains?transient=true", 201, NULL, .xml = MUTE_XML},
+    {"GET", "/domains/mute", 200, "{'agent':'disconnected'}"},
+    {"GET", "/domains?name=mute&fields=agent", 200,
+     "{'domains':[{'agent':'disconnected'}]}"},
     {"POST", "/domains?transient=true", 201, NULL, .xml = GUEST("plain")},
 };
 
@@ -105,6 +109,7 @@ static const struct step ping = {"POST", AGENT "/command", 200, "{'return':{}}",
                                  .json = "{'execute':'guest-ping'}"};
 
 static const struct step reads[] = {
+    {"GET", ALIVE, 200, "{'agent':'connected'}"},
     {"GET", AGENT "/filesystems", 200,
      "{'filesystems':[{'mountpoint':'/mnt','name':'vda','type':'ext2','devices':['vda']}]"
      "}"},

@@ -42,6 +42,13 @@ static const struct step defined[] = {
      "{'disks':[{'target':'vda','source':'${dir}/vda.qcow2','format':'qcow2',"
      "'index':'<absent>','alias':null,'backingChain':[]},{'target':'sdc'}]}"},
     {"GET", "/domains/dev/disks/vda", 200, "{'capacityBytes':8388608}"},
+    {"GET", "/domains/dev/disks?view=full", 200,
+     "{'disks':[{'target':'vda','capacityBytes':8388608,'allocationBytes':'<int>'},"
+     "{'target':'sdc','capacityBytes':null,'physicalBytes':null}]}"},
+    {"GET", "/domains/dev/disks?view=default", 200,
+     "{'disks':[{'capacityBytes':'<absent>'},{}]}"},
+    {"GET", "/domains/dev/disks?view=full&flags=inactive", 400, GATEWAY("invalid-value")},
+    {"GET", "/domains/dev/disks?view=config", 400, GATEWAY("unknown-value")},
     {"GET", "/domains/dev/disks/sdc", 200, "{'source':null,'capacityBytes':null}"},
     /* a definition changes at once */
     {"POST", "/domains/dev/devices", 204, "", .xml = HOT("sda", "ua-hot")},
