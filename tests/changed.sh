@@ -37,6 +37,7 @@ while read -r file; do
     routes/*.c | routes/*.yaml | docs/openapi/*.yaml | openapi.yaml | server/gen/*.py)
         choose contract tests/contract/{arguments.py,generators.sh}
         ;;
+    examples/*) choose contract tests/contract/examples.py ;;
     README.md | docs/*.md | tests/harness/console.py) choose contract tests/contract/readme.py ;;
     esac
     case $file in
