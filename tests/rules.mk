@@ -62,10 +62,10 @@ check-browser: ## pages in a real browser, with real guests (needs root)
 	@$(MAKE) --no-print-directory $(O)/virtgate
 	@$(RUN) browser
 
-check-fleet: ## three gateways with 300 hosts behind HAProxy, as in examples/fleet; one is lost
+check-fleet: ## examples/: 300 hosts behind HAProxy, a gateway lost; TypeScript, Kubernetes
 	@tests/setup.sh build test
 	@$(MAKE) --no-print-directory $(O)/virtgate
-	@VIRTGATE_BIN=$(O)/virtgate tests/fleet/fleet.py
+	@O=$(O) VIRTGATE_BIN=$(CURDIR)/$(O)/virtgate tests/fleet/fleet.py
 
 check-changed: tests ## only what the uncommitted change touches (SINCE=COMMIT: since then)
 	@tests/changed.sh $(SINCE)

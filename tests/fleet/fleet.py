@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """examples/fleet: three gateways with 300 hosts behind HAProxy, one of them killed, its hosts given
-to another by the map, while clients read, watch and change.
+to another by the map, while clients read, watch and change. Then what of examples/ needs npm.
 
 All on loopback, on free ports; only what is started here is ended.
 """
@@ -21,6 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/harness"))
+from clients import check_clients  # noqa: E402
 from gateway import Client, Watcher, WebSocket, check, report  # noqa: E402
 
 EXAMPLE = ROOT / "examples/fleet"
@@ -331,6 +332,7 @@ def main():
         for watcher in watchers.values():
             watcher.ending = True
         fleet.stop()
+    check_clients()
     report()
 
 
