@@ -139,14 +139,15 @@ static int fail_none_match(struct vg_request *rq)
     return -1;
 }
 
-/* A POST to a list makes one of its objects: which, only its handler knows, which asks
- * vg_request_check_new(). */
+/* A POST to a list makes one of its objects, an upload a volume: which, only its handler
+ * knows, which asks vg_request_check_new(). */
 static bool makes_object(const struct vg_request *rq)
 {
     enum vg_kind kind = vg_kind_of(rq->route->pattern);
 
-    return rq->route->method == VG_POST && kind &&
-           strcmp(rq->route->pattern, vg_kind_info(kind)->path) == 0;
+    return rq->route->method == VG_POST &&
+           (rq->route->resumable ||
+            (kind && strcmp(rq->route->pattern, vg_kind_info(kind)->path) == 0));
 }
 
 static bool is_any(const char *list)
