@@ -27,6 +27,12 @@ int vg_digest_read_checksum(struct vg_digest **ret, const char *field,
                             struct vg_error *reterr);
 /* The same of 64 hexadecimal digits, as `sha256sum` writes them. */
 int vg_digest_read_hex(struct vg_digest **ret, const char *text, struct vg_error *reterr);
+/* SHA-256 with nothing announced, whose value is asked for. -1: out of memory, *reterr.
+ */
+int vg_digest_new(struct vg_digest **ret, struct vg_error *reterr);
+/* The value of what was added, as Base64; what is added then is of another one. -1: out
+ * of memory. */
+int vg_digest_write(struct vg_digest *digest, char ret[VG_DIGEST_TEXT_SIZE]);
 /* Another one that goes on from what `digest` has seen (NULL gives NULL). -1: out of
  * memory, *reterr. */
 int vg_digest_copy(struct vg_digest **ret, const struct vg_digest *digest,

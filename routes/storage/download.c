@@ -120,20 +120,36 @@ static struct vg_reply send_volume(struct vg_request *rq,
     return vg_ok_content(rq, &content);
 }
 
+static const struct vg_enum_value digest_values[] = {{"sha-256", NULL, 0}};
+static const struct vg_enum digests = {"digests", digest_values, 1};
+
+static int check_choice(struct vg_request *rq, bool extents, bool digest)
+{
+    if (!extents || !digest)
+        return 0;
+    vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
+                 "One of 'extents' and 'digest' is accepted");
+    return -1;
+}
+
 static struct vg_reply get_content(struct vg_request *rq)
 {
     bool extents = false;
-    const struct vg_field args[] = {VG_BOOL("extents", &extents), VG_END};
+    int digest = -1;
+    const struct vg_field args[] = {VG_BOOL("extents", &extents),
+                                    VG_ONE_OF("digest", &digest, &digests), VG_END};
     virStorageVolInfo info;
-
     vg_autoptr(virStorageVol) volume = vg_args_path_object(rq, VG_KIND_VOLUME, args);
-    if (!volume || check_driver(rq, volume) < 0 ||
-        vg_volume_check_bytes(rq, volume, &info) < 0)
+
+    if (!volume || check_choice(rq, extents, digest >= 0) < 0 ||
+        check_driver(rq, volume) < 0 || vg_volume_check_bytes(rq, volume, &info) < 0)
         return vg_fail(rq);
     struct vg_volume_reading *reading = vg_volume_reading_new(rq, volume);
     if (!reading)
         return vg_fail(rq);
-    return extents ? vg_volume_extents(rq, reading) : send_volume(rq, reading);
+    return digest >= 0 ? vg_volume_digest(rq, reading)
+           : extents   ? vg_volume_extents(rq, reading)
+                       : send_volume(rq, reading);
 }
 
 /* clang-format off */

@@ -52,6 +52,10 @@ virStorageVolPtr vg_volume_reading_find(struct vg_request *rq,
 int vg_volume_reading_check(struct vg_request *rq, virStorageVolPtr volume,
                             const struct vg_volume_reading *reading);
 
+/* `?digest=sha-256`: of what is in Range. */
+struct vg_reply vg_volume_digest(struct vg_request *rq,
+                                 struct vg_volume_reading *reading_steal);
+
 /* `?extents=true`: where in Range there are data and holes. */
 struct vg_reply vg_volume_extents(struct vg_request *rq,
                                   struct vg_volume_reading *reading_steal);

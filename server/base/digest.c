@@ -174,7 +174,12 @@ void vg_digest_add(struct vg_digest *digest, const void *data, size_t n)
         (void)gnutls_hash(digest->hash, data, n);
 }
 
-static int write_found(struct vg_digest *digest, char ret[VG_DIGEST_TEXT_SIZE])
+int vg_digest_new(struct vg_digest **ret, struct vg_error *reterr)
+{
+    return make(ret, &announced, "", 0, reterr);
+}
+
+int vg_digest_write(struct vg_digest *digest, char ret[VG_DIGEST_TEXT_SIZE])
 {
     unsigned char bytes[32];
 
@@ -188,7 +193,7 @@ int vg_digest_check(struct vg_digest *digest, struct vg_error *reterr)
 
     if (!digest)
         return 0;
-    if (write_found(digest, found) < 0)
+    if (vg_digest_write(digest, found) < 0)
         return vg_error_set_memory(reterr);
     if (strcmp(found, digest->expected) == 0)
         return 0;

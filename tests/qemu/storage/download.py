@@ -4,6 +4,8 @@
 go; volumes that are written meanwhile; a transfer that is cancelled; a daemon that dies.
 """
 import http.client
+import base64
+import hashlib
 import json
 import os
 import random
@@ -183,6 +185,23 @@ def check_if_range(client, folder):
           "what is not written stays")
 
 
+def check_digest(client):
+    """What the host reads and the client does not."""
+    whole = get(client, "sparse")[2]
+    for headers, part in (({}, whole), ({"Range": "bytes=1000-9999999"}, whole[1000:10000000])):
+        status, _, body = get(client, "sparse", headers, query="?digest=sha-256")
+        shown = json.loads(body)
+        value = base64.b64encode(hashlib.sha256(part).digest()).decode()
+        check(status == 200 and shown["digest"] == f"sha-256=:{value}:"
+              and shown["length"] == len(part) and shown["sizeBytes"] == len(whole),
+              f"a digest of {len(part)} bytes", (status, shown))
+    value = base64.b64encode(hashlib.sha256(b"").digest()).decode()
+    check(json.loads(get(client, "empty", query="?digest=sha-256")[2])["digest"]
+          == f"sha-256=:{value}:", "of nothing")
+    for query in ("?digest=md5", "?digest=sha-256&extents=true"):
+        check(get(client, "sparse", query=query)[0] == 400, f"refused: {query}")
+
+
 def check_extents(client):
     status, fields, body = get(client, "sparse", query="?extents=true")
     shown = json.loads(body)
@@ -306,6 +325,7 @@ def main():
         check_ranges(client, folder)
         check_if_range(client, folder)
         check_extents(client)
+        check_digest(client)
         check_slow(gateway)
         check_paused(gateway, client, folder)
         check_gone(client, gateway)
