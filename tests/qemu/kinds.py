@@ -429,6 +429,7 @@ def main():
     libvirt.registerErrorHandler(lambda *_: None, None)
     uri = os.environ["VG_QEMU_URI"]
     folder = Path(uri.split("socket=")[1]).parents[1] / "coherent"
+    folder.mkdir(exist_ok=True)
     gateway = Gateway("test:///default", "--local-dir", str(folder))
     for kind in (Networks(), Pools(folder)):
         run(kind, f"test {kind.items}", gateway, None)
