@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "harness"))
 from gateway import Client, Gateway, check, report  # noqa: E402
 
+TRACED = os.environ.get("O", "build") + "/tests/trace/virtgate"
 VOLUMES = 1000
 PAGE = 100
 
@@ -26,8 +27,9 @@ class Counted:
 
     def __init__(self, uri):
         self.file = tempfile.NamedTemporaryFile(prefix="vg-calls-")
-        kept = {k: os.environ.get(k) for k in ("VG_TRACE", "VG_TRACE_ALL")}
-        os.environ.update(VG_TRACE=self.file.name, VG_TRACE_ALL="1")
+        mine = {"VG_TRACE": self.file.name, "VG_TRACE_ALL": "1", "VIRTGATE_BIN": TRACED}
+        kept = {k: os.environ.get(k) for k in mine}
+        os.environ.update(mine)
         self.gateway = Gateway(uri)
         for key, value in kept.items():
             if value is None:
