@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "harness"))
-from gateway import Client, Gateway, WebSocket, check, report  # noqa: E402
+from gateway import Client, Gateway, WebSocket, check, record, report  # noqa: E402
 
 PATIENCE = 60
 GUEST = "/domains/session"
@@ -102,7 +102,8 @@ def test(gateway, path, operation):
 
 
 def listed(client, query="", token="keep"):
-    status, _, body = client.get(f"/sessions{query}", bearer(token))
+    status, head, body = client.get(f"/sessions{query}", bearer(token))
+    record("GET", f"/sessions{query}", status, dict(head), body)
     check(status == 200, f"/sessions{query}", body)
     return body["sessions"]
 
@@ -131,6 +132,7 @@ def test_register(gateway):
         check(len(listed(client, query)) == n, f"{query}: {n}", listed(client, query))
     one = client.get(f"/sessions/{sessions[0]['id']}", bearer("keep"))
     check(one[0] == 200 and one[2] == sessions[0], "one of them", one)
+    record("GET", f"/sessions/{sessions[0]['id']}", one[0], dict(one[1]), one[2])
     refused = WebSocket(port, f"{GUEST}/console", bearer("keep"))
     check(refused.status == 409 and refused.body["holder"] == "go", "in use, and by whom",
           refused.body)
@@ -154,6 +156,7 @@ def test_register(gateway):
         check(got[0] == 404, f"{method}: there is no such session", got)
     got = client.send("DELETE", path, headers=bearer("go"))
     check(got[0] == 204, "it is ended", got)
+    record("DELETE", path, got[0], dict(got[1]), None)
     expect_end(second, 4002, "ended by go", "and told by whom")
     got = client.send("DELETE", f"/sessions/{sessions[1]['id']}", headers=bearer("go"))
     check(got[0] == 204, "the display, too", got)
