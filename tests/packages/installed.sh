@@ -154,7 +154,7 @@ check_activation() {
     pid=$(property MainPID)
     for _ in 1 2 3; do
         systemctl restart virtgate.service &
-        says "a restart refuses nobody" 200 status $URL/health/live
+        check "a restart refuses nobody" is_taken
         wait $!
     done
     [ "$pid" != "$(property MainPID)" ]
@@ -166,6 +166,16 @@ check_activation() {
     by_hand
     systemctl enable -q --now virtgate.service
     soon "the service has its own listeners again" 10 answers $URL/health/ready
+}
+
+# Whose connection an ending gateway had taken, before a request was there, may see it closed;
+# no connection is refused, which is curl's 7.
+is_taken() {
+    local status
+    curl -sS -o /dev/null -m 30 $URL/health/live
+    status=$?
+    echo "curl: $status"
+    [ $status = 0 ] || [ $status = 52 ] || [ $status = 56 ]
 }
 
 by_hand() {
