@@ -91,6 +91,39 @@ node_file() { # count
     echo '</node>'
 }
 
+# So many hosts of the test driver, each with so many domains: $WORK/hosts.conf.
+many_hosts() { # hosts domains
+    local i
+    node_file "$2" >"$WORK/host.xml"
+    for ((i = 0; i < $1; i++)); do
+        cp "$WORK/host.xml" "$WORK/host$i.xml"
+        printf '[host h%d]\nuri = test://%s\n' "$i" "$WORK/host$i.xml"
+    done >"$WORK/hosts.conf"
+    chmod 600 "$WORK/hosts.conf"
+}
+
+# Until all are up, and their list comes from memory.
+await_hosts() { # port hosts
+    local i url=http://127.0.0.1:$1
+    for ((i = 0; i < 300; i++)); do
+        [ "$(curl -fsS "$url/hosts" | jq '[.hosts[] | select(.state == "up")] | length')" != "$2" ] ||
+            ! curl -fsS -o /dev/null -D - "$url/hosts/-/domains" | grep -qi 'source: inventory' ||
+            return 0
+        sleep 0.2
+    done
+    echo "the hosts do not come up" >&2
+    exit 1
+}
+
+# The rate of two answers in bytes, one client each.
+bytes_ratio() { # url-a url-b
+    local a b rates spread
+    a=$(curl -fsS --retry 5 "$1" | wc -c)
+    b=$(curl -fsS --retry 5 "$2" | wc -c)
+    read -r rates spread <<<"$(ratio load "$1" 1 -- load "$2" 1)"
+    awk -v r="$rates" -v a="$a" -v b="$b" -v s="$spread" 'BEGIN { print r * a / b, s }'
+}
+
 # A thousand domains more, beside the 20 active ones of the scrapes.
 stats_figures() {
     qemu_domains 30 1000
@@ -394,14 +427,23 @@ end $((PORT + 2))
 STARTUP=$(start_up test:///default)
 
 node_file 10000 >"$WORK/10000.xml"
-gateway "$PORT" --connect "test://$WORK/10000.xml"
+gateway "$PORT" --connect "test://$WORK/10000.xml" --history no
 # The list itself, once, and a hundred pages.
 PAGED=$(ratio load "$BASE/domains" 1 "$WORK/fresh.lua" -- load "$BASE" 1 "$WORK/pages.lua")
 figure "9,000 idle connections, percent of a core" \
     "$(tests/bench/idle.py connections "$O/virtgate" 9000)" at-most 0.5
 
+# All guests of 500 hosts, warm, beside one host's list of as many.
+many_hosts 500 20
+gateway $((PORT + 2)) --connect test:///default --config "$WORK/hosts.conf"
+await_hosts $((PORT + 2)) 501
+figure "bytes/s of /hosts/-/domains, 500 hosts of 20, warm / of /domains of 10,000, 1" \
+    "$(bytes_ratio "$OTHER/hosts/-/domains" "$BASE/domains")" at-least 0.8
+end $((PORT + 2))
+
+# A sampler keeps a worker of each host: without it.
 read -r THREADS EACH <<<"$(tests/bench/idle.py hosts "$O/virtgate" 300)"
-figure "threads of 300 idle hosts" "$THREADS" at-most 50
+figure "threads of 300 idle hosts, --history no" "$THREADS" at-most 50
 figure "an idle host of 300, KiB" "$EACH" at-most 100
 for t in tls1_2 tls1_3; do
     figure "a session taken up again / a full handshake, server's CPU time, $t" \
