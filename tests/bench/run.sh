@@ -115,11 +115,21 @@ await_hosts() { # port hosts
     exit 1
 }
 
+# Bytes of an answer; a host that is being connected has none yet.
+size_of() { # url
+    local i
+    for ((i = 0; i < 300; i++)); do
+        ! curl -fs -o "$WORK/answer" "$1" || break
+        sleep 0.2
+    done
+    stat -c %s "$WORK/answer"
+}
+
 # The rate of two answers in bytes, one client each.
 bytes_ratio() { # url-a url-b
     local a b rates spread
-    a=$(curl -fsS --retry 5 "$1" | wc -c)
-    b=$(curl -fsS --retry 5 "$2" | wc -c)
+    a=$(size_of "$1")
+    b=$(size_of "$2")
     read -r rates spread <<<"$(ratio load "$1" 1 -- load "$2" 1)"
     awk -v r="$rates" -v a="$a" -v b="$b" -v s="$spread" 'BEGIN { print r * a / b, s }'
 }
