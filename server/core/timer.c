@@ -133,16 +133,20 @@ void vg_timer_hurry(struct vg_timer *timer)
         pthread_cond_signal(&wake);
 }
 
-void vg_timers_close(void)
+void vg_timers_close(int64_t until_ns)
 {
+    const struct timespec until = vg_timespec(until_ns);
+
     VG_LOCK(&lock);
     stopping = true;
     pthread_cond_broadcast(&wake);
+    while (threads && pthread_cond_timedwait(&gone, &lock, &until) == 0)
+        ;
 }
 
 void vg_timers_stop(void)
 {
-    vg_timers_close();
+    vg_timers_close(0);
     VG_LOCK(&lock);
     while (threads)
         pthread_cond_wait(&gone, &lock);

@@ -29,8 +29,9 @@ int vg_timer_start(struct vg_timer *timer);
  * not block. */
 void vg_timer_hurry(struct vg_timer *timer);
 
-/* Starts no function any more; those that run go on. */
-void vg_timers_close(void);
+/* Starts no function any more, and waits for those that run, but no longer than until
+ * then, as vg_now_ns() counts; they go on. */
+void vg_timers_close(int64_t until_ns);
 
 /* The same, then waits until those that run have ended, and forgets all timers. */
 void vg_timers_stop(void);

@@ -196,7 +196,7 @@ def errors_of(row: Row) -> dict[str, Json]:
 def headers_of(row: Row, status: str) -> dict[str, str]:
     headers = {"X-Request-Id": "RequestId"}
     if not (row.public or row.joins):
-        headers["X-Virtgate-Revision"] = "Revision"
+        headers["X-Virtgate-Revision"] = "UpgradeRevision" if status == "101" else "Revision"
     if row.asks_host and status == "200" and not (row.streams or row.of_operation):
         headers["X-Virtgate-Source"] = "Source"
     if row.resumable:

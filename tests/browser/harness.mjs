@@ -90,7 +90,7 @@ import { AttachAddon } from '/modules/@xterm/addon-attach/lib/addon-attach.mjs'
 import RFB from '/modules/@novnc/novnc/core/rfb.js'
 const { gateway, token } = window
 ${code.replace(given, '')}
-Object.assign(window, { call, ticketed, watch, openConsole, openDisplay })`
+Object.assign(window, { call, ticketed, watch, openConsole, openDisplay, tellRefusal })`
 }
 
 async function answer(request, response) {

@@ -155,6 +155,14 @@ async function testOwnPage(browser, gateway) {
   check(await listen(page, url) === 'open', 'a page of the gateway itself')
 }
 
+async function testRefusal(page) {
+  const told = await page.evaluate(async () => {
+    const url = await window.ticketed('/domains/nosuch/console', { refuse: 'close' })
+    return new Promise(done => window.tellRefusal(new WebSocket(url.replace(/^http/, 'ws')), done))
+  })
+  check(told === 'refused: 404 Domain not found', 'a script is told why', told)
+}
+
 async function testRevoked(page) {
   writeTokens(KEEP)
   check(await until(() => page.evaluate(() =>
@@ -175,6 +183,7 @@ async function test(gateway, browser, here, elsewhere) {
   await testOwnPage(browser, gateway)
   await sleep(LATE - (Date.now() - begun) / 1000)
   check(await listen(page, late) === 'closed', 'a ticket of 30 s ago')
+  await testRefusal(page)
   await testConsole(page)
   await testDisplay(page)
   await testRevoked(page)

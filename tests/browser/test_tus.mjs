@@ -95,9 +95,10 @@ async function testNode(gateway, proxy) {
   pieces.upload.start()
   check(await pieces.ended === null && same('pieces', data), 'Node: in pieces')
 
-  // stopped, and gone on with by another client that knows the URL alone
+  // stopped, and gone on with by another client that knows the URL alone; in pieces, since the whole
+  // may be sent before it stops
   let stopped, requests
-  const first = run(data, { endpoint, metadata: { pool: 'tus', volume: 'stopped', sha256 } }, (sent, upload) => {
+  const first = run(data, { endpoint, chunkSize: 5 << 20, metadata: { pool: 'tus', volume: 'stopped', sha256 } }, (sent, upload) => {
     if (sent > CUT) stopped ??= upload.abort()
   })
   first.upload.start()
@@ -148,7 +149,7 @@ async function testAnew(gateway, proxy, options, data) {
   const endpoint = `${proxy.base}/hosts/kvm1/uploads`, requests = []
   const metadata = { pool: 'tus', volume: 'anew' }
   let stopped
-  const first = run(data, { endpoint, metadata }, (sent, upload) => {
+  const first = run(data, { endpoint, chunkSize: 5 << 20, metadata }, (sent, upload) => {
     if (sent > CUT) stopped ??= upload.abort()
   })
   first.upload.start()

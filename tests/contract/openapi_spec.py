@@ -220,6 +220,8 @@ def check_elsewhere(spec: Spec, x: Exchange, path: Optional[str]) -> list[str]:
     if path and x.method == "OPTIONS" and x.status < 400:
         if x.status != 204:
             errors.append("OPTIONS is answered 204")
+    elif x.status == 101 and "refuse=close" in x.path:
+        return []  # a refusal by the close of an upgrade
     elif x.status < 400:
         return [f"{'method' if path else 'path'} is not documented"]
     elif x.media_type != PROBLEM:

@@ -33,6 +33,9 @@ GATEWAY = {f"gateway:{p}" for p in "document path command manage".split()}
 
 # Beside those of the functions, by operationId.
 MORE = {
+    # their answers are made of what is in memory
+    "listHosts": "connect:getattr",
+    "getDomainHistory": "connect:search_domains",
     "defineDomain": "gateway:document",
     "replaceDomain": "gateway:document",
     "redefineDomain": "gateway:document",
@@ -113,8 +116,11 @@ ASKED = {
                       "storage_vol:delete storage_vol:getattr storage_vol:read",
     "patchDomain": "domain:save",
     # why one cannot be made
-    "defineStoragePool": "storage_pool:format connect:read",
-    "listVolumes": "storage_pool:refresh",
+    "defineStoragePool": "storage_pool:format connect:read "
+                         "storage_pool:delete",  # of what it made and took back
+    # the second line: usedBy, left out for whoever lacks it
+    "listVolumes": "storage_pool:refresh "
+                   "connect:search_domains domain:getattr domain:read",
     # with view=full
     "listHosts": "connect:read connect:search_domains",
     "insertMedium": "storage_pool:getattr storage_vol:getattr storage_vol:data_read",

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 #include <dirent.h>
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "server/base/clock.h"
@@ -130,7 +131,7 @@ static void test_blocked(void **state)
         start(&stuck[i], NEVER, true);
     start(&good, VG_SECOND_NS / 100, false);
     await_runs(&good, 100);
-    vg_timers_close(); /* does not wait for them */
+    vg_timers_close(vg_now_ns() + VG_SECOND_NS / 100); /* gives up on them */
     for (int i = 0; i < N; i++) {
         assert_int_equal(atomic_load(&stuck[i].runs), 1);
         atomic_store(&stuck[i].blocks, false);
@@ -138,6 +139,29 @@ static void test_blocked(void **state)
     vg_timers_stop();
     for (int i = 0; i < N; i++)
         assert_int_equal(atomic_load(&stuck[i].at_work), 0);
+}
+
+static void *release(void *data)
+{
+    struct probe *p = data;
+    rest();
+    atomic_store(&p->blocks, false);
+    return NULL;
+}
+
+/* What ends in time is waited for. */
+static void test_closed(void **state)
+{
+    static struct probe p;
+    pthread_t thread;
+    (void)state;
+    start(&p, NEVER, true);
+    await_runs(&p, 1);
+    assert_int_equal(pthread_create(&thread, NULL, release, &p), 0);
+    vg_timers_close(vg_now_ns() + 60 * VG_SECOND_NS);
+    assert_int_equal(atomic_load(&p.at_work), 0);
+    pthread_join(thread, NULL);
+    vg_timers_stop();
 }
 
 /* Many that wait need no threads of their own. */
@@ -180,7 +204,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_due),           cmocka_unit_test(test_hurry),
         cmocka_unit_test(test_hurry_at_work), cmocka_unit_test(test_blocked),
-        cmocka_unit_test(test_idle),          cmocka_unit_test(test_after_a_rush),
+        cmocka_unit_test(test_closed),        cmocka_unit_test(test_idle),
+        cmocka_unit_test(test_after_a_rush),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
