@@ -21,7 +21,8 @@ struct vg_use {
 };
 
 /* Writes "usedBy": [{name, uuid, devices}], by virConnectListAllDomains and the documents
- * of each guest: what it has now, and what it is started with next. Nothing is written
+ * of each guest: what it has now, and what it is started with next; they are read once
+ * for all objects of an answer. Nothing is written
  * for those who may not read guests. -1: libvirt's last error. */
 int vg_write_used_by(struct vg_request *rq, struct vg_json *w, const struct vg_use *use);
 

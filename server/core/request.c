@@ -85,6 +85,7 @@ void vg_request_unref(struct vg_request *rq)
     free(rq->last_event);
     json_decref(rq->json);
     json_decref(rq->rest);
+    json_decref(rq->guests);
     if (rq->on_free)
         rq->on_free(rq);
     vg_error_clear(&rq->error);

@@ -150,17 +150,18 @@ struct vg_request {
     /* what the hosts answered, to join them; see VG_EVERY_HOST */
     const struct vg_fan_out *fan_out;
     struct vg_reading reading; /* when it began, to a host's answer cache; of reads */
-    bool uses_memory;          /* it uses what its connection remembers, */
-    bool contradicted;         /* which libvirt contradicts */
-    int64_t call_until_ns;     /* its worker has this long, for all who joined it */
-    bool abandoned;            /* its client has gone; guarded by the operations' lock */
-    bool again;                /* its connection broke, or memory was wrong: second try */
-    uint64_t object;           /* that it was queued for; 0: none */
-    bool requeued;             /* moved to another queue: see vg_requeue() */
-    bool parked;               /* it waits by vg_not_yet(), or has */
-    bool awaits_host;          /* of a local row: for the host's first connection */
-    atomic_bool audited;       /* its change began, and has not ended: core/audit.c's */
-    atomic_bool begun;         /* a worker took it: its change may have been made */
+    json_t *guests;        /* and their devices, once read (libvirt/used_by.c); owned */
+    bool uses_memory;      /* it uses what its connection remembers, */
+    bool contradicted;     /* which libvirt contradicts */
+    int64_t call_until_ns; /* its worker has this long, for all who joined it */
+    bool abandoned;        /* its client has gone; guarded by the operations' lock */
+    bool again;            /* its connection broke, or memory was wrong: second try */
+    uint64_t object;       /* that it was queued for; 0: none */
+    bool requeued;         /* moved to another queue: see vg_requeue() */
+    bool parked;           /* it waits by vg_not_yet(), or has */
+    bool awaits_host;      /* of a local row: for the host's first connection */
+    atomic_bool audited;   /* its change began, and has not ended: core/audit.c's */
+    atomic_bool begun;     /* a worker took it: its change may have been made */
     struct vg_error error;
     int64_t start_ns, deadline_ns; /* CLOCK_MONOTONIC */
 

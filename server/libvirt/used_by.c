@@ -4,6 +4,7 @@
  */
 #include "virtgate/used_by.h"
 
+#include "server/core/request.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/host.h"
 #include "virtgate/scope.h"
@@ -87,50 +88,42 @@ static void add_name(json_t *names, json_t *name)
     json_array_append(names, name);
 }
 
-/* Adds the devices of one of the guest's documents; whether there are any. */
-static bool find_in(virDomainPtr dom, unsigned int flags, const struct vg_use *use,
-                    json_t *names)
+/* The devices of a guest's document that may use something; owned. One that has gone
+ * meanwhile has none. NULL: out of memory. */
+static json_t *read_devices(virDomainPtr dom, unsigned int flags)
 {
     static const char *const kinds[] = {"disk", "filesystem", "interface"};
     struct vg_error ignored = {0};
     vg_autofree char *xml = virDomainGetXMLDesc(dom, flags);
     json_auto_t *document = xml ? vg_xml_to_json(xml, &ignored) : NULL;
-    const json_t *devices =
-        json_object_get(json_object_get(document, "domain"), "devices");
+    const json_t *all = json_object_get(json_object_get(document, "domain"), "devices");
+    json_t *devices = json_array();
+
+    vg_error_clear(&ignored);
+    for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+        json_t *of_kind = json_object_get(all, kinds[k]);
+        if (devices && of_kind && json_array_extend(devices, of_kind) < 0)
+            json_decref(vg_take(&devices));
+    }
+    virResetLastError();
+    return devices;
+}
+
+/* Adds the names of those that use it; whether there are any. */
+static bool find_in(const json_t *devices, const struct vg_use *use, json_t *names)
+{
     bool found = false;
     json_t *device;
     size_t i;
 
-    vg_error_clear(&ignored);
-    for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
-        json_array_foreach (json_object_get(devices, kinds[k]), i, device) {
-            if (!uses(device, use))
-                continue;
-            found = true;
-            if (name_of(device))
-                add_name(names, name_of(device));
-        }
+    json_array_foreach (devices, i, device) {
+        if (!uses(device, use))
+            continue;
+        found = true;
+        if (name_of(device))
+            add_name(names, name_of(device));
     }
     return found;
-}
-
-static void write_guest(struct vg_json *w, virDomainPtr dom, const struct vg_use *use)
-{
-    json_auto_t *names = json_array();
-    char uuid[VIR_UUID_STRING_BUFLEN] = "";
-    bool now = find_in(dom, 0, use, names);
-    bool next =
-        virDomainIsActive(dom) == 1 && find_in(dom, VIR_DOMAIN_XML_INACTIVE, use, names);
-
-    virResetLastError(); /* one that has gone meanwhile uses nothing */
-    if (!now && !next)
-        return;
-    virDomainGetUUIDString(dom, uuid);
-    vg_json_begin_object(w, NULL);
-    vg_json_string(w, "name", virDomainGetName(dom));
-    vg_json_string(w, "uuid", uuid);
-    vg_json_value(w, "devices", names);
-    vg_json_end_object(w);
 }
 
 static int compare_names(const void *a, const void *b)
@@ -139,20 +132,68 @@ static int compare_names(const void *a, const void *b)
                   virDomainGetName(*(const virDomainPtr *)b));
 }
 
+static int add_guest(json_t *guests, virDomainPtr dom)
+{
+    char uuid[VIR_UUID_STRING_BUFLEN] = "";
+    json_t *next = virDomainIsActive(dom) == 1
+                       ? read_devices(dom, VIR_DOMAIN_XML_INACTIVE)
+                       : json_array();
+
+    virDomainGetUUIDString(dom, uuid);
+    return json_array_append_new(
+        guests, json_pack("{s:s, s:s, s:o, s:o}", "name", virDomainGetName(dom), "uuid",
+                          uuid, "now", read_devices(dom, 0), "next", next));
+}
+
+/* The guests that the caller may see, read once for all of an answer; borrowed. NULL:
+ * libvirt's last error, or out of memory. */
+static const json_t *guests_of(struct vg_request *rq)
+{
+    if (rq->guests)
+        return rq->guests;
+    vg_autolist(domain) list = {0};
+    json_auto_t *guests = json_array();
+
+    list.n = virConnectListAllDomains(vg_conn(rq), &list.v, 0);
+    if (list.n < 0)
+        return NULL;
+    if (list.n)
+        qsort(list.v, (size_t)list.n, sizeof(*list.v), compare_names);
+    for (int i = 0; i < list.n; i++)
+        if (vg_sees_domain(rq, virDomainGetName(list.v[i])) &&
+            add_guest(guests, list.v[i]) < 0)
+            return NULL;
+    return rq->guests = vg_take(&guests);
+}
+
+static void write_guest(struct vg_json *w, const json_t *guest, const struct vg_use *use)
+{
+    json_auto_t *names = json_array();
+    bool now = find_in(json_object_get(guest, "now"), use, names);
+    bool next = find_in(json_object_get(guest, "next"), use, names);
+
+    if (!now && !next)
+        return;
+    vg_json_begin_object(w, NULL);
+    vg_json_string(w, "name", json_string_value(json_object_get(guest, "name")));
+    vg_json_string(w, "uuid", json_string_value(json_object_get(guest, "uuid")));
+    vg_json_value(w, "devices", names);
+    vg_json_end_object(w);
+}
+
 int vg_write_used_by(struct vg_request *rq, struct vg_json *w, const struct vg_use *use)
 {
     if (!vg_request_may(rq, "connect:search_domains domain:getattr domain:read"))
         return 0;
-    vg_autolist(domain) list = {0};
-    list.n = virConnectListAllDomains(vg_conn(rq), &list.v, 0);
-    if (list.n < 0)
+    const json_t *guests = guests_of(rq);
+    const json_t *guest;
+    size_t i;
+
+    if (!guests)
         return -1;
-    if (list.n)
-        qsort(list.v, (size_t)list.n, sizeof(*list.v), compare_names);
     vg_json_begin_array(w, "usedBy");
-    for (int i = 0; i < list.n; i++)
-        if (vg_sees_domain(rq, virDomainGetName(list.v[i])))
-            write_guest(w, list.v[i], use);
+    json_array_foreach (guests, i, guest)
+        write_guest(w, guest, use);
     vg_json_end_array(w);
     return 0;
 }
@@ -168,10 +209,10 @@ static int find_running(struct vg_request *rq, const struct vg_use *use, char **
         return vg_error_set_virt(vg_request_error(rq));
     for (int i = 0; i < list.n && !*ret; i++) {
         json_auto_t *names = json_array();
-        if (find_in(list.v[i], 0, use, names))
+        json_auto_t *devices = read_devices(list.v[i], 0);
+        if (find_in(devices, use, names))
             *ret = strdup(virDomainGetName(list.v[i]));
     }
-    virResetLastError(); /* one that has gone meanwhile uses nothing */
     return 0;
 }
 

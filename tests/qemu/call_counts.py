@@ -20,6 +20,10 @@ from gateway import Client, Gateway, check, report  # noqa: E402
 TRACED = os.environ.get("O", "build") + "/tests/trace/virtgate"
 VOLUMES = 1000
 PAGE = 100
+GUESTS = 3
+GUEST = """<domain type='qemu'><name>counted{n}</name><memory unit='MiB'>16</memory><os><type>hvm</type>
+</os><devices><disk type='file'><driver name='qemu' type='raw'/><source file='{path}'/>
+<target dev='vda' bus='virtio'/><shareable/></disk></devices></domain>"""
 
 
 class Counted:
@@ -93,6 +97,16 @@ def check_volumes(counted, path):
         "virStorageVolGetInfoFlags": 10})
 
 
+def check_users(counted, path):
+    """Who uses each of a page: the guests' documents are read once, not once for each volume."""
+    body, calls = counted.get(f"{path}?fields=name,usedBy&limit={PAGE}")
+    check(calls["virConnectListAllDomains"] == 1 and
+          calls["virDomainGetXMLDesc"] == calls["virDomainIsActive"] >= GUESTS, "users", calls)
+    users = {v["name"]: [guest["name"] for guest in v["usedBy"]] for v in body["volumes"]}
+    check(users["v0007"] == [f"counted{n}" for n in range(GUESTS)] and users["v0008"] == [],
+          "those of v0007", users["v0007"])
+
+
 def main():
     libvirt.registerErrorHandler(lambda *_: None, None)
     uri = os.environ["VG_QEMU_URI"]
@@ -106,12 +120,16 @@ def main():
     pool.create(0)
     networks = [conn.networkDefineXML(f"<network><name>counted{n}</name></network>")
                 for n in range(5)]
+    guests = [conn.defineXML(GUEST.format(n=n, path=folder / "v0007")) for n in range(GUESTS)]
     counted = Counted(uri)
     try:
         check_lists(counted)
         check_volumes(counted, "/storage-pools/counted/volumes")
+        check_users(counted, "/storage-pools/counted/volumes")
     finally:
         counted.gateway.stop()
+        for guest in guests:
+            guest.undefine()
         pool.destroy()
         pool.undefine()
         for network in networks:

@@ -199,9 +199,10 @@ def on_qemu(uri):
         check(w.lists >= 2, f"qemu: watcher {n} was told of the daemon's restart", w.lists)
     for d in libvirt.open(uri).listAllDomains():
         if d.name().startswith("w"):
+            persistent = d.isPersistent()
             if d.isActive():
                 d.destroy()
-            if d in libvirt.open(uri).listAllDomains() and d.isPersistent():
+            if persistent:
                 d.undefine()
 
 
