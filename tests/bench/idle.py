@@ -89,8 +89,8 @@ def hosts(virtgate, n):
                     file.write("<node/>")
                 made += ["--host", f"h{i}=test://{path}"]
             return made
-        _, one = settled(virtgate, "--history", "no", *options(1))
-        threads, many = settled(virtgate, "--history", "no", *options(n))
+        _, one = settled(virtgate, *options(1))
+        threads, many = settled(virtgate, *options(n))
     print(threads, f"{(many - one) / (n - 1):.1f}")
 
 

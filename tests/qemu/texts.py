@@ -153,6 +153,13 @@ VALUES = {"disk": "vda", "device": "vda", "interface": "vnet0", "alias": "video0
           "host": "default", "file": "index.html", "dumpGuestId": "0"}
 
 
+def headers_for(operation):
+    """What /uploads wants before it looks at anything else."""
+    media = "application/offset+octet-stream"
+    taken = media in operation.get("requestBody", {}).get("content", {})
+    return {"Tus-Resumable": "1.0.0", **({"Content-Type": media} if taken else {})}
+
+
 def is_whole(client, guest, what):
     for path in (f"/domains/{guest}/xml?flags=inactive", f"/domains/{guest}?view=config"):
         status, _, body = client.send("GET", path)
@@ -181,7 +188,7 @@ def walk(gateway, driver, guests):
                 for bad in BAD:
                     where, body = make(bad)
                     data = None if body is None else json.dumps(body).encode()
-                    status, _, answer = client.send(method, where, data)
+                    status, _, answer = client.send(method, where, data, headers_for(operation))
                     sent += 1
                     fine = 400 <= status < 500 or status == 501
                     if strict and "426" not in operation["responses"]:

@@ -106,8 +106,8 @@ def check_cost(folder):
 
 
 def check_threads(folder):
-    """Left alone, hosts share a few threads, where no sampler asks them every 10 s."""
-    gateway = start(folder, make_hosts(folder, HOSTS, 0), "--history", "no")
+    """Left alone, hosts share a few threads, those of their samples among them."""
+    gateway = start(folder, make_hosts(folder, HOSTS, 0))
     check(eventually(lambda: status_of(gateway, "Threads") < 60), "threads of idle hosts",
           status_of(gateway, "Threads"))
     gateway.stop()
