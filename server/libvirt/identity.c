@@ -19,7 +19,7 @@ struct user {
     char name[256];
 };
 
-/* The user of that uid, or (NULL uid) of that name; false: there is none. An entry with
+/* The user of that name, or (NULL name) of that uid; false: there is none. An entry with
  * much text needs a larger buffer, up to a bound. */
 static bool find_user(const char *name, const uid_t *uid, struct user *ret)
 {
@@ -28,9 +28,9 @@ static bool find_user(const char *name, const uid_t *uid, struct user *ret)
     for (size_t size = FIRST_SIZE; size <= MAX_SIZE; size *= 2) {
         struct passwd entry, *found = NULL;
         vg_autofree char *text = malloc(size);
-        int error = !text ? ENOMEM
-                    : uid ? getpwuid_r(*uid, &entry, text, size, &found)
-                          : getpwnam_r(name, &entry, text, size, &found);
+        int error = !text  ? ENOMEM
+                    : name ? getpwnam_r(name, &entry, text, size, &found)
+                           : getpwuid_r(*uid, &entry, text, size, &found);
         if (found) {
             ret->uid = found->pw_uid;
             ret->gid = found->pw_gid;
