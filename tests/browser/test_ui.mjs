@@ -278,7 +278,8 @@ async function testUpload(page, gateway) {
   await checkAccess(page, 'an upload')
   await shoot(page, 'upload')
   await page.reload()
-  check(await sees(page, 'Choose the same file to go on', 60), 'after a reload it is still there')
+  check(await sees(page, 'Choose the same file to go on'), 'after a reload it is still there',
+    await (await gateway.send('GET', '/hosts/kvm1/uploads', MAY_ALL)).text())
   await checkAccess(page, 'an upload that was cut off')
   await limit(-1)
   sent.length = 0

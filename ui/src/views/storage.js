@@ -60,12 +60,12 @@ function Unfinished({ pool, turn, done }) {
   const [rows, set] = useState([])
   useEffect(() => {
     let timer
-    // one that a page left a moment ago may still seem to be sent
+    // one that a page left a moment ago may still seem to be sent; a host may be slow to answer
     const look = async () => {
-      const all = await unfinished(pool.host, pool.name).catch(() => [])
+      const all = await unfinished(pool.host, pool.name).catch(() => null)
       if (timer === null) return
-      set(all.filter(one => one.state === 'waiting'))
-      if (all.some(one => one.state === 'receiving')) timer = setTimeout(look, 2000)
+      if (all) set(all.filter(one => one.state === 'waiting'))
+      if (!all || all.some(one => one.state === 'receiving')) timer = setTimeout(look, 2000)
     }
     look()
     return () => { clearTimeout(timer); timer = null }
