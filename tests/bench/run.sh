@@ -453,7 +453,7 @@ end $((PORT + 2))
 
 # A sampler keeps a worker of each host: without it.
 read -r THREADS EACH <<<"$(tests/bench/idle.py hosts "$O/virtgate" 300)"
-figure "threads of 300 idle hosts, --history no" "$THREADS" at-most 50
+figure "threads of 300 idle hosts" "$THREADS" at-most 50
 figure "an idle host of 300, KiB" "$EACH" at-most 100
 for t in tls1_2 tls1_3; do
     figure "a session taken up again / a full handshake, server's CPU time, $t" \
