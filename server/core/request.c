@@ -134,13 +134,13 @@ uint64_t vg_request_object_key(const struct vg_request *rq)
 
 bool vg_request_asks_every(const struct vg_request *rq)
 {
-    bool full = false;
-
-    for (unsigned int i = 0; i < rq->n_query && !full; i++)
-        full = strcmp(rq->query[i].key, "view") == 0 &&
-               strcmp(rq->query[i].value, "full") == 0;
-    return rq->route->hosts == VG_EVERY_HOST ||
-           (rq->route->hosts == VG_EVERY_HOST_IF_FULL && full);
+    if (rq->route->hosts != VG_EVERY_HOST_IF_FULL)
+        return rq->route->hosts == VG_EVERY_HOST;
+    for (unsigned int i = 0; i < rq->n_query; i++)
+        if (strcmp(rq->query[i].key, "view") == 0 &&
+            strcmp(rq->query[i].value, "full") == 0)
+            return true;
+    return false;
 }
 
 bool vg_request_waits(const struct vg_request *rq)

@@ -22,6 +22,7 @@ import libvirt
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests/harness"))
 from gateway import Client, Gateway, check, report  # noqa: E402
+from operations import post, newest, states  # noqa: E402
 
 URI = os.environ["VG_QEMU_URI"]
 DIR = os.environ.get("VG_LIBVIRTD_DIR", "/tmp/vg-libvirtd") + "/vg-cloud"
@@ -68,20 +69,6 @@ class Host:
             volume.delete()
         self.pool.destroy()
         os.rmdir(DIR)
-
-
-def post(client, body, headers=None, query=""):
-    status, head, answer = client.send("POST", f"/domains{query}", json.dumps(body).encode(),
-                                       headers or {})
-    return status, head, json.loads(answer)
-
-
-def newest(client):
-    return json.loads(client.send("GET", "/operations?limit=1")[2])["operations"][0]
-
-
-def states(operation):
-    return {s["name"]: s["state"] for s in operation.get("steps", ())}
 
 
 def seed_of(name, form):

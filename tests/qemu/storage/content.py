@@ -10,13 +10,13 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import libvirt
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "harness"))
 from gateway import Client, Gateway, check, record, report  # noqa: E402
+from operations import eventually, newest, read_answer  # noqa: E402
 
 VOLUMES = "/storage-pools/bytes/volumes"
 CONTENT = VOLUMES + "/v/content"
@@ -57,28 +57,7 @@ class Slow:
 
     def answer(self):
         """(status, JSON) until the connection's end."""
-        text = b""
-        while True:
-            piece = self.socket.recv(65536)
-            if not piece:
-                break
-            text += piece
-        self.socket.close()
-        head, _, body = text.partition(b"\r\n\r\n")
-        return int(head.split()[1]) if head else 0, json.loads(body) if body else None
-
-
-def newest(client):
-    return send(client, "GET", "/operations?limit=1")[1]["operations"][0]
-
-
-def eventually(what, seconds=20):
-    for _ in range(seconds * 20):
-        found = what()
-        if found:
-            return found
-        time.sleep(0.05)
-    return what()
+        return read_answer(self.socket)
 
 
 def moved(client):

@@ -13,13 +13,13 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import libvirt
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "harness"))
 from gateway import Client, Gateway, check, record, report  # noqa: E402
+from operations import eventually, newest, read_answer  # noqa: E402
 
 UPLOADS = "/uploads"
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -65,15 +65,6 @@ def is_slug(answer, slug):
     return answer is not None and answer.get("type") == f"urn:virtgate:error:{slug}"
 
 
-def eventually(what, seconds=20):
-    for _ in range(seconds * 20):
-        found = what()
-        if found:
-            return found
-        time.sleep(0.05)
-    return what()
-
-
 class Slow:
     """A client that sends a part of its body, and waits."""
 
@@ -85,19 +76,7 @@ class Slow:
         self.socket.sendall(text.encode() + data)
 
     def answer(self):
-        text = b""
-        while True:
-            piece = self.socket.recv(65536)
-            if not piece:
-                break
-            text += piece
-        self.socket.close()
-        header, _, body = text.partition(b"\r\n\r\n")
-        return int(header.split()[1]) if header else 0, json.loads(body) if body else None
-
-
-def newest(client):
-    return send(client, "GET", "/operations?limit=1")[2]["operations"][0]
+        return read_answer(self.socket)
 
 
 def moved(client, least=1):
