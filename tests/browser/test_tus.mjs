@@ -127,7 +127,7 @@ async function testNode(gateway, proxy) {
   lost.upload.start()
   check(await lost.ended === null && same('lost', data), 'Node: the answer of POST is lost')
 
-  const ended = run(data, { endpoint, metadata: { pool: 'tus', volume: 'ended' } }, async (sent, upload) => {
+  const ended = run(data, { endpoint, chunkSize: 5 << 20, metadata: { pool: 'tus', volume: 'ended' } }, async (sent, upload) => {
     if (sent > CUT) stopped ??= upload.abort(true)
   })
   stopped = null
