@@ -92,6 +92,7 @@ static void *open_conn(struct MHD_Connection *connection)
     const struct sockaddr *address = conn_address(connection);
     conn->local = address && address->sa_family == AF_UNIX;
     conn->peer = vg_address_of(address);
+    vg_address_write(&conn->peer, conn->peer_name);
     vg_http_limit_open(conn);
     vg_http_set_deadline(conn, vg_http_limit_patience(conn, config->header_timeout));
     VG_LOCK(&lock);

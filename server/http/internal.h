@@ -35,9 +35,10 @@ struct vg_http_sent {
 struct vg_http_conn {
     struct vg_http_conn *next, **link;
     int fd;
-    bool local;              /* unix socket */
-    struct vg_address peer;  /* who is at the other end: the client, or a proxy */
-    bool checked, certified; /* whether it showed a valid client certificate */
+    bool local;                      /* unix socket */
+    struct vg_address peer;          /* who is at the other end: the client, or a proxy */
+    char peer_name[VG_ADDRESS_SIZE]; /* the same, for the log */
+    bool checked, certified;         /* whether it showed a valid client certificate */
     char
         subject[sizeof(((struct vg_request *)0)->principal)]; /* that one's, or who opened
                                                                * the unix socket */

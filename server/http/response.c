@@ -409,6 +409,15 @@ void vg_http_build_response(struct vg_http_call *call, struct vg_reply *reply,
 
 /* ---- the access line --------------------------------------------------------------- */
 
+static const char *client_name(const struct vg_http_call *call,
+                               char written[static VG_ADDRESS_SIZE])
+{
+    if (call->conn && vg_address_equal(&call->client, &call->conn->peer))
+        return call->conn->peer_name;
+    vg_address_write(&call->client, written);
+    return written;
+}
+
 void vg_http_log_access(const struct vg_http_call *call)
 {
     const struct vg_request *rq = call->rq;
@@ -418,15 +427,14 @@ void vg_http_log_access(const struct vg_http_call *call)
     /* not the query: a client may have put a secret there by mistake */
     bool whole = rq->target[rq->path_length] == '\0' && !*vg_path_prefix();
     vg_autofree char *path = whole ? NULL : vg_request_path(rq);
-    char client[VG_ADDRESS_SIZE];
-    vg_address_write(&call->client, client);
+    char written[VG_ADDRESS_SIZE];
     const struct vg_log_field fields[] = {
         VG_LOG_TEXT("method", rq->method_name),
         VG_LOG_TEXT("path", whole ? rq->target : path),
         VG_LOG_NUMBER("status", vg_http_status(call)),
         VG_LOG_NUMBER("durationUs", (vg_now_ns() - rq->start_ns) / 1000),
         VG_LOG_TEXT("host", vg_host_name(rq)),
-        VG_LOG_TEXT("client", client),
+        VG_LOG_TEXT("client", client_name(call, written)),
         VG_LOG_TEXT("principal", rq->principal[0] ? rq->principal : "-"),
         VG_LOG_TEXT("requestId", rq->id),
         VG_LOG_TEXT("traceparent", call->traceparent),
