@@ -39,7 +39,7 @@ $(TRACED): $(O)/virtgate $(O)/server/main.o $(LIB_OBJ) $(O)/gen/calls.o $(O)/tes
 
 .PHONY: test tests check check-changed check-unit check-api check-qemu check-contract check-browser \
   check-fleet check-packages check-asan check-tsan check-debian cover mutants valgrind bench bench-run \
-  lint compile_commands.json
+  bench-peers bench-peers-run lint compile_commands.json
 
 test: ## set up, build, and pass all tests
 	@tests/setup.sh build test
@@ -155,9 +155,15 @@ $(BENCH_BIN): $(O)/%: $(O)/%.o
 
 bench-run: $(O)/virtgate $(BENCH_BIN)
 	@O=$(O) tests/bench/run.sh
-bench: ## measure beside libvirt's C API and bare libmicrohttpd (root; BENCH_SECONDS=2)
+bench: ## measure beside libvirt's C API and bare libmicrohttpd (root; BENCH_SECONDS=1)
 	@tests/setup.sh build test bench
 	@$(MAKE) --no-print-directory bench-run
+
+bench-peers-run: $(O)/virtgate
+	@O=$(O) tests/bench/peers.sh
+bench-peers: ## measure beside nginx and an application of Flask (root; BENCH_SECONDS=1)
+	@tests/setup.sh build test bench
+	@$(MAKE) --no-print-directory bench-peers-run
 
 # ---- lint ----------------------------------------------------------------------------------
 

@@ -31,7 +31,7 @@ release=$(. /etc/os-release 2>/dev/null && [ "${ID:-}" = debian ] && echo "${VER
 # A real browser, for what no other client shows.
 browser=(chromium)
 lint=(clang clang-format clang-tidy libclang-rt-dev cppcheck shellcheck valgrind jq)
-bench=(wrk prometheus-libvirt-exporter "${test[@]}")
+bench=(wrk prometheus-libvirt-exporter python3-flask gunicorn "${test[@]}")
 cover=(gcovr)
 # make deb, make check-packages
 package=(debhelper dpkg-dev lintian systemd-container)

@@ -87,6 +87,16 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* What is there already makes no event. */
+static int toggle(virDomainPtr dom)
+{
+    int state;
+
+    if (virDomainGetState(dom, &state, NULL, 0) < 0)
+        return -1;
+    return state == VIR_DOMAIN_PAUSED ? virDomainResume(dom) : virDomainSuspend(dom);
+}
+
 int main(int argc, char **argv)
 {
     pthread_t loop, reader;
@@ -107,7 +117,7 @@ int main(int argc, char **argv)
     pause_ms(200);
     for (int i = 0; i < n; i++) {
         native_ms = gateway_ms = 0;
-        if ((i % 2 ? virDomainResume(dom) : virDomainSuspend(dom)) < 0)
+        if (toggle(dom) < 0)
             return 1;
         for (int k = 0; k < 200 && !(native_ms > 0 && gateway_ms > 0); k++)
             pause_ms(5);
