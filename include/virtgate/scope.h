@@ -28,6 +28,10 @@ bool vg_sees_all_domains(const struct vg_request *rq);
  * that is not known, is seen by who sees all. */
 bool vg_sees_domain(const struct vg_request *rq, const char *name);
 
+/* The name as the caller may be told it: where a guest that it does not see is in the
+ * way, a text that says so. Borrowed. */
+const char *vg_domain_shown(const struct vg_request *rq, const char *name);
+
 /* Whether the caller may give a domain that name: define, create, rename, restore or
  * migrate it so. -1: the request's error, a 403, says that it is outside. NULL, no new
  * name, may be given. */

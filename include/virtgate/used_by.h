@@ -26,6 +26,12 @@ struct vg_use {
  * for those who may not read guests. -1: libvirt's last error. */
 int vg_write_used_by(struct vg_request *rq, struct vg_json *w, const struct vg_use *use);
 
-/* The name of a guest that runs and uses the volume, itself or below another image, into
- * *ret (owned by the caller); NULL: none does. -1: the request's error is set. */
+/* A guest that runs and uses the volume, itself or below another image: its name as
+ * vg_domain_shown() has it, into *ret (owned by the caller); NULL: none does. Guests that
+ * the caller does not see count. -1: the request's error is set. */
 int vg_volume_running_guest(struct vg_request *rq, virStorageVolPtr volume, char **ret);
+
+/* The same of a guest other than `dom`, running or not, that uses one of the n volumes:
+ * which, into *ret_which. */
+int vg_volumes_other_guest(struct vg_request *rq, const virStorageVolPtr *volumes, int n,
+                           virDomainPtr dom, int *ret_which, char **ret);

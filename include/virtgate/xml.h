@@ -54,6 +54,11 @@ char *vg_xml_owner(char *xml_steal);
  * well-formed, which libvirt refuses, may be given. -1: the request's error is set. */
 int vg_xml_ask_name(struct vg_request *rq, const char *xml);
 
+/* A domain's document that is one argument of others, instead of the domain's own: asks
+ * gateway:document, and is vg_xml_check() and vg_xml_ask_name() in one. NULL: there is
+ * none, which may be. -1: the request's error is set. */
+int vg_xml_check_domain(struct vg_request *rq, const char *xml);
+
 /* The arguments of a route that gives a document: ?flags=, names of `names`. Those in
  * `secure` show secrets, which needs the role admin. -1: the request's error is set. */
 int vg_xml_flags(struct vg_request *rq, const struct vg_enum *names, unsigned int secure,

@@ -75,9 +75,14 @@ static struct vg_reply rebase_disk(struct vg_request *rq)
         VG_END,
     };
 
-    vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
-    int type = flags & VIR_DOMAIN_BLOCK_REBASE_COPY ? VIR_DOMAIN_BLOCK_JOB_TYPE_COPY
-                                                    : VIR_DOMAIN_BLOCK_JOB_TYPE_PULL;
+    if (vg_args(rq, args) < 0)
+        return vg_fail(rq);
+    bool copy = flags & VIR_DOMAIN_BLOCK_REBASE_COPY;
+    if (copy &&
+        vg_request_ask(rq, "gateway:path", "'copy' writes a file of the host") < 0)
+        return vg_fail(rq);
+    vg_autoptr(virDomain) dom = vg_path_domain(rq);
+    int type = copy ? VIR_DOMAIN_BLOCK_JOB_TYPE_COPY : VIR_DOMAIN_BLOCK_JOB_TYPE_PULL;
     if (!dom || begin_job(rq, dom, type) < 0)
         return vg_fail(rq);
     return reply_started(rq, dom,
@@ -225,7 +230,7 @@ const struct vg_route vg_routes_domain_blockjob[] = {
      .needs = "domain:getattr domain:read domain:block_write", .runs_on = VG_ON_JOB,
      .takes = VG_TAKES_ARGS},
     {VG_POST, "/domains/{domain}/disks/{disk}/copy", "copyDomainDisk", copy_disk,
-     .needs = "domain:getattr domain:block_write", .runs_on = VG_ON_JOB,
+     .needs = "domain:getattr domain:block_write gateway:document", .runs_on = VG_ON_JOB,
      .takes = VG_TAKES_DOCUMENT},
     {VG_GET, "/domains/{domain}/disks/{disk}/job", "getDomainDiskJob", get_job,
      .needs = "domain:getattr domain:read", .takes = VG_TAKES_ARGS, .shared = true},

@@ -76,7 +76,8 @@ static int check_destination(struct vg_request *rq, const struct migration *m)
     return -1;
 }
 
-/* Documents among the parameters are guarded like all others. */
+/* Documents among the parameters are guarded like all others. -1: the request's error is
+ * set. */
 static int check_documents(struct vg_request *rq, const struct migration *m)
 {
     static const char *const names[] = {VIR_MIGRATE_PARAM_DEST_XML,
@@ -84,7 +85,23 @@ static int check_documents(struct vg_request *rq, const struct migration *m)
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         const char *xml = NULL;
         if (virTypedParamsGetString(m->params.v, m->params.n, names[i], &xml) > 0 &&
-            (vg_xml_check(rq, xml) < 0 || vg_xml_ask_name(rq, xml) < 0))
+            vg_xml_check_domain(rq, xml) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* What is sent by a socket of the host. */
+static int check_sockets(struct vg_request *rq, const struct migration *m)
+{
+    static const char *const names[] = {VIR_MIGRATE_PARAM_URI,
+                                        VIR_MIGRATE_PARAM_DISKS_URI};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const char *uri = NULL;
+        if (virTypedParamsGetString(m->params.v, m->params.n, names[i], &uri) > 0 &&
+            strncasecmp(uri, "unix:", strlen("unix:")) == 0 &&
+            vg_request_ask(rq, "gateway:path",
+                           "A URI 'unix:' names a socket of the host") < 0)
             return -1;
     }
     return 0;
@@ -124,7 +141,7 @@ static int read_params(struct vg_request *rq, struct migration *m)
         virTypedParamsAddString(&m->params.v, &m->params.n, &max, VIR_MIGRATE_PARAM_URI,
                                 m->uri) < 0)
         return vg_error_set_virt(vg_request_error(rq));
-    return check_documents(rq, m);
+    return check_documents(rq, m) < 0 ? -1 : check_sockets(rq, m);
 }
 
 /* {"mode": "managed", "destinationHost": "b", "flags": ["live"], "params": {...}} */
@@ -184,17 +201,15 @@ static int check_free(struct vg_request *rq, virDomainPtr dom, const struct migr
     virResetLastError();
     if (!taken)
         return 0;
-    vg_error_set(
-        vg_request_error(rq), VG_E_CONFLICT,
-        "Host '%s' has a domain of the same %s ('%s'); %s",
-        vg_destination_name(m->destination), taken,
-        other_name                                      ? name
-        : vg_sees_domain(rq, virDomainGetName(by_uuid)) ? virDomainGetName(by_uuid)
-                                                        : "outside of this token's scope",
-        other_name ? "undefine or rename it, or migrate to another name ('params': "
-                     "{'destinationName': ...})"
-        : same     ? "stop it there"
-                   : "undefine it there");
+    vg_error_set(vg_request_error(rq), VG_E_CONFLICT,
+                 "Host '%s' has a domain of the same %s ('%s'); %s",
+                 vg_destination_name(m->destination), taken,
+                 other_name ? name : vg_domain_shown(rq, virDomainGetName(by_uuid)),
+                 other_name
+                     ? "undefine or rename it, or migrate to another name ('params': "
+                       "{'destinationName': ...})"
+                 : same ? "stop it there"
+                        : "undefine it there");
     vg_request_error(rq)->host = vg_destination_name(m->destination);
     return -1;
 }

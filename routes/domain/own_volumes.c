@@ -88,32 +88,15 @@ static int fail_used(struct vg_request *rq, virStorageVolPtr volume, const char 
     return -1;
 }
 
-static int check_guests(struct vg_request *rq, virDomainPtr dom, virStorageVolPtr volume)
+static int check_guests(struct vg_request *rq, virDomainPtr dom,
+                        const struct vg_volume_list *own)
 {
-    vg_autoptr(virStoragePool) pool = virStoragePoolLookupByVolume(volume);
-    vg_autofree char *path = virStorageVolGetPath(volume);
-    const struct vg_use use = {.pool = pool ? virStoragePoolGetName(pool) : NULL,
-                               .volume = virStorageVolGetName(volume),
-                               .path = path,
-                               .key = virStorageVolGetKey(volume)};
-    vg_auto_json w = vg_json_for(rq);
-    const json_t *guest;
-    size_t i, n;
+    vg_autofree char *guest = NULL;
+    int which = 0;
 
-    vg_json_begin_object(&w, NULL);
-    if (!pool || !path || vg_write_used_by(rq, &w, &use) < 0)
-        return vg_error_set_virt(vg_request_error(rq));
-    vg_json_end_object(&w);
-    vg_autofree char *text = vg_json_finish(&w, &n);
-    json_auto_t *told = text ? json_loads(text, 0, NULL) : NULL;
-    if (!told)
-        return vg_error_set_memory(vg_request_error(rq));
-    json_array_foreach (json_object_get(told, "usedBy"), i, guest) {
-        const char *name = json_string_value(json_object_get(guest, "name"));
-        if (name && strcmp(name, virDomainGetName(dom)) != 0)
-            return fail_used(rq, volume, "domain", name);
-    }
-    return 0;
+    if (vg_volumes_other_guest(rq, own->v, own->n, dom, &which, &guest) < 0)
+        return -1;
+    return guest ? fail_used(rq, own->v[which], "domain", guest) : 0;
 }
 
 /* Whether the volume's document says that it stands on that path. */
@@ -181,12 +164,9 @@ int vg_own_volumes_find(struct vg_request *rq, virDomainPtr dom,
                      "The domain runs: its volumes cannot be deleted; stop it first");
         return -1;
     }
-    if (list_own(rq, dom, ret) < 0)
-        return -1;
-    for (int i = 0; i < ret->n; i++)
-        if (check_guests(rq, dom, ret->v[i]) < 0)
-            return -1;
-    return check_overlays(rq, ret);
+    return list_own(rq, dom, ret) < 0 || check_guests(rq, dom, ret) < 0
+               ? -1
+               : check_overlays(rq, ret);
 }
 
 int vg_own_volumes_delete(struct vg_request *rq, const struct vg_volume_list *list)

@@ -52,12 +52,9 @@ static int read_image(struct vg_request *rq, struct image *ret)
         VG_END,
     };
 
-    if (vg_args(rq, args) < 0 || vg_host_file_check(rq, "file", ret->file) < 0)
+    if (vg_args(rq, args) < 0 || vg_xml_check_domain(rq, ret->xml) < 0)
         return -1;
-    return ret->xml &&
-                   (vg_xml_check(rq, ret->xml) < 0 || vg_xml_ask_name(rq, ret->xml) < 0)
-               ? -1
-               : 0;
+    return vg_host_file_check(rq, "file", ret->file);
 }
 
 /* The same as libvirt's parameters; n is 0 when out of memory. */
@@ -160,7 +157,9 @@ static struct vg_reply get_image_xml(struct vg_request *rq)
         VG_END,
     };
 
-    if (vg_args(rq, args) < 0 || vg_host_file_check(rq, "file", file) < 0)
+    if (vg_args(rq, args) < 0 ||
+        vg_request_ask_secrets(rq, flags & VIR_DOMAIN_SAVE_IMAGE_XML_SECURE) < 0 ||
+        vg_host_file_check(rq, "file", file) < 0)
         return vg_fail(rq);
     char *xml = vg_save_image_xml(rq, file, flags);
     return xml ? vg_reply_xml(rq, xml) : vg_fail(rq);
@@ -173,7 +172,7 @@ static struct vg_reply set_image_xml(struct vg_request *rq)
     if (read_image(rq, &image) < 0)
         return vg_fail(rq);
     image.xml = vg_xml_argument(rq, "xml", image.xml);
-    if (!image.xml)
+    if (!image.xml || vg_xml_ask_name(rq, image.xml) < 0)
         return vg_fail(rq);
     virConnectPtr conn = vg_conn(rq);
     vg_autofree char *made = NULL;

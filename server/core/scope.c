@@ -52,6 +52,11 @@ bool vg_sees_domain(const struct vg_request *rq, const char *name)
     return vg_scope_has_domain(rq->rights, name);
 }
 
+const char *vg_domain_shown(const struct vg_request *rq, const char *name)
+{
+    return vg_sees_domain(rq, name) ? name : VG_SCOPE_INSTEAD;
+}
+
 int vg_ask_domain_name(struct vg_request *rq, const char *name)
 {
     if (!name || vg_sees_domain(rq, name))

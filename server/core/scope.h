@@ -7,6 +7,9 @@
 #include "server/core/request.h"
 #include "virtgate/scope.h"
 
+/* What is said in the place of a name that the caller may not see. */
+#define VG_SCOPE_INSTEAD "(a domain outside of this token's scope)"
+
 /* Whether there is anything that the rights do not let their holder see. NULL: no. */
 bool vg_scope_is_narrow(const struct vg_rights *rights);
 

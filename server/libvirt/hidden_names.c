@@ -9,8 +9,6 @@
 #include <libvirt/virterror.h>
 #include <string.h>
 
-#define INSTEAD "(a domain outside of this token's scope)"
-
 static bool is_part(char c)
 {
     return isalnum((unsigned char)c) || (c && strchr("_-.+:@", c));
@@ -46,7 +44,7 @@ static bool hide(struct vg_request *rq, const char *name)
     if (vg_sees_domain(rq, name) || !quotes(json_string_value(message), name) ||
         is_sent(rq, name))
         return false;
-    vg_error_replace(&rq->error, name, INSTEAD);
+    vg_error_replace(&rq->error, name, VG_SCOPE_INSTEAD);
     return true;
 }
 

@@ -145,12 +145,10 @@ static int add_guest(json_t *guests, virDomainPtr dom)
                           uuid, "now", read_devices(dom, 0), "next", next));
 }
 
-/* The guests that the caller may see, read once for all of an answer; borrowed. NULL:
- * libvirt's last error, or out of memory. */
-static const json_t *guests_of(struct vg_request *rq)
+/* The host's guests, those that the caller does not see where they are `hidden`, too; a
+ * new reference. NULL: libvirt's last error, or out of memory. */
+static json_t *read_guests(struct vg_request *rq, bool hidden)
 {
-    if (rq->guests)
-        return rq->guests;
     vg_autolist(domain) list = {0};
     json_auto_t *guests = json_array();
 
@@ -160,10 +158,16 @@ static const json_t *guests_of(struct vg_request *rq)
     if (list.n)
         qsort(list.v, (size_t)list.n, sizeof(*list.v), compare_names);
     for (int i = 0; i < list.n; i++)
-        if (vg_sees_domain(rq, virDomainGetName(list.v[i])) &&
+        if ((hidden || vg_sees_domain(rq, virDomainGetName(list.v[i]))) &&
             add_guest(guests, list.v[i]) < 0)
             return NULL;
-    return rq->guests = vg_take(&guests);
+    return vg_take(&guests);
+}
+
+/* Those that the caller may see, read once for all of an answer; borrowed. */
+static const json_t *guests_of(struct vg_request *rq)
+{
+    return rq->guests ? rq->guests : (rq->guests = read_guests(rq, false));
 }
 
 static void write_guest(struct vg_json *w, const json_t *guest, const struct vg_use *use)
@@ -198,35 +202,100 @@ int vg_write_used_by(struct vg_request *rq, struct vg_json *w, const struct vg_u
     return 0;
 }
 
-/* -1: the request's error is set. */
-static int find_running(struct vg_request *rq, const struct vg_use *use, char **ret)
-{
-    vg_autolist(domain) list = {0};
+/* ---- a volume that is to be written, or deleted ------------------------------------ */
 
-    list.n =
-        virConnectListAllDomains(vg_conn(rq), &list.v, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
-    if (list.n < 0)
+/* Guests that the caller does not see count here, but have no name. */
+
+struct volume_use {
+    struct vg_use use;
+    virStoragePoolPtr pool; /* owned, as is the next */
+    char *path;
+};
+
+static void clear_volume_use(struct volume_use *u)
+{
+    if (u->pool)
+        virStoragePoolFree(u->pool);
+    free(u->path);
+}
+
+/* -1: the request's error is set. */
+static int read_volume_use(struct vg_request *rq, virStorageVolPtr volume,
+                           struct volume_use *ret)
+{
+    ret->pool = virStoragePoolLookupByVolume(volume);
+    ret->path = ret->pool ? virStorageVolGetPath(volume) : NULL;
+    if (!ret->path)
         return vg_error_set_virt(vg_request_error(rq));
-    for (int i = 0; i < list.n && !*ret; i++) {
-        json_auto_t *names = json_array();
-        json_auto_t *devices = read_devices(list.v[i], 0);
-        if (find_in(devices, use, names))
-            *ret = strdup(virDomainGetName(list.v[i]));
-    }
+    ret->use = (struct vg_use){.pool = virStoragePoolGetName(ret->pool),
+                               .volume = virStorageVolGetName(volume),
+                               .path = ret->path,
+                               .key = virStorageVolGetKey(volume)};
     return 0;
+}
+
+/* -1: out of memory, the request's error is set. */
+static int tell_guest(struct vg_request *rq, const char *name, char **ret)
+{
+    *ret = strdup(vg_domain_shown(rq, name));
+    return *ret ? 0 : vg_error_set_memory(vg_request_error(rq));
 }
 
 int vg_volume_running_guest(struct vg_request *rq, virStorageVolPtr volume, char **ret)
 {
-    vg_autoptr(virStoragePool) pool = virStoragePoolLookupByVolume(volume);
-    vg_autofree char *path = pool ? virStorageVolGetPath(volume) : NULL;
+    VG_CLEANUP(clear_volume_use) struct volume_use u = {0};
+    vg_autolist(domain) list = {0};
 
     *ret = NULL;
-    if (!path)
+    if (read_volume_use(rq, volume, &u) < 0)
+        return -1;
+    list.n =
+        virConnectListAllDomains(vg_conn(rq), &list.v, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
+    if (list.n < 0)
         return vg_error_set_virt(vg_request_error(rq));
-    const struct vg_use use = {.pool = virStoragePoolGetName(pool),
-                               .volume = virStorageVolGetName(volume),
-                               .path = path,
-                               .key = virStorageVolGetKey(volume)};
-    return find_running(rq, &use, ret);
+    for (int i = 0; i < list.n; i++) {
+        json_auto_t *names = json_array();
+        json_auto_t *devices = read_devices(list.v[i], 0);
+        if (find_in(devices, &u.use, names))
+            return tell_guest(rq, virDomainGetName(list.v[i]), ret);
+    }
+    return 0;
+}
+
+/* The guest's name where it is another than `dom` and uses the volume; borrowed. */
+static const char *name_other(const json_t *guest, virDomainPtr dom,
+                              const struct vg_use *use)
+{
+    const char *name = json_string_value(json_object_get(guest, "name"));
+    json_auto_t *devices = json_array();
+
+    if (strcmp(name, virDomainGetName(dom)) == 0)
+        return NULL;
+    return find_in(json_object_get(guest, "now"), use, devices) ||
+                   find_in(json_object_get(guest, "next"), use, devices)
+               ? name
+               : NULL;
+}
+
+int vg_volumes_other_guest(struct vg_request *rq, const virStorageVolPtr *volumes, int n,
+                           virDomainPtr dom, int *ret_which, char **ret)
+{
+    json_auto_t *guests = n ? read_guests(rq, true) : NULL;
+    const json_t *guest;
+    size_t i;
+
+    *ret = NULL;
+    if (n && !guests)
+        return vg_error_set_virt(vg_request_error(rq));
+    for (*ret_which = 0; *ret_which < n; ++*ret_which) {
+        VG_CLEANUP(clear_volume_use) struct volume_use u = {0};
+        if (read_volume_use(rq, volumes[*ret_which], &u) < 0)
+            return -1;
+        json_array_foreach (guests, i, guest) {
+            const char *name = name_other(guest, dom, &u.use);
+            if (name)
+                return tell_guest(rq, name, ret);
+        }
+    }
+    return 0;
 }

@@ -248,6 +248,16 @@ int vg_xml_ask_name(struct vg_request *rq, const char *xml)
     return 0;
 }
 
+int vg_xml_check_domain(struct vg_request *rq, const char *xml)
+{
+    if (!xml)
+        return 0;
+    return vg_request_ask(rq, "gateway:document", "A document may name files") < 0 ||
+                   vg_xml_check(rq, xml) < 0
+               ? -1
+               : vg_xml_ask_name(rq, xml);
+}
+
 int vg_xml_flags(struct vg_request *rq, const struct vg_enum *names, unsigned int secure,
                  unsigned int *ret_flags)
 {

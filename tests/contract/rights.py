@@ -43,6 +43,7 @@ MORE = {
     "convertDomainXml": "gateway:document",
     "createCheckpoint": "gateway:document",
     "beginBackup": "gateway:document",
+    "copyDomainDisk": "gateway:document",
     "attachDomainDevice": "gateway:document",
     "updateDomainDevice": "gateway:document",
     "detachDomainDevice": "gateway:document",

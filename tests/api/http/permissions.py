@@ -42,6 +42,9 @@ LINES = {
     "guests": ("admin", "domains=te*,nosuch allow=network:start deny=domain:stop", {"network:start"},
                {"domain:stop"}),
     "hosts": ("operator", "hosts=def*", set(), set()),
+    **{name: ("admin", f"deny={permission}", set(), {permission}) for name, permission in (
+        ("documents", "gateway:document"), ("paths", "gateway:path"),
+        ("secrets", "domain:read_secure"))},
 }
 SCOPES = {"guests": {"hosts": ["*"], "domains": ["te*", "nosuch"]},
           "hosts": {"hosts": ["def*"], "domains": ["*"]}}
@@ -162,6 +165,95 @@ def check_asked(client):
         problem = json.loads(body)
         check(status == 403 and problem.get("permission") == permission,
               f"{method} {path} needs {permission}", f"{status} {body[:300]}")
+
+
+class Described:
+    """openapi.json: what the operations take."""
+
+    def __init__(self, client):
+        self.document = client.get("/openapi.json")[2]
+
+    def resolve(self, node):
+        while "$ref" in node:
+            target = self.document
+            for part in node["$ref"][2:].split("/"):
+                target = target[part]
+            node = target
+        return node
+
+    def operations(self):
+        for path, item in self.document["paths"].items():
+            for method, operation in item.items():
+                if isinstance(operation, dict) and operation.get("x-virtgate-permissions"):
+                    yield method.upper(), path, operation
+
+    def texts(self, schema, above=()):
+        """Where a document stands as a text: the names that lead to it."""
+        schema = self.resolve(schema)
+        for part in (p for key in ("oneOf", "anyOf", "allOf") for p in schema.get(key, ())):
+            yield from self.texts(part, above)
+        if schema.get("contentMediaType") == "application/xml":
+            yield above
+        for name, part in schema.get("properties", {}).items():
+            yield from self.texts(part, (*above, name))
+
+    def bodies(self, content):
+        """Bodies with a document, each with as much beside it as an example has, or as is needed."""
+        examples = [e["value"] for e in content.get("examples", {}).values()] or \
+            [content.get("example", {})]
+        needed = self.resolve(content["schema"]).get("required", ())
+        for names in set(self.texts(content["schema"])):
+            for example in examples:
+                for kept in (example, {k: example[k] for k in needed if k in example}):
+                    body = at = json.loads(json.dumps(kept))
+                    for name in names[:-1]:
+                        at = at.setdefault(name, {})
+                    at[names[-1]] = "<domain/>"
+                    yield names, json.dumps(body).encode()
+
+    def shows_secrets(self, operation, item):
+        for p in map(self.resolve, operation.get("parameters", []) + item.get("parameters", [])):
+            if p["name"] == "flags":
+                flags = self.resolve(self.resolve(p["schema"]).get("items", {})).get("enum", ())
+                yield from {"secure", "migratable"} & set(flags) if "secure" in flags else ()
+
+
+def check_documents(client):
+    """Whoever lacks gateway:document sends no definition in any form, whoever lacks
+    domain:read_secure sees no password, and nobody without gateway:path names a file."""
+    described, n = Described(client), {"documents": 0, "secrets": 0}
+
+    def refused(who, method, path, body=None):
+        status, _, text = client.send(method, path, body, {"Authorization": f"Bearer {who}"})
+        return status == 403 and json.loads(text).get("permission") in LINES[who][3], \
+            f"{method} {path} {body}: {status} {text[:300]}"
+
+    for method, path, operation in described.operations():
+        name, url = operation["operationId"], path.replace("{domain}", "test")
+        url = re.sub(r"\{[^}]*\}", "nosuch", url)
+        content = described.resolve(operation.get("requestBody", {})).get("content", {})
+        tried = {}
+        for names, body in described.bodies(content["application/json"]) \
+                if "application/json" in content else ():
+            tried.setdefault(names, []).append(refused("documents", method, url, body))
+        for names, answers in tried.items():
+            n["documents"] += 1
+            check(any(ok for ok, _ in answers),
+                  f"{name}: '{'.'.join(names)}' needs gateway:document", answers)
+        for flag in described.shows_secrets(operation, described.document["paths"][path]):
+            n["secrets"] += 1
+            more = "file=/x&" * (name == "getSaveImageXml") + "view=config&" * (name == "getDomain")
+            ok, answer = refused("secrets", method, f"{url}?{more}flags={flag}")
+            check(ok, f"{name}: '{flag}' needs domain:read_secure", answer)
+    check(n["documents"] > 25 and n["secrets"] > 5, "documents and secrets were asked for", n)
+    for method, path, body in (
+            ("POST", "/domains/test/disks/vda/rebase", {"base": "/x", "flags": ["copy"]}),
+            ("POST", "/domains/test/migrate", {"destinationUri": "qemu+tls://x/system",
+                                               "params": {"migrateUri": "unix:/x"}}),
+            ("POST", "/domains/test/migrate", {"destinationUri": "qemu+tls://x/system",
+                                               "params": {"disksUri": "UNIX:///x"}})):
+        ok, answer = refused("paths", method, path, json.dumps(body).encode())
+        check(ok, "a file of the host is named", answer)
 
 
 def check_tickets(table, client):
@@ -293,6 +385,7 @@ def main():
             for role in (None, "expired", *ROLES, *LINES):
                 check_row(client, row, role)
         check_asked(client)
+        check_documents(client)
         check_why(client)
         check_tickets(table, client)
         gateway.stop()

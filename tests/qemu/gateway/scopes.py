@@ -130,6 +130,43 @@ def check_errors(client):
                  str(uuid.uuid4()) if by == UUIDS["db-1"] else "db-2")
 
 
+def check_volumes(client, conn, folder):
+    """A volume that web-2 and db-1 have is neither written nor deleted, and db-1 is not named."""
+    pool = conn.storagePoolCreateXML(f"<pool type='dir'><name>scoped</name><target><path>{folder}"
+                                     "</path></target></pool>")
+    for name in ("shared", "own"):
+        pool.createXML(f"<volume><name>{name}</name><capacity>512</capacity></volume>")
+
+    def disks(names):
+        return "".join(f"<disk type='volume'><source pool='scoped' volume='{name}'/><target "
+                       f"dev='vd{'ab'[i]}' bus='virtio'/></disk>" for i, name in enumerate(names))
+
+    def define(name, names):
+        return conn.defineXML(f"<domain type='qemu'><name>{name}</name><memory unit='MiB'>32</memory>"
+                              "<os><type arch='x86_64' machine='pc'>hvm</type></os><devices>"
+                              f"{disks(names)}</devices></domain>")
+
+    define("web-2", ("shared", "own"))
+    other = define("db-2", ("shared",))
+    status, text = get(client, "/domains/web-2?volumes=true", "web", "DELETE")
+    check(status == 409 and "db-2" not in text and "'shared'" in text and
+          sorted(pool.listVolumes()) == ["own", "shared"], "a hidden guest's volume", (status, text))
+    other.create()
+    for method, tail in (("PUT", ""), ("POST", "/zero")):
+        status, _, text = client.send(
+            method, f"/storage-pools/scoped/volumes/shared/content{tail}",
+            b"x" * 512 if method == "PUT" else b'{"offset":0,"length":512}',
+            {"Authorization": "Bearer web", **({"Content-Type": "application/octet-stream"}
+                                               if method == "PUT" else {})})
+        check(status == 409 and b"db-2" not in text and b"outside of this token" in text,
+              f"{method} content{tail} of a hidden guest's volume", (status, text))
+    other.destroy()
+    other.undefine()
+    status, text = get(client, "/domains/web-2?volumes=true", "web", "DELETE")
+    check(status == 204 and pool.listVolumes() == [], "its own volumes", (status, text))
+    pool.destroy()
+
+
 def main():
     uri = os.environ["VG_QEMU_URI"]
     conn = libvirt.open(uri)
@@ -142,7 +179,8 @@ def main():
         tokens.touch(mode=0o600)
         tokens.write_text("".join(
             f"{name} admin {hashlib.sha256(name.encode()).hexdigest()} {scope}\n" for name, scope in
-            (("all", ""), ("web", "domains=web-* allow=gateway:document,nwfilter_binding:delete"))),
+            (("all", ""), ("web", "domains=web-* allow=gateway:document,nwfilter_binding:delete,"
+                           "storage_vol:data_write,storage_vol:delete"))),
             encoding="utf-8")
         gateway = Gateway(uri, "--token-file", str(tokens))
         client = Client(gateway.port)
@@ -151,6 +189,9 @@ def main():
         check_bindings(client)
         check_content(client)
         check_errors(client)
+        Path(folder, "pool").mkdir()
+        Path(folder).chmod(0o755)
+        check_volumes(client, conn, f"{folder}/pool")
         gateway.stop()
     for one in guests:
         one.destroy()
