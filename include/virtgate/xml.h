@@ -40,6 +40,10 @@ const char *vg_xml_keep_secrets(struct vg_request *rq, const char *xml, char *pl
  * says which it is not. */
 int vg_xml_check_root(struct vg_request *rq, const char *xml, const char *root);
 
+/* Whether the root has one child element of that name, in no namespace. -1: the
+ * request's error, a 400, is set. */
+int vg_xml_check_child(struct vg_request *rq, const char *xml, const char *child);
+
 /* The text of the root's child elements `name` and `uuid` (each NULL when absent), to
  * compare with an object. Owned by the caller; ret_uuid may be NULL. -1: not well-formed,
  * nothing is set. */

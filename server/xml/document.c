@@ -191,6 +191,22 @@ int vg_xml_check_root(struct vg_request *rq, const char *xml, const char *root)
     return -1;
 }
 
+int vg_xml_check_child(struct vg_request *rq, const char *xml, const char *child)
+{
+    vg_auto_doc doc = vg_xml_parse(xml);
+    const xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
+    unsigned int n = 0;
+
+    for (const xmlNode *c = root ? root->children : NULL; c; c = c->next)
+        n += c->type == XML_ELEMENT_NODE && !c->ns &&
+             strcmp((const char *)c->name, child) == 0;
+    if (n == 1)
+        return 0;
+    vg_error_set(&rq->error, VG_E_INVALID_VALUE, "One <%s> is needed, and %u are there",
+                 child, n);
+    return -1;
+}
+
 int vg_xml_identity(const char *xml, char **ret_name, char **ret_uuid)
 {
     vg_auto_doc doc = vg_xml_parse(xml);
@@ -206,7 +222,7 @@ int vg_xml_identity(const char *xml, char **ret_name, char **ret_uuid)
 char *vg_xml_owner(char *xml_steal)
 {
     vg_autofree char *xml = xml_steal;
-    vg_auto_doc doc = xml ? vg_xml_parse(xml) : NULL;
+    vg_auto_doc doc = vg_xml_parse(xml);
     const xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
 
     return text_of(vg_xml_child(vg_xml_child(root, "owner"), "name"));

@@ -93,11 +93,19 @@ static int check_target(const xmlNode *e, struct vg_error *reterr)
     return -1;
 }
 
-static unsigned long count_children(const xmlNode *parent, const char *name)
+/* Whether libvirt finds it by its path: it has that name, and no namespace. */
+static bool is_found(const xmlNode *n, const char *name)
 {
-    unsigned long n = 0;
-    for (const xmlNode *c = parent ? parent->children : NULL; c; c = c->next)
-        n += c->type == XML_ELEMENT_NODE && strcmp((const char *)c->name, name) == 0;
+    return n->type == XML_ELEMENT_NODE && !n->ns &&
+           strcmp((const char *)n->name, name) == 0;
+}
+
+/* How many children libvirt finds up to `last`, which is not counted; NULL: of all. */
+static long count_children(const xmlNode *parent, const char *name, const xmlNode *last)
+{
+    long n = 0;
+    for (const xmlNode *c = parent ? parent->children : NULL; c && c != last; c = c->next)
+        n += is_found(c, name);
     return n;
 }
 
@@ -110,23 +118,42 @@ static long number_of(const char *text)
     return errno ? -1 : value;
 }
 
-/* <numa><cell id='0'><distances><sibling id='0' value='10'/> */
-static int check_sibling(const xmlNode *e, struct vg_error *reterr)
+/* Its id, or its place where it has none. -1: it is no plain number. */
+static long cell_id(const xmlNode *cell)
 {
-    const xmlNode *list = e->parent, *cell = list ? list->parent : NULL;
-    if (strcmp((const char *)e->name, "sibling") != 0 || !cell ||
-        strcmp((const char *)list->name, "distances") != 0)
-        return 0;
-    unsigned long cells = count_children(cell->parent, "cell");
+    const char *id = attribute_of(cell, "id");
+    return id ? number_of(id) : count_children(cell->parent, "cell", cell);
+}
+
+static bool is_sibling(const xmlNode *e, const xmlNode *cell)
+{
     long id = number_of(attribute_of(e, "id"));
     long value = number_of(attribute_of(e, "value"));
-    long own = number_of(attribute_of(cell, "id"));
-    if (id >= 0 && (unsigned long)id < cells && value >= 10 && value <= 255 &&
-        (own < 0 || (id == own) == (value == 10)))
+    long own = cell_id(cell);
+
+    return own >= 0 && id >= 0 && id < count_children(cell->parent, "cell", NULL) &&
+           value >= 10 && value <= 255 && (id == own) == (value == 10);
+}
+
+/* <numa><cell id='0'><distances><sibling id='0' value='10'/>: where libvirt finds a
+ * mistake in them, it writes beyond its memory. */
+static int check_distances(const xmlNode *e, struct vg_error *reterr)
+{
+    const xmlNode *cell = e->parent;
+    bool good = true;
+
+    if (strcmp((const char *)e->name, "distances") != 0 || !cell ||
+        strcmp((const char *)cell->name, "cell") != 0)
         return 0;
-    vg_error_set(reterr, VG_E_INVALID_VALUE,
-                 "A NUMA cell's <sibling> is not accepted: its id is that of a cell, its "
-                 "value 10 for the cell itself, 11 to 255 for others");
+    for (const xmlNode *c = e->children; c; c = c->next)
+        good = good && (!is_found(c, "sibling") || is_sibling(c, cell));
+    if (good && count_children(e, "sibling", NULL))
+        return 0;
+    vg_error_set(
+        reterr, VG_E_INVALID_VALUE,
+        "A NUMA cell's <distances> are not accepted: each <sibling> has the id of "
+        "a cell, and the value 10 for the cell itself, 11 to 255 for others; one at "
+        "least is needed");
     return -1;
 }
 
@@ -135,7 +162,7 @@ static int check_element(const xmlNode *e, struct vg_error *reterr)
     for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
         if (check_limit(e, &limits[i], reterr) < 0)
             return -1;
-    return check_target(e, reterr) < 0 ? -1 : check_sibling(e, reterr);
+    return check_target(e, reterr) < 0 ? -1 : check_distances(e, reterr);
 }
 
 /* Elements of other programs, which stand in <metadata>, are none of libvirt's. All

@@ -119,6 +119,17 @@ static const struct step sources[] = {
      .json = "{}"},
     {"POST", "/connection/storage-pool-sources", 400, NULL,
      .json = "{'type':'netfs','source':'<source'}"},
+    /* libvirt's test driver dies of a source without a server */
+    {"POST", "/connection/storage-pool-sources", 400, GATEWAY("invalid-value"),
+     .json = "{'type':'netfs','source':{}}"},
+    {"POST", "/connection/storage-pool-sources", 400, GATEWAY("invalid-value"),
+     .json = "{'type':'netfs','source':{'dir':{'@path':'/a'}}}"},
+    {"POST", "/connection/storage-pool-sources", 400, GATEWAY("invalid-value"),
+     .json = "{'type':'netfs','source':{'host':{'@xmlns':'urn:a','@name':'a'}}}"},
+    {"POST", "/connection/storage-pool-sources", 400, GATEWAY("invalid-value"),
+     .json = "{'type':'netfs','source':"
+             "'<source><p:host xmlns:p=\\'urn:a\\' name=\\'a\\'/></source>'}"},
+    {"POST", "/connection/storage-pool-sources", 400, NULL, .json = "{'type':'netfs'}"},
 };
 
 int main(void)

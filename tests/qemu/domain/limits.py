@@ -67,6 +67,17 @@ def others():
         yield f"sibling {sibling}", small("numa", more=(
             "<cpu><numa><cell id='0' cpus='0' memory='16384'><distances><sibling "
             f"{sibling}/></distances></cell></numa></cpu>"))
+    given = "cpus='0' memory='16384'"
+    for cells in ("<cell {}><distances/></cell>",
+                  "<cell {}><distances><a:sibling id='0' value='10'/></distances></cell>",
+                  "<cell {}><distances><sibling id='1' value='20'/></distances></cell><a:cell {}/>",
+                  "<cell id='+0' {}><distances><sibling id='0' value='20'/></distances></cell>",
+                  "<cell {}><distances><sibling id='0' value='20'/></distances></cell>"):
+        # heap that is written over shows when it is used again
+        for _ in range(4):
+            yield f"distances {cells}", small("numa", more=(
+                "<cpu xmlns:a='urn:a'><numa>"
+                f"{cells.replace('{}', given)}</numa></cpu>"))
     # in other spellings, or split by what is no text
     for vcpus in (" 4294967295 ", "42949<!-- -->67295", "<![CDATA[4294967295]]>",
                   "&#52;294967295", "+4294967295"):

@@ -61,6 +61,24 @@ static const struct {
     {CELLS("<sibling id='1'/>"), "<sibling>"},
     {CELLS("<sibling xmlns:p='u' p:id='9' id='1' value='20'/>"), "<sibling>"},
     {CELLS("<sibling value='20'/>"), "<sibling>"},
+    /* what libvirt does not find is none */
+    {CELLS(""), "<distances>"},
+    {CELLS("text<!-- -->"), "<distances>"},
+    {CELLS("<p:sibling xmlns:p='u' id='0' value='10'/>"), "<distances>"},
+    {"<numa><cell><distances><sibling id='1' value='20'/></distances></cell>"
+     "<cell xmlns='u'/></numa>",
+     "<distances>"},
+/* a cell without an id has its place; libvirt takes more spellings of numbers */
+#define SECOND(id, sibling)                                                              \
+    "<numa><cell/><cell" id "><distances><sibling " sibling "/></distances></cell></"    \
+                                                            "numa>"
+    {SECOND("", "id='1' value='10'"), NULL},
+    {SECOND("", "id='0' value='20'"), NULL},
+    {SECOND("", "id='1' value='20'"), "<distances>"},
+    {SECOND("", "id='0' value='10'"), "<distances>"},
+    {SECOND(" id='0'", "id='0' value='10'"), NULL},
+    {SECOND(" id='+1'", "id='1' value='20'"), "<distances>"},
+    {SECOND(" id=' 1'", "id='1' value='20'"), "<distances>"},
 };
 
 static void test_rows(void **state)
