@@ -71,7 +71,7 @@ static const struct {
 /* a cell without an id has its place; libvirt takes more spellings of numbers */
 #define SECOND(id, sibling)                                                              \
     "<numa><cell/><cell" id "><distances><sibling " sibling "/></distances></cell></"    \
-                                                            "numa>"
+    "numa>"
     {SECOND("", "id='1' value='10'"), NULL},
     {SECOND("", "id='0' value='20'"), NULL},
     {SECOND("", "id='1' value='20'"), "<distances>"},
