@@ -72,25 +72,36 @@ static int read_versions(virConnectPtr conn, struct vg_host_facts *facts,
     return 0;
 }
 
+/* The first call that fails is the last: the error is its own. */
+static int ask_facts(virConnectPtr conn, struct vg_host_facts *facts,
+                     _Atomic int64_t *cut_at_ns)
+{
+    vg_autofree char *uri = virConnectGetURI(conn);
+    const char *type = uri ? virConnectGetType(conn) : NULL;
+    int encrypted = type ? virConnectIsEncrypted(conn) : -1;
+    int secure = encrypted >= 0 ? virConnectIsSecure(conn) : -1;
+
+    if (secure < 0)
+        return -1;
+    facts->uri = vg_redact(uri);
+    facts->type = strdup(type);
+    facts->encrypted = encrypted > 0;
+    facts->secure = secure > 0;
+    facts->hostname = virConnectGetHostname(conn); /* or not known */
+    if (read_versions(conn, facts, cut_at_ns) < 0)
+        return -1;
+    return facts->uri && facts->type && virConnectIsAlive(conn) == 1 ? 0 : -1;
+}
+
 /* NULL: libvirt's error, or the connection broke meanwhile. */
 static struct vg_host_facts *read_facts(virConnectPtr conn, _Atomic int64_t *cut_at_ns)
 {
     struct vg_host_facts *facts = calloc(1, sizeof(*facts));
-    vg_autofree char *uri = virConnectGetURI(conn);
-    const char *type = virConnectGetType(conn);
-    int encrypted = virConnectIsEncrypted(conn), secure = virConnectIsSecure(conn);
 
     if (!facts)
         return NULL;
     atomic_init(&facts->refs, 1);
-    facts->uri = vg_redact(uri);
-    facts->type = type ? strdup(type) : NULL;
-    facts->encrypted = encrypted > 0;
-    facts->secure = secure > 0;
-    facts->hostname = virConnectGetHostname(conn);
-    int rc = read_versions(conn, facts, cut_at_ns);
-    if (facts->uri && facts->type && encrypted >= 0 && secure >= 0 && rc == 0 &&
-        virConnectIsAlive(conn) == 1)
+    if (ask_facts(conn, facts, cut_at_ns) == 0)
         return facts;
     vg_host_facts_unref(facts);
     return NULL;
