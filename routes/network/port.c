@@ -44,6 +44,26 @@ static json_t *get_plug(const json_t *document)
                 : NULL;
 }
 
+static json_t *make_rate(const json_t *rate)
+{
+    return rate ? json_pack("{s:o*, s:o*, s:o*, s:o*}", "average",
+                            vg_json_digits(json_object_get(rate, "@average")), "peak",
+                            vg_json_digits(json_object_get(rate, "@peak")), "floor",
+                            vg_json_digits(json_object_get(rate, "@floor")), "burst",
+                            vg_json_digits(json_object_get(rate, "@burst")))
+                : NULL;
+}
+
+static json_t *get_bandwidth(const json_t *document)
+{
+    const json_t *limits = json_object_get(document, "bandwidth");
+    return json_object_size(limits)
+               ? json_pack("{s:o*, s:o*}", "inbound",
+                           make_rate(json_object_get(limits, "inbound")), "outbound",
+                           make_rate(json_object_get(limits, "outbound")))
+               : NULL;
+}
+
 /* ---- the class --------------------------------------------------------------------- */
 
 /* libvirt 9 asks for a UUID: the document with one; NULL where it has one, or is none,
@@ -83,9 +103,13 @@ static char *get_guest(void *port)
 }
 
 static const struct vg_object_field fields[] = {
-    {.name = "uuid", .view = VG_VIEW_BRIEF}, {.name = "owner", .from = get_owner},
-    {.name = "mac", .from = get_mac},        {.name = "group", .from = get_group},
-    {.name = "plug", .from = get_plug},      {0},
+    {.name = "uuid", .view = VG_VIEW_BRIEF},
+    {.name = "owner", .from = get_owner},
+    {.name = "mac", .from = get_mac},
+    {.name = "group", .from = get_group},
+    {.name = "plug", .from = get_plug},
+    {.name = "bandwidth", .from = get_bandwidth},
+    {0},
 };
 
 const struct vg_object_class vg_network_port_class = {
@@ -126,6 +150,20 @@ static struct vg_reply get_params(struct vg_request *rq)
     return port ? reply_params(rq, port) : vg_fail(rq);
 }
 
+/* libvirt sets all at once: those that are not wanted otherwise stay as they are. */
+static int keep_others(struct vg_request *rq, const struct vg_params *now,
+                       struct vg_params *wanted)
+{
+    int room = wanted->n;
+
+    for (int i = 0; i < now->n; i++)
+        if (!virTypedParamsGet(wanted->v, wanted->n, now->v[i].field) &&
+            virTypedParamsAddUInt(&wanted->v, &wanted->n, &room, now->v[i].field,
+                                  now->v[i].value.ui) < 0)
+            return vg_error_set_virt(vg_request_error(rq));
+    return 0;
+}
+
 /* {"inbound": {"average": 1000}} */
 static struct vg_reply patch_params(struct vg_request *rq)
 {
@@ -136,7 +174,8 @@ static struct vg_reply patch_params(struct vg_request *rq)
     vg_autoptr(virNetworkPort) port = vg_args_path_object(rq, VG_KIND_NETWORK_PORT, args);
     if (!port || read_params(rq, port, &now) < 0 ||
         vg_params_from_json(changes, now.v, now.n, &wanted.v, &wanted.n,
-                            vg_request_error(rq)) < 0)
+                            vg_request_error(rq)) < 0 ||
+        (wanted.n && keep_others(rq, &now, &wanted) < 0))
         return vg_fail(rq);
     if (wanted.n && virNetworkPortSetParameters(port, wanted.v, wanted.n, 0) < 0)
         return vg_fail_virt(rq);

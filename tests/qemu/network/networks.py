@@ -183,6 +183,9 @@ def port_of(port):
             "owner": {"name": root.findtext("owner/name"), "uuid": root.findtext("owner/uuid")}}
     if plug is not None:
         want["plug"] = attributes(plug, "type", "bridge", "dev")
+    if root.find("bandwidth/*") is not None:
+        want["bandwidth"] = {e.tag: {k: int(v) for k, v in e.attrib.items()}
+                             for e in root.find("bandwidth")}
     return want
 
 

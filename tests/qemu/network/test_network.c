@@ -66,7 +66,7 @@ static const struct step ports[] = {
     {"POST", PORTS, 201,
      "{'uuid':'$port','owner':{'name':'web1',"
      "'uuid':'8b4a2a70-3f4b-4a53-9d0c-3f6f0e0f7c11'},'mac':'52:54:00:00:00:09',"
-     "'plug':{'bridge':'~virbr*'}}",
+     "'plug':{'bridge':'~virbr*'},'bandwidth':{'inbound':{'average':1000}}}",
      .json = "{'networkport':{'owner':{'name':'web1',"
              "'uuid':'8b4a2a70-3f4b-4a53-9d0c-3f6f0e0f7c11'},"
              "'mac':{'@address':'52:54:00:00:00:09'},"
@@ -80,6 +80,23 @@ static const struct step ports[] = {
     {"GET", PORTS "/${port}/parameters", 200, "{'inbound':{'average':1000}}"},
     {"PATCH", PORTS "/${port}/parameters", 200, "{'inbound':{'average':2000}}",
      .json = "{'inbound':{'average':2000}}"},
+    /* libvirt itself would take the other limits away */
+    {"PATCH", PORTS "/${port}/parameters", 200,
+     "{'inbound':{'average':2000,'peak':0},'outbound':{'average':500}}",
+     .json = "{'outbound':{'average':500}}"},
+    {"PATCH", PORTS "/${port}/parameters", 200,
+     "{'inbound':{'average':2000,'peak':4000},'outbound':{'average':500}}",
+     .json = "{'inbound':{'peak':4000}}"},
+    {"GET", PORTS "/${port}", 200,
+     "{'bandwidth':{'inbound':{'average':2000,'peak':4000},'outbound':{'average':500}}}"},
+    {"PATCH", PORTS "/${port}/parameters", 200,
+     "{'inbound':'<absent>','outbound':{'average':500}}",
+     .json = "{'inbound':{'average':0}}"},
+    {"PATCH", PORTS "/${port}/parameters", 200, "{'outbound':'<absent>'}",
+     .json = "{'outbound':{'average':0}}"},
+    {"GET", PORTS "/${port}", 200, "{'bandwidth':'<absent>'}"},
+    {"PATCH", PORTS "/${port}/parameters", 200, "{'outbound':{'average':100}}",
+     .json = "{'outbound':{'average':100}}"},
     {"PATCH", PORTS "/${port}/parameters", 400, NULL, .json = "{'nosuch':1}"},
     {"POST", PORTS, 409, NULL,
      .json = "{'networkport':{'uuid':'${port}','owner':{'name':'web1',"
