@@ -40,14 +40,17 @@ enum vg_domain_field {
     VG_DOMAIN_PROMPT = 1 << 19,
     /* Only by `fields=`: they change without any change of the domain. */
     VG_DOMAIN_LAST_EVENT = 1 << 20, /* of those that the gateway keeps; no call */
-    VG_DOMAIN_AGENT = 1 << 21, /* events cover it; in the document of a running one */
+    VG_DOMAIN_AGENT = 1 << 21,     /* events cover it; in the document of a running one */
+    VG_DOMAIN_ADDRESSES = 1 << 22, /* leases; whose they are is in that document */
 };
 
 /* What libvirt's events cover. */
 #define VG_DOMAIN_BRIEF                                                                  \
     (VG_DOMAIN_ID | VG_DOMAIN_NAME | VG_DOMAIN_UUID | VG_DOMAIN_STATE |                  \
      VG_DOMAIN_STATE_REASON | VG_DOMAIN_ACTIVE | VG_DOMAIN_PERSISTENT)
-/* And what a fixed number of cheap calls tells of all domains. */
+/* And what is in their documents: they are asked one by one, once. */
+#define VG_DOMAIN_COVERED (VG_DOMAIN_BRIEF | VG_DOMAIN_TITLE)
+/* Beside the brief ones, what a fixed number of cheap calls tells of all domains. */
 #define VG_DOMAIN_FULL                                                                   \
     (VG_DOMAIN_BRIEF | VG_DOMAIN_AUTOSTART | VG_DOMAIN_MANAGED_SAVE |                    \
      VG_DOMAIN_MAX_MEMORY | VG_DOMAIN_MEMORY)
@@ -90,14 +93,22 @@ struct vg_domain_filter {
 #define VG_DOMAIN_STATES_ACTIVE   (1U << 30)
 #define VG_DOMAIN_STATES_INACTIVE (1U << 31)
 
-/* Whether a list of these fields asks domains one by one, or their monitors: not on the
- * queue of reads that cannot block (vg_on_fast_queue()). */
+/* Whether a list of these fields asks domains one by one whatever is remembered of them,
+ * or their monitors: not on the queue of reads that cannot block (vg_on_fast_queue()). */
 bool vg_domain_asks_each(unsigned int fields);
 
-/* Writes the array "domains", sorted by name, and "next" when there is more; *ret_next is
- * the cursor then (owned by the caller), else NULL. A fixed number of libvirt calls
- * whatever the number of domains (osType, title, updated excepted: the host tells them
- * only one by one). -1: the request's error is set. */
+/* What else is known of a list that was written. */
+struct vg_domain_listed {
+    char *next;   /* the cursor, where there is more; owned by the caller */
+    bool is_part; /* a domain could not tell all that was asked */
+};
+
+/* Writes the array "domains", sorted by name. A fixed number of libvirt calls whatever
+ * the number of domains; osType, title, agent and addresses are asked of those that have
+ * changed, because the host tells them only one by one, and `updated` of all. Addresses
+ * are the leases of all active networks, a call for each, and up to VG_LEASES_SECONDS
+ * old. 1: domains have to be asked, which is not for the queue that the request is on.
+ * -1: the request's error is set. */
 int vg_domain_write_list(struct vg_request *rq, struct vg_json *w,
                          const struct vg_domain_filter *filter, unsigned int fields,
-                         char **ret_next);
+                         struct vg_domain_listed *ret);

@@ -83,6 +83,11 @@ struct vg_xml_domain {
         VG_XML_AGENT_AWAY,
         VG_XML_AGENT_HERE,
     } agent;
+    char *macs; /* of its interfaces, in lower case, each after a blank; owned; NULL: none
+                 */
 };
 int vg_xml_read_domain(const char *xml, struct vg_xml_domain *ret);
+/* *to is the owner of its strings, and of the copies afterwards. -1: out of memory, *to
+ * is as it was. */
+int vg_xml_domain_copy(struct vg_xml_domain *to, const struct vg_xml_domain *from);
 void vg_xml_domain_clear(struct vg_xml_domain *d);

@@ -38,7 +38,17 @@ static bool is_cacheable(const struct vg_domain_filter *filter, unsigned int fie
         VIR_CONNECT_LIST_DOMAINS_PERSISTENT | VIR_CONNECT_LIST_DOMAINS_TRANSIENT |
         VIR_CONNECT_LIST_DOMAINS_RUNNING | VIR_CONNECT_LIST_DOMAINS_PAUSED |
         VIR_CONNECT_LIST_DOMAINS_SHUTOFF | VIR_CONNECT_LIST_DOMAINS_OTHER;
-    return !(fields & ~(unsigned int)VG_DOMAIN_BRIEF) && !(filter->list.flags & ~covered);
+    return !(fields & ~(unsigned int)VG_DOMAIN_COVERED) &&
+           !(filter->list.flags & ~covered);
+}
+
+/* -1: the request's error is set. */
+static int ask_fields(struct vg_request *rq, unsigned int fields)
+{
+    return fields & VG_DOMAIN_ADDRESSES
+               ? vg_request_ask(rq, "connect:search_networks network:read",
+                                "'addresses' are leases of the host's networks")
+               : 0;
 }
 
 static struct vg_reply list_domains(struct vg_request *rq)
@@ -61,7 +71,8 @@ static struct vg_reply list_domains(struct vg_request *rq)
         VG_END,
     };
 
-    if (vg_args(rq, args) < 0 || vg_list_check_uuids(rq, list) < 0)
+    if (vg_args(rq, args) < 0 || vg_list_check_uuids(rq, list) < 0 ||
+        ask_fields(rq, fields) < 0)
         return vg_fail(rq);
     vg_list_narrow(list, persistent, VIR_CONNECT_LIST_DOMAINS_PERSISTENT,
                    VIR_CONNECT_LIST_DOMAINS_TRANSIENT);
@@ -83,15 +94,17 @@ static struct vg_reply list_domains(struct vg_request *rq)
         return vg_requeue();
 
     vg_auto_json w = vg_json_for(rq);
-    vg_autofree char *next = NULL;
+    struct vg_domain_listed listed;
     vg_json_begin_object(&w, NULL);
-    if (vg_domain_write_list(rq, &w, &filter, fields, &next) < 0)
-        return vg_fail(rq);
+    int rc = vg_domain_write_list(rq, &w, &filter, fields, &listed);
+    vg_autofree char *next = listed.next;
+    if (rc != 0)
+        return rc < 0 ? vg_fail(rq) : vg_requeue();
     if (next)
         vg_json_string(&w, "next", next);
     vg_json_end_object(&w);
     struct vg_reply reply = vg_with_next(rq, vg_ok_written(rq, &w), next);
-    return is_cacheable(&filter, fields) ? vg_cacheable(reply) : reply;
+    return is_cacheable(&filter, fields) && !listed.is_part ? vg_cacheable(reply) : reply;
 }
 
 /* ---- one domain ----------------------------------------------------------------------
@@ -128,7 +141,7 @@ static struct vg_reply get_domain(struct vg_request *rq)
                                     VG_ONE_OF("view", &show, &shows),
                                     VG_FLAGS("flags", &flags, virDomainXMLFlags), VG_END};
 
-    if (vg_args(rq, args) < 0)
+    if (vg_args(rq, args) < 0 || ask_fields(rq, fields) < 0)
         return vg_fail(rq);
     bool document = show == SHOW_CONFIG || vg_wants_xml(rq);
     if (document ? fields : flags) {
@@ -149,8 +162,8 @@ static struct vg_reply get_domain(struct vg_request *rq)
     if (vg_domain_write(rq, &w, NULL, dom, fields ? fields : all) < 0)
         return vg_fail(rq);
     struct vg_reply reply = vg_ok_written(rq, &w);
-    bool brief = fields && !(fields & ~(unsigned int)VG_DOMAIN_BRIEF);
-    return brief ? vg_cacheable(reply) : reply;
+    bool covered = fields && !(fields & ~(unsigned int)VG_DOMAIN_COVERED);
+    return covered ? vg_cacheable(reply) : reply;
 }
 
 static struct vg_reply rename_domain(struct vg_request *rq)

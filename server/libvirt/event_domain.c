@@ -5,6 +5,7 @@
  */
 #include "server/libvirt/event.h"
 #include "server/libvirt/event_draft.h"
+#include "server/libvirt/internal.h"
 #include "server/libvirt/operation_event.h"
 #include "virtgate/params.h"
 
@@ -13,8 +14,32 @@ static const char *event_name(int id)
     return vg_enum_find(&vg_enum_virDomainEventID, id)->name;
 }
 
+/* Whether such an event may change what is remembered of the domain's document. */
+static bool changes_document(int id)
+{
+    switch (id) {
+    case VIR_DOMAIN_EVENT_ID_LIFECYCLE:
+    case VIR_DOMAIN_EVENT_ID_METADATA_CHANGE:
+    case VIR_DOMAIN_EVENT_ID_DEVICE_ADDED:
+    case VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED:
+    case VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE:
+        return true;
+#if LIBVIR_CHECK_VERSION(11, 2, 0)
+    case VIR_DOMAIN_EVENT_ID_NIC_MAC_CHANGE:
+        return true;
+#endif
+    default:
+        return false;
+    }
+}
+
 static void begin(struct vg_event_draft *draft, void *host, virDomainPtr dom, int id)
 {
+    unsigned char uuid[VIR_UUID_BUFLEN];
+    struct vg_host *of = host;
+
+    if (changes_document(id) && virDomainGetUUID(dom, uuid) == 0)
+        vg_documents_forget(of->documents, uuid);
     vg_draft_domain(draft, host, dom, VG_EVENT_DOMAIN, event_name(id));
 }
 

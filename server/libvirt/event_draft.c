@@ -56,6 +56,7 @@ void vg_event_connection(struct vg_host *host, const char *name, const char *rea
     /* "opened", "reset": events before it may have been missed */
     if (strcmp(name, "closed") != 0)
         vg_operations_missed_events(host);
+    vg_documents_forget(host->documents, NULL);
     vg_draft_begin(&d, host, VG_EVENT_CONNECTION, name, NULL);
     if (reason)
         vg_json_string(&d.w, "reason", reason);

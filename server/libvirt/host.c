@@ -122,6 +122,21 @@ static atomic_uint_fast64_t *requeued_slot(struct vg_host *host,
     return &host->requeued_targets[target_hash(rq) % VG_REQUEUED_TARGETS];
 }
 
+/* What is remembered of guests, and may not be while one is changed. */
+static void begin_guest_change(struct vg_host *host, const struct vg_request *rq,
+                               bool slow, struct vg_guest_change *change)
+{
+    *change = (struct vg_guest_change){.segment = vg_request_domain(rq)};
+    if (!slow)
+        vg_documents_begin_change(host->documents, change);
+}
+
+/* Of a change of this kind of object, or of whatever it may be. */
+static bool changes_guests(enum vg_kind kind)
+{
+    return kind == VG_KIND_DOMAIN || kind == VG_KIND_NONE;
+}
+
 static struct vg_reply run_request(void *data, struct vg_virt_conn *virt_conn,
                                    struct vg_request *rq)
 {
@@ -131,10 +146,13 @@ static struct vg_reply run_request(void *data, struct vg_virt_conn *virt_conn,
     enum vg_runs_on runs_on = rq->route->runs_on;
     bool slow = vg_request_is_long(rq) || vg_request_is_transfer(rq);
     enum vg_kind kind = vg_kind_whole(rq->route->pattern);
+    struct vg_guest_change change;
     if (read)
         rq->reading = vg_answer_cache_begin(host->cache, kind);
     else
         vg_answer_cache_begin_change(host->cache, kind, slow);
+    if (!read && changes_guests(kind))
+        begin_guest_change(host, rq, slow, &change);
     struct vg_reply reply = run_once(host, virt_conn, rq);
 
     if (may_retry(rq, &reply)) {
@@ -154,7 +172,9 @@ static struct vg_reply run_request(void *data, struct vg_virt_conn *virt_conn,
                                                                   : VG_SOURCE_NONE;
     reply.revision = revision;
     reply.has_revision = reply.status >= 200 && reply.status < 400; /* not of a 101 */
-    /* both before anybody hears of the answer */
+    /* all before anybody hears of the answer */
+    if (!read && changes_guests(kind))
+        vg_documents_end_change(host->documents, &change);
     if (read)
         vg_answer_cache_keep(host->cache, rq, &rq->reading, &reply);
     else
@@ -458,6 +478,8 @@ static int init_host(struct vg_host *host, const struct vg_host_config *from,
     host->read_only = config->read_only;
     host->virt_conn = vg_virt_conn_new();
     host->cache = vg_answer_cache_new();
+    host->documents = vg_documents_new();
+    host->leases = vg_leases_new();
     host->check = vg_check_new(host, (size_t)(host - hosts), config->hosts.n);
     host->history = config->history ? vg_history_new() : NULL;
     vg_queue_init(&host->general, (unsigned int)config->pool_size,
@@ -486,7 +508,8 @@ static int init_host(struct vg_host *host, const struct vg_host_config *from,
         queues[i]->paused = i < VG_HOST_QUEUES;
     }
     return host->name && host->virt_conn && (!admin_uri || host->admin_uri) &&
-                   host->cache && host->check && (!config->history || host->history)
+                   host->cache && host->documents && host->leases && host->check &&
+                   (!config->history || host->history)
                ? 0
                : -1;
 }
@@ -552,6 +575,8 @@ static void free_host(struct vg_host *host)
     vg_check_free(host->check);
     vg_history_free(host->history);
     vg_answer_cache_free(host->cache);
+    vg_documents_free(host->documents);
+    vg_leases_free(host->leases);
     vg_error_clear(&host->error);
     vg_host_facts_unref(host->facts);
     free(host->name);

@@ -11,7 +11,9 @@
 #include "server/xml/tree.h"
 #include "virtgate/scope.h"
 
+#include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 xmlDocPtr vg_xml_parse(const char *xml)
@@ -314,6 +316,34 @@ static enum vg_xml_agent find_agent(const xmlNode *root)
     return VG_XML_NO_AGENT;
 }
 
+/* Adds " mac" to *macs. */
+static void add_mac(char **macs, const char *mac)
+{
+    char *longer = NULL;
+
+    if (asprintf(&longer, "%s %s", *macs ? *macs : "", mac) < 0)
+        return;
+    for (char *c = longer; *c; c++)
+        *c = (char)tolower((unsigned char)*c);
+    free(*macs);
+    *macs = longer;
+}
+
+static char *find_macs(const xmlNode *root)
+{
+    const xmlNode *devices = vg_xml_child(root, "devices");
+    char *macs = NULL;
+
+    for (const xmlNode *n = devices ? devices->children : NULL; n; n = n->next) {
+        const char *mac = is_element(n, "interface")
+                              ? vg_xml_attribute(vg_xml_child(n, "mac"), "address")
+                              : NULL;
+        if (mac)
+            add_mac(&macs, mac);
+    }
+    return macs;
+}
+
 int vg_xml_read_domain(const char *xml, struct vg_xml_domain *ret)
 {
     vg_auto_doc doc = vg_xml_parse(xml);
@@ -327,6 +357,29 @@ int vg_xml_read_domain(const char *xml, struct vg_xml_domain *ret)
     long long max_vcpus = vcpus ? strtoll(vcpus, NULL, 10) : 1;
     ret->max_vcpus = errno ? 1 : max_vcpus;
     ret->agent = find_agent(root);
+    ret->macs = find_macs(root);
+    return 0;
+}
+
+/* -1: out of memory. */
+static int copy_text(char **to, const char *from)
+{
+    *to = from ? strdup(from) : NULL;
+    return from && !*to ? -1 : 0;
+}
+
+int vg_xml_domain_copy(struct vg_xml_domain *to, const struct vg_xml_domain *from)
+{
+    struct vg_xml_domain copy = {.max_vcpus = from->max_vcpus, .agent = from->agent};
+
+    if (copy_text(&copy.title, from->title) < 0 ||
+        copy_text(&copy.os_type, from->os_type) < 0 ||
+        copy_text(&copy.macs, from->macs) < 0) {
+        vg_xml_domain_clear(&copy);
+        return -1;
+    }
+    vg_xml_domain_clear(to);
+    *to = copy;
     return 0;
 }
 
@@ -334,5 +387,6 @@ void vg_xml_domain_clear(struct vg_xml_domain *d)
 {
     free(d->title);
     free(d->os_type);
+    free(d->macs);
     *d = (struct vg_xml_domain){0};
 }

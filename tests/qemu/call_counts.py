@@ -29,12 +29,12 @@ GUEST = """<domain type='qemu'><name>counted{n}</name><memory unit='MiB'>16</mem
 class Counted:
     """A gateway that notes every call; the operation's own are asked for."""
 
-    def __init__(self, uri):
+    def __init__(self, uri, *options):
         self.file = tempfile.NamedTemporaryFile(prefix="vg-calls-")
         mine = {"VG_TRACE": self.file.name, "VG_TRACE_ALL": "1", "VIRTGATE_BIN": TRACED}
         kept = {k: os.environ.get(k) for k in mine}
         os.environ.update(mine)
-        self.gateway = Gateway(uri)
+        self.gateway = Gateway(uri, *options)
         for key, value in kept.items():
             if value is None:
                 del os.environ[key]
@@ -42,11 +42,11 @@ class Counted:
                 os.environ[key] = value
         self.client = Client(self.gateway.port)
 
-    def get(self, path):
-        """(the answer, {function: calls}) of a request that libvirt answers; the sampler's apart."""
+    def get(self, path, source="libvirt", headers=None):
+        """(the answer, {function: calls}) of a request; the sampler's apart."""
         os.truncate(self.file.name, 0)
-        status, headers, body = self.client.get(path, {"Cache-Control": "no-cache"})
-        check(status == 200 and headers["X-Virtgate-Source"] == "libvirt", path, f"{status} {body}")
+        status, told, body = self.client.get(path, headers or {"Cache-Control": "no-cache"})
+        check(status == 200 and told["X-Virtgate-Source"] == source, path, f"{status} {body}")
         lines = Path(self.file.name).read_text(encoding="utf-8").splitlines()
         return body, dict(Counter(line.split()[1] for line in lines
                                   if re.fullmatch(r"(?!listDomainStats)\w{3,} vir\w+", line)))

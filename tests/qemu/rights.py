@@ -58,6 +58,8 @@ ARGUMENTS = [
     ("GET", "/domains/rights/checkpoints/c1/xml?flags=secure", None, "admin"),
     ("GET", "/domains/rights/vcpu-count?flags=guest", None, "operator"),
     ("GET", "/domains/rights/vcpu-count?guest=true", None, "operator"),
+    ("GET", "/domains?fields=addresses", None, "viewer"),
+    ("GET", "/domains/rights?fields=addresses", None, "viewer"),
     ("GET", "/domains/rights/addresses?source=agent", None, "operator"),
     ("GET", "/domains/rights/addresses?source=arp", None, "viewer"),
     ("GET", "/events?object=qemu-monitor&wait=0", None, "admin"),

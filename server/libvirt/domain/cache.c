@@ -19,7 +19,7 @@
  * from memory, and that attempt of a change makes memory forget. */
 #define COVERED                                                                          \
     (VG_STATE_FIELDS | VG_DOMAIN_PERSISTENT | VG_DOMAIN_UPDATED | VG_DOMAIN_OS_TYPE |    \
-     VG_DOMAIN_TITLE | VG_DOMAIN_AGENT | VG_DOMAIN_DEFINITION)
+     VG_DOMAIN_TITLE | VG_DOMAIN_AGENT | VG_DOMAIN_ADDRESSES | VG_DOMAIN_DEFINITION)
 
 /* What each handle tells, known or not. */
 #define HANDLE_FIELDS (VG_DOMAIN_ID | VG_DOMAIN_NAME | VG_DOMAIN_UUID | VG_DOMAIN_ACTIVE)
@@ -178,14 +178,10 @@ static int copy_view(struct vg_domain_data *to, const struct vg_domain_data *fro
 {
     struct vg_domain_data copy = *from;
 
-    copy.dom = to->dom;
-    copy.xml.title = from->xml.title ? strdup(from->xml.title) : NULL;
-    copy.xml.os_type = from->xml.os_type ? strdup(from->xml.os_type) : NULL;
-    if (!copy.xml.title != !from->xml.title || !copy.xml.os_type != !from->xml.os_type) {
-        vg_xml_domain_clear(&copy.xml);
+    if (vg_xml_domain_copy(&to->xml, &from->xml) < 0)
         return -1;
-    }
-    vg_xml_domain_clear(&to->xml);
+    copy.dom = to->dom;
+    copy.xml = to->xml;
     *to = copy;
     return 0;
 }

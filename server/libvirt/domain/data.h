@@ -6,6 +6,7 @@
 #pragma once
 
 #include "server/core/event.h"
+#include "server/libvirt/leases.h"
 #include "virtgate/domain.h"
 #include "virtgate/xml.h"
 
@@ -13,13 +14,19 @@
 #define VG_INFO_FIELDS                                                                   \
     (VG_DOMAIN_MAX_MEMORY | VG_DOMAIN_MEMORY | VG_DOMAIN_VCPUS | VG_DOMAIN_CPU_TIME)
 #define VG_XML_FIELDS                                                                    \
-    (VG_DOMAIN_OS_TYPE | VG_DOMAIN_TITLE | VG_DOMAIN_MAX_VCPUS | VG_DOMAIN_AGENT)
-#define VG_STATE_FIELDS (VG_DOMAIN_STATE | VG_DOMAIN_STATE_REASON)
+    (VG_DOMAIN_OS_TYPE | VG_DOMAIN_TITLE | VG_DOMAIN_MAX_VCPUS | VG_DOMAIN_AGENT |       \
+     VG_DOMAIN_ADDRESSES)
+/* Those that events cover: libvirt/documents.h. */
+#define VG_DOCUMENT_FIELDS                                                               \
+    (VG_DOMAIN_OS_TYPE | VG_DOMAIN_TITLE | VG_DOMAIN_AGENT | VG_DOMAIN_ADDRESSES)
+/* Those that only the document tells, which libvirt 11 gives when no call is at work. */
+#define VG_DOCUMENT_ONLY (VG_DOMAIN_AGENT | VG_DOMAIN_ADDRESSES)
+#define VG_STATE_FIELDS  (VG_DOMAIN_STATE | VG_DOMAIN_STATE_REASON)
 
 /* Whether the answer cache keeps such an answer; then it is to be libvirt's whole. */
-static inline bool vg_domain_data_is_brief(unsigned int fields)
+static inline bool vg_domain_data_is_covered(unsigned int fields)
 {
-    return !(fields & ~(unsigned int)VG_DOMAIN_BRIEF);
+    return !(fields & ~(unsigned int)VG_DOMAIN_COVERED);
 }
 
 /* What is known of one domain; `have` says which. */
@@ -33,9 +40,10 @@ struct vg_domain_data {
     bool persistent, autostart, managed_save, updated;
     unsigned long long max_memory, memory, cpu_time;
     unsigned int vcpus;
-    struct vg_xml_domain xml;          /* owned */
-    const struct vg_event *last_event; /* borrowed; NULL: none is kept */
-    uint64_t definition;               /* hash of what it is started with next */
+    struct vg_xml_domain xml;            /* owned */
+    const struct vg_event *last_event;   /* borrowed; NULL: none is kept */
+    const struct vg_lease_table *leases; /* borrowed; NULL: not asked, or none are told */
+    uint64_t definition;                 /* hash of what it is started with next */
     bool contradicted; /* libvirt's state is another than the one that was known */
 };
 

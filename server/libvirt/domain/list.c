@@ -4,11 +4,13 @@
  * virConnectListAllDomains for each yes-or-no field: never a call for each domain.
  */
 #include "server/base/digits.h"
+#include "server/core/identity.h"
 #include "server/core/scope.h"
 #include "server/libvirt/domain/set.h"
 #include "server/libvirt/domain/data.h"
 #include "server/libvirt/domain/cache.h"
 #include "server/libvirt/domain/last_event.h"
+#include "server/libvirt/internal.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/domain_stats.h"
 #include "virtgate/host.h"
@@ -35,14 +37,14 @@ static void free_list(struct list *list)
 }
 #define auto_list VG_CLEANUP(free_list) struct list
 
-#define FROM_EACH                                                                        \
-    (VG_DOMAIN_OS_TYPE | VG_DOMAIN_TITLE | VG_DOMAIN_UPDATED | VG_DOMAIN_AGENT)
+#define FROM_EACH (VG_DOMAIN_UPDATED | VG_DOCUMENT_FIELDS)
 
 /* What libvirtd itself knows of all is what a filter or the state group tells. */
 bool vg_domain_asks_each(unsigned int fields)
 {
     const unsigned int known = VG_DOMAIN_BRIEF | VG_DOMAIN_AUTOSTART |
-                               VG_DOMAIN_MANAGED_SAVE | VG_DOMAIN_LAST_EVENT;
+                               VG_DOMAIN_MANAGED_SAVE | VG_DOMAIN_LAST_EVENT |
+                               VG_DOCUMENT_FIELDS;
     return fields & ~known;
 }
 
@@ -182,8 +184,8 @@ static int fill_list(struct vg_request *rq, unsigned int filter, unsigned int fi
 {
     virConnectPtr conn = vg_conn(rq);
     bool persistent = fields & VG_DOMAIN_PERSISTENT;
-    bool recall =
-        persistent && !vg_domain_data_is_brief(fields) && vg_domain_cache_is_current(rq);
+    bool recall = persistent && !vg_domain_data_is_covered(fields) &&
+                  vg_domain_cache_is_current(rq);
     int rc = 0;
 
     if (recall || !persistent)
@@ -234,20 +236,69 @@ static bool is_its_own(void)
     return e && e->domain != VIR_FROM_RPC;
 }
 
-/* Fields the list calls did not give: from the domain itself where that costs no RPC, or
- * where there is no other way. A domain that cannot tell, because it is gone meanwhile or
- * for a reason of its own, is shown with what is known. */
-static int complete(struct vg_request *rq, struct vg_domain_data *v, unsigned int fields)
+/* What is told of one caller is not for others, and a driver in this process is asked as
+ * fast as memory. */
+static struct vg_documents *documents_of(const struct vg_request *rq)
 {
-    unsigned int missing = fields & ~v->have;
-    bool in_process = vg_conn_in_process(rq);
+    return rq->reading.generation && !vg_conn_in_process(rq) && !vg_identity_passes()
+               ? rq->host->documents
+               : NULL;
+}
 
-    if (!in_process && !(missing & FROM_EACH))
-        return 0;
+static struct vg_guest_id id_of(const struct vg_domain_data *v)
+{
+    return (struct vg_guest_id){v->uuid, v->name, v->id};
+}
+
+static int ask_domain(struct vg_request *rq, struct vg_domain_data *v,
+                      unsigned int missing)
+{
     unsigned int asked = missing | VG_DOMAIN_SENDABLE;
     if (vg_domain_data_is_active(v))
         asked |= VG_DOMAIN_PROMPT;
-    return vg_domain_data_read(v, asked, in_process) == 0 || is_its_own() ? 0 : -1;
+    return vg_domain_data_read(v, asked, vg_conn_in_process(rq));
+}
+
+/* The same, and keeps what is remembered of it. One that hangs tells nothing. */
+static int ask_and_keep(struct vg_request *rq, struct vg_documents *documents,
+                        struct vg_domain_data *v, unsigned int missing)
+{
+    struct vg_guest_id id = id_of(v);
+    uint64_t reading;
+
+    if (!vg_documents_begin(documents, &id, &reading))
+        return 0;
+    int rc = ask_domain(rq, v, missing);
+    if (rc == 0 || is_its_own())
+        vg_documents_keep(documents, v->uuid, reading, rc == 0 ? &v->xml : NULL,
+                          v->have & VG_DOCUMENT_FIELDS);
+    return rc;
+}
+
+/* Fields the list calls did not give: of what is remembered; from the domain itself where
+ * that costs no RPC, or where there is no other way. A domain that cannot tell, because
+ * it is gone meanwhile or for a reason of its own, is shown with what is known. 1: it is
+ * to be asked on another queue. */
+static int complete(struct vg_request *rq, struct vg_domain_data *v, unsigned int fields)
+{
+    struct vg_documents *documents = documents_of(rq);
+    struct vg_guest_id id = id_of(v);
+
+    if (!vg_domain_data_is_active(v))
+        v->have |= VG_DOCUMENT_ONLY; /* it has neither */
+    unsigned int missing = fields & ~v->have;
+    if (missing & VG_DOCUMENT_FIELDS && documents && !rq->fresh) {
+        vg_documents_recall(documents, &id, &v->xml, &v->have);
+        missing = fields & ~v->have;
+    }
+    if (!(missing & FROM_EACH) && !vg_conn_in_process(rq))
+        return 0;
+    if (missing & FROM_EACH && vg_on_fast_queue(rq))
+        return 1;
+    int rc = documents && missing & VG_DOCUMENT_FIELDS
+                 ? ask_and_keep(rq, documents, v, missing)
+                 : ask_domain(rq, v, missing);
+    return rc == 0 || is_its_own() ? 0 : -1;
 }
 
 /* The host may leave out what `states` leave out; with flags of the same kind, which it
@@ -273,7 +324,8 @@ static int find_list(struct vg_request *rq, const struct vg_domain_filter *filte
                      const struct vg_domain_cached_list **ret_cached)
 {
     unsigned int flags = pass_down(filter);
-    bool covered = vg_domain_data_is_brief(fields) && !(flags & ~STATE_FILTERS);
+    bool covered =
+        !(fields & ~(unsigned int)VG_DOMAIN_BRIEF) && !(flags & ~STATE_FILTERS);
 
     *ret_cached = covered ? vg_domain_cache_list(rq, flags, fields) : NULL;
     if (*ret_cached)
@@ -301,43 +353,95 @@ static size_t find_after(const struct vg_domain_data *v, size_t n, const char *a
     return from;
 }
 
-int vg_domain_write_list(struct vg_request *rq, struct vg_json *w,
-                         const struct vg_domain_filter *filter, unsigned int fields,
-                         char **ret_next)
+/* What is asked beside the list itself. */
+struct writing {
+    struct vg_request *rq;
+    const struct vg_domain_filter *filter;
+    unsigned int fields;
+    struct vg_lease_table *leases; /* counted */
+    struct vg_last_events last_events;
+};
+
+static void end_writing(struct writing *x)
 {
-    auto_list list = {0};
-    const struct vg_domain_cached_list *cached = NULL;
-    const struct vg_rights *rights = rq->rights;
+    vg_lease_table_unref(x->leases);
+    vg_last_events_clear(&x->last_events);
+}
+#define auto_writing VG_CLEANUP(end_writing) struct writing
+
+/* 1, -1: as vg_leases_get(). Where the driver has none, nobody is asked for them. */
+static int find_leases(struct writing *x)
+{
+    if (!(x->fields & VG_DOMAIN_ADDRESSES))
+        return 0;
+    int rc = vg_leases_get(x->rq, &x->leases);
+    if (rc == 0 && !x->leases)
+        x->fields &= ~(unsigned int)VG_DOMAIN_ADDRESSES;
+    return rc;
+}
+
+/* One that passes the filter; 1, -1: as complete(). */
+static int write_one(struct writing *x, struct vg_json *w, struct vg_domain_data *v,
+                     struct vg_domain_listed *ret)
+{
+    int rc = complete(x->rq, v, x->fields);
+    if (rc != 0)
+        return rc;
+    ret->is_part = ret->is_part || x->fields & VG_DOMAIN_TITLE & ~v->have;
+    v->leases = x->leases;
+    v->last_event = vg_last_event_of(&x->last_events, v->uuid);
+    vg_domain_data_write(w, NULL, v, x->fields);
+    return 0;
+}
+
+/* Those after the cursor, up to the limit; 1, -1: as complete(). */
+static int write_page(struct writing *x, struct vg_json *w, struct vg_domain_data *all,
+                      size_t n, struct vg_domain_listed *ret)
+{
+    const struct vg_list_args *list = &x->filter->list;
+    const struct vg_rights *rights = x->rq->rights;
     const char *last = NULL;
     int64_t written = 0;
+    int rc = 0;
 
-    *ret_next = NULL;
-    if (find_list(rq, filter, fields, &list, &cached) < 0)
+    VG_PATIENCE(x->rq, x->fields & VG_DOCUMENT_ONLY);
+    for (size_t i = find_after(all, n, list->after); i < n && rc == 0; i++) {
+        struct vg_domain_data *v = &all[i];
+        if (!passes(v, x->filter) || !vg_scope_has_domain(rights, v->name))
+            continue;
+        if (list->limit && written++ == list->limit) {
+            ret->next = strdup(last);
+            return ret->next ? 0 : vg_error_set_memory(vg_request_error(x->rq));
+        }
+        rc = write_one(x, w, v, ret);
+        last = v->name;
+    }
+    return rc < 0 ? vg_error_set_virt(vg_request_error(x->rq)) : rc;
+}
+
+int vg_domain_write_list(struct vg_request *rq, struct vg_json *w,
+                         const struct vg_domain_filter *filter, unsigned int fields,
+                         struct vg_domain_listed *ret)
+{
+    auto_writing x = {.rq = rq, .filter = filter, .fields = fields};
+    auto_list list = {0};
+    const struct vg_domain_cached_list *cached = NULL;
+
+    *ret = (struct vg_domain_listed){0};
+    int rc = find_leases(&x);
+    if (rc == 0)
+        rc = find_list(rq, filter, x.fields, &list, &cached);
+    if (rc < 0)
         return vg_error_set_virt(vg_request_error(rq));
+    if (rc > 0)
+        return rc;
     struct vg_domain_data *all = cached ? cached->v : list.v;
     size_t n = cached ? cached->n : list.n;
-    vg_auto_last_events last_events = {0};
     if (fields & VG_DOMAIN_LAST_EVENT &&
-        vg_last_events_find(&last_events, rq, all, n) < 0)
+        vg_last_events_find(&x.last_events, rq, all, n) < 0)
         return -1;
     vg_json_begin_array(w, "domains");
-    for (size_t i = find_after(all, n, filter->list.after); i < n; i++) {
-        struct vg_domain_data *v = &all[i];
-        if (!passes(v, filter) || !vg_scope_has_domain(rights, v->name))
-            continue;
-        if (filter->list.limit && written == filter->list.limit) {
-            *ret_next = strdup(last);
-            if (!*ret_next)
-                return vg_error_set_memory(vg_request_error(rq));
-            break;
-        }
-        if (complete(rq, v, fields) < 0)
-            return vg_error_set_virt(vg_request_error(rq));
-        v->last_event = vg_last_event_of(&last_events, v->uuid);
-        vg_domain_data_write(w, NULL, v, fields);
-        last = v->name;
-        written++;
-    }
+    rc = write_page(&x, w, all, n, ret);
     vg_json_end_array(w);
-    return 0;
+    return rc;
 }

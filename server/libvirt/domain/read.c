@@ -37,6 +37,7 @@ static const struct vg_enum_value field_names[] = {
     {"updated", NULL, VG_DOMAIN_UPDATED},
     {"lastEvent", NULL, VG_DOMAIN_LAST_EVENT},
     {"agent", NULL, VG_DOMAIN_AGENT},
+    {"addresses", NULL, VG_DOMAIN_ADDRESSES},
 };
 const struct vg_enum vg_domain_fields = {"domain fields", field_names,
                                          sizeof(field_names) / sizeof(field_names[0])};
@@ -119,6 +120,38 @@ static void write_last_event(struct vg_json *w, const struct vg_event *e)
     vg_json_end_object(w);
 }
 
+static void write_leases(struct vg_json *w, const struct vg_lease_table *table,
+                         const char *mac, size_t length)
+{
+    size_t n;
+    const struct vg_lease *lease = vg_lease_table_find(table, mac, length, &n);
+
+    for (; n; n--, lease++) {
+        vg_json_begin_object(w, NULL);
+        vg_json_string(w, "mac", lease->mac);
+        vg_json_enum(w, "type", &vg_enum_virIPAddrType, lease->type);
+        vg_json_string(w, "address", lease->address);
+        vg_json_uint(w, "prefix", lease->prefix);
+        vg_json_enum(w, "source", &vg_enum_virDomainInterfaceAddressesSource,
+                     VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE);
+        vg_json_end_object(w);
+    }
+}
+
+/* One that is off has none: its leases may not have run out yet. */
+static void write_addresses(struct vg_json *w, const struct vg_domain_data *v)
+{
+    const char *macs = vg_domain_data_is_active(v) && v->xml.macs ? v->xml.macs : "";
+
+    vg_json_begin_array(w, "addresses");
+    while (*macs) {
+        size_t length = strcspn(++macs, " ");
+        write_leases(w, v->leases, macs, length);
+        macs += length;
+    }
+    vg_json_end_array(w);
+}
+
 void vg_domain_data_write(struct vg_json *w, const char *key,
                           const struct vg_domain_data *v, unsigned int wanted)
 {
@@ -156,6 +189,8 @@ void vg_domain_data_write(struct vg_json *w, const char *key,
         vg_json_bool(w, "updated", v->updated);
     if (f & VG_DOMAIN_AGENT)
         vg_json_string(w, "agent", agent_names[v->xml.agent]);
+    if (f & VG_DOMAIN_ADDRESSES && v->leases)
+        write_addresses(w, v);
     if (wanted & VG_DOMAIN_LAST_EVENT)
         write_last_event(w, v->last_event);
     vg_json_end_object(w);
@@ -358,7 +393,7 @@ static int read_document(struct vg_domain_data *v, unsigned int fields)
 
     if (missing == VG_DOMAIN_MAX_VCPUS)
         return read_max_vcpus(v);
-    if (!(fields & VG_DOMAIN_PROMPT) || missing & VG_DOMAIN_AGENT)
+    if (!(fields & VG_DOMAIN_PROMPT) || missing & VG_DOCUMENT_ONLY)
         return read_xml(v, fields);
     if (read_xml_fields(v, missing) < 0)
         return -1;
@@ -393,12 +428,18 @@ int vg_domain_write(struct vg_request *rq, struct vg_json *w, const char *key,
                     virDomainPtr dom, unsigned int fields)
 {
     struct vg_domain_data v = vg_domain_data_of(dom);
-    bool recalled = !vg_domain_data_is_brief(fields) && vg_domain_cache_data(rq, &v);
+    bool recalled = !vg_domain_data_is_covered(fields) && vg_domain_cache_data(rq, &v);
 
     vg_auto_last_events last = {0};
+    vg_auto_lease_table *leases = NULL;
 
     if (fields & VG_DOMAIN_LAST_EVENT && vg_last_events_find(&last, rq, &v, 1) < 0)
         return -1;
+    if (fields & VG_DOMAIN_ADDRESSES && vg_leases_get(rq, &leases) < 0)
+        return vg_error_set_virt(vg_request_error(rq));
+    v.leases = leases;
+    if (!leases)
+        fields &= ~(unsigned int)VG_DOMAIN_ADDRESSES;
     int rc = vg_domain_data_read(&v, fields, vg_conn_in_process(rq));
     v.last_event = vg_last_event_of(&last, v.uuid);
     if (rc < 0) {
