@@ -103,9 +103,9 @@ cover: ## lines and branches that the tests enter, by folder, in build-cover (SU
 	  CFLAGS='-O0 -g --coverage -fprofile-update=atomic' LDFLAGS=--coverage tests
 	@O=build-cover tests/run.sh $(or $(SUITES),unit api qemu); tests/cover.py build-cover --functions
 
-mutants: ## whether the tests see small faults in FILE=server/... (TESTS="unit/core/test_*" COUNT=20 SEED=1 LIST=...)
+mutants: ## whether the tests see small faults in FILE="server/... ..." (TESTS="unit/core/test_*" COUNT=20 SEED=1 LIST=...)
 	@tests/setup.sh build test
-	@tests/mutants.py $(FILE) $(if $(TESTS),--tests $(TESTS)) $(if $(COUNT),--count $(COUNT)) \
+	@O=$(O) tests/mutants.py $(FILE) $(if $(TESTS),--tests $(TESTS)) $(if $(COUNT),--count $(COUNT)) \
 	  $(if $(SEED),--seed $(SEED)) $(if $(LIST),--list $(LIST))
 
 VALGRIND := valgrind -q --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=99 \
