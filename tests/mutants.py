@@ -186,7 +186,7 @@ class Subject:
                 begun = time.monotonic()
                 if not self.test_passes(test, where, self.object):
                     raise SystemExit(f"without any fault this fails: {test}")
-                self.seconds[test] = 10 + 5 * (time.monotonic() - begun)
+                self.seconds[test] = 5 + 3 * (time.monotonic() - begun)
 
     def test_passes(self, test: str, where: str, changed: str) -> bool:
         target = self.program(test)
