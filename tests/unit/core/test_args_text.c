@@ -2,7 +2,7 @@
  *
  * Texts that XML cannot hold: refused in the query's keys and values, in every kind of
  * member, in keys and items at any depth; what XML has passes, and so does what is made
- * into no document.
+ * into no document. Numbers of the path.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -176,12 +176,43 @@ static void test_namespaces(void **state)
         assert_non_null(vg_xml_namespace_fault("p", uris[i]));
 }
 
+static void check_path_number(const char *segment, int64_t max, long want)
+{
+    char target[128];
+    unsigned int number = 77;
+    struct vg_request *rq = vg_request_new();
+    snprintf(target, sizeof(target), "/domains/%s/paint", segment);
+    assert_int_equal(vg_request_parse_target(rq, target), 0);
+    rq->route = &route;
+    int rc = vg_path_number(rq, "domain", max, &number);
+    if (rc != (want < 0 ? -1 : 0) || number != (want < 0 ? 77 : (unsigned int)want))
+        fail_msg("%s gives %d, %u", segment, rc, number);
+    if (want < 0)
+        assert_string_equal(rq->error.slug, "invalid-value");
+    vg_request_unref(rq);
+}
+
+static void test_path_number(void **state)
+{
+    (void)state;
+    check_path_number("0", 10, 0);
+    check_path_number("10", 10, 10);
+    check_path_number("007", 10, 7);
+    check_path_number("2147483647", INT32_MAX, INT32_MAX);
+    check_path_number("11", 10, -1);
+    check_path_number("-1", 10, -1);
+    check_path_number("1x", 10, -1);
+    check_path_number("x", 10, -1);
+    check_path_number("99999999999999999999999999", INT32_MAX, -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_query),      cmocka_unit_test(test_body),
-        cmocka_unit_test(test_secret),     cmocka_unit_test(test_path),
-        cmocka_unit_test(test_characters), cmocka_unit_test(test_namespaces),
+        cmocka_unit_test(test_path_number), cmocka_unit_test(test_query),
+        cmocka_unit_test(test_body),        cmocka_unit_test(test_secret),
+        cmocka_unit_test(test_path),        cmocka_unit_test(test_characters),
+        cmocka_unit_test(test_namespaces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
