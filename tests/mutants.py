@@ -12,8 +12,8 @@ below tests/, `unit/core/test_queue* api/http/limits.py`; without any, those tha
 for the file, or the unit tests of its name, or those of its folder.
 
 No file of the checkout changes. A fault is compiled from memory, only its object, and linked to
-what `make tests` built; unit tests run first, and others only what these let through. Some faults
-are tried at a time (--jobs). Ends with a table; exit status 1 when fewer than 85 % are seen.
+what `make tests` built; unit tests run first, with the checker of leaks, and others only what these
+let through. Some faults are tried at a time (--jobs). Ends with a table; exit status 1 when fewer than 85 % are seen.
 """
 import argparse
 import concurrent.futures
@@ -194,11 +194,12 @@ class Subject:
         if not os.path.exists(at):
             link = [changed if w == self.object else at if w == target else w
                     for w in self.links[target]]
-            if not run(link):
+            if not run(link + ["-fsanitize=leak"] if test.startswith("unit/") else link):
                 raise SystemExit(f"{self.file}: does not link for {test}")
         limit = self.seconds[test]
         if test.startswith("unit/"):
-            return run([at], seconds=limit)
+            return run([at], seconds=limit, environment={
+                "LSAN_OPTIONS": f"suppressions={ROOT}/tests/harness/lsan.supp"})
         suite, name = test.split("/", 1)
         return run(["tests/run.sh", suite], seconds=limit + 60, environment={
             "O": BUILD, "VIRTGATE_BIN": at, "VG_TEST": name, "VG_TIMEOUT": str(int(limit)),

@@ -568,9 +568,11 @@ static void test_cpus(void **state)
     assert_int_equal(read_rest("cpus=x", NULL, &cpus, &error, &rest), -1);
     assert_null(strstr(error.detail, "an array")); /* which a query has not */
     vg_error_clear(&error);
+    free(rest);
     assert_int_equal(read_rest(NULL, "{\"cpus\": []}", &cpus, &error, &rest), -1);
     assert_non_null(strstr(error.detail, "or an array of numbers"));
     vg_error_clear(&error);
+    free(rest);
 }
 
 int main(void)
