@@ -9,10 +9,14 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "server/core/answer_cache.h"
+#include "server/core/lru.h"
 #include "virtgate/cleanup.h"
+#include "virtgate/metrics.h"
 
 static const struct vg_route list_route = {
     VG_GET, "/domains", "list", NULL, .needs = "domain:read", .shared = true};
@@ -155,12 +159,88 @@ static void test_kinds(void **state)
     close_bench(&b);
 }
 
+/* How old an answer is, counts from when libvirt was asked. */
+static void test_age(void **state)
+{
+    (void)state;
+    struct bench b = open_bench();
+    struct vg_reading reading = vg_answer_cache_begin(b.inv, VG_KIND_DOMAIN);
+    struct vg_reply reply = {0};
+    reading.at_ns -= 90 * VG_SECOND_NS;
+    reading.valid_until_ns = 0;
+    keep(&b, &reading);
+    assert_true(vg_answer_cache_find(b.inv, b.rq, &reply));
+    assert_in_range(reply.age_seconds, 90, 150);
+    vg_reply_clear(&reply);
+    close_bench(&b);
+}
+
+/* What is asked for goes last: of one set, that which was not. */
+static void test_use(void **state)
+{
+    (void)state;
+    struct bench b = open_bench();
+    const uint64_t set = vg_slot_hash("/domains") % VG_SLOT_SETS;
+    struct vg_reading reading = vg_answer_cache_begin(b.inv, VG_KIND_DOMAIN);
+    reading.valid_until_ns = 0;
+    keep(&b, &reading);
+    for (unsigned int i = 0, kept = 0; kept < VG_SLOT_WAYS + 2; i++) {
+        struct bench other = {b.inv, vg_request_new()};
+        char target[32];
+        snprintf(target, sizeof(target), "/domains?x=%u", i);
+        if (vg_slot_hash(target) % VG_SLOT_SETS == set) {
+            assert_int_equal(vg_request_parse_target(other.rq, target), 0);
+            other.rq->route = &list_route;
+            keep(&other, &reading);
+            kept++;
+            assert_true(finds(&b));
+        }
+        vg_request_unref(other.rq);
+    }
+    close_bench(&b);
+}
+
+static uint64_t counted(const char *name)
+{
+    struct vg_exposition x = {0};
+    vg_metrics_write(&x);
+    vg_autofree char *text = vg_exposition_finish(&x);
+    vg_autofree char *line = NULL;
+    assert_true(asprintf(&line, "\nvirtgate_answer_cache_%s_total ", name) > 0);
+    const char *at = strstr(text, line);
+    assert_non_null(at);
+    return strtoull(at + strlen(line), NULL, 10);
+}
+
+/* What a cache counts for itself, /metrics counts of all; one that is off counts nothing.
+ */
+static void test_metrics(void **state)
+{
+    (void)state;
+    uint64_t hits = counted("hits"), misses = counted("misses"),
+             differences = counted("differences");
+    struct bench b = open_bench();
+    assert_false(finds(&b));
+    struct vg_reading reading = vg_answer_cache_begin(b.inv, VG_KIND_DOMAIN);
+    keep(&b, &reading);
+    assert_true(finds(&b) && finds(&b) && finds(&b));
+    vg_answer_cache_note_difference(b.inv, VG_KIND_DOMAIN);
+    assert_false(finds(&b));
+    vg_answer_cache_enable(b.inv, 0);
+    assert_false(finds(&b));
+    assert_int_equal(counted("hits") - hits, 3);
+    assert_int_equal(counted("misses") - misses, 2);
+    assert_int_equal(counted("differences") - differences, 1);
+    close_bench(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_read_before), cmocka_unit_test(test_read_during),
         cmocka_unit_test(test_read_across), cmocka_unit_test(test_several),
-        cmocka_unit_test(test_kinds),
+        cmocka_unit_test(test_kinds),       cmocka_unit_test(test_age),
+        cmocka_unit_test(test_use),         cmocka_unit_test(test_metrics),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

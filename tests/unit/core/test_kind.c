@@ -47,11 +47,38 @@ static void test_events(void **state)
     assert_int_equal(vg_kind_of_event(VG_EVENT_CONNECTION), VG_KIND_NONE);
 }
 
+/* Volumes and ports of all pools and networks are listed beside these. */
+static void test_listed(void **state)
+{
+    (void)state;
+    assert_int_equal(vg_kind_listed("/domains"), VG_KIND_DOMAIN);
+    assert_int_equal(vg_kind_listed("/networks"), VG_KIND_NETWORK);
+    assert_int_equal(vg_kind_listed("/secrets"), VG_KIND_SECRET);
+    assert_int_equal(vg_kind_listed("/volumes"), VG_KIND_STORAGE_POOL);
+    assert_int_equal(vg_kind_listed("/ports"), VG_KIND_NETWORK);
+    assert_int_equal(vg_kind_listed("/domains/{domain}"), VG_KIND_NONE);
+    assert_int_equal(vg_kind_listed("/version"), VG_KIND_NONE);
+    assert_int_equal(vg_kind_listed(""), VG_KIND_NONE);
+}
+
+static void test_lookups(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"", "id", "name", "uuid", "mac", "key", "path"};
+    static const enum vg_lookup lookups[] = {
+        VG_LOOKUP_DEFAULT, VG_LOOKUP_ID,  VG_LOOKUP_NAME, VG_LOOKUP_UUID,
+        VG_LOOKUP_MAC,     VG_LOOKUP_KEY, VG_LOOKUP_PATH};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        assert_string_equal(vg_lookup_name(lookups[i]), names[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_patterns),
         cmocka_unit_test(test_events),
+        cmocka_unit_test(test_listed),
+        cmocka_unit_test(test_lookups),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,6 +69,33 @@ static void test_full_set(void **state)
     clear(&slots);
 }
 
+/* Entries of another hash, or of the next set, are none of one's own. */
+static void test_neighbours(void **state)
+{
+    struct vg_lru slots = {0};
+    struct vg_slot other = {.hash = 7 + VG_SLOT_SETS}, mine = {.hash = 7},
+                   next = {.hash = 7};
+    struct vg_slot **set = &slots.v[(size_t)7 * VG_SLOT_WAYS];
+    (void)state;
+
+    assert_null(vg_lru_next(&slots, 7, NULL));
+    set[0] = &other;
+    set[VG_SLOT_WAYS] = &next; /* as if it stood where it does not belong */
+    set[-1] = &next;
+    assert_null(vg_lru_next(&slots, 7, NULL));
+    set[VG_SLOT_WAYS - 1] = &mine;
+    assert_ptr_equal(vg_lru_next(&slots, 7, NULL), &set[VG_SLOT_WAYS - 1]);
+    assert_null(vg_lru_next(&slots, 7, &set[VG_SLOT_WAYS - 1]));
+    assert_ptr_equal(vg_lru_place(&slots, 7), &set[1]); /* the first that is free */
+    for (size_t i = 1; i < VG_SLOT_WAYS - 1; i++)
+        set[i] = &other;
+    other.used = 5;
+    mine.used = 4;
+    assert_ptr_equal(vg_lru_place(&slots, 7), &set[VG_SLOT_WAYS - 1]);
+    next.used = 3;
+    assert_ptr_equal(vg_lru_place(&slots, 7), &set[VG_SLOT_WAYS - 1]);
+}
+
 static void test_hash(void **state)
 {
     (void)state;
@@ -80,6 +107,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_full_set),
+        cmocka_unit_test(test_neighbours),
         cmocka_unit_test(test_hash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -93,6 +93,38 @@ static void test_moves(void **state)
     close_bench(other);
 }
 
+/* ---- what is not there yet --------------------------------------------------------- */
+
+static unsigned int parked(struct bench *b)
+{
+    VG_LOCK(&b->queue.lock);
+    return b->queue.n_parked;
+}
+
+/* All who share such a read wait, and count. */
+static void test_parked_together(void **state)
+{
+    (void)state;
+    struct bench *b = open_bench(1, 2);
+    ask(b, &list_route, "/domains");
+    wait_for(b, &b->begun, 1);
+    struct asked *one = ask(b, &shared_route, "/domains/later");
+    struct asked *two = ask(b, &shared_route, "/domains/later");
+    permit(b, 2);
+    wait_for(b, &b->ended, 2);
+    for (int i = 0; i < 1000 && parked(b) < 2; i++)
+        pause_a_little();
+    assert_int_equal(parked(b), 2);
+    assert_int_equal(one->answers + two->answers, 0);
+    assert_false(one->rq->begun || two->rq->begun);
+    permit(b, 2);
+    vg_queue_expire(&b->queue, vg_now_ns() + SECOND_NS);
+    wait_answer(one, 200, "{\"run\":3}");
+    wait_answer(two, 200, "{\"run\":3}");
+    assert_int_equal(parked(b), 0);
+    close_bench(b);
+}
+
 /* ---- threads ----------------------------------------------------------------------- */
 
 /* What waited for the host starts as many threads as it needs. */
@@ -153,6 +185,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_feed),
         cmocka_unit_test(test_moves),
+        cmocka_unit_test(test_parked_together),
         cmocka_unit_test(test_threads_after_pause),
         cmocka_unit_test(test_one_thread_of_few),
         cmocka_unit_test(test_kinds_of_two),

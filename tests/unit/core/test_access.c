@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Who may do what: a row's permissions and those that arguments add, callers that nobody
+ * knows, --read-only; and what of hosts and domains a scope lets see.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "server/core/access.h"
+#include "server/core/scope.h"
+#include "virtgate/scope.h"
+
+static const struct vg_route route = {VG_GET, "/domains", "list", NULL,
+                                      .needs = "domain:read"};
+
+static struct vg_request *make_request(const char *needs)
+{
+    char unknown[VG_PERMISSION_SIZE];
+    struct vg_request *rq = vg_request_new();
+
+    assert_int_equal(vg_request_parse_target(rq, "/domains"), 0);
+    rq->route = &route;
+    assert_int_equal(vg_permissions_parse(needs, &rq->needs, unknown), 0);
+    return rq;
+}
+
+static const struct vg_rights *intern(struct vg_rights_spec spec)
+{
+    char fault[VG_RIGHTS_FAULT_SIZE] = "";
+    const struct vg_rights *rights = vg_rights_intern(&spec, fault);
+
+    if (!rights)
+        fail_msg("%s", fault);
+    return rights;
+}
+
+static const struct vg_rights *of(enum vg_role role)
+{
+    return vg_rights_of_role(role);
+}
+
+static void expect_error(struct vg_request *rq, int status, const char *words)
+{
+    assert_int_equal(rq->error.status, status);
+    if (!strstr(rq->error.detail, words))
+        fail_msg("'%s' does not say '%s'", rq->error.detail, words);
+    vg_error_clear(&rq->error);
+}
+
+/* ---- rows -------------------------------------------------------------------------- */
+
+static void test_permit(void **state)
+{
+    (void)state;
+    struct vg_request *rq = make_request("domain:read");
+    assert_int_equal(vg_access_permit(rq, of(VG_ROLE_VIEWER)), 0);
+    assert_ptr_equal(rq->rights, of(VG_ROLE_VIEWER));
+    assert_int_equal(rq->error.status, 0);
+    vg_request_unref(rq);
+
+    rq = make_request("domain:read domain:write");
+    assert_int_equal(vg_access_permit(rq, of(VG_ROLE_VIEWER)), -1);
+    assert_string_equal(rq->error.permission, "domain:write");
+    expect_error(rq, 403, "This needs the permission 'domain:write'; ");
+    assert_int_equal(vg_access_permit(rq, of(VG_ROLE_ADMIN)), 0);
+    vg_request_unref(rq);
+}
+
+/* Who is nobody hears how to become somebody; who lacks a right, which. */
+static void test_unknown(void **state)
+{
+    (void)state;
+    struct vg_request *rq = make_request("domain:read");
+    assert_int_equal(vg_access_permit(rq, of(VG_ROLE_NONE)), -1);
+    assert_null(rq->error.permission);
+    expect_error(rq, 401, "a valid token of role 'viewer'");
+    rq->no_role = "This user has no role";
+    assert_int_equal(vg_access_permit(rq, of(VG_ROLE_NONE)), -1);
+    expect_error(rq, 401, "This user has no role; send");
+    rq->bad_ticket = true;
+    assert_int_equal(vg_access_permit(rq, of(VG_ROLE_NONE)), -1);
+    expect_error(rq, 401, "The ticket is not good here");
+    assert_int_equal(vg_access_permit(rq, of(VG_ROLE_VIEWER)), 0); /* needs none */
+    rq->lacks_certificate = true;
+    assert_int_equal(vg_access_permit(rq, of(VG_ROLE_NONE)), -1);
+    expect_error(rq, 401, "Show a client certificate");
+    vg_request_unref(rq);
+
+    rq = make_request("domain:write");
+    rq->bad_ticket = true; /* the role that is left is not what was meant */
+    assert_int_equal(vg_access_permit(rq, of(VG_ROLE_VIEWER)), -1);
+    expect_error(rq, 401, "The ticket is not good here");
+    rq->bad_ticket = false;
+    rq->lacks_certificate = true;
+    assert_int_equal(vg_access_permit(rq, of(VG_ROLE_VIEWER)), -1);
+    expect_error(rq, 401, "Show a client certificate");
+    vg_request_unref(rq);
+}
+
+static void test_read_only(void **state)
+{
+    (void)state;
+    struct vg_request *rq = make_request("domain:write");
+    struct vg_request *read = make_request("domain:read");
+    vg_access_start(true);
+    assert_int_equal(vg_access_permit(rq, of(VG_ROLE_ADMIN)), -1);
+    assert_string_equal(rq->error.slug, "read-only");
+    expect_error(rq, 403, "--read-only");
+    assert_int_equal(vg_access_permit(rq, of(VG_ROLE_VIEWER)), -1); /* the right first */
+    expect_error(rq, 403, "'domain:write'");
+    assert_int_equal(vg_access_permit(read, of(VG_ROLE_ADMIN)), 0);
+    vg_access_start(false);
+    assert_int_equal(vg_access_permit(rq, of(VG_ROLE_ADMIN)), 0);
+    vg_request_unref(rq);
+    vg_request_unref(read);
+}
+
+/* ---- what handlers ask ------------------------------------------------------------- */
+
+static void test_ask(void **state)
+{
+    char unknown[VG_PERMISSION_SIZE];
+    struct vg_permissions secure;
+    (void)state;
+    struct vg_request *rq = make_request("domain:read");
+    assert_int_equal(vg_permissions_parse("domain:read_secure", &secure, unknown), 0);
+    rq->rights = of(VG_ROLE_VIEWER);
+    assert_true(vg_request_may(rq, "domain:read"));
+    assert_false(vg_request_may(rq, "domain:read_secure"));
+    assert_false(vg_request_may(rq, "domain:no_such"));
+    assert_int_equal(vg_request_ask_secrets(rq, false), 0);
+    assert_int_equal(vg_request_ask_secrets(rq, true), -1);
+    assert_string_equal(rq->error.permission, "domain:read_secure");
+    expect_error(rq, 403,
+                 "With these 'flags' passwords are shown; it needs the permission");
+    assert_false(vg_permissions_hold(&rq->needs, &secure)); /* nothing was granted */
+    assert_int_equal(vg_request_ask(rq, "domain:no_such", "This"), -1);
+    expect_error(rq, 500, "'domain:no_such' is no permission");
+
+    rq->rights = of(VG_ROLE_ADMIN);
+    assert_true(vg_request_may(rq, "domain:read_secure"));
+    assert_int_equal(vg_request_ask_secrets(rq, true), 0);
+    assert_true(vg_permissions_hold(&rq->needs, &secure)); /* the record tells */
+    vg_request_unref(rq);
+}
+
+static void test_has_all(void **state)
+{
+    (void)state;
+    struct vg_request *rq = make_request("domain:read");
+    rq->rights = of(VG_ROLE_ADMIN);
+    assert_true(vg_access_has_all(rq));
+    rq->rights = of(VG_ROLE_OPERATOR);
+    assert_false(vg_access_has_all(rq));
+    rq->rights =
+        intern((struct vg_rights_spec){.role = VG_ROLE_ADMIN, .deny = "domain:delete"});
+    assert_false(vg_access_has_all(rq));
+    vg_request_unref(rq);
+}
+
+/* ---- scopes ------------------------------------------------------------------------ */
+
+static void test_scope(void **state)
+{
+    (void)state;
+    struct vg_request *rq = make_request("domain:read");
+    rq->rights = of(VG_ROLE_NONE);
+    assert_true(vg_knows_hosts(rq)); /* while none are hidden from anybody */
+    const struct vg_rights *domains =
+        intern((struct vg_rights_spec){.role = VG_ROLE_OPERATOR, .domains = "web-*,db"});
+    assert_true(vg_knows_hosts(rq));
+    const struct vg_rights *hosts =
+        intern((struct vg_rights_spec){.role = VG_ROLE_OPERATOR, .hosts = "lab*"});
+    assert_false(vg_knows_hosts(rq));
+
+    assert_false(vg_scope_is_narrow(of(VG_ROLE_VIEWER)));
+    assert_true(vg_scope_is_narrow(domains));
+    assert_true(vg_scope_is_narrow(hosts));
+    assert_true(vg_scope_has_host(NULL, "x") && vg_scope_has_all_hosts(NULL) &&
+                vg_scope_has_all_domains(NULL) && vg_scope_has_domain(NULL, "x"));
+
+    rq->rights = hosts;
+    assert_true(vg_knows_hosts(rq));
+    assert_true(vg_sees_host(rq, "lab2"));
+    assert_false(vg_sees_host(rq, "office"));
+    assert_false(vg_sees_all_hosts(rq));
+    assert_true(vg_sees_all_domains(rq));
+    assert_true(vg_sees_domain(rq, "anything"));
+    assert_true(vg_sees_domain(rq, NULL));
+    vg_request_unref(rq);
+}
+
+static void test_scope_of_domains(void **state)
+{
+    (void)state;
+    struct vg_request *rq = make_request("domain:read");
+    rq->rights =
+        intern((struct vg_rights_spec){.role = VG_ROLE_OPERATOR, .domains = "web-*,db"});
+    assert_true(vg_sees_all_hosts(rq));
+    assert_false(vg_sees_all_domains(rq));
+    assert_true(vg_sees_domain(rq, "web-1"));
+    assert_true(vg_sees_domain(rq, "db"));
+    assert_false(vg_sees_domain(rq, "db2"));
+    assert_false(vg_sees_domain(rq, NULL)); /* not known: not seen */
+    assert_int_equal(vg_ask_domain_name(rq, "web-1"), 0);
+    assert_int_equal(vg_ask_domain_name(rq, NULL), 0); /* libvirt says that it lacks */
+    assert_int_equal(vg_ask_domain_name(rq, "mail"), -1);
+    assert_string_equal(rq->error.slug, "outside-scope");
+    expect_error(rq, 403, "A domain 'mail' is outside of this token's scope");
+    vg_request_unref(rq);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_scope),     cmocka_unit_test(test_scope_of_domains),
+        cmocka_unit_test(test_permit),    cmocka_unit_test(test_unknown),
+        cmocka_unit_test(test_read_only), cmocka_unit_test(test_ask),
+        cmocka_unit_test(test_has_all),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
