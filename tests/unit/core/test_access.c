@@ -66,7 +66,9 @@ static void test_permit(void **state)
     rq = make_request("domain:read domain:write");
     assert_int_equal(vg_access_permit(rq, of(VG_ROLE_VIEWER)), -1);
     assert_string_equal(rq->error.permission, "domain:write");
-    expect_error(rq, 403, "This needs the permission 'domain:write'; ");
+    expect_error(rq, 403,
+                 "This needs the permission 'domain:write'; the role "
+                 "'viewer' lacks it, 'operator' has it");
     assert_int_equal(vg_access_permit(rq, of(VG_ROLE_ADMIN)), 0);
     vg_request_unref(rq);
 }

@@ -9,10 +9,10 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "server/core/tus.h"
-#include "virtgate/cleanup.h"
 
 /* Each field is kept apart, and survives what it was copied from. */
 static void test_fields(void **state)
@@ -81,7 +81,8 @@ static const struct vg_route route = {VG_POST, "/uploads", "upload", NULL,
 /* `want`: the value of "name"; NULL: there is none; "!": it is refused. */
 static void check_metadata(const char *list, const char *want)
 {
-    vg_autofree char *value = NULL;
+    static char before[] = "not touched";
+    char *value = before; /* what is not there is NULL, too */
     struct vg_request *rq = vg_request_new();
 
     rq->route = &route;
@@ -98,6 +99,7 @@ static void check_metadata(const char *list, const char *want)
         if (!want != !value || (want && strcmp(value, want) != 0))
             fail_msg("%s: '%s' instead of '%s'", list, value, want);
     }
+    free(value);
     vg_request_unref(rq);
 }
 
