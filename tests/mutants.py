@@ -12,8 +12,9 @@ below tests/, `unit/core/test_queue* api/http/limits.py`; without any, those tha
 for the file, or the unit tests of its name, or those of its folder.
 
 No file of the checkout changes. A fault is compiled from memory, only its object, and linked to
-what `make tests` built; unit tests run first, with the checker of leaks, and others only what these
-let through. Some faults are tried at a time (--jobs). Ends with a table; exit status 1 when fewer than 85 % are seen.
+what `make tests` built; unit tests run first, with the checker of leaks, and others only what
+these let through. Some faults are tried at a time (--jobs). Ends with a table; exit status 1 when
+fewer than 85 % are seen.
 """
 import argparse
 import concurrent.futures
@@ -35,6 +36,8 @@ ROOT = Path(__file__).resolve().parents[1]
 BUILD = os.environ.get("O", "build")
 AIM = 0.85
 SUITES = ("unit", "api", "qemu")  # the quick ones first
+# What goes beyond an array is seen, whatever stands there.
+BOUNDS = ("-fsanitize=bounds", "-fsanitize-undefined-trap-on-error")
 
 # (what is found in code, what it becomes)
 OPERATORS = [
@@ -215,8 +218,8 @@ class Subject:
         with tempfile.TemporaryDirectory() as where:
             text = f'#line 1 "{self.file}"\n{fault.apply(self.source)}'
             # Its own folder is where the compiler looks for what stands beside it.
-            command = [*self.compile, f"-iquote{self.file.parent}", "-w", "-g0", "-O1", "-c",
-                       "-o", f"{where}/fault.o", "-x", "c", "-"]
+            command = [*self.compile, f"-iquote{self.file.parent}", "-w", "-g0", "-O1", *BOUNDS,
+                       "-c", "-o", f"{where}/fault.o", "-x", "c", "-"]
             if not run(command, text):
                 return None
             return not all(self.test_passes(t, where, f"{where}/fault.o") for t in self.tests)
