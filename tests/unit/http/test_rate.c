@@ -191,7 +191,7 @@ static bool refuse(const char *address, const char *authorization, enum vg_role 
     if (limited) {
         assert_non_null(strstr(call.rq->error.detail, "Too many wrong tokens"));
         assert_int_equal(call.past.window, 60);
-        assert_in_range(call.rq->error.retry_after, 1, 30);
+        assert_in_range(call.rq->error.retry_after, 10, 30); /* of two, thirty seconds */
     }
     vg_request_unref(call.rq);
     return limited;
