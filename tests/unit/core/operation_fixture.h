@@ -96,7 +96,7 @@ static struct vg_request *make_request(const struct vg_route *route, const char 
 }
 
 /* GET of an operation as the engine does it. */
-static void ask(const char *path, struct client *client)
+static inline void ask(const char *path, struct client *client)
 {
     *client = (struct client){0};
     struct vg_request *rq = make_request(&show_route, path, client, NULL);
@@ -124,13 +124,13 @@ static size_t count_listed(struct vg_operation_filter filter, char **ret_next)
     return json_array_size(json_object_get(list, "operations"));
 }
 
-static size_t count_all(void)
+static inline size_t count_all(void)
 {
     char *next = NULL;
     return count_listed((struct vg_operation_filter){0}, &next);
 }
 
-static size_t count_states(enum vg_operation_state state)
+static inline size_t count_states(enum vg_operation_state state)
 {
     char *next = NULL;
     return count_listed((struct vg_operation_filter){.states = 1U << state}, &next);

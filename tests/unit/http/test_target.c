@@ -93,7 +93,9 @@ static void check_id(const char *given, bool taken)
 {
     char id[ID_SIZE];
 
+    memset(id, 'x', sizeof(id));
     vg_http_request_id(id, given);
+    assert_non_null(memchr(id, '\0', sizeof(id)));
     if ((strcmp(id, given ? given : "") == 0) != taken)
         fail_msg("%s became %s", given, id);
     assert_true(taken || strlen(id) == 26);
