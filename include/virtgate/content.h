@@ -34,6 +34,12 @@ struct vg_content {
     /* More is to be sent than is read with the answer, `length` bytes in all: once,
      * before read(). -1: the request's error is set. NULL: that does not matter. */
     int (*begin)(void *data, struct vg_request *rq, uint64_t length);
+    /* Both or none. open(): what read() is asked for next, in this request, are `length`
+     * bytes from `offset` on, one piece after the other; then it may hold what belongs to
+     * the request's connection. close() ends that, wherever it is. -1: the request's
+     * error is set, and nothing is to be closed. */
+    int (*open)(void *data, struct vg_request *rq, uint64_t offset, uint64_t length);
+    void (*close)(void *data, struct vg_request *rq);
     /* Whether it was cancelled: then the client's connection is closed. Any thread. NULL:
      * it cannot be. */
     bool (*is_cancelled)(const void *data);

@@ -13,22 +13,34 @@
 
 #include <string.h>
 
-/* A hole comes as its length. -1: libvirt's error. */
-static int take_hole(virStreamPtr stream, char *ret, size_t room)
+/* A hole comes as its length, which may be more than is read now. How much of it is;
+ * -1: libvirt's error. */
+static int take_hole(struct vg_volume_reading *reading, char *ret, size_t room)
 {
-    long long length;
+    long long length = 0;
 
-    if (virStreamRecvHole(stream, &length, 0) < 0)
+    if (!reading->hole && virStreamRecvHole(reading->stream, &length, 0) < 0)
         return -1;
-    size_t n = (size_t)length < room ? (size_t)length : room;
+    reading->hole += (uint64_t)length;
+    size_t n = reading->hole < room ? (size_t)reading->hole : room;
     memset(ret, 0, n);
+    reading->hole -= n;
     return (int)n;
+}
+
+static int take_some(struct vg_volume_reading *reading, char *ret, size_t room)
+{
+    if (reading->hole)
+        return take_hole(reading, ret, room);
+    int got =
+        virStreamRecvFlags(reading->stream, ret, room, VIR_STREAM_RECV_STOP_AT_HOLE);
+    return got == -3 ? take_hole(reading, ret, room) : got;
 }
 
 /* Until n bytes are there, or the stream is at its end. How many came; -1: the request's
  * error is set. */
-static ssize_t receive(struct vg_request *rq, const struct vg_volume_reading *reading,
-                       virStreamPtr stream, char *ret, size_t n)
+static ssize_t receive(struct vg_request *rq, struct vg_volume_reading *reading,
+                       char *ret, size_t n)
 {
     size_t at = 0;
     int got;
@@ -36,42 +48,79 @@ static ssize_t receive(struct vg_request *rq, const struct vg_volume_reading *re
     do {
         if (vg_volume_reading_step(reading, rq) < 0)
             return -1;
-        got = virStreamRecvFlags(stream, ret + at, n - at, VIR_STREAM_RECV_STOP_AT_HOLE);
-        if (got == -3)
-            got = take_hole(stream, ret + at, n - at);
+        got = take_some(reading, ret + at, n - at);
         at += got > 0 ? (size_t)got : 0;
     } while (got > 0 && at < n);
     return got < 0 ? vg_error_set_virt(vg_request_error(rq)) : (ssize_t)at;
 }
 
-static ssize_t read_part(struct vg_request *rq, virStorageVolPtr volume,
-                         const struct vg_volume_reading *reading, uint64_t offset,
-                         char *ret, size_t n)
+static void close_volume(void *data, struct vg_request *rq)
 {
-    vg_autoptr(virStream) stream =
-        vg_volume_reading_open(rq, volume, offset, n, reading->sparse);
-    if (!stream)
+    struct vg_volume_reading *reading = data;
+    (void)rq;
+
+    if (reading->stream) {
+        (void)virStreamAbort(reading->stream);
+        virStreamFree(vg_take(&reading->stream));
+    }
+    if (reading->from)
+        virStorageVolFree(vg_take(&reading->from));
+}
+
+static int open_volume(void *data, struct vg_request *rq, uint64_t offset,
+                       uint64_t length)
+{
+    struct vg_volume_reading *reading = data;
+
+    if (vg_volume_reading_step(reading, rq) < 0)
         return -1;
-    ssize_t got = receive(rq, reading, stream, ret, n);
-    if (got < 0)
-        (void)virStreamAbort(stream);
-    else if (virStreamFinish(stream) < 0)
-        got = vg_error_set_virt(vg_request_error(rq));
+    reading->left = length;
+    reading->hole = 0;
+    reading->from = vg_volume_reading_find(rq, reading);
+    if (reading->from)
+        reading->stream =
+            vg_volume_reading_open(rq, reading->from, offset, length, reading->sparse);
+    vg_volume_reading_moved(reading, rq, 0);
+    if (reading->stream)
+        return 0;
+    close_volume(data, rq);
+    return -1;
+}
+
+/* All of it was read: nothing of its last bytes goes out before it is sure that they are
+ * of the same content as the first ones. */
+static int finish_volume(struct vg_volume_reading *reading, struct vg_request *rq)
+{
+    vg_autoptr(virStream) stream = vg_take(&reading->stream);
+
+    if (virStreamFinish(stream) < 0)
+        return vg_error_set_virt(vg_request_error(rq));
+    return vg_volume_reading_check(rq, reading->from, reading);
+}
+
+static ssize_t read_on(struct vg_volume_reading *reading, struct vg_request *rq,
+                       char *ret, size_t n)
+{
+    ssize_t got = receive(rq, reading, ret, n);
+
+    reading->left -= got > 0 ? (uint64_t)got : 0;
+    if (got >= 0 && (!reading->left || (size_t)got < n) && finish_volume(reading, rq) < 0)
+        got = -1;
+    vg_volume_reading_moved(reading, rq, got > 0 ? (uint64_t)got : 0);
     return got;
 }
 
 static ssize_t read_volume(void *data, struct vg_request *rq, uint64_t offset, char *ret,
                            size_t n)
 {
-    const struct vg_volume_reading *reading = data;
+    struct vg_volume_reading *reading = data;
 
-    if (vg_volume_reading_step(reading, rq) < 0)
+    if (reading->from)
+        return read_on(reading, rq, ret, n);
+    if (open_volume(data, rq, offset, n) < 0)
         return -1;
-    vg_autoptr(virStorageVol) volume = vg_volume_reading_find(rq, reading);
-    ssize_t got = volume ? read_part(rq, volume, reading, offset, ret, n) : -1;
-    if (got >= 0 && vg_volume_reading_check(rq, volume, reading) < 0)
-        got = -1;
-    vg_volume_reading_moved(reading, rq, got > 0 ? (uint64_t)got : 0);
+    ssize_t got = read_on(reading, rq, ret, n);
+    close_volume(data, rq);
     return got;
 }
 
@@ -113,6 +162,8 @@ static struct vg_reply send_volume(struct vg_request *rq,
         .version = reading_steal->version ? strdup(reading_steal->version) : NULL,
         .data = reading_steal,
         .read = read_volume,
+        .open = open_volume,
+        .close = close_volume,
         .begin = begin_transfer,
         .is_cancelled = is_cancelled,
         .end = end_transfer,

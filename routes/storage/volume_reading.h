@@ -19,6 +19,12 @@ struct vg_volume_reading {
      * now, or nobody knows when; then only the gateway's own writes are noticed. */
     char *version;
     struct vg_transfer *transfer; /* NULL: it has not begun */
+
+    /* While it is open: of one request's connection. */
+    virStorageVolPtr from; /* NULL: it is not */
+    virStreamPtr stream;   /* NULL: it is at its end */
+    uint64_t left;         /* of the stream */
+    uint64_t hole;         /* of a hole that came, what was not read yet */
 };
 
 /* Looks at the volume. Owned by the caller; NULL: the request's error is set. */

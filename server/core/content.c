@@ -7,12 +7,18 @@
 #include "server/base/log.h"
 #include "virtgate/cleanup.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <xxhash.h>
 
 #define BYTES_TYPE "application/octet-stream"
+/* How long one content has a worker before it is the next one's turn, and how long its
+ * client may take nothing meanwhile. */
+#define POUR_NS       (VG_SECOND_NS / 10)
+#define POUR_STALL_MS 20
 
 static void (*submit)(struct vg_request *rq);
 
@@ -84,6 +90,7 @@ void vg_feed_unref(struct vg_feed *feed)
 struct fetch {
     struct vg_feed *feed;     /* counted */
     struct vg_window *window; /* NULL: handed over */
+    int fd;                   /* to which it is poured; -1: it is not */
     void (*ready)(void *data, struct vg_window *window);
     void *data;
 };
@@ -118,13 +125,66 @@ static int fill(struct vg_feed *feed, struct vg_window *window, struct vg_reques
     return got < 0 ? -1 : 0;
 }
 
+/* How many of its bytes the client takes now; one that has gone takes none, which the
+ * HTTP side finds out by itself. */
+static size_t send_window(const struct vg_window *window, int fd)
+{
+    struct pollfd ready = {.fd = fd, .events = POLLOUT};
+    size_t sent = 0;
+
+    while (sent < window->length) {
+        ssize_t n = send(fd, window->data + sent, window->length - sent,
+                         MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (n <= 0 && poll(&ready, 1, POUR_STALL_MS) <= 0)
+            break;
+        if (n <= 0 && !(ready.revents == POLLOUT))
+            break;
+        sent += n > 0 ? (size_t)n : 0;
+    }
+    return sent;
+}
+
+/* Of an open content. -1: the request's error is set. */
+static int pour(struct fetch *fetch, struct vg_request *rq)
+{
+    struct vg_window *window = fetch->window;
+    const uint64_t begin = window->offset;
+    const uint64_t end = fetch->feed->range.offset + fetch->feed->range.length;
+    const int64_t until = vg_now_ns() + POUR_NS;
+    uint64_t at = begin;
+    size_t sent;
+
+    do {
+        if (fill(fetch->feed, window, rq, at) < 0)
+            return -1;
+        sent = send_window(window, fetch->fd);
+        at += sent;
+    } while (sent == window->length && at < end && vg_now_ns() < until);
+    window->poured = at - begin;
+    return 0;
+}
+
+static int open_and_pour(struct fetch *fetch, struct vg_request *rq)
+{
+    const struct vg_content *content = &fetch->feed->content;
+    const struct vg_byte_range *range = &fetch->feed->range;
+    uint64_t begin = fetch->window->offset;
+
+    if (content->open(content->data, rq, begin, range->offset + range->length - begin) <
+        0)
+        return -1;
+    int rc = pour(fetch, rq);
+    content->close(content->data, rq);
+    return rc;
+}
+
 /* The handler of a window's request. */
 static struct vg_reply read_window(struct vg_request *rq)
 {
     struct fetch *fetch = rq->done_data;
-    return fill(fetch->feed, fetch->window, rq, fetch->window->offset) < 0
-               ? vg_fail(rq)
-               : (struct vg_reply){.status = 204};
+    int rc = fetch->fd < 0 ? fill(fetch->feed, fetch->window, rq, fetch->window->offset)
+                           : open_and_pour(fetch, rq);
+    return rc < 0 ? vg_fail(rq) : (struct vg_reply){.status = 204};
 }
 
 static void log_failure(const struct vg_request *rq, const struct vg_reply *reply)
@@ -177,8 +237,9 @@ static struct vg_request *make_request(struct vg_feed *feed)
     return rq;
 }
 
-void vg_feed_fetch(struct vg_feed *feed, struct vg_window *window_steal, uint64_t offset,
-                   void (*ready)(void *data, struct vg_window *window), void *data)
+static void submit_fetch(struct vg_feed *feed, struct vg_window *window_steal,
+                         uint64_t offset, int fd,
+                         void (*ready)(void *data, struct vg_window *window), void *data)
 {
     struct fetch *fetch = malloc(sizeof(*fetch));
     struct vg_request *rq = fetch ? make_request(feed) : NULL;
@@ -190,11 +251,27 @@ void vg_feed_fetch(struct vg_feed *feed, struct vg_window *window_steal, uint64_
         return;
     }
     window_steal->offset = offset;
-    *fetch = (struct fetch){
-        .feed = vg_feed_ref(feed), .window = window_steal, .ready = ready, .data = data};
+    window_steal->poured = 0;
+    *fetch = (struct fetch){.feed = vg_feed_ref(feed),
+                            .window = window_steal,
+                            .fd = fd,
+                            .ready = ready,
+                            .data = data};
     rq->done_data = fetch;
     rq->on_free = free_fetch;
     submit(rq);
+}
+
+void vg_feed_fetch(struct vg_feed *feed, struct vg_window *window_steal, uint64_t offset,
+                   void (*ready)(void *data, struct vg_window *window), void *data)
+{
+    submit_fetch(feed, window_steal, offset, -1, ready, data);
+}
+
+void vg_feed_pour(struct vg_feed *feed, struct vg_window *window_steal, uint64_t offset,
+                  int fd, void (*ready)(void *data, struct vg_window *window), void *data)
+{
+    submit_fetch(feed, window_steal, offset, fd, ready, data);
 }
 
 /* ---- replies ----------------------------------------------------------------------- */

@@ -18,6 +18,7 @@ struct vg_window {
     uint64_t offset;
     size_t length; /* what it holds */
     char *data;
+    uint64_t poured; /* bytes that went out on the socket already, by vg_feed_pour() */
 };
 
 /* NULL: so much memory is not to be had now. It has room for `most` bytes, or fewer, but
@@ -52,6 +53,15 @@ void vg_feed_unref(struct vg_feed *feed);
  * window, or NULL: there was an error, which the log has. Takes the window. */
 void vg_feed_fetch(struct vg_feed *feed, struct vg_window *window_steal, uint64_t offset,
                    void (*ready)(void *data, struct vg_window *window), void *data);
+
+/* As vg_feed_fetch(), of a content that can be opened, whose client takes what comes:
+ * bytes go from the host to its socket, through the window, until the client does not
+ * take them, or it is the next one's turn. What the window has then is not sent, or not
+ * all: the next byte is at offset + window->poured. Nobody else writes to the socket
+ * meanwhile. */
+void vg_feed_pour(struct vg_feed *feed, struct vg_window *window_steal, uint64_t offset,
+                  int fd, void (*ready)(void *data, struct vg_window *window),
+                  void *data);
 
 /* How windows' requests get to their host; takes over a reference. Before any thread. */
 void vg_feeds_start(void (*submit)(struct vg_request *rq));

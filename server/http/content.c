@@ -12,6 +12,7 @@
 #include "server/http/header.h"
 #include "server/http/internal.h"
 #include "server/http/session.h"
+#include "virtgate/body_stream.h"
 #include "virtgate/cleanup.h"
 
 #include <stdio.h>
@@ -21,8 +22,11 @@
  * shorter is too small. */
 #define LONG_NS  VG_SECOND_NS
 #define SHORT_NS (VG_SECOND_NS / 10)
-/* From this size on the client is so fast that the next window is fetched ahead. */
+/* From this size on the client is so fast that the next window is fetched ahead, or that
+ * the bytes are poured into its socket. */
 #define AHEAD_SIZE (4 * VG_WINDOW_MIN)
+/* Of fewer bytes it does not pay. */
+#define POUR_LENGTH ((uint64_t)16 * 1024 * 1024)
 /* What a client has not read for so long, it goes without while others wait. */
 #define IDLE_NS       VG_SECOND_NS
 #define STALL_SECONDS 30 /* a client that takes nothing is cut */
@@ -46,6 +50,8 @@ struct vg_http_sender {
     bool fetching;
     bool asleep; /* the connection is suspended */
     bool failed;
+    bool pours;      /* may be poured: the connection ends with it */
+    uint64_t poured; /* what libmicrohttpd knows nothing of */
 };
 
 /* To be held before any sender's. */
@@ -90,6 +96,27 @@ static void wake_sender(struct vg_http_sender *s)
     vg_http_leave();
 }
 
+/* Whether its bytes go out by themselves: then libmicrohttpd has none to send. */
+static bool is_pouring(const struct vg_http_sender *s)
+{
+    return s->pours && s->size >= AHEAD_SIZE;
+}
+
+static bool covers(const struct vg_window *window, uint64_t at)
+{
+    return window && window->offset <= at && at - window->offset < window->length;
+}
+
+/* Who did not take it all has to show anew that he is fast. Lock held. */
+static void note_poured(struct vg_http_sender *s, const struct vg_window *window)
+{
+    if (!window || !is_pouring(s))
+        return;
+    s->poured += window->poured;
+    if (covers(window, s->wanted + window->poured))
+        s->size = VG_WINDOW_MIN;
+}
+
 /* Of any thread, once for each fetch; NULL: there was an error. */
 static void take_window(void *data, struct vg_window *window)
 {
@@ -99,6 +126,7 @@ static void take_window(void *data, struct vg_window *window)
         VG_LOCK(&s->lock);
         s->fetching = false;
         s->failed = s->failed || !window;
+        note_poured(s, window);
         struct vg_window **place = s->now ? &s->ahead : &s->now;
         if (s->failed)
             vg_window_free(window);
@@ -117,9 +145,10 @@ static void take_window(void *data, struct vg_window *window)
 static struct vg_window *make_window(struct vg_http_sender *s, uint64_t at)
 {
     uint64_t left = s->feed->range.offset + s->feed->range.length - at;
-    size_t size = is_unsized(s) || left > s->size ? s->size : (size_t)left;
+    size_t most = is_pouring(s) ? VG_PIECE_SIZE : s->size;
+    size_t size = is_unsized(s) || left > most ? most : (size_t)left;
 
-    if (s->spare && s->spare->size == s->size)
+    if (s->spare && s->spare->size == most)
         return vg_take(&s->spare);
     vg_window_free(vg_take(&s->spare));
     return vg_window_new(size < VG_WINDOW_MIN ? size : VG_WINDOW_MIN, size);
@@ -129,7 +158,10 @@ static struct vg_window *make_window(struct vg_http_sender *s, uint64_t at)
 static void fetch(struct vg_http_sender *s, struct vg_window *window, uint64_t at)
 {
     atomic_fetch_add(&s->refs, 1);
-    vg_feed_fetch(s->feed, window, at, take_window, s);
+    if (is_pouring(s))
+        vg_feed_pour(s->feed, window, at, s->call->conn->fd, take_window, s);
+    else
+        vg_feed_fetch(s->feed, window, at, take_window, s);
 }
 
 /* ---- memory ------------------------------------------------------------------------ */
@@ -243,11 +275,6 @@ void vg_http_contents_end(void)
 
 /* ---- reading ----------------------------------------------------------------------- */
 
-static bool covers(const struct vg_window *window, uint64_t at)
-{
-    return window && window->offset <= at && at - window->offset < window->length;
-}
-
 /* The next window is larger or smaller, as the client took the last one. Lock held. */
 static void adapt(struct vg_http_sender *s, int64_t now_ns)
 {
@@ -282,7 +309,8 @@ static bool turn_to(struct vg_http_sender *s, uint64_t at)
 /* Whether what follows `now` is to be fetched already, of a fast client. Lock held. */
 static bool wants_ahead(const struct vg_http_sender *s)
 {
-    return s->size >= AHEAD_SIZE && !s->fetching && !s->ahead && !is_unsized(s) &&
+    return s->size >= AHEAD_SIZE && !s->pours && !s->fetching && !s->ahead &&
+           !is_unsized(s) &&
            s->now->offset + s->now->length <
                s->feed->range.offset + s->feed->range.length;
 }
@@ -332,27 +360,33 @@ static ssize_t sleep_sender(struct vg_http_sender *s, uint64_t at)
 static ssize_t read_content(void *data, uint64_t position, char *buffer, size_t size)
 {
     struct vg_http_sender *s = data;
-    uint64_t at = s->feed->range.offset + position;
+    const uint64_t end = s->feed->range.offset + s->feed->range.length;
     struct vg_window *ahead = NULL;
+    uint64_t at, wanted;
     size_t n = 0;
 
     vg_http_set_deadline(s->call->conn, STALL_SECONDS);
     {
         VG_LOCK(&s->lock);
+        at = s->feed->range.offset + position + s->poured;
         if (s->failed || vg_http_session_is_over(&s->call->session))
             return MHD_CONTENT_READER_END_WITH_ERROR;
         if (is_unsized(s) && s->now && !s->now->length) {
             s->feed->done = true;
             return MHD_CONTENT_READER_END_OF_STREAM;
         }
+        if (s->poured && at == end) {
+            s->feed->done = true;
+            return MHD_CONTENT_READER_END_OF_STREAM;
+        }
         if (turn_to(s, at))
             n = copy(s, at, buffer, size, &ahead);
-        at = s->wanted;
+        wanted = s->wanted;
     }
     if (ahead)
-        fetch(s, ahead, at);
+        fetch(s, ahead, wanted);
     feed_hungry();
-    return n ? (ssize_t)n : sleep_sender(s, s->feed->range.offset + position);
+    return n ? (ssize_t)n : sleep_sender(s, at);
 }
 
 /* ---- the answer -------------------------------------------------------------------- */
@@ -467,12 +501,24 @@ static void add_fields(struct MHD_Response **response, const struct vg_feed *fee
         add_range(response, feed);
 }
 
+/* A large one of a client that reads as fast as the host sends, where nothing stands
+ * between its bytes and the socket. libmicrohttpd does not know of them, so its next
+ * request needs another connection. */
+static bool may_pour(const struct vg_http_call *call, const struct vg_feed *feed)
+{
+    return call->rq->method == VG_GET && feed->content.open &&
+           feed->range.length >= POUR_LENGTH &&
+           !MHD_get_connection_info(call->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+}
+
 struct MHD_Response *vg_http_content(struct vg_http_call *call, int status,
                                      struct vg_feed *feed)
 {
     struct vg_http_sender *s = make_sender(call, feed);
     if (!s)
         return NULL;
+    s->pours = may_pour(call, feed);
+    call->close = call->close || s->pours;
     uint64_t length = is_unsized(s) ? MHD_SIZE_UNKNOWN : feed->range.length;
     struct MHD_Response *response = MHD_create_response_from_callback(
         length, feed->block ? feed->block : 1, read_content, s, close_sender);

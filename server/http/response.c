@@ -333,7 +333,7 @@ static struct MHD_Response *make_response(struct vg_http_call *call,
         vg_http_add_header(&response, "Connection", "Upgrade");
         vg_http_add_header(&response, "Sec-WebSocket-Version", "13");
     }
-    if (closing)
+    if (closing || call->close)
         vg_http_add_header(&response, "Connection", "close");
     return response;
 }
@@ -397,7 +397,7 @@ void vg_http_build_response(struct vg_http_call *call, struct vg_reply *reply,
     if (memorable && is_remembered(sent, call, reply, &form)) {
         send_again(sent, call);
     } else {
-        call->response = make_response(call, reply, &form, allow, closing || call->close);
+        call->response = make_response(call, reply, &form, allow, closing);
         if (head_only && call->response)
             vg_mhd_end_with_header(call->response);
         if (memorable && call->response)
