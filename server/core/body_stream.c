@@ -2,17 +2,25 @@
  *
  * See core/body_stream.h. A ring of pieces, of which the worker holds the oldest while it
  * uses it. The source goes on when half of them are free again: each wake costs a system
- * call and a turn of its thread.
+ * call and a turn of its thread. Of a long body whose socket can be had, the worker fills
+ * the pieces itself.
  */
 #include "server/core/body_stream.h"
 
 #include "virtgate/cleanup.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 
-#define PIECES   4
-#define PATIENCE VG_SECOND_NS /* then a piece that is not full is used */
+#define PIECES    4
+#define PATIENCE  VG_SECOND_NS        /* then a piece that is not full is used */
+#define POLL_MS   100                 /* how often an end is noticed */
+#define HAND_OVER (4 * VG_PIECE_SIZE) /* of fewer bytes the source receives all */
+
+#define HAS_GONE "The client has gone before the body's end"
+#define TOO_SLOW "Nothing of the body came within --transfer-deadline"
 
 struct vg_body_stream {
     struct vg_body_source source;
@@ -30,8 +38,10 @@ struct vg_body_stream {
     char *memory;           /* PIECES pieces */
     size_t sizes[PIECES];   /* bytes in each of them */
     unsigned int first,
-        used;  /* those with bytes, the one that is being filled included */
-    bool lent; /* the worker uses the first one */
+        used;     /* those with bytes, the one that is being filled included */
+    bool lent;    /* the worker uses the first one */
+    int64_t came; /* of the body, so far */
+    int fd;       /* from which the worker receives; -1: the source does */
 };
 
 static int64_t deadline = 60 * VG_SECOND_NS;
@@ -56,6 +66,7 @@ struct vg_body_stream *vg_body_stream_new(const struct vg_body_source *source,
         return NULL;
     stream->source = *source;
     stream->length = length;
+    stream->fd = -1;
     pthread_mutex_init(&stream->lock, NULL);
     vg_cond_init(&stream->more);
     if (copy_field(&stream->content_range, fields->content_range) == 0 &&
@@ -152,7 +163,21 @@ size_t vg_body_stream_put(struct vg_body_stream *stream, const char *data, size_
         if (stream->sizes[i] == VG_PIECE_SIZE)
             pthread_cond_signal(&stream->more);
     }
+    stream->came += (int64_t)taken;
     return taken;
+}
+
+bool vg_body_stream_hand_over(struct vg_body_stream *stream, int fd)
+{
+    VG_LOCK(&stream->lock);
+    bool pays = stream->length - stream->came >= (int64_t)HAND_OVER;
+
+    if (!pays || !is_open(stream) || stream->paused || stream->used > 1)
+        return false;
+    stream->fd = fd;
+    pause_source(stream);
+    pthread_cond_signal(&stream->more);
+    return true;
 }
 
 bool vg_body_stream_end(struct vg_body_stream *stream)
@@ -187,13 +212,13 @@ void vg_body_stream_leave(struct vg_body_stream *stream)
 {
     VG_LOCK(&stream->lock);
     stream->gone = true;
-    break_off(stream, VG_E_BAD_REQUEST, "The client has gone before the body's end");
+    break_off(stream, VG_E_BAD_REQUEST, HAS_GONE);
 }
 
 enum vg_body_answer vg_body_stream_lock_answer(struct vg_body_stream *stream)
 {
     pthread_mutex_lock(&stream->lock);
-    bool in_turn = stream->paused && (!stream->wanted || stream->ended);
+    bool in_turn = stream->paused && stream->fd < 0 && (!stream->wanted || stream->ended);
 
     stream->answered = true;
     break_off(stream, VG_E_CONFLICT, "The request has been answered");
@@ -237,7 +262,7 @@ static void give_back(struct vg_body_stream *stream)
     stream->lent = false;
     stream->first = (stream->first + 1) % PIECES;
     stream->used--;
-    if (is_open(stream) && stream->used <= PIECES / 2)
+    if (is_open(stream) && stream->fd < 0 && stream->used <= PIECES / 2)
         let_go_on(stream);
 }
 
@@ -247,15 +272,15 @@ static bool has_piece(const struct vg_body_stream *stream, bool partly)
     return size == VG_PIECE_SIZE || (size && partly);
 }
 
-/* Until there is a piece, or no more comes, or nothing came for too long. Lock held. */
+/* Until there is a piece, or no more comes, or nothing came for too long, or the worker
+ * is to receive by itself. Lock held. */
 static void wait_for_piece(struct vg_body_stream *stream)
 {
     int64_t now = vg_now_ns(), soon = now + PATIENCE;
 
-    while (is_open(stream) && !has_piece(stream, now >= soon)) {
+    while (is_open(stream) && stream->fd < 0 && !has_piece(stream, now >= soon)) {
         if (now >= stream->last_ns + deadline) {
-            break_off(stream, VG_E_REQUEST_TIMEOUT,
-                      "Nothing of the body came within --transfer-deadline");
+            break_off(stream, VG_E_REQUEST_TIMEOUT, TOO_SLOW);
             return;
         }
         const struct timespec until = vg_timespec(now + PATIENCE);
@@ -275,15 +300,85 @@ static int lend(struct vg_body_stream *stream, const char **ret, size_t *ret_n)
     return 1;
 }
 
-int vg_body_read(struct vg_request *rq, const char **ret, size_t *ret_n)
+/* ---- the worker receives ------------------------------------------------------------
+ */
+
+/* Whether it is worth while to wait for more. */
+static bool may_wait(struct vg_body_stream *stream, int64_t begun_ns, bool some)
 {
-    struct vg_body_stream *stream = rq->stream;
+    int64_t now = vg_now_ns();
+    VG_LOCK(&stream->lock);
+
+    if (now >= begun_ns + deadline)
+        break_off(stream, VG_E_REQUEST_TIMEOUT, TOO_SLOW);
+    return !stream->broken && (!some || now < begun_ns + PATIENCE);
+}
+
+/* Until there are n bytes, or there is no point in waiting. */
+static size_t receive(struct vg_body_stream *stream, char *to, size_t n)
+{
+    struct pollfd ready = {.fd = stream->fd, .events = POLLIN};
+    int64_t begun_ns = vg_now_ns();
+    size_t at = 0;
+
+    while (at < n) {
+        ssize_t got = recv(stream->fd, to + at, n - at, MSG_DONTWAIT);
+        at += got > 0 ? (size_t)got : 0;
+        if (got > 0)
+            continue;
+        if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
+            VG_LOCK(&stream->lock);
+            break_off(stream, VG_E_BAD_REQUEST, HAS_GONE);
+            break;
+        }
+        if (!may_wait(stream, begun_ns, at > 0))
+            break;
+        poll(&ready, 1, POLL_MS);
+    }
+    return at;
+}
+
+/* Makes the oldest piece full. The pieces are the worker's alone now. */
+static void receive_piece(struct vg_body_stream *stream)
+{
+    unsigned int i = stream->first;
+    size_t had = stream->used ? stream->sizes[i] : 0, n = VG_PIECE_SIZE - had;
+    int64_t left = stream->length - stream->came;
+
+    n = receive(stream, piece_at(stream, i) + had, (int64_t)n < left ? n : (size_t)left);
+    stream->sizes[i] = had + n;
+    stream->used = had + n > 0;
+    stream->came += (int64_t)n;
+    VG_LOCK(&stream->lock);
+    stream->ended = stream->came == stream->length;
+}
+
+/* ---- reading ------------------------------------------------------------------------
+ */
+
+/* Until there is something to be lent. 1: the worker has to receive it; -1: out of
+ * memory. */
+static int await_piece(struct vg_body_stream *stream)
+{
     VG_LOCK(&stream->lock);
 
     if (!stream->wanted && want(stream) < 0)
-        return vg_error_set_memory(&rq->error);
+        return -1;
     give_back(stream);
     wait_for_piece(stream);
+    return stream->fd >= 0 && is_open(stream);
+}
+
+int vg_body_read(struct vg_request *rq, const char **ret, size_t *ret_n)
+{
+    struct vg_body_stream *stream = rq->stream;
+    int rc = await_piece(stream);
+
+    if (rc < 0)
+        return vg_error_set_memory(&rq->error);
+    if (rc > 0)
+        receive_piece(stream);
+    VG_LOCK(&stream->lock);
     if (stream->broken) {
         vg_error_set(&rq->error, stream->error, "%s", stream->why);
         return -1;

@@ -38,6 +38,12 @@ void vg_body_stream_hold(struct vg_body_stream *stream);
  * was paused. What is given after an end is thrown away. */
 size_t vg_body_stream_put(struct vg_body_stream *stream, const char *data, size_t n);
 
+/* After a put(): the source is paused to the end, and the worker receives the rest itself
+ * from this socket, which does not block and is the worker's until there is an answer:
+ * fewer threads are woken, and bytes copied. False: it does not pay, or nobody knows how
+ * much comes. */
+bool vg_body_stream_hand_over(struct vg_body_stream *stream, int fd);
+
 /* All has come: the source is paused until there is an answer. False: there is one. */
 bool vg_body_stream_end(struct vg_body_stream *stream);
 
@@ -52,7 +58,8 @@ void vg_body_stream_leave(struct vg_body_stream *stream);
 enum vg_body_answer {
     VG_ANSWER_NOBODY,    /* the client has gone */
     VG_ANSWER_IN_TURN,   /* the source goes on, and answers instead of receiving */
-    VG_ANSWER_MEANWHILE, /* the body is being received: it is in the middle of it */
+    VG_ANSWER_MEANWHILE, /* the body is being received, or the worker has received it: the
+                          * source is in the middle of it */
 };
 enum vg_body_answer vg_body_stream_lock_answer(struct vg_body_stream *stream);
 /* The answer is ready: the source goes on, if it was paused. */

@@ -10,8 +10,18 @@
 #include "server/http/session.h"
 #include "virtgate/cleanup.h"
 
+#include <stdio.h>
+#include <sys/socket.h>
+#include <time.h>
+
 /* How long a client may go on after its answer. */
 #define GOODBYE_SECONDS 5
+
+static bool is_tls(const struct vg_http_call *call)
+{
+    return MHD_get_connection_info(call->connection,
+                                   MHD_CONNECTION_INFO_GNUTLS_SESSION) != NULL;
+}
 
 static void suspend(void *data)
 {
@@ -68,6 +78,8 @@ static enum MHD_Result receive(struct vg_http_call *call, const char *data, size
 {
     (void)check_chunk(call, vg_mhd_find_chunk_fault(data));
     *size -= vg_body_stream_put(call->rq->stream, data, *size);
+    if (!*size && !is_tls(call))
+        (void)vg_body_stream_hand_over(call->rq->stream, call->conn->fd);
     return MHD_YES;
 }
 
@@ -88,6 +100,71 @@ enum MHD_Result vg_http_upload_step(struct vg_http_call *call, const char *data,
     return vg_body_stream_end(stream) ? MHD_YES : send_answer(call);
 }
 
+/* ---- past libmicrohttpd -------------------------------------------------------------
+ */
+
+static enum MHD_Result write_field(void *data, enum MHD_ValueKind kind, const char *name,
+                                   const char *value)
+{
+    (void)kind;
+    fprintf(data, "%s: %s\r\n", name, value);
+    return MHD_YES;
+}
+
+static void write_date(FILE *to)
+{
+    char text[64];
+    struct tm tm;
+    const time_t now = time(NULL);
+
+    if (gmtime_r(&now, &tm) &&
+        strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &tm))
+        fprintf(to, "Date: %s\r\n", text);
+}
+
+static void write_answer(FILE *to, const struct vg_http_call *call, struct vg_body *body)
+{
+    fprintf(to, "HTTP/1.1 %d %s\r\n", call->status,
+            MHD_get_reason_phrase_for((unsigned int)call->status));
+    write_date(to);
+    MHD_get_response_headers(call->response, write_field, to);
+    if (call->status != 204)
+        fprintf(to, "Content-Length: %zu\r\n", body ? body->length : 0);
+    fputs("\r\n", to);
+    if (body)
+        fwrite(vg_body_plain(body), 1, body->length, to);
+}
+
+/* What libmicrohttpd would send, to which the body has not come to its end, nor ever
+ * does. */
+static void send_past(const struct vg_http_call *call, struct vg_body *body)
+{
+    vg_autofree char *text = NULL;
+    size_t n = 0;
+    FILE *to = call->response && !is_tls(call) ? open_memstream(&text, &n) : NULL;
+
+    if (to) {
+        write_answer(to, call, body);
+        if (fclose(to) == 0)
+            (void)send(call->conn->fd, text, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
+    shutdown(call->conn->fd, is_tls(call) ? SHUT_RDWR : SHUT_WR);
+}
+
+static void answer_past(struct vg_http_call *call, struct vg_reply *reply)
+{
+    struct vg_body *body = vg_body_ref(reply->body);
+
+    call->gzip = false;
+    vg_http_build_response(call, reply, reply->allow, true);
+    send_past(call, body);
+    vg_http_release_response(call);
+    vg_body_unref(body);
+}
+
+/* ---- answers ------------------------------------------------------------------------
+ */
+
 void vg_http_upload_answer(struct vg_request *rq, struct vg_reply *reply, bool closing)
 {
     struct vg_body_stream *stream = rq->stream;
@@ -104,10 +181,8 @@ void vg_http_upload_answer(struct vg_request *rq, struct vg_reply *reply, bool c
         break;
     case VG_ANSWER_MEANWHILE:
         call->conn->lingers = true;
-        call->status = reply->status;
-        vg_mhd_answer_first(call, reply);
+        answer_past(call, reply);
         vg_http_set_deadline(call->conn, GOODBYE_SECONDS);
-        vg_reply_clear(reply);
         break;
     }
     vg_body_stream_unlock(stream);

@@ -88,6 +88,23 @@ def check_whole(client, file):
           and op["progress"]["bytes"] == 0 == op["progress"]["totalBytes"], "its operation", op)
 
 
+def check_large(gateway, client, file):
+    """The worker reads the socket itself: the answer is as every other, and the last one."""
+    sent = {**OCTETS, "Origin": "http://console.example", "Content-Digest": digest_of(b"x")}
+    data = os.urandom(SIZE)
+    status, fields, _ = client.send("PUT", CONTENT, data, {**sent, "Content-Digest": digest_of(data)})
+    check(status == 204 and file.read_bytes() == data, "a large one", status)
+    check(fields.get("Connection") == "close" and fields.get("X-Request-Id") and fields.get("Date") and
+          "Content-Length" not in fields and
+          fields.get("Access-Control-Allow-Origin") == sent["Origin"], "its answer", dict(fields))
+    status, answer = send(client, "PUT", CONTENT, data, sent)
+    check(status == 400 and is_slug(answer, "digest-mismatch"), "another digest", answer)
+    stopping = Slow(gateway, sent=SIZE - 1)
+    moved(client)
+    stopping.socket.sendall(b"s")
+    check(stopping.answer()[0] == 204 and file.read_bytes() == b"s" * SIZE, "one that pauses")
+
+
 def check_parts(client, file):
     data = os.urandom(SIZE)
     send(client, "PUT", CONTENT, data, OCTETS)
@@ -253,13 +270,15 @@ def main():
     uri = os.environ["VG_QEMU_URI"]
     folder = Path(uri.split("socket=")[1]).parents[1] / "bytes"
     conn = libvirt.open(uri)
-    gateway = Gateway(uri, "--transfer-deadline", "3", "--drain-seconds", "2")
+    gateway = Gateway(uri, "--transfer-deadline", "3", "--drain-seconds", "2",
+                      "--cors-origin", "http://console.example")
     client = Client(gateway.port)
     send_json(client, "POST", "/storage-pools",
               {"name": "bytes", "path": str(folder), "build": True, "start": True})
     status, made = send_json(client, "POST", VOLUMES, {"name": "v", "capacityBytes": SIZE})
     check(status == 201, "a volume", made)
     check_whole(client, folder / "v")
+    check_large(gateway, client, folder / "v")
     check_parts(client, folder / "v")
     check_refused(client, folder / "v")
     check_made(client, folder)
