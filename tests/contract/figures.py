@@ -144,6 +144,21 @@ def check_files(report: Report) -> None:
                      [f"there is no {name}" for name in sorted(missing)])
 
 
+def check_collections(report: Report) -> None:
+    """docs/http.md has every collection, docs/errors.md every status of the gateway's own."""
+    http = (ROOT / "docs/http.md").read_text(encoding="utf-8")
+    paths = re.findall(r"^  (/[\w.-]*)", (ROOT / "openapi.yaml").read_text(encoding="utf-8"), re.M)
+    report.check("paths of docs/http.md", [f"there is no `{path}` in its table"
+                                           for path in sorted(set(paths)) if f"`{path}" not in http])
+    table = re.findall(r"^\| ([\d, ]+) \|", (ROOT / "docs/errors.md").read_text(), re.M)
+    told = {status for row in table for status in row.split(", ")}
+    own = set(re.findall(r'^X\(\w+, "[\w-]+", (\d+)', (ROOT / "include/virtgate/error.def").read_text(),
+                         re.M))
+    report.check("statuses of docs/errors.md",
+                 [f"it does not say what a {status} is" for status in sorted(own - told)]
+                 + ([] if own else ["error.def has no status"]))
+
+
 FOLDERS = "server|routes|include|tests|docs"
 # A new collection, as CONTRIBUTING.md adds one.
 EXAMPLES = {"routes/thing/thing.c", "routes/thing/thing.yaml", "tests/api/thing/test_thing.c"}
@@ -158,6 +173,7 @@ def main() -> int:
     check_defaults(report, options)
     check_names(report, options)
     check_files(report)
+    check_collections(report)
     return report.finish()
 
 
