@@ -27,7 +27,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-#define LANE_THREADS 1
+#define ONE_THREAD 1 /* of queues whose calls do not block, or are few */
 /* Changes at work beside reads: those of different objects run side by side, as far as
  * the daemon's own workers go (max_workers is 20 there). */
 #define CHANGES_OF(pool) ((pool) < 6 ? 2 * (pool) : 12)
@@ -462,39 +462,35 @@ static const char *find_admin_uri(const struct vg_config *config, const char *na
     return NULL;
 }
 
-static int init_host(struct vg_host *host, const struct vg_host_config *from,
-                     const struct vg_config *config)
+/* -1: out of memory. A URI that is missing would be libvirt's own choice of a host. */
+static int copy_names(struct vg_host *host, const struct vg_host_config *from,
+                      const char *admin_uri)
 {
-    vg_cond_init(&host->wake);
-    pthread_mutex_init(&host->lock, NULL);
-
-    atomic_init(&host->connecting, true);
-    host->cpu_percent = -1;
     host->name = strdup(from->name);
     host->uri = from->uri ? strdup(from->uri) : NULL;
     host->shown_uri = vg_redact(from->uri);
-    const char *admin_uri = find_admin_uri(config, from->name);
     host->admin_uri = admin_uri ? strdup(admin_uri) : NULL;
-    host->read_only = config->read_only;
-    host->virt_conn = vg_virt_conn_new();
-    host->cache = vg_answer_cache_new();
-    host->documents = vg_documents_new();
-    host->leases = vg_leases_new();
-    host->check = vg_check_new(host, (size_t)(host - hosts), config->hosts.n);
-    host->history = config->history ? vg_history_new() : NULL;
-    vg_queue_init(&host->general, (unsigned int)config->pool_size,
-                  (unsigned int)config->queue_size);
-    vg_queue_split(&host->general, (unsigned int)config->pool_size,
-                   (unsigned int)CHANGES_OF(config->pool_size));
-    vg_queue_init(&host->fast, LANE_THREADS, (unsigned int)config->queue_size);
-    vg_queue_init(&host->bulk, LANE_THREADS, (unsigned int)config->queue_size);
+    return host->name && (!from->uri || (host->uri && host->shown_uri)) &&
+                   (!admin_uri || host->admin_uri)
+               ? 0
+               : -1;
+}
+
+static void init_queues(struct vg_host *host, const struct vg_config *config)
+{
+    const unsigned int pool_size = (unsigned int)config->pool_size;
+    const unsigned int queue_size = (unsigned int)config->queue_size;
+
+    vg_queue_init(&host->general, pool_size, queue_size);
+    vg_queue_split(&host->general, pool_size, CHANGES_OF(pool_size));
+    vg_queue_init(&host->fast, ONE_THREAD, queue_size);
+    vg_queue_init(&host->bulk, ONE_THREAD, queue_size);
     vg_queue_init(&host->long_work, (unsigned int)config->operations, LONG_WAITING);
     vg_queue_init(&host->transfers, (unsigned int)config->transfers,
                   LONG_WAITING +
                       (unsigned int)((size_t)config->transfer_memory / VG_WINDOW_MIN));
-    vg_queue_init(&host->agents, (unsigned int)config->pool_size,
-                  (unsigned int)config->queue_size);
-    vg_queue_init(&host->admins, LANE_THREADS, (unsigned int)config->queue_size);
+    vg_queue_init(&host->agents, pool_size, queue_size);
+    vg_queue_init(&host->admins, ONE_THREAD, queue_size);
     host->agents.per_object = 1; /* libvirt has an agent do one thing at a time */
     host->fast.fallback = &host->bulk;
     struct vg_queue *queues[VG_ALL_QUEUES];
@@ -507,11 +503,27 @@ static int init_host(struct vg_host *host, const struct vg_host_config *from,
         /* until the first connection is there, or is not */
         queues[i]->paused = i < VG_HOST_QUEUES;
     }
-    return host->name && host->virt_conn && (!admin_uri || host->admin_uri) &&
-                   host->cache && host->documents && host->leases && host->check &&
-                   (!config->history || host->history)
-               ? 0
-               : -1;
+}
+
+static int init_host(struct vg_host *host, const struct vg_host_config *from,
+                     const struct vg_config *config)
+{
+    vg_cond_init(&host->wake);
+    pthread_mutex_init(&host->lock, NULL);
+    atomic_init(&host->connecting, true);
+    host->cpu_percent = -1;
+    host->read_only = config->read_only;
+    host->virt_conn = vg_virt_conn_new();
+    host->cache = vg_answer_cache_new();
+    host->documents = vg_documents_new();
+    host->leases = vg_leases_new();
+    host->check = vg_check_new(host, (size_t)(host - hosts), config->hosts.n);
+    host->history = config->history ? vg_history_new() : NULL;
+    init_queues(host, config);
+    if (!host->virt_conn || !host->cache || !host->documents || !host->leases ||
+        !host->check || (config->history && !host->history))
+        return -1;
+    return copy_names(host, from, find_admin_uri(config, from->name));
 }
 
 int vg_hosts_start(const struct vg_config *config)
