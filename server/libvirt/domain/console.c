@@ -62,7 +62,8 @@ struct console {
     const char *kind; /* for the log */
     char *domain, *device;
     char uuid[VIR_UUID_STRING_BUFLEN];
-    char principal[64], request_id[40];
+    char principal[VG_TOKEN_NAME_SIZE];
+    char request_id[sizeof(((struct vg_request *)0)->id)];
     int64_t opened_ns;
     struct vg_session session;
 };
@@ -253,7 +254,11 @@ static struct console *console_new(struct vg_request *rq, virDomainPtr dom,
     memcpy(c->principal, rq->principal, sizeof(c->principal));
     memcpy(c->request_id, rq->id, sizeof(c->request_id));
     enlist(c);
-    return c;
+    if (c->domain && (c->device || !device))
+        return c;
+    console_unref(c); /* without its device it would be another console */
+    vg_error_set_memory(&rq->error);
+    return NULL;
 }
 
 static struct vg_channel *console_opened(struct console *c, const struct vg_request *rq,
