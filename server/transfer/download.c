@@ -249,14 +249,13 @@ static const char *get_tag(const struct vg_download *d)
     return tag && tag[0] == '"' && strlen(tag) < TAG_SIZE ? tag : "";
 }
 
-static int note_first(struct vg_download *d)
+static void note_first(struct vg_download *d)
 {
     curl_off_t length = -1;
 
     curl_easy_getinfo(d->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
     d->total = length < 0 ? VG_LENGTH_UNKNOWN : (uint64_t)length;
     snprintf(d->tag, sizeof(d->tag), "%s", get_tag(d));
-    return 0;
 }
 
 static int fail_changed(const struct vg_download *d, struct vg_error *reterr)
@@ -451,8 +450,10 @@ struct vg_download *vg_download_open(const struct vg_fetch_source *source,
         rc = fail_result(d, reterr);
     if (rc > 0 && status != 200)
         rc = fail_status(d, status, reterr);
-    if (rc > 0 && note_first(d) == 0)
+    if (rc > 0) {
+        note_first(d);
         return d;
+    }
     vg_download_close(d);
     return NULL;
 }
