@@ -94,8 +94,9 @@ static void drop_nulls(json_t *object)
     json_t *value;
     void *next;
 
-    json_object_foreach_safe(object, next, key, value) if (json_is_null(value))
-        json_object_del(object, key);
+    json_object_foreach_safe (object, next, key, value)
+        if (json_is_null(value))
+            json_object_del(object, key);
 }
 
 int vg_cloud_init_read(struct vg_request *rq, json_t *object, struct vg_cloud_init *ret)

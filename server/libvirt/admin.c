@@ -90,8 +90,7 @@ static int leave_unchanged(struct vg_request *rq, const struct vg_params *curren
 
     if (!shown)
         return vg_error_set_memory(&rq->error);
-    json_object_foreach_safe(object, next, key, value)
-    {
+    json_object_foreach_safe (object, next, key, value) {
         if (json_equal(value, json_object_get(shown, key)))
             json_object_del(object, key);
     }

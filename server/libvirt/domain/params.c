@@ -108,11 +108,10 @@ static int leave_unset(struct vg_request *rq, const struct vg_params *current,
 
     if (!shown)
         return vg_error_set_memory(vg_request_error(rq));
-    json_object_foreach_safe(object, next, key,
-                             value) if (json_string_length(value) == 0 &&
-                                        json_is_string(value) &&
-                                        json_equal(value, json_object_get(shown, key)))
-        json_object_del(object, key);
+    json_object_foreach_safe (object, next, key, value)
+        if (json_string_length(value) == 0 && json_is_string(value) &&
+            json_equal(value, json_object_get(shown, key)))
+            json_object_del(object, key);
     return 0;
 }
 
