@@ -6,6 +6,7 @@
 #include "routes/domain/create_from_image.h"
 
 #include "virtgate/autoptr.h"
+#include "virtgate/body_stream.h"
 #include "virtgate/conflict.h"
 #include "virtgate/domain.h"
 #include "virtgate/domain_address.h"
@@ -17,9 +18,6 @@
 
 #include <string.h>
 #include <time.h>
-
-/* What libvirt sends in one message: more at a time is copied once more. */
-#define PIECE 262120
 
 /* ---- volumes ----------------------------------------------------------------------- */
 
@@ -80,7 +78,7 @@ static int make_disks(struct vg_request *rq, void *data)
 static int send_all(virStreamPtr stream, const char *bytes, size_t n)
 {
     while (n > 0) {
-        int sent = virStreamSend(stream, bytes, n < PIECE ? n : PIECE);
+        int sent = virStreamSend(stream, bytes, n < VG_PIECE_SIZE ? n : VG_PIECE_SIZE);
         if (sent <= 0)
             return -1;
         bytes += sent;

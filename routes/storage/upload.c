@@ -209,21 +209,17 @@ static virStorageVolPtr find_or_make(struct vg_request *rq, struct creation *c)
         return NULL;
     }
     take_over(rq, pool, c);
-    virStorageVolPtr volume = virStorageVolLookupByName(pool, c->volume);
+    vg_autoptr(virStorageVol) volume = virStorageVolLookupByName(pool, c->volume);
     if (!volume && virGetLastErrorCode() != VIR_ERR_NO_STORAGE_VOL) {
         (void)vg_error_set_virt(vg_request_error(rq));
         return NULL;
     }
     c->made = !volume;
-    if (vg_request_check_new(rq, volume != NULL) == 0) {
-        if (!volume)
-            return make_volume(rq, pool, c);
-        if (check_volume(rq, volume, c) == 0)
-            return volume;
-    }
-    if (volume)
-        (void)virStorageVolFree(volume);
-    return NULL;
+    if (vg_request_check_new(rq, volume != NULL) < 0)
+        return NULL;
+    if (!volume)
+        return make_volume(rq, pool, c);
+    return check_volume(rq, volume, c) == 0 ? vg_take(&volume) : NULL;
 }
 
 /* What the plan and the rest become the upload's. NULL: the request's error is set. */
