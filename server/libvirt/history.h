@@ -58,7 +58,8 @@ void vg_history_free(struct vg_history *history);
 void vg_history_start(void);
 
 /* What all domains of the host told at that time (vg_now_ns(), before they were asked);
- * sorted here. A domain that is not among them twice is forgotten. Does not block. */
+ * sorted here. A domain that two samples in a row do not tell of is forgotten. Does not
+ * block. */
 void vg_history_take(struct vg_history *history, struct vg_figures *figures, size_t n,
                      int64_t at_ns);
 
