@@ -66,7 +66,8 @@ void vg_json_free(struct vg_json *w);
 
 /* jansson goes on with half a string when it has no memory, or blames its input. From
  * vg_json_watch_memory() on (before any thread), vg_json_lost_memory() says whether it
- * had none on this thread since it was last asked. */
+ * had none on this thread since it was last asked. A request begins without such a loss,
+ * and vg_xml_from_json() looks itself. */
 void vg_json_watch_memory(void);
 bool vg_json_lost_memory(void);
 

@@ -551,12 +551,6 @@ char *vg_guest_plan_clone(struct vg_request *rq, struct vg_guest *g,
     json_auto_t *document = g->source ? read_source(rq, g, shown) : NULL;
     if (!document)
         return NULL;
-    (void)vg_json_lost_memory();
     json_t *domain = json_object_get(document, "domain");
-    if (plan(rq, g, d, domain) < 0)
-        return NULL;
-    if (!vg_json_lost_memory()) /* else a part might be missing */
-        return vg_domain_xml_of_json(rq, domain);
-    (void)vg_error_set_memory(vg_request_error(rq));
-    return NULL;
+    return plan(rq, g, d, domain) < 0 ? NULL : vg_domain_xml_of_json(rq, domain);
 }

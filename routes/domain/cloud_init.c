@@ -7,6 +7,7 @@
 
 #include "virtgate/cleanup.h"
 #include "virtgate/domain_create.h"
+#include "virtgate/json.h"
 #include "virtgate/password.h"
 #include "virtgate/seed.h"
 
@@ -203,7 +204,8 @@ void *vg_cloud_init_seed(struct vg_request *rq, const struct vg_cloud_init *c,
     vg_autofree char *network = c->network_config ? write_network(c) : NULL;
     const struct vg_seed seed = {user_data, meta_data, network};
 
-    if (!user_data || !meta_data || (c->network_config && !network)) {
+    if (!user_data || !meta_data || (c->network_config && !network) ||
+        vg_json_lost_memory()) { /* what is optional might be missing */
         (void)vg_error_set_memory(vg_request_error(rq));
         return NULL;
     }

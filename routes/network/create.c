@@ -329,7 +329,6 @@ static char *make_network(struct vg_request *rq, void *data)
         fail_value(rq, "uuid", "a UUID");
         return NULL;
     }
-    (void)vg_json_lost_memory();
     json_auto_t *document =
         json_pack("{s:{s:s, s:s*}}", "network", "name", f->name, "uuid", f->uuid);
     json_t *network = json_object_get(document, "network");
@@ -340,10 +339,6 @@ static char *make_network(struct vg_request *rq, void *data)
     bool own = f->mode != BRIDGE && f->mode != MACVTAP;
     if ((own ? add_own(rq, f, network) : add_foreign(rq, f, network)) < 0)
         return NULL;
-    if (vg_json_lost_memory()) { /* a part is missing */
-        vg_error_set_memory(vg_request_error(rq));
-        return NULL;
-    }
     return vg_xml_from_json(document, vg_request_error(rq));
 }
 

@@ -147,6 +147,8 @@ static struct vg_reply run_request(void *data, struct vg_virt_conn *virt_conn,
     bool slow = vg_request_is_long(rq) || vg_request_is_transfer(rq);
     enum vg_kind kind = vg_kind_whole(rq->route->pattern);
     struct vg_guest_change change;
+
+    (void)vg_json_lost_memory(); /* another request's */
     if (read)
         rq->reading = vg_answer_cache_begin(host->cache, kind);
     else

@@ -9,6 +9,7 @@
 #include "server/xml/limits.h"
 #include "server/base/xml_text.h"
 #include "server/xml/tree.h"
+#include "virtgate/json.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -458,7 +459,7 @@ char *vg_xml_from_json(const json_t *document, struct vg_error *reterr)
     const struct place at = {0};
     json_t *object = (json_t *)(uintptr_t)document; /* to be iterated, not changed */
 
-    if (!doc) {
+    if (!doc || vg_json_lost_memory()) { /* else a part might be missing */
         vg_error_set_memory(b.error);
         return NULL;
     }

@@ -410,7 +410,6 @@ char *vg_new_domain_xml(struct vg_request *rq, const struct vg_new_domain *d)
 {
     VG_CLEANUP(vg_host_caps_clear) struct vg_host_caps o = {0};
 
-    (void)vg_json_lost_memory();
     if (vg_host_caps_read(rq, d, &o) < 0 || check_wishes(rq, d, &o) < 0)
         return NULL;
     json_auto_t *devices = make_devices(rq, d, &o);
@@ -428,9 +427,8 @@ char *vg_new_domain_xml(struct vg_request *rq, const struct vg_new_domain *d)
         "sysinfo", make_sysinfo(d, &o), "os", make_os(d, &o), "features",
         o.caps && is_x86(&o) ? json_pack("{s:{}, s:{}}", "acpi", "apic") : NULL, "cpu",
         make_cpu(&o), "clock", make_clock(&o), "devices", devices);
-    if (vg_json_lost_memory()) { /* else a device might be missing */
-        vg_error_set_memory(vg_request_error(rq));
-        return NULL;
-    }
-    return vg_domain_xml_of_json(rq, domain);
+    if (domain)
+        return vg_domain_xml_of_json(rq, domain);
+    vg_error_set_memory(vg_request_error(rq));
+    return NULL;
 }

@@ -20,6 +20,7 @@
 
 #include "server/xml/repeats.h"
 #include "virtgate/cleanup.h"
+#include "virtgate/json.h"
 #include "virtgate/xml_json.h"
 
 #define OPTIONS                                                                          \
@@ -287,6 +288,30 @@ static void test_limits(void **state)
     vg_error_clear(&e);
 }
 
+/* Under a sanitizer an allocation that is too large returns NULL, too. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
+/* A part that is optional is missing, where there was no memory for it: no document. */
+static void test_lost_memory(void **state)
+{
+    (void)state;
+    struct vg_error e = {0};
+    vg_json_watch_memory();
+    json_t *lost = json_stringn_nocheck("x", SIZE_MAX / 4);
+    assert_null(lost);
+    json_auto_t *document = json_pack("{s:{s:s, s:o*}}", "a", "@b", "c", "@d", lost);
+    assert_non_null(document);
+    assert_null(vg_xml_from_json(document, &e));
+    assert_int_equal(e.status, 500);
+    vg_error_clear(&e);
+    vg_autofree char *next = vg_xml_from_json(document, &e);
+    assert_non_null(next);
+}
+
 static void test_attribute_limit(void **state)
 {
     (void)state;
@@ -473,12 +498,12 @@ static void test_table(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rules),           cmocka_unit_test(test_liberties),
-        cmocka_unit_test(test_refused),         cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_attribute_limit), cmocka_unit_test(test_size_limit),
-        cmocka_unit_test(test_unsafe),          cmocka_unit_test(test_merge),
-        cmocka_unit_test(test_table),           cmocka_unit_test(test_installed),
-        cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_rules),       cmocka_unit_test(test_liberties),
+        cmocka_unit_test(test_refused),     cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_lost_memory), cmocka_unit_test(test_attribute_limit),
+        cmocka_unit_test(test_size_limit),  cmocka_unit_test(test_unsafe),
+        cmocka_unit_test(test_merge),       cmocka_unit_test(test_table),
+        cmocka_unit_test(test_installed),   cmocka_unit_test(test_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
