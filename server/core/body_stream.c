@@ -10,9 +10,11 @@
 #include "virtgate/cleanup.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define PIECES    4
 #define PATIENCE  VG_SECOND_NS        /* then a piece that is not full is used */
@@ -41,7 +43,7 @@ struct vg_body_stream {
         used;     /* those with bytes, the one that is being filled included */
     bool lent;    /* the worker uses the first one */
     int64_t came; /* of the body, so far */
-    int fd;       /* from which the worker receives; -1: the source does */
+    int fd;       /* from which the worker receives, owned; -1: the source does */
 };
 
 static int64_t deadline = 60 * VG_SECOND_NS;
@@ -87,6 +89,8 @@ void vg_body_stream_free(struct vg_body_stream *stream)
     free(stream->content_digest);
     free(stream->repr_digest);
     free(stream->memory);
+    if (stream->fd >= 0)
+        close(stream->fd);
     free(stream);
 }
 
@@ -174,7 +178,11 @@ bool vg_body_stream_hand_over(struct vg_body_stream *stream, int fd)
 
     if (!pays || !is_open(stream) || stream->paused || stream->used > 1)
         return false;
-    stream->fd = fd;
+    /* somebody else may answer while the worker is in recv(): the connection is closed
+     * then, and another one has its number */
+    stream->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    if (stream->fd < 0)
+        return false;
     pause_source(stream);
     pthread_cond_signal(&stream->more);
     return true;

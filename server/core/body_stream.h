@@ -39,9 +39,9 @@ void vg_body_stream_hold(struct vg_body_stream *stream);
 size_t vg_body_stream_put(struct vg_body_stream *stream, const char *data, size_t n);
 
 /* After a put(): the source is paused to the end, and the worker receives the rest itself
- * from this socket, which does not block and is the worker's until there is an answer:
- * fewer threads are woken, and bytes copied. False: it does not pay, or nobody knows how
- * much comes. */
+ * from this socket, by a descriptor of its own: fewer threads are woken, and bytes
+ * copied. False: it does not pay, nobody knows how much comes, or there is no descriptor.
+ */
 bool vg_body_stream_hand_over(struct vg_body_stream *stream, int fd);
 
 /* All has come: the source is paused until there is an answer. False: there is one. */

@@ -7,11 +7,13 @@
 #include "server/base/log.h"
 #include "virtgate/cleanup.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 #define BYTES_TYPE "application/octet-stream"
@@ -90,7 +92,7 @@ void vg_feed_unref(struct vg_feed *feed)
 struct fetch {
     struct vg_feed *feed;     /* counted */
     struct vg_window *window; /* NULL: handed over */
-    int fd;                   /* to which it is poured; -1: it is not */
+    int fd;                   /* to which it is poured, owned; -1: it is not */
     void (*ready)(void *data, struct vg_window *window);
     void *data;
 };
@@ -207,11 +209,18 @@ static void end_fetch(struct vg_request *rq, struct vg_reply reply)
     fetch->ready(fetch->data, good ? vg_take(&fetch->window) : NULL);
 }
 
+static void close_fd(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
 static void free_fetch(struct vg_request *rq)
 {
     struct fetch *fetch = rq->done_data;
     vg_window_free(fetch->window);
     vg_feed_unref(fetch->feed);
+    close_fd(fetch->fd);
     free(fetch);
 }
 
@@ -238,7 +247,7 @@ static struct vg_request *make_request(struct vg_feed *feed)
 }
 
 static void submit_fetch(struct vg_feed *feed, struct vg_window *window_steal,
-                         uint64_t offset, int fd,
+                         uint64_t offset, int fd_steal,
                          void (*ready)(void *data, struct vg_window *window), void *data)
 {
     struct fetch *fetch = malloc(sizeof(*fetch));
@@ -246,6 +255,7 @@ static void submit_fetch(struct vg_feed *feed, struct vg_window *window_steal,
 
     if (!rq) {
         free(fetch);
+        close_fd(fd_steal);
         vg_window_free(window_steal);
         ready(data, NULL);
         return;
@@ -254,7 +264,7 @@ static void submit_fetch(struct vg_feed *feed, struct vg_window *window_steal,
     window_steal->poured = 0;
     *fetch = (struct fetch){.feed = vg_feed_ref(feed),
                             .window = window_steal,
-                            .fd = fd,
+                            .fd = fd_steal,
                             .ready = ready,
                             .data = data};
     rq->done_data = fetch;
@@ -271,7 +281,9 @@ void vg_feed_fetch(struct vg_feed *feed, struct vg_window *window_steal, uint64_
 void vg_feed_pour(struct vg_feed *feed, struct vg_window *window_steal, uint64_t offset,
                   int fd, void (*ready)(void *data, struct vg_window *window), void *data)
 {
-    submit_fetch(feed, window_steal, offset, fd, ready, data);
+    /* somebody else may answer for the worker while it sends: the connection is closed
+     * then, and another one has its number. Without a descriptor nothing is poured. */
+    submit_fetch(feed, window_steal, offset, fcntl(fd, F_DUPFD_CLOEXEC, 3), ready, data);
 }
 
 /* ---- replies ----------------------------------------------------------------------- */
