@@ -17,7 +17,8 @@ json_t *vg_xml_to_json(const char *xml, struct vg_error *reterr);
 /* The document of {"domain": {...}}, from a client: no deeper and with no more elements
  * than the XML guard allows. Owned by the caller. NULL: *reterr is a 400 that names the
  * JSON pointer of what is no XML, or a 413; it fails, too, where this thread had no
- * memory for JSON since its request began, as a part that is optional would be missing. */
+ * memory for JSON since its request began, as a part that is optional would be missing.
+ */
 char *vg_xml_from_json(const json_t *document, struct vg_error *reterr);
 
 /* RFC 7396: `target` (taken; may be NULL) with the changes of `patch`. New reference;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Hosts: the registry, running a request on a host's connection, and its status. The
- * host monitor, which keeps a host connected, is in libvirt/monitor.c.
+ * Hosts: the registry, and running a request on a host's connection. What is known of a
+ * host is in libvirt/host_status.c; the host monitor, which keeps one connected, in
+ * libvirt/monitor.c.
  */
 #include "server/libvirt/host.h"
 
@@ -342,88 +343,6 @@ void vg_hosts_tick(int64_t now_ns)
             vg_host_submit(&hosts[i], comparison);
     }
     vg_virt_conn_cut_due(now_ns);
-}
-
-/* ---- status ------------------------------------------------------------------------ */
-
-static void get_status(struct vg_host *host, struct vg_host_status *ret)
-{
-    struct vg_queue_load load = vg_queue_load(&host->general);
-    *ret = (struct vg_host_status){
-        .name = host->name, .uri = host->shown_uri, .read_only = host->read_only};
-    /* the pool is of reads, and has grown by what changes hold */
-    ret->pool_size = host->general.classes[VG_QUEUE_READS].max_in_flight + load.changes;
-    ret->queue_size = host->general.max_waiting;
-    ret->events = atomic_load_explicit(&host->events, memory_order_relaxed);
-    ret->in_use = load.in_flight;
-    ret->waiting = load.waiting;
-    struct vg_history_size kept =
-        host->history ? vg_history_size(host->history) : (struct vg_history_size){0};
-    ret->history_domains = kept.domains;
-    ret->history_bytes = kept.bytes;
-    ret->idle = load.threads > load.in_flight ? load.threads - load.in_flight : 0;
-
-    VG_LOCK(&host->lock);
-    ret->state = host->state;
-    ret->alive = host->state == VG_HOST_UP && !host->lost;
-    vg_error_copy(&ret->error, &host->error);
-    ret->reason = host->state == VG_HOST_DOWN ? host->reason
-                  : host->full                ? "connection-limit"
-                                              : NULL;
-    ret->facts = vg_host_facts_ref(host->facts);
-}
-
-struct vg_host_facts *vg_host_facts(struct vg_request *rq)
-{
-    struct vg_host *host = rq->host;
-    VG_LOCK(&host->lock);
-    if (host->state == VG_HOST_UP)
-        return vg_host_facts_ref(host->facts);
-    vg_host_error_unreachable(&rq->error, host->name, &host->error);
-    return NULL;
-}
-
-void vg_host_status(const struct vg_request *rq, struct vg_host_status *ret)
-{
-    get_status(rq->host, ret);
-}
-
-bool vg_host_status_at(size_t index, struct vg_host_status *ret)
-{
-    if (index >= n_hosts) {
-        *ret = (struct vg_host_status){0};
-        return false;
-    }
-    get_status(&hosts[index], ret);
-    return true;
-}
-
-bool vg_host_status_of(const char *name, struct vg_host_status *ret)
-{
-    struct vg_host *host = vg_host_find(name);
-    return vg_host_status_at(host ? (size_t)(host - hosts) : n_hosts, ret);
-}
-
-void vg_host_status_clear(struct vg_host_status *status)
-{
-    vg_error_clear(&status->error);
-    vg_host_facts_unref(status->facts);
-    status->facts = NULL;
-}
-
-json_t *vg_host_problem(const struct vg_host_status *status)
-{
-    struct vg_error e = {0};
-
-    vg_host_error_unreachable(&e, status->name, &status->error);
-    json_t *problem = vg_error_to_json(&e);
-    vg_error_clear(&e);
-    return problem;
-}
-
-void vg_host_set_unreachable(struct vg_request *rq, const struct vg_host_status *status)
-{
-    vg_host_error_unreachable(&rq->error, status->name, &status->error);
 }
 
 /* ---- the registry ------------------------------------------------------------------ */
