@@ -91,20 +91,24 @@ static int check_documents(struct vg_request *rq, const struct migration *m)
     return 0;
 }
 
-/* What is sent by a socket of the host. */
-static int check_sockets(struct vg_request *rq, const struct migration *m)
+/* The host opens these as its daemon, and says what it found there. */
+static int ask_file(struct vg_request *rq, const char *uri)
 {
-    static const char *const names[] = {VIR_MIGRATE_PARAM_URI,
-                                        VIR_MIGRATE_PARAM_DISKS_URI};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        const char *uri = NULL;
-        if (virTypedParamsGetString(m->params.v, m->params.n, names[i], &uri) > 0 &&
-            strncasecmp(uri, "unix:", strlen("unix:")) == 0 &&
-            vg_request_ask(rq, "gateway:path",
-                           "A URI 'unix:' names a socket of the host") < 0)
-            return -1;
-    }
-    return 0;
+    return uri && vg_uri_names_file(uri)
+               ? vg_request_ask(rq, "gateway:path",
+                                "The URI names a file or a socket of the host")
+               : 0;
+}
+
+static int check_uris(struct vg_request *rq, const struct migration *m)
+{
+    const char *memory = NULL, *disks = NULL;
+
+    virTypedParamsGetString(m->params.v, m->params.n, VIR_MIGRATE_PARAM_URI, &memory);
+    virTypedParamsGetString(m->params.v, m->params.n, VIR_MIGRATE_PARAM_DISKS_URI,
+                            &disks);
+    return ask_file(rq, m->uri) < 0 || ask_file(rq, memory) < 0 ? -1
+                                                                : ask_file(rq, disks);
 }
 
 /* Where it goes to is within the caller's scope: which host a URI leads to, nobody here
@@ -141,7 +145,7 @@ static int read_params(struct vg_request *rq, struct migration *m)
         virTypedParamsAddString(&m->params.v, &m->params.n, &max, VIR_MIGRATE_PARAM_URI,
                                 m->uri) < 0)
         return vg_error_set_virt(vg_request_error(rq));
-    return check_documents(rq, m) < 0 ? -1 : check_sockets(rq, m);
+    return check_documents(rq, m) < 0 ? -1 : check_uris(rq, m);
 }
 
 /* {"mode": "managed", "destinationHost": "b", "flags": ["live"], "params": {...}} */

@@ -55,20 +55,34 @@ static const char *find_unsafe_parameter(const char *item, size_t n)
     return NULL;
 }
 
-/* Whether the query has a parameter of that name. */
-static bool any_parameter(const char *uri, const char *name)
+/* A parameter of a query, whether it is what is looked for. */
+typedef const char *looks_for(const char *item, size_t n);
+
+/* The first answer that is not NULL. */
+static const char *find_in_query(const char *uri, looks_for *find)
 {
     const char *query = uri + strcspn(uri, "?#");
     const char *end = query + strcspn(query, "#");
     while (query < end) {
         query++;
         size_t n = strcspn(query, "&;#");
-        const char *equals = memchr(query, '=', n);
-        if (is_decoded(query, equals ? (size_t)(equals - query) : n, name))
-            return true;
+        const char *found = find(query, n);
+        if (found)
+            return found;
         query += n;
     }
-    return false;
+    return NULL;
+}
+
+static bool is_named(const char *item, size_t n, const char *name)
+{
+    const char *equals = memchr(item, '=', n);
+    return is_decoded(item, equals ? (size_t)(equals - item) : n, name);
+}
+
+static const char *find_password(const char *item, size_t n)
+{
+    return is_named(item, n, "password") ? item : NULL;
 }
 
 bool vg_config_has_password(const char *uri)
@@ -78,7 +92,7 @@ bool vg_config_has_password(const char *uri)
     const char *at = n ? memrchr(authority + 3, '@', n) : NULL;
     if (at && memchr(authority + 3, ':', (size_t)(at - authority - 3)))
         return true;
-    return any_parameter(uri, "password");
+    return find_in_query(uri, find_password) != NULL;
 }
 
 const char *vg_uri_find_unsafe(const char *uri)
@@ -88,17 +102,34 @@ const char *vg_uri_find_unsafe(const char *uri)
     size_t scheme = strcspn(uri, ":/?#"), plus = strcspn(uri, "+");
     if (plus < scheme && is_decoded(uri + plus + 1, scheme - plus - 1, "ext"))
         return "the transport `ext` runs a program";
-    const char *query = uri + strcspn(uri, "?#");
-    const char *end = query + strcspn(query, "#");
-    while (query < end) {
-        query++;
-        size_t n = strcspn(query, "&;#");
-        const char *why = find_unsafe_parameter(query, n);
-        if (why)
-            return why;
-        query += n;
-    }
-    return NULL;
+    return find_in_query(uri, find_unsafe_parameter);
+}
+
+/* Whatever has a slash, which may be encoded, is taken for a path. */
+static const char *find_file_parameter(const char *item, size_t n)
+{
+    static const char *const names[] = {"socket", "keyfile", "known_hosts", "pkipath",
+                                        "root"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (is_named(item, n, names[i]))
+            return item;
+    return memchr(item, '/', n) || memchr(item, '%', n) ? item : NULL;
+}
+
+bool vg_uri_names_file(const char *uri)
+{
+    static const char *const daemons[] = {"", "/", "/system", "/session"};
+    const char *path = uri + strcspn(uri, ":/?#");
+
+    path += *path == ':';
+    if (strncmp(path, "//", 2) == 0)
+        path += 2 + strcspn(path + 2, "/?#");
+    size_t n = strcspn(path, "?#");
+    for (size_t i = 0; i < sizeof(daemons) / sizeof(daemons[0]); i++)
+        if (strlen(daemons[i]) == n && memcmp(path, daemons[i], n) == 0)
+            return find_in_query(uri, find_file_parameter) != NULL;
+    return true;
 }
 
 /* By the parser that libvirt itself uses; which drivers there are it alone knows, and

@@ -251,7 +251,10 @@ def check_documents(client):
             ("POST", "/domains/test/migrate", {"destinationUri": "qemu+tls://x/system",
                                                "params": {"migrateUri": "unix:/x"}}),
             ("POST", "/domains/test/migrate", {"destinationUri": "qemu+tls://x/system",
-                                               "params": {"disksUri": "UNIX:///x"}})):
+                                               "params": {"disksUri": "UNIX:///x"}}),
+            *(("POST", "/domains/test/migrate", {"destinationUri": uri}) for uri in (
+                "test+unix:///x?socket=/y", "qemu+tls://x/system?pkipath=y",
+                "qemu+ssh://x/system?keyfile=%2fy"))):
         ok, answer = refused("paths", method, path, json.dumps(body).encode())
         check(ok, "a file of the host is named", answer)
 

@@ -4,6 +4,7 @@
  * what each value may be, and --help. The messages: test_config_messages.c.
  */
 #include "tests/unit/config/config_fixture.h"
+#include "virtgate/uri.h"
 
 /* ---- every option from every level ------------------------------------------------- */
 
@@ -461,6 +462,46 @@ static void test_listen_reach(void **state)
     }
 }
 
+static void test_uris_of_files(void **state)
+{
+    (void)state;
+    static const char *const files[] = {
+        "test:///x",
+        "test+unix:///x?socket=/y",
+        "qemu+unix:///system?socket=y",
+        "qemu+unix:///system?SOCKET=",
+        "qemu+tls://h/system?no_tty=1;pkipath=y",
+        "qemu+ssh://h/system?x=1&keyf%69le=y",
+        "qemu+libssh://h/session?known_hosts=y",
+        "qemu:///embed?root=/x",
+        "secret:///system?root=x",
+        "qemu+tls://h/system?x=%2fy",
+        "qemu+tls://h/system?x=/y",
+        "unix:/x",
+        "unix:///x",
+        "exec:x",
+        "qemu:/%73ystem",
+    };
+    static const char *const none[] = {
+        "qemu:///system",
+        "qemu+tls://h/system",
+        "qemu+ssh://u@h:1/session?no_tty=1",
+        "xen:///",
+        "xen+tls://h",
+        "tcp://10.0.0.2:49152",
+        "tcp://[fe80::1]",
+        "rdma://h",
+        "qemu+tls://h/system#/x",
+    };
+
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+        if (!vg_uri_names_file(files[i]))
+            fail_msg("%s names a file", files[i]);
+    for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+        if (vg_uri_names_file(none[i]))
+            fail_msg("%s names no file", none[i]);
+}
+
 static void test_unsafe_uris(void **state)
 {
     (void)state;
@@ -545,19 +586,13 @@ static void test_help(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_levels),
-        cmocka_unit_test(test_config_file),
-        cmocka_unit_test(test_lists),
-        cmocka_unit_test(test_admin_uris),
-        cmocka_unit_test(test_default_host),
-        cmocka_unit_test(test_no_default_host),
-        cmocka_unit_test(test_bool_words),
-        cmocka_unit_test(test_actions),
-        cmocka_unit_test(test_grammars),
-        cmocka_unit_test(test_listen_reach),
-        cmocka_unit_test(test_unsafe_uris),
-        cmocka_unit_test(test_help),
+        cmocka_unit_test(test_defaults),        cmocka_unit_test(test_levels),
+        cmocka_unit_test(test_config_file),     cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_admin_uris),      cmocka_unit_test(test_default_host),
+        cmocka_unit_test(test_no_default_host), cmocka_unit_test(test_bool_words),
+        cmocka_unit_test(test_actions),         cmocka_unit_test(test_grammars),
+        cmocka_unit_test(test_listen_reach),    cmocka_unit_test(test_unsafe_uris),
+        cmocka_unit_test(test_uris_of_files),   cmocka_unit_test(test_help),
     };
     return cmocka_run_group_tests(tests, enter_directory, leave_directory);
 }
