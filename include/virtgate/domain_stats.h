@@ -8,6 +8,10 @@
 #include "virtgate/autoptr.h"
 #include "virtgate/reply.h"
 
+/* What libvirt's access control asks of each domain that it tells statistics of, beside
+ * what the call needs: one without it is left out of all domains' (deny=). */
+#define VG_STATS_NEED "domain:read"
+
 /* Statistics of all domains that the flags let through and the caller may see
  * (virConnectGetAllDomainStats), or of those `chosen`, which end with NULL
  * (virDomainListGetStats). With the flag NOWAIT a guest that does not answer is passed

@@ -6,6 +6,7 @@
 #include "routes/routes.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/domain.h"
+#include "virtgate/domain_stats.h"
 #include "virtgate/history.h"
 #include "virtgate/object.h"
 
@@ -25,7 +26,8 @@ static struct vg_reply get_history(struct vg_request *rq)
         VG_NAMES("fields", &fields, &vg_history_fields), VG_END};
 
     vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
-    if (!dom || (!vg_history_is_kept() && fail_off(rq) < 0))
+    if (!dom || vg_request_ask(rq, VG_STATS_NEED, "A history is of statistics") < 0 ||
+        (!vg_history_is_kept() && fail_off(rq) < 0))
         return vg_fail(rq);
     vg_auto_json w = vg_json_for(rq);
     vg_json_begin_object(&w, NULL);

@@ -188,7 +188,8 @@ static struct vg_reply query_stats(struct vg_request *rq)
     const struct vg_field domains = {
         .name = "domains", .kind = VG_FIELD_JSON, .ret = &names, .required = true};
 
-    if (read_args(rq, &q, domains) < 0 || find_chosen(rq, names, &chosen) < 0)
+    if (read_args(rq, &q, domains) < 0 || find_chosen(rq, names, &chosen) < 0 ||
+        vg_request_ask(rq, VG_STATS_NEED, "Statistics are read") < 0)
         return vg_fail(rq);
     if (vg_domain_stats_read(rq, chosen.v, q.groups, q.flags, &list) < 0)
         return vg_fail_virt(rq);
@@ -204,7 +205,7 @@ static struct vg_reply get_stats(struct vg_request *rq)
     if (read_args(rq, &q, (struct vg_field)VG_END) < 0)
         return vg_fail(rq);
     vg_autoptr(virDomain) dom = vg_path_domain(rq);
-    if (!dom)
+    if (!dom || vg_request_ask(rq, VG_STATS_NEED, "Statistics are read") < 0)
         return vg_fail(rq);
     virDomainPtr one[] = {dom, NULL};
     list.n = virDomainListGetStats(one, q.groups, &list.v, q.flags);

@@ -134,14 +134,16 @@ int vg_domain_stats_read_all(struct vg_request *rq, unsigned int groups,
     return read_records(rq, NULL, groups, flags, ret);
 }
 
-/* Takes away the records of domains that the caller may not see. */
-static void drop_hidden(const struct vg_request *rq, struct vg_stats_list *list)
+/* Takes away the records of domains that the caller may not see; of all, as libvirt's own
+ * access control does, where it may not read domains. */
+static void drop_hidden(const struct vg_request *rq, bool reads,
+                        struct vg_stats_list *list)
 {
     int kept = 0;
 
     for (int i = 0; i < list->n; i++) {
         virDomainStatsRecordPtr record = list->v[i];
-        if (vg_sees_domain(rq, virDomainGetName(record->dom))) {
+        if (reads && vg_sees_domain(rq, virDomainGetName(record->dom))) {
             list->v[kept++] = record;
             continue;
         }
@@ -159,8 +161,10 @@ int vg_domain_stats_read(struct vg_request *rq, virDomainPtr *chosen, unsigned i
 {
     int n = read_records(rq, chosen, groups, flags, ret);
 
-    if (n < 0 || vg_sees_all_domains(rq))
+    bool reads = vg_request_may(rq, VG_STATS_NEED);
+
+    if (n < 0 || (reads && vg_sees_all_domains(rq)))
         return n;
-    drop_hidden(rq, ret);
+    drop_hidden(rq, reads, ret);
     return ret->n;
 }

@@ -259,6 +259,23 @@ def check_documents(client):
         check(ok, "a file of the host is named", answer)
 
 
+def check_statistics(client):
+    """libvirt gives statistics of those domains alone that the caller may read."""
+    path, named = "/domains/test", b'{"domains":["test"]}'
+    for who, reads in (("viewer", True), ("deny", False)):
+        token = {"Authorization": f"Bearer {who}"}
+        listed = client.get("/domain-stats", token)[2]["domains"]
+        check(bool(listed) == reads, f"statistics of all for {who}", listed)
+        text = client.send("GET", "/metrics", headers=token)[2].decode()
+        check(('domain="test"' in text) == reads, f"metrics of domains for {who}")
+        for method, tail, body in (("GET", f"{path}/stats", None), ("GET", f"{path}/history", None),
+                                   ("POST", "/domain-stats", named)):
+            status, _, text = client.send(method, tail, body, token)
+            lacks = json.loads(text).get("permission")
+            check((status, lacks) == ((200, None) if reads else (403, "domain:read")),
+                  f"{method} {tail} of {who}", f"{status} {text[:200]}")
+
+
 def check_tickets(table, client):
     """A ticket opens what its token may open, and nothing that is no stream."""
     post, = (row for row in table if row["operationId"] == "createTicket")
@@ -389,6 +406,7 @@ def main():
                 check_row(client, row, role)
         check_asked(client)
         check_documents(client)
+        check_statistics(client)
         check_why(client)
         check_tickets(table, client)
         gateway.stop()
