@@ -220,7 +220,7 @@ struct vg_object_form {
     /* What is done to the new object before it is started. -1: libvirt's last error. */
     int (*prepare)(void *object, void *form);
     /* Where that or the start failed, instead of the class's `undefine`. */
-    void (*undo)(void *object);
+    void (*undo)(struct vg_request *rq, void *object);
 };
 struct vg_reply vg_object_post_form(struct vg_request *rq,
                                     const struct vg_object_form *form);

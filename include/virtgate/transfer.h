@@ -28,6 +28,11 @@ struct vg_volume_hold *vg_volume_hold(struct vg_request *rq, virStorageVolPtr vo
 /* Accepts NULL. Any thread. */
 void vg_volume_release(struct vg_volume_hold *hold);
 
+/* Deletes a volume that the request made, and that comes to nothing: while the request
+ * holds it, else only if nobody does. Who has taken it meanwhile keeps it. The request's
+ * error stays as it is; false: so does the volume. */
+bool vg_volume_undo(struct vg_request *rq, virStorageVolPtr volume);
+
 static inline void vg_volume_hold_clean(struct vg_volume_hold **hold)
 {
     vg_volume_release(*hold);

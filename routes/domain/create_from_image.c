@@ -27,7 +27,7 @@ static int remove_disks(void *data)
     int rc = 0;
 
     for (size_t i = g->n_disks; i-- > 0;)
-        if (g->disks[i].made && virStorageVolDelete(g->disks[i].made, 0) < 0)
+        if (g->disks[i].made && !vg_volume_undo(g->rq, g->disks[i].made))
             rc = -1;
     return rc;
 }
@@ -127,7 +127,7 @@ static char *describe_seed(struct vg_request *rq, const struct vg_guest *g, size
 static int remove_seed(void *data)
 {
     const struct vg_guest *g = data;
-    return virStorageVolDelete(g->seed.made, 0);
+    return vg_volume_undo(g->rq, g->seed.made) ? 0 : -1;
 }
 
 static int make_seed(struct vg_request *rq, void *data)
@@ -293,6 +293,7 @@ struct vg_reply vg_guest_make(struct vg_request *rq, struct vg_guest *g, const c
 {
     struct vg_step steps[VG_STEPS_MAX];
 
+    g->rq = rq;
     g->xml = xml;
     if (vg_operation_begin_making(rq, xml) < 0 ||
         vg_operation_run_steps(rq, steps, list_steps(g, steps), g) < 0)

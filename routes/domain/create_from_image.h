@@ -51,6 +51,7 @@ struct vg_guest {
     size_t n_disks;
 
     /* While it is made. */
+    struct vg_request *rq; /* borrowed */
     const char *xml;  /* the domain's; borrowed */
     virDomainPtr dom; /* owned */
     bool is_new, again;

@@ -115,12 +115,14 @@ static struct vg_reply undefine_domain(struct vg_request *rq)
     unsigned int flags = 0;
     bool volumes = false;
     vg_autolist(volume) own = {0};
+    vg_auto_own_holds holds = {0};
     const struct vg_field args[] = {
         VG_FLAGS("flags", &flags, virDomainUndefineFlagsValues),
         VG_BOOL("volumes", &volumes), VG_END};
 
     vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
-    if (!dom || (volumes && vg_own_volumes_find(rq, dom, &own) < 0))
+    if (!dom || (volumes && (vg_own_volumes_find(rq, dom, &own) < 0 ||
+                             vg_own_volumes_hold(rq, &own, &holds) < 0)))
         return vg_fail(rq);
     if (virDomainUndefineFlags(dom, flags) < 0)
         return vg_fail_virt(rq);

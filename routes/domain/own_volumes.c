@@ -169,6 +169,27 @@ int vg_own_volumes_find(struct vg_request *rq, virDomainPtr dom,
                : check_overlays(rq, ret);
 }
 
+int vg_own_volumes_hold(struct vg_request *rq, const struct vg_volume_list *list,
+                        struct vg_own_holds *ret)
+{
+    ret->v = calloc((size_t)list->n + 1, sizeof(struct vg_volume_hold *));
+    if (!ret->v)
+        return vg_error_set_memory(vg_request_error(rq));
+    for (int i = 0; i < list->n; i++) {
+        ret->v[i] = vg_volume_hold(rq, list->v[i], VG_VOLUME_WRITE);
+        if (!ret->v[i])
+            return -1;
+    }
+    return 0;
+}
+
+void vg_own_holds_clear(struct vg_own_holds *holds)
+{
+    for (size_t i = 0; holds->v && holds->v[i]; i++)
+        vg_volume_release(holds->v[i]);
+    free(holds->v);
+}
+
 int vg_own_volumes_delete(struct vg_request *rq, const struct vg_volume_list *list)
 {
     struct vg_error *e = vg_request_error(rq);

@@ -7,6 +7,7 @@
 
 #include "virtgate/autoptr.h"
 #include "virtgate/request.h"
+#include "virtgate/transfer.h"
 
 VG_AUTOLIST_DEFINE(volume, virStorageVol, virStorageVolFree)
 
@@ -25,6 +26,17 @@ virStorageVolPtr vg_disk_volume(struct vg_request *rq, const json_t *disk);
  * is set. */
 int vg_own_volumes_find(struct vg_request *rq, virDomainPtr dom,
                         struct vg_volume_list *ret);
+
+/* Holds all of them: nobody else reads or writes one that is to be deleted. -1: somebody
+ * does, the request's error, 409 `volume-in-use`, says so. */
+struct vg_own_holds {
+    struct vg_volume_hold **v; /* owned; ends with NULL */
+};
+int vg_own_volumes_hold(struct vg_request *rq, const struct vg_volume_list *list,
+                        struct vg_own_holds *ret);
+void vg_own_holds_clear(struct vg_own_holds *holds);
+#define vg_auto_own_holds                                                                \
+    __attribute__((cleanup(vg_own_holds_clear))) struct vg_own_holds
 
 /* Deletes them (virStorageVolDelete). -1: the request's error is set; the others are
  * gone all the same. */

@@ -11,6 +11,7 @@
 #include "virtgate/host.h"
 #include "virtgate/object_class.h"
 #include "virtgate/operation.h"
+#include "virtgate/transfer.h"
 #include "virtgate/volume.h"
 #include "virtgate/xml.h"
 #include "virtgate/xml_json.h"
@@ -326,9 +327,9 @@ static int grow_copy(void *volume, void *form)
     return info.capacity >= capacity ? 0 : virStorageVolResize(volume, capacity, 0);
 }
 
-static void delete_new(void *volume)
+static void delete_new(struct vg_request *rq, void *volume)
 {
-    (void)virStorageVolDelete(volume, 0);
+    (void)vg_volume_undo(rq, volume);
 }
 
 int vg_new_volume_check(struct vg_request *rq, json_t *document)
@@ -371,7 +372,7 @@ virStorageVolPtr vg_volume_make(struct vg_request *rq, virStoragePoolPtr pool,
     else if (!fill || fill(rq, volume, data) == 0)
         return vg_take(&volume);
     else
-        (void)virStorageVolDelete(volume, 0);
+        (void)vg_volume_undo(rq, volume);
     return NULL;
 }
 

@@ -14,6 +14,7 @@
 #include "virtgate/digest.h"
 #include "virtgate/host.h"
 #include "virtgate/object_class.h"
+#include "virtgate/transfer.h"
 #include "virtgate/tus.h"
 #include "virtgate/uploads.h"
 #include "virtgate/xml_json.h"
@@ -270,7 +271,7 @@ static struct vg_reply create_upload(struct vg_request *rq)
     vg_auto_tus *upload = volume ? add(rq, &c, volume) : NULL;
     if (!upload) {
         if (volume && c.made)
-            (void)virStorageVolDelete(volume, 0);
+            (void)vg_volume_undo(rq, volume);
         return vg_fail(rq);
     }
     return end_if_complete(rq, upload, volume) < 0 ? vg_fail(rq) : created(rq, upload);

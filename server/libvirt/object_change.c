@@ -232,7 +232,7 @@ static struct vg_reply undo(struct vg_request *rq, const struct making *m, void 
     vg_error_set_virt(&rq->error);
     bool taken = m->class->is_taken && m->class->is_taken(rq, object);
     if (!again && m->form && m->form->undo)
-        m->form->undo(object);
+        m->form->undo(rq, object);
     else if (!again && m->class->undefine.call)
         (void)m->class->undefine.call(object, 0);
     return vg_fail_explained(rq, taken);

@@ -34,7 +34,8 @@ void vg_transfers_start(int64_t deadline)
 struct vg_volume_hold {
     struct vg_volume_hold *next, **link;
     const struct vg_host *host;
-    char *key; /* owned */
+    const struct vg_operation *op; /* whose it is; only to be compared; NULL: nobody's */
+    char *key;                     /* owned */
     enum vg_volume_use use;
 };
 
@@ -94,6 +95,7 @@ struct vg_volume_hold *vg_volume_hold(struct vg_request *rq, virStorageVolPtr vo
 
     if (hold) {
         hold->host = rq->host;
+        hold->op = rq->operation;
         hold->use = use;
         hold->key = strdup(key ? key : "");
     }
@@ -117,6 +119,31 @@ void vg_volume_release(struct vg_volume_hold *hold)
     }
     free(hold->key);
     free(hold);
+}
+
+/* Whether the request itself has it for writing. */
+static bool has_held(const struct vg_request *rq, const char *key)
+{
+    VG_LOCK(&lock);
+
+    for (const struct vg_volume_hold *h = holds; h; h = h->next)
+        if (h->host == rq->host && h->op && h->op == rq->operation &&
+            h->use == VG_VOLUME_WRITE && strcmp(h->key, key) == 0)
+            return true;
+    return false;
+}
+
+bool vg_volume_undo(struct vg_request *rq, virStorageVolPtr volume)
+{
+    const char *key = virStorageVolGetKey(volume);
+    const struct vg_error kept = rq->error;
+
+    rq->error = (struct vg_error){0};
+    bool held = key && has_held(rq, key);
+    vg_auto_hold *hold = held ? NULL : vg_volume_hold(rq, volume, VG_VOLUME_WRITE);
+    vg_error_clear(&rq->error);
+    rq->error = kept;
+    return (held || hold) && virStorageVolDelete(volume, 0) == 0;
 }
 
 /* ---- transfers -----------------------------------------------------------------------

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import libvirt
@@ -282,6 +283,49 @@ def check_guest(client, conn, file):
     guest.destroy()
 
 
+def check_own(client, conn, folder):
+    """Nobody deletes what is held by way of the guest whose it is."""
+    location = create(client, 2, pool="tus", volume="own")[1]["Location"]
+    conn.defineXML(GUEST % (folder / "own"))
+    status, _, answer = send(client, "DELETE", "/domains/writer?volumes=true")
+    check(status == 409 and is_slug(answer, "volume-in-use"), "its guest goes, too", answer)
+    check(send(client, "GET", "/domains/writer")[0] == 200
+          and patch(client, location, 0, b"ab")[0] == 204, "the guest and the upload stay")
+    status, _, answer = send(client, "DELETE", "/domains/writer?volumes=true")
+    check(status == 204 and not (folder / "own").exists(), "both go once it is free", answer)
+
+
+def check_makers(gateway):
+    """Whoever makes a volume and fails does not delete it from under somebody who has it."""
+    volumes = "/storage-pools/tus/volumes"
+    wrong = {"Content-Type": "application/octet-stream",
+             "Content-Digest": f"sha-256=:{base64.b64encode(bytes(32)).decode()}:"}
+    lost = []
+
+    def attempt(makes, name, begun):
+        client = Client(gateway.port)
+        if makes:
+            client.send("POST", f"{volumes}?name={name}", b"x" * 100, wrong)
+        else:
+            begun.append(create(client, 3, pool="tus", volume=name))
+        client.http.close()
+
+    client = Client(gateway.port)
+    for n in range(15):
+        begun = []
+        threads = [threading.Thread(target=attempt, args=(i % 3, f"maker{n}", begun))
+                   for i in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for status, fields, _ in begun:
+            if status == 201 and head(client, fields["Location"])[0] == 200:
+                lost += [patch(client, fields["Location"], 0, b"abc")[0]]
+    client.http.close()
+    check(lost and set(lost) == {204}, "an upload whose volume others fail to make", lost)
+
+
 def check_limits(uri, folder):
     """Whose an upload is, how many there may be, and until when."""
     tokens = {name: secrets.token_hex(16) for name in ("one", "two", "boss", "viewer")}
@@ -395,6 +439,8 @@ def main():
     check_conflicts(client, file)
     check_breaks(gateway, client, file)
     check_guest(client, conn, file)
+    check_own(client, conn, folder)
+    check_makers(gateway)
     check_limits(uri, folder)
     conn.close()
     check_daemon(gateway, client, folder)
