@@ -52,8 +52,8 @@ struct vg_guest {
 
     /* While it is made. */
     struct vg_request *rq; /* borrowed */
-    const char *xml;  /* the domain's; borrowed */
-    virDomainPtr dom; /* owned */
+    const char *xml;       /* the domain's; borrowed */
+    virDomainPtr dom;      /* owned */
     bool is_new, again;
     json_t *addresses; /* owned */
 };

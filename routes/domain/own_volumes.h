@@ -35,8 +35,7 @@ struct vg_own_holds {
 int vg_own_volumes_hold(struct vg_request *rq, const struct vg_volume_list *list,
                         struct vg_own_holds *ret);
 void vg_own_holds_clear(struct vg_own_holds *holds);
-#define vg_auto_own_holds                                                                \
-    __attribute__((cleanup(vg_own_holds_clear))) struct vg_own_holds
+#define vg_auto_own_holds __attribute__((cleanup(vg_own_holds_clear))) struct vg_own_holds
 
 /* Deletes them (virStorageVolDelete). -1: the request's error is set; the others are
  * gone all the same. */
