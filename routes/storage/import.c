@@ -203,11 +203,12 @@ static int plan(struct vg_request *rq, struct import *i, uint64_t length,
     return least > i->limit ? fail_room(rq, i->limit) : 0;
 }
 
-static char *make_document(struct vg_request *rq, const struct import *i)
+static char *make_document(struct vg_request *rq, const struct import *i,
+                           virStoragePoolPtr pool)
 {
     json_t *permissions = NULL;
 
-    if (vg_volume_permissions(rq, i->permissions, &permissions) < 0)
+    if (vg_volume_permissions(rq, pool, i->permissions, &permissions) < 0)
         return NULL;
     json_t *format = i->is_qcow2 ? json_pack("{s:s}", "@type", "qcow2") : NULL;
     json_auto_t *document = json_pack(
@@ -272,7 +273,7 @@ static virStorageVolPtr make(struct vg_request *rq, struct import *i)
     if (!pool || read_head(rq, i) < 0 || look_at_head(rq, i) < 0 ||
         plan(rq, i, length, pool) < 0)
         return NULL;
-    vg_autofree char *xml = make_document(rq, i);
+    vg_autofree char *xml = make_document(rq, i, pool);
     return xml ? vg_volume_make(rq, pool, xml, NULL, fill, i) : NULL;
 }
 

@@ -153,20 +153,33 @@ static int find_backing(struct vg_request *rq, const struct form *f,
     return -1;
 }
 
-int vg_pool_has_files(struct vg_request *rq, virStoragePoolPtr pool)
+/* The pool's document, without its root. NULL: the request's error is set. */
+static json_t *read_pool(struct vg_request *rq, virStoragePoolPtr pool)
+{
+    vg_autofree char *xml = virStoragePoolGetXMLDesc(pool, 0);
+    if (!xml) {
+        (void)vg_error_set_virt(vg_request_error(rq));
+        return NULL;
+    }
+    json_auto_t *document = vg_xml_to_json(xml, vg_request_error(rq));
+    return json_incref(json_object_get(document, "pool"));
+}
+
+static bool has_files(const json_t *pool)
 {
     static const char *const types[] = {"dir", "fs", "netfs", "gluster", "vstorage"};
-    vg_autofree char *xml = virStoragePoolGetXMLDesc(pool, 0);
-    if (!xml)
-        return vg_error_set_virt(vg_request_error(rq));
-    json_auto_t *document = vg_xml_to_json(xml, vg_request_error(rq));
-    const char *type =
-        json_string_value(json_object_get(json_object_get(document, "pool"), "@type"));
+    const char *type = json_string_value(json_object_get(pool, "@type"));
 
     for (size_t i = 0; type && i < sizeof(types) / sizeof(types[0]); i++)
         if (strcmp(types[i], type) == 0)
-            return 1;
-    return document ? 0 : -1;
+            return true;
+    return false;
+}
+
+int vg_pool_has_files(struct vg_request *rq, virStoragePoolPtr pool)
+{
+    json_auto_t *document = read_pool(rq, pool);
+    return document ? has_files(document) : -1;
 }
 
 json_t *vg_volume_size(uint64_t bytes)
@@ -177,7 +190,30 @@ json_t *vg_volume_size(uint64_t bytes)
     return json_pack("{s:s, s:s}", "@unit", "bytes", "#text", text);
 }
 
-int vg_volume_permissions(struct vg_request *rq, json_t *given, json_t **ret)
+/* The daemon of a session cannot give files away. */
+static bool gives_away(struct vg_request *rq)
+{
+    vg_autofree char *uri = virConnectGetURI(vg_conn(rq));
+    return uri && strstr(uri, "/system");
+}
+
+/* {"owner", "group"} of the pool's folder where it is not root's, which files are anyway.
+ */
+static json_t *get_owner(const json_t *pool)
+{
+    const json_t *permissions =
+        json_object_get(json_object_get(pool, "target"), "permissions");
+    json_t *owner = json_object_get(permissions, "owner");
+    json_t *group = json_object_get(permissions, "group");
+    const char *user = json_string_value(owner);
+
+    return has_files(pool) && user && strcmp(user, "0") != 0
+               ? json_pack("{s:O, s:O*}", "owner", owner, "group", group)
+               : NULL;
+}
+
+/* What the request says, over what the pool says. */
+static int read_permissions(struct vg_request *rq, json_t *given, json_t *permissions)
 {
     const char *mode = NULL, *label = NULL;
     int64_t owner = -1, group = -1;
@@ -186,8 +222,6 @@ int vg_volume_permissions(struct vg_request *rq, json_t *given, json_t **ret)
         VG_TEXT("mode", &mode), VG_NUMBER("owner", &owner, 0, UINT32_MAX - 1),
         VG_NUMBER("group", &group, 0, UINT32_MAX - 1), VG_TEXT("label", &label), VG_END};
 
-    if (!given)
-        return 0;
     if (vg_args_object(rq, "permissions", given, args) < 0)
         return -1;
     size_t digits = mode ? strspn(mode, "01234567") : 0;
@@ -195,10 +229,25 @@ int vg_volume_permissions(struct vg_request *rq, json_t *given, json_t **ret)
         return fail_value(rq, "permissions/mode", "an octal mode like \"0640\"");
     snprintf(owner_text, sizeof(owner_text), "%" PRId64, owner);
     snprintf(group_text, sizeof(group_text), "%" PRId64, group);
-    *ret = json_pack("{s:s*, s:s*, s:s*, s:s*}", "mode", mode, "owner",
-                     owner < 0 ? NULL : owner_text, "group",
-                     group < 0 ? NULL : group_text, "label", label);
-    return *ret ? 0 : vg_error_set_memory(vg_request_error(rq));
+    json_auto_t *wanted = json_pack("{s:s*, s:s*, s:s*, s:s*}", "mode", mode, "owner",
+                                    owner < 0 ? NULL : owner_text, "group",
+                                    group < 0 ? NULL : group_text, "label", label);
+    return json_object_update(permissions, wanted) < 0
+               ? vg_error_set_memory(vg_request_error(rq))
+               : 0;
+}
+
+int vg_volume_permissions(struct vg_request *rq, virStoragePoolPtr pool, json_t *given,
+                          json_t **ret)
+{
+    json_auto_t *document = gives_away(rq) ? read_pool(rq, pool) : json_object();
+    json_t *owner = document ? get_owner(document) : NULL;
+    json_auto_t *permissions = owner ? owner : json_object();
+
+    if (!document || (given && read_permissions(rq, given, permissions) < 0))
+        return -1;
+    *ret = json_object_size(permissions) ? json_incref(permissions) : NULL;
+    return 0;
 }
 
 /* What the words do not say: the capacity of what it is a copy of, or stands on; a copy's
@@ -273,7 +322,7 @@ static char *make_document(struct vg_request *rq, void *form)
     if (!pool || vg_size_check(rq, "capacity", &f->capacity, false) < 0 ||
         vg_size_check(rq, "allocation", &f->allocation, false) < 0 ||
         complete(rq, f, pool, &m) < 0 ||
-        vg_volume_permissions(rq, f->permissions, &permissions) < 0)
+        vg_volume_permissions(rq, pool, f->permissions, &permissions) < 0)
         return NULL;
     json_t *backing = f->backing ? json_pack("{s:s, s:o}", "path", m.backing.path,
                                              "format", make_format(m.backing.format))

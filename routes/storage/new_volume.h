@@ -66,6 +66,9 @@ uint64_t vg_size_bytes(const struct vg_size *size);
 /* The same as a document's element, {"@unit": "bytes", "#text": "..."}. New reference. */
 json_t *vg_volume_size(uint64_t bytes);
 
-/* {"mode": "0640", "owner": 107, "group": 107, "label": "..."} as a document has it; NULL
- * in *ret for NULL. -1: the request's error is set. */
-int vg_volume_permissions(struct vg_request *rq, json_t *given, json_t **ret);
+/* {"mode": "0640", "owner": 107, "group": 107, "label": "..."} (NULL: nothing is said) as
+ * the document of a volume of this pool has it: what it does not say of owner and group
+ * is the pool's, where that is of files, and not root's. NULL in *ret: libvirt's own
+ * choice, root and 0600. -1: the request's error is set. */
+int vg_volume_permissions(struct vg_request *rq, virStoragePoolPtr pool, json_t *given,
+                          json_t **ret);

@@ -96,6 +96,31 @@ def check_changes(client):
     check(found["name"] == "files", "a pool by its path", found)
 
 
+def check_owner(client, folder):
+    """New files are those of the user whose pool it is."""
+    document = f"""<pool type='dir'><name>theirs</name><target><path>{folder}-theirs</path>
+<permissions><mode>0750</mode><owner>65534</owner><group>65533</group></permissions></target></pool>"""
+    status, _ = send(client, "POST", "/storage-pools?build=true&start=true", {"xml": document})
+    check(status == 201, "a pool of another user's")
+    at = "/storage-pools/theirs"
+    for volume, wanted in (
+            ({"name": "new", "capacityMiB": 1}, (65534, 65533, "0600")),
+            ({"name": "mine", "capacityMiB": 1, "permissions": {"owner": 0, "group": 0}},
+             (0, 0, "0600")),
+            ({"name": "mode", "capacityMiB": 1, "permissions": {"mode": "0660"}},
+             (65534, 65533, "0660")),
+            ({"name": "copy", "clone": "theirs/new"}, (65534, 65533, "0600"))):
+        made = send(client, "POST", at + "/volumes", volume)[1].get("permissions", {})
+        check((made.get("owner"), made.get("group"), made.get("mode")) == wanted, f"{volume}", made)
+        file = os.stat(f"{folder}-theirs/{volume['name']}")
+        check((file.st_uid, file.st_gid) == wanted[:2], f"{volume}: the file", file)
+    for name in ("new", "mine", "mode", "copy"):
+        send(client, "DELETE", f"{at}/volumes/{name}")
+    send(client, "POST", at + "/destroy")
+    send(client, "POST", at + "/delete-data")
+    check(send(client, "DELETE", at)[0] == 204, "it is gone")
+
+
 def check_vanished(client, folder):
     Path(folder, "copy").unlink()
     status, body = send(client, "GET", VOLUMES + "?view=full")
@@ -262,6 +287,7 @@ def main():
     check_wipes(client)
     check_folder(client, folder)
     check_changes(client)
+    check_owner(client, folder)
     check_vanished(client, folder)
     check_behind(client, conn)
     check_hang(gateway, client)
