@@ -133,15 +133,18 @@ static int check_pool(struct vg_request *rq, virStoragePoolPtr pool, uint64_t le
 static virStorageVolPtr make_volume(struct vg_request *rq, virStoragePoolPtr pool,
                                     const struct creation *c)
 {
+    json_t *permissions = NULL;
+
     if (vg_request_ask(rq, "storage_vol:create gateway:document",
                        "There is no such volume, and it would be made") < 0 ||
-        check_pool(rq, pool, c->length) < 0)
+        check_pool(rq, pool, c->length) < 0 ||
+        vg_volume_permissions(rq, pool, NULL, &permissions) < 0)
         return NULL;
     json_t *format = c->format ? json_pack("{s:s}", "@type", c->format) : NULL;
     json_auto_t *document =
-        json_pack("{s:{s:s, s:o, s:o, s:{s:o*}}}", "volume", "name", c->volume,
+        json_pack("{s:{s:s, s:o, s:o, s:{s:o*, s:o*}}}", "volume", "name", c->volume,
                   "capacity", vg_volume_size(c->length), "allocation", vg_volume_size(0),
-                  "target", "format", format);
+                  "target", "format", format, "permissions", permissions);
     if (!document) {
         (void)vg_error_set_memory(vg_request_error(rq));
         return NULL;
