@@ -18,7 +18,13 @@ from gateway import Client, Gateway, WebSocket, check, report  # noqa: E402
 
 DAEMON = str(ROOT / "tests/qemu/libvirtd.sh")
 RULES = str(Path(__file__).with_name("identity.rules"))
-NAMES = ("games", "mail", "stranger", "root", "viewer")
+NAMES = ("games", "mail", "news", "stranger", "root", "viewer")
+# What libvirt itself refuses to a user of this machine whom the rules give nothing.
+DENIED = ("/networks", "/storage-pools", "/storage-pools/p", "/storage-pools/p/volumes", "/interfaces",
+          "/interfaces/lo", "/nwfilters", "/nwfilter-bindings", "/secrets", "/node-devices",
+          "/node-devices/computer", "/node", "/node/memory", "/node/memory/stats", "/node/cpu-map",
+          "/node/cpu-stats", "/node/cells/free-memory", "/node/security-model",
+          "/connection/capabilities", "/connection/storage-pool-capabilities", "/connection/max-vcpus")
 SEES = {"games": {"web"}, "mail": {"db"}}
 
 
@@ -75,6 +81,16 @@ def test_changes(client):
     got, _, body = client.get("/domains/db", token("games"))
     check(got == 403 and body["error"]["codeName"] == "VIR_ERR_ACCESS_DENIED",
           "it is libvirt that says no", body)
+
+
+def test_denied(client):
+    for path in DENIED:
+        status, _, body = client.get(path, token("news"))
+        check(status == 403 and body["error"]["codeName"] == "VIR_ERR_ACCESS_DENIED",
+              f"{path} for whom libvirt gives nothing", f"{status} {body}")
+    for path, items in (("/storage-pools", "storagePools"), ("/networks", "networks")):
+        status, _, body = client.get(path, token("mail"))
+        check(status == 200 and body[items] == [], f"{path}: none that one may see", body)
 
 
 def test_console(gateway, client):
@@ -198,6 +214,7 @@ def main():
             client = Client(gateway.port)
             test_lists(client)
             test_changes(client)
+            test_denied(client)
             test_console(gateway, client)
             test_content(client)
             test_turns(gateway)
