@@ -137,6 +137,8 @@ struct vg_object_class {
 
     struct vg_object_maker define, create; /* `create`: ?transient=true */
     struct vg_object_call start, destroy, undefine;
+    /* Why its start failed is kept (virtgate/failure.h), of a class with UUIDs. */
+    bool keeps_failure;
     /* Whether somebody else has what it needs to be started, where that failed: then it
      * is a 409 whatever the driver's code. The request's error stays as it is. May be
      * NULL. */

@@ -5,6 +5,7 @@
  */
 #include "routes/routes.h"
 #include "virtgate/autoptr.h"
+#include "virtgate/failure.h"
 #include "virtgate/host.h"
 #include "virtgate/object.h"
 #include "virtgate/object_class.h"
@@ -40,12 +41,26 @@ static const struct vg_enum_value type_values[] = {
 static const struct vg_enum types = {"types", type_values,
                                      sizeof(type_values) / sizeof(type_values[0])};
 
+/* Why it is not running, where somebody tried to start it here. */
+static int write_failure(struct vg_request *rq, struct vg_json *w, virStoragePoolPtr pool,
+                         int state)
+{
+    char uuid[VIR_UUID_STRING_BUFLEN];
+
+    if (virStoragePoolGetUUIDString(pool, uuid) < 0)
+        return -1;
+    if (state == VIR_STORAGE_POOL_RUNNING)
+        vg_json_null(w, "failure");
+    else
+        vg_failure_write(rq, w, "failure", VG_KIND_STORAGE_POOL, uuid);
+    return 0;
+}
+
 static int write_info(struct vg_request *rq, struct vg_json *w, void *pool,
                       const struct vg_wanted *wanted)
 {
     virStoragePoolInfo info;
 
-    (void)rq;
     if (virStoragePoolGetInfo(pool, &info) < 0)
         return -1;
     if (vg_wants(wanted, "state"))
@@ -56,7 +71,7 @@ static int write_info(struct vg_request *rq, struct vg_json *w, void *pool,
         vg_json_uint(w, "allocationBytes", info.allocation);
     if (vg_wants(wanted, "availableBytes"))
         vg_json_uint(w, "availableBytes", info.available);
-    return 0;
+    return vg_wants(wanted, "failure") ? write_failure(rq, w, pool, info.state) : 0;
 }
 
 static json_t *get_path(const json_t *document)
@@ -221,6 +236,7 @@ static const struct vg_object_field fields[] = {
     {.name = "capacityBytes", .read = write_info},
     {.name = "allocationBytes", .read = write_info},
     {.name = "availableBytes", .read = write_info},
+    {.name = "failure", .read = write_info},
     {.name = "path", .view = VG_VIEW_ONE, .from = get_path},
     {.name = "source", .view = VG_VIEW_ONE, .from = get_source},
     {.name = "usedBy", .view = VG_VIEW_USE, .read = write_used_by},
@@ -254,6 +270,7 @@ const struct vg_object_class vg_storage_pool_class = {
     .start = {start_pool, &vg_enum_virStoragePoolCreateFlags},
     .destroy = {destroy_pool, NULL},
     .undefine = {undefine_pool, NULL},
+    .keeps_failure = true,
     .is_unsupported = is_unsupported,
     .is_active = is_active,
     .is_persistent = is_persistent,
@@ -426,11 +443,13 @@ static struct vg_reply define_storage_pool(struct vg_request *rq)
 
 /* ---- build, refresh, delete-data --------------------------------------------------- */
 
-/* A call on the pool's storage, which may take long; libvirt's flags by their names. */
-static struct vg_reply work(struct vg_request *rq,
+/* A call on the pool's storage, which may take long; libvirt's flags by their names. Why
+ * it failed is kept as that of `operation`, NULL: not. */
+static struct vg_reply work(struct vg_request *rq, const char *operation,
                             int (*call)(virStoragePoolPtr pool, unsigned int flags),
                             const struct vg_enum *names, bool needs_active)
 {
+    char uuid[VIR_UUID_STRING_BUFLEN];
     unsigned int flags = 0;
     const struct vg_field args[] = {
         names ? (struct vg_field)VG_NAMES("flags", &flags, names)
@@ -440,24 +459,30 @@ static struct vg_reply work(struct vg_request *rq,
     vg_autoptr(virStoragePool) pool = vg_args_path_object(rq, VG_KIND_STORAGE_POOL, args);
     if (!pool || vg_operation_begin_call(rq) < 0)
         return vg_fail(rq);
-    return call(pool, flags) < 0
-               ? vg_object_fail(rq, VG_KIND_STORAGE_POOL, pool, needs_active)
-               : vg_no_content(rq);
+    struct vg_reply reply =
+        call(pool, flags) < 0
+            ? vg_object_fail(rq, VG_KIND_STORAGE_POOL, pool, needs_active)
+            : vg_no_content(rq);
+    if (operation && virStoragePoolGetUUIDString(pool, uuid) == 0)
+        vg_failure_note(rq, VG_KIND_STORAGE_POOL, uuid, operation);
+    return reply;
 }
 
 static struct vg_reply build_storage_pool(struct vg_request *rq)
 {
-    return work(rq, virStoragePoolBuild, &vg_enum_virStoragePoolBuildFlags, false);
+    return work(rq, "build", virStoragePoolBuild, &vg_enum_virStoragePoolBuildFlags,
+                false);
 }
 
 static struct vg_reply refresh_storage_pool(struct vg_request *rq)
 {
-    return work(rq, virStoragePoolRefresh, NULL, true);
+    return work(rq, "refresh", virStoragePoolRefresh, NULL, true);
 }
 
 static struct vg_reply delete_data(struct vg_request *rq)
 {
-    return work(rq, virStoragePoolDelete, &vg_enum_virStoragePoolDeleteFlags, false);
+    return work(rq, NULL, virStoragePoolDelete, &vg_enum_virStoragePoolDeleteFlags,
+                false);
 }
 
 /* clang-format off */

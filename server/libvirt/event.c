@@ -74,6 +74,8 @@ static void on_pool(virConnectPtr conn, virStoragePoolPtr pool, int type, int de
     (void)conn;
     (void)detail;
     begin_pool(&d, host, pool, "lifecycle");
+    if (type != VIR_STORAGE_POOL_EVENT_STOPPED && type != VIR_STORAGE_POOL_EVENT_DEFINED)
+        vg_failures_forget(d.host->object_failures, VG_KIND_STORAGE_POOL, d.uuid);
     vg_json_enum(&d.w, "type", &vg_enum_virStoragePoolEventLifecycleType, type);
     vg_draft_publish(&d);
 }

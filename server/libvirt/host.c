@@ -438,11 +438,12 @@ static int init_host(struct vg_host *host, const struct vg_host_config *from,
     host->cache = vg_answer_cache_new();
     host->documents = vg_documents_new();
     host->leases = vg_leases_new();
+    host->object_failures = vg_failures_new();
     host->check = vg_check_new(host, (size_t)(host - hosts), config->hosts.n);
     host->history = config->history ? vg_history_new() : NULL;
     init_queues(host, config);
     if (!host->virt_conn || !host->cache || !host->documents || !host->leases ||
-        !host->check || (config->history && !host->history))
+        !host->object_failures || !host->check || (config->history && !host->history))
         return -1;
     return copy_names(host, from, find_admin_uri(config, from->name));
 }
@@ -510,6 +511,7 @@ static void free_host(struct vg_host *host)
     vg_answer_cache_free(host->cache);
     vg_documents_free(host->documents);
     vg_leases_free(host->leases);
+    vg_failures_free(host->object_failures);
     vg_error_clear(&host->error);
     vg_host_facts_unref(host->facts);
     free(host->name);

@@ -10,6 +10,7 @@
 #include "server/libvirt/conn.h"
 #include "server/libvirt/documents.h"
 #include "server/libvirt/event.h"
+#include "server/libvirt/failure.h"
 #include "server/libvirt/history.h"
 #include "server/libvirt/host.h"
 #include "server/libvirt/leases.h"
@@ -52,11 +53,12 @@ struct vg_host {
     struct vg_timer monitor;
     bool connected;     /* for the host monitor alone, as the next */
     int64_t backoff_ns; /* the pause after the attempt that failed last; 0: none has */
-    struct vg_answer_cache *cache;  /* has a lock of its own */
-    struct vg_check *check;         /* compares it with libvirt */
-    struct vg_documents *documents; /* of its guests; has a lock of its own, too */
-    struct vg_leases *leases;       /* of its networks; likewise */
-    struct vg_history *history;     /* NULL: none is kept; has a lock of its own */
+    struct vg_answer_cache *cache;       /* has a lock of its own */
+    struct vg_check *check;              /* compares it with libvirt */
+    struct vg_documents *documents;      /* of its guests; has a lock of its own, too */
+    struct vg_leases *leases;            /* of its networks; likewise */
+    struct vg_failures *object_failures; /* to start what is not active; likewise */
+    struct vg_history *history;          /* NULL: none is kept; has a lock of its own */
     /* When a scrape asked for networks and pools and has not come back; 0: none. */
     _Atomic int64_t objects_asked_ns;
 

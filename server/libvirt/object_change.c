@@ -5,6 +5,7 @@
  */
 #include "server/libvirt/object_read.h"
 #include "virtgate/conflict.h"
+#include "virtgate/failure.h"
 #include "virtgate/host.h"
 #include "virtgate/operation.h"
 #include "virtgate/route.h"
@@ -225,6 +226,16 @@ static int finish(const struct making *m, void *object)
     return class->start.call(object, 0);
 }
 
+/* Its start failed with the request's error, or succeeded. */
+static void note_start(struct vg_request *rq, const struct vg_object_class *class,
+                       void *object)
+{
+    char uuid[VIR_UUID_STRING_BUFLEN];
+
+    if (class->keeps_failure && class->uuid(object, uuid) == 0)
+        vg_failure_note(rq, class->kind, uuid, "start");
+}
+
 /* What follows the definition failed: a new object is undefined again. */
 static struct vg_reply undo(struct vg_request *rq, const struct making *m, void *object,
                             bool again)
@@ -235,6 +246,8 @@ static struct vg_reply undo(struct vg_request *rq, const struct making *m, void 
         m->form->undo(rq, object);
     else if (!again && m->class->undefine.call)
         (void)m->class->undefine.call(object, 0);
+    else if (m->start)
+        note_start(rq, m->class, object);
     return vg_fail_explained(rq, taken);
 }
 
@@ -474,11 +487,15 @@ static struct vg_reply act(struct vg_request *rq, const struct vg_object_class *
     vg_auto_object o = {class, vg_args_path_object(rq, class->kind, args)};
     if (!o.handle || begin_call(rq) < 0)
         return vg_fail(rq);
-    if (call->call(o.handle, flags) == 0)
-        return vg_no_content(rq);
-    return needs == NEEDS_NOTHING
-               ? vg_fail_virt(rq)
-               : vg_object_fail(rq, class->kind, o.handle, needs == NEEDS_ACTIVE);
+    bool done = call->call(o.handle, flags) == 0;
+    struct vg_reply reply =
+        done ? vg_no_content(rq)
+        : needs == NEEDS_NOTHING
+            ? vg_fail_virt(rq)
+            : vg_object_fail(rq, class->kind, o.handle, needs == NEEDS_ACTIVE);
+    if (call == &class->start)
+        note_start(rq, class, o.handle);
+    return reply;
 }
 
 struct vg_reply vg_object_start(struct vg_request *rq)

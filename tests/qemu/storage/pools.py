@@ -61,11 +61,11 @@ def fields_of(pool):
         "state": STATES[info[0]], "capacityBytes": info[1], "allocationBytes": info[2],
         "availableBytes": info[3], "path": root.findtext("target/path"),
         "source": {k: v for k, v in shown.items() if v is not None}}
-    return {k: v for k, v in want.items() if v not in (None, {})}
+    return {k: v for k, v in want.items() if v not in (None, {})} | {"failure": None}
 
 
 FULL = ("name", "uuid", "active", "persistent", "type", "autostart", "state", "capacityBytes",
-        "allocationBytes", "availableBytes")
+        "allocationBytes", "availableBytes", "failure")
 
 
 def path_of(pool):

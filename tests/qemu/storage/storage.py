@@ -281,7 +281,46 @@ def check_hang(gateway, client):
           "and failed with libvirt's error", ended)
     for reader in readers:
         reader.join()
+    failure = send(client, "GET", "/storage-pools/dead?fields=failure")[1]["failure"]
+    check(failure["operation"] == "start" and "RADOS" in failure["message"],
+          "why it is not started is kept", failure)
     send(client, "DELETE", "/storage-pools/dead")
+
+
+def check_failures(client, conn, folder):
+    """Why a pool is not started: what libvirt said to who tried; until somebody starts it."""
+    path, lost = "/storage-pools/lost", Path(folder + "-lost")
+
+    def failure():
+        return send(client, "GET", path)[1]["failure"]
+    send(client, "POST", "/storage-pools", {"name": "lost", "type": "dir", "path": str(lost)})
+    check(failure() is None, "nothing has failed yet", failure())
+    status, answer = send(client, "POST", path + "/refresh")
+    check(status == 409 and failure() is None, "what says nothing of it is not kept", answer)
+    status, answer = send(client, "POST", path + "/start")
+    check(status >= 400 and failure()["operation"] == "start" and
+          failure()["message"] == answer["error"]["message"] and
+          failure()["codeName"] == answer["error"]["codeName"], "a start", (answer, failure()))
+    full = send(client, "GET", "/storage-pools?view=full&name=lost")[1]["storagePools"]
+    check(full[0]["failure"] == failure(), "in a list", full)
+    lost.mkdir()
+    conn.storagePoolLookupByName("lost").create(0)
+    check(failure() is None, "it was started elsewhere", failure())
+    conn.storagePoolLookupByName("lost").destroy()
+    for _ in range(100):
+        if failure() is None:
+            break
+        time.sleep(0.05)
+    check(failure() is None, "and is forgotten", failure())
+    send(client, "POST", path + "/start")
+    lost.rmdir()
+    status, answer = send(client, "POST", path + "/refresh")
+    check(status >= 400 and failure()["operation"] == "refresh" and
+          str(lost) in failure()["message"], "a refresh", (answer, failure()))
+    document = send(client, "GET", path + "?view=config")[1]["pool"]
+    status, answer = send(client, "POST", "/storage-pools", {"pool": document, "start": True})
+    check(status >= 400 and failure()["operation"] == "start", "of one that is there", answer)
+    check(send(client, "DELETE", path)[0] == 204, "undefined")
 
 
 def main():
@@ -301,6 +340,7 @@ def main():
     check_vanished(client, folder)
     check_behind(client, conn)
     check_hang(gateway, client)
+    check_failures(client, conn, folder)
     for name in ("base", "new", "over", "plain"):
         check(send(client, "DELETE", f"{VOLUMES}/{name}")[0] == 204, f"{name} is deleted")
     for action in ("destroy", "delete-data"):
