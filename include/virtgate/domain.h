@@ -85,6 +85,10 @@ struct vg_reply vg_domain_reply(struct vg_request *rq, virDomainPtr dom);
 struct vg_reply vg_domain_rename(struct vg_request *rq, virDomainPtr dom,
                                  const char *name) VG_MUST_USE;
 
+/* Changes whether it starts with its host (virDomainSetAutostart), and tells subscribers.
+ * -1: libvirt's last error. */
+int vg_domain_set_autostart(struct vg_request *rq, virDomainPtr dom, bool autostart);
+
 /* Which domains a list is to have. */
 struct vg_domain_filter {
     struct vg_list_args list; /* its flags are virConnectListAllDomainsFlags */

@@ -51,6 +51,8 @@ void vg_event_autostart_changed(struct vg_request *rq, struct _virDomain *dom,
                                 bool autostart);
 void vg_event_snapshot_changed(struct vg_request *rq, struct _virDomain *dom,
                                const char *type, const char *snapshot);
+void vg_event_checkpoint_changed(struct vg_request *rq, struct _virDomain *dom,
+                                 const char *type, const char *checkpoint);
 
 /* Whether each of the comma-separated event names exists. -1: the request's error lists
  * those that do. NULL passes. */

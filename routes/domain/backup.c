@@ -5,6 +5,7 @@
  */
 #include "routes/routes.h"
 #include "virtgate/autoptr.h"
+#include "virtgate/event.h"
 #include "virtgate/backup.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/conflict.h"
@@ -94,6 +95,16 @@ static int find_checkpoint(struct vg_request *rq, const struct form *f, char **r
     return f->checkpoint ? vg_xml_check(rq, f->checkpoint) : 0;
 }
 
+/* A backup makes a checkpoint in the same call. */
+static void tell_checkpoint(struct vg_request *rq, virDomainPtr dom,
+                            const char *checkpoint)
+{
+    vg_autofree char *name = NULL;
+
+    if (checkpoint && vg_xml_identity(checkpoint, &name, NULL) == 0 && name)
+        vg_event_checkpoint_changed(rq, dom, "created", name);
+}
+
 static struct vg_reply begin(struct vg_request *rq, const char *xml,
                              const char *checkpoint, unsigned int flags)
 {
@@ -103,6 +114,7 @@ static struct vg_reply begin(struct vg_request *rq, const char *xml,
         return vg_fail(rq);
     if (virDomainBackupBegin(dom, xml, checkpoint, flags) < 0)
         return vg_fail_in_state(rq, dom, VG_NEEDS_ACTIVE);
+    tell_checkpoint(rq, dom, checkpoint);
     return vg_operation_left(rq);
 }
 

@@ -6,6 +6,7 @@
 #include "routes/routes.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/conflict.h"
+#include "virtgate/event.h"
 #include "virtgate/object.h"
 #include "virtgate/restore_point.h"
 #include "virtgate/xml.h"
@@ -106,6 +107,8 @@ static struct vg_reply create_checkpoint(struct vg_request *rq)
         virDomainCheckpointCreateXML(dom, xml, flags);
     if (!checkpoint)
         return fail_creation(rq, dom, xml);
+    vg_event_checkpoint_changed(rq, dom, "created",
+                                virDomainCheckpointGetName(checkpoint));
     json_auto_t *json = read_checkpoint(rq, checkpoint);
     if (!json)
         return vg_fail(rq);
@@ -119,17 +122,21 @@ static struct vg_reply create_checkpoint(struct vg_request *rq)
 
 /* ---- one checkpoint ---------------------------------------------------------------- */
 
-/* The path's {checkpoint} of its domain. NULL: the request's error is set. */
-static virDomainCheckpointPtr find_checkpoint(struct vg_request *rq)
+/* The path's {checkpoint} of that domain. NULL: the request's error is set. */
+static virDomainCheckpointPtr find_of(struct vg_request *rq, virDomainPtr dom)
 {
-    vg_autoptr(virDomain) dom = vg_path_domain(rq);
-    if (!dom)
-        return NULL;
     virDomainCheckpointPtr checkpoint =
         virDomainCheckpointLookupByName(dom, vg_path(rq, "checkpoint"), 0);
     if (!checkpoint)
         vg_error_set_virt(vg_request_error(rq));
     return checkpoint;
+}
+
+/* Of the path's domain. */
+static virDomainCheckpointPtr find_checkpoint(struct vg_request *rq)
+{
+    vg_autoptr(virDomain) dom = vg_path_domain(rq);
+    return dom ? find_of(rq, dom) : NULL;
 }
 
 static struct vg_reply get_checkpoint(struct vg_request *rq)
@@ -187,10 +194,14 @@ static struct vg_reply delete_checkpoint(struct vg_request *rq)
 
     if (vg_args(rq, args) < 0)
         return vg_fail(rq);
-    vg_autoptr(virDomainCheckpoint) checkpoint = find_checkpoint(rq);
+    vg_autoptr(virDomain) dom = vg_path_domain(rq);
+    vg_autoptr(virDomainCheckpoint) checkpoint = dom ? find_of(rq, dom) : NULL;
     if (!checkpoint)
         return vg_fail(rq);
-    return vg_done(rq, virDomainCheckpointDelete(checkpoint, flags));
+    if (virDomainCheckpointDelete(checkpoint, flags) < 0)
+        return vg_fail_virt(rq);
+    vg_event_checkpoint_changed(rq, dom, "deleted", vg_path(rq, "checkpoint"));
+    return vg_no_content(rq);
 }
 
 /* clang-format off */

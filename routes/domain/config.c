@@ -129,7 +129,7 @@ static struct vg_reply patch_domain(struct vg_request *rq)
         return patch_config(rq, dom, p.domain, p.flags);
     if (p.name)
         return vg_domain_rename(rq, dom, p.name);
-    if (virDomainSetAutostart(dom, p.autostart) < 0)
+    if (vg_domain_set_autostart(rq, dom, p.autostart) < 0)
         return vg_fail_virt(rq);
     return vg_domain_reply(rq, dom);
 }

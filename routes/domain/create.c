@@ -364,9 +364,9 @@ struct making {
 };
 
 /* What follows the definition. -1: libvirt's last error. */
-static int finish(const struct making *m, virDomainPtr dom)
+static int finish(struct vg_request *rq, const struct making *m, virDomainPtr dom)
 {
-    if (m->autostart >= 0 && virDomainSetAutostart(dom, m->autostart) < 0)
+    if (m->autostart >= 0 && vg_domain_set_autostart(rq, dom, m->autostart) < 0)
         return -1;
     return m->start && !m->transient && virDomainIsActive(dom) != 1
                ? virDomainCreateWithFlags(dom, 0)
@@ -432,7 +432,7 @@ static struct vg_reply make_domain(struct vg_request *rq, const char *xml,
                                     : virDomainDefineXMLFlags(vg_conn(rq), xml, m->flags);
     if (!dom)
         return vg_fail_define(rq, xml);
-    if (finish(m, dom) < 0)
+    if (finish(rq, m, dom) < 0)
         return undo(rq, dom, !old);
     bool untouched = absent && !m->transient && !m->start && m->autostart < 0;
     vg_auto_json w = vg_json_for(rq);

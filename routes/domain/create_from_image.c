@@ -163,7 +163,7 @@ static int define(struct vg_request *rq, void *data)
     g->dom = virDomainDefineXMLFlags(vg_conn(rq), g->xml, g->flags);
     if (!g->dom)
         return vg_error_set_define(rq, g->xml);
-    if (g->autostart < 0 || virDomainSetAutostart(g->dom, g->autostart) == 0)
+    if (g->autostart < 0 || vg_domain_set_autostart(rq, g->dom, g->autostart) == 0)
         return 0;
     (void)vg_error_set_virt(vg_request_error(rq));
     (void)undefine(g);

@@ -8,7 +8,6 @@
 #include "routes/routes.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/domain_config.h"
-#include "virtgate/event.h"
 #include "virtgate/host.h"
 #include "virtgate/object.h"
 #include "virtgate/xml_json.h"
@@ -217,9 +216,8 @@ static struct vg_reply set_autostart(struct vg_request *rq)
     vg_autoptr(virDomain) dom = vg_args_domain(rq, args);
     if (!dom)
         return vg_fail(rq);
-    if (virDomainSetAutostart(dom, autostart) < 0)
+    if (vg_domain_set_autostart(rq, dom, autostart) < 0)
         return vg_fail_virt(rq);
-    vg_event_autostart_changed(rq, dom, autostart);
     return reply_autostart(rq, dom);
 }
 

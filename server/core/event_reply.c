@@ -29,11 +29,11 @@ bool vg_wants_stream(const struct vg_request *rq)
 
 /* Those of the gateway itself, and of QEMU's monitor, whose events have their own. */
 static const struct vg_enum_value own_names[] = {
-    {"opened", NULL, 0},         {"closed", NULL, 1},
-    {VG_EVENT_RESET, NULL, 2},   {"monitor", NULL, 3},
-    {"begun", NULL, 4},          {"progress", NULL, 5},
-    {"ended", NULL, 6},          {"autostart-change", NULL, 7},
-    {"snapshot-change", NULL, 8}};
+    {"opened", NULL, 0},          {"closed", NULL, 1},
+    {VG_EVENT_RESET, NULL, 2},    {"monitor", NULL, 3},
+    {"begun", NULL, 4},           {"progress", NULL, 5},
+    {"ended", NULL, 6},           {"autostart-change", NULL, 7},
+    {"snapshot-change", NULL, 8}, {"checkpoint-change", NULL, 9}};
 static const struct vg_enum own = {"own", own_names,
                                    sizeof(own_names) / sizeof(own_names[0])};
 
@@ -58,7 +58,7 @@ static int fail_name(struct vg_request *rq, const char *name, size_t length)
     vg_error_set(&rq->error, VG_E_UNKNOWN_VALUE,
                  "There is no event '%.*s'; there are: %s, refresh, update, "
                  "value-changed, opened, closed, reset, monitor, begun, progress, ended, "
-                 "autostart-change, snapshot-change",
+                 "autostart-change, snapshot-change, checkpoint-change",
                  (int)length, name, domain ? domain : "...");
     return -1;
 }

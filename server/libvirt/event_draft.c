@@ -72,13 +72,45 @@ void vg_event_autostart_changed(struct vg_request *rq, virDomainPtr dom, bool au
     vg_draft_publish(&d);
 }
 
-void vg_event_snapshot_changed(struct vg_request *rq, virDomainPtr dom, const char *type,
-                               const char *snapshot)
+void vg_event_object_autostart_changed(struct vg_request *rq, enum vg_kind kind,
+                                       const char *name, const char *uuid, bool autostart)
+{
+    static const char *const keys[VG_KINDS] = {[VG_KIND_NETWORK] = "network",
+                                               [VG_KIND_STORAGE_POOL] = "storagePool",
+                                               [VG_KIND_NODE_DEVICE] = "nodeDevice"};
+    struct vg_event_draft d;
+
+    vg_draft_begin(&d, rq->host, vg_kind_info(kind)->event, "autostart-change",
+                   uuid ? uuid : name);
+    vg_json_begin_object(&d.w, keys[kind]);
+    vg_json_string(&d.w, "name", name);
+    if (uuid)
+        vg_json_string(&d.w, "uuid", uuid);
+    vg_json_end_object(&d.w);
+    vg_json_bool(&d.w, "autostart", autostart);
+    vg_draft_publish(&d);
+}
+
+/* `event` is about the restore point that `key` names. */
+static void tell_restore_point(struct vg_request *rq, virDomainPtr dom, const char *event,
+                               const char *type, const char *key, const char *name)
 {
     struct vg_event_draft d;
 
-    vg_draft_domain(&d, rq->host, dom, VG_EVENT_DOMAIN, "snapshot-change");
+    vg_draft_domain(&d, rq->host, dom, VG_EVENT_DOMAIN, event);
     vg_json_string(&d.w, "type", type);
-    vg_json_string(&d.w, "snapshot", snapshot);
+    vg_json_string(&d.w, key, name);
     vg_draft_publish(&d);
+}
+
+void vg_event_snapshot_changed(struct vg_request *rq, virDomainPtr dom, const char *type,
+                               const char *snapshot)
+{
+    tell_restore_point(rq, dom, "snapshot-change", type, "snapshot", snapshot);
+}
+
+void vg_event_checkpoint_changed(struct vg_request *rq, virDomainPtr dom,
+                                 const char *type, const char *checkpoint)
+{
+    tell_restore_point(rq, dom, "checkpoint-change", type, "checkpoint", checkpoint);
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "server/core/event.h"
+#include "virtgate/kind.h"
 
 #include <libvirt/libvirt.h>
 
@@ -31,6 +32,12 @@ void vg_draft_publish(struct vg_event_draft *draft);
  * about all. Publishing an event does it. Whoever tells of an event before it is
  * published calls this first. */
 void vg_event_invalidate(struct vg_host *host, enum vg_event_object object);
+
+/* Tells subscribers that the gateway has changed whether an object of that kind starts
+ * with its host, of which libvirt has no event. `uuid` NULL: the kind has none. */
+void vg_event_object_autostart_changed(struct vg_request *rq, enum vg_kind kind,
+                                       const char *name, const char *uuid,
+                                       bool autostart);
 
 /* Tells the subscribers what became of the host's event connection: "opened", "closed",
  * "reset". `reason` may be NULL. */

@@ -213,13 +213,14 @@ static struct vg_reply show_xml(struct vg_request *rq, const struct making *m,
 }
 
 /* What follows the definition; -1: libvirt's last error. */
-static int finish(const struct making *m, void *object)
+static int finish(struct vg_request *rq, const struct making *m, void *object)
 {
     const struct vg_object_class *class = m->class;
+    const struct vg_object o = {class, object};
 
     if (m->form && m->form->prepare && m->form->prepare(object, m->form->form) < 0)
         return -1;
-    if (m->autostart >= 0 && class->set_autostart(object, m->autostart) < 0)
+    if (m->autostart >= 0 && vg_object_set_autostart(rq, &o, m->autostart) < 0)
         return -1;
     if (!m->start || m->transient || (class->is_active && class->is_active(object) == 1))
         return 0;
@@ -289,7 +290,7 @@ static struct vg_reply make(struct vg_request *rq, const struct making *m, void 
     vg_auto_object o = {class, create(m, parent, xml)};
     if (!o.handle)
         return fail_make(rq, parent, class, xml);
-    if (finish(m, o.handle) < 0)
+    if (finish(rq, m, o.handle) < 0)
         return undo(rq, m, o.handle, again);
     const struct vg_wanted wanted = {class, vg_fields_in(class, VG_VIEWS_ONE)};
     vg_auto_json w = vg_json_for(rq);
@@ -469,7 +470,7 @@ struct vg_reply vg_object_patch(struct vg_request *rq)
         return vg_fail(rq);
     if (document)
         return patch_document(rq, &o, document, flags);
-    if (class->set_autostart(o.handle, autostart) < 0)
+    if (vg_object_set_autostart(rq, &o, autostart) < 0)
         return vg_fail_virt(rq);
     return vg_object_reply(rq, class->kind, o.handle);
 }

@@ -6,6 +6,7 @@
 #include "virtgate/object_class.h"
 
 #include "server/libvirt/absent.h"
+#include "server/libvirt/event_draft.h"
 #include "server/libvirt/object_read.h"
 #include "virtgate/conflict.h"
 #include "virtgate/host.h"
@@ -332,6 +333,21 @@ struct vg_reply vg_object_get_xml(struct vg_request *rq)
     return xml ? tag(rq, &o, flags, vg_reply_xml(rq, xml)) : vg_fail_virt(rq);
 }
 
+int vg_object_set_autostart(struct vg_request *rq, const struct vg_object *o,
+                            int autostart)
+{
+    const struct vg_object_class *class = o->class;
+    char uuid[VIR_UUID_STRING_BUFLEN] = "";
+
+    if (class->set_autostart(o->handle, autostart) < 0)
+        return -1;
+    if (class->uuid)
+        (void)class->uuid(o->handle, uuid);
+    vg_event_object_autostart_changed(rq, class->kind, class->name(o->handle),
+                                      class->uuid ? uuid : NULL, autostart);
+    return 0;
+}
+
 static struct vg_reply reply_autostart(struct vg_request *rq, const struct vg_object *o)
 {
     int autostart = 0;
@@ -356,7 +372,7 @@ struct vg_reply vg_object_put_autostart(struct vg_request *rq)
     vg_auto_object o = {class, vg_args_path_object(rq, class->kind, args)};
     if (!o.handle)
         return vg_fail(rq);
-    if (class->set_autostart(o.handle, autostart) < 0)
+    if (vg_object_set_autostart(rq, &o, autostart) < 0)
         return vg_fail_virt(rq);
     return reply_autostart(rq, &o);
 }

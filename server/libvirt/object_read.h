@@ -70,6 +70,11 @@ struct vg_known {
     const char *value;
 };
 
+/* Changes whether it starts with its host, and tells subscribers. -1: libvirt's last
+ * error. */
+int vg_object_set_autostart(struct vg_request *rq, const struct vg_object *o,
+                            int autostart);
+
 /* The document that the object is started with next, or the only one that the driver has.
  * Owned by the caller; NULL: libvirt's last error. */
 char *vg_object_next_xml(const struct vg_object *o);

@@ -10,6 +10,7 @@
 #include "server/libvirt/domain/cache.h"
 #include "server/libvirt/domain/last_event.h"
 #include "virtgate/autoptr.h"
+#include "virtgate/event.h"
 #include "virtgate/host.h"
 #include "virtgate/scope.h"
 
@@ -505,4 +506,12 @@ struct vg_reply vg_domain_rename(struct vg_request *rq, virDomainPtr dom,
     /* the handle keeps the old name */
     vg_autoptr(virDomain) renamed = virDomainLookupByName(vg_conn(rq), name);
     return renamed ? vg_domain_reply(rq, renamed) : vg_fail_virt(rq);
+}
+
+int vg_domain_set_autostart(struct vg_request *rq, virDomainPtr dom, bool autostart)
+{
+    if (virDomainSetAutostart(dom, autostart) < 0)
+        return -1;
+    vg_event_autostart_changed(rq, dom, autostart);
+    return 0;
 }

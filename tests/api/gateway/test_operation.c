@@ -136,6 +136,23 @@ static const struct step changes[] = {
      .json = "{'autostart':true}"},
     {"GET", "/events?event=autostart-change&last=5&wait=0", 200,
      "{'events':[{'object':'domain','domain':{'name':'test'},'autostart':true}]}"},
+    {"PATCH", "/domains/test", 200, "{'autostart':false}", .json = "{'autostart':false}"},
+    {"PUT", "/networks/default/autostart", 200, "{'autostart':true}",
+     .json = "{'autostart':true}"},
+    {"PATCH", "/storage-pools/default-pool", 200, "{'autostart':true}",
+     .json = "{'autostart':true}"},
+    {"POST", "/networks", 201, "{'autostart':true}",
+     .json = "{'autostart':true,'xml':'<network><name>n</name></network>'}"},
+    {"PUT", "/networks/missing/autostart", 404, "{'status':404}",
+     .json = "{'autostart':true}"},
+    {"GET", "/events?event=autostart-change&last=5&wait=0", 200,
+     "{'events':[{'autostart':true},"
+     "{'object':'domain','domain':{'name':'test'},'autostart':false},"
+     "{'object':'network','network':{'name':'default','uuid':'<uuid>'},"
+     "'autostart':true},"
+     "{'object':'storage-pool','storagePool':{'name':'default-pool','uuid':'<uuid>'},"
+     "'autostart':true},{'object':'network','network':{'name':'n'}}]}"},
+    {"DELETE", "/networks/n", 204, ""},
     {"POST", "/domains/test/snapshots", 201, "{'name':'one'}", .json = "{'name':'one'}"},
     {"POST", "/domains/test/snapshots/one/revert", 204, ""},
     {"DELETE", "/domains/test/snapshots/one", 204, ""},

@@ -67,6 +67,10 @@ static const struct step checkpoints[] = {
     {"POST", "/domains/d1/checkpoints", 409, NULL, .xml = CHECKPOINT("c1")},
     {"DELETE", "/domains/d1/checkpoints/c1?flags=children", 204, ""},
     {"GET", "/domains/d1/checkpoints", 200, "{'checkpoints':[]}"},
+    {"GET", "/domains/d1/events?event=checkpoint-change&last=5&wait=0", 200,
+     "{'events':[{'type':'created','checkpoint':'c1','object':'domain',"
+     "'domain':{'name':'d1'}},{'type':'created','checkpoint':'c2'},"
+     "{'type':'deleted','checkpoint':'c1'}]}"},
     {"POST", "/domains/d1/destroy", 204, ""},
     {"POST", "/domains/d1/checkpoints", 409, NULL, .xml = CHECKPOINT("c3")},
 };
