@@ -18,7 +18,7 @@ build=(gcc make pkg-config libvirt0 libvirt-dev libmicrohttpd-dev libjansson-dev
 test=(libcmocka-dev libvirt-daemon libvirt-daemon-system
     libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 qemu-utils python3-libvirt
     python3-jsonschema python3-prometheus-client curl jq openssl iproute2 util-linux procps
-    prometheus xz-utils zstd haproxy socat nginx libvirt-l10n locales
+    prometheus xz-utils zstd haproxy socat nginx ansible-core libvirt-l10n locales
     libarchive-tools syslinux mtools dosfstools
     polkitd dnsmasq-base iptables udev mdevctl scrub tgt lvm2 parted e2fsprogs
     libvirt-daemon-driver-storage-iscsi-direct libvirt-daemon-driver-storage-rbd)

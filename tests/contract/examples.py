@@ -1,13 +1,15 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What stands in examples/, run or checked by the programs that it is for: promtool, a shell. What
-needs npm or HAProxy is tested by tests/fleet.
+"""What stands in examples/, run or checked by the programs that it is for: promtool, a shell, Python,
+Ansible. What needs npm or HAProxy is tested by tests/fleet.
 """
+import json
 import os
 import re
 import select
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -78,10 +80,77 @@ def check_watch():
     gateway.stop()
 
 
+PYTHON_SAYS = ["test running", "made from-python shutoff", "title Made by Python", "events True",
+               "gone 404 Domain not found"]
+
+
+def check_python():
+    gateway = Gateway("test:///default")
+    url = f"http://127.0.0.1:{gateway.port}"
+    done = subprocess.run([ROOT / "examples/python/virtgate.py", url], capture_output=True,
+                          text=True, check=False, timeout=120)
+    check(done.stdout.splitlines() == PYTHON_SAYS, "what virtgate.py prints", done.stdout + done.stderr)
+    sys.path.insert(0, str(ROOT / "examples/python"))
+    from virtgate import Gateway as Made, Problem  # pylint: disable=import-outside-toplevel
+    made = Made(url, host="default")
+    try:
+        made.suspendDomain(domain="a name/with all: characters?")
+    except Problem as problem:
+        check(problem.status == 404 and problem.body["host"] == "default", "its problem", problem.body)
+    else:
+        check(False, "a problem is raised")
+    for call in (lambda: made.getDomain(domain="test", nonsense=1), made.getDomain):
+        try:
+            call()
+        except TypeError:
+            check(True, "arguments are checked")
+        else:
+            check(False, "arguments are checked")
+    check(not hasattr(made, "nonsense") and "listDomains" in dir(made), "operations are those of /openapi.json")
+    gateway.stop()
+
+
+def play(folder, port, *options):
+    """The numbers of the play's recap."""
+    done = subprocess.run(
+        ["ansible-playbook", "-i", "localhost,", ROOT / "examples/ansible/guests.yml",
+         "-e", f"gateway=http://127.0.0.1:{port}/hosts/default", *options],
+        capture_output=True, text=True, check=False, timeout=300,
+        env={**os.environ, "ANSIBLE_HOME": folder, "ANSIBLE_LOCAL_TEMP": folder, "ANSIBLE_NOCOLOR": "1",
+             "ANSIBLE_REMOTE_TEMP": folder, "TOKEN": "", "LC_ALL": "C.UTF-8"})
+    numbers = {k: int(v) for k, v in re.findall(r"(\w+)=(\d+)", done.stdout.rsplit("RECAP", 1)[-1])}
+    check(done.returncode == 0 and numbers.get("failed") == 0, "the play " + " ".join(options),
+          done.stdout + done.stderr)
+    return numbers
+
+
+def check_ansible():
+    gateway = Gateway("test:///default")
+    client = Client(gateway.port)
+
+    def guests():
+        listed = client.send("GET", "/domains?fields=name,state,autostart,title")[2]
+        return {d["name"]: (d["state"], d["autostart"], d.get("title")) for d in json.loads(listed)["domains"]
+                if d["name"] != "test"}
+
+    wanted = {"web1": ("running", True, "Front end"), "batch1": ("shutoff", False, "Nightly work")}
+    with tempfile.TemporaryDirectory(prefix="vg-ansible-") as folder:
+        check(play(folder, gateway.port, "--check")["changed"] == 0 and not guests(), "--check changes nothing")
+        check(play(folder, gateway.port)["changed"] == 4 and guests() == wanted, "guests as they are to be", guests())
+        check(play(folder, gateway.port)["changed"] == 0 and guests() == wanted, "a second run changes nothing")
+        client.send("POST", "/domains/web1/destroy", b"{}")
+        client.send("PATCH", "/domains/batch1", b'{"domain": {"title": "Other", "vcpu": {"#text": "2"}}}')
+        client.send("POST", "/domains/batch1/start", b"{}")
+        check(play(folder, gateway.port)["changed"] == 3 and guests() == wanted, "what differs is changed", guests())
+    gateway.stop()
+
+
 def main():
     os.chdir(ROOT)
     check_prometheus()
     check_watch()
+    check_python()
+    check_ansible()
     report()
 
 
