@@ -167,7 +167,7 @@ bench-peers: ## measure beside nginx and an application of Flask (root; BENCH_SE
 
 # ---- lint ----------------------------------------------------------------------------------
 
-LINTS := format tidy cppcheck shell openapi
+LINTS := format tidy cppcheck shell openapi ui
 .PHONY: format $(LINTS:%=lint-%)
 
 lint: ## every static check; each counts as one
@@ -198,12 +198,25 @@ lint-cppcheck: $(GEN_H) # cppcheck
 lint-shell: # shellcheck
 	@shellcheck $(SCRIPTS)
 
-lint-openapi: # the linter of tests/contract/package.json on openapi.yaml
-	@mkdir -p $(O)/npm && cp -u tests/contract/package*.json $(O)/npm/
-	@cd $(O)/npm && { [ node_modules -nt package-lock.json ] || \
-	  { npm ci --silent --no-audit --no-fund --ignore-scripts && touch node_modules; }; }
+LINT_NPM := $(O)/npm/node_modules
+$(LINT_NPM)/fetched: tests/contract/package.json tests/contract/package-lock.json
+	@mkdir -p $(O)/npm && cp tests/contract/package*.json $(O)/npm/
+	@cd $(O)/npm && npm ci --silent --no-audit --no-fund --ignore-scripts && touch node_modules/fetched
+
+lint-openapi: $(LINT_NPM)/fetched # the linter of tests/contract/package.json on openapi.yaml
 	@cd tests/contract && NODE_PATH=$(abspath $(O))/npm/node_modules \
 	  $(abspath $(O))/npm/node_modules/.bin/redocly lint $(CURDIR)/openapi.yaml
+
+ifeq ($(UI),yes)
+UI_TYPES := $(UI_WEB)/types/api.d.ts
+$(UI_TYPES): openapi.yaml $(LINT_NPM)/fetched
+	@mkdir -p $(@D) && $(LINT_NPM)/.bin/openapi-typescript $< --default-non-nullable=false -o $@ >/dev/null
+
+lint-ui: $(UI_TYPES) $(UI_WEB)/fetched # tsc on the console: what it calls is in openapi.yaml
+	@$(LINT_NPM)/.bin/tsc -p ui
+else
+lint-ui: # there is no console
+endif
 
 compile_commands.json: export COMMAND = clang $(CPPFLAGS) $(ALL_CFLAGS) -Wno-missing-field-initializers
 compile_commands.json: $(GEN_H) ## for clang-tidy and editors

@@ -23,7 +23,7 @@ const guest = `<domain type='qemu'><name>web1</name><title>Front end of the shop
 <controller type='usb' model='none'/>
 <disk type='file' device='disk'><source file='${folder}/disk'/><target dev='vda' bus='virtio'/></disk>
 <serial type='pty'/><console type='pty'/>
-<graphics type='vnc' autoport='yes' listen='127.0.0.1'/>
+<graphics type='vnc' autoport='yes' listen='127.0.0.1' passwd='hidden1'/>
 <video><model type='vga'/></video></devices></domain>`
 
 function writeTokens() {
@@ -133,8 +133,14 @@ const tab = (page, name) => page.getByRole('navigation', { name: /About/ }).getB
 async function testConsole(page) {
   await tab(page, 'Console')
   await page.locator('.screen[data-state=live]').waitFor({ timeout: 30000 })
-  await page.keyboard.type('\necho seen-$((6*7))\n')
   const text = () => page.locator('.xterm-rows').innerText()
+  // the shell loses what comes while it starts, or draws its prompt anew
+  check(await until(async () => {
+    await page.getByRole('button', { name: 'Enter', exact: true }).click()
+    return (await text()).split(/\/ #/).length > 3
+  }, 60), 'a prompt', await text())
+  await page.locator('.screen').click()
+  await page.keyboard.type('echo seen-$((6*7))\n', { delay: 30 })
   check(await until(async () => /seen-42/.test(await text()), 40), 'the console is typed into', await text())
   check(await page.locator('.xterm-rows').evaluate(rows => getComputedStyle(rows).color) !== 'rgb(0, 0, 0)',
     'its text is not black on black')
@@ -174,25 +180,91 @@ async function testDisplay(page) {
   await checkAccess(page, 'display')
 }
 
-async function testParts(page, gateway) {
+async function testParts(page) {
   await tab(page, 'Disks')
   check(await sees(page, 'vda'), 'disks')
   await tab(page, 'Network')
-  check(await sees(page, 'No network interfaces.'), 'no interface')
+  check(await sees(page, 'No network interfaces'), 'no interface')
+}
+
+// What the guest is from its next start.
+async function configuration(gateway) {
+  const path = '/hosts/kvm1/domains/web1?view=config&flags=inactive,secure'
+  return (await (await gateway.send('GET', path, MAY_ALL)).json()).domain
+}
+
+const save = page => page.getByRole('button', { name: 'Save', exact: true })
+
+// Saved, and read again: nothing is left to save.
+async function saves(page, what) {
+  await save(page).click()
+  check(await sees(page, 'Saved: it counts from the next start') && await until(() => save(page).isDisabled(), 20), what,
+    await page.locator('main').innerText())
+}
+
+async function testForm(page, gateway) {
   await tab(page, 'Configuration')
+  const title = page.getByLabel('Title', { exact: true })
+  await title.waitFor()
+  check(await title.inputValue() === 'Front end of the shop' && await save(page).isDisabled(), 'a form of what there is')
+  await title.fill('Back end')
+  await page.getByLabel('Memory in MiB', { exact: true }).fill('128')
+  await saves(page, 'a form is saved')
+  const saved = await configuration(gateway)
+  check(saved.title === 'Back end' && saved.memory['#text'] === '131072' && saved.currentMemory['#text'] === '98304',
+    'what was changed, nothing else', saved)
+  check(saved.devices.graphics[0]['@passwd'] === 'hidden1', 'a password survives', saved.devices.graphics)
+
+  await title.fill('Mine')
+  await page.getByLabel('vCPUs').fill('2')
+  await gateway.send('PATCH', '/hosts/kvm1/domains/web1', MAY_ALL,
+    JSON.stringify({ domain: { title: 'Theirs', description: 'By others' } }))
+  await save(page).click()
+  check(await sees(page, 'Somebody changed this configuration'), 'a form is not saved over what others saved')
+  const radio = name => page.getByRole('radio', { name })
+  check(await radio('Description: Theirs, By others').isChecked() && await radio('vCPUs: Mine, 2').isChecked() &&
+    !await radio('Title: Theirs, Theirs').isChecked() && !await radio('Title: Mine, Mine').isChecked() &&
+    await radio('Title: As I began, Back end').isVisible() && await save(page).isDisabled(),
+  'a choice of three, where both changed the same')
+  await checkAccess(page, 'a choice of three')
+  await shoot(page, 'conflict')
+  await radio('Title: Mine, Mine').check()
+  await saves(page, 'what was chosen is saved')
+  const both = await configuration(gateway)
+  check(both.title === 'Mine' && both.description === 'By others' && both.vcpu['#text'] === '2', 'of both', both)
+  check(await radio('Title: Mine, Mine').count() === 0, 'and the choice is gone')
+  await checkAccess(page, 'a form')
+  await page.getByLabel('vCPUs').fill('99999')
+  await save(page).click()
+  check(await page.getByRole('alert').waitFor().then(() => true, () => false), 'what libvirt refuses is said')
+  await page.getByRole('button', { name: 'Undo' }).click()
+}
+
+async function testXml(page, gateway) {
+  await page.getByRole('button', { name: 'XML', exact: true }).click()
   const editor = page.getByRole('textbox', { name: /Definition/ })
   await editor.waitFor()
   const xml = await editor.inputValue()
-  await editor.fill(xml.replace('Front end of the shop', 'Back end'))
-  await page.getByRole('button', { name: 'Save', exact: true }).click()
-  check(await sees(page, 'it counts from the next start'), 'a configuration is saved')
-  await editor.fill((await editor.inputValue()).replace('Back end', 'Mine'))
-  await gateway.send('PUT', '/hosts/kvm1/domains/web1/xml', MAY_ALL, xml.replace('Front end of the shop', 'Theirs'), 'application/xml')
-  await page.getByRole('button', { name: 'Save', exact: true }).click()
+  await editor.fill(xml.replace('<title>Mine', '<title>Back end'))
+  await saves(page, 'a configuration is saved')
+  await editor.fill((await editor.inputValue()).replace('<title>Back end', '<title>Mine again'))
+  await gateway.send('PATCH', '/hosts/kvm1/domains/web1', MAY_ALL, JSON.stringify({ domain: { title: 'Theirs' } }))
+  await save(page).click()
   check(await sees(page, 'Somebody changed this configuration'), 'not over what others saved meanwhile')
+  await page.getByText('What they changed').click()
+  check((await page.locator('.changes').first().innerText()).trim() === '-   <title>Back end</title>\n+   <title>Theirs</title>',
+    'the difference', await page.locator('.changes').first().innerText())
   await checkAccess(page, 'configuration')
-  await page.getByRole('button', { name: 'Theirs', exact: true }).click()
-  check(/Theirs/.test(await editor.inputValue()), 'what they saved')
+  const takes = async (name, text) => {
+    await page.getByRole('button', { name, exact: true }).click()
+    check(await until(async () => (await editor.inputValue()).includes(`<title>${text}</title>`), 10), `the text: ${name}`)
+  }
+  await takes('Theirs', 'Theirs')
+  await takes('As I began', 'Back end')
+  await takes('Mine', 'Mine again')
+  await saves(page, 'mine over theirs')
+  check((await configuration(gateway)).title === 'Mine again', 'which is what there is then')
+  await gateway.send('PATCH', '/hosts/kvm1/domains/web1', MAY_ALL, JSON.stringify({ domain: { title: 'Front end of the shop' } }))
 }
 
 async function testSnapshots(page) {
@@ -227,7 +299,7 @@ async function testOthers(page) {
   await checkAccess(page, 'storage')
   await shoot(page, 'storage')
   await rail('Operations')
-  check(await sees(page, 'createSnapshot'), 'operations')
+  check(await sees(page, 'Create snapshot'), 'operations')
   check(await sees(page, 'Nobody has a console or display open'), 'sessions')
   await checkAccess(page, 'operations')
   await rail('Events')
@@ -306,9 +378,25 @@ async function testUpload(page, gateway) {
 
   await limit(4 << 20)
   writeFileSync(path.join(folder, 'other.iso'), randomBytes(32 << 20))
+  const cancelled = async what => {
+    await page.getByRole('button', { name: 'Cancel' }).click()
+    check(await sees(page, 'other.iso discarded', 60), what, await page.locator('main').innerText())
+  }
   await page.getByLabel('Upload a file').setInputFiles(path.join(folder, 'other.iso'))
+  check(await until(async () => Number(await page.getByLabel('Uploaded').getAttribute('value')) > 1 << 20, 60), 'another')
+  await cancelled('one is cancelled')
+  check(await until(() => !existsSync(path.join(pool, 'other.iso'))), 'and leaves nothing')
+  let begin // before the gateway has answered that it begins
+  await page.route(/\/uploads$/, async route => {
+    if (route.request().method() === 'POST') await new Promise(done => { begin = done })
+    await route.continue()
+  })
+  await page.getByLabel('Upload a file').setInputFiles(path.join(folder, 'other.iso'))
+  check(await until(() => begin), 'it is to begin')
   await page.getByRole('button', { name: 'Cancel' }).click()
-  check(await sees(page, 'other.iso discarded'), 'one is cancelled')
+  begin()
+  check(await sees(page, 'other.iso discarded', 60), 'one is cancelled before it began')
+  await page.unroute(/\/uploads$/)
   await limit(-1)
   check(await until(() => !existsSync(path.join(pool, 'other.iso'))), 'and leaves nothing')
   const { uploads } = await (await gateway.send('GET', '/hosts/kvm1/uploads', MAY_ALL)).json()
@@ -374,8 +462,15 @@ async function testPhone(browser, gateway) {
   const page = await open(browser, gateway, { token: MAY_ALL, viewport: { width: 390, height: 780 } })
   await shows(page, 'web1', 'running')
   check(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'a phone\'s width')
+  check(await page.evaluate(() => document.querySelector('.rail').scrollWidth <= innerWidth), 'a bar of that width')
   await checkAccess(page, 'a phone')
   await shoot(page, 'phone')
+  check(!await page.getByRole('link', { name: 'Hosts' }).isVisible(), 'four views are at hand')
+  await page.getByRole('button', { name: 'More', exact: true }).click()
+  await checkAccess(page, 'a phone, the rest')
+  await page.getByRole('link', { name: 'Hosts' }).click()
+  check(await page.getByRole('heading', { name: 'Hosts' }).waitFor().then(() => true, () => false), 'the rest is behind More')
+  check(await page.getByRole('button', { name: 'More', exact: true }).getAttribute('aria-current') === 'page', 'which says so')
   await page.context().close()
 }
 
@@ -417,7 +512,9 @@ async function test(gateway, browser) {
   await testConsole(page)
   await testTakeover(page)
   await testDisplay(page)
-  await testParts(page, gateway)
+  await testParts(page)
+  await testForm(page, gateway)
+  await testXml(page, gateway)
   await testSnapshots(page)
   await testOthers(page)
   await testViewer(browser, gateway)

@@ -8,6 +8,13 @@ const on = guest => guest.state === 'running' || guest.state === 'blocked'
 const off = guest => guest.state === 'shutoff'
 const held = guest => guest.state === 'paused'
 
+/**
+ * @typedef {{ path: 'start' | 'shutdown' | 'resume' | 'reboot' | 'suspend' | 'managed-save' | 'reset' | 'destroy',
+ *   label: string, done: string, when: (guest: import('./types').Guest) => boolean, needs: string, loses?: string }} Kind
+ * @typedef {{ label: string, needs: string, danger: boolean, off: boolean, run: () => Promise<any> }} Act
+ */
+
+/** @type {Kind[]} */
 const all = [
   { path: 'start', label: 'Start', done: 'started', when: off, needs: 'domain:start' },
   { path: 'shutdown', label: 'Shut down', done: 'asked to shut down', when: on, needs: 'domain:init_control' },
@@ -22,6 +29,7 @@ const all = [
     loses: 'Its power is cut; what it has not written to its disks is lost.' },
 ]
 
+/** @param {Kind} what */
 export async function act(guest, what) {
   if (what.loses && !await ask(`${what.label} ${guest.name}?`, what.loses, what.label)) return false
   return attempt(`${guest.name} ${what.done}`,
@@ -30,18 +38,30 @@ export async function act(guest, what) {
 
 // The likely one first. A guest with a saved state is restored.
 export function actsOf(guest) {
-  if (guest.stale) return []
   return all.filter(one => one.when(guest)).map(one => ({
     ...one,
     label: one.path === 'start' && guest.managedSave ? 'Restore' : one.label,
     danger: Boolean(one.loses),
+    off: guest.stale, // its host cannot be reached
     run: () => act(guest, one),
   }))
 }
 
-export async function undefine(guest) {
+async function undefine(guest) {
   const text = 'Its definition is deleted; its disks stay. A saved state and snapshots go with it.'
   if (!await ask(`Delete ${guest.name}?`, text, 'Delete')) return false
   return attempt(`${guest.name} deleted`, () => call('DELETE',
     `${guestPath(guest)}?flags=managed_save,snapshots_metadata,checkpoints_metadata,nvram`))
+}
+
+/**
+ * The likely act, and all others; `gone` is done when the guest is deleted.
+ *
+ * @returns {[Act | undefined, Act[]]}
+ */
+export function menuOf(guest, gone = () => {}) {
+  const [likely, ...others] = actsOf(guest)
+  const remove = { label: 'Delete…', danger: true, needs: 'domain:delete', off: guest.stale,
+    run: async () => { if (await undefine(guest)) gone() } }
+  return [likely, off(guest) ? [...others, remove] : others]
 }

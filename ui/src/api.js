@@ -36,13 +36,22 @@ export async function readProblem(answer) {
 
 export const authorization = () => token ? { Authorization: `Bearer ${token}` } : {}
 
+/** @typedef {{ body?: any, headers?: object, type?: string, signal?: AbortSignal }} Options */
+
+/** @param {Options} options */
 function describe({ body, headers, type }) {
   const all = { ...headers, ...authorization() }
   if (body !== undefined) all['Content-Type'] = type ?? 'application/json'
   return { headers: all, body: type || body === undefined ? body : JSON.stringify(body) }
 }
 
-// The whole answer, for who wants its headers or bytes.
+/**
+ * The whole answer, for who wants its headers or bytes.
+ *
+ * @param {import('./types').Method} method
+ * @param {string} path
+ * @param {Options} options
+ */
 export async function send(method, path, options = {}) {
   let answer
   try {
@@ -54,17 +63,40 @@ export async function send(method, path, options = {}) {
   throw await readProblem(answer)
 }
 
+/**
+ * What is answered, by openapi.yaml.
+ *
+ * @template {import('./types').Method} M
+ * @template {string} Path
+ * @param {M & import('./types').MethodOf<Path>} method
+ * @param {Path} path
+ * @param {Options & { body?: import('./types').Body<M, Path> | string }} [options]
+ * @returns {Promise<import('./types').Answer<M, Path>>}
+ */
 export async function call(method, path, options) {
   const answer = await send(method, path, options)
   const text = await answer.text()
-  return text && /json/.test(answer.headers.get('Content-Type')) ? JSON.parse(text) : text
+  return /** @type {any} */ (text && /json/.test(answer.headers.get('Content-Type')) ? JSON.parse(text) : text)
 }
 
-export const get = path => call('GET', path)
+/**
+ * @template {string} Path
+ * @param {Path} path
+ * @returns {Promise<import('./types').Answer<'GET', Path>>}
+ */
+export const get = path => call(/** @type {any} */ ('GET'), path)
 
-// A path of segments that may hold any character.
-export const at = (...segments) => segments.map(one => `/${encodeURIComponent(one)}`).join('')
-export const guestPath = guest => `${at('hosts', guest.host, 'domains', guest.uuid)}`
+/**
+ * A path of segments that may hold any character.
+ *
+ * @template {string[]} Segments
+ * @param {Segments} segments
+ */
+export const at = (...segments) => /** @type {import('./types').Joined<Segments>} */ (
+  segments.map(one => `/${encodeURIComponent(one)}`).join(''))
+
+/** @param {import('./types').Known} guest */
+export const guestPath = guest => at('hosts', guest.host, 'domains', guest.uuid)
 
 // A WebSocket cannot send a token: a ticket stands for it. A refusal is told by the close: its code
 // is 4000 + the status, its reason says why.

@@ -22,6 +22,7 @@ const VIEWS = { guests: Guests, guest: Guest, create: Create, networks: Networks
                 host: Host }
 const RAIL = [['guests', 'Guests'], ['networks', 'Networks'], ['storage', 'Storage'],
               ['operations', 'Operations'], ['events', 'Events'], ['hosts', 'Hosts']]
+const AT_HAND = 4 // of a phone's bar; the rest is behind More
 const PARENT = { guest: 'guests', create: 'guests', network: 'networks', pool: 'storage', host: 'hosts' }
 const LINK = { connecting: 'connecting', live: 'live', reconnecting: 'reconnecting', down: 'down' }
 
@@ -37,21 +38,28 @@ function useRoute() {
   return route
 }
 
+function logOut() {
+  setToken(null)
+  location.reload()
+}
+
 function Rail({ view }) {
   const link = useStore(s => s.link)
   const guests = useStore(s => s.guests?.size)
   const hosts = useStore(s => s.hosts.size)
-  const counts = { guests, hosts }
+  const shown = PARENT[view] ?? view
+  const counts = { guests, hosts, ...useStore(s => s.counts) }
   return html`<nav class="rail" aria-label="Views"><a class="brand" href="#/guests">virtgate</a>
-    ${RAIL.map(([name, label]) => html`<a key=${name} href="#/${name}"
-      aria-current=${(PARENT[view] ?? view) === name ? 'page' : undefined}>${label}
+    ${RAIL.map(([name, label], i) => html`<a key=${name} href="#/${name}" class=${i >= AT_HAND ? 'rest' : undefined}
+      aria-current=${shown === name ? 'page' : undefined}>${label}
       ${counts[name] !== undefined && html`<small>${counts[name]}</small>`}</a>`)}
+    <button type="button" class="more-views" popovertarget="more-views" aria-current=${
+      RAIL.findIndex(([name]) => name === shown) >= AT_HAND ? 'page' : undefined}>More</button>
+    <div popover id="more-views" onClick=${event => event.currentTarget.hidePopover()}>${RAIL.slice(AT_HAND).map(([name, label]) => html`<a
+      key=${name} href="#/${name}">${label}</a>`)}${hasToken() && html`<button type="button" onClick=${logOut}>Log out</button>`}</div>
     <div class="foot"><span class="state ${link === 'live' ? 'good' : 'bad'}"><i aria-hidden="true">${
       link === 'live' ? '●' : '○'}</i> ${LINK[link]}</span>
-    ${hasToken() && html`<button type="button" class="quiet" onClick=${() => {
-      setToken(null)
-      location.reload()
-    }}>Log out</button>`}</div></nav>`
+    ${hasToken() && html`<button type="button" class="quiet" onClick=${logOut}>Log out</button>`}</div></nav>`
 }
 
 function Lost() {

@@ -8,7 +8,7 @@ export function openDisplay(element, url, { connected, ended, password }) {
   rfb.scaleViewport = true
   rfb.background = 'transparent'
   rfb.addEventListener('connect', () => { rfb.focus(); connected() })
-  rfb.addEventListener('disconnect', event => ended(event.detail.clean))
+  rfb.addEventListener('disconnect', event => ended(/** @type {CustomEvent} */ (event).detail.clean))
   rfb.addEventListener('credentialsrequired', async () => {
     const given = await password()
     if (given === null) rfb.disconnect()

@@ -15,7 +15,9 @@ function follow(past = [], then, time, value) {
   return [...past, ...Array(Math.min(steps, KEPT) - 1).fill(null), value].slice(-KEPT)
 }
 
-export function note(key, { stats, rates }) {
+/** @param {import('./types').Answer<'GET', '/hosts/-/domain-stats'>['domains'][number]} one */
+export function note(key, one) {
+  const { rates } = one, stats = /** @type {any} */ (one.stats)
   const old = state.figures.get(key)
   const next = {
     ...old,
@@ -35,7 +37,9 @@ export function note(key, { stats, rates }) {
 const asked = new Set(), waiting = new Map()
 let busy = 0
 
-function recall(key, { startTime, points, series }) {
+/** @param {import('./types').Answer<'GET', `/domains/${string}/history`>} history */
+function recall(key, history) {
+  const { startTime, points, series } = history
   const time = new Date(Date.parse(startTime) + (points - 1) * STEP_MS).toISOString()
   const old = state.figures.get(key)
   const past = series.cpuPercent
@@ -79,7 +83,7 @@ export const when = time => new Date(time).toLocaleString(undefined,
 
 // How long ago, in one unit.
 export function ago(time) {
-  const seconds = Math.max(0, (Date.now() - new Date(time)) / 1000)
+  const seconds = Math.max(0, (Date.now() - Date.parse(time)) / 1000)
   const [size, unit] = seconds < 60 ? [1, 's'] : seconds < 3600 ? [60, 'min'] : seconds < 86400 ? [3600, 'h'] : [86400, 'd']
   return `${Math.floor(seconds / size)} ${unit} ago`
 }

@@ -45,12 +45,22 @@ export function Menu({ label, items }) {
   return html`<span class="menu"><button type="button" class="quiet" popovertarget=${id}
       aria-label=${label} title=${label}>⋯</button><div popover id=${id} ref=${list} onToggle=${place}
       onClick=${() => list.current.hidePopover()}>${items.map(one => html`<${Act} key=${one.label}
-        class=${one.danger ? 'danger' : ''} needs=${one.needs} onClick=${one.run}>${one.label}<//>`)}
+        class=${one.danger ? 'danger' : ''} needs=${one.needs} disabled=${one.off} onClick=${one.run}>${one.label}<//>`)}
     </div></span>`
 }
 
+// How much of something is in use.
+export const Bar = ({ part }) => html`<span class="bar" aria-hidden="true"><i style=${{ width: `${Math.min(100, 100 * (part || 0))}%` }}></i></span>`
+
+export const Choice = ({ label, value, set, options }) => html`<select aria-label=${label} value=${value}
+  onChange=${event => set(event.target.value)}>${options.map(([key, text]) => html`<option key=${key}
+  value=${key}>${text}</option>`)}</select>`
+
 export const Empty = ({ children }) => html`<div class="empty">${children}</div>`
 export const Loading = ({ what }) => html`<p class="empty" role="status">Reading ${what}…</p>`
+
+// Of a problem in an answer: libvirt's own words where there are some.
+export const wordsOf = problem => problem?.error?.message ?? problem?.detail ?? problem?.title ?? ''
 
 // libvirt's sentence first; the rest is to unfold.
 export function Failure({ problem, again }) {
@@ -62,9 +72,16 @@ export function Failure({ problem, again }) {
   </div>`
 }
 
-// The answer at a path, read again when `when` changes: { data, problem, again }.
+/**
+ * The answer at a path, read again when `when` changes.
+ *
+ * @template {string} Path
+ * @param {Path} path
+ * @param {any} when
+ * @returns {{ data?: import('./types').Answer<'GET', Path>, problem?: any, again: () => void }}
+ */
 export function useRead(path, when = '') {
-  const [answer, set] = useState({})
+  const [answer, set] = useState(/** @type {any} */ ({}))
   const [turn, next] = useState(0)
   useEffect(() => {
     let here = true
@@ -79,7 +96,13 @@ export function useRead(path, when = '') {
   return { ...mine, again: () => next(n => n + 1) }
 }
 
-// The same, again and again while somebody looks.
+/**
+ * The same, again and again while somebody looks.
+ *
+ * @template {string} Path
+ * @param {Path} path
+ * @param {number} ms
+ */
 export function usePoll(path, ms) {
   const read = useRead(path)
   const again = useRef()
@@ -97,29 +120,32 @@ export function Listing({ read, what, list, none, children }) {
   if (!read.data) return html`<${Loading} what=${what} />`
   const rows = list(read.data)
   return html`<${Away} unreachable=${read.data.unreachable} />
-    ${rows.length ? children(rows) : html`<${Empty}><p>${none ?? `No ${what}.`}</p><//>`}`
+    ${rows.length ? children(rows) : html`<${Empty}><p>${none ?? `No ${what}`}</p><//>`}`
 }
 
-export const Away = ({ unreachable = [] }) => unreachable.map(one => html`<p key=${one.host} class="away"
-  role="status"><b>${one.host}</b> cannot be reached. <span>${one.error?.message ?? one.detail ?? one.problem?.detail ?? ''}</span></p>`)
+export const Away = ({ unreachable = [], children = '' }) => unreachable.map(one => html`<p key=${one.host} class="away"
+  role="status"><b>${one.host}</b> cannot be reached${children}. <small>${wordsOf(one.error)}</small></p>`)
 
+// A head that begins with # is of figures.
 export function Table({ label, head, children }) {
   return html`<div class="scroll" tabindex="0" role="region" aria-label=${label}><table>
-    <thead><tr>${head.map((name, i) => html`<th key=${i} scope="col">${name || html`<span
-      class="hidden">Acts</span>`}</th>`)}</tr></thead><tbody>${children}</tbody></table></div>`
+    <thead><tr>${head.map((name, i) => html`<th key=${i} scope="col" class=${name.startsWith('#') ? 'number' : undefined}>${
+      name.replace('#', '') || html`<span class="hidden">Acts</span>`}</th>`)}</tr></thead><tbody>${children}</tbody></table></div>`
 }
 
-export const Facts = ({ of }) => html`<dl class="facts">${of.map(([name, value]) => html`<div
+// What is undefined is not shown; null is that there is none.
+export const Facts = ({ of }) => html`<dl class="facts">${of.filter(([, value]) => value !== undefined).map(([name, value]) => html`<div
   key=${name}><dt>${name}</dt><dd>${value ?? '–'}</dd></div>`)}</dl>`
 
 // A heading that takes the focus when the view is new, and names the page.
-export function Title({ text, children }) {
+export function Title({ text, more = '', children }) {
   const heading = useRef()
   useEffect(() => {
     document.title = `${text} · virtgate`
     heading.current.focus({ preventScroll: true })
   }, [text])
-  return html`<header class="title"><h1 tabindex="-1" ref=${heading}>${text}</h1>${children}</header>`
+  return html`<header class="title"><h1 tabindex="-1" ref=${heading}>${text}</h1>
+    <small class="more">${more}</small>${children}</header>`
 }
 
 export function Toasts() {

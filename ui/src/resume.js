@@ -60,6 +60,13 @@ function sendRest(path, offset, file, job) {
 
 const mayPass = problem => [0, 408, 409, 429, 502, 503, 504].includes(problem.status)
 
+// Not even a volume is left of it.
+async function undo(key, job) {
+  localStorage.removeItem(key)
+  if (job.path) await discard(job.path).catch(() => {})
+  return false
+}
+
 async function run(key, host, pool, file, job) {
   for (let tries = 0, last = -1; ; tries++) {
     try {
@@ -67,6 +74,7 @@ async function run(key, host, pool, file, job) {
       if (begun.offset > last) tries = 0
       last = begun.offset
       job.path = begun.path
+      if (job.cancelled) return await undo(key, job)
       job.progress(begun.offset)
       if (begun.offset < file.size) await sendRest(begun.path, begun.offset, file, job)
       localStorage.removeItem(key)
@@ -89,8 +97,7 @@ export function uploadFile(host, pool, file, { progress, waits }) {
   const cancel = async () => {
     job.cancelled = true
     job.stop?.()
-    localStorage.removeItem(key)
-    if (job.path) await discard(job.path).catch(() => {})
+    await undo(key, job)
   }
   return { done: run(key, host, pool, file, job), cancel }
 }

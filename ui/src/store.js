@@ -4,6 +4,7 @@
 // nothing here but through the functions of watch.js and of this file.
 import { useEffect, useReducer, useRef } from './html.js'
 
+/** @type {import('./types').State} */
 export const state = {
   link: 'connecting', // live, reconnecting, down
   login: null, // why a token is wanted, if it is
@@ -11,6 +12,8 @@ export const state = {
   who: null, // GET /whoami, where there is one
   hosts: new Map(),
   guests: null, // by host/uuid; null until they are read
+  away: new Map(), // hosts that could not be asked
+  counts: {}, // of networks and storage pools
   figures: new Map(), // by host/uuid
   slow: new Set(), // hosts that missed two polls
   events: [], // newest first
@@ -22,6 +25,7 @@ export const state = {
 const listeners = new Set()
 let told = false
 
+/** @param {Partial<import('./types').State>} what */
 export function change(what) {
   Object.assign(state, what)
   if (told) return
@@ -32,7 +36,13 @@ export function change(what) {
   })
 }
 
-// The part of the state that `select` picks; the view is drawn again when it is another.
+/**
+ * The part of the state that `select` picks; the view is drawn again when it is another.
+ *
+ * @template Part
+ * @param {(state: import('./types').State) => Part} select
+ * @returns {Part}
+ */
 export function useStore(select) {
   const [, redraw] = useReducer(n => n + 1, 0)
   const last = useRef()
@@ -48,6 +58,7 @@ export function useStore(select) {
   return last.current.value
 }
 
+/** @param {import('./types').Known} guest */
 export const keyOf = guest => `${guest.host}/${guest.uuid}`
 
 // Whether this gateway has it.

@@ -8,6 +8,8 @@ import { note } from './figures.js'
 
 // What a row shows that the gateway tells at once.
 const FIELDS = 'id,name,uuid,state,stateReason,active,persistent,lastEvent'
+// Not QEMU's monitor: what it says, a domain's events say, too.
+const OBJECTS = 'domain,network,storage-pool,secret,node-device,connection,operation'
 const SETTLE_MS = 50, READ_SOME = 256, PAST = 50, AGAIN_MS = 1000, POLL_MS = 4000, EVENTS_KEPT = 300
 
 let revision = null, socket = null, running = false
@@ -39,9 +41,16 @@ async function list() {
   merge(domains, unreachable)
 }
 
+// What the rail says of the others.
+async function count() {
+  const [{ networks }, { storagePools }] = await Promise.all([
+    get('/hosts/-/networks'), get('/hosts/-/storage-pools')])
+  change({ counts: { networks: networks.length, storage: storagePools.length } })
+}
+
 // What was before the page was opened.
 async function readPast() {
-  const { events } = await get(`/hosts/-/events?last=${PAST}&wait=0`)
+  const { events } = await get(`/hosts/-/events?last=${PAST}&wait=0&object=${OBJECTS}`)
   change({ events: events.reverse() })
 }
 
@@ -91,7 +100,7 @@ function noteWork({ event, operation }) {
   const { turn, progress } = state.work
   if (event !== 'progress') progress.delete(operation.id)
   else progress.set(operation.id, operation.progress)
-  change({ work: { turn: turn + (event !== 'progress'), progress } })
+  change({ work: { turn: event === 'progress' ? turn : turn + 1, progress } })
 }
 
 function noteLast({ host, domain, event, type, time }) {
@@ -109,6 +118,8 @@ function take(event) {
     list().catch(() => {})
   } else if (event.object === 'operation') {
     noteWork(event)
+  } else if (event.object === 'network' || event.object === 'storage-pool') {
+    count().catch(() => {})
   } else if (event.object === 'domain') {
     noteLast(event)
     if (!dirty.size) setTimeout(settle, SETTLE_MS)
@@ -119,7 +130,7 @@ function take(event) {
 
 // Until the socket ends: whether it was open.
 async function listen() {
-  const query = revision ? { since: revision } : {}
+  const query = { object: OBJECTS, ...(revision && { since: revision }) }
   socket = new WebSocket(await socketUrl('/hosts/-/events', query))
   let opened = false
   socket.onopen = () => { opened = true; change({ link: 'live' }) }
@@ -139,6 +150,7 @@ export async function watch() {
     try {
       if (!listed) await list()
       if (!state.events.length) await readPast()
+      count().catch(() => {})
       listed = await listen()
     } catch (problem) {
       listed = false

@@ -58,7 +58,7 @@ async function create(host, body, show) {
   const answer = await send('POST', `${at('hosts', host)}/domains`, { body, headers: { Prefer: 'respond-async' } })
   if (answer.status !== 202) return (await answer.json()).uuid
   let operation = await answer.json()
-  const path = `${at('hosts', host, 'operations', operation.id)}`
+  const path = at('hosts', host, 'operations', operation.id)
   while (!ENDED.includes(operation.state)) {
     await new Promise(done => setTimeout(done, 500))
     operation = await call('GET', path)
@@ -94,16 +94,16 @@ export function Create() {
     }
     work(false)
   }
-  return html`<${Title} text="Create a guest" /><form class="sheet" onSubmit=${submit}>
-    ${up.length > 1 && html`<label>Host <select value=${host} onChange=${e => choose(e.target.value)}>${up.map(one => html`<option
-      key=${one}>${one}</option>`)}</select></label>`}
+  return html`<${Title} text="Create a guest" /><form class="sheet" onSubmit=${submit}><div class="fields">
     <label>Name <input name="name" required pattern="[^/]+" autocomplete="off" /></label>
     <label>Title <input name="title" autocomplete="off" /></label>
     <label>Memory in MiB <input name="memory" type="number" min="1" value="1024" required /></label>
     <label>vCPUs <input name="vcpus" type="number" min="1" value="1" required /></label>
-    ${host && html`<${Volumes} key=${host} host=${host} />`}
+    ${up.length > 1 && html`<label>Host <select value=${host} onChange=${e => choose(e.target.value)}>${up.map(one => html`<option
+      key=${one}>${one}</option>`)}</select></label>`}
     <label>Network <select name="network"><option value="">None</option>${networks.data?.networks.map(one => html`<option
-      key=${one.name}>${one.name}</option>`)}</select></label>
+      key=${one.name} selected=${one.name === 'default'}>${one.name}</option>`)}</select></label>
+    ${host && html`<${Volumes} key=${host} host=${host} />`}</div>
     <label><input type="checkbox" name="display" checked /> A display</label>
     <label><input type="checkbox" name="start" checked /> Start it</label>
     <label><input type="checkbox" name="wait" /> Wait for the address of one made of an image</label>

@@ -3,7 +3,7 @@
 // One guest, in tabs.
 import { html, useEffect } from '../html.js'
 import { at, get, guestPath } from '../api.js'
-import { actsOf, undefine } from '../acts.js'
+import { menuOf } from '../acts.js'
 import { Act, Empty, Loading, Menu, State, Title } from '../parts.js'
 import { change, state, useStore } from '../store.js'
 import { Console, Display } from './screens.js'
@@ -37,13 +37,11 @@ export function Guest({ path: [host, uuid, tab = 'overview'] }) {
     return html`<${Title} text="Guest" /><${Empty}><p>There is no such guest here. It may have been
       undefined or moved.</p><a class="button" href="#/guests">All guests</a><//>`
   }
-  const [likely, ...others] = actsOf(guest)
-  const remove = { label: 'Delete…', danger: true, needs: 'domain:delete',
-    run: async () => { if (await undefine(guest)) location.hash = '#/guests' } }
+  const [likely, others] = menuOf(guest, () => { location.hash = '#/guests' })
   const Tab = (TABS[tab] ?? TABS.overview)[1]
-  return html`<${Title} text=${guest.name}><${State} is=${guest.state} />
-      ${likely && html`<${Act} class="main" needs=${likely.needs} onClick=${likely.run}>${likely.label}<//>`}
-      <${Menu} label="More for ${guest.name}" items=${guest.state === 'shutoff' ? [...others, remove] : others} /><//>
+  return html`<${Title} text=${guest.name} more=${guest.title}><${State} is=${guest.state} />
+      ${likely && html`<${Act} class="main" needs=${likely.needs} disabled=${likely.off} onClick=${likely.run}>${likely.label}<//>`}
+      <${Menu} label="More for ${guest.name}" items=${others} /><//>
     ${guest.stale && html`<p class="away" role="status"><b>${host}</b> cannot be reached; this is what was
       last seen.</p>`}
     <nav class="tabs" aria-label="About ${guest.name}">${Object.entries(TABS).map(([name, [label]]) => html`<a

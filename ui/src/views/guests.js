@@ -3,9 +3,9 @@
 // All guests of all hosts. Rows have one height: of 2,000 only those in sight are there.
 import { html, useEffect, useMemo, useRef, useState } from '../html.js'
 import { at } from '../api.js'
-import { actsOf } from '../acts.js'
+import { actsOf, menuOf } from '../acts.js'
 import { ago, bytes, percent, wantPast, when } from '../figures.js'
-import { Act, Empty, Loading, Menu, Spark, State, Title } from '../parts.js'
+import { Act, Away, Choice, Empty, Loading, Menu, Spark, State, Title } from '../parts.js'
 import { keyOf, useStore } from '../store.js'
 
 const ROW = 36, SPARE = 10
@@ -26,10 +26,11 @@ function choose(guests, { text, state, host, order }) {
     (!state || guest.state === state) && (!host || guest.host === host)).sort(ORDERS[order])
 }
 
+/** @param {{ guest: import('../types').Guest, index?: any, chosen?: any, pick?: any }} props */
 function Row({ guest, index, chosen, pick }) {
   const figures = useStore(s => s.figures.get(keyOf(guest)))
   const on = guest.state !== 'shutoff'
-  const [likely, ...others] = actsOf(guest)
+  const [likely, others] = menuOf(guest)
   useEffect(() => (on ? wantPast(guest) : undefined), [keyOf(guest), on])
   return html`<tr aria-rowindex=${index + 2} class=${guest.stale ? 'stale' : ''}>
     <td class="tick"><input type="checkbox" checked=${chosen} aria-label="Select ${guest.name}"
@@ -44,7 +45,7 @@ function Row({ guest, index, chosen, pick }) {
       label="CPU ${percent(figures.cpu)}" /><span>${percent(figures.cpu)}</span>`}</td>
     <td class="wide number">${on && figures?.memoryKiB ? bytes(figures.memoryKiB * 1024) : ''}</td>
     <td class="wide number">${on ? figures?.vcpus ?? guest.vcpus : ''}</td>
-    <td class="acts">${likely && html`<${Act} needs=${likely.needs} onClick=${likely.run}
+    <td class="acts">${likely && html`<${Act} needs=${likely.needs} disabled=${likely.off} onClick=${likely.run}
         aria-label="${likely.label} ${guest.name}">${likely.label}<//>`}
       ${others.length > 0 && html`<${Menu} label="More for ${guest.name}" items=${others} />`}</td></tr>`
 }
@@ -74,9 +75,9 @@ function List({ rows, chosen, pick, pickAll }) {
   return html`<div class="scroll tall" ref=${box} onScroll=${look} tabindex="0" role="region"
     aria-label="Guests"><table class="guests" aria-rowcount=${rows.length + 1}><thead><tr>
       <th class="tick"><input type="checkbox" aria-label="Select all" checked=${every} onChange=${pickAll} /></th>
-      <th scope="col">Name</th><th scope="col">State</th><th scope="col" class="wide">Host</th>
-      <th scope="col" class="wide">Last event</th><th scope="col" class="wide">CPU</th><th scope="col" class="wide number">Memory</th>
-      <th scope="col" class="wide number">vCPUs</th><th scope="col"><span class="hidden">Acts</span></th>
+      <th scope="col">Name</th><th scope="col" class="is">State</th><th scope="col" class="wide host">Host</th>
+      <th scope="col" class="wide last">Last event</th><th scope="col" class="wide cpu">CPU</th><th scope="col" class="wide number memory">Memory</th>
+      <th scope="col" class="wide number vcpus">vCPUs</th><th scope="col" class="acts"><span class="hidden">Acts</span></th>
     </tr></thead><tbody>${space(first)}${rows.slice(first, last).map((guest, i) => html`<${Row}
       key=${keyOf(guest)} guest=${guest} index=${first + i} chosen=${chosen.has(keyOf(guest))}
       pick=${pick} />`)}${space(rows.length - last)}</tbody></table></div>`
@@ -86,7 +87,7 @@ function List({ rows, chosen, pick, pickAll }) {
 function Bulk({ rows, chosen, clear }) {
   const guests = rows.filter(guest => chosen.has(keyOf(guest)))
   if (!guests.length) return null
-  const count = path => guests.flatMap(guest => actsOf(guest).filter(one => one.path === path))
+  const count = path => guests.flatMap(guest => actsOf(guest).filter(one => one.path === path && !one.off))
   return html`<div class="bulk" role="group" aria-label="Selected guests"><b>${guests.length} selected</b>
     ${['start', 'shutdown', 'resume'].map(path => {
       const acts = count(path)
@@ -110,10 +111,6 @@ function useSlash() {
   }, [])
   return field
 }
-
-const Choice = ({ label, value, set, options }) => html`<select aria-label=${label} value=${value}
-  onChange=${event => set(event.target.value)}>${options.map(([key, text]) => html`<option key=${key}
-  value=${key}>${text}</option>`)}</select>`
 
 export function Guests() {
   const guests = useStore(s => s.guests)
@@ -141,8 +138,7 @@ export function Guests() {
       <${Choice} label="Order" value=${filter.order} set=${set('order')}
         options=${[['name', 'By name'], ['state', 'By state'], ['host', 'By host']]} />
       <span class="muted">${guests && `${rows.length} of ${guests.size}`}</span></div>
-    ${[...away?.values() ?? []].map(one => html`<p key=${one.host} class="away" role="status">
-      <b>${one.host}</b> cannot be reached; its guests are shown as last seen.</p>`)}
+    <${Away} unreachable=${[...away.values()]}>; its guests are shown as last seen<//>
     ${[...slow].map(one => html`<p key=${one} class="away" role="status"><b>${one}</b> answers slowly.</p>`)}
     <${Bulk} rows=${rows} chosen=${chosen} clear=${() => setChosen(new Set())} />
     ${!guests ? html`<${Loading} what="guests" />`

@@ -2,7 +2,7 @@
 //
 // Who has no token, or none that is accepted.
 import { hasToken, setToken } from '../api.js'
-import { html, useEffect, useRef } from '../html.js'
+import { html, textOf, useEffect, useRef } from '../html.js'
 import { change } from '../store.js'
 import { begin } from '../watch.js'
 
@@ -12,7 +12,7 @@ export function Login({ why }) {
   const submit = event => {
     event.preventDefault()
     const form = new FormData(event.target)
-    setToken(form.get('token').trim(), form.has('keep'))
+    setToken(textOf(form, 'token'), form.has('keep'))
     change({ login: null, guests: null })
     begin().catch(() => {})
   }

@@ -37,8 +37,8 @@ export function Networks() {
 function Leases({ net }) {
   const read = useRead(net.active ? `${pathOf(net)}/dhcp-leases` : null)
   if (!net.active) return null
-  return html`<h2>Leases</h2><${Listing} read=${read} what="leases"
-    list=${data => data.leases ?? data.dhcpLeases ?? []}>${rows => html`<${Table} label="Leases"
+  return html`<h2>Leases</h2><${Listing} read=${read} what="leases" none="No leases"
+    list=${data => data.leases}>${rows => html`<${Table} label="Leases"
     head=${['Address', 'MAC', 'Name', 'Until']}>${rows.map(one => html`<tr key=${one.address}>
       <td><b>${one.address}</b></td><td>${one.mac}</td><td>${one.hostname ?? '–'}</td>
       <td>${one.expiryTime ? when(one.expiryTime) : 'for ever'}</td></tr>`)}<//>`}<//>`

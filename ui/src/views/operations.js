@@ -9,6 +9,9 @@ import { attempt, useStore } from '../store.js'
 
 const LOOK_MS = 5000
 
+// createSnapshot: Create snapshot.
+const named = kind => kind.replace(/[A-Z]+/g, word => ` ${word.length > 1 ? word : word.toLowerCase()}`).replace(/^./, c => c.toUpperCase())
+
 const far = ({ percent, bytes: moved, totalBytes }) => (percent !== undefined ? `${Math.round(percent)} %`
   : totalBytes ? `${Math.round(100 * moved / totalBytes)} %` : moved ? bytes(moved) : '')
 
@@ -41,14 +44,14 @@ function Sessions() {
 export function Operations() {
   const read = useRead('/operations', useStore(s => s.work.turn))
   const cancel = async one => {
-    await attempt(`${one.kind} cancelled`, () => call('DELETE', at('operations', one.id)))
+    await attempt(`${named(one.kind)} cancelled`, () => call('DELETE', at('operations', one.id)))
     read.again()
   }
   return html`<${Title} text="Operations" /><${Listing} read=${read} what="operations"
     none="Nothing goes on, and nothing has ended lately" list=${data => data.operations}>${rows => html`<${Table}
     label="Operations" head=${['What', 'State', 'Of', 'Host', 'Who', 'Begun', '']}>${rows.map(one => html`<tr key=${one.id}>
-      <td><b>${one.kind}</b></td><td><${State} is=${one.state} /><${Progress} of=${one} /></td>
+      <td><b>${named(one.kind)}</b></td><td><${State} is=${one.state} /><${Progress} of=${one} /></td>
       <td>${one.domain?.name ?? one.path}</td><td class="muted">${one.host}</td><td>${one.principal ?? '–'}</td>
       <td>${when(one.createdAt)}</td><td class="acts">${one.cancellable && !one.endedAt && html`<${Act}
-        onClick=${() => cancel(one)} aria-label="Cancel ${one.kind}">Cancel<//>`}</td></tr>`)}<//>`}<//><${Sessions} />`
+        onClick=${() => cancel(one)} aria-label="Cancel ${named(one.kind)}">Cancel<//>`}</td></tr>`)}<//>`}<//><${Sessions} />`
 }

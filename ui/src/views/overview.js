@@ -2,10 +2,10 @@
 //
 // What a guest is and does now.
 import { html, useEffect, useState } from '../html.js'
-import { call, guestPath, send } from '../api.js'
-import { bytes, percent } from '../figures.js'
+import { at, call, guestPath, send } from '../api.js'
+import { ago, bytes, percent, when } from '../figures.js'
 import { Facts, Spark, usePoll, useRead } from '../parts.js'
-import { attempt, has, keyOf, may, useStore } from '../store.js'
+import { attempt, has, keyOf, may } from '../store.js'
 
 const SHOT_MS = 10000, STEP_MS = 10000
 
@@ -17,6 +17,7 @@ const Card = ({ name, value, past, top }) => html`<div class="card"><small>${nam
     label="${name} of the last hour" />`}</div>`
 
 // The last hour, gaps and all.
+/** @param {{ guest: import('../types').Guest }} props */
 function Figures({ guest }) {
   const { data } = usePoll(has('history') ? `${guestPath(guest)}/history` : null, STEP_MS)
   if (!data) return null
@@ -34,6 +35,7 @@ function Figures({ guest }) {
 }
 
 // A picture every 10 s while somebody looks.
+/** @param {{ guest: import('../types').Guest }} props */
 function Screenshot({ guest }) {
   const [url, set] = useState(null)
   useEffect(() => {
@@ -51,9 +53,11 @@ function Screenshot({ guest }) {
     const timer = setInterval(shoot, SHOT_MS)
     return () => { here = false; clearInterval(timer); if (last) URL.revokeObjectURL(last) }
   }, [keyOf(guest)])
-  return url && html`<h2>Screen</h2><p><img class="shot" src=${url} alt="Screen of ${guest.name}" /></p>`
+  return url && html`<a class="shot" href="#${at('guest', guest.host, guest.uuid, 'display')}"><img src=${url}
+    alt="Screen of ${guest.name}" /></a>`
 }
 
+/** @param {{ guest: import('../types').Guest }} props */
 function Autostart({ guest }) {
   const { data, again } = useRead(`${guestPath(guest)}/autostart`)
   if (!data) return null
@@ -63,21 +67,23 @@ function Autostart({ guest }) {
       () => call('PUT', `${guestPath(guest)}/autostart`, { body: { autostart: checked } }))
     again()
   }
-  return html`<p><label><input type="checkbox" checked=${data.autostart} onChange=${set}
-    disabled=${!may('domain:write') || guest.stale} /> Starts with its host</label></p>`
+  return html`<label><input type="checkbox" checked=${data.autostart} onChange=${set}
+    disabled=${!may('domain:write') || guest.stale} /> Starts with its host</label>`
 }
 
+/** @param {{ guest: import('../types').Guest }} props */
 export function Overview({ guest }) {
   const on = guest.state !== 'shutoff' && !guest.stale
   const { data } = useRead(on ? `${guestPath(guest)}/addresses` : null)
   const addresses = data?.interfaces?.flatMap(nic => nic.addresses.map(one => one.address)).join(', ')
-  const events = useStore(s => s.events)
-  const last = events.find(one => one.domain?.uuid === guest.uuid && one.host === guest.host)
+  const agent = { connected: 'connected', disconnected: 'not connected' }[guest.agent]
   return html`${on && html`<${Figures} guest=${guest} />`}
-    <${Facts} of=${[['Host', guest.host], ['UUID', guest.uuid], ['Title', guest.title],
-      ['Memory', guest.memoryKiB && bytes(guest.memoryKiB * 1024)], ['vCPUs', guest.vcpus],
-      ['Addresses', addresses || null], ['Kept when it stops', guest.persistent ? 'yes' : 'no'],
-      ['Last event', last && `${last.type ?? last.event}, ${new Date(last.time).toLocaleTimeString()}`]]} />
-    ${guest.persistent && html`<${Autostart} guest=${guest} />`}
-    ${on && html`<${Screenshot} guest=${guest} />`}`
+    <div class="beside"><${Facts} of=${[['Host', html`<a href="#${at('host', guest.host)}">${guest.host}</a>`],
+      ['Addresses', on ? addresses || null : undefined], ['Memory', guest.memoryKiB && bytes(guest.memoryKiB * 1024)],
+      ['vCPUs', guest.vcpus], ['Guest agent', on ? agent : undefined],
+      ['Kept when it stops', guest.persistent ? 'yes' : 'no'],
+      ['Last event', guest.lastEvent && html`<span title=${when(guest.lastEvent.time)}>${guest.lastEvent.type} ${ago(guest.lastEvent.time)}</span>`],
+      ['UUID', guest.uuid],
+      ['Autostart', guest.persistent ? html`<${Autostart} guest=${guest} />` : undefined]]} />
+      ${on && html`<${Screenshot} guest=${guest} />`}</div>`
 }

@@ -11,6 +11,7 @@ import { complain, may, say } from '../store.js'
 
 const isOff = guest => guest.state === 'shutoff' || guest.stale
 
+/** @param {{ guest: import('../types').Guest }} props */
 function Off({ guest }) {
   const start = actsOf(guest).find(one => one.path === 'start')
   return html`<p class="away" role="status"><b>${guest.name}</b> is off.
@@ -27,15 +28,17 @@ const SAID = {
 // What the close says: 4000 + the status of a refusal, 4001 taken over, 4002 ended by somebody.
 const HELD = 4409, TAKEN = 4001, ENDED = 4002
 
+/** @returns {[string, string]} */
 function explain({ code, reason }) {
   const how = code === HELD ? 'held' : code >= 4400 ? 'refused' : 'ended'
   return [how, reason && (code >= 4400 || code === TAKEN || code === ENDED) ? reason : '']
 }
 
+/** @param {{ guest: import('../types').Guest }} props */
 export function Console({ guest }) {
-  const box = useRef(), session = useRef({})
+  const box = useRef(), session = useRef(/** @type {any} */ ({}))
   const [[how, why], setBoth] = useState(['opening', ''])
-  const set = value => setBoth(old => [typeof value === 'function' ? value(old[0]) : value, ''])
+  const set = value => setBoth(old => /** @type {[string, string]} */ ([typeof value === 'function' ? value(old[0]) : value, '']))
   const [turn, again] = useState({ force: false })
   const allowed = may('domain:open_device')
   useEffect(() => {
@@ -97,6 +100,7 @@ function askPassword() {
   })
 }
 
+/** @param {{ guest: import('../types').Guest }} props */
 export function Display({ guest }) {
   const box = useRef(), session = useRef(null)
   const [how, set] = useState('opening')

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // A guest's snapshots as the tree that they are.
-import { html } from '../html.js'
+import { html, textOf } from '../html.js'
 import { at, call, guestPath } from '../api.js'
 import { when } from '../figures.js'
 import { Act, Empty, Failure, Loading, State, useRead } from '../parts.js'
 import { ask, attempt } from '../store.js'
 
+/** @param {{ guest: import('../types').Guest, snapshot?: any, again?: any }} props */
 function One({ guest, snapshot, again }) {
-  const path = `${guestPath(guest)}${at('snapshots', snapshot.name)}`
+  const path = at('hosts', guest.host, 'domains', guest.uuid, 'snapshots', snapshot.name)
   const revert = async () => {
     const text = 'Its disks, and its memory where the snapshot has it, become what they were; what came later is lost.'
     if (!await ask(`Revert ${guest.name} to ${snapshot.name}?`, text, 'Revert')) return
@@ -29,11 +30,12 @@ function One({ guest, snapshot, again }) {
       key=${child.name} guest=${guest} snapshot=${child} again=${again} />`)}</ul>`}</li>`
 }
 
+/** @param {{ guest: import('../types').Guest }} props */
 export function Snapshots({ guest }) {
   const read = useRead(`${guestPath(guest)}/snapshots?tree=true`, guest.state)
   const create = async event => {
     event.preventDefault()
-    const form = event.target, name = new FormData(form).get('name').trim()
+    const form = event.target, name = textOf(new FormData(form), 'name')
     const made = await attempt(`${name || 'Snapshot'} taken`, () => call('POST', `${guestPath(guest)}/snapshots`,
       { body: name ? { name } : {} }))
     if (made) form.reset()

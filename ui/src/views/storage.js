@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // Storage pools of all hosts, and one of them with its volumes.
-import { html, useEffect, useState } from '../html.js'
+import { html, textOf, useEffect, useState } from '../html.js'
 import { at, call } from '../api.js'
 import { bytes } from '../figures.js'
-import { Act, Facts, Failure, Listing, Loading, State, Table, Title, useRead } from '../parts.js'
+import { Act, Bar, Facts, Failure, Listing, Loading, State, Table, Title, useRead } from '../parts.js'
 import { discard, unfinished, uploadFile } from '../resume.js'
 import { ask, attempt, complain, may, say, useStore } from '../store.js'
 
@@ -13,8 +13,7 @@ const useTurn = () => useStore(s => s.events.find(one => /pool/i.test(one.object
 
 const Use = ({ pool }) => {
   const part = pool.capacityBytes ? pool.allocationBytes / pool.capacityBytes : 0
-  return html`<span class="bar" aria-hidden="true"><i style=${{ width: `${100 * part}%` }}></i></span>
-    ${bytes(pool.allocationBytes)} of ${bytes(pool.capacityBytes)}`
+  return html`<${Bar} part=${part} />${bytes(pool.allocationBytes)} of ${bytes(pool.capacityBytes)}`
 }
 
 async function toggle(pool, again) {
@@ -43,9 +42,9 @@ export function Pools() {
 function NewVolume({ pool, done }) {
   const submit = async event => {
     event.preventDefault()
-    const target = event.target, form = new FormData(target), name = form.get('name').trim()
+    const target = event.target, form = new FormData(target), name = textOf(form, 'name')
     const made = await attempt(`${name} created`, () => call('POST', `${pathOf(pool)}/volumes`, { body: {
-      name, capacityBytes: Math.round(Number(form.get('size')) * 2 ** 30), format: form.get('format') } }))
+      name, capacityBytes: Math.round(Number(form.get('size')) * 2 ** 30), format: textOf(form, 'format') } }))
     if (made) target.reset()
     done()
   }
@@ -118,7 +117,7 @@ function Volumes({ pool, volumes, again }) {
     await attempt(`${volume.name} deleted`, () => call('DELETE', `${pathOf(pool)}${at('volumes', volume.name)}`))
     again()
   }
-  return html`<${Table} label="Volumes" head=${['Name', 'Format', 'Size', 'Allocated', 'Path', '']}>
+  return html`<${Table} label="Volumes" head=${['Name', 'Format', '#Size', '#Allocated', 'Path', '']}>
     ${volumes.map(volume => html`<tr key=${volume.key}><td class="name"><b>${volume.name}</b></td>
       <td>${volume.format ?? '–'}</td><td class="number">${bytes(volume.capacityBytes)}</td>
       <td class="number">${bytes(volume.allocationBytes)}</td><td class="muted">${volume.path}</td>
