@@ -7,10 +7,10 @@ import { change, keyOf, state } from './store.js'
 import { note } from './figures.js'
 
 // What a row shows that the gateway tells at once.
-const FIELDS = 'id,name,uuid,state,stateReason,active,persistent,lastEvent'
+const FIELDS = 'id,name,uuid,state,stateReason,active,persistent,title,addresses,lastEvent'
 // Not QEMU's monitor: what it says, a domain's events say, too.
 const OBJECTS = 'domain,network,storage-pool,secret,node-device,connection,operation'
-const SETTLE_MS = 50, READ_SOME = 256, PAST = 50, AGAIN_MS = 1000, POLL_MS = 4000, EVENTS_KEPT = 300
+const SETTLE_MS = 50, READ_SOME = 256, PAST = 50, AGAIN_MS = 1000, POLL_MS = 4000, POLLS_AN_ADDRESS = 4, EVENTS_KEPT = 300
 
 let revision = null, socket = null, running = false
 const dirty = new Map()
@@ -184,9 +184,23 @@ async function poll() {
   change({ figures: new Map(state.figures), slow: new Set(up.filter(one => missed.get(one) > 1)) })
 }
 
+// No event tells of a lease.
+async function readAddresses() {
+  const { domains } = await get('/hosts/-/domains?state=active&fields=uuid,addresses')
+  const guests = new Map(state.guests)
+  for (const { host, uuid, addresses } of domains) {
+    const key = keyOf({ host, uuid }), guest = guests.get(key)
+    if (guest && JSON.stringify(guest.addresses) !== JSON.stringify(addresses)) guests.set(key, { ...guest, addresses })
+  }
+  change({ guests })
+}
+
 export async function pollFigures() {
-  for (;;) {
-    if (!document.hidden && !state.login && state.guests) await poll()
+  for (let turn = 1; ; turn++) {
+    if (!document.hidden && !state.login && state.guests) {
+      await poll()
+      if (turn % POLLS_AN_ADDRESS === 0) await readAddresses().catch(() => {})
+    }
     await pause(POLL_MS)
   }
 }

@@ -22,12 +22,19 @@ function choose(guests, { text, state, host, order }) {
   const wanted = text.toLowerCase()
   return [...guests.values()].filter(guest =>
     (!wanted || guest.name.toLowerCase().includes(wanted) || guest.title?.toLowerCase().includes(wanted) ||
-      guest.uuid.startsWith(wanted)) &&
+      guest.uuid.startsWith(wanted) || guest.addresses?.some(one => one.address.includes(wanted))) &&
     (!state || guest.state === state) && (!host || guest.host === host)).sort(ORDERS[order])
 }
 
-/** @param {{ guest: import('../types').Guest, index?: any, chosen?: any, pick?: any }} props */
-function Row({ guest, index, chosen, pick }) {
+// The first, and how many more; those of this link only last.
+function Addresses({ all = [] }) {
+  const sorted = [...all].sort((a, b) => Number(/^fe80/i.test(a.address)) - Number(/^fe80/i.test(b.address)))
+  return sorted.length > 0 && html`<span title=${sorted.map(one => one.address).join(', ')}>${sorted[0].address}${
+    sorted.length > 1 && html` <small>+${sorted.length - 1}</small>`}</span>`
+}
+
+/** @param {{ guest: import('../types').Guest, index?: any, chosen?: any, pick?: any, hosts?: number }} props */
+function Row({ guest, index, chosen, pick, hosts }) {
   const figures = useStore(s => s.figures.get(keyOf(guest)))
   const on = guest.state !== 'shutoff'
   const [likely, others] = menuOf(guest)
@@ -38,13 +45,14 @@ function Row({ guest, index, chosen, pick }) {
     <td class="name"><a href="#${at('guest', guest.host, guest.uuid)}" title=${guest.name}>${guest.name}</a>
       ${guest.title && html`<small>${guest.title}</small>`}</td>
     <td><${State} is=${guest.state} /></td>
-    <td class="wide muted">${guest.host}</td>
-    <td class="wide muted">${guest.lastEvent && html`<span title=${when(guest.lastEvent.time)}>${
+    ${hosts > 1 && html`<td class="wide muted">${guest.host}</td>`}
+    <td class="wide">${on && html`<${Addresses} all=${guest.addresses} />`}</td>
+    <td class="wide muted last">${guest.lastEvent && html`<span title=${when(guest.lastEvent.time)}>${
       guest.lastEvent.type} ${ago(guest.lastEvent.time)}</span>`}</td>
     <td class="wide cpu">${on && figures?.cpuPast && html`<${Spark} values=${figures.cpuPast} top=${100}
       label="CPU ${percent(figures.cpu)}" /><span>${percent(figures.cpu)}</span>`}</td>
     <td class="wide number">${on && figures?.memoryKiB ? bytes(figures.memoryKiB * 1024) : ''}</td>
-    <td class="wide number">${on ? figures?.vcpus ?? guest.vcpus : ''}</td>
+    <td class="wide number vcpus">${on ? figures?.vcpus ?? guest.vcpus : ''}</td>
     <td class="acts">${likely && html`<${Act} needs=${likely.needs} disabled=${likely.off} onClick=${likely.run}
         aria-label="${likely.label} ${guest.name}">${likely.label}<//>`}
       ${others.length > 0 && html`<${Menu} label="More for ${guest.name}" items=${others} />`}</td></tr>`
@@ -67,20 +75,21 @@ function useWindow(count) {
   return { box, look, first: Math.min(first, Math.max(0, count - 1)), last: Math.min(last, count) }
 }
 
-function List({ rows, chosen, pick, pickAll }) {
+function List({ rows, chosen, pick, pickAll, hosts }) {
   const { box, look, first, last } = useWindow(rows.length)
   const space = n => n > 0 && html`<tr aria-hidden="true" class="space" style=${{ height: `${n * ROW}px` }}>
-    <td colspan="9"></td></tr>`
+    <td colspan="10"></td></tr>`
   const every = rows.length > 0 && rows.every(guest => chosen.has(keyOf(guest)))
   return html`<div class="scroll tall" ref=${box} onScroll=${look} tabindex="0" role="region"
     aria-label="Guests"><table class="guests" aria-rowcount=${rows.length + 1}><thead><tr>
       <th class="tick"><input type="checkbox" aria-label="Select all" checked=${every} onChange=${pickAll} /></th>
-      <th scope="col">Name</th><th scope="col" class="is">State</th><th scope="col" class="wide host">Host</th>
+      <th scope="col">Name</th><th scope="col" class="is">State</th>${hosts > 1 && html`<th scope="col" class="wide host">Host</th>`}
+      <th scope="col" class="wide address">Address</th>
       <th scope="col" class="wide last">Last event</th><th scope="col" class="wide cpu">CPU</th><th scope="col" class="wide number memory">Memory</th>
       <th scope="col" class="wide number vcpus">vCPUs</th><th scope="col" class="acts"><span class="hidden">Acts</span></th>
     </tr></thead><tbody>${space(first)}${rows.slice(first, last).map((guest, i) => html`<${Row}
       key=${keyOf(guest)} guest=${guest} index=${first + i} chosen=${chosen.has(keyOf(guest))}
-      pick=${pick} />`)}${space(rows.length - last)}</tbody></table></div>`
+      pick=${pick} hosts=${hosts} />`)}${space(rows.length - last)}</tbody></table></div>`
 }
 
 // What can be done with all that are selected, without a question.
@@ -145,5 +154,5 @@ export function Guests() {
       : !guests.size ? html`<${Empty}><p>No guests yet</p><a class="button main" href="#/create">Create</a><//>`
       : !rows.length ? html`<${Empty}><p>No guest matches</p><button type="button" onClick=${() =>
           setFilter({ text: '', state: '', host: '', order: filter.order })}>Show all ${guests.size}</button><//>`
-      : html`<${List} rows=${rows} chosen=${chosen} pick=${pick} pickAll=${pickAll} />`}`
+      : html`<${List} rows=${rows} chosen=${chosen} pick=${pick} pickAll=${pickAll} hosts=${hosts.size} />`}`
 }
