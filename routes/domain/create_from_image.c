@@ -14,6 +14,7 @@
 #include "virtgate/object.h"
 #include "virtgate/operation.h"
 #include "virtgate/transfer.h"
+#include "virtgate/volume.h"
 #include "virtgate/xml_json.h"
 
 #include <string.h>
@@ -42,14 +43,47 @@ static int grow(struct vg_request *rq, virStorageVolPtr volume, void *data)
                : 0;
 }
 
-/* What is written meanwhile is no image of any moment. */
+/* When a file was written last, as libvirt says it; "": it is none. Owned by the caller;
+ * NULL: the request's error is set. */
+static char *read_time(struct vg_request *rq, virStorageVolPtr volume)
+{
+    json_auto_t *document = vg_volume_document(rq, volume);
+    const json_t *target = json_object_get(document, "target");
+    const json_t *times = json_object_get(target, "timestamps");
+    const char *text = json_string_value(json_object_get(times, "mtime"));
+
+    if (!document)
+        return NULL;
+    char *copy = strdup(text ? text : "");
+    if (!copy)
+        (void)vg_error_set_memory(vg_request_error(rq));
+    return copy;
+}
+
+/* By a guest that was started meanwhile, perhaps, past the gateway, and has ended. */
+static int check_unwritten(struct vg_request *rq, virStorageVolPtr base,
+                           const char *before)
+{
+    vg_autofree char *now = read_time(rq, base);
+
+    if (!now || strcmp(now, before) == 0)
+        return now ? 0 : -1;
+    vg_error_set(vg_request_error(rq), VG_E_CONFLICT,
+                 "The volume '%s' was written while it was copied",
+                 virStorageVolGetName(base));
+    return -1;
+}
+
+/* What is written meanwhile is no image of any moment. A volume that fails after it was
+ * made is removed with the others. */
 static int make_disk(struct vg_request *rq, struct vg_guest_volume *v)
 {
     vg_auto_hold *hold = vg_volume_hold(rq, v->base, VG_VOLUME_READ);
+    vg_autofree char *before = hold && v->copy ? read_time(rq, v->base) : NULL;
 
-    if (hold)
+    if (hold && (before || !v->copy))
         v->made = vg_volume_make(rq, v->pool, v->xml, v->copy ? v->base : NULL, grow, v);
-    return v->made ? 0 : -1;
+    return v->made && (!before || check_unwritten(rq, v->base, before) == 0) ? 0 : -1;
 }
 
 static int check_source(struct vg_request *rq, const struct vg_guest *g)

@@ -23,7 +23,7 @@ import libvirt
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests/harness"))
 from gateway import Client, Gateway, check, report  # noqa: E402
-from operations import post, newest, states  # noqa: E402
+from operations import eventually, post, newest, states  # noqa: E402
 
 URI = os.environ["VG_QEMU_URI"]
 DIR = os.environ.get("VG_LIBVIRTD_DIR", "/tmp/vg-libvirtd") + "/vg-clone"
@@ -240,6 +240,36 @@ def failing(client, host):
                 host.pools[0].storageVolLookupByName(there).delete()
 
 
+def moving(client, host):
+    """A source that changes while it is copied: no clone is of two moments."""
+    path = f"{DIR}/moving.img"
+    with open(path, "wb") as file:
+        file.truncate(1 << 30)
+    os.chmod(path, 0o666)
+    host.pools[0].refresh()
+    dom = host.conn.defineXML(BARE.format(name="kl-moving", os="", devices=(
+        f"<disk type='file'><driver name='qemu' type='raw'/><source file='{path}'/>"
+        "<target dev='vda'/></disk>")))
+    before = host.volumes()
+
+    def write():
+        with open(path, "r+b") as file:
+            file.write(b"x")
+
+    for change, what in ((write, "was written while"), (dom.create, "was started while")):
+        status, _, _ = post(client, {"from": "kl-moving", "name": "kl-no"},
+                            {"Prefer": "respond-async"})
+        eventually(lambda: os.path.exists(f"{DIR}/kl-no.img"))
+        change()
+        eventually(lambda: newest(client)["state"] != "running", 120)
+        op = newest(client)
+        check(status == 202 and op["state"] == "failed" and what in json.dumps(op), f"{what}: {op}")
+        check("kl-no" not in host.guests() and host.volumes() == before, f"left: {host.volumes()}")
+    dom.destroy()
+    dom.undefine()
+    os.unlink(path)
+
+
 def refused(client, host):
     disk = "<disk type='{}'><driver name='qemu' type='raw'/>{}<target dev='vda'/></disk>"
     for name, devices in (
@@ -326,7 +356,7 @@ def main():
         gateway = Gateway(URI, "--log-level", "1")
         try:
             client = Client(gateway.port)
-            for part in (refused, full_copy, overlay, firmware, seeds, failing):
+            for part in (moving, refused, full_copy, overlay, firmware, seeds, failing):
                 part(client, host)
             check(WORD not in Path(gateway.log.name).read_text(), "a password is in the log")
         finally:
