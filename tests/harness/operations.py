@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What tests of long work share: the newest operation and its steps, and what a raw client is told."""
 import json
+import os
+import subprocess
 import time
+from pathlib import Path
+
+LIBVIRTD = str(Path(__file__).resolve().parents[1] / "qemu/libvirtd.sh")
 
 
 def eventually(what, seconds=20):
@@ -35,3 +40,15 @@ def read_answer(connection):
     connection.close()
     head, _, body = text.partition(b"\r\n\r\n")
     return int(head.split()[1]) if head else 0, json.loads(body) if body else None
+
+
+def streams_of(path):
+    """How many streams of a volume libvirt has: each has its file open."""
+    pid = subprocess.run([LIBVIRTD, "pid"], check=True, capture_output=True, text=True).stdout.strip()
+    n = 0
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            n += os.readlink(f"/proc/{pid}/fd/{fd}") == str(path)
+        except FileNotFoundError:  # it was closed meanwhile
+            pass
+    return n

@@ -16,7 +16,7 @@ import libvirt
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "harness"))
 from gateway import Client, Gateway, check, record, report  # noqa: E402
-from operations import eventually, newest, read_answer  # noqa: E402
+from operations import eventually, newest, read_answer, streams_of  # noqa: E402
 
 VOLUMES = "/storage-pools/bytes/volumes"
 CONTENT = VOLUMES + "/v/content"
@@ -222,12 +222,14 @@ def check_conflicts(gateway, client):
     check(send(client, "PUT", CONTENT, b"again", OCTETS)[0] == 204, "and the next one is not")
 
 
-def check_gone(gateway, client):
+def check_gone(gateway, client, file):
     slow = Slow(gateway)
     op = moved(client)
+    check(streams_of(file) == 1, "a stream")
     slow.socket.close()
     ended = send(client, "GET", f"/operations/{op['id']}?wait=20")[1]
     check(ended["state"] == "failed", "a client that goes away", ended)
+    check(eventually(lambda: not streams_of(file)), "leaves no stream")
     check(send(client, "PUT", CONTENT, b"again", OCTETS)[0] == 204, "leaves the volume free")
     status, answer = Slow(gateway).answer()
     check(status == 408 and is_slug(answer, "request-timeout"), "one that sends no more", answer)
@@ -257,13 +259,14 @@ def check_daemon(gateway, client):
     check(written, "the next try works")
 
 
-def check_end(gateway, client):
+def check_end(gateway, client, file):
     slow = Slow(gateway)
     moved(client)
     client.http.close()
     gateway.stop()
     status, answer = slow.answer()
     check(status == 503 and is_slug(answer, "draining"), "the gateway stops", answer)
+    check(eventually(lambda: not streams_of(file)), "and leaves no stream")
 
 
 def main():
@@ -284,11 +287,11 @@ def main():
     check_made(client, folder)
     check_holes(client, folder)
     check_conflicts(gateway, client)
-    check_gone(gateway, client)
+    check_gone(gateway, client, folder / "v")
     check_guest(client, conn, folder / "v")
     conn.close()
     check_daemon(gateway, client)
-    check_end(gateway, client)
+    check_end(gateway, client, folder / "v")
     conn = libvirt.open(uri)
     pool = conn.storagePoolLookupByName("bytes")
     for volume in pool.listAllVolumes():

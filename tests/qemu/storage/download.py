@@ -20,6 +20,7 @@ import libvirt
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "harness"))
 from gateway import Client, Gateway, check, record, report  # noqa: E402
+from operations import streams_of  # noqa: E402
 
 MIB = 1 << 20
 VOLUMES = "/storage-pools/bytes/volumes"
@@ -244,11 +245,14 @@ def check_paused(gateway, client, folder):
     """A hundred that read nothing, then everything that was theirs to the end."""
     check(wait_for(lambda: all(o["state"] != "running" for o in operations(client))), "all ended")
     before = status_of(gateway.process.pid, "VmRSS")
+    threads = status_of(gateway.process.pid, "Threads")
     paused = [Raw(gateway.port, "large", "Range: bytes=0-20000000\r\n") for _ in range(100)]
     check(wait_for(lambda: sum(o["state"] == "running" for o in operations(client)) == 100),
           "a hundred are operations", len(operations(client)))
     time.sleep(2)
     used = status_of(gateway.process.pid, "VmRSS") - before
+    check(wait_for(lambda: not streams_of(folder / "large")), "they hold no stream of libvirt's")
+    check(status_of(gateway.process.pid, "Threads") <= threads + 2, "nor threads, but for the workers")
     check(used < (64 + 32) << 10, "a hundred that pause stay within the memory, in KiB", used)
     check(get(client, "plain")[2] == (folder / "plain").read_bytes(), "others are served meanwhile")
     readers = [threading.Thread(target=raw.read, args=(20000001,)) for raw in paused]
@@ -262,7 +266,7 @@ def check_paused(gateway, client, folder):
         raw.close()
 
 
-def check_gone(client, gateway):
+def check_gone(client, gateway, folder):
     """A client that goes leaves nothing; one that is cancelled is cut."""
     gone = Raw(gateway.port, "large")
     gone.read(MIB)
@@ -292,6 +296,7 @@ def check_gone(client, gateway):
     check(wait_for(lambda: operations(client)[0]["state"] == "cancelled", 10), "and cancelled",
           operations(client)[0])
     check(cut.read() and cut.got < 256 * MIB, "as its operation", cut.got)
+    check(wait_for(lambda: not streams_of(folder / "large")), "no stream is left")
 
 
 def check_written(client, gateway, folder):
@@ -333,7 +338,7 @@ def main():
         check_digest(client)
         check_slow(gateway)
         check_paused(gateway, client, folder)
-        check_gone(client, gateway)
+        check_gone(client, gateway, folder)
         check_written(client, gateway, folder)
         stopped = Raw(gateway.port, "large")
         stopped.read(MIB)
