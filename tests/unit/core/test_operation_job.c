@@ -8,6 +8,8 @@
 
 #include <pthread.h>
 
+#include "server/core/operation_internal.h"
+
 #define UUID   "00000000-0000-4000-8000-000000000001"
 #define COPY   2
 #define BACKUP 9
@@ -118,6 +120,19 @@ static void test_waits(void **state)
     assert_int_equal(c.status, 502);
     assert_non_null(strstr(c.body, "job-failed"));
     assert_non_null(strstr(c.body, "\"instance\":\"/domains/web1/disks/vda/copy\""));
+    assert_non_null(strstr(c.body, "The job failed: the host does not say why"));
+
+    struct vg_request *rq = begin(&c, &vda, "wait=20");
+    snprintf(rq->id, sizeof(rq->id), "its-own-id");
+    memcpy(rq->operation->request_id, rq->id, sizeof(rq->id));
+    leave(rq);
+    end_job(&vda, VG_OPERATION_CANCELLED);
+    assert_non_null(strstr(c.body, "job-cancelled"));
+    assert_non_null(strstr(c.body, "\"requestId\":\"its-own-id\""));
+
+    leave(begin(&c, &vda, "wait=20"));
+    vg_operations_job_ended(NULL, &vda, VG_OPERATION_FAILED, "no room", false);
+    assert_non_null(strstr(c.body, "The job failed: no room"));
 
     leave(begin(&c, &vda, "wait=20"));
     watch(vg_now_ns() + 19 * VG_SECOND_NS);
@@ -126,7 +141,7 @@ static void test_waits(void **state)
     assert_int_equal(c.status, 202);
     end_job(&vda, VG_OPERATION_CANCELLED);
     assert_int_equal(c.answers, 1);
-    assert_int_equal(count_states(VG_OPERATION_CANCELLED), 1);
+    assert_int_equal(count_states(VG_OPERATION_CANCELLED), 2);
 
     leave(begin(&c, &vda, "wait=0"));
     assert_int_equal(c.status, 202);
@@ -268,8 +283,10 @@ static void test_gone(void **state)
     struct client c, watcher;
     (void)state;
     struct vg_operation *op = begun(&c, &vda);
-    vg_operation_note_gone(op);
+    vg_operations_missed_events(NULL);
+    vg_operation_note_gone(op); /* so it need not be asked */
     watch(vg_now_ns() + VG_SECOND_NS);
+    assert_int_equal(asked, 0);
     assert_true(is_in_state(op, VG_OPERATION_RUNNING));
     watch(vg_now_ns() + 3 * VG_SECOND_NS);
     ask(c.location, &watcher);
