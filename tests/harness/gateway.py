@@ -41,6 +41,20 @@ def libmicrohttpd():
     return tuple(int(n) for n in library.MHD_get_version().decode().split(".")[:2])
 
 
+def exchange(client, method, path, body=None, headers=None):
+    """(status, header fields, answer: the value of JSON, bytes as they are, or text; None without
+    one); recorded, but for bytes. The body is bytes, text, or a value for JSON."""
+    if body is not None and not isinstance(body, bytes):
+        body = (body if isinstance(body, str) else json.dumps(body)).encode()
+    status, fields, answer = client.send(method, path, body, headers)
+    if fields.get("Content-Type") == "application/octet-stream":
+        record(method, path, status, dict(fields), None)
+        return status, fields, answer
+    shown = answer.decode()
+    record(method, path, status, dict(fields), shown)
+    return status, fields, json.loads(shown) if shown[:1] in ("{", "[") else shown or None
+
+
 def record(method, path, status, headers, body):
     """For tests/contract/openapi.py, as record_exchange() of steps.c."""
     recorded.add((method, path.partition("?")[0], status))
@@ -84,6 +98,28 @@ class Client:
     def get(self, path, headers=None):
         status, headers, body = self.send("GET", path, headers=headers)
         return status, headers, json.loads(body) if body else None
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=30)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(self.path)
+
+
+class OtherClient(Client):
+    """On connections that `make` makes."""
+
+    def __init__(self, make):
+        super().__init__(0)
+        self.open = make
+
+
+def unix_client(path):
+    return OtherClient(lambda: UnixConnection(path))
 
 
 class Gateway:

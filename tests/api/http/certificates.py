@@ -20,24 +20,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "harness"))
 from gateway import Gateway, check, report  # noqa: E402
+from tls_files import make_authority, shell  # noqa: E402
 
 PATIENCE = 30
 LONG = "ä" * 40  # 80 bytes, of which a name has 63
 NUL = "admin!evil"  # of which the mark becomes a NUL byte
 
-CERTIFICATES = r"""
-cd "$1"; exec 2>openssl.log
-key() { openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -utf8 \
-  -keyout "$1.key" -out "$1.csr" -subj "$2"; }
-leaf() { key "$1" "$2"; printf 'subjectAltName=IP:127.0.0.1\n' >ext
-  openssl x509 -req -in "$1.csr" -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile ext \
-    -out "$1.pem"; }
-key ca /CN=ca; openssl x509 -req -in ca.csr -signkey ca.key -days 2 -out ca.pem \
-  -extfile /dev/stdin <<<basicConstraints=critical,CA:true
-leaf server /CN=server; leaf one /O=one/CN=twin; leaf two /O=two/CN=twin
-leaf long "/CN=$2"; leaf nul "/CN=$3"
-chmod 600 *.key
-"""
 SHORT = r"""
 cd "$1"; exec 2>>openssl.log; : >index; echo 0a >serial
 openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout short.key \
@@ -56,10 +44,6 @@ commonName = supplied
 C
 chmod 600 short.key
 """
-
-
-def shell(script, *args):
-    return subprocess.run(["bash", "-ec", script, "sh", *args], check=False).returncode == 0
 
 
 def parts(der):
@@ -298,7 +282,9 @@ chmod 600 new.key; mv new.pem server.pem""", folder), "another certificate")
 
 def main():
     with tempfile.TemporaryDirectory(prefix="vg-certificates-") as folder:
-        if not check(shell(CERTIFICATES, folder, LONG, NUL), "certificates are made"):
+        if not check(make_authority(folder, server="/CN=server", one="/O=one/CN=twin",
+                                    two="/O=two/CN=twin", long=f"/CN={LONG}", nul=f"/CN={NUL}"),
+                     "certificates are made"):
             print(Path(folder, "openssl.log").read_text(encoding="utf-8"))
             report()
         put_nul(folder)

@@ -12,7 +12,6 @@ import http.client
 import json
 import os
 import re
-import socket
 import ssl
 import subprocess
 import sys
@@ -21,7 +20,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests/harness"))
-from gateway import Client, Gateway, check, report  # noqa: E402
+from gateway import Client, Gateway, OtherClient, check, report, unix_client  # noqa: E402
+from tls_files import make_authority  # noqa: E402
 
 ROLES = ("viewer", "operator", "admin")
 OPERATOR = {f"domain:{p}" for p in (
@@ -48,18 +48,6 @@ LINES = {
 }
 SCOPES = {"guests": {"hosts": ["*"], "domains": ["te*", "nosuch"]},
           "hosts": {"hosts": ["def*"], "domains": ["*"]}}
-CERTIFICATES = r"""
-cd "$1"; exec 2>openssl.log
-key() { openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$1.key" \
-  -out "$1.csr" -subj "/CN=$2"; }
-leaf() { key "$1" "$2"; printf 'subjectAltName=IP:127.0.0.1\n' >ext
-  openssl x509 -req -in "$1.csr" -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile ext \
-    -out "$1.pem"; }
-key ca ca; openssl x509 -req -in ca.csr -signkey ca.key -days 2 -out ca.pem \
-  -extfile /dev/stdin <<<basicConstraints=critical,CA:true
-leaf server server; leaf viewer team-viewer; leaf operator ops-1; leaf stranger stranger
-chmod 600 *.key
-"""
 
 
 def has(role, permission):
@@ -109,29 +97,6 @@ def check_why(client):
               f"whoami of {role}", f"{status} {who}")
         check(set(LINES[role][2] if role in LINES else {"domain:read"}) <= set(who["permissions"]),
               f"{role} has what is its own", str(who))
-
-
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("localhost", timeout=30)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.connect(self.path)
-
-
-class OtherClient(Client):
-    """On connections that `make` makes."""
-
-    def __init__(self, make):
-        super().__init__(0)
-        self.make = make
-
-    def send(self, method, path, body=None, headers=None):
-        if self.http is None:
-            self.http = self.make()
-        return super().send(method, path, body, headers)
 
 
 def check_row(client, row, role, token=True, named=None):
@@ -317,7 +282,7 @@ def check_named(table, folder):
         gateway = Gateway("test:///default", "--listen", f"unix:{path}", "--unix-role",
                           f"uid:{uid}={most}", "--trust-header", "X-User", "--trust-role-header",
                           "X-Role")
-        client = OtherClient(lambda: UnixConnection(path))
+        client = unix_client(path)
         for row in table:
             check_row(client, row, None)
             for role in ROLES:
@@ -337,8 +302,9 @@ def check_other(table, client, role, what):
 
 def check_connections(table, folder):
     """Roles by certificate and by socket, beside a token file and without one."""
-    if not check(subprocess.run(["bash", "-ec", CERTIFICATES, "sh", folder],
-                                check=False).returncode == 0, "certificates are made"):
+    if not check(make_authority(folder, server="/CN=server", viewer="/CN=team-viewer",
+                                operator="/CN=ops-1", stranger="/CN=stranger"),
+                 "certificates are made"):
         return
     tls = ("--tls-cert", f"{folder}/server.pem", "--tls-key", f"{folder}/server.key",
            "--tls-client-ca", f"{folder}/ca.pem", "--tls-client-role", "team-*=viewer",
@@ -361,9 +327,9 @@ def check_connections(table, folder):
         for name in ("viewer", "operator"):
             check_other(table, certified(gateway.port, name), name, "certificate")
         check_other(table, certified(gateway.port, "stranger"), None, "certificate")
-        check_other(table, OtherClient(lambda: UnixConnection(path)), "operator", "socket")
+        check_other(table, unix_client(path), "operator", "socket")
         if options:
-            client = OtherClient(lambda: UnixConnection(path))
+            client = unix_client(path)
             for row in table:
                 check_row(client, row, "allow")
             client = certified(gateway.port, "stranger")
@@ -375,7 +341,7 @@ def check_connections(table, folder):
         gateway.stop()
     gateway = Gateway("test:///default", "--listen", f"unix:{path}", "--unix-role",
                       f"uid:{uid + 1}=admin")
-    for client in (Client(gateway.port), OtherClient(lambda: UnixConnection(path))):
+    for client in (Client(gateway.port), unix_client(path)):
         check_other(table, client, None, "socket")
     gateway.stop()
 

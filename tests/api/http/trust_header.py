@@ -17,17 +17,17 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "harness"))
-from gateway import Client, Gateway, WebSocket, check, report  # noqa: E402
+from gateway import (  # noqa: E402
+    Client, Gateway, OtherClient, WebSocket, check, report, unix_client)
+from tls_files import make_self_signed, shell  # noqa: E402
 
 USER, ROLE = "X-Remote-User", "X-Remote-Role"
 ISSUER = "https://login.example.org/realms/virt"
 UID = f"uid:{os.geteuid()}"
 MAKE = r"""
-cd "$1"; exec 2>openssl.log
+cd "$1"; exec 2>>openssl.log
 openssl genrsa -out provider.key 2048; openssl rsa -in provider.key -pubout -out provider.pem
 openssl genrsa -out other.key 2048
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=proxy \
-  -addext subjectAltName=IP:127.0.0.1 -keyout tls.key -out tls.crt
 cat tls.crt tls.key >virtgate.pem
 """
 
@@ -103,28 +103,6 @@ class Proxy:
     def stop(self):
         self.process.terminate()
         self.process.wait(20)
-
-
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("localhost", timeout=30)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.connect(self.path)
-
-
-class OtherClient(Client):
-    """On connections that `make` makes."""
-
-    def __init__(self, make):
-        super().__init__(0)
-        self.open = make
-
-
-def unix_client(path):
-    return OtherClient(lambda: UnixConnection(path))
 
 
 def start(folder, role, *options):
@@ -304,8 +282,7 @@ def test_options(folder):
 
 def main():
     with tempfile.TemporaryDirectory(prefix="vg-trust-") as folder:
-        check(subprocess.run(["bash", "-ec", MAKE, "sh", folder], check=False).returncode == 0,
-              "keys are made")
+        check(make_self_signed(folder, "proxy") and shell(MAKE, folder), "keys are made")
         gateway = start(folder, "admin")
         proxy = Proxy(folder)
         tokens = test_known(proxy, folder)

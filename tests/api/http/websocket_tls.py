@@ -16,13 +16,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "harness"))
 from gateway import Gateway, WebSocket, check, libmicrohttpd, report  # noqa: E402
+from tls_files import make_self_signed  # noqa: E402
 
 EVENTS = "/events?object=domain"
-MAKE = r"""
-cd "$1"; exec 2>openssl.log
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=gateway \
-  -addext subjectAltName=IP:127.0.0.1 -keyout tls.key -out tls.crt; chmod 600 tls.key
-"""
 
 
 class TlsGateway(Gateway):
@@ -133,8 +129,7 @@ def test_end(tls, folder):
 
 def main():
     with tempfile.TemporaryDirectory(prefix="vg-wss-") as folder:
-        check(subprocess.run(["bash", "-ec", MAKE, "sh", folder], check=False).returncode == 0,
-              "a certificate is made")
+        check(make_self_signed(folder, "gateway"), "a certificate is made")
         write(folder, ("keep", "go"))
         tls = Tls(folder)
         if libmicrohttpd() < (1, 0):
