@@ -48,7 +48,7 @@ static void wake(void *data)
     sem_post(&w->woken);
 }
 
-static void open_watcher(struct watcher *w, const struct vg_event_filter *filter,
+static inline void open_watcher(struct watcher *w, const struct vg_event_filter *filter,
                          bool admin)
 {
     w->subscriber = vg_subscriber_new(filter, vg_event_head(), admin);
@@ -64,7 +64,7 @@ static void close_watcher(struct watcher *w)
     sem_destroy(&w->woken);
 }
 
-static bool wait_wake(struct watcher *w, double seconds)
+static inline bool wait_wake(struct watcher *w, double seconds)
 {
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
@@ -75,7 +75,7 @@ static bool wait_wake(struct watcher *w, double seconds)
 }
 
 /* The number of the next event; 0: none now. */
-static uint64_t next(struct watcher *w)
+static inline uint64_t next(struct watcher *w)
 {
     struct vg_event *event = NULL;
     enum vg_subscriber_state state = vg_subscriber_next(w->subscriber, &event);
