@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "server/core/event.h"
+#include "server/core/host_names.h"
 #include "server/core/operation_internal.h"
 #include "server/core/router.h"
 
@@ -208,6 +209,63 @@ static void test_transfer(void **state)
     vg_operation_unref(op);
 }
 
+/* ---- steps ------------------------------------------------------------------------- */
+
+static void test_steps(void **state)
+{
+    struct client c;
+    (void)state;
+    struct vg_request *rq = begin(&table[0], &c);
+    struct vg_operation *op = rq->operation;
+    op->steps[0] = (struct step){.name = "first",
+                                 .state = STEP_UNDONE,
+                                 .started = {.tv_sec = 1800000000},
+                                 .ended = {.tv_sec = 1800000001}};
+    op->steps[1] = (struct step){
+        .name = "second", .state = STEP_FAILED, .error = strdup("it fails")};
+    op->n_steps = 2;
+    json_auto_t *json = show(rq, rq->rights);
+    expect(json, "steps/0/name", "\"first\"");
+    expect(json, "steps/0/state", "\"undone\"");
+    expect(json, "steps/0/startedAt", "\"2027-01-15T08:00:00.000Z\"");
+    expect(json, "steps/0/endedAt", "\"2027-01-15T08:00:01.000Z\"");
+    expect(json, "steps/1/state", "\"failed\"");
+    expect(json, "steps/1/startedAt", "null");
+    expect(json, "steps/1/error", "\"it fails\"");
+    expect(json, "steps/2", "");
+    end(rq, vg_no_content(rq));
+}
+
+/* ---- lists ------------------------------------------------------------------------- */
+
+static size_t count_of(struct vg_operation_filter filter)
+{
+    char *next = NULL;
+    return count_listed(filter, &next);
+}
+
+static void test_filters(void **state)
+{
+    struct client c;
+    (void)state;
+    assert_int_equal(vg_host_names_add("lab"), 0);
+    assert_int_equal(vg_host_names_add("other"), 0);
+    struct vg_request *rq = begin(&table[0], &c);
+    assert_int_equal(vg_operation_note_begun(rq, "web1", UUID, -1), 0);
+    assert_int_equal(count_of((struct vg_operation_filter){.host = "lab"}), 1);
+    assert_int_equal(count_of((struct vg_operation_filter){.host = "other"}), 0);
+    assert_int_equal(count_of((struct vg_operation_filter){.host = "nosuch"}), SIZE_MAX);
+    assert_int_equal(count_of((struct vg_operation_filter){.only_host = "other"}), 0);
+    assert_int_equal(count_of((struct vg_operation_filter){.kind = "saveDomain"}), 1);
+    assert_int_equal(count_of((struct vg_operation_filter){.kind = "putContent"}), 0);
+    assert_int_equal(count_of((struct vg_operation_filter){.kind = "save"}), SIZE_MAX);
+    assert_int_equal(count_of((struct vg_operation_filter){.domain = "web1"}), 1);
+    assert_int_equal(count_of((struct vg_operation_filter){.domain = UUID}), 1);
+    assert_int_equal(count_of((struct vg_operation_filter){.domain = "web2"}), 0);
+    end(rq, vg_no_content(rq));
+    vg_host_names_clear();
+}
+
 /* ---- events ------------------------------------------------------------------------ */
 
 /* The next event's "operation", with the event's name; NULL: none. */
@@ -305,7 +363,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_members), TEST(test_result_of_others), TEST(test_transfer),
-        TEST(test_events),  TEST(test_missing),
+        TEST(test_steps),   TEST(test_filters),          TEST(test_events),
+        TEST(test_missing),
     };
     if (vg_router_build(tables) < 0 || vg_events_start(100) < 0)
         return 1;
