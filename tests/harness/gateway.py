@@ -43,8 +43,8 @@ def libmicrohttpd():
 
 def exchange(client, method, path, body=None, headers=None):
     """(status, header fields, answer: the value of JSON, bytes as they are, or text; None without
-    one); recorded, but for bytes. The body is bytes, text, or a value for JSON."""
-    if body is not None and not isinstance(body, bytes):
+    one); recorded, but for bytes. The body is text, an object for JSON, or bytes, in pieces too."""
+    if isinstance(body, (dict, str)):
         body = (body if isinstance(body, str) else json.dumps(body)).encode()
     status, fields, answer = client.send(method, path, body, headers)
     if fields.get("Content-Type") == "application/octet-stream":

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import libvirt
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "harness"))
-from gateway import Client, Gateway, check, record, recorded, report  # noqa: E402
+from gateway import Client, Gateway, check, exchange, record, recorded, report  # noqa: E402
 
 
 def same(what, got, want):
@@ -32,6 +32,15 @@ def text(client, path):
     record("GET", path, status, dict(fields), body.decode())
     check(status == 200, f"GET {path} is {status}", body[:500])
     return body.decode() if status == 200 else ""
+
+
+def expect(client, method, path, want, body=None, headers=None, **members):
+    """(header fields, answer) of a call that has that status, and these members in its JSON."""
+    status, fields, answer = exchange(client, method, path, body, headers)
+    check(status == want, f"{method} {path} is {status}, not {want}", str(answer)[:400])
+    for key, value in members.items():
+        same(f"{method} {path}: {key}", answer.get(key), value)
+    return fields, answer
 
 
 def read(client, path):
@@ -155,6 +164,31 @@ def compare_filters_of(client, kind, list_all, prefix):
         same(f"{path}?{query}",
              [found["name"] for found in read(client, f"{path}?fields=name&{query}")[kind]],
              sorted(found.name() for found in list_all(getattr(libvirt, prefix + flag))))
+
+
+def compare_objects(client, path, key, objects, views):
+    """Networks or pools: in lists, alone, by UUID, as XML, and whether they start with the host.
+    `views`: what of one a list shows, one of view=full (names), and all of it."""
+    brief, in_full, fields_of = views
+    objects = sorted(objects, key=lambda o: o.name())
+    same(f"the list {path}", read(client, path)[key], [brief(o) for o in objects])
+    full = {o["name"]: o for o in read(client, path + "?view=full")[key]}
+    same(f"the full list {path}: which", list(full), [o.name() for o in objects])
+    for one in objects:
+        here, want = f"{path}/{quote(one.name(), safe='')}", fields_of(one)
+        same(f"{here} in a full list", full[one.name()], {k: want[k] for k in in_full})
+        same(here, read(client, here), want)
+        same(f"{here} by UUID", read(client, f"{path}/{one.UUIDString()}"), want)
+        same(f"{here}/xml", text(client, here + "/xml"), one.XMLDesc(0))
+        # of both kinds the flag is 1
+        same(f"{here}/xml, inactive", text(client, here + "/xml?flags=inactive"), one.XMLDesc(1))
+        if one.isPersistent():
+            same(f"{here}/autostart", read(client, here + "/autostart"),
+                 {"autostart": bool(one.autostart())})
+        else:
+            compare_error(client, "autostart of what is not defined",
+                          lambda o=one: o.setAutostart(1), "PUT", here + "/autostart",
+                          b'{"autostart":true}')
 
 
 def check_all_read(prefix, but=()):

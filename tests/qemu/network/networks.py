@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests/harness"))
 sys.path.insert(0, str(ROOT / "tests/qemu"))
 from differential import (check_all_read, compare_error, compare_filters_of,  # noqa: E402
-                          error_of, names, read, same, text)
+                          compare_objects, error_of, names, read, same, text)
 from gateway import Client, Gateway, check, report  # noqa: E402
 
 BRIDGE = "vgdif"
@@ -105,29 +105,14 @@ def path_of(net):
 
 
 def check_networks(client, conn):
-    nets = sorted(conn.listAllNetworks(), key=lambda n: n.name())
-    same("the list", read(client, "/networks")["networks"], [brief(n) for n in nets])
-    full = {n["name"]: n for n in read(client, "/networks?view=full")["networks"]}
-    same("the full list: which", list(full), [n.name() for n in nets])
+    nets = conn.listAllNetworks()
+    compare_objects(client, "/networks", "networks", nets,
+                    (brief, (*brief(nets[0]), "autostart", "bridge"), fields_of))
     for net in nets:
-        path, want = path_of(net), fields_of(net)
-        same(f"{path} in a full list", full[net.name()],
-             {k: want[k] for k in (*brief(net), "autostart", "bridge")})
-        same(path, read(client, path), want)
-        same(f"{path} by UUID", read(client, "/networks/" + net.UUIDString()), want)
-        same(f"{path} in a list of all fields",
+        want = fields_of(net)
+        same(f"{path_of(net)} in a list of all fields",
              read(client, "/networks?name=" + quote(net.name()) + "&fields=" + ",".join(want)),
              {"networks": [want]})
-        same(f"{path}/xml", text(client, path + "/xml"), net.XMLDesc(0))
-        same(f"{path}/xml, inactive", text(client, path + "/xml?flags=inactive"),
-             net.XMLDesc(libvirt.VIR_NETWORK_XML_INACTIVE))
-        if net.isPersistent():
-            same(f"{path}/autostart", read(client, path + "/autostart"),
-                 {"autostart": bool(net.autostart())})
-        else:
-            compare_error(client, "autostart of what is not defined",
-                          lambda n=net: n.setAutostart(1), "PUT", path + "/autostart",
-                          b'{"autostart":true}')
     compare_filters_of(client, "networks", conn.listAllNetworks, "VIR_CONNECT_LIST_NETWORKS_")
 
 

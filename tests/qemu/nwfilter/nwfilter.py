@@ -3,7 +3,6 @@
 """routes/nwfilter/ on a real host: filters and their bindings, each answer and each error against
 libvirt's Python binding, which also changes them behind the gateway's back. libvirt tells of that
 by no event, so nothing may come from memory."""
-import json
 import os
 import subprocess
 import sys
@@ -18,8 +17,8 @@ import libvirt
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests/harness"))
 sys.path.insert(0, str(ROOT / "tests/qemu"))
-from differential import check_all_read, compare_error, same, text  # noqa: E402
-from gateway import Client, Gateway, check, record, report  # noqa: E402
+from differential import check_all_read, compare_error, expect, same, text  # noqa: E402
+from gateway import Client, Gateway, check, exchange, report  # noqa: E402
 
 DAEMON = str(ROOT / "tests/qemu/libvirtd.sh")
 RULES = ("<rule action='drop' direction='in' priority='500'><tcp dstportstart='23'/></rule>"
@@ -30,24 +29,6 @@ OTHER = "c2a6b3f1-6ad9-4c59-8d7a-2f6f0c1d7e12"
 
 def document(name, rules="", uuid=UUID):
     return f"<filter name='{name}' chain='root'><uuid>{uuid}</uuid>{rules}</filter>"
-
-
-def send(client, method, path, body=None, headers=None):
-    """(status, header fields, the answer's JSON or text); recorded."""
-    data = body if body is None or isinstance(body, bytes) else (
-        body.encode() if isinstance(body, str) else json.dumps(body).encode())
-    status, fields, answer = client.send(method, path, data, headers)
-    shown = answer.decode()
-    record(method, path, status, dict(fields), shown)
-    return status, fields, json.loads(shown) if shown[:1] == "{" else shown
-
-
-def expect(client, method, path, want, body=None, headers=None, **members):
-    status, fields, answer = send(client, method, path, body, headers)
-    check(status == want, f"{method} {path} is {status}, not {want}", str(answer)[:400])
-    for key, value in members.items():
-        same(f"{method} {path}: {key}", answer.get(key), value)
-    return fields, answer
 
 
 # ---- filters ------------------------------------------------------------------------------------
@@ -138,7 +119,7 @@ def is_running(client, operation):
 
 def wait_for(client, path, body, method="POST"):
     """The end of what is long work: at once, or of the operation."""
-    status, fields, answer = send(client, method, path, body, {"Prefer": "wait=30"})
+    status, fields, answer = exchange(client, method, path, body, {"Prefer": "wait=30"})
     at = fields["Location"]
     while status == 202 and is_running(client, at):
         time.sleep(0.05)
@@ -194,7 +175,7 @@ def check_bindings(client, conn):
 def check_reads_go_on(client, port):
     """While a binding is made, lists answer."""
     other = Client(port)
-    status, fields, _ = send(client, "POST", "/nwfilter-bindings", binding("vgtap0"),
+    status, fields, _ = exchange(client, "POST", "/nwfilter-bindings", binding("vgtap0"),
                              {"Prefer": "respond-async"})
     check(status in (201, 202), f"a binding is an operation: {status}")
     while status == 202 and is_running(other, fields["Location"]):

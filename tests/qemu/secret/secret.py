@@ -18,8 +18,8 @@ import libvirt
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests/harness"))
 sys.path.insert(0, str(ROOT / "tests/qemu"))
-from differential import check_all_read, compare_error, names, same, text  # noqa: E402
-from gateway import Client, Gateway, check, record, report  # noqa: E402
+from differential import check_all_read, compare_error, expect, names, same, text  # noqa: E402
+from gateway import Client, Gateway, check, exchange, report  # noqa: E402
 
 TYPES = names("VIR_SECRET_USAGE_TYPE_")
 ELEMENTS = {"volume": "volume", "ceph": "name", "iscsi": "target", "tls": "name", "vtpm": "name"}
@@ -33,27 +33,6 @@ def document(number, usage="", ephemeral="no", private="no", more=""):
 
 def ceph(name):
     return f"<usage type='ceph'><name>{name}</name></usage>"
-
-
-def send(client, method, path, body=None, headers=None):
-    """(status, header fields, the answer's JSON or text); recorded, but for values."""
-    data = json.dumps(body).encode() if isinstance(body, dict) else (
-        body.encode() if isinstance(body, str) else body)
-    status, fields, answer = client.send(method, path, data, headers)
-    if fields.get("Content-Type") == BYTES:
-        record(method, path, status, dict(fields), None)
-        return status, fields, answer
-    shown = answer.decode()
-    record(method, path, status, dict(fields), shown)
-    return status, fields, json.loads(shown) if shown[:1] == "{" else shown
-
-
-def expect(client, method, path, want, body=None, headers=None, **members):
-    status, fields, answer = send(client, method, path, body, headers)
-    check(status == want, f"{method} {path} is {status}, not {want}", str(answer)[:400])
-    for key, value in members.items():
-        same(f"{method} {path}: {key}", answer.get(key), value)
-    return fields, answer
 
 
 def libvirts(secret):
@@ -189,7 +168,7 @@ def check_memory(client, conn):
          [("value-changed", number)])
     theirs.undefine()
     for _ in range(100):  # until its event has come
-        if number not in str(send(client, "GET", "/secrets")[2]):
+        if number not in str(exchange(client, "GET", "/secrets")[2]):
             break
         time.sleep(0.02)
     expect(client, "GET", "/secrets/" + number, 404)

@@ -15,7 +15,7 @@ from pathlib import Path
 import libvirt
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "harness"))
-from gateway import Client, Gateway, check, record, report  # noqa: E402
+from gateway import Client, Gateway, check, exchange, report  # noqa: E402
 from operations import eventually, newest, read_answer, streams_of  # noqa: E402
 
 VOLUMES = "/storage-pools/bytes/volumes"
@@ -29,10 +29,8 @@ GUEST = """<domain type='qemu'><name>writer</name><memory unit='MiB'>16</memory>
 
 
 def send(client, method, path, body=None, headers=None):
-    status, fields, answer = client.send(method, path, body, headers)
-    text = answer.decode()
-    record(method, path, status, dict(fields), text)
-    return status, json.loads(text) if text else None
+    status, _, answer = exchange(client, method, path, body, headers)
+    return status, answer
 
 
 def send_json(client, method, path, body):

@@ -7,7 +7,6 @@ leaves no volume.
 import gzip
 import hashlib
 import http.server
-import json
 import lzma
 import os
 import random
@@ -21,7 +20,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "harness"))
-from gateway import Client, Gateway, check, record, report  # noqa: E402
+from gateway import Client, Gateway, check, exchange, report  # noqa: E402
 
 VOLUMES = "/storage-pools/imports/volumes"
 RAW = random.Random(16).randbytes((3 << 20) + 12345)
@@ -118,11 +117,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 def send(client, method, path, body=None, headers=None):
-    status, fields, answer = client.send(method, path, json.dumps(body).encode() if body else None,
-                                         headers)
-    text = answer.decode()
-    record(method, path, status, dict(fields), text)
-    return status, json.loads(text) if text else None
+    status, _, answer = exchange(client, method, path, body, headers)
+    return status, answer
 
 
 def digest(data):

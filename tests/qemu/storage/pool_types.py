@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests/harness"))
 sys.path.insert(0, str(ROOT / "tests/qemu"))
 from differential import compare_error, same  # noqa: E402
-from gateway import Client, Gateway, check, record, report  # noqa: E402
+from gateway import Client, Gateway, check, exchange, report  # noqa: E402
 
 DAEMON = str(ROOT / "tests/qemu/libvirtd.sh")
 TARGET = "iqn.2026-01.example:storage"
@@ -28,10 +28,8 @@ TYPES = ("dir", "fs", "netfs", "logical", "disk", "iscsi", "iscsi-direct", "scsi
 
 
 def send(client, method, path, body=None):
-    status, fields, answer = client.send(method, path, json.dumps(body).encode() if body else None)
-    shown = answer.decode()
-    record(method, path, status, dict(fields), shown)
-    return status, json.loads(shown) if shown[:1] == "{" else shown
+    status, _, answer = exchange(client, method, path, body)
+    return status, answer
 
 
 def inside(*command, check_it=True):

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests/harness"))
 sys.path.insert(0, str(ROOT / "tests/qemu"))
 from differential import (check_all_read, compare_error, compare_filters_of,  # noqa: E402
-                          error_of, read, same, text)
+                          compare_objects, error_of, read, same, text)
 from gateway import Client, Gateway, check, report  # noqa: E402
 
 DAEMON = str(ROOT / "tests/qemu/libvirtd.sh")
@@ -73,25 +73,8 @@ def path_of(pool):
 
 
 def check_pools(client, conn):
-    pools = sorted(conn.listAllStoragePools(), key=lambda p: p.name())
-    same("the list", read(client, "/storage-pools")["storagePools"], [brief(p) for p in pools])
-    full = {p["name"]: p for p in read(client, "/storage-pools?view=full")["storagePools"]}
-    same("the full list: which", list(full), [p.name() for p in pools])
-    for pool in pools:
-        path, want = path_of(pool), fields_of(pool)
-        same(f"{path} in a full list", full[pool.name()], {k: want[k] for k in FULL})
-        same(path, read(client, path), want)
-        same(f"{path} by UUID", read(client, "/storage-pools/" + pool.UUIDString()), want)
-        same(f"{path}/xml", text(client, path + "/xml"), pool.XMLDesc(0))
-        same(f"{path}/xml, inactive", text(client, path + "/xml?flags=inactive"),
-             pool.XMLDesc(libvirt.VIR_STORAGE_XML_INACTIVE))
-        if pool.isPersistent():
-            same(f"{path}/autostart", read(client, path + "/autostart"),
-                 {"autostart": bool(pool.autostart())})
-        else:
-            compare_error(client, "autostart of what is not defined",
-                          lambda p=pool: p.setAutostart(1), "PUT", path + "/autostart",
-                          b'{"autostart":true}')
+    compare_objects(client, "/storage-pools", "storagePools", conn.listAllStoragePools(),
+                    (brief, FULL, fields_of))
     compare_filters_of(client, "storagePools", conn.listAllStoragePools,
                        "VIR_CONNECT_LIST_STORAGE_POOLS_")
     for kind in LIST_TYPES:

@@ -14,17 +14,15 @@ from pathlib import Path
 import libvirt
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "harness"))
-from gateway import Client, Gateway, check, record, report  # noqa: E402
+from gateway import Client, Gateway, check, exchange, report  # noqa: E402
 
 STATES = ["inactive", "building", "running", "degraded", "inaccessible"]
 VOLUMES = "/storage-pools/files/volumes"
 
 
 def send(client, method, path, body=None):
-    status, fields, answer = client.send(method, path, json.dumps(body).encode() if body else None)
-    text = answer.decode()
-    record(method, path, status, dict(fields), text)
-    return status, json.loads(text) if text else None
+    status, _, answer = exchange(client, method, path, body)
+    return status, answer
 
 
 def make(client, folder):

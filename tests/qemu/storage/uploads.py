@@ -19,7 +19,7 @@ from pathlib import Path
 import libvirt
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "harness"))
-from gateway import Client, Gateway, check, record, report  # noqa: E402
+from gateway import Client, Gateway, check, exchange as send, report  # noqa: E402
 from operations import eventually, newest, read_answer  # noqa: E402
 
 UPLOADS = "/uploads"
@@ -29,13 +29,6 @@ LIBVIRTD = str(Path(__file__).resolve().parents[1] / "libvirtd.sh")
 GUEST = """<domain type='qemu'><name>writer</name><memory unit='MiB'>16</memory>
 <os><type arch='x86_64'>hvm</type></os><devices><disk type='file'><source file='%s'/>
 <target dev='vda' bus='virtio'/></disk></devices></domain>"""
-
-
-def send(client, method, path, body=None, headers=None):
-    status, fields, answer = client.send(method, path, body, headers)
-    text = answer.decode()
-    record(method, path, status, dict(fields), text)
-    return status, fields, json.loads(text) if text else None
 
 
 def metadata(**values):

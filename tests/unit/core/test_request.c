@@ -243,9 +243,133 @@ static void test_answered_once(void **state)
     vg_request_unref(NULL);
 }
 
+/* ---- what a row makes of a request ------------------------------------------------- */
+
+static struct vg_request *ask(const struct vg_route *route, const char *target)
+{
+    struct vg_request *rq = vg_request_new();
+
+    assert_int_equal(vg_request_parse_target(rq, target), 0);
+    rq->route = route;
+    return rq;
+}
+
+static void check_waits(const struct vg_route *route, const char *target, bool want)
+{
+    struct vg_request *rq = ask(route, target);
+
+    assert_int_equal(vg_request_waits(rq), want);
+    vg_request_unref(rq);
+}
+
+static void test_waits(void **state)
+{
+    static const struct vg_route plain = {VG_GET, "/x", "x", NULL,
+                                          .needs = "domain:read"};
+    static const struct vg_route operation = {VG_GET, "/operations/{operation}", "o",
+                                              NULL, .runs_on = VG_ON_OPERATION};
+    static const struct vg_route events = {VG_GET, "/events", "e", NULL,
+                                           .gives = VG_GIVES_EVENTS};
+    (void)state;
+    check_waits(&plain, "/x", false);
+    check_waits(&plain, "/x?a=1&wait=1", true);
+    check_waits(&plain, "/x?wait=1&a=1", true);
+    check_waits(&plain, "/x?waits=1", false);
+    check_waits(&operation, "/operations/1", true);
+    check_waits(&events, "/events?wait=1", false);
+}
+
+static void check_every(enum vg_hosts hosts, const char *target, bool want)
+{
+    const struct vg_route route = {VG_GET, "/x", "x", NULL, .hosts = hosts};
+    struct vg_request *rq = ask(&route, target);
+
+    assert_int_equal(vg_request_asks_every(rq), want);
+    vg_request_unref(rq);
+}
+
+static void test_every_host(void **state)
+{
+    (void)state;
+    check_every(VG_EVERY_HOST, "/x", true);
+    check_every(VG_ONE_HOST, "/x?view=full", false);
+    check_every(VG_EVERY_HOST_IF_FULL, "/x", false);
+    check_every(VG_EVERY_HOST_IF_FULL, "/x?a=full&view=full", true);
+    check_every(VG_EVERY_HOST_IF_FULL, "/x?view=default", false);
+    check_every(VG_EVERY_HOST_IF_FULL, "/x?views=full", false);
+}
+
+static void check_xml(enum vg_gives gives, enum vg_accept accept, bool want)
+{
+    const struct vg_route route = {VG_GET, "/x", "x", NULL, .gives = gives};
+    struct vg_request *rq = ask(&route, "/x");
+
+    rq->accept = accept;
+    assert_int_equal(vg_wants_xml(rq), want);
+    vg_request_unref(rq);
+}
+
+static void test_forms(void **state)
+{
+    (void)state;
+    check_xml(VG_GIVES_JSON_OR_XML, VG_ACCEPT_XML, true);
+    check_xml(VG_GIVES_JSON_OR_XML, VG_ACCEPT_NOTHING_SAID, false);
+    check_xml(VG_GIVES_XML_OR_JSON, VG_ACCEPT_NOTHING_SAID, true);
+    check_xml(VG_GIVES_XML_OR_JSON, VG_ACCEPT_JSON, false);
+    const struct vg_route route = {VG_GET, "/x", "x", NULL};
+    struct vg_request *rq = ask(&route, "/x");
+    assert_null(vg_wants_image(rq));
+    assert_false(vg_wants_openmetrics(rq) || vg_is_head(rq));
+    rq->accept = VG_ACCEPT_PNG;
+    assert_string_equal(vg_wants_image(rq), "image/png");
+    rq->accept = VG_ACCEPT_PPM;
+    assert_string_equal(vg_wants_image(rq), "image/x-portable-pixmap");
+    rq->accept = VG_ACCEPT_OPENMETRICS;
+    assert_true(vg_wants_openmetrics(rq));
+    rq->method = VG_HEAD;
+    assert_true(vg_is_head(rq));
+    vg_request_unref(rq);
+}
+
+static uint64_t key_of(const struct vg_route *route, const char *target)
+{
+    struct vg_request *rq = ask(route, target);
+    uint64_t key = vg_request_object_key(rq);
+
+    vg_request_unref(rq);
+    return key;
+}
+
+/* What is of one object has one key, which no list has. */
+static void test_object_keys(void **state)
+{
+    static const struct vg_route domain = {VG_GET, "/domains/{domain}/xml", "d", NULL};
+    static const struct vg_route pool = {VG_GET, "/storage-pools/{pool}", "p", NULL};
+    static const struct vg_route pools = {VG_GET, "/storage-pools", "ps", NULL};
+    static const struct vg_route make = {VG_POST, "/storage-pools", "m", NULL};
+    static const struct vg_route domains = {VG_GET, "/domains", "ds", NULL};
+    static const struct vg_route version = {VG_GET, "/version", "v", NULL};
+    (void)state;
+    assert_true(key_of(&domain, "/domains/a/xml") == key_of(&domain, "/domains/a/xml?x"));
+    assert_true(key_of(&domain, "/domains/a/xml") != key_of(&domain, "/domains/b/xml"));
+    assert_true(key_of(&domain, "/domains/a/xml") != key_of(&pool, "/storage-pools/a"));
+    for (int i = 0; i < 64; i++) {
+        char target[32];
+        snprintf(target, sizeof(target), "/domains/%d/xml", i);
+        uint64_t key = key_of(&domain, target);
+        assert_true(key && !(key & VG_KEY_OF_LIST));
+    }
+    assert_true(key_of(&pools, "/storage-pools") & VG_KEY_OF_LIST);
+    assert_int_equal(key_of(&make, "/storage-pools"), 0);
+    assert_int_equal(key_of(&domains, "/domains"), 0); /* no call on them takes long */
+    assert_int_equal(key_of(&version, "/version"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_waits),      cmocka_unit_test(test_every_host),
+        cmocka_unit_test(test_forms),      cmocka_unit_test(test_object_keys),
         cmocka_unit_test(test_segments),   cmocka_unit_test(test_escapes),
         cmocka_unit_test(test_queries),    cmocka_unit_test(test_query_limit),
         cmocka_unit_test(test_encoding),   cmocka_unit_test(test_encoding_round_trip),
