@@ -13,7 +13,9 @@
 
 #include "server/core/access.h"
 #include "server/core/scope.h"
+#include "virtgate/cleanup.h"
 #include "virtgate/scope.h"
+#include "virtgate/whoami.h"
 
 static const struct vg_route route = {VG_GET, "/domains", "list", NULL,
                                       .needs = "domain:read"};
@@ -217,13 +219,74 @@ static void test_scope_of_domains(void **state)
     vg_request_unref(rq);
 }
 
+/* ---- who am I ---------------------------------------------------------------------- */
+
+static json_t *whoami(const struct vg_request *rq)
+{
+    struct vg_json w = {0};
+    size_t n;
+
+    vg_json_begin_object(&w, NULL);
+    vg_whoami_write(rq, &w);
+    vg_json_end_object(&w);
+    vg_autofree char *text = vg_json_finish(&w, &n);
+    json_t *json = json_loads(text, 0, NULL);
+    if (!json)
+        fail_msg("no JSON: %s", text);
+    return json;
+}
+
+static void expect_member(const json_t *json, const char *key, const char *want)
+{
+    vg_autofree char *is = json_dumps(json_object_get(json, key),
+                                      JSON_ENCODE_ANY | JSON_COMPACT | JSON_SORT_KEYS);
+    assert_string_equal(is ? is : "", want);
+}
+
+static void test_whoami(void **state)
+{
+    (void)state;
+    struct vg_request *rq = make_request("domain:read");
+    rq->rights = of(VG_ROLE_NONE);
+    {
+        json_auto_t *nobody = whoami(rq);
+        expect_member(nobody, "name", "null");
+        expect_member(nobody, "permissions", "[]");
+        expect_member(nobody, "expiresAt", "null");
+        expect_member(nobody, "scope", "{\"domains\":[\"*\"],\"hosts\":[\"*\"]}");
+    }
+    rq->rights = intern((struct vg_rights_spec){
+        .role = VG_ROLE_OPERATOR, .hosts = "lab*,x", .domains = "web-*,db"});
+    strcpy(rq->principal, "alice");
+    rq->via = VG_VIA_TOKEN;
+    rq->known_until = 1800000000;
+    json_auto_t *alice = whoami(rq);
+    expect_member(alice, "name", "\"alice\"");
+    expect_member(alice, "role", "\"operator\"");
+    expect_member(alice, "via", "\"token\"");
+    expect_member(alice, "expiresAt", "\"2027-01-15T08:00:00Z\"");
+    expect_member(alice, "scope",
+                  "{\"domains\":[\"web-*\",\"db\"],\"hosts\":[\"lab*\",\"x\"]}");
+    const json_t *permissions = json_object_get(alice, "permissions");
+    struct vg_permissions shown = {0}, one;
+    char unknown[VG_PERMISSION_SIZE];
+    const json_t *name;
+    size_t i;
+    json_array_foreach (permissions, i, name) {
+        assert_int_equal(vg_permissions_parse(json_string_value(name), &one, unknown), 0);
+        vg_permissions_add(&shown, &one);
+    }
+    assert_true(vg_permissions_same(&shown, &rq->rights->permissions));
+    vg_request_unref(rq);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scope),     cmocka_unit_test(test_scope_of_domains),
         cmocka_unit_test(test_permit),    cmocka_unit_test(test_unknown),
         cmocka_unit_test(test_read_only), cmocka_unit_test(test_ask),
-        cmocka_unit_test(test_has_all),
+        cmocka_unit_test(test_has_all),   cmocka_unit_test(test_whoami),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
