@@ -49,7 +49,7 @@ static void wake(void *data)
 }
 
 static inline void open_watcher(struct watcher *w, const struct vg_event_filter *filter,
-                         bool admin)
+                                bool admin)
 {
     w->subscriber = vg_subscriber_new(filter, vg_event_head(), admin);
     assert_non_null(w->subscriber);

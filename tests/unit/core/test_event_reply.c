@@ -196,6 +196,7 @@ static void test_reply(void **state)
         reply_with(rq, (struct vg_event_manner){.wait = -1, .limit = 7});
     assert_int_equal(reply.status, 200);
     assert_non_null(reply.subscription);
+    assert_non_null(reply.subscription->subscriber);
     assert_false(reply.subscription->poll);
     assert_int_equal(reply.subscription->limit, 7);
     assert_int_equal(reply.subscription->after, vg_event_head());

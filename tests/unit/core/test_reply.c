@@ -15,6 +15,7 @@
 
 #include "server/core/request.h"
 #include "virtgate/cleanup.h"
+#include "virtgate/stream.h"
 
 static const struct vg_route route = {VG_GET, "/domains", "list", NULL,
                                       .needs = "domain:read"};
@@ -265,6 +266,34 @@ static void test_share(void **state)
     vg_request_unref(rq);
 }
 
+static unsigned int closed;
+
+static void close_channel(struct vg_channel *channel)
+{
+    (void)channel;
+    closed++;
+}
+
+/* What goes on is the first one's alone, and ends with its answer. */
+static void test_upgrade(void **state)
+{
+    struct vg_channel channel = {.fd = -1, .close = close_channel};
+    (void)state;
+    struct vg_request *rq = make_request("/domains");
+    struct vg_reply reply = vg_upgrade(rq, &channel), shared = vg_reply_share(&reply);
+    assert_int_equal(reply.status, 101);
+    assert_null(shared.channel);
+    vg_reply_clear(&shared);
+    assert_int_equal(closed, 0);
+    vg_reply_clear(&reply);
+    assert_int_equal(closed, 1);
+    vg_error_set(&rq->error, VG_E_CONFLICT, "no");
+    reply = vg_upgrade(rq, NULL);
+    assert_int_equal(reply.status, 409);
+    vg_reply_clear(&reply);
+    vg_request_unref(rq);
+}
+
 /* ---- compressed -------------------------------------------------------------------- */
 
 static char *unpack(const struct vg_gzipped *gzipped, size_t length)
@@ -448,9 +477,9 @@ int main(void)
         cmocka_unit_test(test_makers),    cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_changes),   cmocka_unit_test(test_problems),
         cmocka_unit_test(test_transport), cmocka_unit_test(test_next),
-        cmocka_unit_test(test_share),     cmocka_unit_test(test_gzipped),
-        cmocka_unit_test(test_only_gzip), cmocka_unit_test(test_hashes),
-        cmocka_unit_test(test_kept),
+        cmocka_unit_test(test_share),     cmocka_unit_test(test_upgrade),
+        cmocka_unit_test(test_gzipped),   cmocka_unit_test(test_only_gzip),
+        cmocka_unit_test(test_hashes),    cmocka_unit_test(test_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

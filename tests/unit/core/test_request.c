@@ -254,6 +254,31 @@ static struct vg_request *ask(const struct vg_route *route, const char *target)
     return rq;
 }
 
+/* A request that the gateway makes for itself has the rights of whom it is for. */
+static void test_inner(void **state)
+{
+    static const struct vg_route plain = {VG_GET, "/x", "x", NULL,
+                                          .needs = "domain:read"};
+    (void)state;
+    struct vg_request *rq = ask(&plain, "/x");
+    rq->rights = vg_rights_of_role(VG_ROLE_OPERATOR);
+    rq->via = VG_VIA_SOCKET;
+    strcpy(rq->principal, "alice");
+    memset(rq->caller, 7, sizeof(rq->caller));
+    struct vg_request *inner = vg_request_inner(&plain, "/hosts/a/x?y=1", 8);
+    assert_non_null(inner);
+    vg_request_act_for(inner, rq);
+    assert_ptr_equal(inner->rights, rq->rights);
+    assert_int_equal(inner->via, VG_VIA_SOCKET);
+    assert_string_equal(inner->principal, "alice");
+    assert_memory_equal(inner->caller, rq->caller, sizeof(rq->caller));
+    assert_ptr_equal(inner->route, &plain);
+    assert_string_equal(inner->target, "/hosts/a/x?y=1");
+    assert_string_equal(vg_host_prefix(inner), "/hosts/a");
+    vg_request_unref(inner);
+    vg_request_unref(rq);
+}
+
 static void check_waits(const struct vg_route *route, const char *target, bool want)
 {
     struct vg_request *rq = ask(route, target);
@@ -368,12 +393,19 @@ static void test_object_keys(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_waits),      cmocka_unit_test(test_every_host),
-        cmocka_unit_test(test_forms),      cmocka_unit_test(test_object_keys),
-        cmocka_unit_test(test_segments),   cmocka_unit_test(test_escapes),
-        cmocka_unit_test(test_queries),    cmocka_unit_test(test_query_limit),
-        cmocka_unit_test(test_encoding),   cmocka_unit_test(test_encoding_round_trip),
-        cmocka_unit_test(test_path_words), cmocka_unit_test(test_answered_once),
+        cmocka_unit_test(test_inner),
+        cmocka_unit_test(test_waits),
+        cmocka_unit_test(test_every_host),
+        cmocka_unit_test(test_forms),
+        cmocka_unit_test(test_object_keys),
+        cmocka_unit_test(test_segments),
+        cmocka_unit_test(test_escapes),
+        cmocka_unit_test(test_queries),
+        cmocka_unit_test(test_query_limit),
+        cmocka_unit_test(test_encoding),
+        cmocka_unit_test(test_encoding_round_trip),
+        cmocka_unit_test(test_path_words),
+        cmocka_unit_test(test_answered_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
