@@ -190,11 +190,15 @@ json_t *vg_volume_size(uint64_t bytes)
     return json_pack("{s:s, s:s}", "@unit", "bytes", "#text", text);
 }
 
-/* The daemon of a session cannot give files away. */
-static bool gives_away(struct vg_request *rq)
+/* The daemon of a session cannot give files away. -1: the request's error is set. */
+static int gives_away(struct vg_request *rq)
 {
-    vg_autofree char *uri = virConnectGetURI(vg_conn(rq));
-    return uri && strstr(uri, "/system");
+    struct vg_host_facts *facts = vg_host_facts(rq);
+    int gives = facts ? strstr(facts->uri, "/system") != NULL : -1;
+
+    if (facts)
+        vg_host_facts_unref(facts);
+    return gives;
 }
 
 /* {"owner", "group"} of the pool's folder where it is not root's, which files are anyway.
@@ -240,7 +244,10 @@ static int read_permissions(struct vg_request *rq, json_t *given, json_t *permis
 int vg_volume_permissions(struct vg_request *rq, virStoragePoolPtr pool, json_t *given,
                           json_t **ret)
 {
-    json_auto_t *document = gives_away(rq) ? read_pool(rq, pool) : json_object();
+    int gives = gives_away(rq);
+    json_auto_t *document = gives < 0 ? NULL
+                            : gives   ? read_pool(rq, pool)
+                                      : json_object();
     json_t *owner = document ? get_owner(document) : NULL;
     json_auto_t *permissions = owner ? owner : json_object();
 

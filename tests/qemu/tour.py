@@ -104,6 +104,7 @@ def main():
         last = run_tour(gateway.port, images, home)
         check_guest(client, last)
         run_samples(gateway.port, images, home)
+    client = Client(gateway.port)  # the other one was idle for minutes where a machine is slow
     check_undone(client)
     clean(client)
     gateway.stop()
