@@ -305,6 +305,22 @@ static bool is_redirection(long status)
            status == 308;
 }
 
+/* Where a redirection from `url` leads, for curl_free(); NULL: it does not say. libcurl
+ * tells it by itself only once the body has come. */
+static char *next_url(const struct vg_download *d, const char *url)
+{
+    const char *location = get_field(d, "Location");
+    CURLU *parts = location ? curl_url() : NULL;
+    char *next = NULL;
+
+    if (parts && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK &&
+        curl_url_set(parts, CURLUPART_URL, location,
+                     CURLU_URLENCODE | CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK)
+        (void)curl_url_get(parts, CURLUPART_URL, &next, 0);
+    curl_url_cleanup(parts);
+    return next;
+}
+
 /* To the last URL of a chain of redirections: 1 and its status; 0: the connection failed;
  * -1: *reterr. */
 static int follow(struct vg_download *d, long *ret_status, struct vg_error *reterr)
@@ -312,19 +328,18 @@ static int follow(struct vg_download *d, long *ret_status, struct vg_error *rete
     vg_autofree char *url = strdup(d->source->url);
 
     for (unsigned int i = 0; url && i <= REDIRECTIONS; i++) {
-        char *next = NULL;
         if (connect_to(d, url, reterr) < 0)
             return -1;
         int rc = await_fields(d, reterr);
         if (rc <= 0)
             return rc;
         curl_easy_getinfo(d->easy, CURLINFO_RESPONSE_CODE, ret_status);
-        if (is_redirection(*ret_status))
-            curl_easy_getinfo(d->easy, CURLINFO_REDIRECT_URL, &next);
+        char *next = is_redirection(*ret_status) ? next_url(d, url) : NULL;
         if (!next)
             return 1;
         free(url);
         url = strdup(next);
+        curl_free(next);
     }
     if (!url)
         return vg_error_set_memory(reterr);

@@ -51,6 +51,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
+    def redirect_slowly(self, where):
+        """Its body comes late, if it comes."""
+        self.send_response(302)
+        self.send_header("Location", where)
+        self.send_header("Content-Length", "100")
+        self.end_headers()
+        time.sleep(1)
+
     def endless(self):
         self.send_response(200)
         self.end_headers()
@@ -79,6 +87,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         server.asked.append((name, self.headers.get("Range"), self.headers.get("If-Range")))
         if name.startswith("to/"):
             return self.redirect(f"http://127.0.0.1:{server.port}/{name[3:]}")
+        if name.startswith("late/"):
+            return self.redirect_slowly("../raw?a b")
+        if name == "late-file":
+            return self.redirect_slowly("file:///etc/hostname")
         if name.startswith("elsewhere/"):
             return self.redirect(f"http://localhost:{server.port}/secret")
         if name == "loop":
@@ -168,6 +180,7 @@ def check_plain(imports):
                          capacityMiB=8)
     check(made["capacityBytes"] == 8 << 20, "is what was asked for", made)
     imports.taken("a redirection to what is allowed", {"url": imports.url("to/raw")}, RAW)
+    imports.taken("one whose body comes late", {"url": imports.url("late/x")}, RAW)
 
 
 def check_qcow2(imports):
@@ -207,7 +220,8 @@ def check_refused(imports):
     imports.refused("a redirection to such a name", "import-not-allowed", 403,
                     {"url": url("elsewhere/x")})
     check(imports.server.asked[-1][0] == "elsewhere/x", "and that name was not asked")
-    check(imports.post({"url": url("file-scheme")})[0] in (400, 403), "a redirection to a file")
+    for name in ("file-scheme", "late-file"):
+        check(imports.post({"url": url(name)})[0] in (400, 403), "a redirection to a file", name)
     imports.refused("redirections without end", "import-failed", 502, {"url": url("loop")})
     imports.refused("a 404", "import-failed", 502, {"url": url("nothing")})
     imports.refused("a wrong digest", "digest-mismatch", 400,
