@@ -146,6 +146,8 @@ def check_refused(client, file):
              "invalid-value"),
             ({"Upload-Length": "1", "Upload-Metadata": metadata(pool="tus", volume="x",
                                                                sha256="abc")}, 400, "invalid-value"),
+            ({"Upload-Length": "1", "Upload-Metadata": metadata(pool="tus", volume="x",
+                                                               format="dir")}, 400, "invalid-value"),
             ({**where, "Upload-Length": str(1 << 60)}, 413, "beyond-capacity"),
             ({"Upload-Length": str(SIZE + 1),
               "Upload-Metadata": metadata(pool="tus", volume=file.name)}, 413, "beyond-capacity"),
