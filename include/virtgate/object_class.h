@@ -27,6 +27,7 @@ enum vg_field_view {
                     * all objects tells */
     VG_VIEW_ONE,   /* one object: what costs a document each */
     VG_VIEW_USE,   /* one object with view=full: what costs much */
+    VG_VIEW_NAMED, /* none: where `fields=` names it */
 };
 
 /* The fields that are wanted of an object. */
@@ -66,6 +67,11 @@ struct vg_object_field {
      * element: a new reference; NULL: the field is left out. */
     json_t *(*from)(const json_t *document);
 };
+
+/* A field's read(): "lastEvent", the newest event of the object that is kept, {type,
+ * time}, or null; no call to the host. Of a kind that has events. */
+int vg_object_write_last_event(struct vg_request *rq, struct vg_json *w, void *object,
+                               const struct vg_wanted *wanted);
 
 /* ---- calls ------------------------------------------------------------------------- */
 

@@ -174,6 +174,7 @@ static const struct vg_object_field fields[] = {
     {.name = "portgroups", .view = VG_VIEW_ONE, .from = get_portgroups},
     {.name = "virtualPort", .view = VG_VIEW_ONE, .from = get_virtual_port},
     {.name = "usedBy", .view = VG_VIEW_USE, .read = write_used_by},
+    {.name = "lastEvent", .view = VG_VIEW_NAMED, .read = vg_object_write_last_event},
     {0},
 };
 

@@ -222,6 +222,7 @@ static const struct vg_object_field fields[] = {
     {.name = "path", .from = get_path},
     {.name = "driver", .from = get_driver},
     {.name = "capability", .from = get_capability},
+    {.name = "lastEvent", .view = VG_VIEW_NAMED, .read = vg_object_write_last_event},
     {0},
 };
 

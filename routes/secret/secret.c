@@ -105,6 +105,7 @@ static const struct vg_object_field fields[] = {
      .yes = LIST(PRIVATE),
      .no = LIST(NO_PRIVATE)},
     {.name = "description", .covered = true, .from = get_description},
+    {.name = "lastEvent", .view = VG_VIEW_NAMED, .read = vg_object_write_last_event},
     {0},
 };
 

@@ -240,6 +240,7 @@ static const struct vg_object_field fields[] = {
     {.name = "path", .view = VG_VIEW_ONE, .from = get_path},
     {.name = "source", .view = VG_VIEW_ONE, .from = get_source},
     {.name = "usedBy", .view = VG_VIEW_USE, .read = write_used_by},
+    {.name = "lastEvent", .view = VG_VIEW_NAMED, .read = vg_object_write_last_event},
     {0},
 };
 

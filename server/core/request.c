@@ -86,6 +86,7 @@ void vg_request_unref(struct vg_request *rq)
     json_decref(rq->json);
     json_decref(rq->rest);
     json_decref(rq->guests);
+    json_decref(rq->last_events);
     if (rq->on_free)
         rq->on_free(rq);
     vg_error_clear(&rq->error);

@@ -151,6 +151,7 @@ struct vg_request {
     const struct vg_fan_out *fan_out;
     struct vg_reading reading; /* when it began, to a host's answer cache; of reads */
     json_t *guests;        /* and their devices, once read (libvirt/used_by.c); owned */
+    json_t *last_events;   /* of its kind, once looked for (object_last_event.c); owned */
     bool uses_memory;      /* it uses what its connection remembers, */
     bool contradicted;     /* which libvirt contradicts */
     int64_t call_until_ns; /* its worker has this long, for all who joined it */

@@ -15,6 +15,15 @@
 #include <libvirt/virterror.h>
 #include <string.h>
 
+/* Of a lifecycle event, for the object's `lastEvent`, too. */
+static void write_type(struct vg_event_draft *d, const struct vg_enum *names, int type)
+{
+    const struct vg_enum_value *named = vg_enum_find(names, type);
+
+    d->source.type = named ? named->name : NULL;
+    vg_json_enum(&d->w, "type", names, type);
+}
+
 /* ---- networks ---------------------------------------------------------------------- */
 
 static void begin_network(struct vg_event_draft *d, struct vg_host *host,
@@ -49,7 +58,7 @@ static void on_network(virConnectPtr conn, virNetworkPtr net, int type, int deta
     (void)conn;
     (void)detail; /* libvirt: always 0 */
     begin_network(&d, host, net, "lifecycle");
-    vg_json_enum(&d.w, "type", &vg_enum_virNetworkEventLifecycleType, type);
+    write_type(&d, &vg_enum_virNetworkEventLifecycleType, type);
     vg_draft_publish(&d);
 }
 
@@ -76,7 +85,7 @@ static void on_pool(virConnectPtr conn, virStoragePoolPtr pool, int type, int de
     begin_pool(&d, host, pool, "lifecycle");
     if (type != VIR_STORAGE_POOL_EVENT_STOPPED && type != VIR_STORAGE_POOL_EVENT_DEFINED)
         vg_failures_forget(d.host->object_failures, VG_KIND_STORAGE_POOL, d.uuid);
-    vg_json_enum(&d.w, "type", &vg_enum_virStoragePoolEventLifecycleType, type);
+    write_type(&d, &vg_enum_virStoragePoolEventLifecycleType, type);
     vg_draft_publish(&d);
 }
 
@@ -106,7 +115,7 @@ static void on_device(virConnectPtr conn, virNodeDevicePtr dev, int type, int de
     (void)conn;
     (void)detail;
     begin_device(&d, host, dev, "lifecycle");
-    vg_json_enum(&d.w, "type", &vg_enum_virNodeDeviceEventLifecycleType, type);
+    write_type(&d, &vg_enum_virNodeDeviceEventLifecycleType, type);
     vg_draft_publish(&d);
 }
 
@@ -141,7 +150,7 @@ static void on_secret(virConnectPtr conn, virSecretPtr secret, int type, int det
     (void)conn;
     (void)detail;
     begin_secret(&d, host, secret, "lifecycle");
-    vg_json_enum(&d.w, "type", &vg_enum_virSecretEventLifecycleType, type);
+    write_type(&d, &vg_enum_virSecretEventLifecycleType, type);
     vg_draft_publish(&d);
 }
 
