@@ -569,16 +569,18 @@ static size_t fit_reason(const char *text)
     return n;
 }
 
-/* A problem as the text of a close; owned by the caller. NULL: it has none. */
+/* A problem as the text of a close: its title, or, of libvirt's errors, whose titles name
+ * a class, its detail. Owned by the caller; NULL: it has none. */
 static char *explain(const json_t *problem)
 {
-    const char *title = json_string_value(json_object_get(problem, "title"));
+    const char *key = json_object_get(problem, "error") ? "detail" : "title";
+    const char *why = json_string_value(json_object_get(problem, key));
     const char *holder = json_string_value(json_object_get(problem, "holder"));
     char *text = NULL;
 
     if (holder)
         return asprintf(&text, "in use by %s", holder) < 0 ? NULL : text;
-    return title ? strndup(title, fit_reason(title)) : NULL;
+    return why ? strndup(why, fit_reason(why)) : NULL;
 }
 
 struct MHD_Response *vg_http_websocket_refusal(struct vg_http_call *call,

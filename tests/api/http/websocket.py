@@ -76,7 +76,7 @@ def test_refusals(port):
     """What a browser's script can read of a refusal: the code and text of the close."""
     refused(port, "/domains/nosuch/console?refuse=close", 4404, "Domain not found")
     refused(port, "/domains/test/graphics/0?refuse=close", 4501,
-            "this function is not supported by the connection driver")
+            "this function is not supported by the connection driver: virDomainOpenGraphicsFD")
     refused(port, "/domains/test/console?refuse=close&x=1", 4400, "Unknown key")
     refused(port, f"{EVENTS}&refuse=close&since=0-1", 4410, "No longer there")
     refused(port, "/nosuch?refuse=close", 4404, "Not found")

@@ -110,7 +110,18 @@ def test_graphics(gateway):
     screen.close()
 
 
+def told(gateway, path, code, reason):
+    """What a page's script reads of a refusal."""
+    socket = WebSocket(gateway.port, path + "?refuse=close")
+    check(socket.end() == code and socket.reason.startswith(reason), f"{path} is {code}",
+          f"{socket.code} {socket.reason}")
+    socket.close()
+
+
 def test_refused(gateway, client):
+    told(gateway, "/domains/off/console", 4409,
+         "Requested operation is not valid: domain is not running")
+    told(gateway, GUEST + "/graphics/9", 4404, "The domain has no display '9'")
     problem(client, "/domains/off/console", 409, "VIR_ERR_OPERATION_INVALID")
     problem(client, "/domains/off/channels/x", 404, "VIR_ERR_OPERATION_INVALID")
     problem(client, "/domains/off/graphics/0", 404, "VIR_ERR_OPERATION_INVALID")
