@@ -32,6 +32,12 @@ static inline void vg_params_clean(struct vg_params *params)
  * memory. */
 json_t *vg_params_to_json(const virTypedParameter *params, int nparams);
 
+/* Takes out of a client's object what it shows as vg_params_to_json() shows it now, which
+ * is no change: all of that, or only texts that are empty. -1: out of memory, as the
+ * error says. */
+int vg_params_take_unchanged(json_t *object, const virTypedParameter *current,
+                             int ncurrent, bool only_empty, struct vg_error *e);
+
 /* The other way: the members of `object` as typed parameters. The C type of each comes
  * from `current` (what the object's getter says today, ncurrent entries), else from the
  * generated table of libvirt's field macros; it is never guessed from the JSON type. On

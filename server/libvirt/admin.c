@@ -78,25 +78,6 @@ struct vg_reply vg_server_params_get(struct vg_request *rq,
     return server ? reply_params(rq, server, family) : vg_fail(rq);
 }
 
-/* GET also gives figures that only the daemon changes. A client may send them back as
- * they were: that is no change. */
-static int leave_unchanged(struct vg_request *rq, const struct vg_params *current,
-                           json_t *object)
-{
-    json_auto_t *shown = vg_params_to_json(current->v, current->n);
-    const char *key;
-    json_t *value;
-    void *next;
-
-    if (!shown)
-        return vg_error_set_memory(&rq->error);
-    json_object_foreach_safe (object, next, key, value) {
-        if (json_equal(value, json_object_get(shown, key)))
-            json_object_del(object, key);
-    }
-    return 0;
-}
-
 static int set_params(struct vg_request *rq, virAdmServerPtr server,
                       const struct vg_server_params *family, json_t *object)
 {
@@ -105,7 +86,8 @@ static int set_params(struct vg_request *rq, virAdmServerPtr server,
 
     if (family->get(server, &current.v, &current.n, 0) < 0)
         return vg_error_set_virt(&rq->error);
-    if (leave_unchanged(rq, &current, object) < 0)
+    /* GET also gives figures that only the daemon changes: a client may send them back */
+    if (vg_params_take_unchanged(object, current.v, current.n, false, &rq->error) < 0)
         return -1;
     if (json_object_size(object) == 0)
         return 0;

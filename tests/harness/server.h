@@ -32,6 +32,11 @@ int server_stop(struct server *s, double seconds);
  * (stdout and stderr) is in *ret_output, owned by the caller. */
 int server_run(const char *const args[], char **ret_output);
 
+/* A unix socket at that path that takes connections and never says a word. -1: there is
+ * none.
+ */
+int listen_mutely(const char *path);
+
 /* The whole text of a file, owned by the caller; NULL when it cannot be read. */
 char *read_whole(const char *path);
 

@@ -25,6 +25,15 @@
     "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/>"                 \
     "<source file='${dir}/" image "'/><target dev='vda' bus='virtio'/></disk>"           \
     "</devices></domain>"
+/* One that takes another vCPU, with an I/O thread and a balloon. */
+#define TWO_VCPUS(name)                                                                  \
+    "<domain type='qemu'><name>" name "</name><memory unit='MiB'>32</memory>"            \
+    "<vcpu current='1'>2</vcpu><vcpus><vcpu id='0' enabled='yes' hotpluggable='no'/>"    \
+    "<vcpu id='1' enabled='no' hotpluggable='yes'/></vcpus><iothreads>1</iothreads>"     \
+    "<os><type arch='x86_64' machine='pc'>hvm</type></os>"                               \
+    "<devices><emulator>/usr/bin/qemu-system-x86_64</emulator>"                          \
+    "<controller type='usb' model='none'/><memballoon "                                  \
+    "model='virtio'/></devices></domain>"
 #define GUEST_UUID(name, uuid) GUEST_WITH(name, "<uuid>" uuid "</uuid>")
 
 /* The URI of the private libvirtd; exits with 77 when there is none (run it by

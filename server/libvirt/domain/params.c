@@ -96,25 +96,6 @@ static unsigned int flags_to_read(unsigned int flags)
                : flags;
 }
 
-/* Drivers show "" for what is not set (numaNodeset, groupName), and refuse it: what is
- * not set and is to stay so is not sent, so that PATCH takes what GET gave. */
-static int leave_unset(struct vg_request *rq, const struct vg_params *current,
-                       json_t *object)
-{
-    json_auto_t *shown = vg_params_to_json(current->v, current->n);
-    const char *key;
-    json_t *value;
-    void *next;
-
-    if (!shown)
-        return vg_error_set_memory(vg_request_error(rq));
-    json_object_foreach_safe (object, next, key, value)
-        if (json_string_length(value) == 0 && json_is_string(value) &&
-            json_equal(value, json_object_get(shown, key)))
-            json_object_del(object, key);
-    return 0;
-}
-
 /* -1: the request's error is set. */
 static int ask_for_paths(struct vg_request *rq, const struct vg_domain_params *family,
                          const json_t *object)
@@ -141,8 +122,11 @@ static int set_params(struct vg_request *rq, virDomainPtr dom,
 
     if (json_object_size(object) == 0)
         return 0;
+    /* drivers show "" for what is not set (numaNodeset, groupName), and refuse it: PATCH
+     * takes what GET gave */
     if (read_family(rq, dom, family, flags_to_read(flags), &current) < 0 ||
-        leave_unset(rq, &current, object) < 0)
+        vg_params_take_unchanged(object, current.v, current.n, true,
+                                 vg_request_error(rq)) < 0)
         return -1;
     if (json_object_size(object) == 0)
         return 0;

@@ -7,8 +7,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 static const struct step rows[] = {
@@ -188,24 +186,13 @@ static void test_without_default(void)
 
 /* ---- a host that takes connections and never says a word --------------------------- */
 
-static int listen_mutely(const char *path)
-{
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_un a = {.sun_family = AF_UNIX};
-    snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
-    unlink(path);
-    if (fd < 0 || bind(fd, (const struct sockaddr *)&a, sizeof(a)) < 0 ||
-        listen(fd, 64) < 0)
-        check_that(false, "no socket at %s", path);
-    return fd;
-}
-
 static void test_hung(void)
 {
     char path[64], uri[128];
     snprintf(path, sizeof(path), "/tmp/vg-test-mute.%d", (int)getpid());
     snprintf(uri, sizeof(uri), "h=qemu+unix:///system?socket=%s", path);
     int fd = listen_mutely(path);
+    check_that(fd >= 0, "a socket at %s", path);
     struct scenario s;
     double begun = seconds_now();
     if (scenario_begin_unready(&s, "hung host",

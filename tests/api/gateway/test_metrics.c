@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define UUID      "6695eb01-f6a4-8304-79aa-97f2502e193f"
@@ -163,18 +161,6 @@ static void test_rights(void)
 
 /* ---- a host that takes connections and never says a word --------------------------- */
 
-static int listen_mutely(const char *path)
-{
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_un a = {.sun_family = AF_UNIX};
-    snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
-    unlink(path);
-    if (fd < 0 || bind(fd, (const struct sockaddr *)&a, sizeof(a)) < 0 ||
-        listen(fd, 64) < 0)
-        check_that(false, "no socket at %s", path);
-    return fd;
-}
-
 static void test_mute(void)
 {
     static const struct step scrape[] = {
@@ -187,6 +173,7 @@ static void test_mute(void)
     snprintf(path, sizeof(path), "/tmp/vg-test-mute-m.%d", (int)getpid());
     snprintf(uri, sizeof(uri), "mute=qemu+unix:///system?socket=%s", path);
     int fd = listen_mutely(path);
+    check_that(fd >= 0, "a socket at %s", path);
     struct scenario s;
     if (scenario_begin_unready(
             &s, "metrics, mute host",

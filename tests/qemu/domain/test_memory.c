@@ -4,15 +4,6 @@
  */
 #include "tests/qemu/guest.h"
 
-#define TWO_VCPUS(name)                                                                  \
-    "<domain type='qemu'><name>" name "</name><memory unit='MiB'>32</memory>"            \
-    "<vcpu current='1'>2</vcpu><vcpus><vcpu id='0' enabled='yes' hotpluggable='no'/>"    \
-    "<vcpu id='1' enabled='no' hotpluggable='yes'/></vcpus><iothreads>1</iothreads>"     \
-    "<os><type arch='x86_64' machine='pc'>hvm</type></os>"                               \
-    "<devices><emulator>/usr/bin/qemu-system-x86_64</emulator>"                          \
-    "<controller type='usb' model='none'/><memballoon "                                  \
-    "model='virtio'/></devices></domain>"
-
 static const struct step rows[] = {
     {"POST", "/domains", 201, NULL, .xml = TWO_VCPUS("v1")},
     {"PUT", "/domains/v1/memory", 204, "", .json = "{'maxMemoryKiB':49152}"},

@@ -364,15 +364,38 @@ static void test_real(void **state)
     virConnectClose(conn);
 }
 
+/* What a client sends back as it was shown is no change. */
+static void test_unchanged(void **state)
+{
+    (void)state;
+    static const char sent[] =
+        "{\"shares\":5,\"group\":\"\",\"set\":\"0-1\",\"new\":\"\"}";
+    virTypedParameterPtr current = NULL;
+    int n = 0, size = 0;
+    struct vg_error e = {0};
+    assert_int_equal(virTypedParamsAddInt(&current, &n, &size, "shares", 5), 0);
+    assert_int_equal(virTypedParamsAddString(&current, &n, &size, "group", ""), 0);
+    assert_int_equal(virTypedParamsAddString(&current, &n, &size, "set", "0-1"), 0);
+    json_auto_t *all = json_loads(sent, 0, NULL), *empty = json_loads(sent, 0, NULL);
+    assert_int_equal(vg_params_take_unchanged(all, current, n, false, &e), 0);
+    vg_autofree char *left = json_dumps(all, JSON_COMPACT | JSON_SORT_KEYS);
+    assert_string_equal(left, "{\"new\":\"\"}");
+    assert_int_equal(vg_params_take_unchanged(empty, current, n, true, &e), 0);
+    vg_autofree char *texts = json_dumps(empty, JSON_COMPACT | JSON_SORT_KEYS);
+    assert_string_equal(texts, "{\"new\":\"\",\"set\":\"0-1\",\"shares\":5}");
+    virTypedParamsFree(current, n);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),    cmocka_unit_test(test_groups),
-        cmocka_unit_test(test_hostile),  cmocka_unit_test(test_types),
-        cmocka_unit_test(test_read),     cmocka_unit_test(test_current),
-        cmocka_unit_test(test_fallback), cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_limits),   cmocka_unit_test(test_table),
-        cmocka_unit_test(test_real),     cmocka_unit_test(test_enums),
+        cmocka_unit_test(test_names),     cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_hostile),   cmocka_unit_test(test_types),
+        cmocka_unit_test(test_read),      cmocka_unit_test(test_current),
+        cmocka_unit_test(test_fallback),  cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_limits),    cmocka_unit_test(test_table),
+        cmocka_unit_test(test_real),      cmocka_unit_test(test_enums),
+        cmocka_unit_test(test_unchanged),
     };
     /* libvirt's thread-local error does not exist before. */
     if (virInitialize() < 0)
