@@ -20,6 +20,7 @@ static int status;
 static unsigned int reads;
 static char last_target[128];
 static bool last_xml, last_requeued;
+static enum vg_lookup last_by;
 
 static struct vg_reply read_object(struct vg_request *rq)
 {
@@ -27,6 +28,7 @@ static struct vg_reply read_object(struct vg_request *rq)
     snprintf(last_target, sizeof(last_target), "%s", rq->target);
     last_xml = vg_wants_xml(rq);
     last_requeued = rq->requeued;
+    last_by = rq->by;
     if (status == 404)
         vg_error_set(&rq->error, VG_E_NOT_FOUND, "gone");
     else if (status == 500)
@@ -47,6 +49,8 @@ static const struct vg_route change_route = {VG_DELETE, "/domains/{domain}", "un
                                              NULL, .needs = "domain:delete"};
 static const struct vg_route list_route = {VG_POST, "/domains", "define", NULL,
                                            .needs = "domain:write"};
+static const struct vg_route action_route = {VG_POST, "/domains/{domain}/start", "start",
+                                             NULL, .needs = "domain:write"};
 static const struct vg_route upload_route = {
     VG_POST, "/uploads", "upload", NULL, .needs = "domain:write", .resumable = true};
 
@@ -106,8 +110,10 @@ static void test_match(void **state)
     set(&rq->if_match, "*");
     check(rq, 0, 0); /* the change says itself what is not there */
     set(&rq->if_match, tag);
+    rq->by = VG_LOOKUP_UUID;
     check(rq, 0, 1);
     assert_string_equal(last_target, "/domains/a"); /* the tag's query, not its own */
+    assert_int_equal(last_by, VG_LOOKUP_UUID);      /* but found as it is */
     set(&rq->if_match, config_tag);
     check(rq, 0, 1);
     assert_string_equal(last_target, "/domains/a?view=config");
@@ -219,6 +225,18 @@ static void test_new(void **state)
     }
 }
 
+/* A POST to an object makes none: * is about that object. */
+static void test_action(void **state)
+{
+    (void)state;
+    struct vg_request *rq = make_request(&action_route, "/domains/a");
+    set(&rq->if_none_match, "*");
+    check(rq, 412, 1);
+    status = 404;
+    check(rq, 0, 1);
+    vg_request_unref(rq);
+}
+
 static void test_both(void **state)
 {
     (void)state;
@@ -248,6 +266,7 @@ int main(void)
         cmocka_unit_test(test_match),    cmocka_unit_test(test_match_list),
         cmocka_unit_test(test_failures), cmocka_unit_test(test_none_match),
         cmocka_unit_test(test_new),      cmocka_unit_test(test_both),
+        cmocka_unit_test(test_action),
     };
     return cmocka_run_group_tests(tests, write_tags, NULL);
 }
