@@ -7,5 +7,8 @@
 #include "virtgate/json.h"
 #include "virtgate/request.h"
 
+/* What the caller is known by: token, certificate, socket, header, or none. Static. */
+const char *vg_whoami_via(const struct vg_request *rq);
+
 /* Writes the members name, role, permissions, scope, via and expiresAt of the caller. */
 void vg_whoami_write(const struct vg_request *rq, struct vg_json *w);

@@ -5,6 +5,7 @@
 #include "server/base/log.h"
 #include "server/core/operation.h"
 #include "virtgate/cleanup.h"
+#include "virtgate/whoami.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -74,6 +75,7 @@ static void fill(struct line *line, const struct vg_request *rq)
     line->path = vg_request_path(rq);
     line->permissions = name_permissions(rq);
     add(line, "principal", rq->principal[0] ? rq->principal : "-");
+    add(line, "via", vg_whoami_via(rq)); /* a proxy may name who is called as a token */
     add(line, "permission", line->permissions ? line->permissions : rq->route->needs);
     add(line, "host", rq->host_name);
     add(line, "operationId", rq->route->operation_id);

@@ -11,6 +11,11 @@ static const char *const via_names[] = {
     [VG_VIA_HEADER] = "header",
 };
 
+const char *vg_whoami_via(const struct vg_request *rq)
+{
+    return via_names[rq->via];
+}
+
 static void write_globs(struct vg_json *w, const char *key, const struct vg_globs *globs)
 {
     vg_json_begin_array(w, key);
@@ -40,7 +45,7 @@ void vg_whoami_write(const struct vg_request *rq, struct vg_json *w)
     write_globs(w, "hosts", &rq->rights->hosts);
     write_globs(w, "domains", &rq->rights->domains);
     vg_json_end_object(w);
-    vg_json_string(w, "via", via_names[rq->via]);
+    vg_json_string(w, "via", vg_whoami_via(rq));
     if (rq->known_until)
         vg_json_time(w, "expiresAt", rq->known_until);
     else

@@ -71,7 +71,7 @@ def test_lines(folder):
                       "--log-outputs", f"1:stderr 1:file:{log}")
     client = Client(gateway.port)
     send(client, "ann", "POST", "/domains/test/suspend", request_id="good")
-    check_pair(log, "good", "done", 204, principal="ann", host="default",
+    check_pair(log, "good", "done", 204, principal="ann", via="token", host="default",
                permission="domain:getattr domain:suspend", operationId="suspendDomain",
                object="/domains/test/suspend")
     send(client, "ann", "POST", "/domains/nosuch/suspend", request_id="missing")
