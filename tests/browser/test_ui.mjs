@@ -402,6 +402,7 @@ async function testUpload(page, gateway) {
   check(await until(async () => Number(await page.getByLabel('Uploaded').getAttribute('value')) > 1 << 20, 60), 'another')
   await cancelled('one is cancelled')
   check(await until(() => !existsSync(path.join(pool, 'other.iso'))), 'and leaves nothing')
+  check(await until(async () => await page.locator('.toast').count() === 0), 'what was said of it goes')
   let begin // before the gateway has answered that it begins
   await page.route(/\/uploads$/, async route => {
     if (route.request().method() === 'POST') await new Promise(done => { begin = done })
@@ -415,8 +416,8 @@ async function testUpload(page, gateway) {
   await page.unroute(/\/uploads$/)
   await limit(-1)
   check(await until(() => !existsSync(path.join(pool, 'other.iso'))), 'and leaves nothing')
-  const { uploads } = await (await gateway.send('GET', '/hosts/kvm1/uploads', MAY_ALL)).json()
-  check(uploads.every(one => one.state === 'complete'), 'none is left', uploads)
+  const uploads = async () => (await (await gateway.send('GET', '/hosts/kvm1/uploads', MAY_ALL)).json()).uploads
+  check(await until(async () => (await uploads()).every(one => one.state === 'complete'), 30), 'none is left', await uploads())
 }
 
 // A guest from an image, with a key: the seed that its first boot reads has it.
@@ -504,6 +505,17 @@ async function testMany(browser) {
   check(await page.getByRole('row').count() < 100, 'of which those in sight are drawn')
   await page.locator('.scroll').evaluate(box => { box.scrollTop = box.scrollHeight })
   check(await sees(page, 'vm1999'), 'the last of them')
+  check(await page.evaluate(() => {
+    const ends = [...document.querySelectorAll('table.guests tr > :last-child')].map(one => one.getBoundingClientRect().right)
+    return Math.max(...ends) - Math.min(...ends) < 1
+  }), 'rows are as wide as the table')
+  await page.getByLabel('Filter guests').fill('vm199')
+  check(await sees(page, '11 of 2000'), 'some of them')
+  await page.getByLabel('Select all').check()
+  await page.getByRole('button', { name: 'Shut down 11' }).click()
+  check(await sees(page, '11 guests asked to shut down', 60), 'what is done with many is said once')
+  check(await until(async () => await page.locator('td .state').filter({ hasText: 'off' }).count() === 11), 'and is done')
+  await page.getByLabel('Filter guests').fill('')
   await shoot(page, 'many')
   await page.context().close()
   await gateway.stop()
@@ -541,6 +553,7 @@ async function test(gateway, browser) {
   await testImage(page, gateway)
   await page.goto(page.url().replace(/#.*/, '#/guests'))
   await shows(page, 'web1', 'running')
+  check(await until(async () => await page.locator('.toast').count() === 0), 'what was said goes')
   await shoot(page, 'guests')
   await testMany(browser)
   await testLost(browser)

@@ -2,7 +2,7 @@
 //
 // What can be done with a guest, and when. Only what loses data asks.
 import { call, guestPath } from './api.js'
-import { ask, attempt } from './store.js'
+import { ask, attempt, complain, say } from './store.js'
 
 const on = guest => guest.state === 'running' || guest.state === 'blocked'
 const off = guest => guest.state === 'shutoff'
@@ -64,4 +64,20 @@ export function menuOf(guest, gone = () => {}) {
   const remove = { label: 'Delete…', danger: true, needs: 'domain:delete', off: guest.stale,
     run: async () => { if (await undefine(guest)) gone() } }
   return [likely, off(guest) ? [...others, remove] : others]
+}
+
+const AT_ONCE = 4
+
+// Of many guests, a few at a time; how it went is said once, but for failures.
+export async function actOnAll(guests, path) {
+  const { done } = all.find(one => one.path === path), waiting = [...guests]
+  let good = 0
+  const work = async () => {
+    for (let guest; (guest = waiting.shift());) {
+      await call('POST', `${guestPath(guest)}/${/** @type {'start'} */ (path)}`).then(() => good++,
+        problem => complain(guest.name, problem))
+    }
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, work))
+  if (good) say(`${good} ${good === 1 ? 'guest' : 'guests'} ${done}`)
 }

@@ -3,7 +3,7 @@
 // All guests of all hosts. Rows have one height: of 2,000 only those in sight are there.
 import { html, useEffect, useMemo, useRef, useState } from '../html.js'
 import { at } from '../api.js'
-import { actsOf, menuOf } from '../acts.js'
+import { actOnAll, actsOf, menuOf } from '../acts.js'
 import { ago, bytes, percent, wantPast, when } from '../figures.js'
 import { Act, Away, Choice, Empty, Loading, Menu, Spark, State, Title } from '../parts.js'
 import { keyOf, useStore } from '../store.js'
@@ -48,7 +48,7 @@ function Row({ guest, index, chosen, pick, hosts }) {
     ${hosts > 1 && html`<td class="wide muted">${guest.host}</td>`}
     <td class="wide">${on && html`<${Addresses} all=${guest.addresses} />`}</td>
     <td class="wide muted last">${guest.lastEvent && html`<span title=${when(guest.lastEvent.time)}>${
-      guest.lastEvent.type} ${ago(guest.lastEvent.time)}</span>`}</td>
+      guest.lastEvent.type.replace('-', ' ')} ${ago(guest.lastEvent.time)}</span>`}</td>
     <td class="wide cpu">${on && figures?.cpuPast && html`<${Spark} values=${figures.cpuPast} top=${100}
       label="CPU ${percent(figures.cpu)}" /><span>${percent(figures.cpu)}</span>`}</td>
     <td class="wide number">${on && figures?.memoryKiB ? bytes(figures.memoryKiB * 1024) : ''}</td>
@@ -78,7 +78,7 @@ function useWindow(count) {
 function List({ rows, chosen, pick, pickAll, hosts }) {
   const { box, look, first, last } = useWindow(rows.length)
   const space = n => n > 0 && html`<tr aria-hidden="true" class="space" style=${{ height: `${n * ROW}px` }}>
-    <td colspan="10"></td></tr>`
+    <td colspan=${hosts > 1 ? 10 : 9}></td></tr>`
   const every = rows.length > 0 && rows.every(guest => chosen.has(keyOf(guest)))
   return html`<div class="scroll tall" ref=${box} onScroll=${look} tabindex="0" role="region"
     aria-label="Guests"><table class="guests" aria-rowcount=${rows.length + 1}><thead><tr>
@@ -96,14 +96,14 @@ function List({ rows, chosen, pick, pickAll, hosts }) {
 function Bulk({ rows, chosen, clear }) {
   const guests = rows.filter(guest => chosen.has(keyOf(guest)))
   if (!guests.length) return null
-  const count = path => guests.flatMap(guest => actsOf(guest).filter(one => one.path === path && !one.off))
+  const able = path => guests.filter(guest => actsOf(guest).some(one => one.path === path && !one.off))
   return html`<div class="bulk" role="group" aria-label="Selected guests"><b>${guests.length} selected</b>
     ${['start', 'shutdown', 'resume'].map(path => {
-      const acts = count(path)
-      return acts.length > 0 && html`<${Act} key=${path} needs=${acts[0].needs} onClick=${() => {
-        acts.forEach(one => one.run())
+      const some = able(path), what = some[0] && actsOf(some[0]).find(one => one.path === path)
+      return what && html`<${Act} key=${path} needs=${what.needs} onClick=${() => {
+        actOnAll(some, path)
         clear()
-      }}>${acts[0].label} ${acts.length}<//>`
+      }}>${what.label} ${some.length}<//>`
     })}<button type="button" class="quiet" onClick=${clear}>Clear</button></div>`
 }
 

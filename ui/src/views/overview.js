@@ -82,7 +82,7 @@ export function Overview({ guest }) {
       ['Addresses', on ? addresses || null : undefined], ['Memory', guest.memoryKiB && bytes(guest.memoryKiB * 1024)],
       ['vCPUs', guest.vcpus], ['Guest agent', on ? agent : undefined],
       ['Kept when it stops', guest.persistent ? 'yes' : 'no'],
-      ['Last event', guest.lastEvent && html`<span title=${when(guest.lastEvent.time)}>${guest.lastEvent.type} ${ago(guest.lastEvent.time)}</span>`],
+      ['Last event', guest.lastEvent && html`<span title=${when(guest.lastEvent.time)}>${guest.lastEvent.type.replace('-', ' ')} ${ago(guest.lastEvent.time)}</span>`],
       ['UUID', guest.uuid],
       ['Autostart', guest.persistent ? html`<${Autostart} guest=${guest} />` : undefined]]} />
       ${on && html`<${Screenshot} guest=${guest} />`}</div>`
