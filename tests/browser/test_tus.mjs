@@ -71,7 +71,7 @@ class Proxy {
 function run(file, options, at = () => {}) {
   let upload
   const ended = new Promise(done => {
-    upload = new tus.Upload(file, { headers, retryDelays: [100, 300, 1000, 3000], ...options,
+    upload = new tus.Upload(file, { headers, retryDelays: [100, 300, 1000, 3000, 5000, 5000], ...options,
       onProgress: sent => at(sent, upload),
       onError: error => done(error),
       onSuccess: () => done(null) })
@@ -133,13 +133,13 @@ async function testNode(gateway, proxy) {
   stopped = null
   ended.upload.start()
   await until(() => Boolean(stopped))
-  check(await stopped.then(() => true, error => error) === true && !existsSync(path.join(pool, 'ended')),
+  check(await stopped.then(() => true, error => error) === true && await until(() => !existsSync(path.join(pool, 'ended')), 20),
     'Node: terminated, its volume goes with it')
 
   const wrong = run(data, { endpoint, metadata: { pool: 'tus', volume: 'wrong', sha256: '0'.repeat(64) } })
   wrong.upload.start()
   const error = await wrong.ended
-  check(error?.originalResponse?.getStatus() === 400 && !existsSync(path.join(pool, 'wrong')),
+  check(error?.originalResponse?.getStatus() === 400 && await until(() => !existsSync(path.join(pool, 'wrong')), 20),
     'Node: another digest', error)
   return data
 }
@@ -175,7 +175,7 @@ async function inPage(page, gateway, what) {
     const send = options => new Promise(done => {
       const upload = new window.tus.Upload(new File([data], volume, { lastModified: 0 }), {
         endpoint: `${base}/hosts/kvm1/uploads`, headers, metadata: { pool: 'tus', volume },
-        retryDelays: [100, 300, 1000, 3000],
+        retryDelays: [100, 300, 1000, 3000, 5000, 5000],
         onBeforeRequest: request => requests.push([request.getMethod(), request.getHeader('Upload-Offset')]),
         onSuccess: () => done('done'),
         onError: error => done(String(error)),
