@@ -420,6 +420,21 @@ async function testUpload(page, gateway) {
   check(await until(async () => (await uploads()).every(one => one.state === 'complete'), 30), 'none is left', await uploads())
 }
 
+// A pool that cannot be started says why, also to who comes later.
+async function testBroken(page, gateway) {
+  const made = await gateway.send('POST', '/hosts/kvm1/storage-pools', MAY_ALL,
+    JSON.stringify({ name: 'broken', path: path.join(folder, 'nowhere') }))
+  const { uuid } = await made.json()
+  await page.goto(`${gateway.base}/ui/#/pool/kvm1/${uuid}`)
+  await page.getByRole('button', { name: 'Start broken' }).click()
+  check(await sees(page, 'not done'), 'a pool is not started')
+  await page.reload()
+  check(await page.locator('main').getByText(/No such file or directory/).waitFor({ timeout: 20000 }).then(() => true, () => false),
+    'why', await page.locator('main').innerText())
+  await checkAccess(page, 'a pool that failed')
+  await gateway.send('DELETE', '/hosts/kvm1/storage-pools/broken', MAY_ALL)
+}
+
 // A guest from an image, with a key: the seed that its first boot reads has it.
 async function testImage(page, gateway) {
   const key = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeyOfThisTest alice@example'
@@ -551,6 +566,7 @@ async function test(gateway, browser) {
   await testCreate(page)
   await testUpload(page, gateway)
   await testImage(page, gateway)
+  await testBroken(page, gateway)
   await page.goto(page.url().replace(/#.*/, '#/guests'))
   await shows(page, 'web1', 'running')
   check(await until(async () => await page.locator('.toast').count() === 0), 'what was said goes')

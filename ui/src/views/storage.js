@@ -3,7 +3,7 @@
 // Storage pools of all hosts, and one of them with its volumes.
 import { html, textOf, useEffect, useState } from '../html.js'
 import { at, call } from '../api.js'
-import { bytes } from '../figures.js'
+import { bytes, when } from '../figures.js'
 import { Act, Bar, Facts, Failure, Listing, Loading, State, Table, Title, useRead } from '../parts.js'
 import { discard, unfinished, uploadFile } from '../resume.js'
 import { ask, attempt, complain, may, say, useStore } from '../store.js'
@@ -137,6 +137,8 @@ export function Pool({ path: [host, uuid] }) {
   const pool = { ...read.data, host }
   const again = () => { read.again(); volumes.again() }
   return html`<${Title} text=${pool.name}><${State} is=${pool.state} /><${Toggle} pool=${pool} again=${again} /><//>
+    ${pool.failure && html`<div class="failure" role="alert"><p>${pool.failure.message}</p>
+      <small>${pool.failure.operation}, ${when(pool.failure.time)}</small></div>`}
     <${Facts} of=${[['Host', host], ['UUID', uuid], ['Type', pool.type], ['Path', pool.path],
       ['Used', html`<${Use} pool=${pool} />`], ['Starts with host', pool.autostart ? 'yes' : 'no']]} />
     ${pool.active && html`<h2>Volumes</h2><${NewVolume} pool=${pool} done=${again} />
