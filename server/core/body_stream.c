@@ -322,15 +322,16 @@ static bool may_wait(struct vg_body_stream *stream, int64_t begun_ns, bool some)
     return !stream->broken && (!some || now < begun_ns + PATIENCE);
 }
 
-/* Until there are n bytes, or there is no point in waiting. */
-static size_t receive(struct vg_body_stream *stream, char *to, size_t n)
+/* Until a piece that has so many bytes has `most`, or there is no point in waiting.
+ * Returns how many it has then. */
+static size_t receive(struct vg_body_stream *stream, char *piece, size_t had, size_t most)
 {
     struct pollfd ready = {.fd = stream->fd, .events = POLLIN};
     int64_t begun_ns = vg_now_ns();
-    size_t at = 0;
+    size_t at = had;
 
-    while (at < n) {
-        ssize_t got = recv(stream->fd, to + at, n - at, MSG_DONTWAIT);
+    while (at < most) {
+        ssize_t got = recv(stream->fd, piece + at, most - at, MSG_DONTWAIT);
         at += got > 0 ? (size_t)got : 0;
         if (got > 0)
             continue;
@@ -350,13 +351,14 @@ static size_t receive(struct vg_body_stream *stream, char *to, size_t n)
 static void receive_piece(struct vg_body_stream *stream)
 {
     unsigned int i = stream->first;
-    size_t had = stream->used ? stream->sizes[i] : 0, n = VG_PIECE_SIZE - had;
+    size_t had = stream->used ? stream->sizes[i] : 0;
     int64_t left = stream->length - stream->came;
+    size_t most =
+        (int64_t)(VG_PIECE_SIZE - had) < left ? VG_PIECE_SIZE : had + (size_t)left;
 
-    n = receive(stream, piece_at(stream, i) + had, (int64_t)n < left ? n : (size_t)left);
-    stream->sizes[i] = had + n;
-    stream->used = had + n > 0;
-    stream->came += (int64_t)n;
+    stream->sizes[i] = receive(stream, piece_at(stream, i), had, most);
+    stream->used = stream->sizes[i] > 0;
+    stream->came += (int64_t)(stream->sizes[i] - had);
     VG_LOCK(&stream->lock);
     stream->ended = stream->came == stream->length;
 }

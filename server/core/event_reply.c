@@ -101,7 +101,7 @@ int vg_event_check_monitor(struct vg_request *rq, const struct vg_event_filter *
 static bool may_mean(const struct vg_request *rq, const char *name, size_t n)
 {
     char text[256];
-    if (n >= sizeof(text))
+    if (n == 0 || n >= sizeof(text))
         return false;
     memcpy(text, name, n);
     text[n] = '\0';
@@ -127,7 +127,7 @@ int vg_event_check_hosts(struct vg_request *rq, const char **hosts)
         *hosts = NULL;
         return 0;
     }
-    for (const char *p = given; *p; p += *p == ',') {
+    for (const char *p = given;; p++) {
         size_t n = strcspn(p, ",");
         if (!may_mean(rq, p, n)) {
             vg_error_set(&rq->error, VG_E_UNKNOWN_VALUE,
@@ -135,8 +135,9 @@ int vg_event_check_hosts(struct vg_request *rq, const char **hosts)
             return -1;
         }
         p += n;
+        if (*p == '\0')
+            return 0;
     }
-    return 0;
 }
 
 /* ---- from where -------------------------------------------------------------------- */

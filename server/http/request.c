@@ -44,28 +44,32 @@ static const struct {
     const char *name;
     size_t length, slot;
     ptrdiff_t count; /* -1: not counted */
-    bool list;
+    enum { LAST_COUNTS, IS_LIST, STANDS_ONCE } more;
 } known_fields[] = {
 #define SLOT(member) offsetof(struct vg_http_headers, member)
 #define FIELD(text, member)                                                              \
     {                                                                                    \
-        text, sizeof(text) - 1, SLOT(member), -1, false                                  \
+        text, sizeof(text) - 1, SLOT(member), -1, LAST_COUNTS                            \
+    }
+#define ONCE(text, member)                                                               \
+    {                                                                                    \
+        text, sizeof(text) - 1, SLOT(member), -1, STANDS_ONCE                            \
     }
 #define LIST(text, member)                                                               \
     {                                                                                    \
-        text, sizeof(text) - 1, SLOT(member), -1, true                                   \
+        text, sizeof(text) - 1, SLOT(member), -1, IS_LIST                                \
     }
 #define SINGLE(text, member, counter)                                                    \
     {                                                                                    \
-        text, sizeof(text) - 1, SLOT(member), (ptrdiff_t)SLOT(counter), false            \
+        text, sizeof(text) - 1, SLOT(member), (ptrdiff_t)SLOT(counter), LAST_COUNTS      \
     }
     SINGLE("Host", host, n_host),
-    FIELD("Range", range),
+    ONCE("Range", range),
     LIST("Accept", accept),
     SINGLE("Origin", origin, n_origin),
     LIST("Upgrade", upgrade),
     LIST("If-Match", if_match),
-    FIELD("If-Range", if_range),
+    ONCE("If-Range", if_range),
     LIST("Forwarded", forwarded),
     LIST("Connection", connection),
     LIST("Repr-Digest", repr_digest),
@@ -73,11 +77,11 @@ static const struct {
     SINGLE("Content-Type", content_type, n_type),
     FIELD("X-Request-Id", request_id),
     LIST("Cache-Control", cache_control),
-    FIELD("Content-Range", content_range),
+    ONCE("Content-Range", content_range),
     FIELD("Last-Event-ID", last_event_id),
-    FIELD("Tus-Resumable", tus_resumable),
-    FIELD("Upload-Length", upload_length),
-    FIELD("Upload-Offset", upload_offset),
+    ONCE("Tus-Resumable", tus_resumable),
+    ONCE("Upload-Length", upload_length),
+    ONCE("Upload-Offset", upload_offset),
     SINGLE("Authorization", authorization, n_authorization),
     LIST("If-None-Match", if_none_match),
     LIST("Content-Digest", content_digest),
@@ -85,16 +89,16 @@ static const struct {
     SINGLE("Content-Length", content_length, n_length),
     LIST("Accept-Encoding", accept_encoding),
     LIST("X-Forwarded-For", forwarded_for),
-    FIELD("Upload-Metadata", upload_metadata),
-    FIELD("Upload-Checksum", upload_checksum),
+    ONCE("Upload-Metadata", upload_metadata),
+    ONCE("Upload-Checksum", upload_checksum),
     SINGLE("Idempotency-Key", idempotency_key, n_key),
     LIST("Content-Encoding", content_encoding),
-    FIELD("Sec-WebSocket-Key", websocket_key),
+    ONCE("Sec-WebSocket-Key", websocket_key),
     SINGLE("Transfer-Encoding", transfer_encoding, n_encoding),
-    FIELD("Upload-Defer-Length", upload_defer_length),
-    FIELD("Sec-WebSocket-Version", websocket_version),
+    ONCE("Upload-Defer-Length", upload_defer_length),
+    ONCE("Sec-WebSocket-Version", websocket_version),
     LIST("Sec-WebSocket-Protocol", websocket_protocol),
-    FIELD("X-HTTP-Method-Override", method_override),
+    ONCE("X-HTTP-Method-Override", method_override),
 };
 
 static void add_line(struct vg_http_headers *h, const char **list, const char *line)
@@ -120,7 +124,9 @@ static void store_field(struct vg_http_headers *h, const char *name, size_t n,
             strncasecmp(known_fields[i].name, name, n) != 0)
             continue;
         const char **at = (const char **)((char *)h + known_fields[i].slot);
-        if (known_fields[i].list && *at)
+        if (known_fields[i].more == STANDS_ONCE && *at)
+            h->fault = "Fields of ranges, uploads, WebSockets and the method stand once";
+        if (known_fields[i].more == IS_LIST && *at)
             add_line(h, at, value);
         else
             *at = value;

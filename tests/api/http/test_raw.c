@@ -111,6 +111,13 @@ static const struct raw_case cases[] = {
      "POST /domains/test/reset HTTP/1.1\r\n" H "Transfer-Encoding: gzip, chunked\r\n\r\n"
      "2\r\n{}\r\n0\r\n\r\n",
      BY_US(400), SHUT},
+    {"two ranges in two fields",
+     "GET /domains HTTP/1.1\r\n" H "Range: bytes=0-1\r\nRange: bytes=2-3\r\n\r\n",
+     BY_US(400), SHUT},
+    {"Upload-Offset twice",
+     "PATCH /uploads/none HTTP/1.1\r\n" H "Tus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\n"
+     "Upload-Offset: 1\r\nContent-Length: 0\r\n\r\n",
+     BY_US(400), SHUT},
     {"bad chunk size",
      "POST /domains/test/reset HTTP/1.1\r\n" H "Content-Type: application/json\r\n"
      "Transfer-Encoding: chunked\r\n\r\nxx\r\n{}\r\n0\r\n\r\n",

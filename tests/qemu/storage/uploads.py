@@ -12,6 +12,7 @@ import secrets
 import socket
 import subprocess
 import sys
+import time
 import tempfile
 import threading
 from pathlib import Path
@@ -232,6 +233,7 @@ def check_breaks(gateway, client, file):
 
     slow = Slow(gateway, location, offset, data[offset:offset + 1000], SIZE - offset)
     eventually(lambda: send(client, "GET", location)[2]["state"] == "receiving")
+    time.sleep(0.5)  # nothing tells when a piece that is not full has been received
     status, _, answer = patch(client, location, offset, b"x")
     check(status == 409 and is_slug(answer, "conflict"), "two at a time", answer)
     check(send(client, "GET", location)[2]["state"] == "receiving", "GET just looks")

@@ -104,6 +104,9 @@ static void test_hosts(void **state)
     check_hosts(rq, "alpha", 0, "alpha");
     check_hosts(rq, "alpha,beta", 0, "alpha,beta");
     check_hosts(rq, "alph", 400, "no host 'alph'");
+    check_hosts(rq, "", 400, "no host ''");
+    check_hosts(rq, "alpha,", 400, "no host ''");
+    check_hosts(rq, "alpha,,beta", 400, "no host ''");
     check_hosts(rq, "alpha,gamma,beta", 400, "no host 'gamma'");
     check_hosts(rq, longest, 400, "no host 'xxx");
 
