@@ -153,6 +153,11 @@ int vg_args(struct vg_request *rq, const struct vg_field *fields);
 int vg_args_object(struct vg_request *rq, const char *where, json_t *object,
                    const struct vg_field *fields);
 
+/* Refuses a member of the body for its value: `where` is its path ("disks/0/format"),
+ * `accepted` says what would do ("a number above 0"). Returns -1, with the request's
+ * error set. */
+int vg_args_fail_member(struct vg_request *rq, const char *where, const char *accepted);
+
 /* The path segment {name} as a number from 0 to max. -1: the request's error is set. */
 int vg_path_number(struct vg_request *rq, const char *name, int64_t max,
                    unsigned int *ret);

@@ -53,13 +53,6 @@ static void clear_form(struct form *f)
     vg_guest_clear(&f->guest);
 }
 
-static int fail_value(struct vg_request *rq, const char *where, const char *accepted)
-{
-    vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
-                 "Body member '%s': %s is accepted", where, accepted);
-    return -1;
-}
-
 /* ---- the parts of the short form --------------------------------------------------- */
 
 static bool names_volume(const char *text)
@@ -83,11 +76,11 @@ static int read_disk(struct vg_request *rq, const char *where, json_t *item,
     if (vg_args_object(rq, where, item, fields) < 0)
         return -1;
     if (!disk->volume == !disk->path)
-        return fail_value(rq, where, "one of 'volume' and 'path'");
+        return vg_args_fail_member(rq, where, "one of 'volume' and 'path'");
     if (disk->volume && !names_volume(disk->volume))
-        return fail_value(rq, where, "a 'volume' as POOL/VOLUME");
+        return vg_args_fail_member(rq, where, "a 'volume' as POOL/VOLUME");
     if (disk->path && disk->path[0] != '/')
-        return fail_value(rq, where, "an absolute 'path'");
+        return vg_args_fail_member(rq, where, "an absolute 'path'");
     return 0;
 }
 
@@ -113,9 +106,9 @@ static int read_interface(struct vg_request *rq, const char *where, json_t *item
     if (vg_args_object(rq, where, item, fields) < 0)
         return -1;
     if (!nic->network == !nic->bridge)
-        return fail_value(rq, where, "one of 'network' and 'bridge'");
+        return vg_args_fail_member(rq, where, "one of 'network' and 'bridge'");
     if (nic->mac && !is_mac(nic->mac))
-        return fail_value(rq, where, "a 'mac' like 52:54:00:12:34:56");
+        return vg_args_fail_member(rq, where, "a 'mac' like 52:54:00:12:34:56");
     return 0;
 }
 
@@ -130,7 +123,7 @@ static int read_boot(struct vg_request *rq, const char *where, json_t *item,
             return 0;
         }
     }
-    return fail_value(rq, where, "hd, cdrom, network or fd");
+    return vg_args_fail_member(rq, where, "hd, cdrom, network or fd");
 }
 
 static int check_list(struct vg_request *rq, const char *name, const json_t *list,
@@ -139,7 +132,7 @@ static int check_list(struct vg_request *rq, const char *name, const json_t *lis
     char accepted[48];
     snprintf(accepted, sizeof(accepted), "an array of at most %zu items", most);
     if (list && (!json_is_array(list) || json_array_size(list) > most))
-        return fail_value(rq, name, accepted);
+        return vg_args_fail_member(rq, name, accepted);
     return 0;
 }
 
@@ -172,7 +165,7 @@ static int read_lists(struct vg_request *rq, struct form *f)
             return -1;
         for (size_t k = 0; k < d->n_boot; k++)
             if (d->boot[k] == d->boot[d->n_boot]) /* the table's own text */
-                return fail_value(rq, where, "each device once");
+                return vg_args_fail_member(rq, where, "each device once");
         d->n_boot++;
     }
     return 0;
@@ -182,16 +175,16 @@ static int read_lists(struct vg_request *rq, struct form *f)
 static int check_texts(struct vg_request *rq, const struct vg_new_domain *d)
 {
     if (!*d->name || strchr(d->name, '/') || strchr(d->name, '\n'))
-        return fail_value(rq, "name", "a name without '/' and line feed");
+        return vg_args_fail_member(rq, "name", "a name without '/' and line feed");
     if (d->uuid && !vg_is_uuid(d->uuid))
-        return fail_value(rq, "uuid",
-                          "a UUID, 36 characters with dashes or 32 hexadecimal digits,");
+        return vg_args_fail_member(
+            rq, "uuid", "a UUID, 36 characters with dashes or 32 hexadecimal digits,");
     if (d->title && strchr(d->title, '\n'))
-        return fail_value(rq, "title", "one line");
+        return vg_args_fail_member(rq, "title", "one line");
     if (d->max_vcpus && d->max_vcpus < d->vcpus)
-        return fail_value(rq, "maxVcpus", "as many as 'vcpus' or more");
+        return vg_args_fail_member(rq, "maxVcpus", "as many as 'vcpus' or more");
     if (d->max_memory_mib && d->max_memory_mib < d->memory_mib)
-        return fail_value(rq, "maxMemoryMiB", "as much as 'memoryMiB' or more");
+        return vg_args_fail_member(rq, "maxMemoryMiB", "as much as 'memoryMiB' or more");
     return 0;
 }
 
@@ -277,7 +270,7 @@ static int check_form(struct vg_request *rq, struct form *f)
     if (check_clone(rq, f) < 0)
         return -1;
     return f->network && f->interfaces
-               ? fail_value(rq, "network", "either 'network' or 'interfaces'")
+               ? vg_args_fail_member(rq, "network", "either 'network' or 'interfaces'")
                : 0;
 }
 

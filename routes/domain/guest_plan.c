@@ -45,13 +45,6 @@ bool vg_guest_is_wanted(const struct vg_guest *g)
     return g->image || g->from || g->cloud_init || g->wait_seconds;
 }
 
-static int fail_value(struct vg_request *rq, const char *where, const char *accepted)
-{
-    vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
-                 "Body member '%s': %s is accepted", where, accepted);
-    return -1;
-}
-
 /* ---- a volume's place -------------------------------------------------------------- */
 
 /* The folder that the pool's volumes are in; NULL: its volumes have no paths, or the
@@ -99,7 +92,7 @@ static int add_disk(struct vg_request *rq, struct vg_new_domain *d,
                     const struct vg_new_disk *disk, size_t at)
 {
     if (d->n_disks == VG_NEW_MAX_DISKS)
-        return fail_value(rq, "disks", "fewer disks beside those that are made");
+        return vg_args_fail_member(rq, "disks", "fewer disks beside those that are made");
     memmove(&d->disks[at + 1], &d->disks[at], (d->n_disks - at) * sizeof(d->disks[0]));
     d->disks[at] = *disk;
     d->n_disks++;
@@ -163,7 +156,7 @@ static int plan_volume(struct vg_request *rq, struct vg_guest_volume *v,
     if (files < 0)
         return -1;
     if (!wish->copy && (!files || wish->image->path[0] != '/'))
-        return fail_value(rq, wish->member, wish->refused);
+        return vg_args_fail_member(rq, wish->member, wish->refused);
     bool raw = !files || (wish->copy && wish->keeps_format &&
                           strcmp(wish->image->format, "raw") == 0);
     v->copy = wish->copy;
@@ -179,7 +172,7 @@ struct vg_guest_volume *vg_guest_plan_volume(struct vg_request *rq, struct vg_gu
 {
     if (g->n_disks == VG_GUEST_MAX_VOLUMES) {
         (void)virStorageVolFree(wish->base);
-        (void)fail_value(rq, wish->member, "a guest with fewer disks");
+        (void)vg_args_fail_member(rq, wish->member, "a guest with fewer disks");
         return NULL;
     }
     struct vg_guest_volume *v = &g->disks[g->n_disks++];
@@ -217,7 +210,8 @@ static int check_image(struct vg_request *rq, const struct vg_guest *g,
     for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
         known = known || strcmp(formats[i], image->format) == 0;
     if (!known && (!g->copy || strcmp(image->format, "iso") == 0))
-        return fail_value(rq, "image/volume", "the image of a disk (raw, qcow2, ...)");
+        return vg_args_fail_member(rq, "image/volume",
+                                   "the image of a disk (raw, qcow2, ...)");
     if (size >= image->capacity)
         return 0;
     vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
@@ -275,8 +269,8 @@ static virStoragePoolPtr find_seed_pool(struct vg_request *rq, const struct vg_g
         return beside;
     }
     if (!name) {
-        (void)fail_value(rq, "cloudInit",
-                         "'pool', where the seed goes, as no disk is in a pool,");
+        (void)vg_args_fail_member(
+            rq, "cloudInit", "'pool', where the seed goes, as no disk is in a pool,");
         return NULL;
     }
     virStoragePoolPtr pool = virStoragePoolLookupByName(vg_conn(rq), name);

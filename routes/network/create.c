@@ -32,13 +32,6 @@ struct form {
     json_t *dhcp; /* true, false, or {"start", "end"} */
 };
 
-static int fail_value(struct vg_request *rq, const char *key, const char *accepted)
-{
-    vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
-                 "Body member '%s': %s is accepted", key, accepted);
-    return -1;
-}
-
 /* ---- a free subnet ----------------------------------------------------------------- */
 
 /* The addresses that are taken: of networks, and of the host's own interfaces where the
@@ -199,14 +192,15 @@ static int make_dhcp(struct vg_request *rq, const struct form *f,
         if (vg_args_object(rq, "dhcp", f->dhcp, fields) < 0)
             return -1;
         if (!is_range(subnet, start, end))
-            return fail_value(rq, "dhcp",
-                              "'start' and 'end' within 'subnet', the first not above "
-                              "the second,");
+            return vg_args_fail_member(
+                rq, "dhcp",
+                "'start' and 'end' within 'subnet', the first not above "
+                "the second,");
         *ret = json_pack("{s:{s:s, s:s}}", "range", "@start", start, "@end", end);
         return 0;
     }
     if (f->dhcp && !json_is_true(f->dhcp))
-        return fail_value(rq, "dhcp", "true, false, or {\"start\", \"end\"}");
+        return vg_args_fail_member(rq, "dhcp", "true, false, or {\"start\", \"end\"}");
     *ret = json_pack("{s:{s:o, s:o}}", "range", "@start", address_text(subnet->base + 2),
                      "@end", address_text(last - 1));
     return 0;
@@ -219,8 +213,8 @@ static int add_ipv4(struct vg_request *rq, const struct form *f, json_t *ips)
     char prefix[12];
 
     if (f->subnet ? vg_subnet_parse(f->subnet, &subnet) : 0)
-        return fail_value(rq, "subnet",
-                          "an IPv4 subnet as 192.168.50.0/24, of a prefix from 8 to 30,");
+        return vg_args_fail_member(
+            rq, "subnet", "an IPv4 subnet as 192.168.50.0/24, of a prefix from 8 to 30,");
     if ((!f->subnet && find_subnet(rq, &subnet) < 0) ||
         make_dhcp(rq, f, &subnet, &dhcp) < 0)
         return -1;
@@ -252,7 +246,7 @@ static int add_ipv6(struct vg_request *rq, const struct form *f, json_t *ips)
         return 0;
     if (vg_subnet_split(f->ipv6_subnet, address, sizeof(address), 126, &length) < 0 ||
         inet_pton(AF_INET6, address, &in) != 1 || !is_base(&in, length))
-        return fail_value(rq, "ipv6Subnet", "an IPv6 subnet as fd00:50::/64");
+        return vg_args_fail_member(rq, "ipv6Subnet", "an IPv6 subnet as fd00:50::/64");
     in.s6_addr[15] = 1;
     snprintf(prefix, sizeof(prefix), "%u", length);
     json_array_append_new(ips,
@@ -271,15 +265,15 @@ static int add_own(struct vg_request *rq, const struct form *f, json_t *network)
 
     if (f->bridge) {
         json_decref(ips);
-        return fail_value(rq, "bridge", "a bridge with mode bridge alone");
+        return vg_args_fail_member(rq, "bridge", "a bridge with mode bridge alone");
     }
     if (f->domain && !vg_network_is_dns_name(f->domain)) {
         json_decref(ips);
-        return fail_value(rq, "domain", "a domain's name as lab.example");
+        return vg_args_fail_member(rq, "domain", "a domain's name as lab.example");
     }
     if (f->device && f->mode == ISOLATED) {
         json_decref(ips);
-        return fail_value(rq, "device", "a device with a mode that forwards");
+        return vg_args_fail_member(rq, "device", "a device with a mode that forwards");
     }
     if (f->mode != ISOLATED)
         json_object_set_new(
@@ -299,11 +293,13 @@ static int add_foreign(struct vg_request *rq, const struct form *f, json_t *netw
     bool bridge = f->mode == BRIDGE;
 
     if (f->subnet || f->ipv6_subnet || f->domain || f->dhcp)
-        return fail_value(rq, "mode",
-                          "with 'subnet', 'ipv6Subnet', 'domain' and 'dhcp', nat, route, "
-                          "open or isolated");
+        return vg_args_fail_member(
+            rq, "mode",
+            "with 'subnet', 'ipv6Subnet', 'domain' and 'dhcp', nat, route, "
+            "open or isolated");
     if (bridge ? !f->bridge || f->device : !f->device || f->bridge)
-        return fail_value(rq, "mode", "bridge with 'bridge', macvtap with 'device'");
+        return vg_args_fail_member(rq, "mode",
+                                   "bridge with 'bridge', macvtap with 'device'");
     json_t *forward = json_pack("{s:s}", "@mode", "bridge");
     if (bridge)
         json_object_set_new(network, "bridge", json_pack("{s:s}", "@name", f->bridge));
@@ -322,11 +318,11 @@ static char *make_network(struct vg_request *rq, void *data)
         return NULL;
     }
     if (!*f->name || strpbrk(f->name, "/\n")) {
-        fail_value(rq, "name", "a name without '/' and line feed");
+        vg_args_fail_member(rq, "name", "a name without '/' and line feed");
         return NULL;
     }
     if (f->uuid && !vg_is_uuid(f->uuid)) {
-        fail_value(rq, "uuid", "a UUID");
+        vg_args_fail_member(rq, "uuid", "a UUID");
         return NULL;
     }
     json_auto_t *document =

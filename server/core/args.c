@@ -165,6 +165,11 @@ static int fail_value(struct vg_request *rq, enum source source, const char *key
     return -1;
 }
 
+int vg_args_fail_member(struct vg_request *rq, const char *where, const char *accepted)
+{
+    return fail_value(rq, IN_BODY, where, accepted);
+}
+
 static bool is_body_only(const struct vg_field *f)
 {
     return f->kind == VG_FIELD_JSON || f->kind == VG_FIELD_COMMAND ||
