@@ -168,7 +168,7 @@ UI_DIST   := $(UI_WEB)/dist
 UI_SOURCE := $(shell find ui -name '*.js' -o -name '*.css' -o -name '*.mjs')
 ifeq ($(UI),yes)
 UI_PAGE   := ui/index.html
-UI_FILES  := $(addprefix $(UI_DIST)/,app.js app.css terminal.js terminal.css display.js licences.txt)
+UI_FILES  := $(addprefix $(UI_DIST)/,app.js app.css terminal.js terminal.css display.js tus.js licences.txt)
 UI_STAMP  := $(UI_DIST)/built
 else ifeq ($(UI),no)
 UI_PAGE   := ui/plain.html

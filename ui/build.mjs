@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Bundles the console: what the first view needs (app), the serial console (terminal) and the
-// display, each with its style. `node ui/build.mjs NODE_MODULES OUT`.
+// Bundles the console: what the first view needs (app), the serial console (terminal), the display
+// and uploads (tus), each with its style. `node ui/build.mjs NODE_MODULES OUT`.
 import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
@@ -24,10 +24,18 @@ const build = (name, external = []) => buildSync({
   external,
   nodePaths: [modules],
   logLevel: 'warning',
+  metafile: true,
 })
-build('app', ['./terminal.js', './display.js']) // which it loads when they are wanted
-build('terminal')
-build('display') // noVNC has a display.js, too
+const built = [
+  build('app', ['./terminal.js', './display.js', './tus.js']), // which it loads when they are wanted
+  build('terminal'),
+  build('display'), // noVNC has a display.js, too
+  build('tus'),
+]
+
+// The packages whose files are in a bundle.
+const inputs = built.flatMap(one => Object.keys(one.metafile.inputs))
+const bundled = [...new Set(inputs.map(file => file.match(/.*node_modules\/((@[^/]+\/)?[^/]+)/)?.[1]).filter(Boolean))].sort()
 
 // The licence of each package that is bundled, in full.
 function licence(name) {
@@ -38,7 +46,6 @@ function licence(name) {
   const from = repository?.url ?? repository ?? ''
   return `${name} ${version} (${license})\n${from}\n\n${text}\n`
 }
-const bundled = ['preact', 'htm', '@xterm/xterm', '@xterm/addon-fit', '@novnc/novnc']
 const mozilla = readFileSync(path.join(modules, '@novnc/novnc/docs/LICENSE.MPL-2.0'), 'utf8')
 writeFileSync(path.join(out, 'licences.txt'),
   [...bundled.map(licence), mozilla].join(`\n${'-'.repeat(72)}\n\n`))

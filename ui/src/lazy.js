@@ -3,6 +3,7 @@
 // What few views need is loaded when they do; these are bundles of their own.
 export const loadTerminal = () => withStyle('terminal.css').then(() => import('./terminal.js'))
 export const loadDisplay = () => import('./display.js')
+export const loadTus = () => import('./tus.js')
 
 function withStyle(href) {
   if (document.querySelector(`link[href="${href}"]`)) return Promise.resolve()
