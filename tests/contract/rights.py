@@ -122,6 +122,8 @@ ASKED = {
     # the second line: usedBy, left out for whoever lacks it
     "listVolumes": "storage_pool:refresh "
                    "connect:search_domains domain:getattr domain:read",
+    # fields=addresses
+    "listDomains": "connect:search_networks network:read",
     # with view=full
     "listHosts": "connect:read connect:search_domains",
     "insertMedium": "storage_pool:getattr storage_vol:getattr storage_vol:data_read",
