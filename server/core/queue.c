@@ -37,12 +37,15 @@ void vg_queue_init(struct vg_queue *queue, unsigned int threads, unsigned int ma
     queue->max_threads = threads;
     queue->max_waiting = max_waiting;
     queue->per_object = VG_CALLS_PER_OBJECT;
+    queue->max_changed = threads;
     queue->idle_ns = IDLE_SECONDS * VG_SECOND_NS;
 }
 
-void vg_queue_split(struct vg_queue *queue, unsigned int reads, unsigned int changes)
+void vg_queue_split(struct vg_queue *queue, unsigned int reads, unsigned int changes,
+                    unsigned int objects)
 {
     queue->max_threads = reads + changes;
+    queue->max_changed = objects;
     queue->classes[VG_QUEUE_READS].max_in_flight = reads;
     queue->classes[VG_QUEUE_CHANGES].max_in_flight = changes;
 }

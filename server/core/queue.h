@@ -49,6 +49,7 @@ struct vg_queue {
     unsigned int max_threads;
     unsigned int max_waiting; /* of each class */
     unsigned int per_object;  /* calls in flight for one object, at most */
+    unsigned int max_changed; /* objects that are changed at a time, at most */
     bool stopping;
     bool paused; /* what is queued waits, until its deadline: the host is being connected
                   */
@@ -78,9 +79,11 @@ struct vg_queue {
 void vg_queue_init(struct vg_queue *queue, unsigned int threads,
                    unsigned int max_waiting);
 
-/* Runs at most so many reads and so many changes at a time, on as many threads in all.
- * Until this is called any thread is for both. Before the first request. */
-void vg_queue_split(struct vg_queue *queue, unsigned int reads, unsigned int changes);
+/* Runs at most so many reads and so many changes at a time, on as many threads in all,
+ * and changes of at most so many `objects`. Until this is called any thread is for both.
+ * Before the first request. */
+void vg_queue_split(struct vg_queue *queue, unsigned int reads, unsigned int changes,
+                    unsigned int objects);
 
 /* Queues a request, or lets it share the call of an equal read that waits. `object` is
  * the key of the object that its calls are about, 0 for none: an object that hangs has

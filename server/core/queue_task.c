@@ -141,6 +141,29 @@ static bool leaves_one(const struct vg_queue *queue, const struct vg_task *task)
     return n < most - 1;
 }
 
+/* Whether another call of the task's object is at work, listed before `until`; each that
+ * is for no object is one of its own. */
+static bool is_changed(const struct vg_queue *queue, uint64_t object,
+                       const struct vg_task *until)
+{
+    for (const struct vg_task *j = queue->running; object && j != until; j = j->next)
+        if (j->object == object && j->class == VG_QUEUE_CHANGES)
+            return true;
+    return false;
+}
+
+/* Whether the host may have one more object changed, if this is one more. */
+static bool may_change(const struct vg_queue *queue, const struct vg_task *task)
+{
+    unsigned int n = 0;
+
+    if (task->class != VG_QUEUE_CHANGES || is_changed(queue, task->object, NULL))
+        return true;
+    for (const struct vg_task *j = queue->running; j; j = j->next)
+        n += j->class == VG_QUEUE_CHANGES && !is_changed(queue, j->object, j);
+    return n < queue->max_changed;
+}
+
 static bool may_run(const struct vg_queue *queue, const struct vg_task *task)
 {
     unsigned int n = 0;
@@ -148,7 +171,7 @@ static bool may_run(const struct vg_queue *queue, const struct vg_task *task)
         for (const struct vg_task *j = queue->running; j; j = j->next)
             n += j->object == task->object;
     return n < (task->object & VG_KEY_OF_LIST ? 1 : queue->per_object) &&
-           leaves_one(queue, task);
+           leaves_one(queue, task) && may_change(queue, task);
 }
 
 /* While the host has no room for a connection for each thread, changes leave one to

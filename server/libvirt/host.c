@@ -29,9 +29,13 @@
 #include <xxhash.h>
 
 #define ONE_THREAD 1 /* of queues whose calls do not block, or are few */
-/* Changes at work beside reads: those of different objects run side by side, as far as
- * the daemon's own workers go (max_workers is 20 there). */
-#define CHANGES_OF(pool) ((pool) < 6 ? 2 * (pool) : 12)
+/* Changes at work beside reads: those of different objects run side by side. libvirtd has
+ * 5 workers to begin with (min_workers). Once all hold long calls and two more come at a
+ * time, it makes no further ones (virThreadPoolSendJob() compares unsigned numbers), and
+ * reads wait for the changes: 4 objects, the default, leave it one. An object that hangs
+ * may hold a second call, and does not count twice. */
+#define CHANGED_OF(pool) ((pool) < 12 ? (pool) : 12)
+#define CHANGES_OF(pool) ((pool) < 6 ? VG_CALLS_PER_OBJECT * (pool) : 12)
 /* How much long work may wait for a thread of its queue. */
 #define LONG_WAITING  64
 #define MONITOR_GRACE (VG_SECOND_NS / 2)
@@ -403,7 +407,8 @@ static void init_queues(struct vg_host *host, const struct vg_config *config)
     const unsigned int queue_size = (unsigned int)config->queue_size;
 
     vg_queue_init(&host->general, pool_size, queue_size);
-    vg_queue_split(&host->general, pool_size, CHANGES_OF(pool_size));
+    vg_queue_split(&host->general, pool_size, CHANGES_OF(pool_size),
+                   CHANGED_OF(pool_size));
     vg_queue_init(&host->fast, ONE_THREAD, queue_size);
     vg_queue_init(&host->bulk, ONE_THREAD, queue_size);
     vg_queue_init(&host->long_work, (unsigned int)config->operations, LONG_WAITING);

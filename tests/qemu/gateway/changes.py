@@ -16,7 +16,7 @@ from gateway import Client, Gateway, check, report  # noqa: E402
 
 DAEMON = str(Path(__file__).parents[1] / "libvirtd.sh")
 HOLD = Path(os.environ.get("VG_LIBVIRTD_DIR", "/tmp/vg-libvirtd")) / "etc" / "hold"
-CHANGES = 8  # at a time, with the default pool-size of 4
+CHANGES = 4  # guests at a time, with the default pool-size of 4
 HELD = [f"hold-{i}" for i in range(CHANGES + 6)]
 OTHERS = [f"beside-{i}" for i in range(6)]
 READS = 200

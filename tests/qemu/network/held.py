@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "harness"))
 from gateway import Client, Gateway, check, report  # noqa: E402
 
 HOLD = Path(os.environ.get("VG_LIBVIRTD_DIR", "/tmp/vg-libvirtd")) / "etc" / "hold"
-CHANGES = 8  # at a time, with the default pool-size of 4
+CHANGES = 4  # at a time, with the default pool-size of 4
 HELD = [f"hold-{i}" for i in range(CHANGES + 2)]
 FRESH = {"Cache-Control": "no-cache"}
 

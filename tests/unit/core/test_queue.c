@@ -271,7 +271,7 @@ static void test_reads_beside_changes(void **state)
 {
     (void)state;
     struct bench *b = open_bench(1, 2);
-    vg_queue_split(&b->queue, 2, 2);
+    vg_queue_split(&b->queue, 2, 2, 2);
     struct asked *held = ask(b, &change_route, "/domains/a/start");
     ask(b, &change_route, "/domains/b/start");
     wait_for(b, &b->begun, 2);
@@ -300,7 +300,7 @@ static void test_cap_of_both(void **state)
 {
     (void)state;
     struct bench *b = open_bench(1, 10);
-    vg_queue_split(&b->queue, 4, 4);
+    vg_queue_split(&b->queue, 4, 4, 4);
     ask(b, &change_route, "/domains/a/start");
     ask(b, &shared_route, "/domains/a");
     wait_for(b, &b->begun, 2);
@@ -318,7 +318,7 @@ static void test_few_threads(void **state)
 {
     (void)state;
     struct bench *b = open_bench(1, 10);
-    vg_queue_split(&b->queue, 2, 2);
+    vg_queue_split(&b->queue, 2, 2, 2);
     ask(b, &list_route, "/domains?1");
     ask(b, &list_route, "/domains?2");
     wait_for(b, &b->begun, 2);

@@ -148,7 +148,7 @@ static void test_one_thread_of_few(void **state)
 {
     (void)state;
     struct bench *b = open_bench(1, 10);
-    vg_queue_split(&b->queue, 2, 2);
+    vg_queue_split(&b->queue, 2, 2, 2);
     permit(b, 1);
     wait_answer(ask(b, &list_route, "/domains"), 200, "run");
     b->queue.few_until_ns = vg_now_ns() + 1000 * SECOND_NS;

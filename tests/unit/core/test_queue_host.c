@@ -198,7 +198,7 @@ static void test_crowded_read(void **state)
 {
     (void)state;
     struct bench *b = open_bench(1, 10);
-    vg_queue_split(&b->queue, 2, 2);
+    vg_queue_split(&b->queue, 2, 2, 2);
     b->queue.run = run_crowded;
     atomic_store(&tries, 0);
     ask(b, &change_route, "/domains/a/start");
