@@ -115,17 +115,6 @@ unsigned int vg_tasks_in_flight(const struct vg_queue *queue)
            queue->classes[VG_QUEUE_CHANGES].in_flight;
 }
 
-unsigned int vg_tasks_runnable(const struct vg_queue *queue)
-{
-    unsigned int n = 0;
-    for (int i = 0; i < VG_QUEUE_CLASSES; i++) {
-        const struct vg_queue_waiting *class = &queue->classes[i];
-        unsigned int free = class->max_in_flight - class->in_flight;
-        n += class->waiting < free ? class->waiting : free;
-    }
-    return n;
-}
-
 /* ---- choosing ---------------------------------------------------------------------- */
 
 /* Whether reads of all kinds but domains leave a thread to other kinds: libvirt finds a
@@ -172,6 +161,20 @@ static bool may_run(const struct vg_queue *queue, const struct vg_task *task)
             n += j->object == task->object;
     return n < (task->object & VG_KEY_OF_LIST ? 1 : queue->per_object) &&
            leaves_one(queue, task) && may_change(queue, task);
+}
+
+unsigned int vg_tasks_runnable(const struct vg_queue *queue)
+{
+    unsigned int sum = 0;
+    for (int i = 0; i < VG_QUEUE_CLASSES; i++) {
+        const struct vg_queue_waiting *class = &queue->classes[i];
+        unsigned int n = 0, free = class->max_in_flight - class->in_flight;
+        for (const struct vg_task *task = class->first; task && n < free;
+             task = task->next)
+            n += may_run(queue, task);
+        sum += n;
+    }
+    return sum;
 }
 
 /* While the host has no room for a connection for each thread, changes leave one to

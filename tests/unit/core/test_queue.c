@@ -295,6 +295,28 @@ static void test_reads_beside_changes(void **state)
     close_bench(b);
 }
 
+/* So many objects are changed at a time; what a guest that hangs holds counts once. */
+static void test_changed_objects(void **state)
+{
+    (void)state;
+    struct bench *b = open_bench(1, 10);
+    vg_queue_split(&b->queue, 1, 4, 2);
+    ask(b, &change_route, "/domains/a/start");
+    ask(b, &change_route, "/domains/a/suspend");
+    wait_for(b, &b->begun, 2);
+    ask(b, &change_route, "/domains/b/start");
+    wait_for(b, &b->begun, 3);
+    ask(b, &change_route, "/domains/c/start");
+    pause_a_little();
+    expect_count(b, 3, 1);
+    assert_int_equal(vg_queue_load(&b->queue).threads, 3); /* more could do nothing */
+    ask(b, &change_route, "/domains/b/suspend");
+    wait_for(b, &b->begun, 4);
+    permit(b, 4);
+    wait_for(b, &b->begun, 5); /* c's */
+    close_bench(b);
+}
+
 /* One object's limit is for its reads and changes together. */
 static void test_cap_of_both(void **state)
 {
@@ -505,6 +527,7 @@ int main(void)
         cmocka_unit_test(test_cap_of_a_kind),
         cmocka_unit_test(test_full_queue),
         cmocka_unit_test(test_reads_beside_changes),
+        cmocka_unit_test(test_changed_objects),
         cmocka_unit_test(test_cap_of_both),
         cmocka_unit_test(test_few_threads),
         cmocka_unit_test(test_share_of_queue),
