@@ -27,8 +27,7 @@
 /* So many bytes are finished, and told of, at once. */
 #define PART_SIZE ((uint64_t)256 << 20)
 
-/* ---- what is said of one ------------------------------------------------------------
- */
+/* ---- what is said of one ----------------------------------------------------------- */
 
 static char *write_number(uint64_t n)
 {
@@ -68,8 +67,7 @@ static struct vg_reply describe(struct vg_request *rq, struct vg_tus_upload *upl
                                     write_number(vg_tus_plan(upload)->length)));
 }
 
-/* ---- creation -----------------------------------------------------------------------
- */
+/* ---- creation ---------------------------------------------------------------------- */
 
 struct creation {
     char *pool, *volume, *format, *sha256; /* owned */
@@ -231,6 +229,19 @@ static virStorageVolPtr find_or_make(struct vg_request *rq, struct creation *c)
     return check_volume(rq, volume, c) == 0 ? vg_take(&volume) : NULL;
 }
 
+/* Of a volume that was found, whoever made it may have taken it back before it was held.
+ */
+static int check_there(struct vg_request *rq, virStorageVolPtr volume)
+{
+    virStorageVolInfo info;
+
+    if (virStorageVolGetInfo(volume, &info) == 0)
+        return 0;
+    vg_error_set(vg_request_error(rq), VG_E_VOLUME_IN_USE,
+                 "Another request made the volume, and has taken it back; try again");
+    return -1;
+}
+
 /* What the plan and the rest become the upload's. NULL: the request's error is set. */
 static struct vg_tus_upload *add(struct vg_request *rq, struct creation *c,
                                  virStorageVolPtr volume)
@@ -245,7 +256,8 @@ static struct vg_tus_upload *add(struct vg_request *rq, struct creation *c,
                                      .length = c->length,
                                      .force = c->force,
                                      .made = c->made};
-    struct vg_tus_upload *upload = hold ? vg_tus_add(rq, &plan, hold, digest) : NULL;
+    struct vg_tus_upload *upload =
+        hold && check_there(rq, volume) == 0 ? vg_tus_add(rq, &plan, hold, digest) : NULL;
     if (upload) {
         c->pool = c->volume = NULL;
         return upload;
@@ -285,8 +297,7 @@ static struct vg_reply create_upload(struct vg_request *rq)
     return end_if_complete(rq, upload, volume) < 0 ? vg_fail(rq) : created(rq, upload);
 }
 
-/* ---- the bytes of one request -------------------------------------------------------
- */
+/* ---- the bytes of one request ------------------------------------------------------ */
 
 struct arrival {
     struct vg_tus_upload *upload;
@@ -409,8 +420,7 @@ static int receive(struct vg_request *rq, struct arrival *a)
     return a->ended ? 0 : expect_end(rq);
 }
 
-/* ---- the end ------------------------------------------------------------------------
- */
+/* ---- the end ----------------------------------------------------------------------- */
 
 static int check_whole(struct vg_request *rq, struct vg_tus_upload *upload)
 {
@@ -440,8 +450,7 @@ static int end_if_complete(struct vg_request *rq, struct vg_tus_upload *upload,
     return 0;
 }
 
-/* ---- the handlers -------------------------------------------------------------------
- */
+/* ---- the handlers ------------------------------------------------------------------ */
 
 static virStorageVolPtr find_volume(struct vg_request *rq, const struct vg_tus_plan *plan)
 {

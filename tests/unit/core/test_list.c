@@ -115,7 +115,7 @@ static void test_many_uuids(void **state)
     for (int i = 0; i < VG_LIST_MAX_UUIDS; i++)
         end = stpcpy(stpcpy(end, i ? "," : ""), A);
     check_uuids(list, NULL);
-    strcpy(end, "," B);
+    snprintf(end, sizeof(list) - (size_t)(end - list), ",%s", B);
     check_uuids(list, "takes up to 256 UUIDs");
 }
 

@@ -33,10 +33,10 @@ static const struct vg_route moved = {
 static struct vg_request *make_request(const struct vg_route *route, const char *query,
                                        const char *body)
 {
-    char target[128] = "/x?";
+    char target[128];
     struct vg_request *rq = vg_request_new();
 
-    strcat(target, query);
+    snprintf(target, sizeof(target), "/x?%s", query);
     assert_int_equal(vg_request_parse_target(rq, target), 0);
     rq->route = route;
     if (body) {

@@ -25,9 +25,15 @@ struct work {
     const char *cancel_in;
 };
 
+static void add_done(struct work *w, const char *what)
+{
+    size_t n = strlen(w->done);
+    snprintf(w->done + n, sizeof(w->done) - n, "%s", what);
+}
+
 static int note(struct work *w, const char *what)
 {
-    strcat(w->done, what);
+    add_done(w, what);
     return w->fails && strcmp(w->fails, what) == 0 ? -1 : 0;
 }
 
@@ -46,7 +52,7 @@ static int run_step(struct vg_request *rq, struct work *w, const char *what)
 
 static int undo_step(struct work *w, const char *what)
 {
-    strcat(w->done, what);
+    add_done(w, what);
     if (!w->keeps || strcmp(w->keeps, what) != 0)
         return 0;
     assert_null(virDomainLookupByName(NULL, "x")); /* libvirt's last error */

@@ -146,11 +146,11 @@ static void test_match_list(void **state)
     assert_non_null(strstr(rq->error.detail, "It has changed"));
     vg_error_clear(&rq->error);
     /* each is a read: at most eight */
-    list[0] = '\0';
+    size_t seven = 0;
     for (int i = 0; i < 7; i++)
-        strcat(list, "\"0123456789abcdef\", ");
-    size_t seven = strlen(list);
-    strcpy(list + seven, tag);
+        seven += (size_t)snprintf(list + seven, sizeof(list) - seven,
+                                  "\"0123456789abcdef\", ");
+    snprintf(list + seven, sizeof(list) - seven, "%s", tag);
     set(&rq->if_match, list);
     check(rq, 0, 8);
     snprintf(list + seven, sizeof(list) - seven, "%s, %s", other_tag, tag);
