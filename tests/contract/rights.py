@@ -124,6 +124,7 @@ ASKED = {
                    "connect:search_domains domain:getattr domain:read",
     # fields=addresses
     "listDomains": "connect:search_networks network:read",
+    "getDomain": "connect:search_networks network:read",
     # with view=full
     "listHosts": "connect:read connect:search_domains",
     "insertMedium": "storage_pool:getattr storage_vol:getattr storage_vol:data_read",
