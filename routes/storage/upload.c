@@ -237,6 +237,8 @@ static int check_there(struct vg_request *rq, virStorageVolPtr volume)
 
     if (virStorageVolGetInfo(volume, &info) == 0)
         return 0;
+    if (virGetLastErrorCode() != VIR_ERR_NO_STORAGE_VOL)
+        return vg_error_set_virt(vg_request_error(rq));
     vg_error_set(vg_request_error(rq), VG_E_VOLUME_IN_USE,
                  "Another request made the volume, and has taken it back; try again");
     return -1;

@@ -7,14 +7,13 @@
  */
 #include "server/core/body_stream.h"
 
+#include "server/base/fd.h"
 #include "virtgate/cleanup.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #define PIECES    4
 #define PATIENCE  VG_SECOND_NS        /* then a piece that is not full is used */
@@ -89,8 +88,7 @@ void vg_body_stream_free(struct vg_body_stream *stream)
     free(stream->content_digest);
     free(stream->repr_digest);
     free(stream->memory);
-    if (stream->fd >= 0)
-        close(stream->fd);
+    vg_fd_close(stream->fd);
     free(stream);
 }
 
@@ -178,9 +176,8 @@ bool vg_body_stream_hand_over(struct vg_body_stream *stream, int fd)
 
     if (!pays || !is_open(stream) || stream->paused || stream->used > 1)
         return false;
-    /* somebody else may answer while the worker is in recv(): the connection is closed
-     * then, and another one has its number */
-    stream->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    /* somebody else may answer while the worker is in recv(), and close the connection */
+    stream->fd = vg_fd_copy(fd);
     if (stream->fd < 0)
         return false;
     pause_source(stream);

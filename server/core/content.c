@@ -4,16 +4,15 @@
  */
 #include "server/core/content.h"
 
+#include "server/base/fd.h"
 #include "server/base/log.h"
 #include "virtgate/cleanup.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <unistd.h>
 #include <xxhash.h>
 
 #define BYTES_TYPE "application/octet-stream"
@@ -209,18 +208,12 @@ static void end_fetch(struct vg_request *rq, struct vg_reply reply)
     fetch->ready(fetch->data, good ? vg_take(&fetch->window) : NULL);
 }
 
-static void close_fd(int fd)
-{
-    if (fd >= 0)
-        close(fd);
-}
-
 static void free_fetch(struct vg_request *rq)
 {
     struct fetch *fetch = rq->done_data;
     vg_window_free(fetch->window);
     vg_feed_unref(fetch->feed);
-    close_fd(fetch->fd);
+    vg_fd_close(fetch->fd);
     free(fetch);
 }
 
@@ -255,7 +248,7 @@ static void submit_fetch(struct vg_feed *feed, struct vg_window *window_steal,
 
     if (!rq) {
         free(fetch);
-        close_fd(fd_steal);
+        vg_fd_close(fd_steal);
         vg_window_free(window_steal);
         ready(data, NULL);
         return;
@@ -281,9 +274,9 @@ void vg_feed_fetch(struct vg_feed *feed, struct vg_window *window_steal, uint64_
 void vg_feed_pour(struct vg_feed *feed, struct vg_window *window_steal, uint64_t offset,
                   int fd, void (*ready)(void *data, struct vg_window *window), void *data)
 {
-    /* somebody else may answer for the worker while it sends: the connection is closed
-     * then, and another one has its number. Without a descriptor nothing is poured. */
-    submit_fetch(feed, window_steal, offset, fcntl(fd, F_DUPFD_CLOEXEC, 3), ready, data);
+    /* somebody else may answer for the worker while it sends, and close the connection;
+     * without a descriptor nothing is poured */
+    submit_fetch(feed, window_steal, offset, vg_fd_copy(fd), ready, data);
 }
 
 /* ---- replies ----------------------------------------------------------------------- */

@@ -126,6 +126,12 @@ void vg_http_on_connection(void *data, struct MHD_Connection *connection, void *
         close_conn(*state);
 }
 
+bool vg_http_is_tls(struct MHD_Connection *connection)
+{
+    return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION) !=
+           NULL;
+}
+
 struct vg_http_conn *vg_http_conn_of(struct MHD_Connection *connection)
 {
     const union MHD_ConnectionInfo *info =

@@ -507,8 +507,7 @@ static void add_fields(struct MHD_Response **response, const struct vg_feed *fee
 static bool may_pour(const struct vg_http_call *call, const struct vg_feed *feed)
 {
     return call->rq->method == VG_GET && feed->content.open &&
-           feed->range.length >= POUR_LENGTH &&
-           !MHD_get_connection_info(call->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+           feed->range.length >= POUR_LENGTH && !vg_http_is_tls(call->connection);
 }
 
 struct MHD_Response *vg_http_content(struct vg_http_call *call, int status,

@@ -45,8 +45,7 @@ static const char *find_fault(const struct vg_http_call *call)
         return "Upgrade is not named in Connection";
     if (!h->websocket_key || strlen(h->websocket_key) != KEY_LENGTH)
         return "Sec-WebSocket-Key is missing or malformed";
-    if (vg_mhd_upgrades_tls() ||
-        !MHD_get_connection_info(call->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION))
+    if (vg_mhd_upgrades_tls() || !vg_http_is_tls(call->connection))
         return NULL;
     return "There are no WebSockets over the gateway's own TLS with libmicrohttpd before "
            "1.0, which this one has: take text/event-stream, or a proxy that does the "

@@ -197,6 +197,9 @@ bool vg_http_has_body(const struct vg_http_headers *headers);
 void vg_http_build_response(struct vg_http_call *call, struct vg_reply *reply,
                             const char *allow, bool closing);
 
+/* Whether the gateway itself does the connection's TLS. */
+bool vg_http_is_tls(struct MHD_Connection *connection);
+
 /* Gives up the call's response: libmicrohttpd has its own reference, or it is not sent.
  */
 void vg_http_release_response(struct vg_http_call *call);

@@ -6,10 +6,10 @@
 #include "server/http/linger.h"
 
 #include "server/base/clock.h"
+#include "server/base/fd.h"
 #include "virtgate/cleanup.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
@@ -49,7 +49,7 @@ void vg_http_linger(int fd)
     if (!discard(fd))
         return;
     VG_LOCK(&lock);
-    int own = n_sockets < MAX_SOCKETS ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+    int own = n_sockets < MAX_SOCKETS ? vg_fd_copy(fd) : -1;
     if (own >= 0)
         sockets[n_sockets++] = (struct socket){own, vg_now_ns() + LINGER_NS};
 }

@@ -157,8 +157,7 @@ struct vg_http_call *vg_mhd_call_in_doubt(void)
 
 void vg_mhd_answer_first(struct vg_http_call *call, const struct vg_reply *reply)
 {
-    const union MHD_ConnectionInfo *tls =
-        MHD_get_connection_info(call->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    bool tls = vg_http_is_tls(call->connection);
     const char *body = !tls && reply->body ? vg_body_plain(reply->body) : NULL;
     vg_autofree char *text = NULL;
 

@@ -17,12 +17,6 @@
 /* How long a client may go on after its answer. */
 #define GOODBYE_SECONDS 5
 
-static bool is_tls(const struct vg_http_call *call)
-{
-    return MHD_get_connection_info(call->connection,
-                                   MHD_CONNECTION_INFO_GNUTLS_SESSION) != NULL;
-}
-
 static void suspend(void *data)
 {
     const struct vg_http_call *call = data;
@@ -78,7 +72,7 @@ static enum MHD_Result receive(struct vg_http_call *call, const char *data, size
 {
     (void)check_chunk(call, vg_mhd_find_chunk_fault(data));
     *size -= vg_body_stream_put(call->rq->stream, data, *size);
-    if (!*size && !is_tls(call))
+    if (!*size && !vg_http_is_tls(call->connection))
         (void)vg_body_stream_hand_over(call->rq->stream, call->conn->fd);
     return MHD_YES;
 }
@@ -141,14 +135,16 @@ static void send_past(const struct vg_http_call *call, struct vg_body *body)
 {
     vg_autofree char *text = NULL;
     size_t n = 0;
-    FILE *to = call->response && !is_tls(call) ? open_memstream(&text, &n) : NULL;
+    FILE *to = call->response && !vg_http_is_tls(call->connection)
+                   ? open_memstream(&text, &n)
+                   : NULL;
 
     if (to) {
         write_answer(to, call, body);
         if (fclose(to) == 0)
             (void)send(call->conn->fd, text, n, MSG_DONTWAIT | MSG_NOSIGNAL);
     }
-    shutdown(call->conn->fd, is_tls(call) ? SHUT_RDWR : SHUT_WR);
+    shutdown(call->conn->fd, vg_http_is_tls(call->connection) ? SHUT_RDWR : SHUT_WR);
 }
 
 static void answer_past(struct vg_http_call *call, struct vg_reply *reply)

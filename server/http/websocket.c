@@ -466,7 +466,7 @@ static void take_socket(void *data, struct MHD_Connection *connection, void *sta
     s->fd = fd;
     s->budget = TURN;
     s->handle = handle;
-    if (MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION)) {
+    if (vg_http_is_tls(connection)) {
         s->tls = call->conn;
         vg_http_conn_waits(s->tls, note_gone, s);
     }

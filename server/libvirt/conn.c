@@ -4,6 +4,7 @@
  */
 #include "server/libvirt/conn.h"
 
+#include "server/base/fd.h"
 #include "server/base/list.h"
 #include "server/base/local_path.h"
 #include "server/base/redact.h"
@@ -13,7 +14,6 @@
 #include "virtgate/host.h"
 #include "server/base/log.h"
 
-#include <fcntl.h>
 #include <libvirt/virterror.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -84,7 +84,7 @@ void vg_virt_conn_note_socket(int fd)
     VG_LOCK(&virt_conn->lock);
     if (virt_conn->n_fds == sizeof(virt_conn->fds) / sizeof(virt_conn->fds[0]))
         return; /* a name with many addresses: the last ones cannot be cut */
-    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    int copy = vg_fd_copy(fd);
     if (copy < 0)
         return;
     virt_conn->fds[virt_conn->n_fds++] = copy;

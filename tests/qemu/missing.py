@@ -12,6 +12,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests/harness"))
+from description import resolve  # noqa: E402
 from gateway import Client, Gateway, WebSocket, check, report  # noqa: E402
 
 SPEC = yaml.load((ROOT / "openapi.yaml").read_text(), yaml.CSafeLoader)
@@ -49,13 +50,6 @@ INTERFACE = """<interface type='user'><mac address='52:54:00:00:00:07'/><model t
 </interface>"""
 
 
-def resolve(node):
-    while "$ref" in node:
-        *_, kind, name = node["$ref"].split("/")
-        node = SPEC["components"][kind][name]
-    return node
-
-
 def example_body(operation):
     content = operation.get("requestBody", {}).get("content", {})
     for media in ("application/json", "application/merge-patch+json"):
@@ -67,7 +61,7 @@ def example_body(operation):
 
 
 def example_query(item, operation):
-    parameters = map(resolve, item.get("parameters", []) + operation.get("parameters", []))
+    parameters = (resolve(SPEC, p) for p in item.get("parameters", []) + operation.get("parameters", []))
     pairs = [f"{p['name']}={p['example']}" for p in parameters
              if p["in"] == "query" and p.get("required")]
     return "?" + "&".join(pairs) if pairs else ""

@@ -25,6 +25,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/harness"))
+from description import resolve  # noqa: E402
 from gateway import Client, Gateway, check, report  # noqa: E402
 
 ROLES = ("viewer", "operator", "admin")
@@ -136,25 +137,17 @@ class Operations:
         with open(ROOT / "openapi.yaml", encoding="utf-8") as f:
             self.document = yaml.load(f, Loader=yaml.CSafeLoader)
 
-    def resolve(self, node):
-        while "$ref" in node:
-            target = self.document
-            for part in node["$ref"][2:].split("/"):
-                target = target[part]
-            node = target
-        return node
-
     def __iter__(self):
         for path, item in self.document["paths"].items():
             for method, operation in item.items():
                 if isinstance(operation, dict) and "x-virtgate-access" in operation:
                     parameters = item.get("parameters", []) + operation.get("parameters", [])
                     yield (method.upper(), path, operation,
-                           [self.resolve(p) for p in parameters])
+                           [resolve(self.document, p) for p in parameters])
 
     def words(self, schema):
         """The values that a schema names: of an enum, an array of one, a boolean."""
-        schema = self.resolve(schema)
+        schema = resolve(self.document, schema)
         if schema.get("type") == "boolean":
             return ["true", "false"]
         if "items" in schema:

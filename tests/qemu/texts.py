@@ -21,6 +21,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "harness"))
+from description import resolve  # noqa: E402
 from gateway import Client, Gateway, check, report  # noqa: E402
 
 SPEC = yaml.load((ROOT.parent / "openapi.yaml").read_text(),
@@ -36,15 +37,6 @@ GUESTS = ("text-off", "text-on")
 DEPTH = 6
 
 
-def resolve(node):
-    while "$ref" in node:
-        at = SPEC
-        for key in node["$ref"].lstrip("#/").split("/"):
-            at = at[key]
-        node = at
-    return node
-
-
 def is_text(schema):
     types = schema.get("type", "string")
     return "string" in (types if isinstance(types, list) else [types])
@@ -55,7 +47,7 @@ def is_text(schema):
 
 def branches(schema):
     """The schema and what it is composed of."""
-    schema = resolve(schema)
+    schema = resolve(SPEC, schema)
     yield schema
     for way in ("oneOf", "anyOf", "allOf"):
         for part in schema.get(way, ()):
@@ -98,7 +90,7 @@ def place(way, text, base):
 
 def examples(media):
     """Bodies to put texts into: complete ones come furthest."""
-    given = [resolve(e)["value"] for e in media.get("examples", {}).values()]
+    given = [resolve(SPEC, e)["value"] for e in media.get("examples", {}).values()]
     given += [media["example"]] if "example" in media else []
     given = [e for e in given if isinstance(e, dict)]
     return given or [{}]
@@ -106,7 +98,7 @@ def examples(media):
 
 def requests(operation, item, path):
     """(what, method-less request) of each text argument, as a function of the text."""
-    names = [resolve(p) for p in [*item.get("parameters", ()), *operation.get("parameters", ())]]
+    names = [resolve(SPEC, p) for p in [*item.get("parameters", ()), *operation.get("parameters", ())]]
     for p in names:
         if p["in"] == "query":
             name = p["name"]

@@ -6,6 +6,7 @@
  */
 #include "virtgate/console.h"
 
+#include "server/base/fd.h"
 #include "server/base/list.h"
 #include "server/base/redact.h"
 #include "server/core/request.h"
@@ -138,12 +139,6 @@ static void take_off_list(struct console *c)
     vg_list_remove(c);
 }
 
-static void close_fd(int fd)
-{
-    if (fd >= 0)
-        close(fd);
-}
-
 /* The last one out. */
 static void console_unref(struct console *c)
 {
@@ -152,9 +147,9 @@ static void console_unref(struct console *c)
     take_off_list(c);
     if (c->opened_ns)
         audit(c, "closed");
-    close_fd(c->channel.fd);
-    close_fd(c->inner);
-    close_fd(c->bell);
+    vg_fd_close(c->channel.fd);
+    vg_fd_close(c->inner);
+    vg_fd_close(c->bell);
     pthread_mutex_destroy(&c->lock);
     free(c->backlog);
     free(c->domain);
@@ -219,7 +214,7 @@ static void close_channel(struct vg_channel *channel)
 {
     struct console *c = (struct console *)channel;
     vg_session_over(&c->session);
-    close_fd(c->channel.fd);
+    vg_fd_close(c->channel.fd);
     c->channel.fd = -1;
     console_unref(c);
 }

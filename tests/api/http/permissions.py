@@ -20,6 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests/harness"))
+from description import resolve  # noqa: E402
 from gateway import Client, Gateway, OtherClient, check, report, unix_client  # noqa: E402
 from tls_files import make_authority  # noqa: E402
 
@@ -139,12 +140,7 @@ class Described:
         self.document = client.get("/openapi.json")[2]
 
     def resolve(self, node):
-        while "$ref" in node:
-            target = self.document
-            for part in node["$ref"][2:].split("/"):
-                target = target[part]
-            node = target
-        return node
+        return resolve(self.document, node)
 
     def operations(self):
         for path, item in self.document["paths"].items():
