@@ -66,8 +66,7 @@ struct vg_http_headers {
         *forwarded_for, *content_range, *content_digest, *repr_digest, *range, *if_range,
         *tus_resumable, *upload_length, *upload_defer_length, *upload_offset,
         *upload_metadata, *upload_checksum, *method_override;
-    unsigned int n_host, n_length, n_encoding, n_type, n_authorization, n_key, n_origin,
-        n_fetch_site;
+    unsigned int n_host, n_length, n_encoding;
     size_t n_fields, total; /* of all fields; total in bytes */
     const char *fault;      /* what is malformed */
     char *authority;        /* of an absolute target, instead of Host; owned */

@@ -44,29 +44,30 @@ static const struct {
     const char *name;
     size_t length, slot;
     ptrdiff_t count; /* -1: not counted */
-    enum { LAST_COUNTS, IS_LIST, STANDS_ONCE } more;
+    bool list;
+    const char *twice; /* what is said of a second one; NULL: the last one counts */
 } known_fields[] = {
 #define SLOT(member) offsetof(struct vg_http_headers, member)
 #define FIELD(text, member)                                                              \
     {                                                                                    \
-        text, sizeof(text) - 1, SLOT(member), -1, LAST_COUNTS                            \
+        text, sizeof(text) - 1, SLOT(member), -1, false, NULL                            \
     }
 #define ONCE(text, member)                                                               \
     {                                                                                    \
-        text, sizeof(text) - 1, SLOT(member), -1, STANDS_ONCE                            \
+        text, sizeof(text) - 1, SLOT(member), -1, false, text " is given once at most"   \
     }
 #define LIST(text, member)                                                               \
     {                                                                                    \
-        text, sizeof(text) - 1, SLOT(member), -1, IS_LIST                                \
+        text, sizeof(text) - 1, SLOT(member), -1, true, NULL                             \
     }
 #define SINGLE(text, member, counter)                                                    \
     {                                                                                    \
-        text, sizeof(text) - 1, SLOT(member), (ptrdiff_t)SLOT(counter), LAST_COUNTS      \
+        text, sizeof(text) - 1, SLOT(member), (ptrdiff_t)SLOT(counter), false, NULL      \
     }
     SINGLE("Host", host, n_host),
     ONCE("Range", range),
     LIST("Accept", accept),
-    SINGLE("Origin", origin, n_origin),
+    ONCE("Origin", origin),
     LIST("Upgrade", upgrade),
     LIST("If-Match", if_match),
     ONCE("If-Range", if_range),
@@ -74,7 +75,7 @@ static const struct {
     LIST("Connection", connection),
     LIST("Repr-Digest", repr_digest),
     FIELD("traceparent", traceparent),
-    SINGLE("Content-Type", content_type, n_type),
+    ONCE("Content-Type", content_type),
     FIELD("X-Request-Id", request_id),
     LIST("Cache-Control", cache_control),
     ONCE("Content-Range", content_range),
@@ -82,16 +83,16 @@ static const struct {
     ONCE("Tus-Resumable", tus_resumable),
     ONCE("Upload-Length", upload_length),
     ONCE("Upload-Offset", upload_offset),
-    SINGLE("Authorization", authorization, n_authorization),
+    ONCE("Authorization", authorization),
     LIST("If-None-Match", if_none_match),
     LIST("Content-Digest", content_digest),
-    SINGLE("Sec-Fetch-Site", fetch_site, n_fetch_site),
+    ONCE("Sec-Fetch-Site", fetch_site),
     SINGLE("Content-Length", content_length, n_length),
     LIST("Accept-Encoding", accept_encoding),
     LIST("X-Forwarded-For", forwarded_for),
     ONCE("Upload-Metadata", upload_metadata),
     ONCE("Upload-Checksum", upload_checksum),
-    SINGLE("Idempotency-Key", idempotency_key, n_key),
+    ONCE("Idempotency-Key", idempotency_key),
     LIST("Content-Encoding", content_encoding),
     ONCE("Sec-WebSocket-Key", websocket_key),
     SINGLE("Transfer-Encoding", transfer_encoding, n_encoding),
@@ -124,9 +125,9 @@ static void store_field(struct vg_http_headers *h, const char *name, size_t n,
             strncasecmp(known_fields[i].name, name, n) != 0)
             continue;
         const char **at = (const char **)((char *)h + known_fields[i].slot);
-        if (known_fields[i].more == STANDS_ONCE && *at)
-            h->fault = "Fields of ranges, uploads, WebSockets and the method stand once";
-        if (known_fields[i].more == IS_LIST && *at)
+        if (known_fields[i].twice && *at)
+            h->fault = known_fields[i].twice;
+        if (known_fields[i].list && *at)
             add_line(h, at, value);
         else
             *at = value;
@@ -184,10 +185,6 @@ static const char *find_fault(const struct vg_http_headers *h, bool old)
         return "Exactly one Host header field is needed";
     if (h->n_length > 1 || h->n_encoding > 1 || (h->n_length && h->n_encoding))
         return "The length of the body is given twice";
-    if (h->n_authorization > 1 || h->n_type > 1 || h->n_key > 1)
-        return "Authorization, Content-Type and Idempotency-Key are given once at most";
-    if (h->n_origin > 1 || h->n_fetch_site > 1)
-        return "Origin and Sec-Fetch-Site are given once at most";
     if (h->transfer_encoding && old)
         return "HTTP/1.0 has no Transfer-Encoding";
     if (h->transfer_encoding && strcasecmp(h->transfer_encoding, "chunked") != 0)
