@@ -177,7 +177,6 @@ int vg_ticket_new(struct vg_request *rq, const char *path, struct vg_ticket *ret
     vg_error_set(&rq->error, VG_E_OVERLOADED,
                  "Too many tickets wait to be used: %d of one token, %d of all",
                  VG_TICKETS_OF_ONE, VG_TICKETS);
-    rq->error.retry_after = 1;
     return -1;
 }
 

@@ -26,8 +26,8 @@ struct vg_error {
     const char *slug;  /* gateway error: tail of the type URN; NULL for libvirt's */
     const char *title; /* gateway error: static; libvirt's: NULL, taken from its str1 */
     char *detail;      /* owned; NULL only when out of memory */
-    json_t *virt; /* owned; the nine fields of virError and the three names, or NULL */
-    bool retryable;
+    json_t *virt;   /* owned; the nine fields of virError and the three names, or NULL */
+    bool retryable; /* a later attempt may succeed; `retry_after` goes with it */
     bool transport; /* the connection to the host failed, not the call */
     enum vg_outcome outcome;
     const char *permission; /* of a 403: that the caller lacks; static, NULL: none */
@@ -53,6 +53,13 @@ bool vg_error_is_memory(const struct vg_error *e);
  * mapped to a status by error-status.tsv. Call it before any other libvirt call on this
  * thread. Always -1. */
 int vg_error_set_virt(struct vg_error *e);
+
+/* The same error under another status, because the case is known better than by its code.
+ * Whether a later attempt may succeed follows from the status. */
+void vg_error_set_status(struct vg_error *e, int status);
+
+/* Whether a later attempt may succeed: `retryable`, and Retry-After with it. */
+void vg_error_set_retryable(struct vg_error *e, bool retryable);
 
 /* Whether it is libvirt's error of this virErrorNumber. */
 bool vg_error_is_virt(const struct vg_error *e, int number);

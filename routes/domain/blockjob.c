@@ -34,7 +34,7 @@ static struct vg_reply fail_with_job(struct vg_request *rq, virDomainPtr dom, in
     vg_error_set_virt(e);
     if (vg_error_is_virt(e, number) &&
         virDomainGetBlockJobInfo(dom, vg_path(rq, "disk"), &info, 0) == jobs)
-        e->status = 409;
+        vg_error_set_status(e, 409);
     return vg_fail(rq);
 }
 

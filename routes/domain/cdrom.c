@@ -59,8 +59,8 @@ static struct vg_reply fail_update(struct vg_request *rq)
     bool shut = vg_error_is_virt(e, VIR_ERR_INTERNAL_ERROR) && e->detail &&
                 strstr(e->detail, "Tray of device");
     if (shut) {
-        e->status = 409;
-        e->retryable = true;
+        vg_error_set_status(e, 409);
+        vg_error_set_retryable(e, true);
     }
     return vg_fail(rq);
 }

@@ -83,7 +83,7 @@ static struct vg_reply fail_creation(struct vg_request *rq, virDomainPtr dom,
     bool unsupported = virGetLastErrorCode() == VIR_ERR_OPERATION_UNSUPPORTED;
     vg_error_set_virt(vg_request_error(rq));
     if (unsupported && virDomainIsActive(dom) == 0) {
-        vg_request_error(rq)->status = 409;
+        vg_error_set_status(vg_request_error(rq), 409);
         return vg_fail(rq);
     }
     return vg_fail_explained(rq, vg_restore_point_is_taken(xml, has_checkpoint, dom));

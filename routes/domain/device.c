@@ -59,9 +59,7 @@ static bool is_live(virDomainPtr dom, unsigned int flags)
 /* libvirt's error was vague and the domain's devices explain it. */
 static struct vg_reply fail_explained(struct vg_request *rq, int status)
 {
-    struct vg_error *e = vg_request_error(rq);
-    e->status = status;
-    e->retryable = false;
+    vg_error_set_status(vg_request_error(rq), status);
     return vg_fail(rq);
 }
 
@@ -131,10 +129,8 @@ static int set_detach_error(struct vg_request *rq, virDomainPtr dom, const char 
     vg_error_set_virt(e);
     if (vg_error_is_virt(e, VIR_ERR_OPERATION_FAILED) &&
         (are_several(dom, flags, xml) ||
-         (flags & config && are_several(dom, config, xml)))) {
-        e->status = 409;
-        e->retryable = false;
-    }
+         (flags & config && are_several(dom, config, xml))))
+        vg_error_set_status(e, 409);
     return -1;
 }
 

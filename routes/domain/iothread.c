@@ -117,7 +117,7 @@ static struct vg_reply fail_add(struct vg_request *rq, virDomainPtr dom, unsigne
     if (vg_error_is_virt(e, VIR_ERR_INVALID_ARG) &&
         ((config && has_iothread(dom, id, config)) ||
          ((live || !config) && has_iothread(dom, id, live))))
-        e->status = 409;
+        vg_error_set_status(e, 409);
     return vg_fail(rq);
 }
 

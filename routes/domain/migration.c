@@ -233,7 +233,7 @@ static struct vg_reply fail_migrate(struct vg_request *rq, const struct migratio
 
     vg_error_set_virt(e);
     if (!e->transport && is_taken(e)) {
-        e->status = 409;
+        vg_error_set_status(e, 409);
         e->host = m->destination ? vg_destination_name(m->destination) : NULL;
     }
     if (!e->transport || virConnectIsAlive(vg_conn(rq)) != 1)
@@ -244,9 +244,7 @@ static struct vg_reply fail_migrate(struct vg_request *rq, const struct migratio
         e->host = vg_destination_name(m->destination);
         return vg_fail(rq);
     }
-    e->status = 502;
-    e->retryable = false;
-    e->retry_after = 0;
+    vg_error_set_status(e, 502);
     return vg_fail(rq);
 }
 

@@ -224,8 +224,7 @@ static struct vg_reply fail_managed(struct vg_request *rq, virDomainPtr dom)
     if (e->transport || vg_error_is_virt(e, VIR_ERR_NO_SUPPORT) ||
         virDomainHasManagedSaveImage(dom, 0) != 0)
         return vg_fail(rq);
-    e->status = 404;
-    e->retryable = false;
+    vg_error_set_status(e, 404);
     return vg_fail(rq);
 }
 

@@ -167,9 +167,8 @@ static struct vg_reply reload_tls(struct vg_request *rq)
     /* a daemon that answers has files that it cannot use; releases say it differently */
     if ((e->transport || e->status == 502) &&
         virAdmConnectIsAlive(vg_admin_conn(rq)) == 1) {
-        e->transport = e->retryable = false;
-        e->retry_after = 0;
-        e->status = 409;
+        e->transport = false;
+        vg_error_set_status(e, 409);
     }
     return vg_fail(rq);
 }

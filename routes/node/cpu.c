@@ -215,7 +215,7 @@ static struct vg_reply fail_cpu(struct vg_request *rq)
 
     vg_error_set_virt(e);
     if (vg_error_is_virt(e, VIR_ERR_INTERNAL_ERROR) && vg_error_is_from(e, VIR_FROM_CPU))
-        e->status = 422;
+        vg_error_set_status(e, 422);
     return vg_fail(rq);
 }
 

@@ -104,7 +104,7 @@ static struct vg_reply fail_topology(struct vg_request *rq, int64_t cell, int64_
     vg_error_set_virt(vg_request_error(rq));
     if (read_topology(vg_conn(rq), &t, &ignored) == 0 &&
         ((t.cells && cell >= t.cells) || (kib && !has_size(&t, kib))))
-        vg_request_error(rq)->status = 400;
+        vg_error_set_status(vg_request_error(rq), 400);
     vg_error_clear(&ignored);
     return vg_fail(rq);
 }

@@ -228,7 +228,7 @@ static struct vg_reply get_value(struct vg_request *rq)
         return vg_ok_secret(rq, value, n);
     vg_error_set_virt(vg_request_error(rq));
     if (vg_error_is_virt(vg_request_error(rq), VIR_ERR_INVALID_SECRET)) /* private */
-        vg_request_error(rq)->status = 403;
+        vg_error_set_status(vg_request_error(rq), 403);
     return vg_fail(rq);
 }
 
@@ -251,7 +251,7 @@ static struct vg_reply set_value(struct vg_request *rq)
         return vg_no_content(rq);
     vg_error_set_virt(vg_request_error(rq));
     if (vg_error_is_unsendable(vg_request_error(rq))) /* more than 64 KiB */
-        vg_request_error(rq)->status = 413;
+        vg_error_set_status(vg_request_error(rq), 413);
     return vg_fail(rq);
 }
 

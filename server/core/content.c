@@ -350,7 +350,6 @@ static int hold_block(struct vg_request *rq, struct vg_feed *feed)
     vg_error_set(&rq->error, VG_E_OVERLOADED,
                  "Too many contents wait for clients that do not read them "
                  "(transfer-memory); try again shortly");
-    rq->error.retry_after = 1;
     return -1;
 }
 

@@ -18,15 +18,9 @@ static bool is_vague(const struct vg_error *e)
                              vg_error_is_virt(e, VIR_ERR_SYSTEM_ERROR));
 }
 
-static void explain_as(struct vg_error *e, int status)
-{
-    e->status = status;
-    e->retryable = false;
-}
-
 static void make_conflict(struct vg_error *e)
 {
-    explain_as(e, 409);
+    vg_error_set_status(e, 409);
 }
 
 bool vg_error_is_limit(const struct vg_error *e)
@@ -93,7 +87,7 @@ struct vg_reply vg_fail_unsupported(struct vg_request *rq, bool explained)
     struct vg_error *e = vg_request_error(rq);
 
     if (explained && is_vague(e))
-        explain_as(e, 501);
+        vg_error_set_status(e, 501);
     return vg_fail(rq);
 }
 

@@ -46,6 +46,18 @@ static bool worth_retrying(int status)
     return status == 503 || status == 504;
 }
 
+void vg_error_set_retryable(struct vg_error *e, bool retryable)
+{
+    e->retryable = retryable;
+    e->retry_after = retryable ? RETRY_AFTER : 0;
+}
+
+void vg_error_set_status(struct vg_error *e, int status)
+{
+    e->status = status;
+    vg_error_set_retryable(e, worth_retrying(status));
+}
+
 void vg_error_set(struct vg_error *e, enum vg_error_id id, const char *fmt, ...)
 {
     /* The new text may quote the old one: format before clearing. */
@@ -63,8 +75,7 @@ void vg_error_set(struct vg_error *e, enum vg_error_id id, const char *fmt, ...)
     e->slug = own->slug;
     e->title = own->title;
     e->detail = detail;
-    e->retryable = own->retryable;
-    e->retry_after = own->retryable ? RETRY_AFTER : 0;
+    vg_error_set_retryable(e, own->retryable);
 }
 
 static const char out_of_memory[] = "Out of memory";
@@ -157,7 +168,7 @@ void vg_error_copy_virt(struct vg_error *e, const virError *err)
 {
     vg_count_virt_error(err->code);
     vg_error_clear(e);
-    e->status = find_status(err);
+    vg_error_set_status(e, find_status(err));
     e->detail = show_text(err->message ? err->message : "libvirt gave no message");
     e->virt = virt_to_json(err);
     if (!e->virt) {
@@ -166,8 +177,6 @@ void vg_error_copy_virt(struct vg_error *e, const virError *err)
         return;
     }
     e->transport = is_transport(err);
-    e->retryable = worth_retrying(e->status);
-    e->retry_after = e->retryable ? RETRY_AFTER : 0;
 }
 
 int vg_error_set_virt(struct vg_error *e)

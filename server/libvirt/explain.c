@@ -221,7 +221,7 @@ struct vg_reply vg_explain(struct vg_request *rq, struct vg_reply reply)
 
     if (reply.status == rq->error.status && is_too_large(rq)) {
         vg_reply_clear(&reply);
-        rq->error.status = 413;
+        vg_error_set_status(&rq->error, 413);
         return vg_fail(rq);
     }
     const struct thing *thing = may_be_missing(rq, &reply) ? find_thing(rq, &name) : NULL;
@@ -230,6 +230,6 @@ struct vg_reply vg_explain(struct vg_request *rq, struct vg_reply reply)
         return reply;
     virResetLastError();
     vg_reply_clear(&reply);
-    rq->error.status = 404;
+    vg_error_set_status(&rq->error, 404);
     return say(rq, thing, name);
 }

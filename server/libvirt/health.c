@@ -112,8 +112,7 @@ void vg_host_error_unreachable(struct vg_error *e, const char *name,
     vg_error_set(e, VG_E_HOST_UNREACHABLE, "Host '%s' cannot be reached: %s", name,
                  reason ? reason : "not connected yet");
     e->virt = virt;
-    e->retryable = !is_refused(why);
-    e->retry_after = e->retryable ? 1 : 0;
+    vg_error_set_retryable(e, !is_refused(why));
 }
 
 /* Wakes the host monitor, unless the host is down: then it looks anyway. Lock held. */

@@ -208,8 +208,8 @@ def check_problem(spec: Spec, x: Exchange) -> list[str]:
     instance = problem.get("instance", path)
     if instance != path and not (x.status == 414 and path.startswith(instance)):
         errors.append(f"instance is {instance[:100]}")
-    if problem["retryable"] and "retry-after" not in x.headers:
-        errors.append("retryable without Retry-After")
+    if problem["retryable"] != ("retry-after" in x.headers):
+        errors.append("Retry-After stands where a problem is retryable, and only there")
     return errors
 
 

@@ -227,7 +227,6 @@ static struct console *console_new(struct vg_request *rq, virDomainPtr dom,
         vg_error_set(&rq->error, VG_E_OVERLOADED,
                      "%u consoles are open already; close one, or raise `consoles`",
                      limit);
-        rq->error.retry_after = 1;
         return NULL;
     }
     struct console *c = calloc(1, sizeof(*c));

@@ -22,7 +22,7 @@ int vg_error_set_file(struct vg_request *rq)
 
     vg_error_set_virt(vg_request_error(rq));
     if (missing)
-        vg_request_error(rq)->status = 404;
+        vg_error_set_status(vg_request_error(rq), 404);
     return -1;
 }
 

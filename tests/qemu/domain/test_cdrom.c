@@ -56,14 +56,9 @@ static const struct step rows[] = {
     {"GET", DISKS, 200, EMPTY},
     {"PUT", "/domains/cd/cdrom", 409, LIBVIRT("OPERATION_INVALID"),
      .json = "{'volume':'discs/a.iso','flags':['live']}"},
-    {"POST", "/domains/cd/start", 204, ""},
-};
-
-/* While the firmware resets the drive, its tray closes again: a conflict for a moment. */
-static const struct step inserted = {"PUT", "/domains/cd/cdrom", 204, "",
-                                     .json = "{'volume':'discs/a.iso'}"};
-
-static const struct step running[] = {
+    /* paused: firmware that resets the drive closes its tray, and libvirt is not told */
+    {"POST", "/domains/cd/start", 204, "", .json = "{'flags':['paused']}"},
+    {"PUT", "/domains/cd/cdrom", 204, "", .json = "{'volume':'discs/a.iso'}"},
     {"GET", DISKS, 200, "{'disks':[{'target':'hda','source':'~*a.iso'}]}"},
     {"GET", DISKS "?flags=inactive", 200, EMPTY},
     {"PUT", "/domains/cd/cdrom", 204, "",
@@ -86,8 +81,6 @@ int main(void)
         guest_image_raw(dir, "a.iso", "A", 1 << 20);
         guest_image_raw(dir, "b.iso", "B", 1 << 20);
         scenario_run(&s, rows, COUNT(rows));
-        scenario_until(&s, &inserted, 20);
-        scenario_run(&s, running, COUNT(running));
         guests_remove(&s);
         guest_folder_remove(dir);
         scenario_end(&s);

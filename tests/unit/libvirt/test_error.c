@@ -137,6 +137,29 @@ static void test_transport(void **state)
     vg_error_clear(&e);
 }
 
+/* Whether to try again, and when, go together, under any status. */
+static void test_status(void **state)
+{
+    (void)state;
+    static const int statuses[] = {400, 403, 404, 409, 413, 422, 502, 503, 504};
+    struct vg_error e = {0};
+    char text[] = "internal error: client socket is closed";
+    for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+        make_error(&e, VIR_FROM_RPC, VIR_ERR_INTERNAL_ERROR, text, NULL);
+        vg_error_set_status(&e, statuses[i]);
+        assert_int_equal(e.status, statuses[i]);
+        assert_int_equal(e.retryable, statuses[i] == 503 || statuses[i] == 504);
+        assert_int_equal(e.retry_after, e.retryable ? 1 : 0);
+        assert_non_null(e.virt);
+    }
+    vg_error_set_status(&e, 409);
+    vg_error_set_retryable(&e, true);
+    assert_true(e.status == 409 && e.retryable && e.retry_after == 1);
+    vg_error_set_retryable(&e, false);
+    assert_false(e.retryable || e.retry_after);
+    vg_error_clear(&e);
+}
+
 static void test_too_large(void **state)
 {
     (void)state;
@@ -226,10 +249,11 @@ static void test_every_code(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_own),       cmocka_unit_test(test_no_domain),
-        cmocka_unit_test(test_no_error),  cmocka_unit_test(test_transport),
-        cmocka_unit_test(test_too_large), cmocka_unit_test(test_unknown),
-        cmocka_unit_test(test_titles),    cmocka_unit_test(test_every_code),
+        cmocka_unit_test(test_own),        cmocka_unit_test(test_no_domain),
+        cmocka_unit_test(test_no_error),   cmocka_unit_test(test_transport),
+        cmocka_unit_test(test_status),     cmocka_unit_test(test_too_large),
+        cmocka_unit_test(test_unknown),    cmocka_unit_test(test_titles),
+        cmocka_unit_test(test_every_code),
     };
     /* libvirt's thread-local error does not exist before. */
     if (virInitialize() < 0)
