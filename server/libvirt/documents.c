@@ -160,18 +160,31 @@ void vg_documents_forget(struct vg_documents *d, const unsigned char *uuid)
         forget_all(d, now);
 }
 
-/* Whether a path may mean the guest by that. */
-static bool is_called(const char *segment, const struct vg_guest_id *guest)
+static bool is_id(const char *segment, unsigned int id)
 {
     char text[VIR_UUID_STRING_BUFLEN];
 
+    snprintf(text, sizeof(text), "%d", (int)id);
+    return strcmp(segment, text) == 0;
+}
+
+static bool is_uuid(const char *segment, const unsigned char *uuid)
+{
+    char text[VIR_UUID_STRING_BUFLEN];
+
+    vg_uuid_text(uuid, text);
+    return vg_uuid_is(text, segment);
+}
+
+/* Whether a path may mean the guest by that. All guests are gone through for a change: of
+ * what cannot be an id or a UUID, no text is made for each. */
+static bool is_called(const char *segment, const struct vg_guest_id *guest)
+{
     if (guest->name && strcmp(segment, guest->name) == 0)
         return true;
-    snprintf(text, sizeof(text), "%d", (int)guest->id);
-    if (strcmp(segment, text) == 0)
-        return true;
-    vg_uuid_text(guest->uuid, text);
-    return vg_uuid_is(text, segment);
+    size_t n = strlen(segment);
+    return (strchr("-0123456789", *segment) && is_id(segment, guest->id)) ||
+           ((n == 32 || n == 36) && is_uuid(segment, guest->uuid));
 }
 
 static bool is_changing(const struct vg_documents *d, const struct vg_guest_id *guest)
