@@ -44,9 +44,10 @@ int vg_xml_check_root(struct vg_request *rq, const char *xml, const char *root);
  * request's error, a 400, is set. */
 int vg_xml_check_child(struct vg_request *rq, const char *xml, const char *child);
 
-/* The text of the root's child elements `name` and `uuid` (each NULL when absent), to
- * compare with an object. Owned by the caller; ret_uuid may be NULL. -1: not well-formed,
- * nothing is set. */
+/* The text of the root's child elements `name` and `uuid` (each NULL when absent or
+ * empty), to compare with an object. A domain without a `uuid` has that of its SMBIOS
+ * (<sysinfo>), as libvirt takes it; without any, libvirt makes a new one. Owned by the
+ * caller; ret_uuid may be NULL. -1: not well-formed, nothing is set. */
 int vg_xml_identity(const char *xml, char **ret_name, char **ret_uuid);
 
 /* The name of the guest that a document's <owner> names. Takes the malloc'd text of a

@@ -168,6 +168,16 @@ int vg_xml_check_namespace(struct vg_request *rq, const char *key, const char *u
     return -1;
 }
 
+static bool is_element(const xmlNode *node, const char *name)
+{
+    return node->type == XML_ELEMENT_NODE && strcmp((const char *)node->name, name) == 0;
+}
+
+static bool is_domain(const xmlNode *node)
+{
+    return is_element(node, "domain") || is_element(node, "inactiveDomain");
+}
+
 /* The element's text, for free(3); NULL when there is no element. */
 static char *text_of(const xmlNode *node)
 {
@@ -209,15 +219,62 @@ int vg_xml_check_child(struct vg_request *rq, const char *xml, const char *child
     return -1;
 }
 
+/* The text of a child element in no namespace, as libvirt looks it up; NULL when empty.
+ */
+static char *child_text(const xmlNode *node, const char *name)
+{
+    const xmlNode *child = node->children;
+
+    while (child && (child->ns || child->type != XML_ELEMENT_NODE ||
+                     strcmp((const char *)child->name, name) != 0))
+        child = child->next;
+    vg_autofree char *text = text_of(child);
+    return text && *text ? vg_take(&text) : NULL;
+}
+
+static bool has_attribute(const xmlNode *node, const char *name, const char *value)
+{
+    const char *found = vg_xml_attribute(node, name);
+    return found && strcmp(found, value) == 0;
+}
+
+/* Of <sysinfo>: what the guest finds in its SMBIOS as its UUID; NULL: it is not said. */
+static const xmlNode *smbios_uuid(const xmlNode *sysinfo)
+{
+    const xmlNode *system =
+        has_attribute(sysinfo, "type", "smbios") ? vg_xml_child(sysinfo, "system") : NULL;
+
+    for (const xmlNode *n = system ? system->children : NULL; n; n = n->next)
+        if (is_element(n, "entry") && has_attribute(n, "name", "uuid"))
+            return n;
+    return NULL;
+}
+
+/* The UUID of a domain that has no <uuid>: of several <sysinfo>, libvirt takes the last.
+ */
+static char *sysinfo_uuid(const xmlNode *root)
+{
+    const xmlNode *last = NULL;
+
+    for (const xmlNode *n = root->children; n; n = n->next) {
+        const xmlNode *uuid = is_element(n, "sysinfo") ? smbios_uuid(n) : NULL;
+        last = uuid ? uuid : last;
+    }
+    return text_of(last);
+}
+
 int vg_xml_identity(const char *xml, char **ret_name, char **ret_uuid)
 {
     vg_auto_doc doc = vg_xml_parse(xml);
     if (!doc)
         return -1;
     const xmlNode *root = xmlDocGetRootElement(doc);
-    *ret_name = text_of(vg_xml_child(root, "name"));
-    if (ret_uuid)
-        *ret_uuid = text_of(vg_xml_child(root, "uuid"));
+    *ret_name = child_text(root, "name");
+    if (!ret_uuid)
+        return 0;
+    *ret_uuid = child_text(root, "uuid");
+    if (!*ret_uuid && is_domain(root))
+        *ret_uuid = sysinfo_uuid(root);
     return 0;
 }
 
@@ -228,16 +285,6 @@ char *vg_xml_owner(char *xml_steal)
     const xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
 
     return text_of(vg_xml_child(vg_xml_child(root, "owner"), "name"));
-}
-
-static bool is_element(const xmlNode *node, const char *name)
-{
-    return node->type == XML_ELEMENT_NODE && strcmp((const char *)node->name, name) == 0;
-}
-
-static bool is_domain(const xmlNode *node)
-{
-    return is_element(node, "domain") || is_element(node, "inactiveDomain");
 }
 
 /* All of the names in a domain's element: which of several libvirt takes is its own

@@ -269,6 +269,11 @@ def check_changes(client, hidden):
     refused("PATCH", "/hosts/a/domains/web-3", {"name": "db-1"})
     status, _, text = ask(client, "POST", "/hosts/a/domains", "web", domain_xml("web-4", hidden.uuid))
     check(status == 409 and b"db-1" not in text and b"outside" in text, "a UUID that is taken", text)
+    smbios = re.sub(rb"<uuid>(.*)</uuid>", rb"<sysinfo type='smbios'><system><entry name='uuid'>"
+                    rb"\1</entry></system></sysinfo>", domain_xml("web-4", hidden.uuid))
+    status, _, text = ask(client, "POST", "/hosts/a/domains", "web", smbios)
+    check(status == 409 and b"db-1" not in text and b"outside" in text, "it in an SMBIOS",
+          text)
     check(ask(client, "DELETE", "/hosts/a/domains/web-3", "web")[0] == 204, "it is deleted")
     refused("POST", "/hosts/a/domains/web-1/migrate",
             {"destinationHost": "b", "params": {"destinationName": "db-3"}})
