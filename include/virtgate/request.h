@@ -58,6 +58,9 @@ int vg_request_ask_secrets(struct vg_request *rq, bool shown);
  * is set. */
 int vg_request_check_new(struct vg_request *rq, bool exists);
 
+/* Whether it says so, and vg_request_check_new() matters. */
+bool vg_request_wants_new(const struct vg_request *rq);
+
 /* Whether the Accept header prefers application/xml to JSON. */
 bool vg_wants_xml(const struct vg_request *rq);
 

@@ -78,7 +78,8 @@ struct vg_reply vg_reply_xml(struct vg_request *rq, char *xml_steal);
 struct vg_xml_domain {
     char *title;   /* owned, NULL when absent */
     char *os_type; /* owned */
-    int64_t max_vcpus;
+    int64_t max_vcpus, vcpus;
+    int64_t max_memory, memory; /* KiB; 0: not said */
     enum vg_xml_agent {
         VG_XML_NO_AGENT, /* it has no channel, or is off */
         VG_XML_AGENT_AWAY,

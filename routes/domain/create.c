@@ -307,13 +307,19 @@ static const char *find_xml(struct vg_request *rq, struct form *f, bool shown,
     return *ret_made = vg_new_domain_xml(rq, d);
 }
 
-/* The domain that the document means, if it is there. */
-static virDomainPtr find_meant(struct vg_request *rq, const char *xml, bool *ret_absent)
+/* The domain that the document means, if it is there; `*ret_absent`: it certainly is not,
+ * when the document is taken. Without a UUID libvirt makes one, and refuses a name that
+ * another has, so that it is looked up only for what depends on it beside. */
+static virDomainPtr find_meant(struct vg_request *rq, const char *xml, bool looks_up_name,
+                               bool *ret_absent)
 {
     vg_autofree char *name = NULL;
     vg_autofree char *uuid = NULL;
 
     if (vg_xml_identity(xml, &name, &uuid) < 0 || !(name || uuid))
+        return NULL;
+    *ret_absent = !uuid && !looks_up_name;
+    if (*ret_absent)
         return NULL;
     virDomainPtr dom = uuid ? virDomainLookupByUUIDString(vg_conn(rq), uuid)
                             : virDomainLookupByName(vg_conn(rq), name);
@@ -410,7 +416,8 @@ static struct vg_reply make_domain(struct vg_request *rq, const char *xml,
 {
     vg_autofree char *made = NULL;
     bool absent = false;
-    vg_autoptr(virDomain) old = find_meant(rq, xml, &absent);
+    bool named = vg_guest_is_wanted(m->guest) || vg_request_wants_new(rq);
+    vg_autoptr(virDomain) old = find_meant(rq, xml, named, &absent);
     bool again = old && !m->transient && virDomainIsPersistent(old) == 1;
 
     if (check_seen(rq, old) < 0 || vg_request_check_new(rq, old != NULL) < 0)

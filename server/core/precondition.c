@@ -155,9 +155,14 @@ static bool is_any(const char *list)
     return list && strcmp(list, "*") == 0;
 }
 
+bool vg_request_wants_new(const struct vg_request *rq)
+{
+    return is_any(rq->if_none_match);
+}
+
 int vg_request_check_new(struct vg_request *rq, bool exists)
 {
-    return exists && is_any(rq->if_none_match) ? fail_none_match(rq) : 0;
+    return exists && vg_request_wants_new(rq) ? fail_none_match(rq) : 0;
 }
 
 /* If-None-Match: none of them is as it is; with * there is nothing. */

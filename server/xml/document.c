@@ -391,18 +391,34 @@ static char *find_macs(const xmlNode *root)
     return macs;
 }
 
+/* A number that libvirt wrote; `absent` where there is none, or more than can be. */
+static int64_t number_of(const char *text, int64_t absent)
+{
+    errno = 0;
+    long long n = text ? strtoll(text, NULL, 10) : absent;
+    return errno ? absent : n;
+}
+
+static int64_t child_number(const xmlNode *node, const char *name)
+{
+    vg_autofree char *text = text_of(vg_xml_child(node, name));
+    return number_of(text, 0);
+}
+
 int vg_xml_read_domain(const char *xml, struct vg_xml_domain *ret)
 {
     vg_auto_doc doc = vg_xml_parse(xml);
     if (!doc)
         return -1;
     const xmlNode *root = xmlDocGetRootElement(doc);
-    vg_autofree char *vcpus = text_of(vg_xml_child(root, "vcpu"));
+    const xmlNode *vcpu = vg_xml_child(root, "vcpu");
+    vg_autofree char *max_vcpus = text_of(vcpu);
     ret->title = text_of(vg_xml_child(root, "title"));
     ret->os_type = text_of(vg_xml_child(vg_xml_child(root, "os"), "type"));
-    errno = 0;
-    long long max_vcpus = vcpus ? strtoll(vcpus, NULL, 10) : 1;
-    ret->max_vcpus = errno ? 1 : max_vcpus;
+    ret->max_vcpus = number_of(max_vcpus, 1);
+    ret->vcpus = number_of(vg_xml_attribute(vcpu, "current"), ret->max_vcpus);
+    ret->max_memory = child_number(root, "memory");
+    ret->memory = child_number(root, "currentMemory");
     ret->agent = find_agent(root);
     ret->macs = find_macs(root);
     return 0;
@@ -417,8 +433,9 @@ static int copy_text(char **to, const char *from)
 
 int vg_xml_domain_copy(struct vg_xml_domain *to, const struct vg_xml_domain *from)
 {
-    struct vg_xml_domain copy = {.max_vcpus = from->max_vcpus, .agent = from->agent};
+    struct vg_xml_domain copy = *from;
 
+    copy.title = copy.os_type = copy.macs = NULL;
     if (copy_text(&copy.title, from->title) < 0 ||
         copy_text(&copy.os_type, from->os_type) < 0 ||
         copy_text(&copy.macs, from->macs) < 0) {

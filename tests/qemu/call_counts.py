@@ -2,12 +2,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """How many of libvirt's functions an answer costs, counted by the traced gateway on a real libvirtd: a
 list's default fields cost lists alone, whatever there is; a page asks for what is on it, after it was
-cut; fields that are not wanted cost nothing.
+cut; fields that are not wanted cost nothing; a new guest is looked up only where its document does
+not say that it is new, and its answer is exact all the same.
 """
+import json
 import os
 import re
 import sys
 import tempfile
+import uuid
 from collections import Counter
 from pathlib import Path
 
@@ -24,6 +27,13 @@ GUESTS = 3
 GUEST = """<domain type='qemu'><name>counted{n}</name><memory unit='MiB'>16</memory><os><type>hvm</type>
 </os><devices><disk type='file'><driver name='qemu' type='raw'/><source file='{path}'/>
 <target dev='vda' bus='virtio'/><shareable/></disk></devices></domain>"""
+
+NEW = """<domain type='qemu'><name>new</name>{}<memory unit='MiB'>16</memory><os><type>hvm</type></os>
+</domain>"""
+MANY = """<domain type='qemu'><name>new</name><title>Many</title><memory unit='MiB'>32</memory>
+<currentMemory unit='MiB'>24</currentMemory><maxMemory slots='2' unit='MiB'>64</maxMemory>
+<vcpu current='2'>4</vcpu><os><type>hvm</type></os>
+<cpu><numa><cell id='0' cpus='0-3' memory='32' unit='MiB'/></numa></cpu></domain>"""
 
 
 class Counted:
@@ -42,14 +52,25 @@ class Counted:
                 os.environ[key] = value
         self.client = Client(self.gateway.port)
 
+    def calls(self):
+        """{function: calls} of operations since begin(); the sampler's apart."""
+        lines = Path(self.file.name).read_text(encoding="utf-8").splitlines()
+        return dict(Counter(line.split()[1] for line in lines
+                            if re.fullmatch(r"(?!listDomainStats)\w{3,} vir\w+", line)))
+
     def get(self, path, source="libvirt", headers=None):
-        """(the answer, {function: calls}) of a request; the sampler's apart."""
+        """(the answer, calls) of a request."""
         os.truncate(self.file.name, 0)
         status, told, body = self.client.get(path, headers or {"Cache-Control": "no-cache"})
         check(status == 200 and told["X-Virtgate-Source"] == source, path, f"{status} {body}")
-        lines = Path(self.file.name).read_text(encoding="utf-8").splitlines()
-        return body, dict(Counter(line.split()[1] for line in lines
-                                  if re.fullmatch(r"(?!listDomainStats)\w{3,} vir\w+", line)))
+        return body, self.calls()
+
+    def change(self, want, method, path, body=None, headers=None):
+        """The same of a change that is answered by the status `want`."""
+        os.truncate(self.file.name, 0)
+        status, _, text = self.client.send(method, path, body, headers)
+        check(status == want, f"{method} {path} is {want}", f"{status} {text}")
+        return json.loads(text) if text else None, self.calls()
 
 
 def check_calls(counted, path, want):
@@ -107,6 +128,44 @@ def check_users(counted, path):
           "those of v0007", users["v0007"])
 
 
+def check_new(counted, what, xml, lookups):
+    """What a definition costs, and that it tells what a GET does."""
+    made, calls = counted.change(201, "POST", "/domains", xml.encode())
+    check(calls == {"virDomainDefineXMLFlags": 1, "virDomainGetXMLDesc": 1, **lookups},
+          f"defining one {what}", calls)
+    shown, _ = counted.get("/domains/new")
+    check(made == shown, f"the answer of one {what}", f"{made}, later {shown}")
+    return made
+
+
+def check_definitions(counted):
+    by_uuid = {"virDomainLookupByUUIDString": 1}
+    smbios = "<sysinfo type='smbios'><system><entry name='uuid'>{}</entry></system></sysinfo>"
+    for what, more, lookups in (
+            ("plain", "", {}), ("with a UUID", f"<uuid>{uuid.uuid4()}</uuid>", by_uuid),
+            ("with an empty UUID", "<uuid/>", {}),
+            ("whose SMBIOS has the UUID", smbios.format(uuid.uuid4()), by_uuid),
+            ("with an SMBIOS", smbios.replace("uuid", "serial").format("s-1"), {}),
+            ("of another's UUID", f"<p:uuid xmlns:p='u'>{uuid.uuid4()}</p:uuid>", {})):
+        check_new(counted, what, NEW.format(more), lookups)
+        check_taken(counted, what, NEW.format(more), again=bool(lookups))
+        _, calls = counted.change(204, "DELETE", "/domains/new")
+        check(calls == {"virDomainLookupByName": 1, "virDomainUndefineFlags": 1}, "undefine", calls)
+    made = check_new(counted, "of many figures", MANY, {})
+    check(made["maxMemoryKiB"] == 32768 and made["memoryKiB"] == 24576 and made["vcpus"] == 2 and
+          made["maxVcpus"] == 4 and made["title"] == "Many" and made["cpuTimeNs"] == 0, "figures",
+          made)
+    counted.change(204, "DELETE", "/domains/new")
+
+
+def check_taken(counted, what, xml, again):
+    """One that is there: with its UUID it is defined again, its name alone is taken."""
+    counted.change(412, "POST", "/domains", xml.encode(), {"If-None-Match": "*"})
+    counted.change(200 if again else 409, "POST", "/domains", xml.encode())
+    shown, _ = counted.get("/domains/new")
+    check(shown["persistent"] and shown["state"] == "shutoff", f"one {what} is as it was", shown)
+
+
 def main():
     libvirt.registerErrorHandler(lambda *_: None, None)
     uri = os.environ["VG_QEMU_URI"]
@@ -126,6 +185,7 @@ def main():
         check_lists(counted)
         check_volumes(counted, "/storage-pools/counted/volumes")
         check_users(counted, "/storage-pools/counted/volumes")
+        check_definitions(counted)
     finally:
         counted.gateway.stop()
         for guest in guests:

@@ -467,6 +467,20 @@ static bool is_qemu(struct vg_request *rq)
     return qemu;
 }
 
+/* Of one of QEMU's that was defined: what it is when it is off, which is all that
+ * virDomainGetInfo takes then, even where another client has started it meanwhile. */
+static void read_defined(struct vg_domain_data *v)
+{
+    vg_autofree char *xml = virDomainGetXMLDesc(v->dom, VIR_DOMAIN_XML_INACTIVE);
+
+    if (!xml || vg_xml_read_domain(xml, &v->xml) < 0 || v->xml.max_memory <= 0)
+        return;
+    v->max_memory = (unsigned long long)v->xml.max_memory;
+    v->memory = (unsigned long long)v->xml.memory;
+    v->vcpus = (unsigned int)v->xml.vcpus;
+    v->have |= VG_XML_FIELDS | VG_INFO_FIELDS;
+}
+
 int vg_domain_write_new(struct vg_request *rq, struct vg_json *w, virDomainPtr dom)
 {
     const unsigned int fields = VG_DOMAIN_EVERYTHING | VG_DOMAIN_SENDABLE;
@@ -479,6 +493,7 @@ int vg_domain_write_new(struct vg_request *rq, struct vg_json *w, virDomainPtr d
     v.persistent = true; /* and neither started with the host, saved, nor changed */
     v.have = VG_STATE_FIELDS | VG_DOMAIN_PERSISTENT | VG_DOMAIN_AUTOSTART |
              VG_DOMAIN_MANAGED_SAVE | VG_DOMAIN_UPDATED;
+    read_defined(&v);
     int rc = vg_domain_data_read(&v, fields, false);
     if (rc < 0)
         vg_error_set_virt(vg_request_error(rq));

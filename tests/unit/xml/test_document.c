@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Whose a document is, as libvirt takes it.
+ * What a domain's document says of itself: whose it is, as libvirt takes it, and its
+ * figures.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,6 +9,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "virtgate/cleanup.h"
@@ -60,8 +62,39 @@ static void test_identity(void **state)
     assert_null(name);
 }
 
+static const struct {
+    const char *inner;
+    int64_t vcpus, max_vcpus, memory, max_memory;
+} figures[] = {
+    {"", 1, 1, 0, 0},
+    {"<vcpu>4</vcpu>", 4, 4, 0, 0},
+    {"<vcpu current='2'>4</vcpu>", 2, 4, 0, 0},
+    {"<memory unit='KiB'>32</memory><currentMemory unit='KiB'>24</currentMemory>", 1, 1,
+     24, 32},
+    {"<memory unit='KiB'>99999999999999999999</memory>", 1, 1, 0, 0},
+};
+
+static void test_figures(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++) {
+        struct vg_xml_domain d = {0}, copy = {0};
+        char xml[256];
+        snprintf(xml, sizeof(xml), "<domain>%s</domain>", figures[i].inner);
+        assert_int_equal(vg_xml_read_domain(xml, &d), 0);
+        assert_int_equal(vg_xml_domain_copy(&copy, &d), 0);
+        vg_xml_domain_clear(&d);
+        assert_int_equal(copy.vcpus, figures[i].vcpus);
+        assert_int_equal(copy.max_vcpus, figures[i].max_vcpus);
+        assert_int_equal(copy.memory, figures[i].memory);
+        assert_int_equal(copy.max_memory, figures[i].max_memory);
+        vg_xml_domain_clear(&copy);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_identity)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_identity),
+                                       cmocka_unit_test(test_figures)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
