@@ -155,27 +155,6 @@ struct vg_http_call *vg_mhd_call_in_doubt(void)
     return NULL;
 }
 
-void vg_mhd_answer_first(struct vg_http_call *call, const struct vg_reply *reply)
-{
-    bool tls = vg_http_is_tls(call->connection);
-    const char *body = !tls && reply->body ? vg_body_plain(reply->body) : NULL;
-    vg_autofree char *text = NULL;
-
-    if (body &&
-        asprintf(&text,
-                 "HTTP/1.1 %d %s\r\n"
-                 "Content-Type: %s\r\n"
-                 "Content-Length: %zu\r\n"
-                 "Cache-Control: no-cache\r\n"
-                 "X-Content-Type-Options: nosniff\r\n"
-                 "X-Request-Id: %s\r\n"
-                 "Connection: close\r\n\r\n%s",
-                 reply->status, MHD_get_reason_phrase_for((unsigned int)reply->status),
-                 reply->type, reply->body->length, call->rq->id, body) >= 0)
-        (void)send(call->conn->fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL);
-    shutdown(call->conn->fd, tls ? SHUT_RDWR : SHUT_WR);
-}
-
 /* ---- the test -----------------------------------------------------------------------
  */
 

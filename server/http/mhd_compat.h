@@ -15,7 +15,6 @@
 #include <stdbool.h>
 
 struct vg_http_call;
-struct vg_reply;
 
 #if MHD_VERSION >= 0x01000000
 #define VG_MHD_STRICT MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1
@@ -68,10 +67,6 @@ void vg_mhd_has_read(struct vg_http_call *call);
 /* When libmicrohttpd logs: the call that it has read to the end of its header, and not
  * told the handler of. There is one at most in a thread; NULL: none. */
 struct vg_http_call *vg_mhd_call_in_doubt(void);
-
-/* Sends the reply in that call's place and lets nothing follow it. Under TLS, which only
- * its session may write to, there is no answer. */
-void vg_mhd_answer_first(struct vg_http_call *call, const struct vg_reply *reply);
 
 /* Tries all of the above on this libmicrohttpd. -1: it is not as expected, said on the
  * log; nothing should be served. */

@@ -16,6 +16,7 @@
 #include "server/http/linger.h"
 #include "server/http/listen.h"
 #include "server/http/mhd_compat.h"
+#include "server/http/past.h"
 #include "server/http/peer.h"
 #include "server/http/session.h"
 #include "server/http/tus.h"
@@ -454,9 +455,7 @@ static void on_library_log(void)
     if (!vg_http_conn_claim(call->conn))
         return;
     struct vg_reply reply = vg_fail(call->rq);
-    call->status = reply.status;
-    vg_mhd_answer_first(call, &reply);
-    vg_reply_clear(&reply);
+    vg_http_answer_past(call, &reply);
 }
 
 /* ---- begin and end of a request on the wire ---------------------------------------- */

@@ -7,12 +7,8 @@
 
 #include "server/core/body_stream.h"
 #include "server/http/conn.h"
+#include "server/http/past.h"
 #include "server/http/session.h"
-#include "virtgate/cleanup.h"
-
-#include <stdio.h>
-#include <sys/socket.h>
-#include <time.h>
 
 /* How long a client may go on after its answer. */
 #define GOODBYE_SECONDS 5
@@ -94,70 +90,6 @@ enum MHD_Result vg_http_upload_step(struct vg_http_call *call, const char *data,
     return vg_body_stream_end(stream) ? MHD_YES : send_answer(call);
 }
 
-/* ---- past libmicrohttpd -------------------------------------------------------------
- */
-
-static enum MHD_Result write_field(void *data, enum MHD_ValueKind kind, const char *name,
-                                   const char *value)
-{
-    (void)kind;
-    fprintf(data, "%s: %s\r\n", name, value);
-    return MHD_YES;
-}
-
-static void write_date(FILE *to)
-{
-    char text[64];
-    struct tm tm;
-    const time_t now = time(NULL);
-
-    if (gmtime_r(&now, &tm) &&
-        strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &tm))
-        fprintf(to, "Date: %s\r\n", text);
-}
-
-static void write_answer(FILE *to, const struct vg_http_call *call, struct vg_body *body)
-{
-    fprintf(to, "HTTP/1.1 %d %s\r\n", call->status,
-            MHD_get_reason_phrase_for((unsigned int)call->status));
-    write_date(to);
-    MHD_get_response_headers(call->response, write_field, to);
-    if (call->status != 204)
-        fprintf(to, "Content-Length: %zu\r\n", body ? body->length : 0);
-    fputs("\r\n", to);
-    if (body)
-        fwrite(vg_body_plain(body), 1, body->length, to);
-}
-
-/* What libmicrohttpd would send, to which the body has not come to its end, nor ever
- * does. */
-static void send_past(const struct vg_http_call *call, struct vg_body *body)
-{
-    vg_autofree char *text = NULL;
-    size_t n = 0;
-    FILE *to = call->response && !vg_http_is_tls(call->connection)
-                   ? open_memstream(&text, &n)
-                   : NULL;
-
-    if (to) {
-        write_answer(to, call, body);
-        if (fclose(to) == 0)
-            (void)send(call->conn->fd, text, n, MSG_DONTWAIT | MSG_NOSIGNAL);
-    }
-    shutdown(call->conn->fd, vg_http_is_tls(call->connection) ? SHUT_RDWR : SHUT_WR);
-}
-
-static void answer_past(struct vg_http_call *call, struct vg_reply *reply)
-{
-    struct vg_body *body = vg_body_ref(reply->body);
-
-    call->gzip = false;
-    vg_http_build_response(call, reply, reply->allow, true);
-    send_past(call, body);
-    vg_http_release_response(call);
-    vg_body_unref(body);
-}
-
 /* ---- answers ------------------------------------------------------------------------
  */
 
@@ -177,7 +109,7 @@ void vg_http_upload_answer(struct vg_request *rq, struct vg_reply *reply, bool c
         break;
     case VG_ANSWER_MEANWHILE:
         call->conn->lingers = true;
-        answer_past(call, reply);
+        vg_http_answer_past(call, reply);
         vg_http_set_deadline(call->conn, GOODBYE_SECONDS);
         break;
     }
