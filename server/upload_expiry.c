@@ -14,12 +14,13 @@ static const struct vg_route *row; /* of DELETE */
 void vg_upload_expiry_start(const struct vg_config *config)
 {
     static const char *const path[] = {"uploads", "1"};
-    const struct vg_tus_calls calls = {.release = vg_volume_release,
-                                       .interrupt = vg_transfer_interrupt};
+    const struct vg_resumable_calls calls = {.release = vg_volume_release,
+                                             .interrupt = vg_transfer_interrupt};
     const char *allow;
 
     row = vg_router_find(VG_DELETE, path, 2, &allow, NULL);
-    vg_tus_start((unsigned int)config->uploads_per_token, config->upload_expiry, &calls);
+    vg_resumable_start((unsigned int)config->uploads_per_token, config->upload_expiry,
+                       &calls);
 }
 
 static void log_end(struct vg_request *rq, struct vg_reply reply)
@@ -53,10 +54,10 @@ static struct vg_request *make_request(struct vg_host *host, const char *path,
 
 void vg_upload_expiry_tick(int64_t now_ns)
 {
-    char path[VG_TUS_PATH_SIZE];
+    char path[VG_RESUMABLE_PATH_SIZE];
     struct vg_host *host;
 
-    while ((host = vg_tus_take_due(now_ns, path))) {
+    while ((host = vg_resumable_take_due(now_ns, path))) {
         struct vg_request *rq = make_request(host, path, now_ns);
         if (rq)
             vg_host_submit(host, rq);

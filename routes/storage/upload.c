@@ -46,10 +46,10 @@ static char *write_date(time_t at)
     return n ? strdup(text) : NULL;
 }
 
-static struct vg_reply with_state(struct vg_request *rq, struct vg_tus_upload *upload,
+static struct vg_reply with_state(struct vg_request *rq, struct vg_resumable *upload,
                                   struct vg_reply reply)
 {
-    struct vg_tus_state state = vg_tus_state(upload);
+    struct vg_resumable_state state = vg_resumable_state(upload);
 
     reply = vg_with_field(rq, reply, "Upload-Offset", write_number(state.offset));
     return state.done
@@ -57,14 +57,14 @@ static struct vg_reply with_state(struct vg_request *rq, struct vg_tus_upload *u
                : vg_with_field(rq, reply, "Upload-Expires", write_date(state.expires));
 }
 
-static struct vg_reply describe(struct vg_request *rq, struct vg_tus_upload *upload)
+static struct vg_reply describe(struct vg_request *rq, struct vg_resumable *upload)
 {
     vg_auto_json w = vg_json_for(rq);
 
-    vg_tus_write(upload, &w, NULL);
+    vg_resumable_write(upload, &w, NULL);
     return with_state(rq, upload,
                       vg_with_field(rq, vg_ok_written(rq, &w), "Upload-Length",
-                                    write_number(vg_tus_plan(upload)->length)));
+                                    write_number(vg_resumable_plan(upload)->length)));
 }
 
 /* ---- creation ---------------------------------------------------------------------- */
@@ -184,28 +184,28 @@ static int check_volume(struct vg_request *rq, virStorageVolPtr volume,
 }
 
 /* The upload is no more, nor is the volume that it made. */
-static void discard(struct vg_tus_upload *upload, virStorageVolPtr volume)
+static void discard(struct vg_resumable *upload, virStorageVolPtr volume)
 {
-    if (volume && vg_tus_plan(upload)->made) /* while nobody else may take it */
+    if (volume && vg_resumable_plan(upload)->made) /* while nobody else may take it */
         (void)virStorageVolDelete(volume, 0);
-    vg_tus_end(upload);
+    vg_resumable_end(upload);
 }
 
 /* An upload of which nothing has come gives way to another of the same token. */
 static void take_over(struct vg_request *rq, virStoragePoolPtr pool,
                       const struct creation *c)
 {
-    vg_auto_tus *unused = vg_tus_find_unused(rq, c->pool, c->volume);
+    vg_auto_resumable *unused = vg_resumable_find_unused(rq, c->pool, c->volume);
 
     if (!unused)
         return;
-    if (vg_tus_begin(rq, unused, 0) < 0) {
+    if (vg_resumable_begin(rq, unused, 0) < 0) {
         vg_error_clear(vg_request_error(rq)); /* it is at work after all: a conflict */
         return;
     }
     vg_autoptr(virStorageVol) volume = virStorageVolLookupByName(pool, c->volume);
     discard(unused, volume);
-    vg_tus_pause(unused);
+    vg_resumable_pause(unused);
 }
 
 static virStorageVolPtr find_or_make(struct vg_request *rq, struct creation *c)
@@ -245,21 +245,22 @@ static int check_there(struct vg_request *rq, virStorageVolPtr volume)
 }
 
 /* What the plan and the rest become the upload's. NULL: the request's error is set. */
-static struct vg_tus_upload *add(struct vg_request *rq, struct creation *c,
-                                 virStorageVolPtr volume)
+static struct vg_resumable *add(struct vg_request *rq, struct creation *c,
+                                virStorageVolPtr volume)
 {
     struct vg_digest *digest = NULL;
 
     if (c->sha256 && vg_digest_read_hex(&digest, c->sha256, vg_request_error(rq)) < 0)
         return NULL;
     struct vg_volume_hold *hold = vg_volume_hold(rq, volume, VG_VOLUME_WRITE);
-    const struct vg_tus_plan plan = {.pool = c->pool,
-                                     .volume = c->volume,
-                                     .length = c->length,
-                                     .force = c->force,
-                                     .made = c->made};
-    struct vg_tus_upload *upload =
-        hold && check_there(rq, volume) == 0 ? vg_tus_add(rq, &plan, hold, digest) : NULL;
+    const struct vg_resumable_plan plan = {.pool = c->pool,
+                                           .volume = c->volume,
+                                           .length = c->length,
+                                           .force = c->force,
+                                           .made = c->made};
+    struct vg_resumable *upload = hold && check_there(rq, volume) == 0
+                                      ? vg_resumable_add(rq, &plan, hold, digest)
+                                      : NULL;
     if (upload) {
         c->pool = c->volume = NULL;
         return upload;
@@ -269,18 +270,19 @@ static struct vg_tus_upload *add(struct vg_request *rq, struct creation *c,
     return NULL;
 }
 
-static struct vg_reply created(struct vg_request *rq, struct vg_tus_upload *upload)
+static struct vg_reply created(struct vg_request *rq, struct vg_resumable *upload)
 {
     vg_auto_json w = vg_json_for(rq);
     char *location = NULL;
 
-    if (asprintf(&location, "%s/uploads/%s", vg_host_prefix(rq), vg_tus_id(upload)) < 0)
+    if (asprintf(&location, "%s/uploads/%s", vg_host_prefix(rq),
+                 vg_resumable_id(upload)) < 0)
         return vg_fail_memory(rq);
-    vg_tus_write(upload, &w, NULL);
+    vg_resumable_write(upload, &w, NULL);
     return with_state(rq, upload, vg_created(rq, location, &w));
 }
 
-static int end_if_complete(struct vg_request *rq, struct vg_tus_upload *upload,
+static int end_if_complete(struct vg_request *rq, struct vg_resumable *upload,
                            virStorageVolPtr volume);
 
 static struct vg_reply create_upload(struct vg_request *rq)
@@ -290,7 +292,7 @@ static struct vg_reply create_upload(struct vg_request *rq)
     if (read_creation(rq, &c) < 0)
         return vg_fail(rq);
     vg_autoptr(virStorageVol) volume = find_or_make(rq, &c);
-    vg_auto_tus *upload = volume ? add(rq, &c, volume) : NULL;
+    vg_auto_resumable *upload = volume ? add(rq, &c, volume) : NULL;
     if (!upload) {
         if (volume && c.made)
             (void)vg_volume_undo(rq, volume);
@@ -302,7 +304,7 @@ static struct vg_reply create_upload(struct vg_request *rq)
 /* ---- the bytes of one request ------------------------------------------------------ */
 
 struct arrival {
-    struct vg_tus_upload *upload;
+    struct vg_resumable *upload;
     struct vg_transfer *transfer;
     virStorageVolPtr volume;
     uint64_t offset;            /* of what comes next */
@@ -347,7 +349,7 @@ static int take_piece(struct arrival *a, struct vg_upload *sink, const char *dat
 /* Into a stream of its own. -1: what it was is not known, the request's error is set. */
 static int receive_part(struct vg_request *rq, struct arrival *a)
 {
-    uint64_t left = vg_tus_plan(a->upload)->length - a->offset;
+    uint64_t left = vg_resumable_plan(a->upload)->length - a->offset;
     uint64_t end = a->pending + (left < PART_SIZE ? left : PART_SIZE);
     uint64_t before = a->pending;
     const char *data;
@@ -376,7 +378,7 @@ static int commit(struct vg_request *rq, struct arrival *a)
 
     if (vg_digest_copy(&digest, a->digest, vg_request_error(rq)) < 0)
         return -1;
-    vg_tus_advance(a->upload, a->pending, digest);
+    vg_resumable_advance(a->upload, a->pending, digest);
     a->pending = 0;
     return 0;
 }
@@ -387,7 +389,7 @@ static int receive_all(struct vg_request *rq, struct arrival *a)
     do {
         if (receive_part(rq, a) < 0 || (!a->checksum && commit(rq, a) < 0))
             return -1;
-    } while (!a->ended && a->offset < vg_tus_plan(a->upload)->length);
+    } while (!a->ended && a->offset < vg_resumable_plan(a->upload)->length);
     if (a->broken || vg_digest_check(a->checksum, vg_request_error(rq)) < 0)
         return -1;
     return a->checksum ? commit(rq, a) : 0;
@@ -408,7 +410,7 @@ static int expect_end(struct vg_request *rq)
 
 static int receive(struct vg_request *rq, struct arrival *a)
 {
-    uint64_t length = vg_tus_plan(a->upload)->length;
+    uint64_t length = vg_resumable_plan(a->upload)->length;
     int64_t coming = vg_body_length(rq);
 
     if (coming >= 0 && (uint64_t)coming > length - a->offset) {
@@ -424,11 +426,11 @@ static int receive(struct vg_request *rq, struct arrival *a)
 
 /* ---- the end ----------------------------------------------------------------------- */
 
-static int check_whole(struct vg_request *rq, struct vg_tus_upload *upload)
+static int check_whole(struct vg_request *rq, struct vg_resumable *upload)
 {
     struct vg_digest *whole;
 
-    if (vg_digest_copy(&whole, vg_tus_digest(upload), vg_request_error(rq)) < 0)
+    if (vg_digest_copy(&whole, vg_resumable_digest(upload), vg_request_error(rq)) < 0)
         return -1;
     int rc = vg_digest_check(whole, vg_request_error(rq));
     vg_digest_free(whole);
@@ -436,25 +438,26 @@ static int check_whole(struct vg_request *rq, struct vg_tus_upload *upload)
 }
 
 /* libvirt reads the file again when it is asked. */
-static int end_if_complete(struct vg_request *rq, struct vg_tus_upload *upload,
+static int end_if_complete(struct vg_request *rq, struct vg_resumable *upload,
                            virStorageVolPtr volume)
 {
     virStorageVolInfo info;
 
-    if (vg_tus_state(upload).offset < vg_tus_plan(upload)->length)
+    if (vg_resumable_state(upload).offset < vg_resumable_plan(upload)->length)
         return 0;
     if (check_whole(rq, upload) < 0) {
         discard(upload, volume);
         return -1;
     }
     (void)vg_volume_info(volume, &info);
-    vg_tus_complete(upload);
+    vg_resumable_complete(upload);
     return 0;
 }
 
 /* ---- the handlers ------------------------------------------------------------------ */
 
-static virStorageVolPtr find_volume(struct vg_request *rq, const struct vg_tus_plan *plan)
+static virStorageVolPtr find_volume(struct vg_request *rq,
+                                    const struct vg_resumable_plan *plan)
 {
     vg_autoptr(virStoragePool) pool = virStoragePoolLookupByName(vg_conn(rq), plan->pool);
     virStorageVolPtr volume = pool ? virStorageVolLookupByName(pool, plan->volume) : NULL;
@@ -476,15 +479,16 @@ static int go_on(struct vg_request *rq, struct arrival *a)
 {
     int64_t coming = vg_body_length(rq);
 
-    if (vg_digest_copy(&a->digest, vg_tus_digest(a->upload), vg_request_error(rq)) < 0)
+    if (vg_digest_copy(&a->digest, vg_resumable_digest(a->upload), vg_request_error(rq)) <
+        0)
         return -1;
     a->transfer =
         vg_transfer_begin_held(rq, coming < 0 ? VG_TOTAL_UNKNOWN : (uint64_t)coming);
     if (!a->transfer)
         return -1;
-    vg_tus_set_transfer(a->upload, a->transfer);
+    vg_resumable_set_transfer(a->upload, a->transfer);
     int rc = receive(rq, a);
-    vg_tus_set_transfer(a->upload, NULL);
+    vg_resumable_set_transfer(a->upload, NULL);
     if (rc < 0 && vg_transfer_is_cancelled(a->transfer))
         end_cancelled(rq, a);
     else if (end_if_complete(rq, a->upload, a->volume) < 0)
@@ -500,7 +504,7 @@ static int move(struct vg_request *rq, struct arrival *a)
     if (checksum &&
         vg_digest_read_checksum(&a->checksum, checksum, vg_request_error(rq)) < 0)
         return -1;
-    const struct vg_tus_plan *plan = vg_tus_plan(a->upload);
+    const struct vg_resumable_plan *plan = vg_resumable_plan(a->upload);
     vg_autoptr(virStorageVol) volume = find_volume(rq, plan);
     if (!volume || vg_volume_check_unused(rq, volume, plan->force) < 0)
         return -1;
@@ -518,14 +522,14 @@ static struct vg_reply patch_upload(struct vg_request *rq)
     if (vg_args(rq, args) < 0 ||
         vg_tus_number(rq, "Upload-Offset", vg_tus_fields(rq)->offset, &a.offset) < 0)
         return vg_fail(rq);
-    vg_auto_tus *upload = vg_tus_find(rq);
+    vg_auto_resumable *upload = vg_resumable_find(rq);
     if (!upload)
         return vg_fail(rq);
     a.upload = upload;
-    if (vg_tus_begin(rq, upload, a.offset) < 0)
+    if (vg_resumable_begin(rq, upload, a.offset) < 0)
         return with_state(rq, upload, vg_fail(rq));
-    int rc = vg_tus_state(upload).done ? expect_end(rq) : move(rq, &a);
-    vg_tus_pause(upload);
+    int rc = vg_resumable_state(upload).done ? expect_end(rq) : move(rq, &a);
+    vg_resumable_pause(upload);
     return with_state(rq, upload, rc < 0 ? vg_fail(rq) : vg_no_content(rq));
 }
 
@@ -533,9 +537,9 @@ static struct vg_reply patch_upload(struct vg_request *rq)
  * been left. GET just looks. */
 static struct vg_reply get_upload(struct vg_request *rq)
 {
-    vg_auto_tus *upload = vg_tus_find(rq);
+    vg_auto_resumable *upload = vg_resumable_find(rq);
 
-    if (!upload || (vg_is_head(rq) && vg_tus_settle(rq, upload) < 0))
+    if (!upload || (vg_is_head(rq) && vg_resumable_settle(rq, upload) < 0))
         return vg_fail(rq);
     return describe(rq, upload);
 }
@@ -545,37 +549,37 @@ static struct vg_reply list_uploads(struct vg_request *rq)
     vg_auto_json w = vg_json_for(rq);
 
     vg_json_begin_object(&w, NULL);
-    vg_tus_write_all(rq, &w, "uploads");
+    vg_resumable_write_all(rq, &w, "uploads");
     vg_json_end_object(&w);
     return vg_ok_written(rq, &w);
 }
 
 /* Of one that is complete the volume stays. -1: the request's error is set. */
-static int terminate(struct vg_request *rq, struct vg_tus_upload *upload)
+static int terminate(struct vg_request *rq, struct vg_resumable *upload)
 {
-    const struct vg_tus_plan *plan = vg_tus_plan(upload);
+    const struct vg_resumable_plan *plan = vg_resumable_plan(upload);
 
-    if (vg_tus_state(upload).done || !plan->made) {
-        vg_tus_end(upload);
+    if (vg_resumable_state(upload).done || !plan->made) {
+        vg_resumable_end(upload);
         return 0;
     }
     vg_autoptr(virStorageVol) volume = find_volume(rq, plan);
     if (volume ? virStorageVolDelete(volume, 0) < 0
                : !vg_error_is_virt(vg_request_error(rq), VIR_ERR_NO_STORAGE_VOL))
         return volume ? vg_error_set_virt(vg_request_error(rq)) : -1;
-    vg_tus_end(upload);
+    vg_resumable_end(upload);
     return 0;
 }
 
 static struct vg_reply delete_upload(struct vg_request *rq)
 {
-    vg_auto_tus *upload = vg_tus_find(rq);
+    vg_auto_resumable *upload = vg_resumable_find(rq);
 
-    if (!upload || vg_tus_settle(rq, upload) < 0 ||
-        vg_tus_begin(rq, upload, vg_tus_state(upload).offset) < 0)
+    if (!upload || vg_resumable_settle(rq, upload) < 0 ||
+        vg_resumable_begin(rq, upload, vg_resumable_state(upload).offset) < 0)
         return vg_fail(rq);
     int rc = terminate(rq, upload);
-    vg_tus_pause(upload);
+    vg_resumable_pause(upload);
     return rc < 0 ? vg_fail(rq) : vg_no_content(rq);
 }
 

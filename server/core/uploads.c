@@ -19,14 +19,14 @@
 #define LOOK_NS   (VG_SECOND_NS / 10)
 #define AGAIN_NS  (60 * VG_SECOND_NS)
 
-struct vg_tus_upload {
-    struct vg_tus_upload *next, **link;
+struct vg_resumable {
+    struct vg_resumable *next, **link;
     atomic_uint refs;
     char id[ID_SIZE];
     struct vg_host *host;
     unsigned char caller[VG_CALLER_SIZE];
     char principal[VG_TOKEN_NAME_SIZE];
-    struct vg_tus_plan plan;
+    struct vg_resumable_plan plan;
     time_t created;
 
     /* Guarded by the lock. */
@@ -42,13 +42,13 @@ struct vg_tus_upload {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t settled;
-static struct vg_tus_upload *uploads; /* the oldest first; each has a reference */
+static struct vg_resumable *uploads; /* the oldest first; each has a reference */
 static unsigned int per_caller = 64;
 static int64_t expiry = 86400;
-static struct vg_tus_calls calls;
+static struct vg_resumable_calls calls;
 
-void vg_tus_start(unsigned int limit, int64_t expiry_seconds,
-                  const struct vg_tus_calls *used)
+void vg_resumable_start(unsigned int limit, int64_t expiry_seconds,
+                        const struct vg_resumable_calls *used)
 {
     per_caller = limit;
     expiry = expiry_seconds;
@@ -57,7 +57,7 @@ void vg_tus_start(unsigned int limit, int64_t expiry_seconds,
 }
 
 /* Lock held. */
-static void renew(struct vg_tus_upload *upload)
+static void renew(struct vg_resumable *upload)
 {
     upload->expires = time(NULL) + expiry;
     upload->expires_ns = vg_now_ns() + expiry * VG_SECOND_NS;
@@ -67,29 +67,29 @@ static void renew(struct vg_tus_upload *upload)
  */
 
 /* Lock held. */
-static bool is_callers(const struct vg_tus_upload *upload, const struct vg_request *rq)
+static bool is_callers(const struct vg_resumable *upload, const struct vg_request *rq)
 {
     return memcmp(upload->caller, rq->caller, sizeof(upload->caller)) == 0;
 }
 
 /* Lock held. */
-static void unlist(struct vg_tus_upload *upload)
+static void unlist(struct vg_resumable *upload)
 {
     if (upload->over)
         return;
     upload->over = true;
     vg_list_remove(upload);
-    vg_tus_unref(upload);
+    vg_resumable_unref(upload);
 }
 
 /* Those that are done are kept for who missed that, the newest of each caller. Lock held.
  */
 static int make_room(struct vg_request *rq)
 {
-    struct vg_tus_upload *oldest_done = NULL;
+    struct vg_resumable *oldest_done = NULL;
     unsigned int n = 0, n_done = 0;
 
-    for (struct vg_tus_upload *u = uploads; u; u = u->next) {
+    for (struct vg_resumable *u = uploads; u; u = u->next) {
         if (!is_callers(u, rq))
             continue;
         n += !u->done;
@@ -120,10 +120,12 @@ static int make_id(char ret[ID_SIZE])
     return 0;
 }
 
-struct vg_tus_upload *vg_tus_add(struct vg_request *rq, const struct vg_tus_plan *plan,
-                                 struct vg_volume_hold *hold, struct vg_digest *digest)
+struct vg_resumable *vg_resumable_add(struct vg_request *rq,
+                                      const struct vg_resumable_plan *plan,
+                                      struct vg_volume_hold *hold,
+                                      struct vg_digest *digest)
 {
-    struct vg_tus_upload *upload = calloc(1, sizeof(*upload));
+    struct vg_resumable *upload = calloc(1, sizeof(*upload));
 
     if (!upload || make_id(upload->id) < 0) {
         free(upload);
@@ -144,25 +146,25 @@ struct vg_tus_upload *vg_tus_add(struct vg_request *rq, const struct vg_tus_plan
     upload->digest = digest;
     upload->created = time(NULL);
     renew(upload);
-    struct vg_tus_upload **end = &uploads;
+    struct vg_resumable **end = &uploads;
     while (*end)
         end = &(*end)->next;
     vg_list_insert(end, upload);
     return upload;
 }
 
-static bool may_know(const struct vg_tus_upload *upload, const struct vg_request *rq)
+static bool may_know(const struct vg_resumable *upload, const struct vg_request *rq)
 {
     return upload->host == rq->host &&
            (is_callers(upload, rq) || vg_request_may(rq, "gateway:manage"));
 }
 
-struct vg_tus_upload *vg_tus_find(struct vg_request *rq)
+struct vg_resumable *vg_resumable_find(struct vg_request *rq)
 {
     const char *id = vg_path(rq, "upload");
     VG_LOCK(&lock);
 
-    for (struct vg_tus_upload *u = uploads; u; u = u->next)
+    for (struct vg_resumable *u = uploads; u; u = u->next)
         if (strcmp(u->id, id) == 0 && may_know(u, rq)) {
             atomic_fetch_add(&u->refs, 1);
             return u;
@@ -174,12 +176,12 @@ struct vg_tus_upload *vg_tus_find(struct vg_request *rq)
     return NULL;
 }
 
-struct vg_tus_upload *vg_tus_find_unused(struct vg_request *rq, const char *pool,
-                                         const char *volume)
+struct vg_resumable *vg_resumable_find_unused(struct vg_request *rq, const char *pool,
+                                              const char *volume)
 {
     VG_LOCK(&lock);
 
-    for (struct vg_tus_upload *u = uploads; u; u = u->next)
+    for (struct vg_resumable *u = uploads; u; u = u->next)
         if (u->host == rq->host && is_callers(u, rq) && !u->offset && !u->done &&
             !u->busy && strcmp(u->plan.pool, pool) == 0 &&
             strcmp(u->plan.volume, volume) == 0) {
@@ -189,7 +191,7 @@ struct vg_tus_upload *vg_tus_find_unused(struct vg_request *rq, const char *pool
     return NULL;
 }
 
-void vg_tus_unref(struct vg_tus_upload *upload)
+void vg_resumable_unref(struct vg_resumable *upload)
 {
     if (!upload || atomic_fetch_sub(&upload->refs, 1) != 1)
         return;
@@ -201,25 +203,25 @@ void vg_tus_unref(struct vg_tus_upload *upload)
     free(upload);
 }
 
-const char *vg_tus_id(const struct vg_tus_upload *upload)
+const char *vg_resumable_id(const struct vg_resumable *upload)
 {
     return upload->id;
 }
 
-const struct vg_tus_plan *vg_tus_plan(const struct vg_tus_upload *upload)
+const struct vg_resumable_plan *vg_resumable_plan(const struct vg_resumable *upload)
 {
     return &upload->plan;
 }
 
-struct vg_tus_state vg_tus_state(struct vg_tus_upload *upload)
+struct vg_resumable_state vg_resumable_state(struct vg_resumable *upload)
 {
     VG_LOCK(&lock);
-    return (struct vg_tus_state){
+    return (struct vg_resumable_state){
         .offset = upload->offset, .done = upload->done, .expires = upload->expires};
 }
 
 /* Lock held. */
-static void write_one(const struct vg_tus_upload *upload, struct vg_json *w,
+static void write_one(const struct vg_resumable *upload, struct vg_json *w,
                       const char *key)
 {
     vg_json_begin_object(w, key);
@@ -238,18 +240,18 @@ static void write_one(const struct vg_tus_upload *upload, struct vg_json *w,
     vg_json_end_object(w);
 }
 
-void vg_tus_write(struct vg_tus_upload *upload, struct vg_json *w, const char *key)
+void vg_resumable_write(struct vg_resumable *upload, struct vg_json *w, const char *key)
 {
     VG_LOCK(&lock);
     write_one(upload, w, key);
 }
 
-void vg_tus_write_all(struct vg_request *rq, struct vg_json *w, const char *key)
+void vg_resumable_write_all(struct vg_request *rq, struct vg_json *w, const char *key)
 {
     VG_LOCK(&lock);
 
     vg_json_begin_array(w, key);
-    for (const struct vg_tus_upload *u = uploads; u; u = u->next)
+    for (const struct vg_resumable *u = uploads; u; u = u->next)
         if (may_know(u, rq))
             write_one(u, w, NULL);
     vg_json_end_array(w);
@@ -266,7 +268,8 @@ static int fail_busy(struct vg_request *rq)
     return -1;
 }
 
-int vg_tus_begin(struct vg_request *rq, struct vg_tus_upload *upload, uint64_t offset)
+int vg_resumable_begin(struct vg_request *rq, struct vg_resumable *upload,
+                       uint64_t offset)
 {
     VG_LOCK(&lock);
 
@@ -286,19 +289,19 @@ int vg_tus_begin(struct vg_request *rq, struct vg_tus_upload *upload, uint64_t o
     return 0;
 }
 
-void vg_tus_set_transfer(struct vg_tus_upload *upload, struct vg_transfer *transfer)
+void vg_resumable_set_transfer(struct vg_resumable *upload, struct vg_transfer *transfer)
 {
     VG_LOCK(&lock);
     upload->transfer = transfer;
 }
 
-const struct vg_digest *vg_tus_digest(const struct vg_tus_upload *upload)
+const struct vg_digest *vg_resumable_digest(const struct vg_resumable *upload)
 {
     return upload->digest;
 }
 
-void vg_tus_advance(struct vg_tus_upload *upload, uint64_t n,
-                    struct vg_digest *digest_steal)
+void vg_resumable_advance(struct vg_resumable *upload, uint64_t n,
+                          struct vg_digest *digest_steal)
 {
     vg_digest_free(upload->digest);
     upload->digest = digest_steal;
@@ -307,7 +310,7 @@ void vg_tus_advance(struct vg_tus_upload *upload, uint64_t n,
     renew(upload);
 }
 
-void vg_tus_pause(struct vg_tus_upload *upload)
+void vg_resumable_pause(struct vg_resumable *upload)
 {
     VG_LOCK(&lock);
     upload->busy = false;
@@ -317,7 +320,7 @@ void vg_tus_pause(struct vg_tus_upload *upload)
     pthread_cond_broadcast(&settled);
 }
 
-int vg_tus_settle(struct vg_request *rq, struct vg_tus_upload *upload)
+int vg_resumable_settle(struct vg_request *rq, struct vg_resumable *upload)
 {
     int64_t end = vg_now_ns() + SETTLE_NS;
     VG_LOCK(&lock);
@@ -331,7 +334,7 @@ int vg_tus_settle(struct vg_request *rq, struct vg_tus_upload *upload)
     return upload->busy ? fail_busy(rq) : 0;
 }
 
-void vg_tus_complete(struct vg_tus_upload *upload)
+void vg_resumable_complete(struct vg_resumable *upload)
 {
     struct vg_volume_hold *hold;
     {
@@ -343,7 +346,7 @@ void vg_tus_complete(struct vg_tus_upload *upload)
         calls.release(hold);
 }
 
-void vg_tus_end(struct vg_tus_upload *upload)
+void vg_resumable_end(struct vg_resumable *upload)
 {
     struct vg_volume_hold *hold;
     {
@@ -359,9 +362,9 @@ void vg_tus_end(struct vg_tus_upload *upload)
  */
 
 /* The first that is due; those that are done just go. Lock held. */
-static struct vg_tus_upload *find_due(int64_t now)
+static struct vg_resumable *find_due(int64_t now)
 {
-    for (struct vg_tus_upload *u = uploads, *next; u; u = next) {
+    for (struct vg_resumable *u = uploads, *next; u; u = next) {
         next = u->next;
         if (u->busy || u->expires_ns > now)
             continue;
@@ -372,14 +375,14 @@ static struct vg_tus_upload *find_due(int64_t now)
     return NULL;
 }
 
-struct vg_host *vg_tus_take_due(int64_t now_ns, char ret[VG_TUS_PATH_SIZE])
+struct vg_host *vg_resumable_take_due(int64_t now_ns, char ret[VG_RESUMABLE_PATH_SIZE])
 {
     VG_LOCK(&lock);
-    struct vg_tus_upload *due = find_due(now_ns);
+    struct vg_resumable *due = find_due(now_ns);
 
     if (!due)
         return NULL;
     due->expires_ns = now_ns + AGAIN_NS;
-    snprintf(ret, VG_TUS_PATH_SIZE, "/uploads/%s", due->id);
+    snprintf(ret, VG_RESUMABLE_PATH_SIZE, "/uploads/%s", due->id);
     return due->host;
 }

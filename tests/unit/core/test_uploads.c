@@ -28,7 +28,7 @@ static int hosts[2];
 static unsigned int released;
 static atomic_int interrupted;
 static int moving; /* stands for a transfer */
-static struct vg_tus_upload *to_pause;
+static struct vg_resumable *to_pause;
 
 static void release(struct vg_volume_hold *hold)
 {
@@ -44,9 +44,9 @@ static void interrupt(struct vg_transfer *transfer)
 
 static int start(void **state)
 {
-    static const struct vg_tus_calls calls = {release, interrupt};
+    static const struct vg_resumable_calls calls = {release, interrupt};
     (void)state;
-    vg_tus_start(3, 100, &calls);
+    vg_resumable_start(3, 100, &calls);
     released = 0;
     atomic_store(&interrupted, 0);
     return 0;
@@ -67,12 +67,12 @@ static struct vg_request *make_request(const char *id, const char *who, enum vg_
     return rq;
 }
 
-static struct vg_tus_upload *add(const char *who, const char *volume)
+static struct vg_resumable *add(const char *who, const char *volume)
 {
     struct vg_request *rq = make_request("x", who, VG_ROLE_OPERATOR);
-    struct vg_tus_plan plan = {
+    struct vg_resumable_plan plan = {
         .pool = strdup("pool"), .volume = strdup(volume), .length = 1000};
-    struct vg_tus_upload *upload = vg_tus_add(rq, &plan, (void *)&released, NULL);
+    struct vg_resumable *upload = vg_resumable_add(rq, &plan, (void *)&released, NULL);
 
     if (!upload) {
         assert_int_equal(rq->error.status, 429);
@@ -83,10 +83,10 @@ static struct vg_tus_upload *add(const char *who, const char *volume)
     return upload;
 }
 
-static void end(struct vg_tus_upload *upload)
+static void end(struct vg_resumable *upload)
 {
-    vg_tus_end(upload);
-    vg_tus_unref(upload);
+    vg_resumable_end(upload);
+    vg_resumable_unref(upload);
 }
 
 /* ---- whose they are ---------------------------------------------------------------- */
@@ -95,13 +95,13 @@ static bool finds(const char *id, const char *who, enum vg_role role, int host)
 {
     struct vg_request *rq = make_request(id, who, role);
     rq->host = HOST(host);
-    struct vg_tus_upload *found = vg_tus_find(rq);
+    struct vg_resumable *found = vg_resumable_find(rq);
 
     if (found)
-        assert_string_equal(vg_tus_id(found), id);
+        assert_string_equal(vg_resumable_id(found), id);
     else
         assert_int_equal(rq->error.status, 404);
-    vg_tus_unref(found);
+    vg_resumable_unref(found);
     vg_request_unref(rq);
     return found;
 }
@@ -109,20 +109,20 @@ static bool finds(const char *id, const char *who, enum vg_role role, int host)
 static void test_find(void **state)
 {
     (void)state;
-    struct vg_tus_upload *a = add("alice", "a"), *b = add("alice", "b");
-    const char *id = vg_tus_id(a);
+    struct vg_resumable *a = add("alice", "a"), *b = add("alice", "b");
+    const char *id = vg_resumable_id(a);
     assert_int_equal(strlen(id), 32);
-    assert_string_not_equal(id, vg_tus_id(b));
-    assert_string_equal(vg_tus_plan(b)->volume, "b");
+    assert_string_not_equal(id, vg_resumable_id(b));
+    assert_string_equal(vg_resumable_plan(b)->volume, "b");
     assert_true(finds(id, "alice", VG_ROLE_OPERATOR, 0));
-    assert_true(finds(vg_tus_id(b), "alice", VG_ROLE_OPERATOR, 0));
+    assert_true(finds(vg_resumable_id(b), "alice", VG_ROLE_OPERATOR, 0));
     assert_false(finds(id, "bob", VG_ROLE_OPERATOR, 0));
     assert_true(finds(id, "bob", VG_ROLE_ADMIN, 0));    /* who manages the gateway */
     assert_false(finds(id, "alice", VG_ROLE_ADMIN, 1)); /* of another host */
     assert_false(finds("nosuch", "alice", VG_ROLE_OPERATOR, 0));
     end(a);
     assert_false(finds("0", "alice", VG_ROLE_OPERATOR, 0));
-    assert_true(finds(vg_tus_id(b), "alice", VG_ROLE_OPERATOR, 0));
+    assert_true(finds(vg_resumable_id(b), "alice", VG_ROLE_OPERATOR, 0));
     end(b);
     assert_int_equal(released, 2);
 }
@@ -134,7 +134,7 @@ static json_t *list(const char *who, enum vg_role role)
     size_t n;
 
     vg_json_begin_object(&w, NULL);
-    vg_tus_write_all(rq, &w, "uploads");
+    vg_resumable_write_all(rq, &w, "uploads");
     vg_json_end_object(&w);
     vg_autofree char *text = vg_json_finish(&w, &n);
     json_auto_t *json = json_loads(text, 0, NULL);
@@ -152,7 +152,7 @@ static void expect_member(const json_t *json, const char *key, const char *want)
 static void test_list(void **state)
 {
     (void)state;
-    struct vg_tus_upload *a = add("alice", "a"), *b = add("bob", "b");
+    struct vg_resumable *a = add("alice", "a"), *b = add("bob", "b");
     struct vg_request *rq = make_request("x", "alice", VG_ROLE_OPERATOR);
     {
         json_auto_t *all = list("carol", VG_ROLE_ADMIN),
@@ -168,13 +168,13 @@ static void test_list(void **state)
     expect_member(json_array_get(own, 0), "offsetBytes", "0");
     expect_member(json_array_get(own, 0), "lengthBytes", "1000");
     expect_member(json_array_get(own, 0), "state", "\"waiting\"");
-    assert_int_equal(vg_tus_begin(rq, a, 0), 0);
-    vg_tus_advance(a, 400, NULL);
+    assert_int_equal(vg_resumable_begin(rq, a, 0), 0);
+    vg_resumable_advance(a, 400, NULL);
     json_auto_t *busy = list("alice", VG_ROLE_OPERATOR);
     expect_member(json_array_get(busy, 0), "offsetBytes", "400");
     expect_member(json_array_get(busy, 0), "state", "\"receiving\"");
-    vg_tus_pause(a);
-    vg_tus_complete(a);
+    vg_resumable_pause(a);
+    vg_resumable_complete(a);
     json_auto_t *done = list("alice", VG_ROLE_OPERATOR);
     expect_member(json_array_get(done, 0), "state", "\"complete\"");
     vg_request_unref(rq);
@@ -186,28 +186,28 @@ static void test_list(void **state)
 
 static void test_room(void **state)
 {
-    struct vg_tus_upload *u[3];
+    struct vg_resumable *u[3];
     (void)state;
     for (int i = 0; i < 3; i++)
         assert_non_null(u[i] = add("alice", "v"));
     assert_null(add("alice", "v"));
-    struct vg_tus_upload *other = add("bob", "v");
+    struct vg_resumable *other = add("bob", "v");
     assert_non_null(other); /* another's count for himself */
     end(other);
     assert_int_equal(released, 1);
-    vg_tus_complete(u[0]);
+    vg_resumable_complete(u[0]);
     assert_int_equal(released, 2); /* its volume is free at once */
-    struct vg_tus_upload *more = add("alice", "v");
+    struct vg_resumable *more = add("alice", "v");
     assert_non_null(more);
     assert_null(add("alice", "v"));
     end(more);
-    vg_tus_complete(u[1]);
-    vg_tus_complete(u[2]);
+    vg_resumable_complete(u[1]);
+    vg_resumable_complete(u[2]);
     /* of those that are done as many stay, and the oldest goes */
     more = add("alice", "v");
     assert_non_null(more);
-    assert_false(finds(vg_tus_id(u[0]), "alice", VG_ROLE_OPERATOR, 0));
-    assert_true(finds(vg_tus_id(u[1]), "alice", VG_ROLE_OPERATOR, 0));
+    assert_false(finds(vg_resumable_id(u[0]), "alice", VG_ROLE_OPERATOR, 0));
+    assert_true(finds(vg_resumable_id(u[1]), "alice", VG_ROLE_OPERATOR, 0));
     end(more);
     for (int i = 0; i < 3; i++)
         end(u[i]);
@@ -217,10 +217,10 @@ static void test_room(void **state)
 
 /* ---- one request at a time --------------------------------------------------------- */
 
-static void check_begin(struct vg_tus_upload *upload, uint64_t offset, int status)
+static void check_begin(struct vg_resumable *upload, uint64_t offset, int status)
 {
     struct vg_request *rq = make_request("x", "alice", VG_ROLE_OPERATOR);
-    int rc = vg_tus_begin(rq, upload, offset);
+    int rc = vg_resumable_begin(rq, upload, offset);
 
     assert_int_equal(rc, status ? -1 : 0);
     assert_int_equal(rq->error.status, status);
@@ -230,22 +230,22 @@ static void check_begin(struct vg_tus_upload *upload, uint64_t offset, int statu
 static void test_begin(void **state)
 {
     (void)state;
-    struct vg_tus_upload *a = add("alice", "a");
+    struct vg_resumable *a = add("alice", "a");
     check_begin(a, 1, 409);
     check_begin(a, 0, 0);
     check_begin(a, 0, 409); /* at work */
-    vg_tus_advance(a, 10, NULL);
-    vg_tus_advance(a, 5, NULL);
-    vg_tus_pause(a);
-    assert_true(vg_tus_state(a).offset == 15 && !vg_tus_state(a).done);
+    vg_resumable_advance(a, 10, NULL);
+    vg_resumable_advance(a, 5, NULL);
+    vg_resumable_pause(a);
+    assert_true(vg_resumable_state(a).offset == 15 && !vg_resumable_state(a).done);
     check_begin(a, 14, 409);
     check_begin(a, 15, 0);
-    vg_tus_pause(a);
-    vg_tus_end(a);
-    vg_tus_end(a); /* once */
+    vg_resumable_pause(a);
+    vg_resumable_end(a);
+    vg_resumable_end(a); /* once */
     assert_int_equal(released, 1);
     check_begin(a, 15, 410);
-    vg_tus_unref(a);
+    vg_resumable_unref(a);
 }
 
 static void *pause_soon(void *data)
@@ -253,7 +253,7 @@ static void *pause_soon(void *data)
     (void)data;
     while (atomic_load(&interrupted) == 0)
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-    vg_tus_pause(to_pause);
+    vg_resumable_pause(to_pause);
     return NULL;
 }
 
@@ -262,18 +262,18 @@ static void test_settle(void **state)
 {
     pthread_t thread;
     (void)state;
-    struct vg_tus_upload *a = to_pause = add("alice", "a");
+    struct vg_resumable *a = to_pause = add("alice", "a");
     struct vg_request *rq = make_request("x", "alice", VG_ROLE_OPERATOR);
-    assert_int_equal(vg_tus_settle(rq, a), 0); /* nothing is */
+    assert_int_equal(vg_resumable_settle(rq, a), 0); /* nothing is */
     assert_int_equal(atomic_load(&interrupted), 0);
     check_begin(a, 0, 0);
-    vg_tus_set_transfer(a, (void *)&moving);
+    vg_resumable_set_transfer(a, (void *)&moving);
     assert_int_equal(pthread_create(&thread, NULL, pause_soon, NULL), 0);
-    assert_int_equal(vg_tus_settle(rq, a), 0);
+    assert_int_equal(vg_resumable_settle(rq, a), 0);
     pthread_join(thread, NULL);
     assert_true(atomic_load(&interrupted) > 0);
     check_begin(a, 0, 0);
-    vg_tus_pause(a);
+    vg_resumable_pause(a);
     vg_request_unref(rq);
     end(a);
 }
@@ -282,9 +282,9 @@ static bool finds_unused(const char *who, const char *pool, const char *volume, 
 {
     struct vg_request *rq = make_request("x", who, VG_ROLE_ADMIN);
     rq->host = HOST(host);
-    struct vg_tus_upload *found = vg_tus_find_unused(rq, pool, volume);
+    struct vg_resumable *found = vg_resumable_find_unused(rq, pool, volume);
 
-    vg_tus_unref(found);
+    vg_resumable_unref(found);
     vg_request_unref(rq);
     return found;
 }
@@ -293,7 +293,7 @@ static bool finds_unused(const char *who, const char *pool, const char *volume, 
 static void test_unused(void **state)
 {
     (void)state;
-    struct vg_tus_upload *a = add("alice", "a");
+    struct vg_resumable *a = add("alice", "a");
     assert_true(finds_unused("alice", "pool", "a", 0));
     assert_false(finds_unused("bob", "pool", "a", 0)); /* an admin, too */
     assert_false(finds_unused("alice", "pool", "b", 0));
@@ -301,13 +301,13 @@ static void test_unused(void **state)
     assert_false(finds_unused("alice", "pool", "a", 1));
     check_begin(a, 0, 0);
     assert_false(finds_unused("alice", "pool", "a", 0)); /* it is at work */
-    vg_tus_pause(a);
+    vg_resumable_pause(a);
     assert_true(finds_unused("alice", "pool", "a", 0));
-    vg_tus_advance(a, 1, NULL);
+    vg_resumable_advance(a, 1, NULL);
     assert_false(finds_unused("alice", "pool", "a", 0));
     end(a);
     a = add("alice", "a"); /* an empty one that is complete */
-    vg_tus_complete(a);
+    vg_resumable_complete(a);
     assert_false(finds_unused("alice", "pool", "a", 0));
     end(a);
 }
@@ -316,28 +316,31 @@ static void test_unused(void **state)
 
 static void test_due(void **state)
 {
-    char path[VG_TUS_PATH_SIZE], want[VG_TUS_PATH_SIZE];
+    char path[VG_RESUMABLE_PATH_SIZE], want[VG_RESUMABLE_PATH_SIZE];
     (void)state;
-    struct vg_tus_upload *a = add("alice", "a");
+    struct vg_resumable *a = add("alice", "a");
     int64_t now = vg_now_ns();
-    time_t expires = vg_tus_state(a).expires;
+    time_t expires = vg_resumable_state(a).expires;
     assert_in_range(expires, time(NULL) + 95, time(NULL) + 100);
-    snprintf(want, sizeof(want), "/uploads/%s", vg_tus_id(a));
-    assert_null(vg_tus_take_due(now + 99 * VG_SECOND_NS, path));
-    assert_ptr_equal(vg_tus_take_due(now + 105 * VG_SECOND_NS, path), HOST(0));
+    snprintf(want, sizeof(want), "/uploads/%s", vg_resumable_id(a));
+    assert_null(vg_resumable_take_due(now + 99 * VG_SECOND_NS, path));
+    assert_ptr_equal(vg_resumable_take_due(now + 105 * VG_SECOND_NS, path), HOST(0));
     assert_string_equal(path, want);
-    assert_null(vg_tus_take_due(now + 106 * VG_SECOND_NS, path)); /* a minute later */
-    assert_non_null(vg_tus_take_due(now + 166 * VG_SECOND_NS, path));
+    assert_null(
+        vg_resumable_take_due(now + 106 * VG_SECOND_NS, path)); /* a minute later */
+    assert_non_null(vg_resumable_take_due(now + 166 * VG_SECOND_NS, path));
     check_begin(a, 0, 0);
-    assert_null(vg_tus_take_due(now + 1000 * VG_SECOND_NS, path)); /* it is at work */
-    vg_tus_pause(a);                                               /* waits anew */
-    assert_null(vg_tus_take_due(now + 99 * VG_SECOND_NS, path));
-    assert_non_null(vg_tus_take_due(now + 200 * VG_SECOND_NS, path));
-    vg_tus_complete(a); /* of one that is done there is nothing to be looked after */
-    assert_null(vg_tus_take_due(now + 1000 * VG_SECOND_NS, path));
-    assert_false(finds(vg_tus_id(a), "alice", VG_ROLE_OPERATOR, 0));
+    assert_null(
+        vg_resumable_take_due(now + 1000 * VG_SECOND_NS, path)); /* it is at work */
+    vg_resumable_pause(a);                                       /* waits anew */
+    assert_null(vg_resumable_take_due(now + 99 * VG_SECOND_NS, path));
+    assert_non_null(vg_resumable_take_due(now + 200 * VG_SECOND_NS, path));
+    vg_resumable_complete(
+        a); /* of one that is done there is nothing to be looked after */
+    assert_null(vg_resumable_take_due(now + 1000 * VG_SECOND_NS, path));
+    assert_false(finds(vg_resumable_id(a), "alice", VG_ROLE_OPERATOR, 0));
     assert_int_equal(released, 1);
-    vg_tus_unref(a);
+    vg_resumable_unref(a);
 }
 
 #define TEST(name) cmocka_unit_test_setup(name, start)
