@@ -75,6 +75,11 @@ bool vg_json_lost_memory(void);
  * NULL. (jansson's own json_string() returns NULL for invalid UTF-8.) */
 json_t *vg_json_text(const char *s);
 
+/* The member `key` of the object that is the member `child`, and its text. Borrowed;
+ * NULL: it is not there, or is no text. */
+json_t *vg_json_inner(const json_t *object, const char *child, const char *key);
+const char *vg_json_inner_text(const json_t *object, const char *child, const char *key);
+
 /* The whole number that a text of a document says: "1500", "-7". New reference; NULL: it
  * is none, or there is no text. */
 json_t *vg_json_digits(const json_t *text);

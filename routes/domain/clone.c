@@ -18,16 +18,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static json_t *get(const json_t *object, const char *child, const char *key)
-{
-    return json_object_get(json_object_get(object, child), key);
-}
-
-static const char *text_of(const json_t *object, const char *child, const char *key)
-{
-    return json_string_value(get(object, child, key));
-}
-
 static bool is_text(const json_t *value, const char *text)
 {
     const char *given = json_string_value(value);
@@ -88,7 +78,7 @@ static void renew_graphics(json_t *graphics)
 static void renew_channel(json_t *channel)
 {
     if (is_text(json_object_get(channel, "@type"), "unix") &&
-        is_text(get(channel, "target", "@type"), "virtio"))
+        is_text(vg_json_inner(channel, "target", "@type"), "virtio"))
         json_object_del(channel, "source");
 }
 
@@ -156,7 +146,7 @@ static void set_memory(json_t *domain, int64_t mib)
 static int apply_wishes(struct vg_request *rq, json_t *domain,
                         const struct vg_new_domain *d)
 {
-    if ((d->memory_mib || d->vcpus) && get(domain, "cpu", "numa")) {
+    if ((d->memory_mib || d->vcpus) && vg_json_inner(domain, "cpu", "numa")) {
         vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
                      "'memoryMiB' and 'vcpus' are the source's, which lays them out in "
                      "NUMA cells");
@@ -276,13 +266,14 @@ plan_volume(struct vg_request *rq, struct vg_guest *g, virStorageVolPtr volume_s
 /* The first is NAME, another NAME-TARGET. */
 static int plan_disk(struct vg_request *rq, struct vg_guest *g, json_t *disk)
 {
-    const char *target = text_of(disk, "target", "@dev");
+    const char *target = vg_json_inner_text(disk, "target", "@dev");
     vg_autofree char *stem = NULL;
 
     target = target ? target : "?";
     if (!json_object_size(json_object_get(disk, "source")))
         return 0; /* it is empty */
-    if (json_object_get(disk, "encryption") || get(disk, "source", "encryption"))
+    if (json_object_get(disk, "encryption") ||
+        vg_json_inner(disk, "source", "encryption"))
         return fail_disk(rq, target, "it is encrypted");
     if (!g->n_disks && check_still(rq, g) < 0)
         return -1;
@@ -298,8 +289,8 @@ static int plan_disk(struct vg_request *rq, struct vg_guest *g, json_t *disk)
         stem = NULL;
         return vg_error_set_memory(vg_request_error(rq));
     }
-    const struct vg_guest_volume *v =
-        plan_volume(rq, g, volume, text_of(disk, "driver", "@type"), stem, g->copy);
+    const struct vg_guest_volume *v = plan_volume(
+        rq, g, volume, vg_json_inner_text(disk, "driver", "@type"), stem, g->copy);
     if (!v)
         return -1;
     point_at(disk, v);
@@ -335,12 +326,12 @@ static int check_memory(struct vg_request *rq, const json_t *devices)
     size_t i;
 
     json_array_foreach (memories, i, memory) {
-        if (!text_of(memory, "source", "path"))
+        if (!vg_json_inner_text(memory, "source", "path"))
             continue;
         vg_error_set(vg_request_error(rq), VG_E_CONFLICT,
                      "The source has memory that is kept in a file (%s): two guests "
                      "cannot have the same",
-                     text_of(memory, "source", "path"));
+                     vg_json_inner_text(memory, "source", "path"));
         return -1;
     }
     return 0;
@@ -350,8 +341,9 @@ static int check_memory(struct vg_request *rq, const json_t *devices)
 
 static const char *find_nvram(const json_t *nvram)
 {
-    const char *path = json_is_string(nvram) ? json_string_value(nvram)
-                                             : text_of(nvram, "source", "@file");
+    const char *path = json_is_string(nvram)
+                           ? json_string_value(nvram)
+                           : vg_json_inner_text(nvram, "source", "@file");
     return path ? path : json_string_value(json_object_get(nvram, "#text"));
 }
 
@@ -409,7 +401,7 @@ static bool is_taken(const json_t *disks, const char *target)
     size_t i;
 
     json_array_foreach (disks, i, disk)
-        if (is_text(get(disk, "target", "@dev"), target))
+        if (is_text(vg_json_inner(disk, "target", "@dev"), target))
             return true;
     return false;
 }
@@ -417,14 +409,15 @@ static bool is_taken(const json_t *disks, const char *target)
 /* The bus of the source's other devices of that kind, which its machine has. */
 static const char *find_bus(const json_t *domain, const char *device)
 {
-    const json_t *disks = get(domain, "devices", "disk"), *disk;
-    const char *machine = text_of(json_object_get(domain, "os"), "type", "@machine");
+    const json_t *disks = vg_json_inner(domain, "devices", "disk"), *disk;
+    const char *machine =
+        vg_json_inner_text(json_object_get(domain, "os"), "type", "@machine");
     size_t i;
 
     json_array_foreach (disks, i, disk)
         if (is_text(json_object_get(disk, "@device"), device) &&
-            text_of(disk, "target", "@bus"))
-            return text_of(disk, "target", "@bus");
+            vg_json_inner_text(disk, "target", "@bus"))
+            return vg_json_inner_text(disk, "target", "@bus");
     if (strcmp(device, "disk") == 0)
         return "virtio";
     return machine && strstr(machine, "i440fx") ? "ide" : "sata";
@@ -441,7 +434,7 @@ static json_t *make_seed(const json_t *domain, const char *device)
 
     do
         snprintf(target, sizeof(target), "%s%c", prefix, letter);
-    while (is_taken(get(domain, "devices", "disk"), target) && letter++ < 'z');
+    while (is_taken(vg_json_inner(domain, "devices", "disk"), target) && letter++ < 'z');
     return json_pack("{s:s, s:{s:s, s:s}, s:{}, s:{s:s}}", "@device", device, "target",
                      "@dev", target, "@bus", bus, "readonly", "alias", "@name",
                      VG_SEED_ALIAS);
@@ -450,7 +443,7 @@ static json_t *make_seed(const json_t *domain, const char *device)
 static bool has_smbios(const json_t *domain)
 {
     const char *type = json_string_value(json_object_get(domain, "@type"));
-    const char *arch = text_of(json_object_get(domain, "os"), "type", "@arch");
+    const char *arch = vg_json_inner_text(json_object_get(domain, "os"), "type", "@arch");
     return type && (strcmp(type, "kvm") == 0 || strcmp(type, "qemu") == 0) && arch &&
            (strcmp(arch, "x86_64") == 0 || strcmp(arch, "i686") == 0 ||
             strcmp(arch, "aarch64") == 0);
@@ -463,7 +456,7 @@ static void add_sysinfo(json_t *domain)
     json_t *list = json_object_get(domain, "sysinfo");
     json_t *os = json_object_get(domain, "os");
     json_t *serial = json_pack("{s:s, s:s}", "@name", "serial", "#text", "ds=nocloud");
-    json_t *system = get(json_array_get(list, 0), "system", "entry");
+    json_t *system = vg_json_inner(json_array_get(list, 0), "system", "entry");
 
     if (!list && !json_object_get(os, "smbios")) {
         json_object_set_new(domain, "sysinfo",

@@ -18,14 +18,9 @@ VG_AUTOLIST_DEFINE(pool, virStoragePool, virStoragePoolFree)
 
 /* ---- which they are ---------------------------------------------------------------- */
 
-static const char *text_of(const json_t *object, const char *child, const char *key)
-{
-    return json_string_value(json_object_get(json_object_get(object, child), key));
-}
-
 bool vg_disk_is_seed(const json_t *disk)
 {
-    const char *alias = text_of(disk, "alias", "@name");
+    const char *alias = vg_json_inner_text(disk, "alias", "@name");
     return alias && strcmp(alias, VG_SEED_ALIAS) == 0;
 }
 
@@ -41,10 +36,10 @@ bool vg_disk_is_own(const json_t *disk)
 
 virStorageVolPtr vg_disk_volume(struct vg_request *rq, const json_t *disk)
 {
-    const char *pool_name = text_of(disk, "source", "@pool");
-    const char *name = text_of(disk, "source", "@volume");
-    const char *file = text_of(disk, "source", "@file");
-    const char *path = file ? file : text_of(disk, "source", "@dev");
+    const char *pool_name = vg_json_inner_text(disk, "source", "@pool");
+    const char *name = vg_json_inner_text(disk, "source", "@volume");
+    const char *file = vg_json_inner_text(disk, "source", "@file");
+    const char *path = file ? file : vg_json_inner_text(disk, "source", "@dev");
 
     if (path)
         return virStorageVolLookupByPath(vg_conn(rq), path);
@@ -57,8 +52,8 @@ static int list_own(struct vg_request *rq, virDomainPtr dom, struct vg_volume_li
 {
     vg_autofree char *xml = vg_domain_xml(rq, dom, VIR_DOMAIN_XML_INACTIVE);
     json_auto_t *document = xml ? vg_xml_to_json(xml, vg_request_error(rq)) : NULL;
-    const json_t *disks = json_object_get(
-        json_object_get(json_object_get(document, "domain"), "devices"), "disk");
+    const json_t *disks =
+        json_object_get(vg_json_inner(document, "domain", "devices"), "disk");
     const json_t *disk;
     size_t i;
 
@@ -103,7 +98,7 @@ static int check_guests(struct vg_request *rq, virDomainPtr dom,
 static bool stands_on(struct vg_request *rq, virStorageVolPtr volume, const char *path)
 {
     json_auto_t *document = vg_volume_document(rq, volume);
-    const char *backing = text_of(document, "backingStore", "path");
+    const char *backing = vg_json_inner_text(document, "backingStore", "path");
 
     vg_error_clear(vg_request_error(rq)); /* one that has gone stands on nothing */
     return backing && strcmp(backing, path) == 0;

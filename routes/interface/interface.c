@@ -18,7 +18,7 @@ static json_t *get_type(const json_t *document)
 
 static json_t *get_mtu(const json_t *document)
 {
-    return vg_json_digits(json_object_get(json_object_get(document, "mtu"), "@size"));
+    return vg_json_digits(vg_json_inner(document, "mtu", "@size"));
 }
 
 static json_t *get_link(const json_t *document)

@@ -138,11 +138,10 @@ static json_t *read_hosts(struct vg_request *rq, virNetworkPtr net, unsigned int
     json_auto_t *document = vg_xml_to_json(xml, vg_request_error(rq));
     json_t *hosts = document ? json_array() : NULL, *ip, *host;
     size_t i, k;
-    const json_t *ips = json_object_get(json_object_get(document, "network"), "ip");
+    const json_t *ips = vg_json_inner(document, "network", "ip");
 
     json_array_foreach (ips, i, ip) {
-        json_array_foreach (json_object_get(json_object_get(ip, "dhcp"), "host"), k,
-                            host) {
+        json_array_foreach (vg_json_inner(ip, "dhcp", "host"), k, host) {
             json_t *item = json_object();
             static const char *const names[] = {"@mac", "@id", "@name", "@ip"};
             for (size_t n = 0; n < sizeof(names) / sizeof(names[0]); n++)

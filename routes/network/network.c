@@ -49,18 +49,17 @@ static json_t *get_forward_mode(const json_t *document)
 
 static json_t *get_domain(const json_t *document)
 {
-    return json_incref(json_object_get(json_object_get(document, "domain"), "@name"));
+    return json_incref(vg_json_inner(document, "domain", "@name"));
 }
 
 static json_t *get_mtu(const json_t *document)
 {
-    return vg_json_digits(json_object_get(json_object_get(document, "mtu"), "@size"));
+    return vg_json_digits(vg_json_inner(document, "mtu", "@size"));
 }
 
 static json_t *get_virtual_port(const json_t *document)
 {
-    return json_incref(
-        json_object_get(json_object_get(document, "virtualport"), "@type"));
+    return json_incref(vg_json_inner(document, "virtualport", "@type"));
 }
 
 /* A copy of these attributes of each of the elements. */

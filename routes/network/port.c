@@ -27,7 +27,7 @@ static json_t *get_owner(const json_t *document)
 
 static json_t *get_mac(const json_t *document)
 {
-    return json_incref(json_object_get(json_object_get(document, "mac"), "@address"));
+    return json_incref(vg_json_inner(document, "mac", "@address"));
 }
 
 static json_t *get_group(const json_t *document)

@@ -182,7 +182,7 @@ static struct vg_reply find_pool_sources(struct vg_request *rq)
     if (!document)
         return vg_fail(rq);
     /* one alone is no array, none at all is text */
-    json_t *found = json_object_get(json_object_get(document, "sources"), "source");
+    json_t *found = vg_json_inner(document, "sources", "source");
     return vg_ok(rq, json_is_array(found) ? json_pack("{s:O}", "sources", found)
                                           : json_pack("{s:[O*]}", "sources", found));
 }

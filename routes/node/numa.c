@@ -78,10 +78,9 @@ static int read_topology(virConnectPtr conn, struct topology *ret,
     json_auto_t *document = vg_xml_to_json(xml, reterr);
     if (!document)
         return -1;
-    const json_t *host =
-        json_object_get(json_object_get(document, "capabilities"), "host");
-    each(ret, json_object_get(json_object_get(host, "cpu"), "pages"), add_size);
-    const json_t *cells = json_object_get(json_object_get(host, "topology"), "cells");
+    const json_t *host = vg_json_inner(document, "capabilities", "host");
+    each(ret, vg_json_inner(host, "cpu", "pages"), add_size);
+    const json_t *cells = vg_json_inner(host, "topology", "cells");
     each(ret, json_object_get(cells, "cell"), add_cell);
     return 0;
 }

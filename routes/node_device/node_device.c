@@ -68,7 +68,7 @@ static json_t *get_path(const json_t *document)
 
 static json_t *get_driver(const json_t *document)
 {
-    return json_incref(json_object_get(json_object_get(document, "driver"), "name"));
+    return json_incref(vg_json_inner(document, "driver", "name"));
 }
 
 static json_t *get_capability(const json_t *document)

@@ -47,7 +47,7 @@ static json_t *get_owner(const json_t *document)
 
 static json_t *get_mac(const json_t *document)
 {
-    return json_incref(json_object_get(json_object_get(document, "mac"), "@address"));
+    return json_incref(vg_json_inner(document, "mac", "@address"));
 }
 
 static json_t *get_parameters(const json_t *document)
@@ -74,8 +74,7 @@ static char *get_guest(void *binding)
 
 static const char *get_document_name(const json_t *document)
 {
-    return json_string_value(
-        json_object_get(json_object_get(document, "portdev"), "@name"));
+    return vg_json_inner_text(document, "portdev", "@name");
 }
 
 static const struct vg_object_field fields[] = {

@@ -116,8 +116,7 @@ int vg_image_read(struct vg_request *rq, virStorageVolPtr volume, struct vg_imag
     const json_t *target = json_object_get(root, "target");
     const char *path = json_string_value(json_object_get(target, "path"));
     const char *format = vg_volume_format(root);
-    json_auto_t *capacity =
-        vg_json_digits(json_object_get(json_object_get(root, "capacity"), "#text"));
+    json_auto_t *capacity = vg_json_digits(vg_json_inner(root, "capacity", "#text"));
 
     ret->path = strdup(path ? path : "");
     ret->format = strdup(format ? format : "raw");
@@ -205,8 +204,7 @@ static int gives_away(struct vg_request *rq)
  */
 static json_t *get_owner(const json_t *pool)
 {
-    const json_t *permissions =
-        json_object_get(json_object_get(pool, "target"), "permissions");
+    const json_t *permissions = vg_json_inner(pool, "target", "permissions");
     json_t *owner = json_object_get(permissions, "owner");
     json_t *group = json_object_get(permissions, "group");
     const char *user = json_string_value(owner);
@@ -390,8 +388,7 @@ static void delete_new(struct vg_request *rq, void *volume)
 
 int vg_new_volume_check(struct vg_request *rq, json_t *document)
 {
-    const char *path = json_string_value(
-        json_object_get(json_object_get(document, "backingStore"), "path"));
+    const char *path = vg_json_inner_text(document, "backingStore", "path");
 
     if (!vg_host_is_local(rq) || !json_object_get(document, "backingStore"))
         return 0;

@@ -76,15 +76,14 @@ static int write_info(struct vg_request *rq, struct vg_json *w, void *pool,
 
 static json_t *get_path(const json_t *document)
 {
-    return json_incref(json_object_get(json_object_get(document, "target"), "path"));
+    return json_incref(vg_json_inner(document, "target", "path"));
 }
 
 /* The folder that only volumes of this pool are in. Borrowed; NULL: there is none, links
  * to all disks are in one. */
 static const char *own_folder(const json_t *document)
 {
-    const char *path =
-        json_string_value(json_object_get(json_object_get(document, "target"), "path"));
+    const char *path = vg_json_inner_text(document, "target", "path");
     const char *type = json_string_value(json_object_get(document, "@type"));
     bool shared = path && strncmp(path, "/dev/", 5) == 0;
 

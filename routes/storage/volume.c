@@ -95,7 +95,7 @@ static int write_used_by(struct vg_request *rq, struct vg_json *w, void *volume,
 static json_t *get_format(const json_t *document)
 {
     const json_t *target = json_object_get(document, "target");
-    return json_incref(json_object_get(json_object_get(target, "format"), "@type"));
+    return json_incref(vg_json_inner(target, "format", "@type"));
 }
 
 static json_t *get_backing_store(const json_t *document)
@@ -104,14 +104,13 @@ static json_t *get_backing_store(const json_t *document)
     json_t *path = json_object_get(backing, "path");
 
     return path ? json_pack("{s:O, s:O*}", "path", path, "format",
-                            json_object_get(json_object_get(backing, "format"), "@type"))
+                            vg_json_inner(backing, "format", "@type"))
                 : NULL;
 }
 
 static json_t *get_permissions(const json_t *document)
 {
-    const json_t *given =
-        json_object_get(json_object_get(document, "target"), "permissions");
+    const json_t *given = vg_json_inner(document, "target", "permissions");
 
     return given ? json_pack("{s:O*, s:o*, s:o*, s:O*}", "mode",
                              json_object_get(given, "mode"), "owner",

@@ -373,6 +373,16 @@ bool vg_json_lost_memory(void)
     return lost;
 }
 
+json_t *vg_json_inner(const json_t *object, const char *child, const char *key)
+{
+    return json_object_get(json_object_get(object, child), key);
+}
+
+const char *vg_json_inner_text(const json_t *object, const char *child, const char *key)
+{
+    return json_string_value(vg_json_inner(object, child, key));
+}
+
 json_t *vg_json_digits(const json_t *text)
 {
     const char *digits = json_string_value(text);

@@ -156,8 +156,7 @@ static enum vg_operation_state end_state(const struct vg_operation *op,
         return VG_OPERATION_SUCCEEDED;
     json_auto_t *problem =
         reply->body ? json_loadb(reply->body->data, reply->body->length, 0, NULL) : NULL;
-    const char *code =
-        json_string_value(json_object_get(json_object_get(problem, "error"), "codeName"));
+    const char *code = vg_json_inner_text(problem, "error", "codeName");
     if (json_object_get(problem, "outcome")) /* even though it was to be cancelled */
         return VG_OPERATION_UNKNOWN;
     bool aborted = code && strcmp(code, "VIR_ERR_OPERATION_ABORTED") == 0;

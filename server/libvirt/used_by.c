@@ -74,7 +74,7 @@ static json_t *name_of(const json_t *device)
 
     if (!name)
         name = json_object_get(target, "@dir");
-    return name ? name : json_object_get(json_object_get(device, "mac"), "@address");
+    return name ? name : vg_json_inner(device, "mac", "@address");
 }
 
 static void add_name(json_t *names, json_t *name)
@@ -96,7 +96,7 @@ static json_t *read_devices(virDomainPtr dom, unsigned int flags)
     struct vg_error ignored = {0};
     vg_autofree char *xml = virDomainGetXMLDesc(dom, flags);
     json_auto_t *document = xml ? vg_xml_to_json(xml, &ignored) : NULL;
-    const json_t *all = json_object_get(json_object_get(document, "domain"), "devices");
+    const json_t *all = vg_json_inner(document, "domain", "devices");
     json_t *devices = json_array();
 
     vg_error_clear(&ignored);

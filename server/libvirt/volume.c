@@ -25,5 +25,5 @@ json_t *vg_volume_document(struct vg_request *rq, virStorageVolPtr volume)
 const char *vg_volume_format(const json_t *document)
 {
     const json_t *target = json_object_get(document, "target");
-    return json_string_value(json_object_get(json_object_get(target, "format"), "@type"));
+    return vg_json_inner_text(target, "format", "@type");
 }

@@ -119,8 +119,7 @@ static int read_caps(struct vg_request *rq, const struct vg_new_domain *d,
     ret->machine = copy(ret->caps, "machine");
     ret->emulator = copy(ret->caps, "path");
     ret->os_type = strdup("hvm");
-    const char *max =
-        json_string_value(json_object_get(json_object_get(ret->caps, "vcpu"), "@max"));
+    const char *max = vg_json_inner_text(ret->caps, "vcpu", "@max");
     errno = 0;
     long long most = max ? strtoll(max, NULL, 10) : 0;
     ret->max_vcpus = errno ? 0 : most;

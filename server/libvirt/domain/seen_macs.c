@@ -27,8 +27,7 @@ static bool write_key(const char *mac, char ret[static MAC_SIZE])
 
 static void add_mac(json_t *set, const json_t *interface)
 {
-    const char *mac =
-        json_string_value(json_object_get(json_object_get(interface, "mac"), "@address"));
+    const char *mac = vg_json_inner_text(interface, "mac", "@address");
     char key[MAC_SIZE];
 
     if (mac && write_key(mac, key))
@@ -45,8 +44,7 @@ static void add_document(json_t *set, virDomainPtr dom, unsigned int flags)
     json_t *interface;
     size_t i;
 
-    json_array_foreach (json_object_get(json_object_get(domain, "devices"), "interface"),
-                        i, interface)
+    json_array_foreach (vg_json_inner(domain, "devices", "interface"), i, interface)
         add_mac(set, interface);
     vg_error_clear(&ignored);
 }
