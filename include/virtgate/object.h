@@ -17,7 +17,6 @@ virDomainPtr vg_path_domain(struct vg_request *rq);
 bool vg_is_uuid(const char *text);
 
 /* A random one (RFC 9562, version 4). */
-#define VG_UUID_SIZE 37
 void vg_make_uuid(char ret[static VG_UUID_SIZE]);
 
 /* Whether a path may have it as a segment: clients resolve "." and "..", and what is long

@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define VG_UUID_SIZE 37 /* a UUID as text, with its NUL */
+
 struct vg_request;
 
 /* The decoded path segment of pattern word {name}. Borrowed; never NULL for a name that

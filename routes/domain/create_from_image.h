@@ -46,7 +46,7 @@ struct vg_guest {
     virDomainPtr source; /* that it is a clone of; owned */
     bool copy;           /* its disks are copies, not overlays */
     const char *name;
-    char uuid[40];
+    char uuid[VG_UUID_SIZE];
     struct vg_guest_volume disks[VG_GUEST_MAX_VOLUMES], seed;
     size_t n_disks;
 

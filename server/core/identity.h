@@ -9,7 +9,7 @@
 
 /* As libvirt is told. Empty: the gateway itself. */
 struct vg_identity {
-    char principal[sizeof(((struct vg_request *)0)->principal)];
+    char principal[VG_TOKEN_NAME_SIZE];
     enum vg_via via;
 };
 

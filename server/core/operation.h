@@ -168,7 +168,7 @@ struct vg_operation_job {
     enum vg_operation_state state;
     struct vg_permissions needs; /* what its beginning needed */
     int job;                     /* virDomainJobOperation, -1: none */
-    char uuid[40];               /* of its domain; "": none */
+    char uuid[VG_UUID_SIZE];     /* of its domain; "": none */
     bool first;                  /* no older operation does the same job on this domain */
     const char *disk; /* `job` is virDomainBlockJobType of this one; borrowed */
     bool goes_on;     /* the job outlives its call */

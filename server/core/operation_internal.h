@@ -80,7 +80,7 @@ struct vg_operation {
         *prefix;  /* of the request; path without query; prefix NULL on bare paths */
     char *object; /* the domain, as the path names it; NULL: none */
     uint64_t object_key;
-    char request_id[40], principal[64];
+    char request_id[VG_REQUEST_ID_SIZE], principal[VG_TOKEN_NAME_SIZE];
     const struct vg_rights *rights; /* of its caller */
     struct timespec created;
 
@@ -92,7 +92,7 @@ struct vg_operation {
     bool async, accepted, cancel_requested, barred;
     struct vg_permissions needs; /* what its beginning needed */
     char *domain;                /* its name; NULL: none or not known yet */
-    char uuid[40];
+    char uuid[VG_UUID_SIZE];
     int job;
     struct job_state host_job; /* of one whose job outlives the call */
     struct transfer_state transfer;

@@ -18,8 +18,9 @@
 
 #include <stdatomic.h>
 
-#define VG_MAX_SEGMENTS 12
-#define VG_CALLER_SIZE  VG_TOKEN_HASH_SIZE
+#define VG_MAX_SEGMENTS    12
+#define VG_CALLER_SIZE     VG_TOKEN_HASH_SIZE
+#define VG_REQUEST_ID_SIZE 40 /* with its NUL */
 
 enum vg_accept {
     VG_ACCEPT_NOTHING_SAID, /* no header, or the wildcard */
@@ -98,8 +99,8 @@ struct vg_request {
     size_t sent;                   /* the longest document that goes to libvirt */
     struct vg_body_stream *stream; /* of VG_BODY_STREAM; owned */
     json_t *json;                  /* the parsed body; owned */
-    json_t *rest; /* of VG_REST: the members that no field names; owned */
-    char id[40];  /* X-Request-Id */
+    json_t *rest;                /* of VG_REST: the members that no field names; owned */
+    char id[VG_REQUEST_ID_SIZE]; /* X-Request-Id */
     char principal[VG_TOKEN_NAME_SIZE]; /* the name of the token or the client certificate
                                          */
     enum vg_via via;                    /* what says who calls */

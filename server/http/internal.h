@@ -24,7 +24,7 @@ struct vg_http_sent {
     const struct vg_body *body;    /* the response has a reference; NULL: 304 */
     const struct vg_route *route;
     char etag[VG_TAG_SIZE];
-    char id[sizeof(((struct vg_request *)0)->id)];
+    char id[VG_REQUEST_ID_SIZE];
     enum vg_source source;
     bool has_revision;
     unsigned int age_seconds;
@@ -39,10 +39,8 @@ struct vg_http_conn {
     struct vg_address peer;          /* who is at the other end: the client, or a proxy */
     char peer_name[VG_ADDRESS_SIZE]; /* the same, for the log */
     bool checked, certified;         /* whether it showed a valid client certificate */
-    char
-        subject[sizeof(((struct vg_request *)0)->principal)]; /* that one's, or who opened
-                                                               * the unix socket */
-    const struct vg_rights *rights; /* that it gives; NULL: not asked yet */
+    char subject[VG_TOKEN_NAME_SIZE]; /* that one's, or who opened the unix socket */
+    const struct vg_rights *rights;   /* that it gives; NULL: not asked yet */
     unsigned char subject_hash[VG_CALLER_SIZE];
     time_t certified_until;
     bool cut;
@@ -128,9 +126,9 @@ static inline int vg_http_status(const struct vg_http_call *call)
     return call->refused ? call->refused : call->status;
 }
 
-/* Writes the request's id, sizeof(rq->id): what the client gave (NULL: nothing) where it
- * is one, else a new one. */
-void vg_http_request_id(char *ret, const char *given);
+/* Writes the request's id, VG_REQUEST_ID_SIZE: what the client gave (NULL: nothing) where
+ * it is one, else a new one. */
+void vg_http_request_id(char ret[static VG_REQUEST_ID_SIZE], const char *given);
 
 /* Fills the header fields of a call; finds what libmicrohttpd lets through. */
 void vg_http_read_headers(struct vg_http_call *call);

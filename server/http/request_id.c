@@ -12,11 +12,11 @@ static bool is_request_id(const char *id)
 {
     size_t n =
         strspn(id, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz._-");
-    return n > 0 && id[n] == '\0' && n < sizeof(((struct vg_request *)0)->id);
+    return n > 0 && id[n] == '\0' && n < VG_REQUEST_ID_SIZE;
 }
 
 /* A ULID: 48 bits of time, 80 that no other request has. */
-static void make_request_id(char *ret)
+static void make_request_id(char ret[static VG_REQUEST_ID_SIZE])
 {
     static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
     static atomic_uint_fast64_t counter;
@@ -41,7 +41,7 @@ static void make_request_id(char *ret)
     ret[26] = '\0';
 }
 
-void vg_http_request_id(char *ret, const char *given)
+void vg_http_request_id(char ret[static VG_REQUEST_ID_SIZE], const char *given)
 {
     if (given && is_request_id(given))
         memcpy(ret, given, strlen(given) + 1);

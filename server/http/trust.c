@@ -50,7 +50,7 @@ static bool is_name(const char *text)
 {
     size_t n = strlen(text);
 
-    if (n == 0 || n >= sizeof(((struct vg_request *)0)->principal))
+    if (n == 0 || n >= VG_TOKEN_NAME_SIZE)
         return false;
     for (size_t at = 0, length; at < n; at += length) {
         length = vg_utf8_length((const unsigned char *)text + at, n - at);

@@ -64,7 +64,7 @@ struct console {
     char *domain, *device;
     char uuid[VIR_UUID_STRING_BUFLEN];
     char principal[VG_TOKEN_NAME_SIZE];
-    char request_id[sizeof(((struct vg_request *)0)->id)];
+    char request_id[VG_REQUEST_ID_SIZE];
     int64_t opened_ns;
     struct vg_session session;
 };

@@ -87,11 +87,9 @@ static void test_prefix(void **state)
 
 /* ---- ids --------------------------------------------------------------------------- */
 
-#define ID_SIZE sizeof(((struct vg_request *)0)->id)
-
 static void check_id(const char *given, bool taken)
 {
-    char id[ID_SIZE];
+    char id[VG_REQUEST_ID_SIZE];
 
     memset(id, 'x', sizeof(id));
     vg_http_request_id(id, given);
@@ -103,7 +101,7 @@ static void check_id(const char *given, bool taken)
 
 static void test_given_id(void **state)
 {
-    char longest[ID_SIZE + 1];
+    char longest[VG_REQUEST_ID_SIZE + 1];
     (void)state;
     check_id("a", true);
     check_id("Az09._-", true);
@@ -114,10 +112,10 @@ static void test_given_id(void **state)
     check_id("a/b", false);
     check_id("\xC3\xBC", false);
     memset(longest, 'x', sizeof(longest));
-    longest[ID_SIZE - 1] = '\0';
+    longest[VG_REQUEST_ID_SIZE - 1] = '\0';
     check_id(longest, true);
-    longest[ID_SIZE - 1] = 'x';
-    longest[ID_SIZE] = '\0';
+    longest[VG_REQUEST_ID_SIZE - 1] = 'x';
+    longest[VG_REQUEST_ID_SIZE] = '\0';
     check_id(longest, false);
 }
 
@@ -136,7 +134,7 @@ static uint64_t time_of(const char *id)
 
 static void test_made_id(void **state)
 {
-    char ids[3][ID_SIZE];
+    char ids[3][VG_REQUEST_ID_SIZE];
     struct timespec now;
     (void)state;
     clock_gettime(CLOCK_REALTIME, &now);
