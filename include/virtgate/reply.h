@@ -148,9 +148,9 @@ struct vg_reply vg_cacheable(struct vg_reply reply) VG_MUST_USE;
  * text that a change with If-Match depends on. */
 struct vg_reply vg_tagged_with(struct vg_reply reply, const char *also) VG_MUST_USE;
 
-/* Of a VG_ON_FAST row: whether it is on that queue, where nothing waits for a single
- * domain. A handler that has to ask domains themselves then returns vg_requeue(), and is
- * called again on the queue for that, where this is false. */
+/* Of a read on a VG_ON_FAST row: whether it is on that queue, where nothing waits for a
+ * single domain. A handler that has to ask domains themselves then returns vg_requeue(),
+ * and is called again on the queue for that, where this is false. */
 bool vg_on_fast_queue(const struct vg_request *rq);
 struct vg_reply vg_requeue(void) VG_MUST_USE;
 

@@ -58,7 +58,7 @@ bool vg_host_memory_failed(const struct vg_request *rq)
 static bool may_retry(const struct vg_request *rq, const struct vg_reply *reply)
 {
     return (reply->transport_failed || vg_host_memory_failed(rq)) &&
-           vg_route_is_read(rq->route) && vg_now_ns() < rq->call_until_ns;
+           vg_now_ns() < rq->call_until_ns;
 }
 
 /* Without a connection. What is known of an operation is known without its host. */
@@ -127,41 +127,28 @@ static atomic_uint_fast64_t *requeued_slot(struct vg_host *host,
     return &host->requeued_targets[target_hash(rq) % VG_REQUEUED_TARGETS];
 }
 
-/* What is remembered of guests, and may not be while one is changed. */
-static void begin_guest_change(struct vg_host *host, const struct vg_request *rq,
-                               bool slow, struct vg_guest_change *change)
+/* Where the reply's data is from, as of which revision. */
+static void note_source(const struct vg_request *rq, uint64_t revision,
+                        struct vg_reply *reply)
 {
-    *change = (struct vg_guest_change){.segment = vg_request_domain(rq)};
-    if (!slow)
-        vg_documents_begin_change(host->documents, change);
-}
-
-/* Of a change of this kind of object, or of whatever it may be. */
-static bool changes_guests(enum vg_kind kind)
-{
-    return kind == VG_KIND_DOMAIN || kind == VG_KIND_NONE;
-}
-
-static struct vg_reply run_request(void *data, struct vg_virt_conn *virt_conn,
-                                   struct vg_request *rq)
-{
-    struct vg_host *host = data;
-    uint64_t revision = vg_event_head();
-    bool read = vg_route_is_read(rq->route);
     enum vg_runs_on runs_on = rq->route->runs_on;
-    bool slow = vg_request_is_long(rq) || vg_request_is_transfer(rq);
-    enum vg_kind kind = vg_kind_whole(rq->route->pattern);
-    struct vg_guest_change change;
 
-    (void)vg_json_lost_memory(); /* another request's */
-    if (read)
-        rq->reading = vg_answer_cache_begin(host->cache, kind);
-    else
-        vg_answer_cache_begin_change(host->cache, kind, slow);
-    if (!read && changes_guests(kind))
-        begin_guest_change(host, rq, slow, &change);
+    vg_reply_prepare(reply);
+    /* an operation is the gateway's own, and so is what a local row tells */
+    if (runs_on != VG_ON_OPERATION && runs_on != VG_ON_NETWORK_THREAD)
+        reply->source = reply->status == 200 || reply->status == 206 ? VG_SOURCE_LIBVIRT
+                                                                     : VG_SOURCE_NONE;
+    reply->revision = revision;
+    reply->has_revision = reply->status >= 200 && reply->status < 400; /* not of a 101 */
+}
+
+static struct vg_reply run_read(struct vg_host *host, struct vg_virt_conn *virt_conn,
+                                struct vg_request *rq)
+{
+    uint64_t revision = vg_event_head();
+
+    rq->reading = vg_answer_cache_begin(host->cache, vg_kind_whole(rq->route->pattern));
     struct vg_reply reply = run_once(host, virt_conn, rq);
-
     if (may_retry(rq, &reply)) {
         vg_reply_clear(&reply);
         vg_error_clear(&rq->error);
@@ -172,21 +159,38 @@ static struct vg_reply run_request(void *data, struct vg_virt_conn *virt_conn,
         atomic_store(requeued_slot(host, rq), target_hash(rq));
         return reply;
     }
-    vg_reply_prepare(&reply);
-    /* an operation is the gateway's own, and so is what a local row tells */
-    if (runs_on != VG_ON_OPERATION && runs_on != VG_ON_NETWORK_THREAD)
-        reply.source = reply.status == 200 || reply.status == 206 ? VG_SOURCE_LIBVIRT
-                                                                  : VG_SOURCE_NONE;
-    reply.revision = revision;
-    reply.has_revision = reply.status >= 200 && reply.status < 400; /* not of a 101 */
-    /* all before anybody hears of the answer */
-    if (!read && changes_guests(kind))
-        vg_documents_end_change(host->documents, &change);
-    if (read)
-        vg_answer_cache_keep(host->cache, rq, &rq->reading, &reply);
-    else
-        vg_answer_cache_end_change(host->cache, kind, slow);
+    note_source(rq, revision, &reply);
+    vg_answer_cache_keep(host->cache, rq, &rq->reading, &reply);
     return reply;
+}
+
+/* What is begun here ends here, whatever the reply is: all before anybody hears of it. */
+static struct vg_reply run_change(struct vg_host *host, struct vg_virt_conn *virt_conn,
+                                  struct vg_request *rq)
+{
+    uint64_t revision = vg_event_head();
+    enum vg_kind kind = vg_kind_whole(rq->route->pattern);
+    bool slow = vg_request_is_long(rq) || vg_request_is_transfer(rq);
+    bool of_guests = kind == VG_KIND_DOMAIN || kind == VG_KIND_NONE; /* or whatever */
+    struct vg_guest_change change = {.segment = vg_request_domain(rq)};
+
+    vg_answer_cache_begin_change(host->cache, kind, slow);
+    if (of_guests && !slow)
+        vg_documents_begin_change(host->documents, &change);
+    struct vg_reply reply = run_once(host, virt_conn, rq);
+    note_source(rq, revision, &reply);
+    if (of_guests)
+        vg_documents_end_change(host->documents, &change);
+    vg_answer_cache_end_change(host->cache, kind, slow);
+    return reply;
+}
+
+static struct vg_reply run_request(void *data, struct vg_virt_conn *virt_conn,
+                                   struct vg_request *rq)
+{
+    (void)vg_json_lost_memory(); /* another request's */
+    return vg_route_is_read(rq->route) ? run_read(data, virt_conn, rq)
+                                       : run_change(data, virt_conn, rq);
 }
 
 bool vg_host_remember(const struct vg_request *rq, struct vg_reply *ret)
