@@ -163,6 +163,11 @@ int vg_args_object(struct vg_request *rq, const char *where, json_t *object,
  * error set. */
 int vg_args_fail_member(struct vg_request *rq, const char *where, const char *accepted);
 
+/* The same with a text of the caller's, as printf() formats it, of what is no member, or
+ * of several. */
+#define vg_fail_value(rq, ...)                                                           \
+    (vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE, __VA_ARGS__), -1)
+
 /* The path segment {name} as a number from 0 to max. -1: the request's error is set. */
 int vg_path_number(struct vg_request *rq, const char *name, int64_t max,
                    unsigned int *ret);

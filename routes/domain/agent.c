@@ -221,11 +221,9 @@ struct timeout {
 /* NOT_GIVEN when it is neither; -1: given both, neither is meant. */
 static int read_timeout(struct vg_request *rq, const struct timeout *timeout, int *ret)
 {
-    if (timeout->seconds >= 0 && timeout->named != NOT_GIVEN) {
-        vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
-                     "Either 'timeout' or 'timeoutSeconds' is accepted, not both");
-        return -1;
-    }
+    if (timeout->seconds >= 0 && timeout->named != NOT_GIVEN)
+        return vg_fail_value(
+            rq, "Either 'timeout' or 'timeoutSeconds' is accepted, not both");
     *ret = timeout->seconds >= 0 ? (int)timeout->seconds : timeout->named;
     return 0;
 }

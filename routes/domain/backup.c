@@ -28,12 +28,6 @@ struct form {
     unsigned int flags;
 };
 
-static int fail_value(struct vg_request *rq, const char *detail)
-{
-    vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE, "%s", detail);
-    return -1;
-}
-
 /* -1: the request's error is set. */
 static int check_wishes(struct vg_request *rq, const struct form *f)
 {
@@ -41,15 +35,15 @@ static int check_wishes(struct vg_request *rq, const struct form *f)
     bool any = w->incremental || w->socket || w->address || w->port;
 
     if (!f->pull && any)
-        return fail_value(rq, "'incremental', 'socket', 'address' and 'port' "
-                              "are of {\"pull\": true}; 'backup' is a whole document");
+        return vg_fail_value(rq, "'incremental', 'socket', 'address' and 'port' "
+                                 "are of {\"pull\": true}; 'backup' is a whole document");
     if (f->pull && (f->xml || vg_xml_body(rq)))
-        return fail_value(rq, "Send one of 'backup', a document, and 'pull'");
+        return vg_fail_value(rq, "Send one of 'backup', a document, and 'pull'");
     if (w->socket && (w->socket[0] != '/' || w->address || strlen(w->socket) > 107))
-        return fail_value(rq, "Body member 'socket': an absolute path of at most 107 "
-                              "bytes, and no 'address' beside it, is accepted");
+        return vg_fail_value(rq, "Body member 'socket': an absolute path of at most 107 "
+                                 "bytes, and no 'address' beside it, is accepted");
     if (!w->address != !w->port)
-        return fail_value(rq, "'address' and 'port' are given together");
+        return vg_fail_value(rq, "'address' and 'port' are given together");
     return 0;
 }
 

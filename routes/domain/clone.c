@@ -146,12 +146,10 @@ static void set_memory(json_t *domain, int64_t mib)
 static int apply_wishes(struct vg_request *rq, json_t *domain,
                         const struct vg_new_domain *d)
 {
-    if ((d->memory_mib || d->vcpus) && vg_json_inner(domain, "cpu", "numa")) {
-        vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
-                     "'memoryMiB' and 'vcpus' are the source's, which lays them out in "
-                     "NUMA cells");
-        return -1;
-    }
+    if ((d->memory_mib || d->vcpus) && vg_json_inner(domain, "cpu", "numa"))
+        return vg_fail_value(
+            rq, "'memoryMiB' and 'vcpus' are the source's, which lays them out in "
+                "NUMA cells");
     set_text(domain, "title", d->title);
     set_text(domain, "description", d->description);
     if (d->memory_mib)

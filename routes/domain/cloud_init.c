@@ -22,13 +22,6 @@ static const struct vg_enum_value seed_names[] = {{"cdrom", NULL, VG_NEW_CDROM},
                                                   {"disk", NULL, VG_NEW_DISK}};
 static const struct vg_enum seeds = {"seeds", seed_names, 2};
 
-static int fail_value(struct vg_request *rq, const char *name, const char *accepted)
-{
-    vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
-                 "Body member 'cloudInit/%s': %s is accepted", name, accepted);
-    return -1;
-}
-
 /* ---- reading ----------------------------------------------------------------------- */
 
 /* An array of lines. */
@@ -38,11 +31,11 @@ static int check_texts(struct vg_request *rq, const char *name, json_t *list)
     size_t i;
 
     if (list && (!json_is_array(list) || json_array_size(list) > MAX_TEXTS))
-        return fail_value(rq, name, "an array of at most 256 texts");
+        return vg_args_fail_member(rq, name, "an array of at most 256 texts");
     json_array_foreach (list, i, item) {
         const char *text = json_string_value(item);
         if (!text || !*text || strpbrk(text, "\r\n"))
-            return fail_value(rq, name, "an array of texts, each one line,");
+            return vg_args_fail_member(rq, name, "an array of texts, each one line,");
     }
     return 0;
 }
@@ -76,16 +69,17 @@ static int check_data(struct vg_request *rq, const char *name, const json_t *dat
 {
     bool good = !data || json_is_object(data) ||
                 (json_string_length(data) && json_string_length(data) <= MAX_DATA);
-    return good ? 0 : fail_value(rq, name, "a text of at most 1 MiB, or an object,");
+    return good ? 0
+                : vg_args_fail_member(rq, name, "a text of at most 1 MiB, or an object,");
 }
 
 /* Whoever writes the whole of user-data says everything in it. */
 static int check_whole(struct vg_request *rq, const struct vg_cloud_init *c)
 {
     if (c->user_data && (c->user || c->password || c->ssh_keys || c->packages))
-        return fail_value(rq, "userData",
-                          "either 'userData' or 'user', 'password', 'sshKeys', "
-                          "'packages'");
+        return vg_args_fail_member(rq, "cloudInit/userData",
+                                   "either 'userData' or 'user', 'password', 'sshKeys', "
+                                   "'packages'");
     return 0;
 }
 
@@ -120,17 +114,20 @@ int vg_cloud_init_read(struct vg_request *rq, json_t *object, struct vg_cloud_in
     if (vg_args_object(rq, "cloudInit", object, fields) < 0)
         return -1;
     if (ret->hostname && !is_hostname(ret->hostname))
-        return fail_value(rq, "hostname", "a host's name like web1 or web1.example.org");
+        return vg_args_fail_member(rq, "cloudInit/hostname",
+                                   "a host's name like web1 or web1.example.org");
     if (ret->user && !is_user(ret->user))
-        return fail_value(rq, "user",
-                          "a user's name (a-z, 0-9, '_', '-', at most 32 characters)");
+        return vg_args_fail_member(
+            rq, "cloudInit/user",
+            "a user's name (a-z, 0-9, '_', '-', at most 32 characters)");
     if (ret->password && (!*ret->password || strpbrk(ret->password, "\r\n") ||
                           strlen(ret->password) > 511))
-        return fail_value(rq, "password", "one line of at most 511 bytes");
-    if (check_texts(rq, "sshKeys", ret->ssh_keys) < 0 ||
-        check_texts(rq, "packages", ret->packages) < 0 ||
-        check_data(rq, "userData", ret->user_data) < 0 ||
-        check_data(rq, "networkConfig", ret->network_config) < 0)
+        return vg_args_fail_member(rq, "cloudInit/password",
+                                   "one line of at most 511 bytes");
+    if (check_texts(rq, "cloudInit/sshKeys", ret->ssh_keys) < 0 ||
+        check_texts(rq, "cloudInit/packages", ret->packages) < 0 ||
+        check_data(rq, "cloudInit/userData", ret->user_data) < 0 ||
+        check_data(rq, "cloudInit/networkConfig", ret->network_config) < 0)
         return -1;
     return check_whole(rq, ret);
 }

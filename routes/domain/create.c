@@ -224,19 +224,17 @@ static int check_clone(struct vg_request *rq, const struct form *f)
     const struct vg_guest *g = &f->guest;
     const char *foreign = g->from ? find_foreign(f) : NULL;
 
-    if (!g->from && (g->pool || g->copies >= 0)) {
-        vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
-                     "'copy' and 'pool' are for a clone, 'from'; of an image, say them "
-                     "in 'image'");
-        return -1;
-    }
+    if (!g->from && (g->pool || g->copies >= 0))
+        return vg_fail_value(
+            rq, "'copy' and 'pool' are for a clone, 'from'; of an image, say them "
+                "in 'image'");
     if (!foreign)
         return 0;
-    vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
-                 "'%s' is the source's; beside 'from', these are accepted: name, uuid, "
-                 "title, description, memoryMiB, vcpus, copy, pool, cloudInit",
-                 foreign);
-    return -1;
+    return vg_fail_value(
+        rq,
+        "'%s' is the source's; beside 'from', these are accepted: name, uuid, "
+        "title, description, memoryMiB, vcpus, copy, pool, cloudInit",
+        foreign);
 }
 
 /* ---- which form it is -------------------------------------------------------------- */
@@ -447,23 +445,16 @@ static struct vg_reply make_domain(struct vg_request *rq, const char *xml,
 /* What it does needs beside the row. -1: the request's error is set. */
 static int check_making(struct vg_request *rq, const struct making *m)
 {
-    if (m->transient && m->autostart == 1) {
-        vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
-                     "'autostart' is for what is defined; 'transient' is gone when it "
-                     "ends");
-        return -1;
-    }
-    if (m->transient && vg_guest_is_wanted(m->guest)) {
-        vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
-                     "'image', 'from', 'cloudInit' and 'waitForAddress' are for what is "
-                     "defined; 'transient' is gone when it ends");
-        return -1;
-    }
-    if (m->guest->wait_seconds && !m->start) {
-        vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
-                     "'waitForAddress' needs 'start': true");
-        return -1;
-    }
+    if (m->transient && m->autostart == 1)
+        return vg_fail_value(
+            rq, "'autostart' is for what is defined; 'transient' is gone when it "
+                "ends");
+    if (m->transient && vg_guest_is_wanted(m->guest))
+        return vg_fail_value(
+            rq, "'image', 'from', 'cloudInit' and 'waitForAddress' are for what is "
+                "defined; 'transient' is gone when it ends");
+    if (m->guest->wait_seconds && !m->start)
+        return vg_fail_value(rq, "'waitForAddress' needs 'start': true");
     if (!m->transient && vg_request_ask(rq, "domain:save", "This defines it") < 0)
         return -1;
     return m->transient || m->start

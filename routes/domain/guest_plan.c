@@ -214,11 +214,10 @@ static int check_image(struct vg_request *rq, const struct vg_guest *g,
                                    "the image of a disk (raw, qcow2, ...)");
     if (size >= image->capacity)
         return 0;
-    vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
-                 "Body member 'image/size...' is %" PRIu64 " bytes; %" PRIu64
-                 " or more is accepted, which the image has",
-                 size, image->capacity);
-    return -1;
+    return vg_fail_value(rq,
+                         "Body member 'image/size...' is %" PRIu64 " bytes; %" PRIu64
+                         " or more is accepted, which the image has",
+                         size, image->capacity);
 }
 
 static int plan_image(struct vg_request *rq, struct vg_guest *g, struct vg_new_domain *d)

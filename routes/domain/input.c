@@ -23,12 +23,12 @@ struct keycodes {
 
 static int fail_key(struct vg_request *rq, const char *why)
 {
-    vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
-                 "Body member 'keycodes': %s; accepted are 1 to %d numbers up to %d, in "
-                 "the codeset 'linux' also names of <linux/input-event-codes.h>, such as "
-                 "'KEY_LEFTCTRL' or 'leftctrl'",
-                 why, VIR_DOMAIN_SEND_KEY_MAX_KEYS, MAX_KEYCODE);
-    return -1;
+    return vg_fail_value(
+        rq,
+        "Body member 'keycodes': %s; accepted are 1 to %d numbers up to %d, in "
+        "the codeset 'linux' also names of <linux/input-event-codes.h>, such as "
+        "'KEY_LEFTCTRL' or 'leftctrl'",
+        why, VIR_DOMAIN_SEND_KEY_MAX_KEYS, MAX_KEYCODE);
 }
 
 /* "KEY_ENTER", "enter" */

@@ -71,9 +71,8 @@ static int check_destination(struct vg_request *rq, const struct migration *m)
                           "one is accepted");
     if (!why)
         return 0;
-    vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
-                 "'destinationUri' is unsafe: %s; a URI that does not is accepted", why);
-    return -1;
+    return vg_fail_value(
+        rq, "'destinationUri' is unsafe: %s; a URI that does not is accepted", why);
 }
 
 /* Documents among the parameters are guarded like all others. -1: the request's error is

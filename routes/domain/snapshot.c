@@ -120,11 +120,9 @@ static int read_creation(struct vg_request *rq, struct creation *c)
     if (vg_args(rq, args) < 0)
         return -1;
     bool document = c->xml || vg_xml_body(rq);
-    if (document && (c->name || c->description)) {
-        vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
-                     "'xml' says it all; 'name' and 'description' go without it");
-        return -1;
-    }
+    if (document && (c->name || c->description))
+        return vg_fail_value(rq,
+                             "'xml' says it all; 'name' and 'description' go without it");
     if (document &&
         vg_request_ask(rq, "gateway:document", "A document may name files") < 0)
         return -1;

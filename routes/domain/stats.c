@@ -75,11 +75,8 @@ static int read_args(struct vg_request *rq, struct query *q, struct vg_field mor
 
     if (vg_args(rq, args) < 0)
         return -1;
-    if (q->flags & WAIT && q->flags & NOWAIT) {
-        vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
-                     "The flags 'wait' and 'nowait' exclude each other");
-        return -1;
-    }
+    if (q->flags & WAIT && q->flags & NOWAIT)
+        return vg_fail_value(rq, "The flags 'wait' and 'nowait' exclude each other");
     if (q->nowait && !(q->flags & WAIT))
         q->flags |= NOWAIT;
     q->flags &= ~(unsigned int)WAIT;
@@ -161,12 +158,9 @@ static int find_chosen(struct vg_request *rq, const json_t *names,
     size_t i, n = json_array_size(names);
     const json_t *item;
 
-    if (n == 0 || n > MAX_CHOSEN) {
-        vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
-                     "Body member 'domains': an array of 1 to %d is accepted",
-                     MAX_CHOSEN);
-        return -1;
-    }
+    if (n == 0 || n > MAX_CHOSEN)
+        return vg_fail_value(rq, "Body member 'domains': an array of 1 to %d is accepted",
+                             MAX_CHOSEN);
     /* ended by NULL, as virDomainListGetStats wants them */
     chosen->v = calloc(n + 1, sizeof(virDomainPtr));
     if (!chosen->v)

@@ -84,9 +84,7 @@ static int check_type(struct vg_request *rq, virDomainPtr dom, const char *wante
         return vg_error_set_virt(vg_request_error(rq));
     if (strcmp(type, wanted) == 0)
         return 0;
-    vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
-                 "'type' is '%s' and cannot be changed", type);
-    return -1;
+    return vg_fail_value(rq, "'type' is '%s' and cannot be changed", type);
 }
 
 static struct vg_reply patch_scheduler(struct vg_request *rq)

@@ -259,11 +259,10 @@ static int check_host(struct vg_request *rq, const char *ip, const char *name)
 
     if (inet_pton(AF_INET, ip, &in) == 1 && (!name || vg_network_is_dns_name(name)))
         return 0;
-    vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
-                 "'ip' is an IPv4 address as 192.168.50.5, 'name' a host's name: a "
-                 "letter, then letters, digits, '-', '.' and '_'; what else a fixed "
-                 "address may have is for POST .../update");
-    return -1;
+    return vg_fail_value(
+        rq, "'ip' is an IPv4 address as 192.168.50.5, 'name' a host's name: a "
+            "letter, then letters, digits, '-', '.' and '_'; what else a fixed "
+            "address may have is for POST .../update");
 }
 
 /* {"mac": "52:54:00:12:34:56", "ip": "192.168.50.5", "name": "web"} */

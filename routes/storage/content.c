@@ -32,11 +32,11 @@ struct span {
 
 static int fail_range(struct vg_request *rq, const char *text)
 {
-    vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
-                 "Content-Range is '%.100s'; 'bytes FIRST-LAST/TOTAL' is accepted, and * "
-                 "for a total that is not known",
-                 text);
-    return -1;
+    return vg_fail_value(
+        rq,
+        "Content-Range is '%.100s'; 'bytes FIRST-LAST/TOTAL' is accepted, and * "
+        "for a total that is not known",
+        text);
 }
 
 /* Digits to a number of at most INT64_MAX; moves past them. */
@@ -89,10 +89,9 @@ static int read_span(struct vg_request *rq, struct span *ret)
         return -1;
     if (sent < 0 || (uint64_t)sent == ret->length)
         return 0;
-    vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
-                 "Content-Range is of %" PRIu64 " bytes, Content-Length of %" PRId64,
-                 ret->length, sent);
-    return -1;
+    return vg_fail_value(
+        rq, "Content-Range is of %" PRIu64 " bytes, Content-Length of %" PRId64,
+        ret->length, sent);
 }
 
 static int fail_capacity(struct vg_request *rq, uint64_t capacity)

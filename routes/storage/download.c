@@ -178,9 +178,7 @@ static int check_choice(struct vg_request *rq, bool extents, bool digest)
 {
     if (!extents || !digest)
         return 0;
-    vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
-                 "One of 'extents' and 'digest' is accepted");
-    return -1;
+    return vg_fail_value(rq, "One of 'extents' and 'digest' is accepted");
 }
 
 static struct vg_reply get_content(struct vg_request *rq)

@@ -47,12 +47,6 @@ struct import {
     uint64_t total; /* VG_TOTAL_UNKNOWN */
 };
 
-static int fail_value(struct vg_request *rq, const char *why)
-{
-    vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE, "%s", why);
-    return -1;
-}
-
 /* ---- arguments ----------------------------------------------------------------------
  */
 
@@ -65,8 +59,9 @@ static int read_source(struct vg_request *rq, struct import *i, json_t *from)
     if (vg_args_object(rq, "import", from, members) < 0)
         return -1;
     if (!i->source.sha256 == !i->insecure)
-        return fail_value(rq, "Exactly one of 'import/sha256' and \"insecure\": true is "
-                              "accepted");
+        return vg_fail_value(rq,
+                             "Exactly one of 'import/sha256' and \"insecure\": true is "
+                             "accepted");
     return vg_fetch_check(&i->source, vg_request_error(rq));
 }
 
@@ -86,7 +81,7 @@ static int read_args(struct vg_request *rq, struct import *i)
         vg_request_ask(rq, "storage_vol:resize", "'capacity' makes an image larger") < 0)
         return -1;
     if (i->format && strcmp(i->format, "raw") != 0 && strcmp(i->format, "qcow2") != 0)
-        return fail_value(rq, "'format': raw and qcow2 can be imported");
+        return vg_fail_value(rq, "'format': raw and qcow2 can be imported");
     return 0;
 }
 
@@ -128,16 +123,15 @@ static int look_at_head(struct vg_request *rq, struct import *i)
         bool has_data_file =
             get_number(i->head + 4, 4) >= 3 && get_number(i->head + 72, 8) & 4;
         if (get_number(i->head + 8, 8) || has_data_file)
-            return fail_value(rq, "The image names another file as its backing store or "
-                                  "its data: only one that stands alone is imported");
+            return vg_fail_value(rq,
+                                 "The image names another file as its backing store or "
+                                 "its data: only one that stands alone is imported");
         i->size = get_number(i->head + 24, 8);
     }
     const char *found = i->is_qcow2 ? "qcow2" : "raw";
     if (!i->format || strcmp(i->format, found) == 0)
         return 0;
-    vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
-                 "'format' is %s, and what comes is %s", i->format, found);
-    return -1;
+    return vg_fail_value(rq, "'format' is %s, and what comes is %s", i->format, found);
 }
 
 /* ---- the volume ---------------------------------------------------------------------
@@ -162,7 +156,8 @@ static int plan_file(struct vg_request *rq, struct import *i, uint64_t length,
         return vg_error_set_virt(vg_request_error(rq));
     i->limit = info.available;
     if (i->is_qcow2 && stated && wanted < i->size)
-        return fail_value(rq, "The image is larger than the capacity that is asked for");
+        return vg_fail_value(rq,
+                             "The image is larger than the capacity that is asked for");
     i->grown_to = i->is_qcow2 && wanted > i->size ? wanted : 0;
     i->bytes = i->is_qcow2                   ? i->size
                : stated                      ? wanted

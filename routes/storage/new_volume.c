@@ -80,20 +80,14 @@ void vg_image_clear(struct vg_image *image)
     free(image->format);
 }
 
-static int fail_value(struct vg_request *rq, const char *name, const char *accepted)
-{
-    vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE, "'%s': %s is accepted", name,
-                 accepted);
-    return -1;
-}
-
 virStorageVolPtr vg_find_volume(struct vg_request *rq, virStoragePoolPtr pool,
                                 const char *key, const char *text)
 {
     const char *slash = strchr(text, '/');
 
     if (slash ? slash == text || !slash[1] : !pool || !*text) {
-        (void)fail_value(rq, key, pool ? "VOLUME or POOL/VOLUME" : "POOL/VOLUME");
+        (void)vg_args_fail_member(rq, key,
+                                  pool ? "VOLUME or POOL/VOLUME" : "POOL/VOLUME");
         return NULL;
     }
     vg_autofree char *name = slash ? strndup(text, (size_t)(slash - text)) : NULL;
@@ -228,7 +222,7 @@ static int read_permissions(struct vg_request *rq, json_t *given, json_t *permis
         return -1;
     size_t digits = mode ? strspn(mode, "01234567") : 0;
     if (mode && (digits < 3 || digits > 4 || mode[digits]))
-        return fail_value(rq, "permissions/mode", "an octal mode like \"0640\"");
+        return vg_args_fail_member(rq, "permissions/mode", "an octal mode like \"0640\"");
     snprintf(owner_text, sizeof(owner_text), "%" PRId64, owner);
     snprintf(group_text, sizeof(group_text), "%" PRId64, group);
     json_auto_t *wanted = json_pack("{s:s*, s:s*, s:s*, s:s*}", "mode", mode, "owner",
@@ -277,10 +271,8 @@ static int check_copy(struct vg_request *rq, uint64_t capacity, uint64_t source)
         return capacity == source
                    ? 0
                    : vg_request_ask(rq, "storage_vol:resize", "a larger copy is resized");
-    vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
-                 "The source has %llu bytes, and a copy no less",
-                 (unsigned long long)source);
-    return -1;
+    return vg_fail_value(rq, "The source has %llu bytes, and a copy no less",
+                         (unsigned long long)source);
 }
 
 static int complete(struct vg_request *rq, const struct form *f, virStoragePoolPtr pool,
@@ -393,7 +385,7 @@ int vg_new_volume_check(struct vg_request *rq, json_t *document)
     if (!vg_host_is_local(rq) || !json_object_get(document, "backingStore"))
         return 0;
     if (!path)
-        return fail_value(rq, "backingStore", "one with a path");
+        return vg_args_fail_member(rq, "backingStore", "one with a path");
     vg_autoptr(virStorageVol) volume = virStorageVolLookupByPath(vg_conn(rq), path);
     return volume ? 0 : vg_host_file_check(rq, "backingStore/path", path);
 }

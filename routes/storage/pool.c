@@ -394,12 +394,9 @@ static int begin_pool(struct vg_request *rq, void *form)
 
     if (!f->build)
         return 0;
-    if (vg_peek_true(rq, "transient")) {
-        vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
-                     "'build' is for what is defined; with 'transient' say "
-                     "\"flags\": [\"with-build\"]");
-        return -1;
-    }
+    if (vg_peek_true(rq, "transient"))
+        return vg_fail_value(rq, "'build' is for what is defined; with 'transient' say "
+                                 "\"flags\": [\"with-build\"]");
     return vg_request_ask(rq, "storage_pool:format", "'build' makes the pool's storage");
 }
 

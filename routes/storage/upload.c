@@ -105,11 +105,9 @@ static int read_creation(struct vg_request *rq, struct creation *c)
         vg_tus_metadata(rq, "format", &c->format) < 0 ||
         vg_tus_metadata(rq, "sha256", &c->sha256) < 0)
         return -1;
-    if (c->format && strcmp(c->format, "dir") == 0) {
-        vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
-                     "Upload-Metadata: 'format' is 'dir'; a folder has no bytes");
-        return -1;
-    }
+    if (c->format && strcmp(c->format, "dir") == 0)
+        return vg_fail_value(rq,
+                             "Upload-Metadata: 'format' is 'dir'; a folder has no bytes");
     if (c->pool && *c->pool && c->volume && *c->volume)
         return 0;
     vg_error_set(vg_request_error(rq), VG_E_MISSING_KEY,

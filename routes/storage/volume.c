@@ -221,13 +221,12 @@ static int resize(struct vg_request *rq, virStorageVolPtr volume,
         return -1;
     if (!by && wanted == info.capacity)
         return 0;
-    if (!by && wanted < info.capacity && !(flags & VIR_STORAGE_VOL_RESIZE_SHRINK)) {
-        vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
-                     "The volume has %llu bytes; what is beyond the new end is lost: say "
-                     "\"shrink\": true",
-                     info.capacity);
-        return -1;
-    }
+    if (!by && wanted < info.capacity && !(flags & VIR_STORAGE_VOL_RESIZE_SHRINK))
+        return vg_fail_value(
+            rq,
+            "The volume has %llu bytes; what is beyond the new end is lost: say "
+            "\"shrink\": true",
+            info.capacity);
     return virStorageVolResize(volume, wanted, flags) < 0
                ? vg_error_set_virt(vg_request_error(rq))
                : 0;
