@@ -25,6 +25,7 @@ enum {
     NOT_READING,
     READING,
     LATE,
+    BROKEN_OFF,
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -155,32 +156,33 @@ bool vg_http_conn_claim(struct vg_http_conn *conn)
            was == NOT_READING;
 }
 
-bool vg_http_conn_is_late(const struct vg_http_conn *conn)
+int vg_http_conn_verdict(const struct vg_http_conn *conn)
 {
-    return atomic_load(&conn->reading) == LATE;
+    int reading = atomic_load(&conn->reading);
+    return reading == LATE ? 408 : reading == BROKEN_OFF ? 400 : 0;
 }
 
 /* Made once, at the start: no memory is needed when there are many of them. NULL: they
  * are closed without an answer. */
-static char *late_answer;
+static char *late_answer, *broken_off_answer;
 
-static char *make_late_answer(void)
+static char *make_answer(enum vg_error_id id, const char *detail)
 {
     struct vg_error e = {0};
     char *answer = NULL;
 
-    vg_error_set(&e, VG_E_REQUEST_TIMEOUT,
-                 "The request did not come to its end within --header-timeout, its body "
-                 "within --body-timeout");
+    vg_error_set(&e, id, "%s", detail);
     json_auto_t *problem = vg_error_to_json(&e);
+    int status = e.status;
     vg_error_clear(&e);
     vg_autofree char *body = problem ? json_dumps(problem, JSON_COMPACT) : NULL;
     if (!body || asprintf(&answer,
-                          "HTTP/1.1 408 Request Timeout\r\n"
+                          "HTTP/1.1 %d %s\r\n"
                           "Content-Type: application/problem+json\r\n"
                           "Content-Length: %zu\r\n"
                           "Cache-Control: no-store\r\n"
                           "Connection: close\r\n\r\n%s",
+                          status, MHD_get_reason_phrase_for((unsigned int)status),
                           strlen(body), body) < 0)
         return NULL;
     return answer;
@@ -188,11 +190,16 @@ static char *make_late_answer(void)
 
 /* While a request is read nobody else writes to the socket; under TLS only its session
  * may. */
-static void say_late(const struct vg_http_conn *conn)
+static void say(const struct vg_http_conn *conn, const char *answer)
 {
-    if (late_answer && (conn->local || !config->tls_cert))
-        (void)send(conn->fd, late_answer, strlen(late_answer),
-                   MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (answer && (conn->local || !config->tls_cert))
+        (void)send(conn->fd, answer, strlen(answer), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void shut_conn(struct vg_http_conn *conn)
+{
+    conn->cut = true;
+    shutdown(conn->fd, SHUT_RDWR);
 }
 
 static void cut_conn(struct vg_http_conn *conn, int64_t late_ns)
@@ -200,11 +207,33 @@ static void cut_conn(struct vg_http_conn *conn, int64_t late_ns)
     int was = READING;
 
     if (atomic_compare_exchange_strong(&conn->reading, &was, LATE))
-        say_late(conn);
+        say(conn, late_answer);
     else if (atomic_load(&conn->deadline_ns) != late_ns)
         return; /* it was claimed meanwhile */
-    conn->cut = true;
-    shutdown(conn->fd, SHUT_RDWR);
+    shut_conn(conn);
+}
+
+/* Whether a request is being read whose client sends no more, all it sent being read. */
+static bool is_broken_off(const struct vg_http_conn *conn)
+{
+    char byte;
+    return atomic_load(&conn->reading) == READING &&
+           recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+/* libmicrohttpd may have read the rest of a request a moment ago; it has not seen its end
+ * if the next look finds the same. */
+static void cut_if_broken_off(struct vg_http_conn *conn)
+{
+    int was = READING;
+    bool ended = is_broken_off(conn);
+
+    if (ended && conn->ended &&
+        atomic_compare_exchange_strong(&conn->reading, &was, BROKEN_OFF)) {
+        say(conn, broken_off_answer);
+        shut_conn(conn);
+    }
+    conn->ended = ended;
 }
 
 /* ---- who has gone ------------------------------------------------------------------ */
@@ -229,7 +258,7 @@ void vg_http_conn_waited(struct vg_http_conn *conn)
     epoll_ctl(gone_epoll, EPOLL_CTL_DEL, conn->fd, NULL);
 }
 
-/* Cuts those of a turn that are late. Lock held. */
+/* Cuts those of a turn that are late or broken off. Lock held. */
 static void look_at(struct vg_http_conn **list, int64_t now_ns)
 {
     struct vg_http_conn *due = vg_take(list);
@@ -241,6 +270,8 @@ static void look_at(struct vg_http_conn **list, int64_t now_ns)
         int64_t at = atomic_load_explicit(&c->deadline_ns, memory_order_relaxed);
         if (at && at <= now_ns && !c->cut)
             cut_conn(c, at);
+        else if (!c->cut)
+            cut_if_broken_off(c);
         vg_list_remove(c);
         look_later(c, now_ns);
     }
@@ -276,7 +307,13 @@ void vg_http_conns_tick(int64_t now_ns)
 int vg_http_conns_start(const struct vg_config *cfg)
 {
     config = cfg;
-    late_answer = make_late_answer();
+    late_answer = make_answer(
+        VG_E_REQUEST_TIMEOUT,
+        "The request did not come to its end within --header-timeout, its body "
+        "within --body-timeout");
+    broken_off_answer = make_answer(
+        VG_E_BAD_REQUEST, "The client ended its side of the connection before the end of "
+                          "the request");
     gone_epoll = epoll_create1(EPOLL_CLOEXEC);
     if (gone_epoll < 0)
         vg_log(VG_LOG_ERROR, "http", "epoll: %s", strerror(errno));
@@ -290,5 +327,6 @@ void vg_http_conns_stop(void)
     close(gone_epoll);
     gone_epoll = -1;
     free(late_answer);
-    late_answer = NULL;
+    free(broken_off_answer);
+    late_answer = broken_off_answer = NULL;
 }

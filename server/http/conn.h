@@ -15,17 +15,16 @@ void vg_http_on_connection(void *data, struct MHD_Connection *connection, void *
 /* The connection's own, until libmicrohttpd closes it. */
 struct vg_http_conn *vg_http_conn_of(struct MHD_Connection *connection);
 
-/* From the first byte of its target known here until it is claimed, a request is cut with
- * a 408 when it is late. */
+/* From the first byte of its target known here until it is claimed, a request is cut:
+ * with a 408 when it is late, with a 400 when its client has ended its side before. */
 void vg_http_conn_reads(struct vg_http_conn *conn, int64_t seconds);
 
 /* The request is whole, or refused: it is answered from here on, and has its own deadline
- * instead of the connection's. False: the watchdog was faster, it has been answered 408.
- */
+ * instead of the connection's. False: the watchdog was faster, it has been answered. */
 bool vg_http_conn_claim(struct vg_http_conn *conn);
 
-/* Whether its request was late. */
-bool vg_http_conn_is_late(const struct vg_http_conn *conn);
+/* The status that the watchdog answered its request with; 0: none. */
+int vg_http_conn_verdict(const struct vg_http_conn *conn);
 
 /* The connection's call may wait, or stream, for long: `gone` is called when its client
  * ends the connection, or its side of it. Before it is suspended; a failure to watch it
@@ -36,8 +35,8 @@ void vg_http_conn_waits(struct vg_http_conn *conn, void (*gone)(void *data), voi
 /* The call waits no more: it may be freed after this. */
 void vg_http_conn_waited(struct vg_http_conn *conn);
 
-/* Cuts those that are past their time, and ends the waits of clients that have gone. For
- * the watchdog. */
+/* Cuts those that are past their time or broken off, and ends the waits of clients that
+ * have gone. For the watchdog. */
 void vg_http_conns_tick(int64_t now_ns);
 
 int vg_http_conns_start(const struct vg_config *config);

@@ -44,6 +44,7 @@ struct vg_http_conn {
     unsigned char subject_hash[VG_CALLER_SIZE];
     time_t certified_until;
     bool cut;
+    bool ended; /* at the last look its client had ended a request that was being read */
     bool lingers; /* refused with bytes unread: see http/linger.h */
     struct vg_http_slot slot;
     struct vg_http_sent sent;

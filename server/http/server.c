@@ -507,8 +507,8 @@ static void on_completed(void *data, struct MHD_Connection *connection, void **s
     vg_http_rate_leave(call);
     if (call->conn)
         vg_http_conn_waited(call->conn);
-    if (call->conn && !call->status && vg_http_conn_is_late(call->conn))
-        call->status = 408;
+    if (call->conn && !call->status)
+        call->status = vg_http_conn_verdict(call->conn);
     vg_http_log_access(call);
     if (call->status)
         vg_count_request(call->rq->route, call->rq->method, vg_http_status(call),

@@ -13,19 +13,29 @@
 #define H      "Host: localhost\r\n"
 #define PLACES 16
 
-/* Sends a beginning, and no more: the answer, read to the connection's end. */
-static void expect_late(struct scenario *s, const char *beginning)
+/* Sends a beginning, and no more: the answer, read to the connection's end. `ends`: and
+ * says that there will be no more. */
+static void expect_cut(struct scenario *s, const char *beginning, bool ends, int status,
+                       const char *slug)
 {
     struct raw_rest *rest = calloc(1, sizeof(*rest));
-    int fd = raw_connect(s->server.port, 8);
+    int fd = raw_connect(s->server.port, 20);
     raw_send(fd, beginning, strlen(beginning));
+    if (ends)
+        shutdown(fd, SHUT_WR);
     struct response *r = raw_read(fd, false, rest);
-    check_response(is_problem(r, 408, "request-timeout"), r, "no end: %s", beginning);
+    check_response(is_problem(r, status, slug), r, "no end: %s", beginning);
     char byte;
-    check_that(recv(fd, &byte, 1, 0) <= 0, "closed after the 408 of %s", beginning);
+    check_that(recv(fd, &byte, 1, 0) <= 0, "closed after the %d of %s", status,
+               beginning);
     close(fd);
     response_free(r);
     free(rest);
+}
+
+static void expect_late(struct scenario *s, const char *beginning)
+{
+    expect_cut(s, beginning, false, 408, "request-timeout");
 }
 
 static void expect_silence(struct scenario *s, const char *before)
@@ -109,9 +119,42 @@ static void test_half_closed(void)
     scenario_end(&s);
 }
 
+static const struct step broken_off[] = {
+    {"GET", "/domains/test", 200, "{'state':'running'}"},
+    {"GET", "/metrics", 200, NULL,
+     .contains = "*virtgate_http_requests_total*code=\"400\"*"},
+};
+
+/* A request that its client broke off is answered, long before it would be late. What is
+ * whole is carried out, whoever sends no more after it. */
+static void test_broken_off(void)
+{
+    static const char *const beginnings[] = {
+        "GET /version HTTP/1.1\r\n" H "X-A: a",
+        "POST /domains/test/destroy HTTP/1.1\r\n" H
+        "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n",
+        "POST /domains/test/destroy HTTP/1.1\r\n" H
+        "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{",
+        "POST /domains/test/destroy HTTP/1.1\r\n" H
+        "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n",
+    };
+    struct scenario s;
+    if (!scenario_begin(&s, "broken off",
+                        ARGS("-c", "test:///default", "--header-timeout", "600",
+                             "--body-timeout", "600")))
+        return;
+    for (size_t i = 0; i < COUNT(beginnings); i++)
+        expect_cut(&s, beginnings[i], true, 400, "bad-request");
+    expect_cut(&s, "GET /nosuch HTTP/1.1\r\n" H "Connection: close\r\n\r\n", true, 404,
+               "not-found");
+    scenario_run(&s, broken_off, COUNT(broken_off));
+    scenario_end(&s);
+}
+
 int main(void)
 {
     test_late();
+    test_broken_off();
     test_gone();
     test_half_closed();
     return checks_report();
