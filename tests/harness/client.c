@@ -107,7 +107,7 @@ struct response *client_send(struct client *c, const char *method, const char *p
     curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, 90000L);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, 180000L);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, list);
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, r->error);
     curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_head);
@@ -285,7 +285,7 @@ struct response *raw_read(int fd, bool head, struct raw_rest *rest)
 
 bool raw_hang_up(int port, const char *target)
 {
-    int fd = raw_connect(port, 10);
+    int fd = raw_connect(port, LONG_ENOUGH);
     char text[512], byte;
     int n = snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n",
                      target);

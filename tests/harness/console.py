@@ -67,8 +67,8 @@ class Console:
                                 stdout=subprocess.PIPE, executable="/bin/bash", **how)
 
     def read_stream(self, want):
-        """As many lines as the document shows, or what came within 5 s."""
-        got, pipe, end = b"", self.stream.stdout.fileno(), time.monotonic() + 5
+        """As many lines as the document shows, or what came within a minute."""
+        got, pipe, end = b"", self.stream.stdout.fileno(), time.monotonic() + 60
         while got.count(b"\n") < want.count("\n") and time.monotonic() < end:
             if select.select([pipe], [], [], 0.1)[0]:
                 got += os.read(pipe, 65536)

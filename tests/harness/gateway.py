@@ -12,6 +12,10 @@ import tempfile
 import threading
 import time
 
+# Seconds until something that must come has not, on a machine that does ten other things: a limit on
+# what a test waits for, not on how fast it is.
+LONG_ENOUGH = 60
+
 counts = {"passed": 0, "failed": 0}
 counting = threading.Lock()
 
@@ -67,7 +71,7 @@ def record(method, path, status, headers, body):
 class Client:
     """One kept-alive connection; not for several threads."""
 
-    def __init__(self, port, timeout=90):
+    def __init__(self, port, timeout=180):
         self.port = port
         self.timeout = timeout
         self.http = None
@@ -102,7 +106,7 @@ class Client:
 
 class UnixConnection(http.client.HTTPConnection):
     def __init__(self, path):
-        super().__init__("localhost", timeout=30)
+        super().__init__("localhost", timeout=180)
         self.path = path
 
     def connect(self):
@@ -130,7 +134,7 @@ class Gateway:
                    "--listen", "127.0.0.1:0", "--log-filters", "3:access", *options]
         self.process = subprocess.Popen(command, stderr=self.log, stdout=self.log)
         self.port = None
-        for _ in range(400):
+        for _ in range(LONG_ENOUGH * 20):
             with open(self.log.name, encoding="utf-8") as f:
                 found = re.search(r"listening.*127\.0\.0\.1:(\d+)", f.read())
             if found:
@@ -139,7 +143,7 @@ class Gateway:
             time.sleep(0.05)
         self.prefix = options[options.index("--path-prefix") + 1] if "--path-prefix" in options \
             else ""
-        for _ in range(200):
+        for _ in range(LONG_ENOUGH * 20):
             if self.is_ready():
                 return
             time.sleep(0.05)
@@ -149,7 +153,7 @@ class Gateway:
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
-        if not check(self.process.wait(30) == 0, "exit status of the gateway"):
+        if not check(self.process.wait(LONG_ENOUGH) == 0, "exit status of the gateway"):
             with open(self.log.name, encoding="utf-8") as f:
                 print(f.read()[-4000:])
 
@@ -291,7 +295,7 @@ class WebSocket:
 
     KEY = "dGhlIHNhbXBsZSBub25jZQ=="  # of RFC 6455, section 1.3
 
-    def __init__(self, port, path, headers=None, timeout=20, context=None):
+    def __init__(self, port, path, headers=None, timeout=LONG_ENOUGH, context=None):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout)
         if context:  # of TLS
             self.socket = context.wrap_socket(self.socket, server_hostname="127.0.0.1")
@@ -351,7 +355,7 @@ class WebSocket:
             data = bytes(b ^ key[i & 3] for i, b in enumerate(data))
         self.socket.sendall(head + data)
 
-    def message(self, seconds=20):
+    def message(self, seconds=LONG_ENOUGH):
         """(opcode, payload) of the next message; pings are answered. None: it ended."""
         end = time.time() + seconds
         while True:
@@ -373,7 +377,7 @@ class WebSocket:
             else:
                 return opcode, data
 
-    def read_until(self, what, seconds=20):
+    def read_until(self, what, seconds=LONG_ENOUGH):
         """All bytes up to and with `what`; what there was when it does not come."""
         data, end = b"", time.time() + seconds
         try:
@@ -386,7 +390,7 @@ class WebSocket:
             pass
         return data
 
-    def end(self, seconds=20):
+    def end(self, seconds=LONG_ENOUGH):
         """The close code, when it has ended."""
         deadline = time.time() + seconds
         try:

@@ -9,7 +9,7 @@ from pathlib import Path
 LIBVIRTD = str(Path(__file__).resolve().parents[1] / "qemu/libvirtd.sh")
 
 
-def eventually(what, seconds=20):
+def eventually(what, seconds=60):
     for _ in range(seconds * 20):
         found = what()
         if found:

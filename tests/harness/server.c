@@ -158,8 +158,7 @@ int server_start(struct server *s, const char *const args[])
     s->port = 0;
     s->pid = spawn(args, true, out);
     close(out);
-    /* Sanitizers and valgrind start slowly on a loaded machine. */
-    double until = seconds_now() + (getenv("VG_WRAP") ? 60 : 20);
+    double until = seconds_now() + LONG_ENOUGH;
     while (s->pid > 0 && seconds_now() < until) {
         s->port = listening_port(s->log);
         if (s->port)
@@ -235,7 +234,7 @@ int server_run(const char *const args[], char **ret_output)
         return -1;
     pid_t pid = spawn(args, false, out);
     close(out);
-    int status = pid > 0 ? reap(pid, 20) : -1;
+    int status = pid > 0 ? reap(pid, LONG_ENOUGH) : -1;
     *ret_output = read_whole(path);
     unlink(path);
     return status;

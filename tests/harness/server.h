@@ -9,6 +9,10 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+/* Seconds until something that must come has not: long enough for sanitizers on a machine
+ * that does ten other things. A limit on what a test waits for, not on how fast it is. */
+#define LONG_ENOUGH 60
+
 struct server {
     pid_t pid;
     int port;

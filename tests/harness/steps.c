@@ -387,9 +387,9 @@ bool scenario_begin(struct scenario *s, const char *name, const char *const args
 {
     if (!scenario_begin_unready(s, name, args))
         return false;
-    if (!server_ready(&s->server, 10)) {
+    if (!server_ready(&s->server, LONG_ENOUGH)) {
         struct response *r = client_get(s->client, "/health/ready");
-        check_response(false, r, "%s: the gateway is not ready after 10 s", name);
+        check_response(false, r, "%s: the gateway does not get ready", name);
         response_free(r);
     }
     return true;
@@ -399,6 +399,6 @@ void scenario_end(struct scenario *s)
 {
     client_free(s->client);
     json_decref(s->captures);
-    int status = server_stop(&s->server, 20);
+    int status = server_stop(&s->server, LONG_ENOUGH);
     check_that(status == 0, "%s: exit status after SIGTERM is %d", s->name, status);
 }

@@ -111,7 +111,7 @@ struct stream *stream_open(const struct server *server, const char *path,
     st->fd = connect_to(server->port, receive_buffer);
     raw_send(st->fd, request, len);
     free(request);
-    read_head(st, seconds_now() + 20);
+    read_head(st, seconds_now() + LONG_ENOUGH);
     join_chunks(st);
     return st;
 }

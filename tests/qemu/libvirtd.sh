@@ -33,6 +33,7 @@ set -euo pipefail
 
 D=${VG_LIBVIRTD_DIR:-/tmp/vg-libvirtd}
 SOCKET=$D/sock/libvirt-sock
+ADMIN_SOCKET=$D/sock/libvirt-admin-sock # made last
 URI="qemu+unix:///system?socket=$SOCKET"
 REAPER=$(realpath "$(dirname "$0")")/reaper.py
 
@@ -204,7 +205,7 @@ start_namespace() {
         echo $$ >"$D/holder.pid"
         exec sleep 86400' _ "$D" "${peer:-$D}/udev" </dev/null >"$D/holder.out" 2>&1 &
     disown
-    for ((i = 0; i < 100; i++)); do
+    for ((i = 0; i < 1200; i++)); do
         if holder=$(alive holder.pid sleep); then return 0; fi
         sleep 0.05
     done
@@ -224,7 +225,7 @@ start_udevd() {
         echo $$ >"$1/udevd.pid"
         exec /lib/systemd/systemd-udevd' _ "$D" </dev/null >"$D/udevd.out" 2>&1 &
     disown
-    for ((i = 0; i < 100; i++)); do
+    for ((i = 0; i < 1200; i++)); do
         [ ! -S "$D/udev/control" ] || return 0
         sleep 0.05
     done
@@ -246,7 +247,7 @@ start_polkit() {
         dbus-daemon --system --fork --nopidfile
         exec /usr/lib/polkit-1/polkitd --no-debug' _ "$D" </dev/null >"$D/polkit.out" 2>&1 &
     disown
-    for ((i = 0; i < 200; i++)); do
+    for ((i = 0; i < 600; i++)); do
         if inside pkaction --action-id org.libvirt.api.connect.read >/dev/null 2>&1; then return 0; fi
         sleep 0.05
     done
@@ -267,12 +268,12 @@ start_guard() {
 
 start_daemon() {
     local i
-    rm -f "$SOCKET"
+    rm -f "$SOCKET" "$ADMIN_SOCKET"
     # shellcheck disable=SC2086 # several words
     inside setsid /usr/bin/python3 "$REAPER" libvirtd ${VG_LIBVIRTD_ARGS:-} -p "$D/libvirtd.pid" \
         </dev/null >>"$D/libvirtd.out" 2>&1 &
-    for ((i = 0; i < 300; i++)); do
-        [ -S "$SOCKET" ] && alive libvirtd.pid libvirtd >/dev/null && return 0
+    for ((i = 0; i < 1200; i++)); do
+        [ -S "$SOCKET" ] && [ -S "$ADMIN_SOCKET" ] && alive libvirtd.pid libvirtd >/dev/null && return 0
         sleep 0.05
     done
     cat "$D/libvirtd.out" "$D/log/libvirtd.log" >&2 || true
@@ -284,8 +285,8 @@ end_daemon() {
     pid=$(alive libvirtd.pid libvirtd) || return 0
     kill -CONT "$pid" || true
     kill -TERM "$pid" || true
-    gone "$pid" 10 || kill -KILL "$pid" || true
-    gone "$pid" 5 || die "libvirtd $pid does not end"
+    gone "$pid" 30 || kill -KILL "$pid" || true
+    gone "$pid" 60 || die "libvirtd $pid does not end"
 }
 
 end_udevd() {
@@ -361,7 +362,7 @@ run)
 kill)
     pid=$(daemon_pid)
     kill -KILL "$pid"
-    gone "$pid" 5
+    gone "$pid" 60
     ;;
 up) start_daemon ;;
 restart)

@@ -74,7 +74,7 @@ static void await_shutoff(struct scenario *s, const char *name)
     char path[64];
     snprintf(path, sizeof(path), "/domains/%s", name);
     const struct step ended = {"GET", path, 200, "{'state':'shutoff'}"};
-    scenario_until(s, &ended, 10);
+    scenario_until(s, &ended, 60);
 }
 
 /* Two die one after the other, so that asking once more fails, too. Whatever was read by

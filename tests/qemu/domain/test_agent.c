@@ -354,7 +354,7 @@ static void test_frozen_agent(struct scenario *s)
                worst);
     for (size_t i = 0; i < COUNT(hanging); i++)
         response_free(asked[i].answer);
-    scenario_until(s, &awake, 20);
+    scenario_until(s, &awake, 60);
 }
 
 /* With a second of patience set, libvirt waits no longer than that. */
@@ -381,18 +381,18 @@ static void test_agent(struct scenario *s)
 {
     scenario_run(s, begin, COUNT(begin));
     test_absent(s);
-    scenario_until(s, &ping, 90);
+    scenario_until(s, &ping, 170);
     scenario_run(s, reads, COUNT(reads));
     scenario_run(s, changes, COUNT(changes));
     scenario_run(s, password, COUNT(password));
-    scenario_until(s, &checked, 10);
+    scenario_until(s, &checked, 60);
     scenario_run(s, users, COUNT(users));
     scenario_run(s, typing, COUNT(typing));
-    scenario_until(s, &typed, 10);
+    scenario_until(s, &typed, 60);
     scenario_run(s, outside, COUNT(outside));
-    scenario_until(s, &asleep, 10);
+    scenario_until(s, &asleep, 60);
     scenario_run(s, wake, COUNT(wake));
-    scenario_until(s, &awake, 10);
+    scenario_until(s, &awake, 60);
     scenario_run(s, paused, COUNT(paused));
     scenario_run(s, patience, COUNT(patience));
     test_frozen_agent(s);

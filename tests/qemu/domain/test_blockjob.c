@@ -66,7 +66,7 @@ static const struct step watched[] = {
     {"DELETE", JOB "?flags=pivot", 409, "{'error':{}}"},
     {"DELETE", JOB, 204, ""},
     {"GET", JOB, 200, "{'active':false}"},
-    {"GET", "/operations/${pull}?wait=10", 200,
+    {"GET", "/operations/${pull}?wait=60", 200,
      "{'state':'cancelled','cancelRequested':false,'status':409,"
      "'error':{'type':'urn:virtgate:error:job-cancelled'}}"},
     /* the one that was refused is none */
@@ -76,7 +76,7 @@ static const struct step watched[] = {
 /* To its end, and all of its chain. */
 static const struct step pulled[] = {
     {"POST", DISK "/pull", 200, "{'kind':'pullDomainDisk','state':'succeeded'}",
-     .headers = {"Prefer: wait=20"}, .wants = {"Preference-Applied: wait=20"}},
+     .headers = {"Prefer: wait=60"}, .wants = {"Preference-Applied: wait=60"}},
     {"GET", DISK, 200, "{'source':'${dir}/top.qcow2','backingChain':[]}"},
 };
 
@@ -87,7 +87,7 @@ static const struct step rebase[] = {{"POST", DISK "/rebase", 202, "{'id':'$reba
                                       .json = "{'base':'vda[3]'}",
                                       .wants = {"Location: /operations/*"}}};
 static const struct step rebased[] = {
-    {"GET", "/operations/${rebase}?wait=10", 200, "{'state':'succeeded','status':200}"},
+    {"GET", "/operations/${rebase}?wait=60", 200, "{'state':'succeeded','status':200}"},
     {"GET", DISK, 200, "{'backingChain':[{'source':'${dir}/base.qcow2'}]}"},
 };
 
@@ -95,8 +95,8 @@ static const struct step commit[] = {
     {"POST", DISK "/commit", 200,
      "{'state':'succeeded','status':200,'result':'<absent>','progress':'<absent>'}",
      .json = "{'top':'${dir}/mid.qcow2','base':'${dir}/base.qcow2','bandwidth':100}",
-     .headers = {"Prefer: wait=20"},
-     .wants = {"Location: /operations/*", "Preference-Applied: wait=20"}}};
+     .headers = {"Prefer: wait=60"},
+     .wants = {"Location: /operations/*", "Preference-Applied: wait=60"}}};
 static const struct step active_commit[] = {
     {"GET", DISK, 200, "{'backingChain':[{'source':'${dir}/base.qcow2'}]}"},
     {"POST", DISK "/commit", 202, "{'id':'$active'}", .json = "{'flags':['active']}"},
@@ -106,7 +106,7 @@ static const struct step given_up[] = {
     {"GET", "/operations/${active}", 200,
      "{'state':'running','progress':{'type':'active-commit','ready':true}}"},
     {"DELETE", JOB "?async=true", 202, "", .wants = {"Location: " JOB}},
-    {"GET", "/operations/${active}?wait=10", 200, "{'state':'cancelled'}"},
+    {"GET", "/operations/${active}?wait=60", 200, "{'state':'cancelled'}"},
 };
 static const struct step again[] = {
     {"GET", DISK, 200, "{'source':'${dir}/top.qcow2'}"},
@@ -121,7 +121,7 @@ static const struct step pivot[] = {
     {"GET", JOB, 200, "{'active':false}"},
 };
 static const struct step committed[] = {
-    {"GET", "/operations/${again}?wait=10", 200, "{'state':'succeeded','status':200}"},
+    {"GET", "/operations/${again}?wait=60", 200, "{'state':'succeeded','status':200}"},
     {"GET", DISK, 200, "{'source':'${dir}/base.qcow2','backingChain':[]}"},
 };
 
@@ -144,7 +144,7 @@ static const struct step slow_copy[] = {
     {"DELETE", JOB "?flags=pivot", 409, LIBVIRT("BLOCK_COPY_ACTIVE")},
     {"DELETE", "/operations/${slow}?flags=postcopy", 400, GATEWAY("invalid-value")},
     {"DELETE", "/operations/${slow}", 202, "{'cancelRequested':true}"},
-    {"GET", "/operations/${slow}?wait=10", 200,
+    {"GET", "/operations/${slow}?wait=60", 200,
      "{'state':'cancelled','cancellable':false,'progress':'<absent>'}"},
     {"DELETE", "/operations/${slow}", 409, GATEWAY("conflict")},
     {"GET", DISK, 200, "{'source':'${dir}/top.qcow2'}"},
@@ -152,7 +152,7 @@ static const struct step slow_copy[] = {
 static const struct step copy[] = {{"POST", DISK "/copy?flags=transient-job,reuse-ext",
                                     202, "{'id':'$copy'}", .json = "{" DEST "}"}};
 static const struct step copied[] = {
-    {"GET", "/operations/${copy}?wait=10", 200, "{'state':'succeeded','status':200}"},
+    {"GET", "/operations/${copy}?wait=60", 200, "{'state':'succeeded','status':200}"},
     {"GET", DISK, 200, "{'source':'${dir}/copy.qcow2','backingChain':[]}"},
 };
 
@@ -180,7 +180,7 @@ static void test_pull(struct scenario *s)
     scenario_run(s, none, COUNT(none));
     scenario_run(s, watched, COUNT(watched));
     scenario_run(s, rebase, COUNT(rebase));
-    scenario_until(s, &idle, 30);
+    scenario_until(s, &idle, 60);
     scenario_run(s, rebased, COUNT(rebased));
     scenario_run(s, pulled, COUNT(pulled));
     scenario_run(s, end, COUNT(end));
@@ -200,14 +200,14 @@ static void test_commit(struct scenario *s)
 {
     scenario_run(s, begin, COUNT(begin));
     scenario_run(s, commit, COUNT(commit));
-    scenario_until(s, &idle, 30);
+    scenario_until(s, &idle, 60);
     scenario_run(s, active_commit, COUNT(active_commit));
-    scenario_until(s, &ready, 30);
+    scenario_until(s, &ready, 60);
     test_abandoned_wait(s);
     scenario_run(s, given_up, COUNT(given_up));
-    scenario_until(s, &idle, 30);
+    scenario_until(s, &idle, 60);
     scenario_run(s, again, COUNT(again));
-    scenario_until(s, &ready, 30);
+    scenario_until(s, &ready, 60);
     scenario_run(s, pivot, COUNT(pivot));
     scenario_run(s, committed, COUNT(committed));
     scenario_run(s, end, COUNT(end));
@@ -218,7 +218,7 @@ static void test_copy(struct scenario *s)
     scenario_run(s, begin, COUNT(begin));
     scenario_run(s, slow_copy, COUNT(slow_copy));
     scenario_run(s, copy, COUNT(copy));
-    scenario_until(s, &ready, 30);
+    scenario_until(s, &ready, 60);
     scenario_run(s, pivot, COUNT(pivot));
     scenario_run(s, copied, COUNT(copied));
     scenario_run(s, end, COUNT(end));

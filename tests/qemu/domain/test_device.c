@@ -213,10 +213,10 @@ static void test_devices(struct scenario *s)
     scenario_run(s, peeks, COUNT(peeks));
     scenario_run(s, interfaces, COUNT(interfaces));
     scenario_run(s, detached, COUNT(detached));
-    scenario_until(s, &hot_is_gone, 20);
+    scenario_until(s, &hot_is_gone, 60);
     scenario_run(s, waiting, COUNT(waiting));
-    scenario_until(s, &hot_is_gone, 20);
-    scenario_until(s, &tap_is_gone, 20);
+    scenario_until(s, &hot_is_gone, 60);
+    scenario_until(s, &tap_is_gone, 60);
     scenario_run(s, still_defined, COUNT(still_defined));
 }
 

@@ -69,10 +69,10 @@ int main(void)
     struct scenario s;
     if (scenario_begin(&s, "history", ARGS("-c", guest_uri()))) {
         scenario_run(&s, begin, COUNT(begin));
-        scenario_until(&s, &is_sampled, 30);
-        scenario_until(&s, &has_rates, 20);
-        scenario_until(&s, &has_history, 20);
-        scenario_until(&s, &has_percent, 20);
+        scenario_until(&s, &is_sampled, 60);
+        scenario_until(&s, &has_rates, 60);
+        scenario_until(&s, &has_history, 60);
+        scenario_until(&s, &has_percent, 60);
         scenario_run(&s, then, COUNT(then));
         guests_remove(&s);
         scenario_end(&s);

@@ -45,7 +45,7 @@ int main(void)
     struct scenario s;
     if (scenario_begin(&s, "memory", ARGS("-c", guest_uri()))) {
         scenario_run(&s, rows, COUNT(rows));
-        scenario_until(&s, &measures, 10);
+        scenario_until(&s, &measures, 60);
         guests_remove(&s);
         scenario_end(&s);
     }

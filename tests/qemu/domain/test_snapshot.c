@@ -52,7 +52,7 @@ static const struct step backup[] = {
     {"GET", "/domains/d1/job", 200, "{'type':'unbounded','operation':'backup'}"},
     {"DELETE", "/domains/d1/job", 204, ""},
     /* libvirt calls that the good end of a backup in pull mode */
-    {"GET", "/operations/${backup}?wait=10", 200,
+    {"GET", "/operations/${backup}?wait=60", 200,
      "{'state':'succeeded','status':200,'cancelRequested':false}"},
 };
 static const struct step no_job = {"GET", "/domains/d1/job", 200, "{'type':'none'}"};
@@ -90,7 +90,7 @@ int main(void)
         json_object_set_new(s.captures, "dir", json_string(dir));
         scenario_run(&s, snapshots, COUNT(snapshots));
         scenario_run(&s, backup, COUNT(backup));
-        scenario_until(&s, &no_job, 20);
+        scenario_until(&s, &no_job, 60);
         scenario_run(&s, checkpoints, COUNT(checkpoints));
         guests_remove(&s);
         scenario_end(&s);

@@ -23,10 +23,10 @@ static const struct step act[] = {
     {"POST", "/domains/e1/resume", 204, ""},
     {"POST", "/domains/e2/suspend", 204, ""},
     {"POST", "/domains/e1/suspend", 204, ""},
-    {"GET", EVENTS "?event=RESUME&wait=20&since=${begin}", 200,
+    {"GET", EVENTS "?event=RESUME&wait=60&since=${begin}", 200,
      "{'events':[{'object':'qemu-monitor','event':'monitor','name':'RESUME',"
      "'domain':{'name':'e1'},'seconds':'<int>','microseconds':'<int>','data':null}]}"},
-    {"GET", EVENTS "?event=STOP&wait=20&since=${begin}", 200,
+    {"GET", EVENTS "?event=STOP&wait=60&since=${begin}", 200,
      "{'events':[{'name':'STOP','domain':{'name':'e1'}}]}"},
 };
 
@@ -49,7 +49,7 @@ static const struct step afterwards[] = {
 
 static void expect_name(struct stream *st, const char *name)
 {
-    json_t *frame = stream_next(st, 20);
+    json_t *frame = stream_next(st, LONG_ENOUGH);
     const char *got =
         json_string_value(json_object_get(json_object_get(frame, "data"), "name"));
     check_that(got && strcmp(got, name) == 0, "%s tells %s, not %s", st->path,
@@ -64,7 +64,7 @@ int main(void)
         scenario_run(&s, begin, COUNT(begin));
         struct stream *st =
             stream_open(&s.server, EVENTS "?event=^(STOP|RESUME)$&regex=true", NULL, 0);
-        json_decref(stream_next(st, 10)); /* where it begins */
+        json_decref(stream_next(st, LONG_ENOUGH)); /* where it begins */
         scenario_run(&s, act, COUNT(act));
         expect_name(st, "RESUME");
         expect_name(st, "STOP");

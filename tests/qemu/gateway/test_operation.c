@@ -34,7 +34,7 @@ static const struct step save[] = {
      "{'kind':'saveDomain','id':'$op','domain':{'name':'s1','uuid':'$uuid'}}",
      .json = "{'file':'${dir}/image','flags':['paused']}", .headers = {ASYNC},
      .wants = {"Location: /operations/*", "Preference-Applied: respond-async"}},
-    {"GET", "/operations/${op}?wait=30", 200, "{'state':'succeeded','status':204}"},
+    {"GET", "/operations/${op}?wait=60", 200, "{'state':'succeeded','status':204}"},
     {"GET", "/domains/s1/state", 200, "{'state':'shutoff','stateReason':'saved'}"},
     {"GET", "/save-images/xml?file=${dir}/image", 200, NULL,
      .contains = "<domain *<name>s1</name>*"},
@@ -114,10 +114,10 @@ static const struct step watched[] = {
      .headers = {ASYNC}},
     {"DELETE", "/operations/${next}", 202, "{'cancelRequested':true,'state':'pending'}"},
     {"DELETE", "/operations/${op}", 202, "{'cancelRequested':true}"},
-    {"GET", "/operations/${op}?wait=30", 200,
+    {"GET", "/operations/${op}?wait=60", 200,
      "{'state':'cancelled','status':409,'cancellable':false,"
      "'error':{'type':'urn:libvirt:error:VIR_ERR_OPERATION_ABORTED'}}"},
-    {"GET", "/operations/${next}?wait=30", 200,
+    {"GET", "/operations/${next}?wait=60", 200,
      "{'state':'cancelled','startedAt':null,'error':{'type':'~*conflict'}}"},
     {"GET", "/domains/m1/state", 200, "{'state':'running'}"},
     {"GET", "/hosts/b/domains", 200, "{'domains':[]}"},
@@ -128,7 +128,7 @@ static const struct step watched[] = {
 
 static const struct step aborted[] = {
     {"DELETE", "/domains/m1/job", 204, ""},
-    {"GET", "/operations/${second}?wait=30", 200,
+    {"GET", "/operations/${second}?wait=60", 200,
      "{'state':'cancelled','cancelRequested':false}"},
     {"DELETE", "/domains/s2", 204, ""},
     {"POST", "/domains/m1/migrate", 202, "{'id':'$third'}",
@@ -257,11 +257,11 @@ static void test_migration(const char *dir)
     json_object_set_new(s.captures, "other", json_string(host + 2));
     scenario_until(&s, &warm, 60);
     scenario_run(&s, slow, COUNT(slow));
-    scenario_until(&s, &at_work, 20);
+    scenario_until(&s, &at_work, 60);
     scenario_run(&s, watched, COUNT(watched));
-    scenario_until(&s, &at_work, 20);
+    scenario_until(&s, &at_work, 60);
     scenario_run(&s, aborted, COUNT(aborted));
-    scenario_until(&s, &at_work, 20);
+    scenario_until(&s, &at_work, 60);
     scenario_run(&s, postcopy, COUNT(postcopy));
     scenario_run(&s, fast, COUNT(fast));
     scenario_run(&s, left, COUNT(left));
@@ -274,8 +274,8 @@ static void test_migration(const char *dir)
     if (scenario_begin(&s, "after", args)) {
         json_object_update(s.captures, captures);
         scenario_run(&s, after, COUNT(after));
-        scenario_until(&s, &back, 20);
-        scenario_until(&s, &not_there, 20);
+        scenario_until(&s, &back, 60);
+        scenario_until(&s, &not_there, 60);
         guests_remove(&s);
         scenario_end(&s);
     }

@@ -44,8 +44,8 @@ static const struct step backups[] = {
     {"POST", "/domains/job/backup", 200,
      "{'id':'$push1','kind':'beginBackup','state':'succeeded','status':200,"
      "'job':'/domains/job/job','cancellable':false,'result':'<absent>'}",
-     .xml = PUSH("push1"), .headers = {"Prefer: wait=30"},
-     .wants = {"Location: /operations/*", "Preference-Applied: wait=30"}},
+     .xml = PUSH("push1"), .headers = {"Prefer: wait=60"},
+     .wants = {"Location: /operations/*", "Preference-Applied: wait=60"}},
     {"GET", OP("push1"), 200, "{'state':'succeeded','endedAt':'<string>'}"},
     /* libvirt's error, and no operation of it */
     {"POST", "/domains/job/backup", 422, NULL, .xml = "<nosuch/>"},
@@ -58,7 +58,7 @@ static const struct step backups[] = {
      "'progress':{'type':'unbounded','operation':'backup','diskTempTotal':'<int>'}}"},
     {"GET", "/operations?state=running", 200, "{'operations':[{'id':'$pull1'}]}"},
     {"DELETE", OP("pull1"), 202, NULL},
-    {"GET", OP("pull1") "?wait=10", 200,
+    {"GET", OP("pull1") "?wait=60", 200,
      "{'state':'cancelled','cancelRequested':true,"
      "'error':{'type':'urn:virtgate:error:job-cancelled','instance':"
      "'/domains/job/backup','outcome':'<absent>'}}"},
@@ -70,7 +70,7 @@ static const struct step cancelled[] = {
     {"POST", "/domains/big/backup", 202, "{'id':'$push2','state':'running'}",
      .xml = PUSH("push2")},
     {"DELETE", OP("push2"), 202, "{'cancelRequested':true}"},
-    {"GET", OP("push2") "?wait=20", 200,
+    {"GET", OP("push2") "?wait=60", 200,
      "{'state':'cancelled','status':409,'domain':{'name':'big'},"
      "'error':{'type':'urn:virtgate:error:job-cancelled'}}"},
     {"GET", "/domains/big/job", 200, "{'type':'none'}"},
@@ -92,7 +92,7 @@ static void test_cancelled_push(struct scenario *s, const char *dir)
 
 static const struct step no_room_to_copy[] = {
     {"POST", DISK "/copy", 202, "{'id':'$full'}", .json = "{" TO("full/copy") "}"},
-    {"GET", OP("full") "?wait=20", 200,
+    {"GET", OP("full") "?wait=60", 200,
      "{'state':'failed','status':502,'cancelRequested':false,"
      "'error':{'type':'urn:virtgate:error:job-failed','outcome':'<absent>'}}"},
     {"GET", DISK "/job", 200, "{'active':false}"},
@@ -100,14 +100,14 @@ static const struct step no_room_to_copy[] = {
 };
 static const struct step no_room_to_back_up[] = {
     {"POST", "/domains/job/backup", 202, "{'id':'$backup'}", .xml = PUSH("full/push")},
-    {"GET", OP("backup") "?wait=20", 200,
+    {"GET", OP("backup") "?wait=60", 200,
      "{'state':'failed','error':{'type':'urn:virtgate:error:job-failed',"
      "'detail':'~*No space left*'}}"},
 };
 /* Who waits for it is answered with the problem. */
 static const struct step no_room_waiting[] = {
     {"POST", DISK "/copy", 502, GATEWAY("job-failed"), .json = "{" TO("full/copy") "}",
-     .headers = {"Prefer: wait=20"}},
+     .headers = {"Prefer: wait=60"}},
 };
 
 static void run_without_room(struct scenario *s, const char *path,
@@ -137,7 +137,7 @@ static void test_no_room(struct scenario *s, const char *dir)
 static const struct step destroyed[] = {
     SLOW_COPY("copy1"),
     {"POST", "/domains/job/destroy", 204, ""},
-    {"GET", OP("copy1") "?wait=10", 200,
+    {"GET", OP("copy1") "?wait=60", 200,
      "{'state':'failed','status':502,'error':{'type':'urn:virtgate:error:job-failed',"
      "'detail':'~*domain stopped*'}}"},
     {"GET", "/operations?state=failed&domain=job", 200,
@@ -145,7 +145,7 @@ static const struct step destroyed[] = {
     {"POST", "/domains/job/start", 204, ""},
     {"POST", "/domains/job/backup", 202, "{'id':'$pull2'}", .xml = PULL},
     {"POST", "/domains/job/destroy", 204, ""},
-    {"GET", OP("pull2") "?wait=10", 200, "{'state':'failed'}"},
+    {"GET", OP("pull2") "?wait=60", 200, "{'state':'failed'}"},
     {"POST", "/domains/job/start", 204, ""},
 };
 
@@ -162,7 +162,7 @@ static const struct step ready = {"GET", OP("copy2"), 200,
                                   "{'state':'running','progress':{'ready':true}}"};
 static const struct step pivoted[] = {
     {"DELETE", DISK "/job?pivot=true", 204, ""},
-    {"GET", OP("copy2") "?wait=10", 200, "{'state':'succeeded','status':200}"},
+    {"GET", OP("copy2") "?wait=60", 200, "{'state':'succeeded','status':200}"},
     {"GET", DISK, 200, "{'source':'${dir}/copy2'}"},
 };
 static const struct step away = {"GET", OP("copy3"), 200, "{'state':'running'}"};
@@ -202,7 +202,7 @@ static void test_lost(struct scenario *s)
 static void test_guest_dies(struct scenario *s)
 {
     static const struct step copy = SLOW_COPY("copy4");
-    static const struct step failed = {"GET", OP("copy4") "?wait=10", 200,
+    static const struct step failed = {"GET", OP("copy4") "?wait=60", 200,
                                        "{'state':'failed'}"};
 
     scenario_run(s, &copy, 1);

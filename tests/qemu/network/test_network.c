@@ -157,7 +157,7 @@ int main(void)
         scenario_run(&s, ports, COUNT(ports));
         scenario_run(&s, boot, COUNT(boot));
         scenario_run(&s, addressed, COUNT(addressed));
-        scenario_until(&s, &leased, 60);
+        scenario_until(&s, &leased, 170);
         guests_remove(&s);
         scenario_run(&s, end, COUNT(end));
         scenario_end(&s);

@@ -177,7 +177,7 @@ int main(void)
         scenario_put_back(&s, LIMITS);
         scenario_run(&s, limits, COUNT(limits));
         scenario_run(&s, clients, COUNT(clients));
-        scenario_until(&s, &again, 10);
+        scenario_until(&s, &again, 60);
         scenario_run(&s, logging, COUNT(logging));
         scenario_end(&s);
     }
