@@ -5,6 +5,7 @@
  */
 #include "server/libvirt/internal.h"
 
+#include "server/core/answer_cache.h"
 #include "server/core/request.h"
 #include "virtgate/scope.h"
 
@@ -67,6 +68,8 @@ void vg_destination_close(struct vg_destination *destination)
 {
     if (!destination)
         return;
+    /* what was done there is seen by whoever hears of it, before its events have come */
+    vg_answer_cache_invalidate(destination->host->cache, VG_KIND_DOMAIN);
     vg_virt_conn_free(destination->virt_conn);
     free(destination);
 }
