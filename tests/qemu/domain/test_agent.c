@@ -279,11 +279,19 @@ struct asked {
     atomic_bool done;
 };
 
+/* Again and again, until one is not answered: nobody tells when the agent stops, and it
+ * says no while its guest is suspended. */
 static void *ask_agent(void *data)
 {
     struct asked *a = data;
     struct client *c = client_new(a->base);
-    a->answer = client_get(c, a->path);
+    for (double until = seconds_now() + 60;;) {
+        a->answer = client_get(c, a->path);
+        bool lives = a->answer->status == 200 || a->answer->status == 409;
+        if (!lives || seconds_now() > until)
+            break;
+        response_free(a->answer);
+    }
     atomic_store(&a->done, true);
     client_free(c);
     return NULL;
@@ -319,24 +327,31 @@ static const struct step beside[] = {
     {"GET", "/connection", 200, "{'alive':true}"},
 };
 
+static bool are_answered(struct asked asked[static COUNT(hanging)])
+{
+    bool all = true;
+
+    for (size_t i = 0; i < COUNT(hanging); i++)
+        all &= atomic_load(&asked[i].done);
+    return all;
+}
+
 /* They wait until libvirt gives up, after five seconds; nobody else does, not even who
  * asks for something else of the same guest. */
 static void test_frozen_agent(struct scenario *s)
 {
     struct asked asked[COUNT(hanging)];
     pthread_t threads[COUNT(hanging)];
-    double worst = 0;
+    double worst = 0, waited = 0;
     unsigned int n = 0, silent = 0;
 
     scenario_run(s, &stop_agent, 1);
-    sleep_seconds(2);
     for (size_t i = 0; i < COUNT(hanging); i++) {
         asked[i] = (struct asked){.base = s->server.base, .path = hanging[i]};
         pthread_create(&threads[i], NULL, ask_agent, &asked[i]);
     }
-    sleep_seconds(0.3);
     /* whole rounds: the last leaves the guest running */
-    while ((!atomic_load(&asked[0].done) && n < 400) || n % COUNT(beside)) {
+    while (!are_answered(asked) || n % COUNT(beside)) {
         double begun = seconds_now();
         scenario_run(s, &beside[n++ % COUNT(beside)], 1);
         double t = seconds_now() - begun;
@@ -345,13 +360,14 @@ static void test_frozen_agent(struct scenario *s)
     }
     for (size_t i = 0; i < COUNT(hanging); i++) {
         pthread_join(threads[i], NULL);
-        silent += is_problem(asked[i].answer, 504, "VIR_ERR_" SILENT);
+        if (!is_problem(asked[i].answer, 504, "VIR_ERR_" SILENT))
+            continue;
+        silent++;
+        waited = asked[i].answer->seconds > waited ? asked[i].answer->seconds : waited;
     }
     check_response(silent > 0, asked[0].answer, "a frozen agent");
-    check_that(asked[0].answer->seconds > 3, "it waited %.1f s",
-               asked[0].answer->seconds);
-    check_that(n > 20 && worst < 1.5, "%u requests meanwhile, the slowest took %.2f s", n,
-               worst);
+    check_that(waited > 3, "they waited %.1f s", waited);
+    check_that(worst < 3, "%u requests meanwhile, the slowest took %.2f s", n, worst);
     for (size_t i = 0; i < COUNT(hanging); i++)
         response_free(asked[i].answer);
     scenario_until(s, &awake, 60);

@@ -89,8 +89,10 @@ static const struct step defined[] = {
     {"PUT", "/domains/dev/disks/vda/threshold", 409, NOT_RUNNING, .json = "{'bytes':1}"},
 };
 
+/* It runs no code: a firmware that resets its drives closes their trays, which libvirt
+ * opens to change a medium. */
 static const struct step attached[] = {
-    {"POST", "/domains/dev/start", 204, ""},
+    {"POST", "/domains/dev/start", 204, "", .json = "{'flags':['paused']}"},
     {"POST", "/domains/dev/devices?flags=live", 204, "", .xml = HOT("sda", "ua-hot")},
     {"GET", "/domains/dev/devices/ua-hot", 200, "{'type':'disk','target':'sda'}"},
     {"GET", "/domains/dev/devices/ua-hot?flags=inactive", 404, GATEWAY("not-found")},

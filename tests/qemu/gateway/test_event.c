@@ -13,6 +13,13 @@ static const struct step begin[] = {
     {"POST", "/domains", 201, NULL, .xml = GUEST("e1")},
     {"POST", "/domains", 201, NULL, .xml = GUEST("e2")},
     {"POST", "/domains/e2/start", 204, ""},
+};
+
+/* That of its start comes when it will; what is looked at begins after it. */
+static const struct step is_told = {"GET",
+                                    "/domains/e2/qemu/events?event=RESUME&last=1&wait=0",
+                                    200, "{'events':[{'name':'RESUME'}]}"};
+static const struct step since[] = {
     {"GET", "/events?wait=0", 200, "{'events':[],'revision':'$begin'}"},
     {"GET", "/domains/nosuch/qemu/events", 404, LIBVIRT("NO_DOMAIN")},
 };
@@ -62,6 +69,8 @@ int main(void)
     struct scenario s;
     if (scenario_begin(&s, "monitor events", ARGS("-c", guest_uri()))) {
         scenario_run(&s, begin, COUNT(begin));
+        scenario_until(&s, &is_told, 60);
+        scenario_run(&s, since, COUNT(since));
         struct stream *st =
             stream_open(&s.server, EVENTS "?event=^(STOP|RESUME)$&regex=true", NULL, 0);
         json_decref(stream_next(st, LONG_ENOUGH)); /* where it begins */

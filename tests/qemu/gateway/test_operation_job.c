@@ -170,6 +170,7 @@ static const struct step lost = {
     "GET", OP("copy3"), 200,
     "{'state':'unknown','status':502,'error':{'type':'urn:virtgate:error:job-lost',"
     "'outcome':'unknown'}}"};
+static const struct step off = {"GET", "/domains/job/state", 200, "{'state':'shutoff'}"};
 static const struct step up = {"GET", "/hosts", 200,
                                "{'hosts':[{'host':'default','state':'up'}]}"};
 
@@ -196,6 +197,7 @@ static void test_lost(struct scenario *s)
     scenario_run(s, &away, 1);
     check_that(libvirtd("up") == 0, "start libvirtd again");
     scenario_until(s, &lost, 60);
+    scenario_until(s, &off, 60);
     scenario_run(s, &start, 1);
 }
 
