@@ -20,6 +20,7 @@ test=(libcmocka-dev libvirt-daemon libvirt-daemon-system
     python3-jsonschema python3-prometheus-client curl jq openssl iproute2 util-linux procps
     prometheus xz-utils zstd haproxy socat nginx ansible-core libvirt-l10n locales
     libarchive-tools syslinux mtools dosfstools
+    default-jre-headless python3-urllib3 python3-six python3-certifi python3-dateutil
     polkitd dnsmasq-base iptables udev mdevctl scrub tgt lvm2 parted e2fsprogs
     libvirt-daemon-driver-storage-iscsi-direct libvirt-daemon-driver-storage-rbd)
 # Debian 13 has QEMU's SPICE and more of libvirt's drivers in packages of their own.

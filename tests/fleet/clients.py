@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Examples that need packages of npm: the client in TypeScript, whose types are made of openapi.yaml, and
-the Kubernetes manifest, against Kubernetes' own types and as the gateway takes it.
+"""Examples that need packages of npm: the clients in TypeScript and in Python that are made of openapi.yaml,
+and the Kubernetes manifest, against Kubernetes' own types and as the gateway takes it.
 """
 import json
 import os
+import re
 import shutil
 import socket
 import ssl
@@ -24,6 +25,9 @@ TYPES = {"Service": "core/v1", "ConfigMap": "core/v1", "StatefulSet": "apps/v1",
 TOKEN = "ci viewer " + 64 * "a" + "\n"
 EXPECTED = ["test running", "made from-typescript 36", "events 200 true", "gone 204",
             "missing 404 Domain not found"]
+
+PYTHON_SAYS = ["test running", "made from-python shutoff", "event from-python defined", "saved succeeded",
+               "gone 404 Domain not found"]
 
 
 def run(what, *command, **how):
@@ -61,6 +65,28 @@ def check_typescript(folder, modules):
     gateway = Gateway("test:///default")
     said = run("the client", "node", at / "guests.js", f"http://127.0.0.1:{gateway.port}", cwd=at)
     check(said.splitlines() == EXPECTED, "what the client prints", said)
+    gateway.stop()
+
+
+def check_python(folder, modules):
+    """The commands of its README, but for the one that fetches the generator."""
+    at = folder / "examples/python"
+    shutil.copytree(ROOT / "examples/python", at)
+    (folder / "openapi.yaml").symlink_to(ROOT / "openapi.yaml")
+    (at / "node_modules").symlink_to(modules)
+    block = re.search(r"^```sh\n(.*?)^```", (at / "README.md").read_text(encoding="utf-8"), re.M | re.S)[1]
+    install, commands = block.split("\n", 1)
+    pinned = json.loads((HERE / "package.json").read_text(encoding="utf-8"))["devDependencies"]
+    name, version = re.match(r"npm install (\S+)@(\S+)$", install).groups()
+    check(pinned.get(name) == version, f"{name} is the one that is tested")
+    *make, use = commands.replace("\\\n", " ").splitlines()
+    gateway = Gateway("test:///default")
+    url = f"http://127.0.0.1:{gateway.port}"
+    environment = {**os.environ, "TOKEN": "", "JAVA_OPTS": " ".join(
+        f"-D{one}=false" for one in ("modelTests", "apiTests", "modelDocs", "apiDocs"))}
+    run("the client in Python is generated", "sh", "-ec", "\n".join(make), cwd=at, env=environment)
+    said = run("the client in Python", "sh", "-ec", use.replace("http://localhost:8080", url), cwd=at, env=environment)
+    check(said.splitlines() == PYTHON_SAYS, "what guests.py prints", said)
     gateway.stop()
 
 
@@ -134,5 +160,6 @@ def check_clients():
     with tempfile.TemporaryDirectory(prefix="vg-examples-") as name:
         folder = Path(name)
         check_typescript(folder, modules)
+        check_python(folder, modules)
         check_types(folder, modules, objects)
         check_pod(folder, objects)
