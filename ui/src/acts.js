@@ -51,7 +51,7 @@ async function undefine(guest) {
   const text = 'Its definition is deleted; its disks stay. A saved state and snapshots go with it.'
   if (!await ask(`Delete ${guest.name}?`, text, 'Delete')) return false
   return attempt(`${guest.name} deleted`, () => call('DELETE',
-    `${guestPath(guest)}?flags=managed_save,snapshots_metadata,checkpoints_metadata,nvram`))
+    `${guestPath(guest)}?flags=managed-save,snapshots-metadata,checkpoints-metadata,nvram`))
 }
 
 /**
