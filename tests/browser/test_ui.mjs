@@ -5,15 +5,14 @@
 // host; without a token, with one that may only look; 2,000 guests; a phone; axe-core; how many
 // bytes it loads. VG_SHOTS is a folder for its pictures (docs/console.md shows them).
 import { execFileSync } from 'node:child_process'
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { Gateway, check, folder, launch, removeFolder, report, root, until } from './harness.mjs'
+import { MAY_ALL, MAY_LOOK, checkAccess, open, row, sees, shoot, tab, writeTokens } from './pages.mjs'
 
 const FIRST_KIB = 60, ALL_KIB = 300 // gzipped
-const MAY_ALL = 'a token of the admin', MAY_LOOK = 'a token that looks'
-const axe = readFileSync(path.join(process.env.VG_NODE_MODULES, 'axe-core/axe.min.js'), 'utf8')
 
 const guest = `<domain type='qemu'><name>web1</name><title>Front end of the shop</title>
 <memory unit='MiB'>96</memory><vcpu>1</vcpu><os><type arch='x86_64' machine='pc'>hvm</type>
@@ -25,42 +24,6 @@ const guest = `<domain type='qemu'><name>web1</name><title>Front end of the shop
 <serial type='pty'/><console type='pty'/>
 <graphics type='vnc' autoport='yes' listen='127.0.0.1' passwd='hidden1'/>
 <video><model type='vga'/></video></devices></domain>`
-
-function writeTokens() {
-  const line = (name, role, token) =>
-    `${name} ${role} ${createHash('sha256').update(token).digest('hex')}\n`
-  const file = path.join(folder, 'tokens')
-  writeFileSync(file, line('alice', 'admin', MAY_ALL) + line('bob', 'viewer', MAY_LOOK), { mode: 0o600 })
-  return file
-}
-
-// A page whose errors and breaches of its policy are failures of the test.
-async function open(browser, gateway, { token, hash = '', ...options } = {}) {
-  const page = await (await browser.newContext({ viewport: { width: 1440, height: 860 }, ...options })).newPage()
-  page.on('pageerror', error => check(false, 'an error in the page', error))
-  page.on('console', message => {
-    if (/Content Security Policy/.test(message.text())) check(false, 'against the policy', message.text())
-  })
-  if (token) await page.addInitScript(value => sessionStorage.setItem('token', value), token)
-  await page.goto(`${gateway.base}/ui/${hash}`)
-  return page
-}
-
-async function shoot(page, name) {
-  if (process.env.VG_SHOTS) await page.screenshot({ path: path.join(process.env.VG_SHOTS, `${name}.png`) })
-}
-
-const sees = (page, text, seconds = 20) => page.getByText(text).first()
-  .waitFor({ timeout: 1000 * seconds }).then(() => true, () => false)
-
-async function checkAccess(page, view) {
-  // the page's policy refuses scripts that are not its own: axe comes by the debugger
-  await page.evaluate(axe)
-  const { violations } = await page.evaluate(() => window.axe.run(document, {
-    runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice'] }))
-  check(violations.length === 0, `axe-core: ${view}`,
-    violations.map(one => `${one.id}: ${one.nodes.map(node => node.html.slice(0, 160)).slice(0, 3).join(' | ')}`).join('\n'))
-}
 
 async function testSize(gateway) {
   const page = await (await fetch(gateway.base + '/ui/')).text()
@@ -86,7 +49,6 @@ async function testLogin(browser, gateway) {
   await page.context().close()
 }
 
-const row = (page, name) => page.getByRole('row').filter({ hasText: name })
 const shows = (page, name, text) => row(page, name).getByText(text, { exact: true })
   .waitFor({ timeout: 30000 }).then(() => true, () => false)
 
@@ -143,8 +105,6 @@ async function testGuest(page) {
   await checkAccess(page, 'a guest')
   await shoot(page, 'guest')
 }
-
-const tab = (page, name) => page.getByRole('navigation', { name: /About/ }).getByRole('link', { name }).click()
 
 async function testConsole(page) {
   await tab(page, 'Console')

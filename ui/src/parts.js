@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // What several views are made of.
-import { complain, may, state, unsay, useStore } from './store.js'
+import { complain, may, say, state, unsay, useStore } from './store.js'
 import { get } from './api.js'
 import { html, useEffect, useRef, useState } from './html.js'
 
@@ -168,6 +168,36 @@ export function Question() {
       <button type="button" onClick=${() => question.answer(false)}>Cancel</button>
       <button type="button" class="danger" onClick=${() => question.answer(true)}>${question.label}</button>
     </div></dialog>`
+}
+
+/**
+ * A form over the page, until it is sent or given up; what fails stands in it.
+ *
+ * @param {{ title: string, label: string, done: string, submit: (form: FormData) => Promise<any>, close: () => void,
+ *   children?: any }} props
+ */
+export function Dialog({ title, label, done, submit, close, children }) {
+  const dialog = useRef()
+  const [problem, fail] = useState(null)
+  const [busy, work] = useState(false)
+  useEffect(() => dialog.current.showModal(), [])
+  const send = async event => {
+    event.preventDefault()
+    work(true)
+    fail(null)
+    try {
+      await submit(new FormData(event.target))
+      say(done)
+      dialog.current?.close()
+    } catch (why) {
+      fail(why)
+    }
+    work(false)
+  }
+  return html`<dialog ref=${dialog} aria-labelledby="dialog" onClose=${close}><form onSubmit=${send}><h2 id="dialog">${title}</h2>
+    ${children}${problem && html`<${Failure} problem=${problem} />`}<div class="acts">
+      <button type="button" onClick=${() => dialog.current.close()}>Cancel</button>
+      <button class="main" disabled=${busy}>${label}</button></div></form></dialog>`
 }
 
 export const isLive = () => state.link === 'live'

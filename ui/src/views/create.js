@@ -5,6 +5,7 @@ import { html, useState } from '../html.js'
 import { Problem, at, call, send } from '../api.js'
 import { Act, Failure, State, Title, useRead } from '../parts.js'
 import { say, useStore } from '../store.js'
+import { VolumeChoice } from './volume_choice.js'
 
 // A volume is the guest's disk, or an image that its disk is made of.
 const USES = [['image', 'An image: the guest gets a disk of its own, made of it'], ['disk', 'The guest\'s disk itself']]
@@ -17,20 +18,13 @@ function FirstBoot() {
       placeholder="ssh-ed25519 AAAA…"></textarea></label></fieldset>`
 }
 
-function Volumes({ host }) {
-  const pools = useRead(`${at('hosts', host)}/storage-pools?state=active`)
-  const [pool, set] = useState('')
+function Disk({ host }) {
   const [use, choose] = useState('image')
-  const volumes = useRead(pool && `${at('hosts', host, 'storage-pools', pool)}/volumes`)
-  return html`<label>Storage pool <select value=${pool} onChange=${event => set(event.target.value)}>
-      <option value="">No disk</option>${pools.data?.storagePools.map(one => html`<option key=${one.name}
-        value=${one.name}>${one.name}</option>`)}</select></label>
-    ${pool && html`<label>Volume <select name="volume" required>${volumes.data?.volumes.map(one => html`<option
-      key=${one.key} value=${`${pool}/${one.name}`}>${one.name}</option>`)}</select></label>
+  return html`<${VolumeChoice} host=${host} none="No disk" required=${false}>
     <label>Use it as <select name="use" value=${use} onChange=${event => choose(event.target.value)}>${USES.map(([name, text]) =>
       html`<option key=${name} value=${name}>${text}</option>`)}</select></label>
     ${use === 'image' && html`<label>Size of the disk in GiB <input name="size" type="number" min="1"
-      placeholder="the image's own" /></label><${FirstBoot} />`}`}`
+      placeholder="the image's own" /></label><${FirstBoot} />`}<//>`
 }
 
 const given = members => Object.fromEntries(Object.entries(members).filter(([, value]) => value?.length || value > 0))
@@ -103,7 +97,7 @@ export function Create() {
       key=${one}>${one}</option>`)}</select></label>`}
     <label>Network <select name="network"><option value="">None</option>${networks.data?.networks.map(one => html`<option
       key=${one.name} selected=${one.name === 'default'}>${one.name}</option>`)}</select></label>
-    ${host && html`<${Volumes} key=${host} host=${host} />`}</div>
+    ${host && html`<${Disk} key=${host} host=${host} />`}</div>
     <label><input type="checkbox" name="display" checked /> A display</label>
     <label><input type="checkbox" name="start" checked /> Start it</label>
     <label><input type="checkbox" name="wait" /> Wait for the address of one made of an image</label>
