@@ -77,7 +77,7 @@ long_list_figures() {
 
 # Ten thousand domains: the list itself, once, and a hundred pages.
 page_figures() {
-    local ratio SECONDS_EACH=3 # the whole list takes long
+    local ratio SECONDS_EACH=3 ROUNDS=3 # the whole list takes long
     node_file 10000 >"$WORK/10000.xml"
     gateway "$PORT" --connect "test://$WORK/10000.xml" --history no
     ratio=$(ratio load "$BASE/domains" 1 "$WORK/fresh.lua" -- load "$BASE" 1 "$WORK/pages.lua")

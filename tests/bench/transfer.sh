@@ -72,15 +72,15 @@ transfer_figures() {
     cmp "$SHM/in" "$SHM/out" || echo "what came back is something else"
     figure "upload / virsh vol-upload" "$(ratio put_gateway -- put_virsh)" at-least 0.9
     figure "download / virsh vol-download" "$(ratio get_gateway -- get_virsh)" at-least 0.9
-    figure "upload / a loop in C" "$(ratio put_gateway -- put_c)"
-    figure "download / a loop in C" "$(ratio get_gateway -- get_c)"
+    figure "upload / a loop in C" "$(ROUNDS=3 ratio put_gateway -- put_c)"
+    figure "download / a loop in C" "$(ROUNDS=3 ratio get_gateway -- get_c)"
     figure "gateway's CPU time of an upload, ms per GiB" "$(cpu_of put_gateway)"
     figure "gateway's CPU time of a download, ms per GiB" "$(cpu_of get_gateway)"
     figure "time of a sparse upload by its extents, a 16th of it data / virsh --sparse" \
         "$(ratio put_sparse virsh -- put_sparse extents)" at-most 2
     cmp "$SHM/holes" "$SHM/pool/s" || echo "the sparse volume is something else"
     figure "the same as one body with all its zeros" \
-        "$(ratio put_sparse virsh -- put_sparse gateway)"
+        "$(ROUNDS=3 ratio put_sparse virsh -- put_sparse gateway)"
     cmp "$SHM/holes" "$SHM/pool/s" || echo "the sparse volume is something else"
     curl -fsS -o /dev/null -X POST "$BASE/storage-pools/bench/destroy"
     curl -fsS -o /dev/null -X DELETE "$BASE/storage-pools/bench"
