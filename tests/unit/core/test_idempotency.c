@@ -159,6 +159,64 @@ static void test_other_request(void **state)
     assert_int_equal(begin_sent(&other[2]), 409);
 }
 
+/* An answer is for the rights that it was made with: another caller of the same token's,
+ * after a change of its line, may see less. */
+static void test_rights(void **state)
+{
+    const struct vg_rights *rights[] = {vg_rights_of_role(VG_ROLE_ADMIN),
+                                        vg_rights_of_role(VG_ROLE_VIEWER)};
+    (void)state;
+    for (int done = 0; done < 2; done++) {
+        for (int i = 0; i < 2; i++) {
+            struct vg_request *rq = make_request(USUAL("r"));
+            struct vg_reply reply = {0};
+            rq->rights = rights[i];
+            bool runs = vg_idempotency_begin(rq, &reply);
+            assert_int_equal(runs, !done && i == 0);
+            if (!runs)
+                assert_int_equal(reply.status, i == 1 ? 422 : 200);
+            vg_reply_clear(&reply);
+            vg_request_unref(rq);
+        }
+        if (!done)
+            end("r", 1);
+    }
+}
+
+/* What was forgotten meanwhile ends for nobody. */
+static void test_end_of_none(void **state)
+{
+    (void)state;
+    end("gone", 1);
+    assert_int_equal(begin("gone"), 0);
+    vg_idempotency_clear();
+    end("gone", 1);
+    assert_int_equal(begin("gone"), 0);
+    assert_int_equal(begin("gone"), 409);
+}
+
+/* What is in one bucket is not mixed up, whichever goes. */
+static void test_buckets(void **state)
+{
+    enum { N = 9000 }; /* more than there are buckets */
+    (void)state;
+    for (unsigned int i = 0; i < N; i++) {
+        char key[16];
+        snprintf(key, sizeof(key), "%u", i);
+        assert_int_equal(begin(key), 0);
+    }
+    for (unsigned int i = 0; i < N; i++) {
+        char key[16];
+        snprintf(key, sizeof(key), "%u", i);
+        end_with(key, i % 2 ? 503 : 204, i % 2 == 0, false);
+    }
+    for (unsigned int i = 0; i < N; i++) {
+        char key[16];
+        snprintf(key, sizeof(key), "%u", i);
+        assert_int_equal(begin(key), i % 2 ? 0 : 204);
+    }
+}
+
 /* What may have been done is not done again, whatever the answer was; what was not begun
  * may be tried again. */
 static void test_failures(void **state)
@@ -205,7 +263,8 @@ static void test_bytes(void **state)
     for (unsigned int i = 0; i < PIECES; i++)
         run(i, PIECE);
     assert_int_equal(begin("0"), 0);   /* the oldest answer went, */
-    assert_int_equal(begin("2"), 200); /* the others are there */
+    assert_int_equal(begin("1"), 200); /* the others are there */
+    assert_int_equal(begin("32"), 200);
     assert_int_equal(begin("at work"), 409);
 }
 
@@ -216,7 +275,8 @@ static void test_number(void **state)
     for (unsigned int i = 0; i <= MAX_DONE; i++)
         run(i, 1);
     assert_int_equal(begin("0"), 0);
-    assert_int_equal(begin("2"), 200);
+    assert_int_equal(begin("1"), 200);
+    assert_int_equal(begin("10000"), 200);
     assert_int_equal(begin("at work"), 409);
     end("at work", 1);
     assert_int_equal(begin("at work"), 200);
@@ -229,6 +289,9 @@ int main(void)
         cmocka_unit_test_teardown(test_retry, clear),
         cmocka_unit_test_teardown(test_callers, clear),
         cmocka_unit_test_teardown(test_other_request, clear),
+        cmocka_unit_test_teardown(test_rights, clear),
+        cmocka_unit_test_teardown(test_end_of_none, clear),
+        cmocka_unit_test_teardown(test_buckets, clear),
         cmocka_unit_test_teardown(test_failures, clear),
         cmocka_unit_test_teardown(test_age, clear),
         cmocka_unit_test_teardown(test_bytes, clear),
