@@ -168,7 +168,8 @@ static const struct step without[] = {
     {"GET", "/metrics", 200, NULL, .contains = "*libvirt_up{host=\"a\"} 1\n*"},
     {"GET", "/metrics?host=default", 404, GATEWAY("not-found")},
     {"GET", "/", 200,
-     "{'links':{'hosts':'/hosts','domains':'<absent>','version':'<absent>'}}"},
+     "{'links':{'hosts':'/hosts','sessions':'/sessions','domains':'<absent>',"
+     "'uploads':'<absent>'}}"},
 };
 
 static void test_without_default(void)

@@ -14,7 +14,9 @@ static const struct step served[] = {
     {"GET", "/", 200, "{}", .wants = {"Content-Type: application/json*"}},
     {"GET", "/", 200, NULL, .contains = "*/domains*"},
     {"GET", "/", 200, NULL, .contains = "*\"features\":*\"tickets\"*"},
-    {"GET", "/", 200, "{'links':{'whoami':'/whoami'}}"},
+    {"GET", "/", 200,
+     "{'links':{'whoami':'/whoami','sessions':'/sessions','uploads':'/uploads',"
+     "'admin':'/admin','nwfilterBindings':'/nwfilter-bindings'}}"},
     {"GET", "/whoami", 200,
      "{'name':null,'role':'admin','scope':{'hosts':['*'],'domains':['*']},'via':'none',"
      "'expiresAt':null}"},
