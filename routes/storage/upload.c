@@ -251,11 +251,8 @@ static struct vg_resumable *add(struct vg_request *rq, struct creation *c,
     if (c->sha256 && vg_digest_read_hex(&digest, c->sha256, vg_request_error(rq)) < 0)
         return NULL;
     struct vg_volume_hold *hold = vg_volume_hold(rq, volume, VG_VOLUME_WRITE);
-    const struct vg_resumable_plan plan = {.pool = c->pool,
-                                           .volume = c->volume,
-                                           .length = c->length,
-                                           .force = c->force,
-                                           .made = c->made};
+    const struct vg_resumable_plan plan = {c->pool, c->volume, c->length, c->force,
+                                           c->made};
     struct vg_resumable *upload = hold && check_there(rq, volume) == 0
                                       ? vg_resumable_add(rq, &plan, hold, digest)
                                       : NULL;
