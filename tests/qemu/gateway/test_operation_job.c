@@ -64,28 +64,62 @@ static const struct step backups[] = {
      "'/domains/job/backup','outcome':'<absent>'}}"},
 };
 
-/* Many megabytes: it is cancelled before it is done. */
-static const struct step cancelled[] = {
-    {"POST", "/domains/big/start", 204, ""},
-    {"POST", "/domains/big/backup", 202, "{'id':'$push2','state':'running'}",
+/* Its disk is what a server gives it. */
+#define SERVED                                                                           \
+    "<domain type='qemu'><name>served</name><memory unit='MiB'>16</memory>"              \
+    "<os><type arch='x86_64' machine='pc'>hvm</type></os><devices>"                      \
+    "<emulator>/usr/bin/qemu-system-x86_64</emulator>"                                   \
+    "<controller type='usb' model='none'/><memballoon model='none'/>"                    \
+    "<disk type='network' device='disk'><driver name='qemu' type='raw'/>"                \
+    "<source protocol='nbd'><host transport='unix' socket='${dir}/served'/></source>"    \
+    "<target dev='vda' bus='virtio'/></disk></devices></domain>"
+static const struct step serve[] = {
+    {"POST", "/domains", 201, NULL, .xml = SERVED},
+    {"POST", "/domains/served/start", 204, "", .json = "{'flags':['paused']}"},
+};
+/* While the server is stopped, so that it cannot be done before it is cancelled. */
+static const struct step cancel[] = {
+    {"POST", "/domains/served/backup", 202, "{'id':'$push2','state':'running'}",
      .xml = PUSH("push2")},
     {"DELETE", OP("push2"), 202, "{'cancelRequested':true}"},
-    {"GET", OP("push2") "?wait=60", 200,
-     "{'state':'cancelled','status':409,'domain':{'name':'big'},"
-     "'error':{'type':'urn:virtgate:error:job-cancelled'}}"},
-    {"GET", "/domains/big/job", 200, "{'type':'none'}"},
-    {"POST", "/domains/big/destroy", 204, ""},
 };
+static const struct step cancelled[] = {
+    {"GET", OP("push2") "?wait=60", 200,
+     "{'state':'cancelled','status':409,'domain':{'name':'served'},"
+     "'error':{'type':'urn:virtgate:error:job-cancelled'}}"},
+    {"GET", "/domains/served/job", 200, "{'type':'none'}"},
+    {"POST", "/domains/served/destroy", 204, ""},
+};
+
+/* A server of that folder's data.raw; 0: there is none. */
+static pid_t start_server(const char *dir)
+{
+    char socket[256], data[256], pid_file[256];
+
+    snprintf(socket, sizeof(socket), "%s/served", dir);
+    snprintf(data, sizeof(data), "%s/data.raw", dir);
+    snprintf(pid_file, sizeof(pid_file), "%s/served.pid", dir);
+    int rc = run_program(ARGS("qemu-nbd", "--fork", "--persistent", "--format=raw",
+                              "--socket", socket, "--pid-file", pid_file, data));
+    char *text = rc == 0 ? read_whole(pid_file) : NULL;
+    pid_t pid = text ? (pid_t)strtol(text, NULL, 10) : 0;
+    free(text);
+    check_that(pid > 1 && chmod(socket, 0777) == 0, "a server of a disk");
+    return pid > 1 ? pid : 0;
+}
 
 static void test_cancelled_push(struct scenario *s, const char *dir)
 {
-    static const struct step define = {"POST", "/domains", 201, NULL,
-                                       .xml = GUEST_WITH_DISK("big", "big.qcow2")};
+    pid_t pid = start_server(dir);
 
-    guest_image_raw(dir, "data.raw", "DATA", 128 << 20);
-    guest_image_convert(dir, "data.raw", "big.qcow2");
-    scenario_run(s, &define, 1);
+    if (!pid)
+        return;
+    scenario_run(s, serve, COUNT(serve));
+    check_that(kill(pid, SIGSTOP) == 0, "stop the server");
+    scenario_run(s, cancel, COUNT(cancel));
+    check_that(kill(pid, SIGCONT) == 0, "it goes on");
     scenario_run(s, cancelled, COUNT(cancelled));
+    kill(pid, SIGTERM);
 }
 
 /* ---- no room ----------------------------------------------------------------------- */
@@ -117,8 +151,9 @@ static void run_without_room(struct scenario *s, const char *path,
                                 "-o", "size=2m,mode=777", "none", path)) == 0,
                "a file system of 2 MiB");
     scenario_run(s, steps, n);
-    check_that(run_program(ARGS("tests/qemu/libvirtd.sh", "exec", "umount", path)) == 0,
-               "unmount it");
+    check_that(
+        run_program(ARGS("tests/qemu/libvirtd.sh", "exec", "umount", "-l", path)) == 0,
+        "unmount it");
 }
 
 static void test_no_room(struct scenario *s, const char *dir)
