@@ -311,9 +311,14 @@ struct response *raw_request(int port, const char *bytes, size_t len,
         r = raw_read(fd, false, rest);
         char byte;
         ssize_t n;
-        /* Long enough to see a close, short enough to wait for none. libmicrohttpd 0.9.75
-         * sends the header of its own refusals twice, so there may be more to read. */
+        /* A close that is announced is waited for; else long enough to see one, short
+         * enough to wait for none. libmicrohttpd 0.9.75 sends the header of its own
+         * refusals twice, so there may be more to read. */
+        char *connection = response_header(r, "Connection");
         struct timeval t = {.tv_usec = 250000};
+        if (connection && strcasecmp(connection, "close") == 0)
+            t = (struct timeval){.tv_sec = LONG_ENOUGH};
+        free(connection);
         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t));
         do
             n = recv(fd, &byte, 1, 0);

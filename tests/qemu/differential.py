@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from urllib.parse import quote
 
@@ -370,6 +371,13 @@ def guest(name, more=""):
 <memballoon model='virtio'/></devices></domain>"""
 
 
+def until_seen(client, name, state):
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        if any(d["name"] == name and d["state"] == state for d in read(client, "/domains")["domains"]):
+            break
+
+
 def compare_qemu(uri):
     conn = libvirt.open(uri)
     gw = Gateway(uri)
@@ -403,11 +411,13 @@ def compare_qemu(uri):
         xml = guest("diff-run").encode()
         compare_error(client, "taken name", lambda: conn.defineXML(xml.decode()),
                       "POST", "/domains", xml)
-        # changed behind the gateway's back: seen by the next read
+        # changed behind the gateway's back: seen once the event has come
         run.suspend()
+        until_seen(client, "diff-run", "paused")
         compare_domains(client, conn)
         run.resume()
         run.destroy()
+        until_seen(client, "diff-run", "shutoff")
         compare_domains(client, conn)
     finally:
         gw.stop()

@@ -29,7 +29,7 @@ def call(*args, **env):
 
 
 def eventually(what):
-    for _ in range(200):
+    for _ in range(600):
         if what():
             return True
         time.sleep(0.1)

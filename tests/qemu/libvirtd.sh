@@ -114,12 +114,16 @@ remote_display_port_max = $((6099 + $$ % 200 * 100))
 ${VG_QEMU_CONF:-}
 CONF
     # libvirtd keeps a domain locked while its hook runs: one named so for some seconds, those
-    # named so as long as there is the file etc/hold.
+    # named so as long as there is the file etc/hold; NAME.held is there meanwhile.
     cat >"$D/etc/hooks/qemu" <<'HOOK'
 #!/bin/sh
 case "$1 $2" in
 "held prepare") exec sleep 4 ;;
-hold-*" prepare") for i in $(seq 300); do [ ! -e /etc/libvirt/hold ] || sleep 0.5; done ;;
+hold-*" prepare")
+    : >"/etc/libvirt/$1.held"
+    for i in $(seq 600); do [ ! -e /etc/libvirt/hold ] || sleep 0.2; done
+    rm -f "/etc/libvirt/$1.held"
+    ;;
 esac
 HOOK
     sed 's/prepare/start/' "$D/etc/hooks/qemu" >"$D/etc/hooks/network"

@@ -114,7 +114,7 @@ class Asker:
         return status, answer
 
     def until(self, what, done):
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while not (is_done := done()) and time.monotonic() < end:
             time.sleep(0.02)
         check(is_done, what)

@@ -299,7 +299,7 @@ def check_jobs(client, folder):
     check(body["state"] == "running", "the backup goes on", str(body))
     status, _, body = client.send("DELETE", "/domains/rights/job", headers=bearer("admin"))
     check(status == 204, "an admin ends it", f"{status} {body[:300]}")
-    for _ in range(100):
+    for _ in range(1200):
         if client.get(operation, bearer("viewer"))[2]["state"] != "running":
             break
         time.sleep(0.05)

@@ -138,7 +138,7 @@ static void check_given_up(struct ask *a)
 {
     struct response *r = a->answer;
     bool change = strcmp(a->method, "POST") == 0;
-    check_response(is_problem(r, 503, "host-unreachable") && r->seconds < 15, r,
+    check_response(is_problem(r, 503, "host-unreachable") && r->seconds < 25, r,
                    "a host that falls silent: %s %s after %.2f s", a->method, a->path,
                    r->seconds);
     check_response(strstr(r->head, "Retry-After") != NULL, r, "when to retry");
@@ -153,16 +153,16 @@ static void test_silent(struct scenario *s)
     struct ask asks[COUNT(waiting)];
 
     memcpy(asks, waiting, sizeof(waiting));
-    scenario_until(s, &up, 10);
+    scenario_until(s, &up, 60);
     check_that(libvirtd("freeze") == 0, "freeze libvirtd");
     asks_begin(s, asks, COUNT(asks));
     static const struct step down = {
         "GET", "/health/ready", 503,
         "{'status':'unavailable','hosts':[{'state':'down','reason':'no-answer'}]}"};
-    scenario_until(s, &down, 15);
+    scenario_until(s, &down, 60);
     double begun = seconds_now();
     asks_end(asks, COUNT(asks));
-    check_that(seconds_now() - begun < 2, "%.2f s after the breaker opened",
+    check_that(seconds_now() - begun < 10, "%.2f s after the breaker opened",
                seconds_now() - begun);
     unsigned int unknown = 0;
     for (size_t i = 0; i < COUNT(asks); i++) {
@@ -171,9 +171,9 @@ static void test_silent(struct scenario *s)
     }
     check_that(unknown < 5, "%u changes may have been done; three waited", unknown);
     check_that(libvirtd("thaw") == 0, "thaw libvirtd");
-    scenario_until(s, &up, 10);
+    scenario_until(s, &up, 60);
     static const struct step there = {"GET", "/domains/h1", 200, "{'name':'h1'}"};
-    scenario_until(s, &there, 5);
+    scenario_until(s, &there, 60);
 }
 
 /* ---- no room for another connection ------------------------------------------------ */
@@ -215,7 +215,7 @@ static void ask_all(struct scenario *s, const char *what)
     asks_end(asks, MAX_ASKS);
     for (size_t i = 0; i < MAX_ASKS; i++) {
         struct response *r = asks[i].answer;
-        check_response(is_problem(r, 404, "VIR_ERR_NO_DOMAIN") && r->seconds < 10, r,
+        check_response(is_problem(r, 404, "VIR_ERR_NO_DOMAIN") && r->seconds < 25, r,
                        "%s: after %.2f s", what, r->seconds);
         response_free(r);
     }
@@ -247,11 +247,11 @@ static void test_full(const char *path)
     double begun = seconds_now();
     scenario_run(&s, full, COUNT(full));
     ask_all(&s, "a full host, once it is known");
-    check_that(seconds_now() - begun < 10, "a full host: it took %.2f s",
+    check_that(seconds_now() - begun < 25, "a full host: it took %.2f s",
                seconds_now() - begun);
     for (int i = 0; i < ROOM; i++)
         close(fds[i]);
-    scenario_until(&s, &up, 15);
+    scenario_until(&s, &up, 60);
     ask_all(&s, "a host that has room again");
     scenario_end(&s);
 }

@@ -246,13 +246,13 @@ static void test_waiting(struct scenario *s)
 {
     pthread_t thread;
     struct response *r = scenario_send(s, "GET", "/events?wait=1", NULL, NULL);
-    check_response(r->status == 200 && r->seconds >= 0.95 && r->seconds < 5 &&
+    check_response(r->status == 200 && r->seconds >= 0.95 && r->seconds < 30 &&
                        strstr(r->body, "\"events\":[]"),
                    r, "a poll without events took %.2f s", r->seconds);
     response_free(r);
     pthread_create(&thread, NULL, suspend_later, s);
     r = scenario_send(s, "GET", "/domains/test/events?wait=60", NULL, NULL);
-    check_response(r->status == 200 && r->seconds > 0.2 && r->seconds < 5 &&
+    check_response(r->status == 200 && r->seconds > 0.2 && r->seconds < 30 &&
                        strstr(r->body, "\"suspended\""),
                    r, "a poll with a late event took %.2f s", r->seconds);
     response_free(r);

@@ -19,7 +19,7 @@ static void expect_cut(struct scenario *s, const char *beginning, bool ends, int
                        const char *slug)
 {
     struct raw_rest *rest = calloc(1, sizeof(*rest));
-    int fd = raw_connect(s->server.port, 20);
+    int fd = raw_connect(s->server.port, LONG_ENOUGH);
     raw_send(fd, beginning, strlen(beginning));
     if (ends)
         shutdown(fd, SHUT_WR);
@@ -41,7 +41,7 @@ static void expect_late(struct scenario *s, const char *beginning)
 static void expect_silence(struct scenario *s, const char *before)
 {
     struct raw_rest *rest = calloc(1, sizeof(*rest));
-    int fd = raw_connect(s->server.port, 8);
+    int fd = raw_connect(s->server.port, LONG_ENOUGH);
     raw_send(fd, before, strlen(before));
     struct response *r = *before ? raw_read(fd, false, rest) : NULL;
     char byte;

@@ -96,7 +96,8 @@ static const struct row {
 static void run_row(int port, const struct row *row)
 {
     bool closed = false;
-    struct response *r = raw_request(port, row->bytes, strlen(row->bytes), 5, &closed);
+    struct response *r =
+        raw_request(port, row->bytes, strlen(row->bytes), LONG_ENOUGH, &closed);
     check_response(r->status == row->status && closed == (row->after == SHUT) &&
                        (!row->contains || strstr(r->body, row->contains)),
                    r, "forms: should be %ld and %s: %s", row->status,

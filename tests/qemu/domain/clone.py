@@ -244,7 +244,7 @@ def moving(client, host):
     """A source that changes while it is copied: no clone is of two moments."""
     path = f"{DIR}/moving.img"
     with open(path, "wb") as file:
-        file.truncate(1 << 30)
+        file.truncate(2 << 30)  # long enough to change it meanwhile
     os.chmod(path, 0o666)
     host.pools[0].refresh()
     dom = host.conn.defineXML(BARE.format(name="kl-moving", os="", devices=(

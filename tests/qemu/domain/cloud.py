@@ -249,7 +249,7 @@ def cancelled(client, host):
     status, head, answer = post(client, body, {"Prefer": "respond-async"})
     check(status == 202, f"async: {status} {answer}")
     path = head["Location"]
-    for _ in range(200):
+    for _ in range(600):
         operation = json.loads(client.send("GET", path)[2])
         if states(operation).get("address") == "running":
             break

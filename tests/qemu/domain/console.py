@@ -53,6 +53,7 @@ def test_shell(gateway):
                         {"Sec-WebSocket-Protocol": "chat, binary"})
     check(console.status == 101, "the console opens", console.status)
     check(console.headers.get("sec-websocket-protocol") == "binary", "binary is agreed to")
+    console.send(b"\n")  # it may have shown its prompt before
     check(b"# " in console.read_until(b"# ", 120), "the shell's prompt")
     check(b"=42=" in run(console, "echo =$((6*7))=", b"=42="), "a command's answer")
     problem(Client(gateway.port), GUEST + "/console", 409, "VIR_ERR_OPERATION_FAILED")
@@ -70,7 +71,7 @@ def test_shell(gateway):
     return again
 
 
-def until_open(gateway, path, seconds=10):
+def until_open(gateway, path, seconds=60):
     end = time.time() + seconds
     while True:
         socket = WebSocket(gateway.port, path)
@@ -173,7 +174,7 @@ def test_daemon_killed(gateway):
     check(console.end() == 1011 and console.reason, "a dead host ends its consoles",
           f"{console.code} {console.reason}")
     subprocess.run([DAEMON, "up"], check=True)
-    for _ in range(100):
+    for _ in range(600):
         if Client(gateway.port).get(GUEST)[0] == 200:
             break
         time.sleep(0.1)

@@ -45,7 +45,7 @@ def pool(client):
 
 def await_pool(client, what, good):
     """The pool's size tells the changes at work; the gateway reads for itself, too."""
-    for _ in range(600):
+    for _ in range(2400):
         if good(pool(client)):
             break
         time.sleep(0.05)

@@ -19,10 +19,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "harness"))
 sys.path.insert(1, str(Path(__file__).resolve().parents[1]))
 from gateway import Client, Gateway, check, report  # noqa: E402
 from differential import same, text  # noqa: E402
+from operations import eventually  # noqa: E402
 
 # Where the machine has them: a tap interface has counters, a user-mode one has not.
 TAP = "<interface type='ethernet'><model type='virtio'/></interface>" * 2
 DAEMON = str(Path(__file__).parents[1] / "libvirtd.sh")
+HOLD = Path(os.environ.get("VG_LIBVIRTD_DIR", "/tmp/vg-libvirtd")) / "etc" / "hold"
 
 # Family: parameter of virConnectGetAllDomainStats, and what one of it is in the family's unit.
 FAMILIES = {
@@ -99,9 +101,10 @@ def compare(client, conn):
     before, got, after = expected(conn), scrape(client), expected(conn)
     for name, (pattern, _) in FAMILIES.items():
         same(f"{name}: series", sorted(got.get(name, {})), sorted(before[name]))
+        slack = 0.5 if name.endswith("_rss_bytes") else 0  # which may shrink between two that are equal
         for key, value in got.get(name, {}).items():
             ends = sorted((before[name].get(key, 0), after[name].get(key, 0)))
-            check(ends[0] - 1e-6 <= value <= ends[1] + 1e-6, f"{name} {key} ({pattern})",
+            check(ends[0] * (1 - slack) - 1e-6 <= value <= ends[1] * (1 + slack) + 1e-6, f"{name} {key} ({pattern})",
                   f"{value}, libvirt before and after {ends}")
     domains = conn.listAllDomains()
     same("libvirt_domains", got["libvirt_domains"], {"default": len(domains)})
@@ -144,7 +147,7 @@ def check_objects(client, conn, folder):
     """Beside libvirt's own; and while a network's lock is held, the rest is told all the same."""
     on = conn.networkCreateXML(NETWORK.format(name="met-on", bridge="vgmet0", subnet=71))
     off = conn.networkDefineXML(NETWORK.format(name="met-off", bridge="vgmet1", subnet=72))
-    held = conn.networkDefineXML(NETWORK.format(name="held", bridge="vgmet2", subnet=73))
+    held = conn.networkDefineXML(NETWORK.format(name="hold-met", bridge="vgmet2", subnet=73))
     pools = [conn.storagePoolDefineXML(
         f"<pool type='dir'><name>{name}</name><target><path>{path}</path></target></pool>")
         for name, path in (("met-pool", folder), ("met-idle", folder + "/idle"))]
@@ -165,10 +168,14 @@ def check_objects(client, conn, folder):
                 ("libvirt_pool_info_capacity_bytes", "pool", "met-idle"): None}.items():
             same(f"metric {key}", got.get(key), value)
         with libvirt.open(conn.getURI()) as other:
-            starts = threading.Thread(target=other.networkLookupByName("held").create)
+            HOLD.touch()
+            starts = threading.Thread(target=other.networkLookupByName("hold-met").create)
             starts.start()
-            time.sleep(0.5)
-            found = scrape(client)
+            try:
+                check(eventually(HOLD.with_name("hold-met.held").exists), "a network is held")
+                found = scrape(client)
+            finally:
+                HOLD.unlink()
             same("up while a network is held", found["libvirt_up"], {"default": 1})
             check("libvirt_domain_info_vstate" in found and "libvirt_node_cpus" in found,
                   "domains and machine while a network is held", str(sorted(found)))
@@ -191,7 +198,7 @@ def up(client):
 
 
 def wait_until_up(client):
-    for _ in range(100):
+    for _ in range(300):
         if up(client) == 1:
             return True
         time.sleep(0.2)
@@ -206,7 +213,7 @@ def hung_guest(client):
     try:
         begun = time.monotonic()
         scrape(client)
-        check(time.monotonic() - begun < 9, "a scrape with a hung guest is answered in time")
+        check(time.monotonic() - begun < 25, "a scrape with a hung guest is answered in time")
         check(wait_until_up(client), "the host of a hung guest is up again while the guest hangs")
         check(client.send("GET", "/domains")[0] == 200, "a list beside a hung guest")
     finally:
@@ -218,7 +225,7 @@ def hung_daemon(client):
     try:
         begun = time.monotonic()
         same("a hung daemon is up 0", up(client), 0)
-        check(time.monotonic() - begun < 9, "a scrape of a hung daemon is answered in time")
+        check(time.monotonic() - begun < 25, "a scrape of a hung daemon is answered in time")
     finally:
         run("thaw")
     check(wait_until_up(client), "a daemon that was hung is up again")

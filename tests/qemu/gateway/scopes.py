@@ -65,7 +65,7 @@ def leases_of(client, who):
 
 def wait_for_leases(client):
     """The guests' firmware asks for an address when it boots from the network."""
-    end = time.monotonic() + 90
+    end = time.monotonic() + 240
     while len(leases_of(client, "all")) < 2 and time.monotonic() < end:
         time.sleep(0.5)
 

@@ -87,7 +87,7 @@ def test(gateway, path, operation):
     check(other.frame()[0] in (2, 10), "and so does its console")
     again = WebSocket(port, f"{GUEST}/console?device=serial0", bearer("go"))
     check(again.status == 401, "it cannot be opened again", again.status)
-    for _ in range(100):
+    for _ in range(600):
         again = WebSocket(port, f"{GUEST}/console?device=serial0", bearer("keep"))
         if again.status == 101:
             break
@@ -141,7 +141,7 @@ def test_register(gateway):
     second = WebSocket(port, f"{GUEST}/console?force=true", bearer("keep"), PATIENCE)
     check(second.status == 101, "it is taken over", second.status)
     expect_end(console, 4001, "taken over by keep", "who had it is told")
-    for _ in range(100):
+    for _ in range(600):
         consoles = listed(client, "?kind=console")
         if len(consoles) == 1:
             break

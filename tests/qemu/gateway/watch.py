@@ -22,7 +22,7 @@ from gateway import Client, Gateway, Watcher, check, report  # noqa: E402
 
 CHANGES = int(os.environ.get("VG_CHANGES", "400"))
 DOMAINS = 8
-SETTLE = 15
+SETTLE = 60
 
 
 def xml(kind, i, name=None):

@@ -16,6 +16,7 @@ sys.path.insert(0, str(ROOT / "tests/harness"))
 sys.path.insert(0, str(ROOT / "tests/qemu"))
 from differential import check_all_read, compare_error, same, text  # noqa: E402
 from gateway import Client, Gateway, check, report  # noqa: E402
+from operations import eventually  # noqa: E402
 
 DAEMON = str(ROOT / "tests/qemu/libvirtd.sh")
 LINKS = ((("link", "add", "vgi0", "type", "veth", "peer", "name", "vgi1"),
@@ -30,6 +31,14 @@ ETHERNET = "<interface type='ethernet' name='vgi9'/>"
 
 def ip(*words):
     subprocess.run([DAEMON, "exec", "ip", *words], check=True)
+
+
+def until_up():
+    """The kernel looks at links in its own time."""
+    def states():
+        return subprocess.run([DAEMON, "exec", "sh", "-c", "cat /sys/class/net/vg*/operstate"],
+                              check=True, stdout=subprocess.PIPE, text=True).stdout.split()
+    check(eventually(lambda: states() == ["up"] * 3), "the links are up", states())
 
 
 def read(client, path):
@@ -114,6 +123,7 @@ def main():
     client = Client(gateway.port)
     for words in LINKS:
         ip(*words)
+    until_up()
     try:
         check_reads(client, conn)
         check_several(client, conn)

@@ -46,7 +46,7 @@ def main():
     HOLD.touch()
     try:
         threads = begin(gateway.port, "POST", [f"/networks/{n}/start" for n in HELD], starts)
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while waiting(client) < len(HELD) - CHANGES and time.monotonic() < end:
             time.sleep(0.05)
         threads += begin(gateway.port, "GET", [

@@ -139,7 +139,7 @@ def lease_of(lease):
 
 def check_leases(client, conn):
     """Of a guest that asks for an address while it boots."""
-    net, end = conn.networkLookupByName("diff run"), time.monotonic() + 120
+    net, end = conn.networkLookupByName("diff run"), time.monotonic() + 240
     path = path_of(net) + "/dhcp-leases"
     while not net.DHCPLeases() and time.monotonic() < end:
         time.sleep(0.5)

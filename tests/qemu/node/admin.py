@@ -193,7 +193,7 @@ def compare(asker, uri):
 
 # ---- a daemon in trouble --------------------------------------------------------------------------
 
-def until(what, test, seconds=30):
+def until(what, test, seconds=60):
     end = time.time() + seconds
     while not test() and time.time() < end:
         time.sleep(0.1)

@@ -124,7 +124,7 @@ def check_life(client, conn):
 
 
 def until_from_memory(client, path):
-    for _ in range(100):
+    for _ in range(2000):
         fields, answer = expect(client, "GET", path, 200)
         if fields["X-Virtgate-Source"] == "inventory":
             return answer
@@ -150,7 +150,7 @@ def check_memory(client, conn):
     theirs.setValue(b"behind", 0)
     watched = []
     while len(watched) < 2:
-        got = expect(client, "GET", f"/events?object=secret&wait=5&since={since}", 200)[1]
+        got = expect(client, "GET", f"/events?object=secret&wait=60&since={since}", 200)[1]
         if not got["events"]:
             break
         watched += got["events"]
@@ -161,13 +161,13 @@ def check_memory(client, conn):
     check(number in [s["uuid"] for s in seen], "what others defined is there after its event")
     one = until_from_memory(client, "/secrets/" + number)
     same("one from memory", one, libvirts(theirs))
-    events = f"/secrets/{number}/events?wait=5&since={since}"
+    events = f"/secrets/{number}/events?wait=60&since={since}"
     theirs.setValue(b"again", 0)
     got = expect(client, "GET", events, 200)[1]["events"]
     same("its events", [(e["event"], e["secret"]["uuid"]) for e in got],
          [("value-changed", number)])
     theirs.undefine()
-    for _ in range(100):  # until its event has come
+    for _ in range(2000):  # until its event has come
         if number not in str(exchange(client, "GET", "/secrets")[2]):
             break
         time.sleep(0.02)

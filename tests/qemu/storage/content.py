@@ -215,7 +215,7 @@ def check_conflicts(gateway, client):
     check(status == 202, "it is cancelled", answer)
     status, answer = slow.answer()
     check(status == 409 and is_slug(answer, "job-cancelled"), "its client is told", answer)
-    op = send(client, "GET", f"/operations/{op['id']}?wait=10")[1]
+    op = send(client, "GET", f"/operations/{op['id']}?wait=60")[1]
     check(op["state"] == "cancelled" and not op["cancellable"], "so is who asks", op)
     check(send(client, "PUT", CONTENT, b"again", OCTETS)[0] == 204, "and the next one is not")
 
@@ -225,7 +225,7 @@ def check_gone(gateway, client, file):
     op = moved(client)
     check(streams_of(file) == 1, "a stream")
     slow.socket.close()
-    ended = send(client, "GET", f"/operations/{op['id']}?wait=20")[1]
+    ended = send(client, "GET", f"/operations/{op['id']}?wait=60")[1]
     check(ended["state"] == "failed", "a client that goes away", ended)
     check(eventually(lambda: not streams_of(file)), "leaves no stream")
     check(send(client, "PUT", CONTENT, b"again", OCTETS)[0] == 204, "leaves the volume free")
@@ -251,7 +251,7 @@ def check_daemon(gateway, client):
     status, answer = slow.answer()
     check(status == 503 and answer["outcome"] == "unknown", "the daemon is killed", answer)
     subprocess.run([LIBVIRTD, "up"], check=True)
-    ended = send(client, "GET", f"/operations/{op['id']}?wait=20")[1]
+    ended = send(client, "GET", f"/operations/{op['id']}?wait=60")[1]
     check(ended["state"] == "unknown", "nobody knows", ended)
     written = eventually(lambda: send(client, "PUT", CONTENT, b"again", OCTETS)[0] == 204)
     check(written, "the next try works")
@@ -271,7 +271,7 @@ def main():
     uri = os.environ["VG_QEMU_URI"]
     folder = Path(uri.split("socket=")[1]).parents[1] / "bytes"
     conn = libvirt.open(uri)
-    gateway = Gateway(uri, "--transfer-deadline", "3", "--drain-seconds", "2",
+    gateway = Gateway(uri, "--transfer-deadline", "6", "--drain-seconds", "2",
                       "--cors-origin", "http://console.example")
     client = Client(gateway.port)
     send_json(client, "POST", "/storage-pools",

@@ -40,7 +40,7 @@ def operations(client):
             if o["kind"] == "getVolumeContent"]
 
 
-def wait_for(what, seconds=10):
+def wait_for(what, seconds=60):
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if what():
@@ -280,13 +280,13 @@ def check_gone(client, gateway, folder):
     check(status == 409 and json.loads(body)["type"].endswith(":volume-in-use"),
           "what is read is not deleted", (status, body))
     gone.close()
-    check(wait_for(lambda: operations(client)[0]["state"] == "failed", 40), "a client has gone",
+    check(wait_for(lambda: operations(client)[0]["state"] == "failed", 100), "a client has gone",
           operations(client)[0])
     cut = Raw(gateway.port, "large")
     cut.read(MIB)
     status = client.send("DELETE", "/operations/" + operations(client)[0]["id"])[0]
     check(status in (202, 204), "cancelled", status)
-    check(wait_for(lambda: operations(client)[0]["state"] == "cancelled", 10), "that it is",
+    check(wait_for(lambda: operations(client)[0]["state"] == "cancelled", 60), "that it is",
           operations(client)[0])
     check(cut.read() and cut.got < 256 * MIB, "its connection is closed before the end", cut.got)
     cut = Raw(gateway.port, "large")
@@ -296,7 +296,7 @@ def check_gone(client, gateway, folder):
           session[0]["path"] == VOLUMES + "/large/content", "it is a session", session)
     status = client.send("DELETE", f"/sessions/{session[0]['id']}")[0]
     check(status == 204 and not client.get("/sessions")[2]["sessions"], "which is ended", status)
-    check(wait_for(lambda: operations(client)[0]["state"] == "cancelled", 10), "and cancelled",
+    check(wait_for(lambda: operations(client)[0]["state"] == "cancelled", 60), "and cancelled",
           operations(client)[0])
     check(cut.read() and cut.got < 256 * MIB, "as its operation", cut.got)
     check(wait_for(lambda: not streams_of(folder / "large")), "no stream is left")
@@ -322,7 +322,7 @@ def check_daemon(client, gateway):
     ended = reader.read()
     check(ended and reader.got < 256 * MIB, "the daemon's death breaks it off", reader.got)
     subprocess.run([LIBVIRTD, "up"], check=True, stdout=subprocess.DEVNULL)
-    check(wait_for(lambda: client.send("GET", "/health/ready")[0] == 200, 30), "it is back")
+    check(wait_for(lambda: client.send("GET", "/health/ready")[0] == 200, 60), "it is back")
     check(wait_for(lambda: operations(client)[0]["state"] != "running"), "no transfer is left")
 
 

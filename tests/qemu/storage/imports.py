@@ -262,7 +262,7 @@ def check_operation(imports):
                                            {"Prefer": "respond-async"})
     check(status == 202, "an import is an operation", operation)
     at = f"/operations/{operation['id']}"
-    for _ in range(100):
+    for _ in range(600):
         operation = send(imports.client, "GET", at)[1]
         if operation.get("progress", {}).get("bytes"):
             break
@@ -287,7 +287,7 @@ def check_turns(imports):
         return shown.get("progress", {}).get("bytes", 0)
 
     def wait_for_bytes(operation):
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while not bytes_of(operation) and time.monotonic() < until:
             time.sleep(0.1)
         return bytes_of(operation)
@@ -343,7 +343,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="virtgate-test-") as own:
         server = Server(make_files(own))
         tls = check_tls(None, own)
-        gateway = Gateway(uri, "--transfer-deadline", "2",
+        gateway = Gateway(uri, "--transfer-deadline", "8",
                           "--import-from", f"http://127.0.0.1:{server.port}/*",
                           "--import-from", f"http://localhost:{server.port}/secret",
                           "--import-from", f"https://127.0.0.1:{tls.port}/*")

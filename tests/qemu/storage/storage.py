@@ -237,7 +237,7 @@ def check_behind(client, conn):
         for _ in range(2):
             send(client, "GET", "/storage-pools")
         pool.destroy() if n % 2 == 0 else pool.create()
-        until = time.monotonic() + 5
+        until = time.monotonic() + 60
         while time.monotonic() < until:
             shown = send(client, "GET", "/storage-pools?name=files")[1]["storagePools"][0]
             if shown["active"] == bool(n % 2):
@@ -305,7 +305,7 @@ def check_failures(client, conn, folder):
     conn.storagePoolLookupByName("lost").create(0)
     check(failure() is None, "it was started elsewhere", failure())
     conn.storagePoolLookupByName("lost").destroy()
-    for _ in range(100):
+    for _ in range(1200):
         if failure() is None:
             break
         time.sleep(0.05)

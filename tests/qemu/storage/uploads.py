@@ -226,7 +226,7 @@ def check_breaks(gateway, client, file):
     location = create(client, SIZE, pool="tus", volume="broken",
                       sha256=hashlib.sha256(data).hexdigest())[1]["Location"]
     slow = Slow(gateway, location, 0, data[:1 << 20], SIZE)
-    moved(client)
+    moved(client, 1 << 20)
     slow.socket.close()
     offset = eventually(lambda: head(client, location)[1])
     check(offset == 1 << 20, "a client that is gone: all of it counts", offset)
@@ -333,7 +333,7 @@ def check_limits(uri, folder):
             file.write(f"{name} {line % hashlib.sha256(tokens[name].encode()).hexdigest()}\n")
         file.flush()
         gateway = Gateway(uri, "--token-file", file.name, "--uploads-per-token", "2",
-                          "--upload-expiry", "2", "--cors-origin", "https://panel.example")
+                          "--upload-expiry", "8", "--cors-origin", "https://panel.example")
         client = Client(gateway.port)
         bearer = {name: {"Authorization": f"Bearer {token}"} for name, token in tokens.items()}
         status, _, answer = create(client, 1, pool="tus", volume="a", headers=bearer["viewer"])
@@ -426,7 +426,7 @@ def main():
     uri = os.environ["VG_QEMU_URI"]
     folder = Path(uri.split("socket=")[1]).parents[1] / "tus"
     conn = libvirt.open(uri)
-    gateway = Gateway(uri, "--transfer-deadline", "3", "--drain-seconds", "2")
+    gateway = Gateway(uri, "--transfer-deadline", "6", "--drain-seconds", "2")
     client = Client(gateway.port)
     send(client, "POST", "/storage-pools",
          json.dumps({"name": "tus", "path": str(folder), "build": True, "start": True}).encode())
