@@ -33,6 +33,6 @@ bool vg_sees_domain(const struct vg_request *rq, const char *name);
 const char *vg_domain_shown(const struct vg_request *rq, const char *name);
 
 /* Whether the caller may give a domain that name: define, create, rename, restore or
- * migrate it so. -1: the request's error, a 403, says that it is outside. NULL, no new
- * name, may be given. */
+ * migrate it so. -1: the request's error says that it is outside (403), or that no domain
+ * can be called so (400). NULL, no new name, may be given. */
 int vg_ask_domain_name(struct vg_request *rq, const char *name);

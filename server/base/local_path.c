@@ -85,3 +85,8 @@ int vg_local_folder_check(const char *key, const char *path, struct vg_error *re
 {
     return check(key, path, S_IFDIR, reterr);
 }
+
+bool vg_is_dot_name(const char *name)
+{
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}

@@ -17,3 +17,8 @@ void vg_local_dir_set(const char *dir);
 int vg_local_path_check(const char *key, const char *path, struct vg_error *reterr);
 /* The same of a folder, which may be the allowed one itself. */
 int vg_local_folder_check(const char *key, const char *path, struct vg_error *reterr);
+
+/* Whether it is what every folder calls itself and the folder above: "." or "..". libvirt
+ * takes a domain's name for that of folders of its own, and removes what stands in them
+ * when a domain is new: a guest of that name costs all others their snapshots. */
+bool vg_is_dot_name(const char *name);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "server/core/scope.h"
 
+#include "server/base/local_path.h"
+
 bool vg_scope_is_narrow(const struct vg_rights *rights)
 {
     return !vg_scope_has_all_hosts(rights) || !vg_scope_has_all_domains(rights);
@@ -59,6 +61,12 @@ const char *vg_domain_shown(const struct vg_request *rq, const char *name)
 
 int vg_ask_domain_name(struct vg_request *rq, const char *name)
 {
+    if (name && vg_is_dot_name(name)) {
+        vg_error_set(&rq->error, VG_E_INVALID_VALUE,
+                     "A domain cannot be called '%s': libvirt would take it for a folder",
+                     name);
+        return -1;
+    }
     if (!name || vg_sees_domain(rq, name))
         return 0;
     vg_error_set(

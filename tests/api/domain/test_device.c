@@ -229,7 +229,7 @@ static const struct step changes[] = {
      .lacks = "update-device"},
     {"POST", "/domains/d/devices/detach", 501, NO_SUPPORT, .xml = A_DISK},
     {"POST", "/domains/d/devices/detach", 501, NO_SUPPORT,
-     .json = "{'xml':'<disk/>','flags':['config']}"},
+     .json = "{'xml':'<disk><target dev=\\u0027vdq\\u0027/></disk>','flags':['config']}"},
     {"DELETE", "/domains/d/devices/ua-data", 501, NO_SUPPORT, .lacks = "detach-by-alias"},
     {"POST", "/domains/d/disks/vda/resize", 501, NO_SUPPORT,
      .json = "{'size':1048576,'shrink':true}"},

@@ -166,8 +166,11 @@ static const struct step define[] = {
 static const struct step odd_names[] = {
     ODD("17"),
     ODD("0d0d0d0d-0000-4000-8000-00000000000e"),
-    ODD(".."),
-    ODD("."),
+    /* no domain is called as folders are */
+    {"POST", "/domains", 400, GATEWAY("invalid-value"),
+     .xml = DOMAIN_UUID(".", ODD_UUID)},
+    {"POST", "/domains", 400, GATEWAY("invalid-value"),
+     .xml = DOMAIN_UUID("..", ODD_UUID)},
     {"POST", "/domains", 201, NULL, .xml = DOMAIN_UUID("..a %", ODD_UUID),
      .wants = {"Location: /domains/..a%20%25"}},
     {"DELETE", "/domains/..a%20%25", 204, ""},
@@ -267,6 +270,9 @@ static const struct step change[] = {
     {"PUT", "/domains/alpha/autostart", 400, NULL, .json = "{'autostart':'yes'}"},
     {"PUT", "/domains/nosuch/autostart", 404, LIBVIRT("NO_DOMAIN"),
      .json = "{'autostart':true}"},
+    {"POST", "/domains/alpha/rename", 400, GATEWAY("invalid-value"),
+     .json = "{'name':'.'}"},
+    {"PATCH", "/domains/alpha", 400, GATEWAY("invalid-value"), .json = "{'name':'..'}"},
     {"POST", "/domains/alpha/rename", 200, "{'name':'a b%c','uuid':'$alpha'}",
      .json = "{'name':'a b%c'}"},
     {"GET", "/domains/alpha", 404, LIBVIRT("NO_DOMAIN")},

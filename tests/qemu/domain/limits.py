@@ -103,6 +103,13 @@ def devices(text):
         yield from re.findall(rf"<{kind}\b[^>]*/>|<{kind}\b.*?</{kind}>", inside, re.S)
 
 
+# What libvirtd ends at: they lack what it finds them by.
+BARE = ("<disk/>", "<disk type='file'><source file='/nonexistent/a'/></disk>",
+        "<disk type='file'><target bus='sata'/></disk>",
+        "<filesystem type='mount'><source dir='/nonexistent'/></filesystem>",
+        "<filesystem type='mount'><source dir='/nonexistent'/><target dir=''/></filesystem>")
+
+
 class Watched:
     """What a process had at the beginning; for each thing sent whether it is well."""
 
@@ -144,6 +151,10 @@ def walk(client, watched, kind):
             if not send(client, watched, "POST", "/domains/device/devices?flags=config", document,
                         f"{kind}: device {what}"):
                 return
+    for bare in BARE:
+        path = "/domains/device/devices/detach?flags=config"
+        status, _, answer = client.send("POST", path, bare.encode())
+        check(status == 400 and b"<target " in answer, f"{kind}: {bare} is {status}", answer)
     check(sent > 500, f"{kind}: only {sent} documents")
     print(f"# {kind}: {sent} documents, " + ", ".join(f"{w.what} {w.before} MiB" for w in watched))
 
@@ -155,6 +166,10 @@ def limits(client, kind):
                        (2, small("a").replace("<vcpu>1", "<vcpu>16385").encode())):
         status, _, answer = client.send("POST", "/domains", body)
         check(status == 400 and b"16384" in answer, f"{kind}: vcpu 16385, {more}", answer)
+    for body in (b'{"domain": {"@type": "%s", "name": ".", "memory": 16384, "os": {"type": "hvm"}}}'
+                 % kind.encode(), small("..").replace("'test'", f"'{kind}'").encode()):
+        status, _, answer = client.send("POST", "/domains", body)
+        check(status == 400 and b"folder" in answer, f"{kind}: a folder's name is {status}", answer)
     if kind == "test":
         most = small("most").replace("<vcpu>1", "<vcpu>16384")
         for document in (RICH, most, small("z", "<disk type='file'><source file='/a'/><target "

@@ -25,6 +25,15 @@ static const struct {
     {"<domain><vcpu>-1</vcpu></domain>", "<vcpu>"},
     {"<domain><vcpu>two</vcpu></domain>", NULL}, /* libvirt says so */
     {"<domainsnapshot><domain><vcpu>99999</vcpu></domain></domainsnapshot>", "<vcpu>"},
+    /* names that are folders */
+    {"<domain><name>.</name></domain>", "called '.'"},
+    {"<p:domain xmlns:p='u'><p:name>.<!-- -->.</p:name></p:domain>", "called '..'"},
+    {"<domainsnapshot><name>.</name><inactiveDomain><name>&#46;</name></inactiveDomain>"
+     "</domainsnapshot>",
+     "called '.'"},
+    {"<domain><name>...</name></domain>", NULL},
+    {"<domain><name> .</name></domain>", NULL},
+    {"<network><name>.</name></network>", NULL},
     {"<domain><iothreads>16385</iothreads></domain>", "<iothreads>"},
     {"<domain><cputune><cachetune><cache id='65536'/></cachetune></cputune></domain>",
      "<cache> id"},
@@ -34,8 +43,17 @@ static const struct {
     {"<controller type='scsi' index='1023'/>", NULL},
     {"<controller type='scsi' index='1024'/>", "<controller> index"},
     {"<controller type='scsi' index='0x7fffffff'/>", "<controller> index"},
-    {"<disk><address controller='1024'/></disk>", "<address> controller"},
-    {"<disk><address type='pci' slot='0xff'/></disk>", NULL},
+#define DISK(more) "<disk><target dev='vda'/>" more "</disk>"
+    {DISK("<address controller='1024'/>"), "<address> controller"},
+    {DISK("<address type='pci' slot='0xff'/>"), NULL},
+    /* what libvirt does not find a disk without */
+    {"<disk/>", "no <target dev='...'>"},
+    {"<p:disk xmlns:p='u'><target bus='sata'/></p:disk>", "no <target dev='...'>"},
+    {"<disk><source><target dev='vda'/></source></disk>", "no <target dev='...'>"},
+    {"<disk><target dev=''/></disk>", "no <target dev='...'>"},
+    {"<filesystem type='mount'><target dir=''/></filesystem>", "no <target dir='...'>"},
+    {"<filesystem><target dir='t'/></filesystem>", NULL},
+    {"<domain><devices><disk/></devices></domain>", NULL}, /* libvirt says so */
     {"<disk><target dev='vdzzz'/></disk>", NULL},
     {"<disk><target dev='xvdzzz'/></disk>", NULL},
     {"<disk><target dev='sdaaaa'/></disk>", "dev='sdaaaa'"},
