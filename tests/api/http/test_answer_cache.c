@@ -207,7 +207,7 @@ static void test_age(struct scenario *s)
         {"GET", "/domains?fields=uuid", 200, NULL, .wants = {"Age: 0"}},
     };
     static const struct step older[] = {
-        {"GET", "/domains?fields=uuid", 200, NULL, .wants = {"Age: 1"}},
+        {"GET", "/domains?fields=uuid", 200, NULL, .wants = {"Age: [1-9]*"}},
         {"GET", "/domains?fields=uuid", 200, NULL, .headers = {FRESH}},
         {"GET", "/domains?fields=uuid", 200, NULL, .wants = {"Age: 0"}},
     };

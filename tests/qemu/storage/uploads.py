@@ -226,7 +226,7 @@ def check_breaks(gateway, client, file):
     location = create(client, SIZE, pool="tus", volume="broken",
                       sha256=hashlib.sha256(data).hexdigest())[1]["Location"]
     slow = Slow(gateway, location, 0, data[:1 << 20], SIZE)
-    moved(client, 1 << 20)
+    moved(client, 4 * 262120)  # as much as libvirt's messages take, whole
     slow.socket.close()
     offset = eventually(lambda: head(client, location)[1])
     check(offset == 1 << 20, "a client that is gone: all of it counts", offset)
