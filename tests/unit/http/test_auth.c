@@ -23,7 +23,7 @@
 #define THREE    "8b5b9db0c13db24256c829aa364aa90c6d2eba318b9232a4ab9313b954d3555f"
 
 #define TOKENS                                                                           \
-    "one admin " ONE "\n"                                                                \
+    "first-token admin " ONE "\n"                                                        \
     "two viewer " TWO " 2999-01-01T00:00:00Z\n"                                          \
     "three admin " THREE " 2001-01-01T00:00:00Z\n"
 
@@ -183,8 +183,8 @@ static void test_bearer(void **state)
         enum vg_role role;
         const char *name;
     } rows[] = {
-        {"Bearer one", VG_ROLE_ADMIN, "one"},
-        {"bearer one", VG_ROLE_ADMIN, "one"}, /* RFC 9110, 11.1 */
+        {"Bearer one", VG_ROLE_ADMIN, "first-token"},
+        {"bearer one", VG_ROLE_ADMIN, "first-token"}, /* RFC 9110, 11.1 */
         {"Bearer   two", VG_ROLE_VIEWER, "two"},
         {"Bearer three", VG_ROLE_NONE, ""}, /* it has expired */
         {"Bearer ", VG_ROLE_NONE, ""},
