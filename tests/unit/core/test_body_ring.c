@@ -166,6 +166,29 @@ static void test_ring(void **state)
     assert_int_equal(worker.n, 0);
     assert_int_equal(goes_on, 2); /* until there is an answer */
     pthread_join(worker.thread, NULL);
+    assert_int_equal(vg_body_stream_lock_answer(stream), VG_ANSWER_IN_TURN);
+    vg_body_stream_unlock(stream);
+    assert_int_equal(goes_on, 3);
+    end_stream();
+}
+
+/* What comes slowly is used in parts; what the worker has is not written to. */
+static void test_partly(void **state)
+{
+    (void)state;
+    struct vg_body_stream *stream = open_stream(-1);
+    begin_work(stream);
+    assert_int_equal(put(stream, 'a', 10), 10);
+    sem_wait(&worker.done);
+    assert_int_equal(worker.n, 10);
+    assert_int_equal(put(stream, 'b', 5), 5);
+    assert_true(vg_body_stream_end(stream));
+    read_next();
+    assert_int_equal(worker.n, 5);
+    assert_int_equal(worker.first, 'b');
+    read_next();
+    assert_int_equal(worker.rc, 0);
+    pthread_join(worker.thread, NULL);
     end_stream();
 }
 
@@ -343,6 +366,36 @@ static void test_hand_over(void **state)
     close(fds[1]);
 }
 
+/* The descriptor that the next one is given: as before where all are closed. */
+static int next_descriptor(void)
+{
+    int fd = dup(STDIN_FILENO);
+    close(fd);
+    return fd;
+}
+
+/* A client that goes while the worker receives from it. */
+static void test_hand_over_gone(void **state)
+{
+    int fds[2];
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    int next = next_descriptor();
+    struct vg_body_stream *stream = open_stream((int64_t)(9 * VG_PIECE_SIZE));
+    begin_work(stream);
+    assert_true(vg_body_stream_hand_over(stream, fds[0]));
+    assert_int_equal(send(fds[1], "abc", 3, MSG_NOSIGNAL), 3);
+    shutdown(fds[1], SHUT_WR);
+    finish();
+    assert_int_equal(worker.rc, -1);
+    assert_string_equal(worker.rq->error.detail,
+                        "The client has gone before the body's end");
+    end_stream();
+    assert_int_equal(next_descriptor(), next);
+    close(fds[0]);
+    close(fds[1]);
+}
+
 static void test_fields(void **state)
 {
     (void)state;
@@ -364,6 +417,7 @@ int main(void)
         cmocka_unit_test(test_breaks),    cmocka_unit_test(test_rest),
         cmocka_unit_test(test_answers),   cmocka_unit_test(test_gone_source),
         cmocka_unit_test(test_hand_over), cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_partly),    cmocka_unit_test(test_hand_over_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

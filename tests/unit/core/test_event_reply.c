@@ -239,6 +239,41 @@ static void test_reply(void **state)
     vg_request_unref(rq);
 }
 
+/* What a scope hides, an event does not tell. */
+static void test_scope(void **state)
+{
+    static const struct {
+        const char *domain;
+        bool told;
+    } rows[] = {{"web1", true}, {"db1", false}};
+    (void)state;
+    char fault[VG_RIGHTS_FAULT_SIZE];
+    struct vg_rights_spec spec = {.role = VG_ROLE_VIEWER, .domains = "web*"};
+    const struct vg_rights *rights[] = {vg_rights_intern(&spec, fault),
+                                        vg_rights_of_role(VG_ROLE_VIEWER)};
+    for (size_t wide = 0; wide < 2; wide++)
+        for (size_t i = 0; i < 2; i++) {
+            struct vg_request *rq = make_request();
+            struct vg_event *event = NULL;
+            rq->rights = rights[wide];
+            struct vg_reply reply =
+                reply_with(rq, (struct vg_event_manner){.wait = -1, .limit = 7});
+            publish_numbered(&(struct vg_event_source){.host = "h",
+                                                       .object = VG_EVENT_DOMAIN,
+                                                       .name = "lifecycle",
+                                                       .domain = rows[i].domain,
+                                                       .uuid = "u",
+                                                       .id = -1},
+                             1);
+            enum vg_subscriber_state got =
+                vg_subscriber_next(reply.subscription->subscriber, &event);
+            assert_int_equal(got == VG_SUBSCRIBER_EVENT, wide || rows[i].told);
+            vg_event_unref(event);
+            vg_reply_clear(&reply);
+            vg_request_unref(rq);
+        }
+}
+
 /* ---- texts ------------------------------------------------------------------------- */
 
 static void expect_member(const char *text, const char *key, const char *want)
@@ -293,7 +328,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names), cmocka_unit_test(test_monitor),
         cmocka_unit_test(test_hosts), cmocka_unit_test(test_since),
-        cmocka_unit_test(test_reply), cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_reply), cmocka_unit_test(test_scope),
+        cmocka_unit_test(test_texts),
     };
     if (vg_events_start(100) < 0)
         return 1;

@@ -22,11 +22,15 @@ static const struct vg_host_job vda = {"web1", UUID, 7, "vda", COPY};
 static const struct vg_host_job vdb = {"web1", UUID, 7, "vdb", COPY};
 static const struct vg_host_job backup = {"web1", UUID, 7, NULL, BACKUP};
 
-static atomic_int asked; /* how often the host was to be asked */
+static atomic_int asked;  /* how often the host was to be asked, */
+static int64_t asked_for; /* and how long it has to answer */
 
 static void count_asked(struct vg_request *rq)
 {
-    atomic_fetch_add(&asked, rq->done != take_answer);
+    if (rq->done != take_answer) {
+        atomic_fetch_add(&asked, 1);
+        asked_for = rq->deadline_ns - rq->start_ns;
+    }
     answer_watcher(rq);
 }
 
@@ -198,6 +202,12 @@ static void test_early_end(void **state)
     assert_int_equal(c.status, 200);
     assert_int_equal(count_states(VG_OPERATION_SUCCEEDED), 1);
 
+    rq = begin(&c, &vda, "wait=20"); /* the last that was told counts */
+    vg_operations_job_ended(NULL, &vda, VG_OPERATION_SUCCEEDED, NULL, false);
+    vg_operations_job_ended(NULL, &vda, VG_OPERATION_FAILED, "no room", false);
+    leave(rq);
+    assert_non_null(strstr(c.body, "The job failed: no room"));
+
     /* it was that of the job which the call had waited for */
     rq = begin(&c, &vda, NULL);
     end_job(&vda, VG_OPERATION_FAILED);
@@ -302,6 +312,29 @@ static void test_gone(void **state)
     vg_operation_unref(op);
 }
 
+/* The job of a call that has not returned may not be there yet; of one that is gone the
+ * first look counts, and the event may come for two seconds. */
+static void test_gone_since(void **state)
+{
+    struct client c;
+    (void)state;
+    struct vg_request *rq = begin(&c, &vda, NULL);
+    struct vg_operation *op = vg_operation_ref(rq->operation);
+    vg_operation_note_gone(op);
+    leave(rq);
+    watch(vg_now_ns() + 60 * VG_SECOND_NS);
+    assert_true(is_in_state(op, VG_OPERATION_RUNNING));
+    vg_operation_note_gone(op);
+    const int64_t since = op->host_job.gone_ns -= VG_SECOND_NS;
+    vg_operation_note_gone(op);
+    assert_int_equal(op->host_job.gone_ns, since);
+    watch(since + 2 * VG_SECOND_NS - 1);
+    assert_true(is_in_state(op, VG_OPERATION_RUNNING));
+    watch(since + 2 * VG_SECOND_NS);
+    assert_true(is_in_state(op, VG_OPERATION_UNKNOWN));
+    vg_operation_unref(op);
+}
+
 static void test_missed(void **state)
 {
     struct client c;
@@ -314,6 +347,7 @@ static void test_missed(void **state)
     watch(now);
     watch(now);
     assert_int_equal(asked, 1);
+    assert_int_equal(asked_for, 10 * VG_SECOND_NS);
     watch(now + 16 * VG_SECOND_NS); /* nothing was answered */
     assert_int_equal(asked, 2);
     vg_operation_note_there(op);
@@ -388,6 +422,7 @@ int main(void)
         TEST(test_call_fails), TEST(test_early_end),   TEST(test_others),
         TEST(test_successor),  TEST(test_domain_ends), TEST(test_stopped),
         TEST(test_gone),       TEST(test_missed),      TEST(test_races),
+        TEST(test_gone_since),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
