@@ -11,6 +11,7 @@
 #include "virtgate/host.h"
 #include "virtgate/object.h"
 
+#include <errno.h>
 #include <libvirt/virterror.h>
 #include <libxml/xpathInternals.h>
 #include <stdio.h>
@@ -209,6 +210,23 @@ static bool is_too_large(const struct vg_request *rq)
            sent > MAX_TEXT;
 }
 
+/* A name, a path or a size that no file of the host can have: libvirt passes the errno
+ * on.
+ */
+static bool is_beyond_files(const struct vg_error *e)
+{
+    json_int_t number = json_integer_value(json_object_get(e->virt, "int1"));
+    return !e->transport && vg_error_is_virt(e, VIR_ERR_SYSTEM_ERROR) &&
+           (number == ENAMETOOLONG || number == EFBIG);
+}
+
+/* The status that what was asked for has, where libvirt's code blames the host; 0: none.
+ */
+static int status_of_request(const struct vg_request *rq)
+{
+    return is_too_large(rq) ? 413 : is_beyond_files(&rq->error) ? 400 : 0;
+}
+
 /* The domain is in the wrong state: off, for one. */
 static bool is_of_state(const struct vg_request *rq)
 {
@@ -218,10 +236,11 @@ static bool is_of_state(const struct vg_request *rq)
 struct vg_reply vg_explain(struct vg_request *rq, struct vg_reply reply)
 {
     const char *name;
+    int status = reply.status == rq->error.status ? status_of_request(rq) : 0;
 
-    if (reply.status == rq->error.status && is_too_large(rq)) {
+    if (status) {
         vg_reply_clear(&reply);
-        vg_error_set_status(&rq->error, 413);
+        vg_error_set_status(&rq->error, status);
         return vg_fail(rq);
     }
     const struct thing *thing = may_be_missing(rq, &reply) ? find_thing(rq, &name) : NULL;

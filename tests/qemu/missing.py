@@ -138,6 +138,15 @@ def test_taken(client):
     expect(client, 409, "POST", "/domains", guest("much", more=many))
 
 
+def test_no_file(client):
+    """Names, paths and sizes that no file of the host can have are the client's mistake."""
+    long = "x" * 300
+    expect(client, 400, "POST", "/domains", guest(long))
+    expect(client, 400, "POST", "/nwfilters", f"<filter name='{long}'/>")
+    expect(client, 400, "POST", "/domains/has/save", {"file": f"/nonexistent/{'x' * 4200}"})
+    expect(client, 404, "GET", f"/domains/{long}")
+
+
 def test_no_place(client):
     """The guest has a few slots to plug into; a detach of both frees one in both."""
     both = "/domains/has/devices?flags=live,config"
@@ -176,6 +185,7 @@ def main():
     expect(client, 204, "POST", "/domains/has/start", {})
     test_missing(client, "has", False, True)
     test_taken(client)
+    test_no_file(client)
     test_no_place(client)
     test_several(client)
     expect(client, 204, "POST", "/domains/has/destroy", {})
