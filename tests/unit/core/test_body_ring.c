@@ -198,6 +198,7 @@ static void test_all(void **state)
     (void)state;
     struct vg_body_stream *stream = open_stream(-1);
     size_t sent = 0, got = 0, most = 20 * VG_PIECE_SIZE + 5;
+    bool more = true;
     begin_work(stream);
     while (sent < most) {
         char c = (char)('a' + sent / VG_PIECE_SIZE);
@@ -214,9 +215,10 @@ static void test_all(void **state)
             assert_int_equal(worker.first, worker.n ? 'a' + got / VG_PIECE_SIZE : 0);
             assert_int_equal(worker.first, worker.last);
             got += worker.n;
-            if (worker.rc > 0)
+            more = worker.rc > 0; /* from here on it may read on */
+            if (more)
                 sem_post(&worker.turn);
-        } while (worker.rc > 0 && (sent == most || sent - got > VG_PIECE_SIZE));
+        } while (more && (sent == most || sent - got > VG_PIECE_SIZE));
     }
     assert_int_equal(got, most);
     pthread_join(worker.thread, NULL);
