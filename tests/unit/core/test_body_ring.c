@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdlib.h>
@@ -371,7 +372,7 @@ static void test_hand_over(void **state)
 /* The descriptor that the next one is given: as before where all are closed. */
 static int next_descriptor(void)
 {
-    int fd = dup(STDIN_FILENO);
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     close(fd);
     return fd;
 }

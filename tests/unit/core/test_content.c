@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,7 @@ static ssize_t read_bytes(void *data, struct vg_request *rq, uint64_t offset, ch
                           size_t n)
 {
     (void)data;
+    assert_true(n > 0); /* what is at its end is not asked */
     if (is.fails_read) {
         vg_error_set(&rq->error, VG_E_CONFLICT, "as it was asked for");
         return -1;
@@ -379,6 +381,14 @@ static void test_fetch_fails(void **state)
     vg_feed_unref(feed);
 }
 
+/* The descriptor that the next one is given: as before where all are closed. */
+static int next_descriptor(void)
+{
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    close(fd);
+    return fd;
+}
+
 /* ---- pouring ----------------------------------------------------------------------- */
 
 static void test_pour(void **state)
@@ -388,6 +398,7 @@ static void test_pour(void **state)
     (void)state;
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
     struct vg_feed *feed = make_feed("bytes=50-99");
+    int next = next_descriptor();
     for (uint64_t at = 60; at < 100;) { /* less at a time than there is */
         vg_feed_pour(feed, vg_window_new(30, 30), at, fds[0], note_ready, &got);
         assert_non_null(got);
@@ -398,6 +409,7 @@ static void test_pour(void **state)
         vg_window_free(got);
     }
     assert_int_equal(n_ready, is.opens);
+    assert_int_equal(next_descriptor(), next);
     assert_int_equal(recv(fds[1], bytes, sizeof(bytes), MSG_DONTWAIT), 40);
     for (size_t i = 0; i < 40; i++)
         assert_int_equal(bytes[i], 'a' + (60 + i) % 23);
