@@ -167,7 +167,10 @@ run_with_daemons() { # suite
 
 stop_daemons() {
     local daemon
-    for daemon in "${daemons[@]}"; do VG_LIBVIRTD_DIR=$daemon tests/qemu/libvirtd.sh stop; done
+    for daemon in "${daemons[@]}"; do
+        sed -n 's/^reaper.py: /note   /p' "$daemon/libvirtd.out" 2>/dev/null
+        VG_LIBVIRTD_DIR=$daemon tests/qemu/libvirtd.sh stop
+    done
     daemons=()
 }
 

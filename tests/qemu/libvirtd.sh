@@ -272,9 +272,9 @@ start_guard() {
 
 start_daemon() {
     local i
-    rm -f "$SOCKET" "$ADMIN_SOCKET"
+    rm -f "$SOCKET" "$ADMIN_SOCKET" "$D/ending"
     # shellcheck disable=SC2086 # several words
-    inside setsid /usr/bin/python3 "$REAPER" libvirtd ${VG_LIBVIRTD_ARGS:-} -p "$D/libvirtd.pid" \
+    VG_ENDING=$D/ending inside setsid /usr/bin/python3 "$REAPER" libvirtd ${VG_LIBVIRTD_ARGS:-} -p "$D/libvirtd.pid" \
         </dev/null >>"$D/libvirtd.out" 2>&1 &
     for ((i = 0; i < 1200; i++)); do
         [ -S "$SOCKET" ] && [ -S "$ADMIN_SOCKET" ] && alive libvirtd.pid libvirtd >/dev/null && return 0
@@ -286,6 +286,7 @@ start_daemon() {
 
 end_daemon() {
     local pid
+    [ ! -d "$D" ] || : >"$D/ending"
     pid=$(alive libvirtd.pid libvirtd) || return 0
     kill -CONT "$pid" || true
     kill -TERM "$pid" || true
