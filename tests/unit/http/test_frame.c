@@ -52,11 +52,12 @@ static int tear_down(void **state)
 /* Masked by zeros. Returns its length. */
 static size_t make_frame(unsigned char *ret, uint8_t opcode, const char *text)
 {
-    size_t n = strlen(text);
+    size_t n = 0;
+    for (; text[n]; n++)
+        ret[6 + n] = (unsigned char)text[n];
     ret[0] = (unsigned char)(0x80 | opcode);
     ret[1] = (unsigned char)(0x80 | n);
     memset(ret + 2, 0, 4);
-    memcpy(ret + 6, text, n);
     return n + 6;
 }
 
