@@ -119,7 +119,8 @@ static bool are_several(virDomainPtr dom, unsigned int flags, const char *xml)
     return devices && vg_devices_meant(devices, xml) > 1;
 }
 
-/* libvirt detaches no device where several are meant (one MAC address twice). -1. */
+/* libvirt detaches no device where several are meant (one MAC address twice). Where no
+ * place is looked for, its internal error of a domain is the document's. -1. */
 static int set_detach_error(struct vg_request *rq, virDomainPtr dom, const char *xml,
                             unsigned int flags)
 {
@@ -131,6 +132,8 @@ static int set_detach_error(struct vg_request *rq, virDomainPtr dom, const char 
         (are_several(dom, flags, xml) ||
          (flags & config && are_several(dom, config, xml))))
         vg_error_set_status(e, 409);
+    else if (vg_error_is_limit(e))
+        vg_error_set_status(e, 422);
     return -1;
 }
 

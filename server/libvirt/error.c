@@ -99,10 +99,19 @@ static bool is_transport(const virError *err)
            (err->code == VIR_ERR_INTERNAL_ERROR || err->code == VIR_ERR_SYSTEM_ERROR);
 }
 
+/* A document's, which libvirt calls an internal error: of that domain is its parser of
+ * devices' addresses, and nothing else (conf/device_conf.c). */
+static bool is_of_device_document(const virError *err)
+{
+    return err->domain == VIR_FROM_DEVICE && err->code == VIR_ERR_INTERNAL_ERROR;
+}
+
 static int find_status(const virError *err)
 {
     if (is_transport(err))
         return 503;
+    if (is_of_device_document(err))
+        return 422;
     for (size_t i = 0; i < vg_error_statuses_count; i++)
         if (vg_error_statuses[i].code == err->code)
             return vg_error_statuses[i].status;

@@ -117,6 +117,10 @@ static const struct step define[] = {
     {"POST", "/domains", 400, NULL, .xml = "<domain"},
     {"POST", "/domains", 422, NULL, .xml = "<network><name>x</name></network>"},
     {"POST", "/domains", 422, NULL, .xml = "<domain type='test'></domain>"},
+    {"POST", "/domains", 422, LIBVIRT("INTERNAL_ERROR"),
+     .xml = "<domain type='test'><name>addressed</name><memory>8192</memory>"
+            "<os><type>hvm</type></os><devices><disk type='file'><target dev='vda'/>"
+            "<address type='usb' bus='0' port='x'/></disk></devices></domain>"},
     {"POST", "/domains", 422, GATEWAY("unsafe-xml"),
      .xml = "<!DOCTYPE domain [<!ENTITY a 'b'>]><domain "
             "type='test'><name>&a;</name></domain>"},

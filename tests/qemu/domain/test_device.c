@@ -70,6 +70,8 @@ static const struct step defined[] = {
          "{'xml':'<disk type=\\u0027file\\u0027><source "
          "file=\\u0027${dir}/hot.raw\\u0027/><target "
          "dev=\\u0027sda\\u0027 bus=\\u0027scsi\\u0027/></disk>','flags':['config']}"},
+    {"POST", "/domains/dev/devices/detach?flags=config", 422, LIBVIRT("INTERNAL_ERROR"),
+     .xml = "<input bus='usb'/>"},
     {"POST", "/domains/dev/devices/detach?flags=config", 204, "",
      .xml = HOT("sda", "ua-hot")},
     {"POST", "/domains/dev/devices/detach?flags=config", 404, DISK_MISSING,

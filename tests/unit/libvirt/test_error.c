@@ -137,6 +137,19 @@ static void test_transport(void **state)
     vg_error_clear(&e);
 }
 
+static void test_device_document(void **state)
+{
+    (void)state;
+    struct vg_error e = {0};
+    char text[] = "internal error: No type specified for device address";
+    make_error(&e, VIR_FROM_DEVICE, VIR_ERR_INTERNAL_ERROR, text, NULL);
+    assert_int_equal(e.status, 422);
+    assert_false(e.retryable);
+    make_error(&e, VIR_FROM_DEVICE, VIR_ERR_OPERATION_FAILED, text, NULL);
+    assert_int_equal(e.status, 502);
+    vg_error_clear(&e);
+}
+
 /* Whether to try again, and when, go together, under any status. */
 static void test_status(void **state)
 {
@@ -249,11 +262,11 @@ static void test_every_code(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_own),        cmocka_unit_test(test_no_domain),
-        cmocka_unit_test(test_no_error),   cmocka_unit_test(test_transport),
-        cmocka_unit_test(test_status),     cmocka_unit_test(test_too_large),
-        cmocka_unit_test(test_unknown),    cmocka_unit_test(test_titles),
-        cmocka_unit_test(test_every_code),
+        cmocka_unit_test(test_own),       cmocka_unit_test(test_no_domain),
+        cmocka_unit_test(test_no_error),  cmocka_unit_test(test_transport),
+        cmocka_unit_test(test_status),    cmocka_unit_test(test_device_document),
+        cmocka_unit_test(test_too_large), cmocka_unit_test(test_unknown),
+        cmocka_unit_test(test_titles),    cmocka_unit_test(test_every_code),
     };
     /* libvirt's thread-local error does not exist before. */
     if (virInitialize() < 0)
