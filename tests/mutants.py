@@ -38,6 +38,9 @@ AIM = 0.85
 SUITES = ("unit", "api", "qemu")  # the quick ones first
 # What goes beyond an array is seen, whatever stands there.
 BOUNDS = ("-fsanitize=bounds", "-fsanitize-undefined-trap-on-error")
+# A test and all that it starts, its gateways too, ends with whoever waits for it.
+ENDING_TOGETHER = ("setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--mount-proc",
+                   "--kill-child") if os.geteuid() == 0 else ()
 
 # (what is found in code, what it becomes)
 OPERATORS = [
@@ -206,10 +209,10 @@ class Subject:
                 raise SystemExit(f"{self.file}: does not link for {test}")
         limit = self.seconds[test]
         if test.startswith("unit/"):
-            return run([at], seconds=limit, environment={
+            return run([*ENDING_TOGETHER, at], seconds=limit, environment={
                 "LSAN_OPTIONS": f"suppressions={ROOT}/tests/harness/lsan.supp"})
         suite, name = test.split("/", 1)
-        return run(["tests/run.sh", suite], seconds=limit + 60, environment={
+        return run([*ENDING_TOGETHER, "tests/run.sh", suite], seconds=limit + 60, environment={
             "O": BUILD, "VIRTGATE_BIN": at, "VG_TEST": name, "VG_TIMEOUT": str(int(limit)),
             "VG_RECORD": f"{where}/record", "VG_TRACE": f"{where}/calls"})
 
