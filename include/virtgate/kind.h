@@ -1,23 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The kinds of objects that paths name. What of a kind needs no libvirt is in
- * server/core/kind.c, all else in its class: object_class.h.
+ * The kinds of objects that paths name. What of a kind needs no libvirt is in its row of
+ * kind.def, all else in its class: object_class.h.
  */
 #pragma once
 
 enum vg_kind {
     VG_KIND_NONE,
-    VG_KIND_DOMAIN,
-    VG_KIND_NETWORK,
-    VG_KIND_STORAGE_POOL,
-    VG_KIND_NODE_DEVICE,
-    VG_KIND_INTERFACE,
-    VG_KIND_NWFILTER,
-    VG_KIND_NWFILTER_BINDING,
-    VG_KIND_SECRET,
-    /* Parts of the above, which have lists of their own. */
-    VG_KIND_VOLUME,
-    VG_KIND_NETWORK_PORT,
+#define X(kind, path, variable, list_key, sort_key, what, by, event, within)             \
+    VG_KIND_##kind,
+#include "virtgate/kind.def"
+#undef X
     VG_KINDS
 };
 

@@ -44,6 +44,11 @@ int vg_xml_check_root(struct vg_request *rq, const char *xml, const char *root);
  * request's error, a 400, is set. */
 int vg_xml_check_child(struct vg_request *rq, const char *xml, const char *child);
 
+/* Whether a device that is to be detached has what libvirt finds it by: a disk's target,
+ * a file system's. libvirt 9.0.0 does not look, and ends. -1: the request's error, a 400,
+ * is set. */
+int vg_xml_check_detached(struct vg_request *rq, const char *xml);
+
 /* The text of the root's child elements `name` and `uuid` (each NULL when absent or
  * empty), to compare with an object. A domain without a `uuid` has that of its SMBIOS
  * (<sysinfo>), as libvirt takes it; without any, libvirt makes a new one. Owned by the

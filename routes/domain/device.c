@@ -190,7 +190,7 @@ static struct vg_reply detach_device(struct vg_request *rq)
     unsigned int flags = 0;
 
     vg_autoptr(virDomain) dom = read_change(rq, &xml, &flags);
-    if (!dom)
+    if (!dom || vg_xml_check_detached(rq, xml) < 0)
         return vg_fail(rq);
     bool live = is_live(dom, flags);
     int rc = virDomainDetachDeviceFlags(dom, xml, flags);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * See core/kind.h. One row for each kind.
+ * See core/kind.h; the rows are in include/virtgate/kind.def.
  */
 #include "server/core/kind.h"
 
@@ -8,30 +8,13 @@
 
 #define BY(what) (1U << VG_LOOKUP_##what)
 
-/* clang-format off */
 static const struct vg_kind_info kinds[VG_KINDS] = {
-    [VG_KIND_DOMAIN] = {"/domains", "{domain}", "domains", "name", "domain",
-                        BY(ID) | BY(NAME) | BY(UUID), VG_EVENT_DOMAIN, VG_KIND_NONE},
-    [VG_KIND_NETWORK] = {"/networks", "{network}", "networks", "name", "network",
-                         BY(NAME) | BY(UUID), VG_EVENT_NETWORK, VG_KIND_NONE},
-    [VG_KIND_STORAGE_POOL] = {"/storage-pools", "{pool}", "storagePools", "name", "storage pool",
-                              BY(NAME) | BY(UUID) | BY(PATH), VG_EVENT_STORAGE_POOL, VG_KIND_NONE},
-    [VG_KIND_NODE_DEVICE] = {"/node-devices", "{device}", "nodeDevices", "name", "node device",
-                             BY(NAME), VG_EVENT_NODE_DEVICE, VG_KIND_NONE},
-    [VG_KIND_INTERFACE] = {"/interfaces", "{interface}", "interfaces", "name", "host interface",
-                           BY(NAME) | BY(MAC), 0, VG_KIND_NONE},
-    [VG_KIND_NWFILTER] = {"/nwfilters", "{nwfilter}", "nwfilters", "name", "network filter",
-                          BY(NAME) | BY(UUID), 0, VG_KIND_NONE},
-    [VG_KIND_NWFILTER_BINDING] = {"/nwfilter-bindings", "{portDev}", "nwfilterBindings", "portDev",
-                                  "network filter binding", BY(NAME), 0, VG_KIND_NONE},
-    [VG_KIND_SECRET] = {"/secrets", "{secret}", "secrets", "uuid", "secret",
-                        BY(UUID), VG_EVENT_SECRET, VG_KIND_NONE},
-    [VG_KIND_VOLUME] = {"/storage-pools/{pool}/volumes", "{volume}", "volumes", "name", "volume",
-                        0, 0, VG_KIND_STORAGE_POOL},
-    [VG_KIND_NETWORK_PORT] = {"/networks/{network}/ports", "{port}", "ports", "uuid",
-                              "network port", 0, 0, VG_KIND_NETWORK},
+#define X(kind, path, variable, list_key, sort_key, what, by, event, within)             \
+    [VG_KIND_##                                                                          \
+        kind] = {path, variable, list_key, sort_key, what, by, event, VG_KIND_##within},
+#include "virtgate/kind.def"
+#undef X
 };
-/* clang-format on */
 
 /* Whether the pattern is at that path, or below it. */
 static bool is_below(const char *pattern, const char *path)

@@ -219,6 +219,42 @@ int vg_xml_check_child(struct vg_request *rq, const char *xml, const char *child
     return -1;
 }
 
+/* Whether it has a target, in no namespace, and none without that attribute. */
+static bool has_target(const xmlNode *device, const char *attribute)
+{
+    bool found = false;
+
+    for (const xmlNode *c = device->children; c; c = c->next) {
+        if (!is_element(c, "target") || c->ns)
+            continue;
+        const char *value = vg_xml_attribute(c, attribute);
+        if (!value || !*value)
+            return false;
+        found = true;
+    }
+    return found;
+}
+
+int vg_xml_check_detached(struct vg_request *rq, const char *xml)
+{
+    static const struct {
+        const char *device, *attribute; /* of its <target> */
+    } found_by[] = {{"disk", "dev"}, {"filesystem", "dir"}};
+    vg_auto_doc doc = vg_xml_parse(xml);
+    const xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
+
+    for (size_t i = 0; root && i < sizeof(found_by) / sizeof(found_by[0]); i++) {
+        if (!is_element(root, found_by[i].device) ||
+            has_target(root, found_by[i].attribute))
+            continue;
+        vg_error_set(&rq->error, VG_E_INVALID_VALUE,
+                     "The <%s> has no <target %s='...'>, by which libvirt finds it",
+                     found_by[i].device, found_by[i].attribute);
+        return -1;
+    }
+    return 0;
+}
+
 /* The text of a child element in no namespace, as libvirt looks it up; NULL when empty.
  */
 static char *child_text(const xmlNode *node, const char *name)

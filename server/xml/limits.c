@@ -94,42 +94,6 @@ static int check_target(const xmlNode *e, struct vg_error *reterr)
     return -1;
 }
 
-/* What a device alone, as it is detached, is found by: libvirt 9.0.0 does not look
- * whether it is there, and ends. */
-static const struct needed {
-    const char *device, *attribute; /* of its <target> */
-} needed[] = {
-    {"disk", "dev"},
-    {"filesystem", "dir"},
-};
-
-static bool has_target(const xmlNode *device, const char *attribute)
-{
-    for (const xmlNode *c = device->children; c; c = c->next) {
-        bool is_target =
-            c->type == XML_ELEMENT_NODE && strcmp((const char *)c->name, "target") == 0;
-        const char *value = is_target ? attribute_of(c, attribute) : NULL;
-        if (value && *value)
-            return true;
-    }
-    return false;
-}
-
-static int check_device(const xmlNode *root, struct vg_error *reterr)
-{
-    for (size_t i = 0; root && i < sizeof(needed) / sizeof(needed[0]); i++) {
-        const struct needed *n = &needed[i];
-        if (strcmp((const char *)root->name, n->device) != 0 ||
-            has_target(root, n->attribute))
-            continue;
-        vg_error_set(reterr, VG_E_INVALID_VALUE,
-                     "The <%s> has no <target %s='...'>, by which libvirt finds it",
-                     n->device, n->attribute);
-        return -1;
-    }
-    return 0;
-}
-
 /* Whether libvirt finds it by its path: it has that name, and no namespace. */
 static bool is_found(const xmlNode *n, const char *name)
 {
@@ -235,8 +199,6 @@ int vg_xml_limits(const xmlDoc *doc, struct vg_error *reterr)
 {
     const xmlNode *n = xmlDocGetRootElement(doc);
 
-    if (check_device(n, reterr) < 0)
-        return -1;
     while (n) {
         bool looked_at = is_libvirts(n);
         if (looked_at && check_element(n, reterr) < 0)

@@ -234,12 +234,22 @@ class Devices(Comes):
         return (f"<device><parent>{self.parent}</parent><capability type='mdev'><type id='any'/>"
                 f"<uuid>{number}</uuid></capability></device>")
 
+    def undefine(self, conn, number, until):
+        """libvirtd looks through all of them after each change, and loses a new one meanwhile."""
+        while True:
+            try:
+                return conn.nodeDeviceLookupByName(self.name(number)).undefine(0)
+            except libvirt.libvirtError as e:
+                if e.get_error_code() != libvirt.VIR_ERR_NO_NODE_DEVICE or time.monotonic() > until:
+                    raise
+                time.sleep(0.02)
+
     def behind(self, conn, number, on):
+        done = time.monotonic() + 60
         if on:
             conn.nodeDeviceDefineXML(self.document(number), 0)
         else:
-            conn.nodeDeviceLookupByName(self.name(number)).undefine(0)
-        done = time.monotonic() + 60
+            self.undefine(conn, number, done)
         while self.libvirts(conn).get(self.name(number), False) != on and time.monotonic() < done:
             time.sleep(0.02)
 

@@ -7,14 +7,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <errno.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define H      "Host: localhost\r\n"
 #define PLACES 16
 
+static bool is_closed(int fd)
+{
+    char byte;
+    ssize_t n = recv(fd, &byte, 1, 0);
+    return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK);
+}
+
 /* Sends a beginning, and no more: the answer, read to the connection's end. `ends`: and
- * says that there will be no more. */
+ * says that there will be no more, which libmicrohttpd may see before the watchdog does:
+ * it closes the connection without a word. */
 static void expect_cut(struct scenario *s, const char *beginning, bool ends, int status,
                        const char *slug)
 {
@@ -24,10 +33,9 @@ static void expect_cut(struct scenario *s, const char *beginning, bool ends, int
     if (ends)
         shutdown(fd, SHUT_WR);
     struct response *r = raw_read(fd, false, rest);
-    check_response(is_problem(r, status, slug), r, "no end: %s", beginning);
-    char byte;
-    check_that(recv(fd, &byte, 1, 0) <= 0, "closed after the %d of %s", status,
-               beginning);
+    bool unsaid = ends && status == 400 && r->status == 0;
+    check_response(unsaid || is_problem(r, status, slug), r, "no end: %s", beginning);
+    check_that(is_closed(fd), "closed after the %d of %s", status, beginning);
     close(fd);
     response_free(r);
     free(rest);

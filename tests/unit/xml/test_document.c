@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "server/core/request.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/xml.h"
 
@@ -92,9 +93,43 @@ static void test_figures(void **state)
     }
 }
 
+/* Devices that are to be detached: libvirt ends without what it finds one by. */
+static const struct {
+    const char *xml;
+    bool accepted;
+} detached[] = {
+    {"<disk><target dev='vda'/></disk>", true},
+    {"<disk><x:target xmlns:x='u'/><target dev='vda'/></disk>", true},
+    {"<filesystem><target dir='t'/></filesystem>", true},
+    {"<interface type='user'/>", true},
+    {"<disk", true}, /* libvirt says so */
+    {"<disk/>", false},
+    {"<disk><target bus='sata'/></disk>", false},
+    {"<disk><target dev=''/></disk>", false},
+    {"<disk><target/><target dev='vda'/></disk>", false},
+    {"<disk><x:target xmlns:x='u' dev='vda'/></disk>", false},
+    {"<p:disk xmlns:p='u'><target bus='sata'/></p:disk>", false},
+    {"<disk><source><target dev='vda'/></source></disk>", false},
+    {"<filesystem><target dir=''/></filesystem>", false},
+};
+
+static void test_detached(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(detached) / sizeof(detached[0]); i++) {
+        struct vg_request rq = {0};
+        int rc = vg_xml_check_detached(&rq, detached[i].xml);
+        if (rc != (detached[i].accepted ? 0 : -1))
+            fail_msg("%s: %d", detached[i].xml, rc);
+        assert_int_equal(rq.error.status, rc ? 400 : 0);
+        vg_error_clear(&rq.error);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_identity),
-                                       cmocka_unit_test(test_figures)};
+                                       cmocka_unit_test(test_figures),
+                                       cmocka_unit_test(test_detached)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

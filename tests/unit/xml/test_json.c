@@ -116,8 +116,8 @@ static const struct {
      "{'domain':{'devices':{'graphics':[{}]}}}"},
     {"<domainCapabilities><devices><graphics/></devices></domainCapabilities>",
      "{'domainCapabilities':{'devices':{'graphics':{}}}}"},
-    {"<disk><source><host name='a'/></source><target dev='b'/></disk>",
-     "{'disk':{'source':{'host':[{'@name':'a'}]},'target':{'@dev':'b'}}}"},
+    {"<disk><source><host name='a'/></source></disk>",
+     "{'disk':{'source':{'host':[{'@name':'a'}]}}}"},
     /* and where there are several */
     {"<x><y>1</y><y>2</y></x>", "{'x':{'y':['1','2']}}"},
     /* nothing, an empty element, and white space */
