@@ -4,7 +4,7 @@
 # Installs what is missing of the Debian packages of some groups; says so and changes nothing
 # when nothing is missing. Elsewhere it says what to install.
 #
-#   tests/setup.sh [--print] GROUP...      groups: build test browser lint bench cover debian package all
+#   tests/setup.sh [--print] GROUP...      groups: build test fleet browser lint bench cover debian package all
 #
 # With DOCS=no and UI=no in the environment building needs no npm.
 set -euo pipefail
@@ -20,7 +20,6 @@ test=(libcmocka-dev libvirt-daemon libvirt-daemon-system
     python3-jsonschema python3-prometheus-client curl jq openssl iproute2 util-linux procps
     prometheus xz-utils zstd haproxy socat nginx ansible-core libvirt-l10n locales
     libarchive-tools syslinux mtools dosfstools
-    default-jre-headless python3-urllib3 python3-six python3-certifi python3-dateutil
     polkitd dnsmasq-base iptables udev mdevctl scrub tgt lvm2 parted e2fsprogs
     libvirt-daemon-driver-storage-iscsi-direct libvirt-daemon-driver-storage-rbd)
 # Debian 13 has QEMU's SPICE and more of libvirt's drivers in packages of their own.
@@ -29,6 +28,8 @@ release=$(. /etc/os-release 2>/dev/null && [ "${ID:-}" = debian ] && echo "${VER
 [ "$release" -lt 13 ] || test+=(qemu-system-modules-spice libvirt-daemon-driver-interface
     libvirt-daemon-driver-storage-disk libvirt-daemon-driver-storage-logical
     libvirt-daemon-driver-storage-mpath libvirt-daemon-driver-storage-scsi)
+# The generator of the client in Python, and what its client stands on: make check-fleet.
+fleet=(default-jre-headless python3-urllib3 python3-six python3-certifi python3-dateutil)
 # A real browser, for what no other client shows.
 browser=(chromium)
 lint=(clang clang-format clang-tidy libclang-rt-dev cppcheck shellcheck valgrind jq)
@@ -54,6 +55,7 @@ for group in "${@:-build}"; do
     case $group in
     build) wanted+=("${build[@]}") ;;
     test) wanted+=("${test[@]}") ;;
+    fleet) wanted+=("${fleet[@]}" "${npm[@]}") ;;
     browser) wanted+=("${browser[@]}" "${npm[@]}") ;;
     lint) wanted+=("${lint[@]}" "${npm[@]}") ;;
     bench) wanted+=("${bench[@]}") ;;
@@ -61,7 +63,7 @@ for group in "${@:-build}"; do
     debian) wanted+=("${debian[@]}") ;;
     package) wanted+=("${build[@]}" "${package[@]}") ;;
     all)
-        wanted+=("${build[@]}" "${test[@]}" "${browser[@]}" "${lint[@]}" "${npm[@]}" "${bench[@]}"
+        wanted+=("${build[@]}" "${test[@]}" "${fleet[@]}" "${browser[@]}" "${lint[@]}" "${npm[@]}" "${bench[@]}"
             "${cover[@]}" "${debian[@]}" "${package[@]}")
         ;;
     *)
