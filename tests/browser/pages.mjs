@@ -24,6 +24,7 @@ export async function open(browser, gateway, { token, hash = '', ...options } = 
   page.on('console', message => {
     if (/Content Security Policy/.test(message.text())) check(false, 'against the policy', message.text())
   })
+  page.setDefaultTimeout(60000)
   if (token) await page.addInitScript(value => sessionStorage.setItem('token', value), token)
   await page.goto(`${gateway.base}/ui/${hash}`)
   return page
@@ -33,7 +34,7 @@ export async function shoot(page, name) {
   if (process.env.VG_SHOTS) await page.screenshot({ path: path.join(process.env.VG_SHOTS, `${name}.png`) })
 }
 
-export const sees = (page, text, seconds = 20) => page.getByText(text).first()
+export const sees = (page, text, seconds = 60) => page.getByText(text).first()
   .waitFor({ timeout: 1000 * seconds }).then(() => true, () => false)
 
 export async function checkAccess(page, view) {

@@ -50,7 +50,7 @@ async function testLogin(browser, gateway) {
 }
 
 const shows = (page, name, text) => row(page, name).getByText(text, { exact: true })
-  .waitFor({ timeout: 30000 }).then(() => true, () => false)
+  .waitFor({ timeout: 60000 }).then(() => true, () => false)
 
 async function testGuests(page, gateway) {
   check(await shows(page, 'web1', 'off'), 'a guest that is off')
@@ -64,7 +64,7 @@ async function testGuests(page, gateway) {
   await page.getByRole('button', { name: 'Start web1', exact: true }).click()
   check(await shows(page, 'web1', 'running'), 'a guest is started')
   const spark = row(page, 'web1').getByRole('img', { name: /CPU \d.* %/ })
-  check(await spark.waitFor({ timeout: 40000 }).then(() => true, () => false), 'its CPU is drawn')
+  check(await spark.waitFor({ timeout: 60000 }).then(() => true, () => false), 'its CPU is drawn')
   check(/^M/.test(await spark.locator('path').getAttribute('d')), 'as a line')
   check(await row(page, 'web1').getByText('Front end of the shop').isVisible(), 'a title in the list')
   await page.keyboard.press('/')
@@ -98,7 +98,7 @@ async function testGuest(page) {
   check(await until(async () => (await page.title()).startsWith('web1')), 'the page is named after the guest')
   check(await page.evaluate(() => document.activeElement.tagName) === 'H1', 'its heading has the focus')
   check(await sees(page, 'Starts with its host'), 'autostart')
-  check(await page.getByAltText('Screen of web1').waitFor({ timeout: 30000 }).then(() => true, () => false), 'a screenshot')
+  check(await page.getByAltText('Screen of web1').waitFor({ timeout: 60000 }).then(() => true, () => false), 'a screenshot')
   const drawn = page.getByRole('img', { name: 'CPU of the last hour' }).locator('path')
   check(await until(async () => /^M.*h0/.test(await drawn.getAttribute('d')), 40), 'its last hour')
   check(await sees(page, '96 MiB'), 'its memory')
@@ -108,7 +108,7 @@ async function testGuest(page) {
 
 async function testConsole(page) {
   await tab(page, 'Console')
-  await page.locator('.screen[data-state=live]').waitFor({ timeout: 30000 })
+  await page.locator('.screen[data-state=live]').waitFor({ timeout: 60000 })
   const text = () => page.locator('.xterm-rows').innerText()
   // the shell loses what comes while it starts, or draws its prompt anew
   check(await until(async () => {
@@ -141,13 +141,13 @@ async function testTakeover(page) {
   await another(page, 'force=true')
   check(await sees(page, 'taken over by alice'), 'who had the console is told')
   await page.getByRole('button', { name: 'Connect again' }).click()
-  check(await page.locator('.screen[data-state=live]').waitFor({ timeout: 30000 }).then(() => true, () => false),
+  check(await page.locator('.screen[data-state=live]').waitFor({ timeout: 60000 }).then(() => true, () => false),
     'and has it again')
 }
 
 async function testDisplay(page) {
   await tab(page, 'Display')
-  await page.locator('.screen[data-state=live]').waitFor({ timeout: 30000 })
+  await page.locator('.screen[data-state=live]').waitFor({ timeout: 60000 })
   check(await until(() => page.evaluate(() => {
     const canvas = document.querySelector('.screen canvas')
     const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)
@@ -321,7 +321,7 @@ async function testUpload(page, gateway) {
     if (/\/uploads/.test(request.url())) sent.push([request.method(), request.headers()['upload-offset']])
   })
   await page.getByLabel('Upload a file').setInputFiles(file)
-  check(await page.getByLabel('Uploaded').waitFor({ timeout: 20000 }).then(() => true, () => false), 'its progress is shown')
+  check(await page.getByLabel('Uploaded').waitFor({ timeout: 60000 }).then(() => true, () => false), 'its progress is shown')
   check(await until(async () => Number(await page.getByLabel('Uploaded').getAttribute('value')) > 4 << 20, 30), 'it goes on')
   await checkAccess(page, 'an upload')
   await shoot(page, 'upload')
@@ -389,7 +389,7 @@ async function testBroken(page, gateway) {
   await page.getByRole('button', { name: 'Start broken' }).click()
   check(await sees(page, 'not done'), 'a pool is not started')
   await page.reload()
-  check(await page.locator('main').getByText(/No such file or directory/).waitFor({ timeout: 20000 }).then(() => true, () => false),
+  check(await page.locator('main').getByText(/No such file or directory/).waitFor({ timeout: 60000 }).then(() => true, () => false),
     'why', await page.locator('main').innerText())
   await checkAccess(page, 'a pool that failed')
   await gateway.send('DELETE', '/hosts/kvm1/storage-pools/broken', MAY_ALL)
@@ -415,7 +415,7 @@ async function testImage(page, gateway) {
   await checkAccess(page, 'create from an image')
   await shoot(page, 'create')
   await page.getByRole('button', { name: 'Create', exact: true }).click()
-  check(await page.getByRole('heading', { name: 'cloudy' }).waitFor({ timeout: 30000 }).then(() => true, () => false),
+  check(await page.getByRole('heading', { name: 'cloudy' }).waitFor({ timeout: 60000 }).then(() => true, () => false),
     'a guest from an image', await page.locator('main').innerText())
   const seed = Buffer.from(await (await gateway.send('GET',
     '/hosts/kvm1/storage-pools/images/volumes/cloudy-seed.iso/content', MAY_ALL)).arrayBuffer())
@@ -429,7 +429,7 @@ async function testImage(page, gateway) {
   await page.getByLabel('Storage pool').selectOption('images')
   await page.getByLabel('Volume').selectOption('images/base.qcow2')
   await page.getByRole('button', { name: 'Create', exact: true }).click()
-  check(await page.getByRole('alert').first().waitFor({ timeout: 30000 }).then(() => true, () => false),
+  check(await page.getByRole('alert').first().waitFor({ timeout: 60000 }).then(() => true, () => false),
     'what fails is said', await page.locator('main').innerText())
   await gateway.send('DELETE', '/hosts/kvm1/domains/cloudy?volumes=true', MAY_ALL)
 }

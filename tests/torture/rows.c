@@ -89,7 +89,7 @@ const struct row torture_rows[] = {
     {"POST", "/domains/test/resume", NULL, NULL, 204, .before = {"POST /domains/test/suspend"}},
     {"POST", "/domains/test/rename", JSON_TYPE, "{\"name\": \"other\"}", 200, .before = {"POST /domains/test/destroy", "RENAME other test"}, .volatile_body = true},
     {"PATCH", "/domains/test/disks/vda/iotune", JSON_TYPE, "{\"totalBytesSecMax\": 9, \"flags\": [\"live\"]}", 200},
-    {"POST", "/domains/test/devices/detach", XML_TYPE, "<disk/>", 501},
+    {"POST", "/domains/test/devices/detach", XML_TYPE, "<disk><target dev='vdq'/></disk>", 501},
     {"POST", "/domains/test/disks/vda/pull", JSON_TYPE, "{\"bandwidth\": 1}", 501},
     {"PUT", "/domains/test/autostart", JSON_TYPE, "{\"autostart\": true}", 200},
     {"PUT", "/domains/test/autostart?autostart=false", "If-Match: *\r\n", NULL, 200},
