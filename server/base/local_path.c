@@ -86,7 +86,12 @@ int vg_local_folder_check(const char *key, const char *path, struct vg_error *re
     return check(key, path, S_IFDIR, reterr);
 }
 
-bool vg_is_dot_name(const char *name)
+int vg_check_no_folder(const char *name, struct vg_error *reterr)
 {
-    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+    if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
+        return 0;
+    vg_error_set(reterr, VG_E_INVALID_VALUE,
+                 "A domain cannot be called '%s': libvirt would take it for a folder",
+                 name);
+    return -1;
 }

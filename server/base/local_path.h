@@ -18,7 +18,8 @@ int vg_local_path_check(const char *key, const char *path, struct vg_error *rete
 /* The same of a folder, which may be the allowed one itself. */
 int vg_local_folder_check(const char *key, const char *path, struct vg_error *reterr);
 
-/* Whether it is what every folder calls itself and the folder above: "." or "..". libvirt
- * takes a domain's name for that of folders of its own, and removes what stands in them
- * when a domain is new: a guest of that name costs all others their snapshots. */
-bool vg_is_dot_name(const char *name);
+/* Refuses what every folder calls itself and the folder above, "." and "..", as a
+ * domain's name. libvirt takes that for the name of folders of its own, and removes what
+ * stands in them when a domain is new: a guest of that name costs all others their
+ * snapshots. -1: *reterr, a 400, is set. */
+int vg_check_no_folder(const char *name, struct vg_error *reterr);

@@ -61,12 +61,8 @@ const char *vg_domain_shown(const struct vg_request *rq, const char *name)
 
 int vg_ask_domain_name(struct vg_request *rq, const char *name)
 {
-    if (name && vg_is_dot_name(name)) {
-        vg_error_set(&rq->error, VG_E_INVALID_VALUE,
-                     "A domain cannot be called '%s': libvirt would take it for a folder",
-                     name);
+    if (name && vg_check_no_folder(name, &rq->error) < 0)
         return -1;
-    }
     if (!name || vg_sees_domain(rq, name))
         return 0;
     vg_error_set(

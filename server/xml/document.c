@@ -168,16 +168,6 @@ int vg_xml_check_namespace(struct vg_request *rq, const char *key, const char *u
     return -1;
 }
 
-static bool is_element(const xmlNode *node, const char *name)
-{
-    return node->type == XML_ELEMENT_NODE && strcmp((const char *)node->name, name) == 0;
-}
-
-static bool is_domain(const xmlNode *node)
-{
-    return is_element(node, "domain") || is_element(node, "inactiveDomain");
-}
-
 /* The element's text, for free(3); NULL when there is no element. */
 static char *text_of(const xmlNode *node)
 {
@@ -225,7 +215,7 @@ static bool has_target(const xmlNode *device, const char *attribute)
     bool found = false;
 
     for (const xmlNode *c = device->children; c; c = c->next) {
-        if (!is_element(c, "target") || c->ns)
+        if (!vg_xml_is(c, "target") || c->ns)
             continue;
         const char *value = vg_xml_attribute(c, attribute);
         if (!value || !*value)
@@ -244,7 +234,7 @@ int vg_xml_check_detached(struct vg_request *rq, const char *xml)
     const xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
 
     for (size_t i = 0; root && i < sizeof(found_by) / sizeof(found_by[0]); i++) {
-        if (!is_element(root, found_by[i].device) ||
+        if (!vg_xml_is(root, found_by[i].device) ||
             has_target(root, found_by[i].attribute))
             continue;
         vg_error_set(&rq->error, VG_E_INVALID_VALUE,
@@ -281,7 +271,7 @@ static const xmlNode *smbios_uuid(const xmlNode *sysinfo)
         has_attribute(sysinfo, "type", "smbios") ? vg_xml_child(sysinfo, "system") : NULL;
 
     for (const xmlNode *n = system ? system->children : NULL; n; n = n->next)
-        if (is_element(n, "entry") && has_attribute(n, "name", "uuid"))
+        if (vg_xml_is(n, "entry") && has_attribute(n, "name", "uuid"))
             return n;
     return NULL;
 }
@@ -293,7 +283,7 @@ static char *sysinfo_uuid(const xmlNode *root)
     const xmlNode *last = NULL;
 
     for (const xmlNode *n = root->children; n; n = n->next) {
-        const xmlNode *uuid = is_element(n, "sysinfo") ? smbios_uuid(n) : NULL;
+        const xmlNode *uuid = vg_xml_is(n, "sysinfo") ? smbios_uuid(n) : NULL;
         last = uuid ? uuid : last;
     }
     return text_of(last);
@@ -309,7 +299,7 @@ int vg_xml_identity(const char *xml, char **ret_name, char **ret_uuid)
     if (!ret_uuid)
         return 0;
     *ret_uuid = child_text(root, "uuid");
-    if (!*ret_uuid && is_domain(root))
+    if (!*ret_uuid && vg_xml_is_domain(root))
         *ret_uuid = sysinfo_uuid(root);
     return 0;
 }
@@ -328,7 +318,7 @@ char *vg_xml_owner(char *xml_steal)
 static int ask_names(struct vg_request *rq, const xmlNode *domain)
 {
     for (const xmlNode *node = domain->children; node; node = node->next) {
-        vg_autofree char *name = is_element(node, "name") ? text_of(node) : NULL;
+        vg_autofree char *name = vg_xml_is(node, "name") ? text_of(node) : NULL;
         if (name && vg_ask_domain_name(rq, name) < 0)
             return -1;
     }
@@ -341,10 +331,10 @@ int vg_xml_ask_name(struct vg_request *rq, const char *xml)
         return 0;
     vg_auto_doc doc = vg_xml_parse(xml);
     const xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
-    if (!root || is_domain(root))
+    if (!root || vg_xml_is_domain(root))
         return root ? ask_names(rq, root) : 0;
     for (const xmlNode *node = root->children; node; node = node->next)
-        if (is_domain(node) && ask_names(rq, node) < 0)
+        if (vg_xml_is_domain(node) && ask_names(rq, node) < 0)
             return -1;
     return 0;
 }
@@ -418,7 +408,7 @@ static char *find_macs(const xmlNode *root)
     char *macs = NULL;
 
     for (const xmlNode *n = devices ? devices->children : NULL; n; n = n->next) {
-        const char *mac = is_element(n, "interface")
+        const char *mac = vg_xml_is(n, "interface")
                               ? vg_xml_attribute(vg_xml_child(n, "mac"), "address")
                               : NULL;
         if (mac)

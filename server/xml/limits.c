@@ -158,24 +158,12 @@ static int check_distances(const xmlNode *e, struct vg_error *reterr)
     return -1;
 }
 
-static bool is_domain(const xmlNode *e)
-{
-    return strcmp((const char *)e->name, "domain") == 0 ||
-           strcmp((const char *)e->name, "inactiveDomain") == 0;
-}
-
-/* See vg_is_dot_name(). */
 static int check_name(const xmlNode *e, struct vg_error *reterr)
 {
-    if (strcmp((const char *)e->name, "name") != 0 || !e->parent || !is_domain(e->parent))
+    if (!vg_xml_is(e, "name") || !e->parent || !vg_xml_is_domain(e->parent))
         return 0;
     vg_auto_xml_text name = xmlNodeGetContent(e);
-    if (!name || !vg_is_dot_name((const char *)name))
-        return 0;
-    vg_error_set(reterr, VG_E_INVALID_VALUE,
-                 "A domain cannot be called '%s': libvirt would take it for a folder",
-                 (const char *)name);
-    return -1;
+    return name ? vg_check_no_folder((const char *)name, reterr) : 0;
 }
 
 static int check_element(const xmlNode *e, struct vg_error *reterr)

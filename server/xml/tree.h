@@ -9,6 +9,7 @@
 #include <libxml/parser.h>
 #include <libxml/tree.h>
 #include <stdbool.h>
+#include <string.h>
 
 /* No network, no messages on stderr; entities stay references. */
 #define VG_XML_OPTIONS (XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING)
@@ -43,6 +44,17 @@ static inline void vg_xml_clean_buffer(xmlBufferPtr *buffer)
 /* A document, without network, entities and messages. NULL: not well-formed, or out of
  * memory; xmlGetLastError() tells. */
 xmlDocPtr vg_xml_parse(const char *xml);
+
+/* Whether it is an element of this name, whatever its namespace. */
+static inline bool vg_xml_is(const xmlNode *node, const char *name)
+{
+    return node->type == XML_ELEMENT_NODE && strcmp((const char *)node->name, name) == 0;
+}
+/* Whether it is a domain's: of its own, or in a snapshot's document. */
+static inline bool vg_xml_is_domain(const xmlNode *node)
+{
+    return vg_xml_is(node, "domain") || vg_xml_is(node, "inactiveDomain");
+}
 
 /* The first child element of this name; NULL without one, or without a node. Borrowed. */
 const xmlNode *vg_xml_child(const xmlNode *node, const char *name);
