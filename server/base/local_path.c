@@ -85,13 +85,3 @@ int vg_local_folder_check(const char *key, const char *path, struct vg_error *re
 {
     return check(key, path, S_IFDIR, reterr);
 }
-
-int vg_check_no_folder(const char *name, struct vg_error *reterr)
-{
-    if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
-        return 0;
-    vg_error_set(reterr, VG_E_INVALID_VALUE,
-                 "A domain cannot be called '%s': libvirt would take it for a folder",
-                 name);
-    return -1;
-}

@@ -17,9 +17,3 @@ void vg_local_dir_set(const char *dir);
 int vg_local_path_check(const char *key, const char *path, struct vg_error *reterr);
 /* The same of a folder, which may be the allowed one itself. */
 int vg_local_folder_check(const char *key, const char *path, struct vg_error *reterr);
-
-/* Refuses what every folder calls itself and the folder above, "." and "..", as a
- * domain's name. libvirt takes that for the name of folders of its own, and removes what
- * stands in them when a domain is new: a guest of that name costs all others their
- * snapshots. -1: *reterr, a 400, is set. */
-int vg_check_no_folder(const char *name, struct vg_error *reterr);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "server/core/scope.h"
 
-#include "server/base/local_path.h"
+#include <string.h>
 
 bool vg_scope_is_narrow(const struct vg_rights *rights)
 {
@@ -59,9 +59,19 @@ const char *vg_domain_shown(const struct vg_request *rq, const char *name)
     return vg_sees_domain(rq, name) ? name : VG_SCOPE_INSTEAD;
 }
 
+int vg_check_domain_name(const char *name, struct vg_error *reterr)
+{
+    if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
+        return 0;
+    vg_error_set(reterr, VG_E_INVALID_VALUE,
+                 "A domain cannot be called '%s': libvirt would take it for a folder",
+                 name);
+    return -1;
+}
+
 int vg_ask_domain_name(struct vg_request *rq, const char *name)
 {
-    if (name && vg_check_no_folder(name, &rq->error) < 0)
+    if (name && vg_check_domain_name(name, &rq->error) < 0)
         return -1;
     if (!name || vg_sees_domain(rq, name))
         return 0;

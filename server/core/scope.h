@@ -17,3 +17,8 @@ bool vg_scope_has_host(const struct vg_rights *rights, const char *host);
 bool vg_scope_has_all_hosts(const struct vg_rights *rights);
 bool vg_scope_has_all_domains(const struct vg_rights *rights);
 bool vg_scope_has_domain(const struct vg_rights *rights, const char *name);
+
+/* Whether a domain may have that name, whoever asks: not "." or "..", which libvirt takes
+ * for folders of its own, and removes what stands in them when a domain is new: a guest
+ * of that name costs all others their snapshots. -1: *reterr, a 400, is set. */
+int vg_check_domain_name(const char *name, struct vg_error *reterr);

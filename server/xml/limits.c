@@ -6,7 +6,7 @@
  */
 #include "server/xml/limits.h"
 
-#include "server/base/local_path.h"
+#include "server/core/scope.h"
 #include "server/xml/tree.h"
 
 #include <ctype.h>
@@ -163,7 +163,7 @@ static int check_name(const xmlNode *e, struct vg_error *reterr)
     if (!vg_xml_is(e, "name") || !e->parent || !vg_xml_is_domain(e->parent))
         return 0;
     vg_auto_xml_text name = xmlNodeGetContent(e);
-    return name ? vg_check_no_folder((const char *)name, reterr) : 0;
+    return name ? vg_check_domain_name((const char *)name, reterr) : 0;
 }
 
 static int check_element(const xmlNode *e, struct vg_error *reterr)
