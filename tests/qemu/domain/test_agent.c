@@ -336,8 +336,15 @@ static bool are_answered(struct asked asked[static COUNT(hanging)])
     return all;
 }
 
-/* They wait until libvirt gives up, after five seconds; nobody else does, not even who
- * asks for something else of the same guest. */
+/* Libvirt gives up after five seconds, or ten (a sync, then a command), which is the deadline:
+ * either may come first. */
+static bool is_given_up(const struct response *r)
+{
+    return is_problem(r, 504, "VIR_ERR_" SILENT) || is_problem(r, 504, "deadline-exceeded");
+}
+
+/* They wait until one gives up; nobody else does, not even who asks for something else of
+ * the same guest. */
 static void test_frozen_agent(struct scenario *s)
 {
     struct asked asked[COUNT(hanging)];
@@ -360,14 +367,16 @@ static void test_frozen_agent(struct scenario *s)
     }
     for (size_t i = 0; i < COUNT(hanging); i++) {
         pthread_join(threads[i], NULL);
-        if (!is_problem(asked[i].answer, 504, "VIR_ERR_" SILENT))
+        if (!is_given_up(asked[i].answer))
             continue;
         silent++;
         waited = asked[i].answer->seconds > waited ? asked[i].answer->seconds : waited;
     }
     check_response(silent > 0, asked[0].answer, "a frozen agent");
     check_that(waited > 3, "they waited %.1f s", waited);
-    check_that(worst < 3, "%u requests meanwhile, the slowest took %.2f s", n, worst);
+    /* what had to wait for the agent would have waited as long as they did */
+    check_that(worst < waited - 1, "%u requests meanwhile, the slowest took %.2f s of %.2f",
+               n, worst, waited);
     for (size_t i = 0; i < COUNT(hanging); i++)
         response_free(asked[i].answer);
     scenario_until(s, &awake, 60);
