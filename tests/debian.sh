@@ -10,7 +10,8 @@
 #   tests/debian.sh SUITE TEST-SUITE...     these suites of tests/run.sh
 #   tests/debian.sh SUITE exec CMD...       run a command there, in the checkout
 #
-# SUITE is a name of Debian's: bookworm, trixie. VG_TEST and VG_TIMEOUT are those of tests/run.sh.
+# SUITE is a name of Debian's: bookworm, trixie. VG_TEST, VG_TIMEOUT and VG_AGAIN are those of
+# tests/run.sh.
 # The folder is build-debian-SUITE/root, what is built goes beside it. Needs root.
 #
 # It runs in namespaces of its own: mounts, processes and (but for the installation) the network
@@ -40,7 +41,7 @@ install_packages() {
 
 there() { # command...
     within without-network O="$OUT/out" DOCS="${DOCS:-yes}" UI="${UI:-yes}" ${VG_TEST:+VG_TEST="$VG_TEST"} \
-        ${VG_TIMEOUT:+VG_TIMEOUT="$VG_TIMEOUT"} "$@"
+        ${VG_TIMEOUT:+VG_TIMEOUT="$VG_TIMEOUT"} ${VG_AGAIN:+VG_AGAIN="$VG_AGAIN"} "$@"
 }
 
 [ "$(id -u)" = 0 ] || die "needs root"

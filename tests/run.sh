@@ -9,7 +9,9 @@
 #
 # O is the build folder, VG_TEST a glob of the tests to run (default: all), VG_TIMEOUT the
 # seconds one of them may take, VG_QEMU_LANES how many libvirtds run side by side (default: as many
-# as there are cores).
+# as there are cores). VG_AGAIN=N: of each suite, up to N tests that failed run once more, alone, and
+# the second result counts; both are printed. A report of a sanitizer, a crash and a timeout are final.
+# It is for CI, where a guest is late now and then on a crowded machine.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
@@ -25,6 +27,7 @@ export VG_RECORD=${VG_RECORD:-$PWD/$O/exchanges.jsonl}
 export VG_LIBVIRTD_OWNER=$$
 passed=0
 failed=0
+again=() # tests whose failure is not counted yet
 lanes=() # what the tests of a suite run on, one test at a time on each
 daemons=()
 work=$(mktemp -d)
@@ -79,8 +82,20 @@ revive() { # name
 }
 
 report() { # name
-    local at=$work/$1
-    count "$1" "$(cat "$at.status" || echo 1)" "$at.out" "$(cat "$at.seconds")"
+    local at=$work/$1 status had=("$passed" "$failed")
+    status=$(cat "$at.status" || echo 1)
+    count "$1" "$status" "$at.out" "$(cat "$at.seconds")"
+    if [ "$failed" -gt "${had[1]}" ] && may_go_again "$status" "$at.out"; then
+        again+=("$1")
+        passed=${had[0]}
+        failed=${had[1]}
+    fi
+}
+
+# Whether a failure may be the machine's: no report of a sanitizer, no crash, no limit of time.
+may_go_again() { # exit-status output
+    [ "${#again[@]}" -lt "${VG_AGAIN:-0}" ] && [ "$1" = 1 ] &&
+        ! grep -qaE 'Sanitizer|runtime error:|ended with status|exit status' "$2"
 }
 
 # Names of a suite's tests that VG_TEST chooses: paths below tests/, of a program without its .c.
@@ -106,17 +121,37 @@ choose() { # suite
 
 # Runs a suite's tests side by side, one at a time on each of $lanes.
 run_suite() { # suite
-    local name lane chosen running=() idle=("${lanes[@]}")
+    local chosen
     mapfile -t chosen < <(names "$1")
-    for name in "${chosen[@]}"; do
+    run_tests "$1" "${chosen[@]}"
+    if [ ${#again[@]} -gt 0 ]; then run_again "$1"; fi
+    find "$work/$1" -name '*.record' -exec cat {} + >>"$VG_RECORD" 2>/dev/null
+}
+
+# What failed and may go again, one after the other; with a libvirtd that none of them has used.
+run_again() { # suite
+    local chosen=("${again[@]}") lanes=("${lanes[0]}") VG_AGAIN=0
+    again=()
+    if [ ${#daemons[@]} -gt 0 ]; then
+        stop_daemons
+        start_daemon || return 1
+        lanes=("${daemons[@]}")
+    fi
+    echo "note   once more, alone: ${chosen[*]}"
+    run_tests "$1" "${chosen[@]}"
+}
+
+run_tests() { # suite name...
+    local suite=$1 name lane running=() idle=("${lanes[@]}")
+    shift
+    for name in "$@"; do
         while [ ${#idle[@]} = 0 ]; do report_ended; done
         lane=${idle[0]}
         idle=("${idle[@]:1}")
-        on_lane "$1" "$lane" "$name" &
+        on_lane "$suite" "$lane" "$name" &
         running+=("$name=$lane")
     done
     while [ ${#running[@]} -gt 0 ]; do report_ended; done
-    find "$work/$1" -name '*.record' -exec cat {} + >>"$VG_RECORD" 2>/dev/null
 }
 
 # One test: with a record of its own, since lines of several would get mixed (the contract's tests
@@ -151,18 +186,22 @@ report_ended() {
 
 # A libvirtd for each lane; tests may kill and restart it, and clean up after them.
 run_with_daemons() { # suite
-    local daemon output=$work/libvirtd.out
     for _ in "${lanes[@]}"; do
-        daemon=$(mktemp -u /tmp/vg-qemu.XXXXXX)
-        if ! VG_LIBVIRTD_DIR=$daemon tests/qemu/libvirtd.sh start >/dev/null 2>"$output"; then
-            count "$1/libvirtd.sh" 1 "$output" 0
-            return
-        fi
-        daemons+=("$daemon")
+        start_daemon || return
     done
     lanes=("${daemons[@]}")
     run_suite "$1"
     stop_daemons
+}
+
+start_daemon() {
+    local daemon output=$work/libvirtd.out
+    daemon=$(mktemp -u /tmp/vg-qemu.XXXXXX)
+    if ! VG_LIBVIRTD_DIR=$daemon tests/qemu/libvirtd.sh start >/dev/null 2>"$output"; then
+        count qemu/libvirtd.sh 1 "$output" 0
+        return 1
+    fi
+    daemons+=("$daemon")
 }
 
 stop_daemons() {
