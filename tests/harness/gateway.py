@@ -126,6 +126,20 @@ def unix_client(path):
     return OtherClient(lambda: UnixConnection(path))
 
 
+def clients_read(port):
+    """How many clients are connected; -1: one of them waits to be accepted, or to be read."""
+    n = 0
+    with open("/proc/net/tcp", encoding="ascii") as table:
+        for line in list(table)[1:]:
+            _, local, _, state, queues = line.split()[:5]
+            if int(local.partition(":")[2], 16) != port:
+                continue
+            if int(queues.partition(":")[2], 16):
+                return -1
+            n += state == "01"  # established
+    return n
+
+
 class Gateway:
     def __init__(self, uri, *options):
         self.log = tempfile.NamedTemporaryFile(prefix="vg-test-", suffix=".log")
@@ -150,6 +164,15 @@ class Gateway:
 
     def is_ready(self):
         return Client(self.port).send("GET", self.prefix + "/health/ready")[0] == 200
+
+    def heard(self, clients):
+        """Waits until it has read all that at least so many connections sent: what was asked is at
+        work, or waits in it."""
+        for _ in range(LONG_ENOUGH * 50):
+            if clients_read(self.port) >= clients:
+                return True
+            time.sleep(0.02)
+        return False
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -194,6 +195,39 @@ bool server_ready(const struct server *s, double seconds)
     }
     client_free(c);
     return ready;
+}
+
+/* How many clients are connected; -1: one of them waits to be accepted, or to be read. A
+ * line of /proc/net/tcp has the local and the remote address, the state, and
+ * tx_queue:rx_queue. */
+static int clients_read(int port)
+{
+    char *table = read_whole("/proc/net/tcp");
+    int n = 0;
+    for (char *save, *line = strtok_r(table, "\n", &save); line && n >= 0;
+         line = strtok_r(NULL, "\n", &save)) {
+        unsigned int local, state, unread;
+        if (sscanf(line, " %*d: %*x:%x %*x:%*x %x %*x:%x", &local, &state, &unread) !=
+                3 ||
+            local != (unsigned int)port)
+            continue;
+        if (unread)
+            n = -1;
+        else
+            n += state == TCP_ESTABLISHED;
+    }
+    free(table);
+    return n;
+}
+
+bool server_heard(const struct server *s, int clients)
+{
+    for (double until = seconds_now() + LONG_ENOUGH; seconds_now() < until;) {
+        if (clients_read(s->port) >= clients)
+            return true;
+        sleep_seconds(0.02);
+    }
+    return false;
 }
 
 /* Waits for a child; -1 when it did not end in time and was killed. */

@@ -27,6 +27,10 @@ int server_start(struct server *s, const char *const args[]);
 /* Waits until /health/ready answers 200. False after `seconds`. */
 bool server_ready(const struct server *s, double seconds);
 
+/* Waits until it has read all that at least `clients` connections sent: what was asked is
+ * at work, or waits in it. */
+bool server_heard(const struct server *s, int clients);
+
 /* SIGTERM; waits. The exit status, 128 + signal when a signal ended it, -1 when it did
  * not end within `seconds` (it is killed then). Prints the log when that is not 0, and
  * removes it. */
