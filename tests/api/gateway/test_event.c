@@ -24,8 +24,9 @@
 /* The next frame is like `pattern`; captures are the scenario's. */
 static void expect_frame(struct scenario *s, struct stream *st, const char *pattern)
 {
-    char why[512] = "none within 10 s";
-    json_t *frame = stream_next(st, 10), *want = json_pattern(pattern, why, sizeof(why));
+    char why[512] = "none in time";
+    json_t *frame = stream_next(st, LONG_ENOUGH),
+           *want = json_pattern(pattern, why, sizeof(why));
     bool ok = frame && want && json_match(want, frame, s->captures, why, sizeof(why));
     check_that(ok, "%s: %s: a frame like %s: %s", s->name, st->path, pattern, why);
     json_decref(frame);
@@ -157,7 +158,7 @@ static const struct step past[] = {
     {"GET", "/networks?fields=name,lastEvent", 200,
      "{'networks':[{'name':'default','lastEvent':null}]}"},
     {"POST", "/networks/default/destroy", 204, ""},
-    {"GET", "/events?object=network&last=1&wait=9", 200,
+    {"GET", "/events?object=network&last=1&wait=60", 200,
      "{'events':[{'type':'stopped'}]}"},
     {"GET", "/networks?fields=name,lastEvent", 200,
      "{'networks':[{'name':'default','lastEvent':{'type':'stopped','time':'~20*T*Z'}}]}"},
@@ -167,7 +168,7 @@ static const struct step past[] = {
      "{'lastEvent':{'type':'autostart-change'}}"},
     {"GET", "/networks?view=full", 200, "{'networks':[{'lastEvent':'<absent>'}]}"},
     {"POST", "/storage-pools/default-pool/refresh", 204, ""},
-    {"GET", "/events?event=refresh&last=1&wait=9", 200, "{'events':[{}]}"},
+    {"GET", "/events?event=refresh&last=1&wait=60", 200, "{'events':[{}]}"},
     {"GET", "/storage-pools?fields=name,lastEvent", 200,
      "{'storagePools':[{'name':'default-pool','lastEvent':{'type':'refresh'}}]}"},
     {"GET", "/node-devices?fields=name,lastEvent&name=computer", 200,
@@ -231,11 +232,14 @@ static const struct step refused[] = {
     {"HEAD", "/events?wait=0", 200, "", .wants = {"Content-Type: application/json"}},
 };
 
-/* Suspends `test` in a while. */
+/* Suspends `test` a while after the poll has come: the third connection, with that of the
+ * scenario. */
 static void *suspend_later(void *data)
 {
     const struct scenario *s = data;
     struct client *c = client_new(s->server.base);
+    response_free(client_get(c, "/version"));
+    check_that(server_heard(&s->server, 3), "the poll has come");
     sleep_seconds(0.4);
     response_free(client_send(c, "POST", "/domains/test/suspend", NULL, NULL, 0));
     client_free(c);
@@ -251,11 +255,14 @@ static void test_waiting(struct scenario *s)
                    r, "a poll without events took %.2f s", r->seconds);
     response_free(r);
     pthread_create(&thread, NULL, suspend_later, s);
-    r = scenario_send(s, "GET", "/domains/test/events?wait=60", NULL, NULL);
+    struct client *poller = client_new(s->server.base);
+    r = client_get(poller, "/domains/test/events?wait=60");
     check_response(r->status == 200 && r->seconds > 0.2 && r->seconds < 30 &&
                        strstr(r->body, "\"suspended\""),
                    r, "a poll with a late event took %.2f s", r->seconds);
+    record_exchange("GET", "/domains/test/events?wait=60", r);
     response_free(r);
+    client_free(poller);
     pthread_join(thread, NULL);
     act(s, "/domains/test/resume");
 }
@@ -440,7 +447,7 @@ static void test_streams(void)
 static void await_all(struct stream *all)
 {
     for (int i = 0; i < 6; i++) {
-        json_t *frame = stream_next(all, 10);
+        json_t *frame = stream_next(all, LONG_ENOUGH);
         check_that(frame, "%d of 6 events came", i);
         json_decref(frame);
     }
@@ -456,7 +463,8 @@ static void expect_hosts(struct scenario *s, const char *path, const char *hosts
     act(s, "/domains/test/suspend");
     act(s, "/domains/test/resume");
     json_t *frame;
-    for (; n < 2 * strlen(hosts) && (frame = stream_next(st, 10)); json_decref(frame)) {
+    for (; n < 2 * strlen(hosts) && (frame = stream_next(st, LONG_ENOUGH));
+         json_decref(frame)) {
         const char *host =
             json_string_value(json_object_get(json_object_get(frame, "data"), "host"));
         seen[n++] = host ? host[0] : '?';
@@ -481,7 +489,7 @@ static void test_hosts(void)
                              "--host", "b=test:///default")))
         return;
     static const struct step up = {"GET", "/health/ready", 200, "{'status':'ready'}"};
-    scenario_until(&s, &up, 10);
+    scenario_until(&s, &up, LONG_ENOUGH);
     expect_hosts(&s, "/events", "d");
     expect_hosts(&s, "/events?host=a", "a");
     expect_hosts(&s, "/events?host=a,b", "ab");
