@@ -31,10 +31,10 @@ def tokens():
 FILE = tokens()
 
 
-def ask(gateway, who, path="/version", method="GET", body=None):
+def ask(gateway, who, path="/version", method="GET", body=None, client=None):
     """(status, headers, problem) of a call by that token; None: without one."""
     headers = {"Authorization": f"Bearer {who}"} if who else {}
-    status, answer, text = Client(gateway.port).send(method, path, body, headers)
+    status, answer, text = (client or Client(gateway.port)).send(method, path, body, headers)
     return status, {k.lower(): v for k, v in dict(answer).items()}, text
 
 
@@ -53,15 +53,29 @@ def check_limited(answer, name, quota, window, what):
 
 def burst(gateway, who, n, **call):
     """The answers to so many calls sent as fast as they go."""
-    return [ask(gateway, who, **call) for _ in range(n)]
+    client = Client(gateway.port)
+    return [ask(gateway, who, client=client, **call) for _ in range(n)]
+
+
+def quick(make, seconds):
+    """What it returns, made within that time: a rate shows in no less. A machine that was busy gets
+    more tries, each with a limit that is unused again; (None, time) when there were enough."""
+    for _ in range(20):
+        begun = time.monotonic()
+        made = make()
+        took = time.monotonic() - begun
+        if took < seconds:
+            return made, took
+        time.sleep(1.1)
+    return check(False, f"{seconds} s were enough once in 20 times", took) or None, took
 
 
 def test_rates(option, name, quota, **call):
     """As many as the quota are served at once, not twice as many, and others' are untouched."""
     gateway = Gateway(URI, "--token-file", FILE, option, str(quota))
-    begun = time.monotonic()
-    answers = burst(gateway, "ann", 3 * quota, **call)
-    took = time.monotonic() - begun
+    answers, took = quick(lambda: burst(gateway, "ann", 3 * quota, **call), 1.5)
+    if not answers:
+        return gateway.stop()
     served = [a for a in answers if a[0] != 429]
     check([a[0] for a in answers[:quota]].count(429) == 0, f"{option}: the quota is served",
           [a[0] for a in answers])
@@ -75,7 +89,7 @@ def test_rates(option, name, quota, **call):
     for path in PUBLIC:
         check({a[0] for a in burst(gateway, None, 2 * quota, path=path)} == {200},
               f"{option}: {path} has no limit")
-    gateway.stop()
+    return gateway.stop()
 
 
 def test_classes():
@@ -83,12 +97,16 @@ def test_classes():
     gateway = Gateway(URI, "--token-file", FILE, "--changes-per-second", "1")
     check({a[0] for a in burst(gateway, "ann", 20)} == {200}, "reads are not limited")
     change = {"path": "/domains/test/suspend", "method": "POST"}
-    check(ask(gateway, "ann", **change)[0] == 204, "one change is made")
-    check_limited(ask(gateway, "ann", path="/domains/test/resume", method="POST"), "changes", 1, 1,
-                  "the second")
+    answers, _ = quick(lambda: (ask(gateway, "ann", **change),
+                                ask(gateway, "ann", path="/domains/test/resume", method="POST")), 0.8)
+    if not answers:
+        return gateway.stop()
+    # paused already by a try that was late
+    check(answers[0][0] in (204, 409), "one change is made", answers[0])
+    check_limited(answers[1], "changes", 1, 1, "the second")
     state = json.loads(ask(gateway, "ann", path="/domains/test")[2])["state"]
     check(state == "paused", "what is refused is not done", state)
-    gateway.stop()
+    return gateway.stop()
 
 
 def test_guesses():
