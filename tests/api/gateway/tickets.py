@@ -147,7 +147,7 @@ def test_revoked(gateway, client, path):
 
 
 def wait_for_rights(client, what):
-    for _ in range(200):
+    for _ in range(1200):
         if what(client.get("/whoami", KEEP)[2]):
             return
         time.sleep(0.05)
@@ -159,11 +159,7 @@ def test_denied(gateway, client, path):
     console, events = (ask(client, p, KEEP) for p in ("/domains/test/console", "/events"))
     write(path, {"keep": "admin deny=domain:open_device", "look": "viewer"})
     gateway.process.send_signal(signal.SIGHUP)
-    for _ in range(100):
-        status, _, who = client.get("/whoami", KEEP)
-        if "domain:open_device" not in who["permissions"]:
-            break
-        time.sleep(0.05)
+    wait_for_rights(client, lambda who: "domain:open_device" not in who["permissions"])
     body = ask(client, "/domains/test/console", KEEP, 403)
     check(body["permission"] == "domain:open_device" and "deny=" in body["detail"],
           "no ticket for what deny= takes", body)
@@ -201,10 +197,17 @@ def test_scoped(gateway, client, path):
 
 def test_expiry(gateway, client, path):
     """A ticket ends with its token, also when that expires."""
-    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 4))
-    write(path, {"keep": f"admin {at}"})
-    gateway.process.send_signal(signal.SIGHUP)
-    wait_for_rights(client, lambda who: who["expiresAt"] == at)
+    for seconds in (4, 8, 16, 32):  # longer where the machine was busy
+        end = int(time.time()) + seconds
+        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(end))
+        write(path, {"keep": f"admin {at}"})
+        gateway.process.send_signal(signal.SIGHUP)
+        known = False
+        while not known and time.time() < end - 1:
+            time.sleep(0.05)
+            known = client.get("/whoami", KEEP)[2].get("expiresAt") == at
+        if known and time.time() < end - 1:
+            break
     kept, used = (ask(client, "/events", KEEP) for _ in range(2))
     ws = WebSocket(gateway.port, f"/events?ticket={used}", timeout=30)
     check(ws.status == 101, "it is good as long as the token", ws.status)

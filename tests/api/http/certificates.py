@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "harness"))
 from gateway import Gateway, check, report  # noqa: E402
 from tls_files import make_authority, shell  # noqa: E402
 
-PATIENCE = 30
+PATIENCE = 60
 LONG = "ä" * 40  # 80 bytes, of which a name has 63
 NUL = "admin!evil"  # of which the mark becomes a NUL byte
 
@@ -112,7 +112,7 @@ class TlsGateway(Gateway):
                    "--tls-client-ca", f"{folder}/ca.pem", *options]
         self.process = subprocess.Popen(command, stderr=self.log, stdout=self.log)
         self.port = None
-        for _ in range(400):
+        for _ in range(PATIENCE * 20):
             found = re.search(r"listening.*127\.0\.0\.1:(\d+)", self.text())
             if found:
                 self.port = int(found[1])
@@ -124,7 +124,7 @@ class TlsGateway(Gateway):
             return f.read()
 
     def logs(self, text):
-        for _ in range(100):
+        for _ in range(PATIENCE * 20):
             if text in self.text():
                 return True
             time.sleep(0.05)
@@ -153,15 +153,33 @@ def test_twins(gateway, folder):
     one.send("POST", "/domains/test/resume")
 
 
+def while_it_lasts(folder, use):
+    """What `use` returns for a certificate that expires in a moment, but after that: a busy machine
+    is given one that lasts longer."""
+    for seconds in (6, 12, 24, 40):
+        end = int(time.time()) + seconds
+        if not check(shell(SHORT, folder, time.strftime("%Y%m%d%H%M%SZ", time.gmtime(end))),
+                     "a certificate that lasts for seconds"):
+            print(Path(folder, "openssl.log").read_text(encoding="utf-8"))
+            return None
+        try:
+            used = use()
+        except (ssl.SSLError, OSError, http.client.HTTPException) as e:
+            used = str(e)
+        if time.time() < end - 1:
+            break
+    return used
+
+
 def test_expiry(gateway, folder):
-    at = time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + 8))
-    if not check(shell(SHORT, folder, at), "a certificate that lasts for seconds"):
-        print(Path(folder, "openssl.log").read_text(encoding="utf-8"))
-        return
-    kept, stream = (Caller(gateway.port, folder, "short") for _ in range(2))
-    check(kept.send("GET", "/version")[0] == 200, "it is good")
-    stream.http.request("GET", "/events", headers={"Accept": "text/event-stream"})
-    answer = stream.http.getresponse()
+    def use():
+        kept, stream = (Caller(gateway.port, folder, "short") for _ in range(2))
+        status = kept.send("GET", "/version")[0]
+        stream.http.request("GET", "/events", headers={"Accept": "text/event-stream"})
+        return kept, stream, status, stream.http.getresponse()
+
+    kept, _, status, answer = while_it_lasts(folder, use)
+    check(status == 200, "it is good", status)
     check(answer.status == 200, "and opens a stream", answer.status)
     reader = threading.Thread(target=answer.read, daemon=True)
     reader.start()
@@ -219,11 +237,11 @@ def test_resumed(gateway, folder):
 
 def test_resumed_expiry(gateway, folder):
     """A session does not outlive its certificate."""
-    at = time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + 6))
-    if not check(shell(SHORT, folder, at), "a certificate that lasts for seconds"):
-        return
-    context = client_context(folder, "short")
-    status, _, session = ask_tls(gateway, context, None)
+    def use():
+        context = client_context(folder, "short")
+        return context, ask_tls(gateway, context, None)
+
+    context, (status, _, session) = while_it_lasts(folder, use)
     check(status == 200, "it is good", status)
     for _ in range(PATIENCE * 2):
         status, resumed, _ = ask_tls(gateway, context, session)
