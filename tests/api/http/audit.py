@@ -45,7 +45,7 @@ def send(client, who, method, path, body=None, request_id=None, **headers):
 
 
 def await_lines(log, request_id, n):
-    for _ in range(100):
+    for _ in range(1200):
         found = of_request(lines_of(log), request_id)
         if len(found) >= n:
             break
@@ -190,7 +190,7 @@ def test_start(folder):
         log = folder / f"{name}.err"
         with open(log, "w", encoding="utf-8") as err:
             status = os.spawnvp(os.P_WAIT, "sh", [
-                "sh", "-c", 'exec timeout 10 "$@" 2>"$0"', str(log),
+                "sh", "-c", 'exec timeout 60 "$@" 2>"$0"', str(log),
                 os.environ.get("VIRTGATE_BIN", "build/virtgate"), "--connect", URI, "--listen",
                 "127.0.0.1:0", "--audit-required", *options])
             err.flush()

@@ -44,7 +44,7 @@ class Rights:
         before = who()
         self.write(rest)
         self.gateway.process.send_signal(signal.SIGHUP)
-        for _ in range(200):
+        for _ in range(3000):
             if who() != before:
                 return
             time.sleep(0.02)

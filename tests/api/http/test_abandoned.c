@@ -103,7 +103,7 @@ static void test_gone(void)
         for (size_t i = 0; i < COUNT(held); i++)
             close(held[i]);
         struct response *r = NULL;
-        for (int i = 0; i < 50 && (!r || r->status != 200); i++) {
+        for (int i = 0; i < 300 && (!r || r->status != 200); i++) {
             if (r)
                 response_free(r);
             sleep_seconds(0.1);

@@ -169,7 +169,7 @@ static void check_log(const struct scenario *s)
 static void wait_log(const struct scenario *s, const char *text, size_t n)
 {
     size_t found = 0;
-    for (int i = 0; i < 100 && found < n; i++) {
+    for (int i = 0; i < LONG_ENOUGH * 50 && found < n; i++) {
         sleep_seconds(0.02);
         char *log = read_whole(s->server.log);
         found = 0;
@@ -278,7 +278,7 @@ static void test_one_name(const char *dir)
 static void wait_for_log(const struct scenario *s, const char *text)
 {
     bool found = false;
-    for (int i = 0; i < 100 && !found; i++) {
+    for (int i = 0; i < LONG_ENOUGH * 50 && !found; i++) {
         char *log = read_whole(s->server.log);
         found = log && strstr(log, text);
         free(log);
@@ -370,7 +370,7 @@ static void run_tls(const char *name, const char *dir, const char *const args[],
     if (!scenario_begin_unready(&s, name, args))
         return;
     long status = 0;
-    for (int i = 0; i < 100 && status != 200; i++) {
+    for (int i = 0; i < LONG_ENOUGH * 20 && status != 200; i++) {
         char *answer = NULL;
         sleep_seconds(0.05);
         status = tls_status(&s, dir, &cases[0], &answer);
