@@ -32,10 +32,16 @@
         "!X-Virtgate-Source", "!X-Virtgate-Revision", "!Age"                             \
     }
 
-/* Longer than what was read right after an event is kept. */
-static void settle(void)
+/* Until the events of what was changed have come, and what was read right after them is
+ * kept no more: an answer is from memory, and still is after that time. */
+static void settle(struct scenario *s)
 {
+    static const struct step kept = {"GET", "/domains?fields=id,state", 200, NULL,
+                                     .wants = FROM_INVENTORY};
+
+    scenario_until(s, &kept, LONG_ENOUGH);
     sleep_seconds(0.3);
+    scenario_until(s, &kept, LONG_ENOUGH);
 }
 
 /* ---- header fields ----------------------------------------------------------------- */
@@ -54,7 +60,9 @@ static const struct step headers[] = {
     {"POST", "/domains/test/resume", 204, "", .wants = {"X-Virtgate-Revision: *-*"}},
     {"PUT", "/domains/test/autostart", 200, NULL, .json = "{'autostart':true}",
      .wants = FROM_LIBVIRT},
-    {"GET", "/domains", 200, NULL, .headers = {FRESH, "Origin: https://page.example"},
+    /* not what test_sources() finds unknown: it is kept if the events are long past */
+    {"GET", "/domains?fields=active", 200, NULL,
+     .headers = {FRESH, "Origin: https://page.example"},
      .wants = {"Access-Control-Expose-Headers: *X-Virtgate-Revision*X-Virtgate-Source*"}},
 };
 
@@ -109,7 +117,7 @@ static void test_sources(struct scenario *s)
     static const struct step libvirt = {.wants = FROM_LIBVIRT},
                              inventory = {.wants = FROM_INVENTORY},
                              fresh = {.headers = {FRESH}, .wants = FROM_LIBVIRT};
-    settle();
+    settle(s);
     for (size_t i = 0; i < COUNT(never); i++) {
         get(s, &libvirt, never[i]);
         get(s, &libvirt, never[i]);
@@ -200,20 +208,37 @@ static const struct step forms[] = {
     {"GET", "/domains/test?fields=name", 200, "{'name':'test'}", .wants = FROM_INVENTORY},
 };
 
+/* The Age of an answer from memory is no more than the seconds since `asked`, when
+ * libvirt was. */
+static void expect_age(struct scenario *s, double asked, int least)
+{
+    struct response *r = scenario_send(s, "GET", "/domains?fields=uuid", NULL, NULL);
+    char *age = response_header(r, "Age"), *end = NULL;
+    long seconds = age ? strtol(age, &end, 10) : -1;
+
+    check_response(age && *age && !*end && seconds >= least &&
+                       (double)seconds <= seconds_now() - asked,
+                   r, "an Age from %d, %.1f s after libvirt was asked", least,
+                   seconds_now() - asked);
+    free(age);
+    response_free(r);
+}
+
 static void test_age(struct scenario *s)
 {
-    static const struct step rows[] = {
-        {"GET", "/domains?fields=uuid", 200, NULL, .wants = FROM_LIBVIRT},
-        {"GET", "/domains?fields=uuid", 200, NULL, .wants = {"Age: 0"}},
-    };
-    static const struct step older[] = {
-        {"GET", "/domains?fields=uuid", 200, NULL, .wants = {"Age: [1-9]*"}},
-        {"GET", "/domains?fields=uuid", 200, NULL, .headers = {FRESH}},
-        {"GET", "/domains?fields=uuid", 200, NULL, .wants = {"Age: 0"}},
-    };
-    scenario_run(s, rows, COUNT(rows));
+    static const struct step first = {"GET", "/domains?fields=uuid", 200, NULL,
+                                      .wants = FROM_LIBVIRT};
+    static const struct step fresh = {"GET", "/domains?fields=uuid", 200, NULL,
+                                      .headers = {FRESH}};
+    double asked = seconds_now();
+
+    scenario_run(s, &first, 1);
+    expect_age(s, asked, 0);
     sleep_seconds(1.1);
-    scenario_run(s, older, COUNT(older));
+    expect_age(s, asked, 1);
+    asked = seconds_now();
+    scenario_run(s, &fresh, 1);
+    expect_age(s, asked, 0);
 }
 
 /* ---- changes ----------------------------------------------------------------------- */
@@ -351,7 +376,7 @@ int main(void)
         test_hidden(&s);
         scenario_run(&s, forms, COUNT(forms));
         test_conditional(&s);
-        settle();
+        settle(&s);
         test_age(&s);
         scenario_run(&s, changes, COUNT(changes));
         test_own_writes(&s);
