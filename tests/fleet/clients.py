@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import ssl
 import subprocess
 import tempfile
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from gateway import Gateway, check
+from gateway import Gateway, check, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
@@ -115,9 +114,7 @@ def check_pod(folder, objects):
     configs = found["ConfigMap"]["data"]
     check(len(configs) == stateful["spec"]["replicas"], "a replica for each shard")
     container, = stateful["spec"]["template"]["spec"]["containers"]
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
+    port = free_port()
     files = folder / "pod"
     files.mkdir()
     for name, text in configs.items():

@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/harness"))
 from clients import check_clients  # noqa: E402
-from gateway import Client, Watcher, WebSocket, check, report  # noqa: E402
+from gateway import Client, Watcher, WebSocket, check, free_port, report  # noqa: E402
 
 EXAMPLE = ROOT / "examples/fleet"
 HOSTS = [f"kvm{i:03}" for i in range(300)]
@@ -34,13 +34,7 @@ GUEST = """<domain type='test'><name>{name}</name><memory>16384</memory><vcpu>1<
 <os><type>hvm</type></os></domain>"""
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def eventually(what, seconds=20):
+def eventually(what, seconds=60):
     """What it came to: true, or its last value."""
     value = None
     for _ in range(int(seconds * 20)):

@@ -140,6 +140,25 @@ def clients_read(port):
     return n
 
 
+def free_port():
+    """One that nobody else is given before it is used: below those that the system gives to whoever
+    connects, and each process looks from elsewhere on."""
+    for _ in range(1000):
+        free_port.last += 1
+        port = 10000 + free_port.last % 20000
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    raise OSError("no port is free")
+
+
+free_port.last = os.getpid() * 13
+
+
 class Gateway:
     def __init__(self, uri, *options):
         self.log = tempfile.NamedTemporaryFile(prefix="vg-test-", suffix=".log")

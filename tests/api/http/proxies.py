@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "harness"))
-from gateway import Client, Gateway, check, report  # noqa: E402
+from gateway import Client, Gateway, check, free_port, report  # noqa: E402
 
 HAPROXY = """
 global
@@ -57,13 +57,7 @@ def documented(language):
     return re.findall(rf"^```{language}\n(.*?)```$", text, re.M | re.S)
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def wait_for(what, seconds=20):
+def wait_for(what, seconds=60):
     """Whether it came true."""
     for _ in range(int(seconds * 20)):
         try:
@@ -101,7 +95,7 @@ def logged(gateway, request_id):
     def find():
         with open(gateway.log.name, encoding="utf-8") as f:
             return line.search(f.read())
-    return find()[1] if wait_for(find, 5) else None
+    return find()[1] if wait_for(find) else None
 
 
 def ask(gateway, port, path, headers, what):

@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "harness"))
 from gateway import (  # noqa: E402
-    Client, Gateway, OtherClient, WebSocket, check, report, unix_client)
+    Client, Gateway, OtherClient, WebSocket, check, free_port, report, unix_client)
 from tls_files import make_self_signed, shell  # noqa: E402
 
 USER, ROLE = "X-Remote-User", "X-Remote-Role"
@@ -53,12 +53,6 @@ def make_token(folder, key="provider", alg="RS256", **claims):
 
 def bearer(token):
     return {"Authorization": f"Bearer {token}"}
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Proxy:
