@@ -6,6 +6,7 @@
 #include "server/core/content.h"
 #include "server/core/entity_tag.h"
 #include "server/core/event.h"
+#include "server/core/tus.h"
 #include "server/http/header.h"
 #include "server/http/internal.h"
 #include "server/http/tus.h"
@@ -45,10 +46,12 @@ static void add_cors(const struct vg_http_call *call, struct MHD_Response **resp
     vg_http_add_header(response, "Access-Control-Allow-Origin", call->origin);
     vg_http_add_header(
         response, "Access-Control-Expose-Headers",
-        "Accept-Ranges, Age, Content-Disposition, Content-Range, ETag, Link, Location, "
-        "Preference-Applied, Retry-After, Tus-Checksum-Algorithm, Tus-Extension, "
-        "Tus-Resumable, Tus-Version, Upload-Expires, Upload-Length, Upload-Metadata, "
-        "Upload-Offset, X-Request-Id, X-Virtgate-Revision, X-Virtgate-Source");
+        "Accept-Patch, Accept-Ranges, Age, Allow, Content-Disposition, Content-Range, "
+        "ETag, "
+        "Link, Location, Preference-Applied, RateLimit, RateLimit-Policy, Retry-After, "
+        "Tus-Checksum-Algorithm, Tus-Extension, Tus-Resumable, Tus-Version, "
+        "Upload-Expires, Upload-Length, Upload-Metadata, Upload-Offset, "
+        "WWW-Authenticate, X-Request-Id, X-Virtgate-Revision, X-Virtgate-Source");
     if (call->rq->method == VG_OPTIONS) {
         vg_http_add_header(response, "Access-Control-Allow-Methods",
                            "GET, HEAD, PUT, PATCH, POST, DELETE");
@@ -115,6 +118,17 @@ static void add_fields(const struct vg_reply_fields *fields,
 {
     for (unsigned int i = 0; fields && i < fields->n; i++)
         vg_http_add_header(response, fields->v[i].name, fields->v[i].value);
+}
+
+/* The methods of the path, and what its PATCH takes (RFC 5789, 3.1). */
+static void add_methods(const struct vg_request *rq, const char *allow,
+                        struct MHD_Response **response)
+{
+    vg_http_add_header(response, "Allow", allow);
+    if (allow && strstr(allow, "PATCH"))
+        vg_http_add_header(response, "Accept-Patch",
+                           vg_http_is_below_uploads(rq) ? VG_TUS_TYPE
+                                                        : "application/merge-patch+json");
 }
 
 static void add_common(const struct vg_http_call *call, const struct vg_reply *reply,
@@ -325,7 +339,7 @@ static struct MHD_Response *make_response(struct vg_http_call *call,
     add_entity(call, reply, form, &response);
     vg_http_add_header(&response, "Cache-Control", kept_off ? "no-store" : "no-cache");
     add_policy(call->rq->route, &response);
-    vg_http_add_header(&response, "Allow", allow);
+    add_methods(call->rq, allow, &response);
     vg_http_add_header(&response, "Content-Range", reply->content_range);
     add_common(call, reply, &response);
     if (reply->status == 426) {

@@ -8,7 +8,7 @@
 #include <strings.h>
 
 /* OPTIONS has no row, so there the path is looked at. */
-static bool is_below_uploads(const struct vg_request *rq)
+bool vg_http_is_below_uploads(const struct vg_request *rq)
 {
     unsigned int first =
         rq->n_segments > 2 && strcmp(rq->segments[0], "hosts") == 0 ? 2 : 0;
@@ -18,7 +18,7 @@ static bool is_below_uploads(const struct vg_request *rq)
 static bool is_resumable(const struct vg_request *rq)
 {
     return rq->route ? rq->route->resumable
-                     : rq->method == VG_OPTIONS && is_below_uploads(rq);
+                     : rq->method == VG_OPTIONS && vg_http_is_below_uploads(rq);
 }
 
 void vg_http_tus_override(struct vg_http_call *call)
@@ -26,7 +26,7 @@ void vg_http_tus_override(struct vg_http_call *call)
     const char *wanted = call->headers.method_override;
     struct vg_request *rq = call->rq;
 
-    if (!wanted || rq->method != VG_POST || !is_below_uploads(rq))
+    if (!wanted || rq->method != VG_POST || !vg_http_is_below_uploads(rq))
         return;
     if (strcasecmp(wanted, "PATCH") == 0)
         rq->method = VG_PATCH;

@@ -7,6 +7,10 @@
 
 #include "server/http/internal.h"
 
+/* Whether the path is that of /uploads or one of them, also where the method has no row.
+ */
+bool vg_http_is_below_uploads(const struct vg_request *rq);
+
 /* POST with X-HTTP-Method-Override: PATCH or DELETE, to an upload, becomes that. Before
  * it is routed. */
 void vg_http_tus_override(struct vg_http_call *call);
