@@ -30,7 +30,10 @@ static int parse_expiry(const char *text, time_t *ret)
     const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
     if (!end || (strcmp(end, "Z") != 0 && strcmp(end, "+00:00") != 0))
         return -1;
-    time_t at = timegm(&tm);
+    const int day = tm.tm_mday;
+    time_t at = timegm(&tm); /* makes March of the 30th of February */
+    if (tm.tm_mday != day)
+        return -1;
     *ret = at ? at : 1; /* 0 is never */
     return 0;
 }
@@ -132,8 +135,10 @@ static int read_lines(FILE *file, const char *path, struct vg_tokens *ret, char 
     size_t size = 0;
     unsigned int number = 0;
 
-    while (getline(&line, &size, file) >= 0) {
+    for (ssize_t n; (n = getline(&line, &size, file)) >= 0;) {
         number++;
+        if (strlen(line) != (size_t)n) /* what narrows the token may stand behind it */
+            return vg_private_fail(reterr, "%s:%u: there is a NUL byte", path, number);
         const char *start = line + strspn(line, " \t\r\n");
         if (*start == '#' || *start == '\0')
             continue;

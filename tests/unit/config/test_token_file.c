@@ -95,6 +95,9 @@ static void test_lines(void **state)
         {"a admin " HASH " 2027-01-31T00:00:00", ":1: " EXPIRY},
         {"a admin " HASH " 2027-01-31T00:00:00Zulu", ":1: " EXPIRY},
         {"a admin " HASH " 2027-01-31", ":1: " EXPIRY},
+        {"a admin " HASH " 2028-02-29T00:00:00Z", NULL},
+        {"a admin " HASH " 2027-02-29T00:00:00Z", ":1: " EXPIRY},
+        {"a admin " HASH " 2027-04-31T00:00:00Z", ":1: " EXPIRY},
         {"a admin " HASH " never", ":1: " EXPIRY},
         {"a admin " HASH " deny=domain:stop", NULL},
         {"a viewer " HASH " 2027-01-31T00:00:00Z hosts=kvm* domains=web-*,db", NULL},
@@ -118,6 +121,19 @@ static void test_lines(void **state)
         write_tokens(rows[i].line, 0600);
         expect(rows[i].fault);
     }
+}
+
+/* Nothing of a line is passed over. */
+static void test_nul(void **state)
+{
+    static const char bytes[] = "v viewer " HASH "\na admin " HASH " \0domains=web-*\n";
+    (void)state;
+    write_tokens("", 0600);
+    FILE *out = fopen(path, "we");
+    assert_non_null(out);
+    assert_int_equal(fwrite(bytes, 1, sizeof(bytes) - 1, out), sizeof(bytes) - 1);
+    assert_int_equal(fclose(out), 0);
+    expect(":2: there is a NUL byte");
 }
 
 /* What a line means. */
@@ -258,7 +274,7 @@ static int remove_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lines),  cmocka_unit_test(test_values),
+        cmocka_unit_test(test_lines),  cmocka_unit_test(test_nul), cmocka_unit_test(test_values),
         cmocka_unit_test(test_rights), cmocka_unit_test(test_modes),
         cmocka_unit_test(test_owner),
     };
