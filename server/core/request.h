@@ -20,7 +20,7 @@
 
 #define VG_MAX_SEGMENTS    12
 #define VG_CALLER_SIZE     VG_TOKEN_HASH_SIZE
-#define VG_REQUEST_ID_SIZE 40 /* with its NUL */
+#define VG_REQUEST_ID_SIZE 129 /* with its NUL */
 
 enum vg_accept {
     VG_ACCEPT_NOTHING_SAID, /* no header, or the wildcard */

@@ -8,10 +8,11 @@
 #include <sys/random.h>
 #include <time.h>
 
+/* Ids of proxies and libraries: UUIDs, base64, names. */
 static bool is_request_id(const char *id)
 {
-    size_t n =
-        strspn(id, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz._-");
+    size_t n = strspn(id, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                          "._~+/=:@-");
     return n > 0 && id[n] == '\0' && n < VG_REQUEST_ID_SIZE;
 }
 

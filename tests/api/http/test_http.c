@@ -133,10 +133,18 @@ static const struct step bodies[] = {
     {"GET", "/domains/test", 200, "{'state':'running'}"},
 };
 
+#define ID_128                                                                           \
+    "0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF"                   \
+    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
 static const struct step caching[] = {
     {"GET", "/domains/test", 200, NULL, .wants = {"ETag: \"*\"", "X-Request-Id: ?*"}},
     {"GET", "/version", 200, NULL, .headers = {"X-Request-Id: my-id_1.2-3"},
      .wants = {"X-Request-Id: my-id_1.2-3"}},
+    {"GET", "/version", 200, NULL, .headers = {"X-Request-Id: " ID_128},
+     .wants = {"X-Request-Id: " ID_128}},
+    {"GET", "/version", 200, NULL, .headers = {"X-Request-Id: " ID_128 "x"},
+     .wants = {"X-Request-Id: [!x]?????????????????????????"}},
     {"GET", "/nosuch", 404, "{'requestId':'my-id'}", .headers = {"X-Request-Id: my-id"},
      .wants = {"X-Request-Id: my-id"}},
     {"GET", "/nosuch", 404, "{'requestId':'<string>'}",

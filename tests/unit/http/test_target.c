@@ -105,11 +105,13 @@ static void test_given_id(void **state)
     (void)state;
     check_id("a", true);
     check_id("Az09._-", true);
+    check_id("Root=1-67891233:a@b/c+~", true);
     check_id(NULL, false);
     check_id("", false);
     check_id("a b", false);
     check_id("a\n", false);
-    check_id("a/b", false);
+    check_id("a,b", false);
+    check_id("\"a\"", false);
     check_id("\xC3\xBC", false);
     memset(longest, 'x', sizeof(longest));
     longest[VG_REQUEST_ID_SIZE - 1] = '\0';
