@@ -14,7 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_TEXT 4096 /* bytes of a text of libvirt's that are shown */
+#define MAX_TEXT  4096 /* bytes of a text of libvirt's that are shown */
+#define MAX_QUOTE 200  /* bytes of a document that a detail quotes */
 
 #include "server/base/redact.h"
 #include "server/libvirt/error.h"
@@ -153,6 +154,45 @@ static char *show_text(const char *text)
     return shown;
 }
 
+static bool is_inside_character(const char *at)
+{
+    return ((unsigned char)*at & 0xC0) == 0x80;
+}
+
+/* Of a document that is not well-formed, libvirt quotes the whole line and points at the
+ * place below it: "NAME:LINE: FAULT\nQUOTE\n---^". Shown are the column and what is near
+ * it. Takes the text. Owned. */
+static char *show_place(char *text)
+{
+    vg_autofree char *whole = text;
+    char *shown = NULL;
+    const char *quote = whole ? strchr(whole, '\n') : NULL;
+    const char *pointer = quote ? strrchr(++quote, '\n') : NULL;
+    size_t column = pointer ? strlen(pointer + 1) : 0;
+
+    if (!column || pointer[column] != '^')
+        return vg_take(&whole);
+    const char *end = quote + column < pointer ? quote + column : pointer;
+    const char *start = end - quote > MAX_QUOTE / 2 ? end - MAX_QUOTE / 2 : quote;
+    end = pointer - start > MAX_QUOTE ? start + MAX_QUOTE : pointer;
+    while (start < end && is_inside_character(start))
+        start++;
+    while (end > start && is_inside_character(end))
+        end--;
+    if (asprintf(&shown, "%.*s, column %zu: %s%.*s%s", (int)(quote - 1 - whole), whole,
+                 column, start > quote ? "..." : "", (int)(end - start), start,
+                 end < pointer ? "..." : "") < 0)
+        return NULL;
+    return shown;
+}
+
+static char *make_detail(const virError *err)
+{
+    if (err->code == VIR_ERR_XML_DETAIL && err->message)
+        return show_place(vg_redact(err->message));
+    return show_text(err->message ? err->message : "libvirt gave no message");
+}
+
 /* A text of libvirt's, which may quote a URI. */
 static json_t *text_to_json(const char *text)
 {
@@ -178,7 +218,7 @@ void vg_error_copy_virt(struct vg_error *e, const virError *err)
     vg_count_virt_error(err->code);
     vg_error_clear(e);
     vg_error_set_status(e, find_status(err));
-    e->detail = show_text(err->message ? err->message : "libvirt gave no message");
+    e->detail = make_detail(err);
     e->virt = virt_to_json(err);
     if (!e->virt) {
         vg_error_set_memory(e);

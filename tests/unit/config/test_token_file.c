@@ -274,9 +274,9 @@ static int remove_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lines),  cmocka_unit_test(test_nul), cmocka_unit_test(test_values),
-        cmocka_unit_test(test_rights), cmocka_unit_test(test_modes),
-        cmocka_unit_test(test_owner),
+        cmocka_unit_test(test_lines),  cmocka_unit_test(test_nul),
+        cmocka_unit_test(test_values), cmocka_unit_test(test_rights),
+        cmocka_unit_test(test_modes),  cmocka_unit_test(test_owner),
     };
     return cmocka_run_group_tests(tests, make_file, remove_file);
 }

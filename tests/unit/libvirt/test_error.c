@@ -103,6 +103,57 @@ static void test_no_domain(void **state)
     vg_error_clear(&e);
 }
 
+static void expect_place(const char *message, const char *want)
+{
+    struct vg_error e = {0};
+    char *text = strdup(message);
+    make_error(&e, VIR_FROM_DOMAIN, VIR_ERR_XML_DETAIL, text, NULL);
+    assert_string_equal(e.detail, want);
+    assert_text(e.virt, "message", message);
+    vg_error_clear(&e);
+    free(text);
+}
+
+#define DASHES_50 "--------------------------------------------------"
+#define QUOTE_50  "<a0/><a1/><a2/><a3/><a4/><a5/><a6/><a7/><a8/><a9/>"
+#define X_20      "xxxxxxxxxxxxxxxxxxxx"
+#define X_100     X_20 X_20 X_20 X_20 X_20
+
+/* Where a document is wrong: its line, the column, and not all of a long line. */
+static void test_place(void **state)
+{
+    (void)state;
+    expect_place("(d):1: End of tag a\n<a\n--^", "(d):1: End of tag a, column 3: <a");
+    expect_place("(d):2: Start\n<\n^", "(d):2: Start, column 1: <");
+    expect_place("(d):1: It\n\n^", "(d):1: It, column 1: ");
+    expect_place(
+        "(d):1: It\n" QUOTE_50 X_100 QUOTE_50 "\n" DASHES_50 DASHES_50 DASHES_50 "^",
+        "(d):1: It, column 151: ..." X_20 X_20 X_20 X_20 "xxxxxxxxxxxxxxxxxxx" QUOTE_50);
+    expect_place("(d):1: It\n" QUOTE_50 X_100 X_100 "\n--^",
+                 "(d):1: It, column 3: " QUOTE_50 X_100 X_20 X_20 "xxxxxxxxxx...");
+    expect_place("invalid snapshot name 'a/b'", "invalid snapshot name 'a/b'");
+    expect_place("of two\nlines", "of two\nlines");
+}
+
+/* The quote is cut between characters. */
+static void test_place_of_characters(void **state)
+{
+    struct vg_error e = {0};
+    char text[1024] = "(d):1: It\n";
+    char *p = text + strlen(text);
+    (void)state;
+    for (int i = 0; i < 150; i++)
+        p = stpcpy(p, "\xC3\xBC");
+    *p++ = '\n';
+    memset(p, '-', 301);
+    memcpy(p + 300, "^", 2);
+    make_error(&e, VIR_FROM_DOMAIN, VIR_ERR_XML_DETAIL, text, NULL);
+    assert_non_null(strstr(e.detail, ", column 301: ...\xC3\xBC"));
+    assert_string_equal(e.detail + strlen(e.detail) - 2, "\xC3\xBC");
+    assert_true(strlen(e.detail) < 250);
+    vg_error_clear(&e);
+}
+
 static void test_no_error(void **state)
 {
     (void)state;
@@ -263,6 +314,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_own),       cmocka_unit_test(test_no_domain),
+        cmocka_unit_test(test_place),     cmocka_unit_test(test_place_of_characters),
         cmocka_unit_test(test_no_error),  cmocka_unit_test(test_transport),
         cmocka_unit_test(test_status),    cmocka_unit_test(test_device_document),
         cmocka_unit_test(test_too_large), cmocka_unit_test(test_unknown),
