@@ -278,6 +278,26 @@ const struct vg_object_class vg_storage_pool_class = {
     .set_autostart = set_autostart,
 };
 
+/* ---- GET /storage-pools?targetPath= ------------------------------------------------ */
+
+static int find_by_target(struct vg_request *rq, void *conn, void *data, void **ret_pool)
+{
+    const char *const *path = data;
+
+    if (!*path)
+        return 0;
+    *ret_pool = virStoragePoolLookupByTargetPath(conn, *path);
+    return *ret_pool ? 0 : vg_error_set_virt(vg_request_error(rq));
+}
+
+static struct vg_reply list_storage_pools(struct vg_request *rq)
+{
+    const char *path = NULL;
+    const struct vg_field own[] = {VG_TEXT("targetPath", &path), VG_END};
+
+    return vg_object_list_found(rq, own, find_by_target, &path);
+}
+
 /* ---- the short form ---------------------------------------------------------------- */
 
 /* {"name": "iso", "type": "dir", "path": "/srv/iso", "build": true, "start": true}; what
@@ -484,7 +504,7 @@ static struct vg_reply delete_data(struct vg_request *rq)
 
 /* clang-format off */
 const struct vg_route vg_routes_storage_pool[] = {
-    {VG_GET, "/storage-pools", "listStoragePools", vg_object_list,
+    {VG_GET, "/storage-pools", "listStoragePools", list_storage_pools,
      .needs = "connect:search_storage_pools storage_pool:getattr storage_pool:read",
      .takes = VG_TAKES_ARGS, .hosts = VG_ONE_OR_ALL_HOSTS, .shared = true},
     {VG_POST, "/storage-pools", "defineStoragePool", define_storage_pool,

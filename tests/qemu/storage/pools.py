@@ -145,6 +145,14 @@ def check_errors(client, conn, pool, folder):
                   f"/storage-pools/{nowhere}?by=uuid")
     compare_error(client, "no such target", lambda: conn.storagePoolLookupByTargetPath("/nosuch"),
                   "GET", "/storage-pools/%2Fnosuch?by=path")
+    compare_error(client, "none has the target",
+                  lambda: conn.storagePoolLookupByTargetPath("/nosuch"), "GET",
+                  "/storage-pools?targetPath=/nosuch")
+    by_target = "/storage-pools?targetPath=" + quote(folder, safe="")
+    same("the one with the target", [p["name"] for p in read(client, by_target)["storagePools"]],
+         [conn.storagePoolLookupByTargetPath(folder).name()])
+    same("with the target, and inactive",
+         read(client, by_target + "&state=inactive")["storagePools"], [])
     compare_error(client, "no such volume", lambda: pool.storageVolLookupByName("nosuch"), "GET",
                   path + "/volumes/nosuch")
     compare_error(client, "no such key", lambda: conn.storageVolLookupByKey("/nosuch"), "GET",
