@@ -248,9 +248,9 @@ static int identify(struct vg_http_call *call, const char *method, const char *v
         rq->if_none_match = copy_condition(rq, call->headers.if_none_match);
     if (call->headers.idempotency_key && rq->method == VG_POST)
         rq->idempotency_key = copy_condition(rq, call->headers.idempotency_key);
-    if (call->headers.range && read)
+    if (call->headers.range && rq->method == VG_GET) /* RFC 9110, 14.2 */
         rq->range = copy_condition(rq, call->headers.range);
-    if (call->headers.if_range && read)
+    if (call->headers.if_range && rq->method == VG_GET)
         rq->if_range = copy_condition(rq, call->headers.if_range);
     if (call->headers.last_event_id)
         rq->last_event = copy_condition(rq, call->headers.last_event_id);
