@@ -21,6 +21,7 @@ struct vg_volume_hold;
 /* What an upload is made of. */
 struct vg_resumable_plan {
     char *pool, *volume; /* owned; names */
+    char *metadata;      /* owned; Upload-Metadata, as sent */
     uint64_t length;
     bool force; /* also while a guest that uses the volume runs */
     bool made;  /* the volume, for this upload: it goes with it */

@@ -59,18 +59,20 @@ static struct vg_reply with_state(struct vg_request *rq, struct vg_resumable *up
 
 static struct vg_reply describe(struct vg_request *rq, struct vg_resumable *upload)
 {
+    const struct vg_resumable_plan *plan = vg_resumable_plan(upload);
     vg_auto_json w = vg_json_for(rq);
 
     vg_resumable_write(upload, &w, NULL);
-    return with_state(rq, upload,
-                      vg_with_field(rq, vg_ok_written(rq, &w), "Upload-Length",
-                                    write_number(vg_resumable_plan(upload)->length)));
+    struct vg_reply reply = vg_with_field(rq, vg_ok_written(rq, &w), "Upload-Length",
+                                          write_number(plan->length));
+    reply = vg_with_field(rq, reply, "Upload-Metadata", strdup(plan->metadata));
+    return with_state(rq, upload, reply);
 }
 
 /* ---- creation ---------------------------------------------------------------------- */
 
 struct creation {
-    char *pool, *volume, *format, *sha256; /* owned */
+    char *pool, *volume, *format, *sha256, *metadata; /* owned */
     uint64_t length;
     bool force, made;
 };
@@ -81,6 +83,7 @@ static void clear_creation(struct creation *c)
     free(c->volume);
     free(c->format);
     free(c->sha256);
+    free(c->metadata);
 }
 
 static int read_length(struct vg_request *rq, uint64_t *ret)
@@ -108,8 +111,10 @@ static int read_creation(struct vg_request *rq, struct creation *c)
     if (c->format && strcmp(c->format, "dir") == 0)
         return vg_fail_value(rq,
                              "Upload-Metadata: 'format' is 'dir'; a folder has no bytes");
-    if (c->pool && *c->pool && c->volume && *c->volume)
-        return 0;
+    if (c->pool && *c->pool && c->volume && *c->volume) {
+        c->metadata = strdup(vg_tus_fields(rq)->metadata);
+        return c->metadata ? 0 : vg_error_set_memory(vg_request_error(rq));
+    }
     vg_error_set(vg_request_error(rq), VG_E_MISSING_KEY,
                  "Upload-Metadata says where the bytes go: 'pool BASE64,volume BASE64', "
                  "and 'format' and 'sha256' where wanted");
@@ -251,13 +256,13 @@ static struct vg_resumable *add(struct vg_request *rq, struct creation *c,
     if (c->sha256 && vg_digest_read_hex(&digest, c->sha256, vg_request_error(rq)) < 0)
         return NULL;
     struct vg_volume_hold *hold = vg_volume_hold(rq, volume, VG_VOLUME_WRITE);
-    const struct vg_resumable_plan plan = {c->pool, c->volume, c->length, c->force,
-                                           c->made};
+    const struct vg_resumable_plan plan = {c->pool,   c->volume, c->metadata,
+                                           c->length, c->force,  c->made};
     struct vg_resumable *upload = hold && check_there(rq, volume) == 0
                                       ? vg_resumable_add(rq, &plan, hold, digest)
                                       : NULL;
     if (upload) {
-        c->pool = c->volume = NULL;
+        c->pool = c->volume = c->metadata = NULL;
         return upload;
     }
     vg_volume_release(hold);

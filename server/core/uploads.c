@@ -200,6 +200,7 @@ void vg_resumable_unref(struct vg_resumable *upload)
     vg_digest_free(upload->digest);
     free(upload->plan.pool);
     free(upload->plan.volume);
+    free(upload->plan.metadata);
     free(upload);
 }
 

@@ -85,8 +85,8 @@ def moved(client, least=1):
 
 def check_whole(client, file):
     data = os.urandom(SIZE)
-    status, fields, made = create(client, SIZE, pool="tus", volume=file.name,
-                                  sha256=hashlib.sha256(data).hexdigest())
+    digest = hashlib.sha256(data).hexdigest()
+    status, fields, made = create(client, SIZE, pool="tus", volume=file.name, sha256=digest)
     location = fields["Location"]
     check(status == 201 and location == f"/uploads/{made['id']}" and made["state"] == "waiting"
           and fields["Upload-Offset"] == "0" and fields["Upload-Expires"].endswith(" GMT")
@@ -100,6 +100,7 @@ def check_whole(client, file):
     status, fields, shown = send(client, "GET", location)
     check(status == 200 and shown["state"] == "complete" and shown["offsetBytes"] == SIZE
           and fields["Upload-Length"] == str(SIZE) and "Upload-Expires" not in fields
+          and fields["Upload-Metadata"] == metadata(pool="tus", volume=file.name, sha256=digest)
           and fields["Cache-Control"] == "no-store", "it is complete", (status, shown))
     check(head(client, location) == (200, SIZE), "HEAD tells so")
     check(patch(client, location, SIZE, b"")[0] == 204, "nothing more is accepted as such")
