@@ -34,8 +34,9 @@ void vg_error_explain(struct vg_request *rq, bool explained);
 /* The same as an answer. */
 struct vg_reply vg_fail_explained(struct vg_request *rq, bool explained) VG_MUST_USE;
 
-/* The same, of what the host has no driver for: 501 where it is vague. */
-struct vg_reply vg_fail_unsupported(struct vg_request *rq, bool explained) VG_MUST_USE;
+/* The request's error, already captured, has this status where its code blames the host
+ * (502). 0: nothing says otherwise. */
+void vg_error_blame(struct vg_request *rq, int status);
 
 /* Sets the request's error to the thread's last libvirt error, of a call that defines or
  * creates this document. Always -1. */
@@ -49,3 +50,8 @@ struct vg_reply vg_fail_define(struct vg_request *rq, const char *xml) VG_MUST_U
  * addresses and nothing of the host, says so by INTERNAL_ERROR. Of calls that take a
  * document. */
 bool vg_error_is_limit(const struct vg_error *e);
+
+/* Whether a document has an address of a network that is none: libvirt's parser of them
+ * (util/virsocketaddr.c) says so by a system error without an errno, and of no driver. Of
+ * calls that take a document. */
+bool vg_error_is_address(const struct vg_error *e);

@@ -70,6 +70,9 @@ bool vg_error_is_unsendable(const struct vg_error *e);
 /* Whether it is libvirt's, from this virErrorDomain. */
 bool vg_error_is_from(const struct vg_error *e, int domain);
 
+/* The errno of the system call that failed in libvirt; 0: libvirt tells of none. */
+int vg_error_number(const struct vg_error *e);
+
 /* Replaces the text `from`, which is not empty, by `to` wherever the error quotes it. */
 void vg_error_replace(struct vg_error *e, const char *from, const char *to);
 

@@ -16,6 +16,9 @@ virDomainPtr vg_path_domain(struct vg_request *rq);
  */
 bool vg_is_uuid(const char *text);
 
+/* Whether it is a MAC address as libvirt reads it: "52:54:00:1:2:3". */
+bool vg_is_mac(const char *text);
+
 /* A random one (RFC 9562, version 4). */
 void vg_make_uuid(char ret[static VG_UUID_SIZE]);
 

@@ -149,10 +149,11 @@ struct vg_object_class {
      * is a 409 whatever the driver's code. The request's error stays as it is. May be
      * NULL. */
     bool (*is_taken)(struct vg_request *rq, void *object);
-    /* Whether the host lacks what this document asks for, where making it failed: then it
-     * is a 501 whatever the driver's code. Its JSON form without the root element, NULL:
-     * it cannot be read. May be NULL. */
-    bool (*is_unsupported)(struct vg_request *rq, const json_t *document);
+    /* The status of the request's error, of a document that could not be made, where
+     * libvirt blames itself, and what the document has or what there is says otherwise:
+     * 409, 422, 501. 0: the driver's code stands. The JSON form without the root element,
+     * NULL: it cannot be read. May be NULL. */
+    int (*status_of)(struct vg_request *rq, const json_t *document);
     int (*is_active)(void *object);     /* NULL: it is always the same */
     int (*is_persistent)(void *object); /* NULL: it always is */
     int (*get_autostart)(void *object, int *ret);
@@ -263,6 +264,10 @@ struct vg_reply vg_object_created(struct vg_request *rq, enum vg_kind kind, void
  * active (or inactive): a 409 that says so where the driver's own error is vague. */
 struct vg_reply vg_object_fail(struct vg_request *rq, enum vg_kind kind, void *object,
                                bool needs_active);
+
+/* Whether a document says whose it is, as those of network ports and filter bindings
+ * must: <owner> with a name and a UUID, and <mac> with an address. */
+bool vg_document_has_owner(const json_t *document);
 
 /* ---- thin functions around libvirt's ----------------------------------------------- */
 

@@ -84,18 +84,6 @@ static int read_disk(struct vg_request *rq, const char *where, json_t *item,
     return 0;
 }
 
-/* "52:54:00:1:2:3", as libvirt reads it. */
-static bool is_mac(const char *text)
-{
-    for (int i = 0; i < 6; i++) {
-        size_t digits = strspn(text, "0123456789abcdefABCDEF");
-        if (digits < 1 || digits > 2 || text[digits] != (i < 5 ? ':' : '\0'))
-            return false;
-        text += digits + 1;
-    }
-    return true;
-}
-
 static int read_interface(struct vg_request *rq, const char *where, json_t *item,
                           struct vg_new_interface *nic)
 {
@@ -107,7 +95,7 @@ static int read_interface(struct vg_request *rq, const char *where, json_t *item
         return -1;
     if (!nic->network == !nic->bridge)
         return vg_args_fail_member(rq, where, "one of 'network' and 'bridge'");
-    if (nic->mac && !is_mac(nic->mac))
+    if (nic->mac && !vg_is_mac(nic->mac))
         return vg_args_fail_member(rq, where, "a 'mac' like 52:54:00:12:34:56");
     return 0;
 }

@@ -7,6 +7,7 @@
 #include "routes/network/network.h"
 #include "routes/routes.h"
 #include "virtgate/autoptr.h"
+#include "virtgate/conflict.h"
 #include "virtgate/object_class.h"
 #include "virtgate/seen_macs.h"
 #include "virtgate/xml.h"
@@ -116,9 +117,12 @@ static struct vg_reply update_network(struct vg_request *rq)
     vg_autoptr(virNetwork) net = xml ? vg_path_object(rq, VG_KIND_NETWORK) : NULL;
     if (!net)
         return vg_fail(rq);
-    return vg_done(rq,
-                   virNetworkUpdate(net, (unsigned int)u.command, (unsigned int)u.section,
-                                    (int)u.parent, xml, u.flags));
+    if (virNetworkUpdate(net, (unsigned int)u.command, (unsigned int)u.section,
+                         (int)u.parent, xml, u.flags) == 0)
+        return vg_no_content(rq);
+    vg_error_set_virt(vg_request_error(rq));
+    vg_error_blame(rq, vg_error_is_address(vg_request_error(rq)) ? 422 : 0);
+    return vg_fail(rq);
 }
 
 /* ---- fixed addresses ----------------------------------------------------------------

@@ -102,6 +102,12 @@ static char *get_guest(void *port)
     return vg_xml_owner(virNetworkPortGetXMLDesc(port, 0));
 }
 
+static int status_of(struct vg_request *rq, const json_t *document)
+{
+    (void)rq;
+    return vg_document_has_owner(document) ? 0 : 422;
+}
+
 static const struct vg_object_field fields[] = {
     {.name = "uuid", .view = VG_VIEW_BRIEF},
     {.name = "owner", .from = get_owner},
@@ -124,6 +130,7 @@ const struct vg_object_class vg_network_port_class = {
     .xml = get_xml,
     .create = {create_port, &vg_enum_virNetworkPortCreateFlags},
     .undefine = {delete_port, NULL},
+    .status_of = status_of,
 };
 
 /* ---- parameters -------------------------------------------------------------------- */

@@ -6,13 +6,16 @@
  * memory while it is alive.
  */
 #include "routes/routes.h"
+#include "routes/storage/pool.h"
 #include "virtgate/cleanup.h"
+#include "virtgate/conflict.h"
 #include "virtgate/host.h"
 #include "virtgate/operation.h"
 #include "virtgate/route.h"
 #include "virtgate/xml.h"
 #include "virtgate/xml_json.h"
 
+#include <libvirt/virterror.h>
 #include <string.h>
 
 static void free_facts(struct vg_host_facts **facts)
@@ -160,6 +163,19 @@ static int check_source(struct vg_request *rq, const char *type, const char *sou
                : 0;
 }
 
+/* A type that the daemon has no driver for; the first of all, which libvirt's test driver
+ * takes for none. */
+static struct vg_reply fail_find(struct vg_request *rq, const char *type)
+{
+    struct vg_error *e = vg_request_error(rq);
+
+    vg_error_set_virt(e);
+    if (vg_error_is_virt(e, VIR_ERR_INTERNAL_ERROR) &&
+        (vg_error_is_from(e, VIR_FROM_TEST) || vg_pool_is_unsupported(rq, type)))
+        vg_error_blame(rq, 501);
+    return vg_fail(rq);
+}
+
 /* {"type": "iscsi-direct", "source": {"host": {"@name": "san1"}}}: programs of the host
  * look, for as long as a server does not answer. */
 static struct vg_reply find_pool_sources(struct vg_request *rq)
@@ -177,7 +193,7 @@ static struct vg_reply find_pool_sources(struct vg_request *rq)
     vg_autofree char *xml =
         virConnectFindStoragePoolSources(vg_conn(rq), type, source, 0);
     if (!xml)
-        return vg_fail_virt(rq);
+        return fail_find(rq, type);
     json_auto_t *document = vg_xml_to_json(xml, vg_request_error(rq));
     if (!document)
         return vg_fail(rq);

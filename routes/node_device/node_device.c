@@ -5,6 +5,8 @@
  */
 #include "routes/routes.h"
 #include "virtgate/autoptr.h"
+#include "virtgate/host.h"
+#include "virtgate/object.h"
 #include "virtgate/object_class.h"
 
 #include <ctype.h>
@@ -207,6 +209,52 @@ static int undefine_device(void *dev, unsigned int flags)
     return 0;
 }
 
+static const char *text_of(const json_t *object, const char *key)
+{
+    return json_string_value(json_object_get(object, key));
+}
+
+/* Whether it is a device that can be made: mediated, its UUID, where it says one, being
+ * one, or an HBA of its own (NPIV), whose names may be libvirt's to make. */
+static bool can_be_made(const json_t *capability)
+{
+    const char *type = text_of(capability, "@type");
+    const char *uuid = text_of(capability, "uuid");
+    const json_t *inner = json_array_get(json_object_get(capability, "capability"), 0);
+    const char *inner_type = text_of(inner, "@type");
+
+    if (type && strcmp(type, "mdev") == 0)
+        return !uuid || vg_is_uuid(uuid);
+    return type && strcmp(type, "scsi_host") == 0 && inner_type &&
+           strcmp(inner_type, "fc_host") == 0;
+}
+
+static bool is_there(struct vg_request *rq, const char *name)
+{
+    vg_autoptr(virNodeDevice) dev = virNodeDeviceLookupByName(vg_conn(rq), name);
+    return dev || virGetLastErrorCode() != VIR_ERR_NO_NODE_DEVICE;
+}
+
+/* libvirt's internal errors of documents, and of parents that are not there, or, which it
+ * calls a document that it could not parse, have no address. */
+static int status_of(struct vg_request *rq, const json_t *document)
+{
+    const struct vg_error *e = vg_request_error(rq);
+    const json_t *by = json_object_get(document, "parent");
+    const char *parent =
+        json_is_object(by) ? text_of(by, "#text") : json_string_value(by);
+    const json_t *capability = json_array_get(json_object_get(document, "capability"), 0);
+
+    if (!vg_error_is_from(e, VIR_FROM_NODEDEV))
+        return 0;
+    if (vg_error_is_virt(e, VIR_ERR_PARSE_FAILED))
+        return 422;
+    return vg_error_is_virt(e, VIR_ERR_INTERNAL_ERROR) &&
+                   (!can_be_made(capability) || (by && !(parent && is_there(rq, parent))))
+               ? 422
+               : 0;
+}
+
 static const struct vg_object_field fields[] = {
     {.name = "name", .view = VG_VIEW_BRIEF, .covered = true},
     {.name = "active",
@@ -243,6 +291,7 @@ const struct vg_object_class vg_node_device_class = {
     .start = {start_device, NULL},
     .destroy = {destroy_device, NULL},
     .undefine = {undefine_device, NULL},
+    .status_of = status_of,
     .is_active = is_active,
     .is_persistent = is_persistent,
     .get_autostart = get_autostart,

@@ -77,6 +77,20 @@ static const char *get_document_name(const json_t *document)
     return vg_json_inner_text(document, "portdev", "@name");
 }
 
+/* The parts that a binding must have. */
+static int status_of(struct vg_request *rq, const json_t *document)
+{
+    const char *device = get_document_name(document);
+    const char *filter = vg_json_inner_text(document, "filterref", "@filter");
+    const json_t *link = json_object_get(document, "linkdev");
+    const char *link_name = json_string_value(json_object_get(link, "@name"));
+    bool whole = device && *device && filter && *filter &&
+                 (!link || (link_name && *link_name)) && vg_document_has_owner(document);
+
+    (void)rq;
+    return whole ? 0 : 422;
+}
+
 static const struct vg_object_field fields[] = {
     {.name = "portDev", .view = VG_VIEW_BRIEF},
     {.name = "filter", .view = VG_VIEW_BRIEF, .text = get_filter},
@@ -99,6 +113,7 @@ const struct vg_object_class vg_nwfilter_binding_class = {
     .xml = get_xml,
     .create = {create_binding, &vg_enum_virNWFilterBindingCreateFlags},
     .undefine = {delete_binding, NULL},
+    .status_of = status_of,
 };
 
 /* clang-format off */

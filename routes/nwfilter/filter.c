@@ -8,6 +8,9 @@
 #include "virtgate/object.h"
 #include "virtgate/object_class.h"
 
+#include <libvirt/virterror.h>
+#include <string.h>
+
 /* ---- fields ------------------------------------------------------------------------ */
 
 static json_t *get_chain(const json_t *document)
@@ -79,6 +82,31 @@ VG_OBJECT_XML(get_xml, virNWFilterGetXMLDesc)
 VG_OBJECT_MAKE(define_filter, virNWFilterDefineXMLFlags)
 VG_OBJECT_CHANGE_PLAIN(undefine_filter, virNWFilterUndefine)
 
+/* libvirt makes the name of a file of it, and looks at it no further. */
+static int check_document(struct vg_request *rq, json_t *document)
+{
+    const char *name = json_string_value(json_object_get(document, "@name"));
+
+    if (!name || !strchr(name, '/'))
+        return 0;
+    vg_error_set(vg_request_error(rq), VG_E_INVALID_VALUE,
+                 "'%.200s' is no name of a filter: it may not have a '/'", name);
+    return -1;
+}
+
+/* libvirt's reader of filters says by an internal error of theirs what it does not take.
+ * What fails on the host is of other parts of libvirt: its firewall, commands, files. */
+static int status_of(struct vg_request *rq, const json_t *document)
+{
+    const struct vg_error *e = vg_request_error(rq);
+
+    (void)document;
+    return vg_error_is_virt(e, VIR_ERR_INTERNAL_ERROR) &&
+                   vg_error_is_from(e, VIR_FROM_NWFILTER)
+               ? 422
+               : 0;
+}
+
 static const struct vg_object_field fields[] = {
     {.name = "name", .view = VG_VIEW_BRIEF},
     {.name = "uuid", .view = VG_VIEW_BRIEF},
@@ -92,6 +120,7 @@ static const struct vg_object_field fields[] = {
 const struct vg_object_class vg_nwfilter_class = {
     .kind = VG_KIND_NWFILTER,
     .root = "filter",
+    .check = check_document,
     .free = free_filter,
     .name = get_name,
     .uuid = get_uuid,
@@ -102,6 +131,7 @@ const struct vg_object_class vg_nwfilter_class = {
     .xml = get_xml,
     .define = {define_filter, &vg_enum_virNWFilterDefineFlags},
     .undefine = {undefine_filter, NULL},
+    .status_of = status_of,
 };
 
 /* clang-format off */

@@ -28,17 +28,40 @@ static const char *usage_element(int type)
     return type >= 0 && (size_t)type < n ? elements[type] : NULL;
 }
 
-/* The one that a document's usage belongs to already; NULL: none. */
-static void *find_same(void *conn, const json_t *document)
+/* What a document says of its usage. */
+struct stated {
+    int type;
+    const char *element; /* NULL: a type without one, or none that is known */
+    const char *id;      /* NULL: it does not say */
+};
+
+static struct stated read_stated(const json_t *document)
 {
     const json_t *usage = json_object_get(document, "usage");
     const char *name = json_string_value(json_object_get(usage, "@type"));
     const struct vg_enum_value *type =
         name ? vg_enum_lookup(&vg_enum_virSecretUsageType, name, strlen(name)) : NULL;
-    const char *element = type ? usage_element((int)type->value) : NULL;
-    const char *id = json_string_value(json_object_get(usage, element ? element : ""));
+    struct stated ret = {.type = type ? (int)type->value : -1};
 
-    return type && id ? virSecretLookupByUsage(conn, (int)type->value, id) : NULL;
+    ret.element = usage_element(ret.type);
+    ret.id = ret.element ? json_string_value(json_object_get(usage, ret.element)) : NULL;
+    return ret;
+}
+
+/* The one that a document's usage belongs to already; NULL: none. */
+static void *find_same(void *conn, const json_t *document)
+{
+    const struct stated usage = read_stated(document);
+    return usage.id ? virSecretLookupByUsage(conn, usage.type, usage.id) : NULL;
+}
+
+/* A usage without what it is used for. */
+static int status_of(struct vg_request *rq, const json_t *document)
+{
+    const struct stated usage = read_stated(document);
+
+    (void)rq;
+    return usage.element && (!usage.id || !*usage.id) ? 422 : 0;
 }
 
 /* ---- fields ------------------------------------------------------------------------ */
@@ -122,6 +145,7 @@ const struct vg_object_class vg_secret_class = {
     .xml = get_xml,
     .define = {define, &vg_enum_virSecretDefineFlags},
     .undefine = {undefine, NULL},
+    .status_of = status_of,
 };
 
 /* ---- GET /secrets?usageType=&usageId= ---------------------------------------------- */

@@ -4,6 +4,7 @@
  * in volume.c.
  */
 #include "routes/routes.h"
+#include "routes/storage/pool.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/failure.h"
 #include "virtgate/host.h"
@@ -162,11 +163,8 @@ static int check_document(struct vg_request *rq, json_t *document)
     return vg_host_is_local(rq) ? check_paths(rq, "pool", document) : 0;
 }
 
-/* Whether the daemon has no driver for pools of this type, which it says by an internal
- * error. */
-static bool is_unsupported(struct vg_request *rq, const json_t *document)
+bool vg_pool_is_unsupported(struct vg_request *rq, const char *type)
 {
-    const char *type = json_string_value(json_object_get(document, "@type"));
     vg_autofree char *xml = virConnectGetStoragePoolCapabilities(vg_conn(rq), 0);
     struct vg_error ignored = {0};
     json_auto_t *all = xml ? vg_xml_to_json(xml, &ignored) : NULL;
@@ -181,6 +179,44 @@ static bool is_unsupported(struct vg_request *rq, const json_t *document)
             return strcmp(supported, "no") == 0;
     }
     return false;
+}
+
+static bool is_wwn(const json_t *text)
+{
+    const char *s = json_string_value(text);
+    return !s || (strlen(s) == 16 && strspn(s, "0123456789abcdefABCDEF") == 16);
+}
+
+/* Whether a pool is there that has what this document names: where nothing is started,
+ * failed operations are about nothing else (conf/virstorageobj.c). */
+static bool is_conflict(struct vg_request *rq, const json_t *document)
+{
+    const struct vg_error *e = vg_request_error(rq);
+    const char *path = vg_json_inner_text(document, "target", "path");
+
+    if (!vg_error_is_virt(e, VIR_ERR_OPERATION_FAILED) ||
+        !vg_error_is_from(e, VIR_FROM_STORAGE))
+        return false;
+    if (!vg_peek_true(rq, "transient"))
+        return true;
+    vg_autoptr(virStoragePool) other =
+        path ? virStoragePoolLookupByTargetPath(vg_conn(rq), path) : NULL;
+    return other != NULL;
+}
+
+static int status_of(struct vg_request *rq, const json_t *document)
+{
+    const json_t *adapter = vg_json_inner(document, "source", "adapter");
+
+    if (!is_wwn(json_object_get(adapter, "@wwnn")) ||
+        !is_wwn(json_object_get(adapter, "@wwpn")))
+        return 422;
+    if (is_conflict(rq, document))
+        return 409;
+    return vg_pool_is_unsupported(rq,
+                                  json_string_value(json_object_get(document, "@type")))
+               ? 501
+               : 0;
 }
 
 /* ---- the class --------------------------------------------------------------------- */
@@ -271,7 +307,7 @@ const struct vg_object_class vg_storage_pool_class = {
     .destroy = {destroy_pool, NULL},
     .undefine = {undefine_pool, NULL},
     .keeps_failure = true,
-    .is_unsupported = is_unsupported,
+    .status_of = status_of,
     .is_active = is_active,
     .is_persistent = is_persistent,
     .get_autostart = get_autostart,

@@ -29,6 +29,12 @@ bool vg_error_is_limit(const struct vg_error *e)
            vg_error_is_from(e, VIR_FROM_DOMAIN);
 }
 
+bool vg_error_is_address(const struct vg_error *e)
+{
+    return !e->transport && vg_error_is_virt(e, VIR_ERR_SYSTEM_ERROR) &&
+           vg_error_is_from(e, VIR_FROM_NONE) && vg_error_number(e) == 0;
+}
+
 static bool has_state(virDomainPtr dom, enum vg_needed_state needed)
 {
     int state, reason;
@@ -82,13 +88,12 @@ struct vg_reply vg_fail_explained(struct vg_request *rq, bool explained)
     return vg_fail(rq);
 }
 
-struct vg_reply vg_fail_unsupported(struct vg_request *rq, bool explained)
+void vg_error_blame(struct vg_request *rq, int status)
 {
     struct vg_error *e = vg_request_error(rq);
 
-    if (explained && is_vague(e))
-        vg_error_set_status(e, 501);
-    return vg_fail(rq);
+    if (status && e->status == 502 && !e->transport)
+        vg_error_set_status(e, status);
 }
 
 int vg_error_set_define(struct vg_request *rq, const char *xml)
@@ -100,6 +105,10 @@ int vg_error_set_define(struct vg_request *rq, const char *xml)
     vg_error_set_virt(e);
     if (vg_error_is_limit(e))
         make_conflict(e);
+    if (vg_error_is_address(e)) {
+        vg_error_set_status(e, 422);
+        return -1;
+    }
     if (!is_vague(e) || vg_xml_identity(xml, &name, &uuid) < 0)
         return -1;
     vg_autoptr(virDomain) by_name =

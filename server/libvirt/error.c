@@ -344,6 +344,12 @@ bool vg_error_is_from(const struct vg_error *e, int domain)
     return e->virt && json_integer_value(json_object_get(e->virt, "domain")) == domain;
 }
 
+int vg_error_number(const struct vg_error *e)
+{
+    json_int_t number = json_integer_value(json_object_get(e->virt, "int1"));
+    return vg_error_is_virt(e, VIR_ERR_SYSTEM_ERROR) && number > 0 ? (int)number : 0;
+}
+
 json_t *vg_error_to_json(const struct vg_error *e)
 {
     json_auto_t *problem = json_object();

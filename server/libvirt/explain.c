@@ -215,9 +215,8 @@ static bool is_too_large(const struct vg_request *rq)
  */
 static bool is_beyond_files(const struct vg_error *e)
 {
-    json_int_t number = json_integer_value(json_object_get(e->virt, "int1"));
-    return !e->transport && vg_error_is_virt(e, VIR_ERR_SYSTEM_ERROR) &&
-           (number == ENAMETOOLONG || number == EFBIG);
+    int number = vg_error_number(e);
+    return !e->transport && (number == ENAMETOOLONG || number == EFBIG);
 }
 
 /* The status that what was asked for has, where libvirt's code blames the host; 0: none.

@@ -7,6 +7,7 @@
 #include "virtgate/conflict.h"
 #include "virtgate/failure.h"
 #include "virtgate/host.h"
+#include "virtgate/object.h"
 #include "virtgate/operation.h"
 #include "virtgate/route.h"
 #include "virtgate/xml.h"
@@ -90,17 +91,32 @@ static void *find_same(void *parent, const struct vg_object_class *class,
     return object;
 }
 
+/* A UUID or an address that is none, which libvirt calls an internal or a system error.
+ */
+static bool is_wrong(const struct vg_error *e, const json_t *root)
+{
+    const json_t *uuid = json_object_get(root, "uuid");
+    const char *text = json_string_value(uuid);
+
+    return (uuid && !json_is_array(uuid) && !(text && vg_is_uuid(text))) ||
+           vg_error_is_address(e);
+}
+
 /* The thread's last libvirt error, of a call that makes an object of this document. */
 static struct vg_reply fail_make(struct vg_request *rq, void *parent,
                                  const struct vg_object_class *class, const char *xml)
 {
     vg_error_set_virt(&rq->error);
     auto_identity id = identity_of(class, xml);
+    const json_t *root = json_object_get(id.document, class->root);
+    if (is_wrong(&rq->error, root))
+        vg_error_blame(rq, 422);
+    else if (class->status_of)
+        vg_error_blame(rq, class->status_of(rq, root));
+    if (rq->error.status != 502)
+        return vg_fail(rq);
     vg_auto_object same = {class, find_same(parent, class, &id)};
-    if (same.handle || !class->is_unsupported)
-        return vg_fail_explained(rq, same.handle != NULL);
-    return vg_fail_unsupported(
-        rq, class->is_unsupported(rq, json_object_get(id.document, class->root)));
+    return vg_fail_explained(rq, same.handle != NULL);
 }
 
 /* ---- POST -------------------------------------------------------------------------- */

@@ -413,3 +413,11 @@ struct vg_reply vg_object_fail(struct vg_request *rq, enum vg_kind kind, void *o
         explained = class->is_taken(rq, object);
     return vg_fail_explained(rq, explained);
 }
+
+bool vg_document_has_owner(const json_t *document)
+{
+    const char *name = vg_json_inner_text(document, "owner", "name");
+    const char *uuid = vg_json_inner_text(document, "owner", "uuid");
+    const char *mac = vg_json_inner_text(document, "mac", "@address");
+    return name && *name && uuid && vg_is_uuid(uuid) && mac && vg_is_mac(mac);
+}

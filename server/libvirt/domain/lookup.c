@@ -43,6 +43,17 @@ bool vg_is_uuid(const char *s)
     return true;
 }
 
+bool vg_is_mac(const char *text)
+{
+    for (int i = 0; i < 6; i++) {
+        size_t digits = strspn(text, "0123456789abcdefABCDEF");
+        if (digits < 1 || digits > 2 || text[digits] != (i < 5 ? ':' : '\0'))
+            return false;
+        text += digits + 1;
+    }
+    return true;
+}
+
 bool vg_is_segment(const char *name)
 {
     return strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && strlen(name) <= 1024;

@@ -87,6 +87,8 @@ static const struct step change[] = {
     {"POST", "/interfaces?transient=true", 400, GATEWAY("unknown-key"),
      .xml = ETHERNET("eth7", "52:54:00:00:00:07")},
     {"POST", "/interfaces", 422, NULL, .xml = "<interface/>"},
+    {"POST", "/interfaces", 422, NULL,
+     .xml = "<interface type='ethernet' name='eth7'><mtu size='x'/></interface>"},
     {"POST", "/interfaces/eth5/start", 204, ""},
     {"POST", "/interfaces/eth5/start", 409, LIBVIRT("OPERATION_INVALID")},
     {"GET", "/interfaces/eth5?fields=active", 200, "{'active':true}"},

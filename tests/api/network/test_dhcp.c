@@ -59,6 +59,9 @@ static const struct step update[] = {
     {"POST", UPDATE, 501, LIBVIRT("OPERATION_UNSUPPORTED"),
      .json =
          "{'command':'modify','section':'bridge','element':{'bridge':{'@name':'b'}}}"},
+    {"POST", UPDATE, 422, NULL, .contains = "*'9.x'*",
+     .json = "{'command':'add-last','section':'ip-dhcp-range',"
+             "'xml':'<range start=\\u00279.x\\u0027 end=\\u0027x\\u0027/>'}"},
     {"POST", UPDATE, 400, GATEWAY("missing-key"), .json = "{'command':'delete'}"},
     {"POST", UPDATE, 400, GATEWAY("unknown-value"), .contains = "*dns-srv*",
      .json = "{'command':'delete','section':'x','xml':'<a/>'}"},

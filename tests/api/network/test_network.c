@@ -116,6 +116,12 @@ static const struct step define[] = {
     /* what is none */
     {"POST", "/networks", 400, NULL, .xml = "<network"},
     {"POST", "/networks", 422, NULL, .xml = "<network></network>"},
+    /* what libvirt calls an internal or a system error */
+    {"POST", "/networks", 422, NULL, .contains = "*uuid*",
+     .xml = "<network><name>zeta</name><uuid>x</uuid></network>"},
+    {"POST", "/networks", 422, NULL, .contains = "*'9.x'*",
+     .xml = "<network><name>zeta</name><ip address='192.168.9.1' prefix='24'><dhcp>"
+            "<range start='9.x' end='192.168.9.9'/></dhcp></ip></network>"},
     {"POST", "/networks", 400, GATEWAY("missing-key"), .json = "{}"},
     {"POST", "/networks", 400, GATEWAY("invalid-value"),
      .json = "{'xml':'<network/>','network':{}}"},
@@ -196,6 +202,10 @@ static const struct step change[] = {
      .json = "{'network':{'name':'beta'}}"},
     {"PUT", "/networks/alpha", 422, NULL,
      .json = "{'network':{'name':'alpha','uuid':'${alpha}','forward':{'@mode':'x'}}}"},
+    {"PUT", "/networks/alpha", 422, NULL,
+     .json =
+         "{'network':{'name':'alpha','uuid':'${alpha}','ip':[{'@address':"
+         "'192.168.9.1','@prefix':24,'dhcp':{'bootp':{'@file':'a','@server':'9.x'}}}]}}"},
     {"PUT", "/networks/nosuch", 404, LIBVIRT("NO_NETWORK"),
      .json = "{'network':{'name':'alpha'}}"},
     {"PUT", "/networks/alpha/xml", 200, "{'name':'alpha','mtu':'<absent>'}",

@@ -82,6 +82,14 @@ static const struct step change[] = {
     {"POST", "/node-devices?dryRun=true", 200, NULL, .xml = MDEV, .contains = "*mdev*"},
     {"POST", "/node-devices?dryRun=true", 400, GATEWAY("invalid-value"),
      .xml = "<network/>"},
+    /* what libvirt calls an internal error of its own */
+    {"POST", "/node-devices?transient=true", 422, NULL, .xml = "<device/>"},
+    {"POST", "/node-devices?transient=true", 422, NULL,
+     .xml = "<device><parent>scsi_host1</parent><capability type='scsi_host'/></device>"},
+    {"POST", "/node-devices?transient=true", 422, NULL, .contains = "*parent*",
+     .xml = "<device><parent>nosuch</parent><capability type='scsi_host'>"
+            "<capability type='fc_host'><wwnn>2000000012341234</wwnn>"
+            "<wwpn>1000000012341237</wwpn></capability></capability></device>"},
     {"POST", "/node-devices", 400, GATEWAY("missing-key"), .json = "{}"},
     {"POST", "/node-devices?transient=true&autostart=true", 400, GATEWAY("invalid-value"),
      .xml = MDEV},
