@@ -70,13 +70,12 @@ check-fleet: ## examples/: 300 hosts behind HAProxy, a gateway lost; TypeScript,
 check-changed: tests ## only what the uncommitted change touches (SINCE=COMMIT: since then)
 	@tests/changed.sh $(SINCE)
 
-# One guest's host at a time: what is slowed down by half is not to wait for another as well. The
-# same tests once more, in German, are not for the sanitizers.
+# The same tests once more, in German, are not for the sanitizers.
 check-asan: ## all test programs under AddressSanitizer and UBSan, in build-asan
 	@+$(MAKE) --no-print-directory O=build-asan SAN=address,undefined WERROR= CFLAGS='-O1 -g' tests
 	@O=build-asan ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1 \
 	  LSAN_OPTIONS=suppressions=$(CURDIR)/tests/harness/lsan.supp VG_CHANGES=100 VG_PAIRS=50 \
-	  VG_QEMU_LANES=1 VG_TEST='!(language.py)' tests/run.sh unit api qemu
+	  VG_TEST='!(language.py)' tests/run.sh unit api qemu
 
 check-tsan: ## API tests under ThreadSanitizer, in build-tsan
 	@+$(MAKE) --no-print-directory O=build-tsan SAN=thread WERROR= CFLAGS='-O1 -g' tests
