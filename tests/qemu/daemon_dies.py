@@ -108,7 +108,8 @@ def main():
         uri = subprocess.run([DAEMON, "start"], check=True, stdout=subprocess.PIPE,
                              text=True).stdout.strip()
         try:
-            gateway = Gateway(uri, "--pool-size", str(AT_ONCE))
+            # a daemon that begins anew on a busy machine takes longer than the usual ten seconds
+            gateway = Gateway(uri, "--pool-size", str(AT_ONCE), "--read-deadline", "40")
             check_reads(gateway.port)
             check_changes(gateway.port)
             gateway.stop()

@@ -62,10 +62,10 @@ class Lists:
 def await_that(what, good):
     """Events come in their own time."""
     for _ in range(1200):
-        if good():
+        if seen := good():
             break
         time.sleep(0.05)
-    check(good(), what)
+    check(seen, what)
 
 
 # Never from the answers that are kept: memory changes with every list.

@@ -46,10 +46,11 @@ def pool(client):
 def await_pool(client, what, good):
     """The pool's size tells the changes at work; the gateway reads for itself, too."""
     for _ in range(2400):
-        if good(pool(client)):
+        seen = pool(client)
+        if good(seen):
             break
         time.sleep(0.05)
-    check(good(pool(client)), what, pool(client))
+    check(good(seen), what, seen)
 
 
 def read_others(port, what):

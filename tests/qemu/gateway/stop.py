@@ -71,14 +71,15 @@ def check_answer(i, data, end):
 
 
 def main():
-    gateway = Gateway(os.environ["VG_QEMU_URI"], "--drain-seconds", "4",
+    gateway = Gateway(os.environ["VG_QEMU_URI"], "--drain-seconds", "5",
                       "--log-filters", "2:access")
     client = Client(gateway.port)
     check(client.send("POST", "/domains", XML)[0] in (200, 201), "define")
     subprocess.run([DAEMON, "freeze"], check=True)
     try:
         clients = [ask(gateway.port, i) for i in range(CLIENTS)]
-        time.sleep(1)
+        check(gateway.heard(CLIENTS), "all have been read")
+        time.sleep(0.3)
         gateway.process.send_signal(signal.SIGTERM)
         answers = [read_to_end(s) for s in clients]
         check(gateway.process.wait(60) == 0, "exit status")

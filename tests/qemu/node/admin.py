@@ -130,6 +130,26 @@ def camel(name):
     return re.sub(r"_(\w)", lambda m: m[1].upper(), name)
 
 
+def settled(theirs, mine):
+    """What virt-admin tells, and what the gateway tells: of a time when nothing changed between. The
+    gateway's own connections come and go, and the daemon's workers with what it is asked."""
+    for _ in range(60):
+        before, here, after = theirs(), mine(), theirs()
+        if before == after:
+            break
+        time.sleep(0.2)
+    return after, here
+
+
+def by_pages(asker):
+    pages, after = [], ""
+    while after is not None:
+        page = asker.get(f"{SERVER}/clients?fields=id&limit=1{after}")
+        pages += page["clients"]
+        after = f"&after={page['next']}" if "next" in page else None
+    return pages
+
+
 def compare(asker, uri):
     def tool(*args):
         return run("virt-admin", "-c", uri, *args)
@@ -148,23 +168,19 @@ def compare(asker, uri):
               asker.get(f"/admin/servers/{name}/threadpool")["maxWorkers"], f"server {name}", shown)
         for path, command in (("threadpool", "srv-threadpool-info"),
                               ("client-limits", "srv-clients-info")):
-            mine = {k: str(v) for k, v in
-                    asker.get(f"/admin/servers/{name}/{path}").items()}
-            theirs = {camel(k): v for k, v in pairs(tool(command, name)).items()}
-            for figures in (mine, theirs):  # virt-admin is a client itself
-                for key in ("nclients", "freeWorkers"):
-                    figures.pop(key, None)
+            def figures(asked=name, command=command):  # virt-admin is a client itself
+                return {camel(k): v for k, v in pairs(tool(command, asked)).items()
+                        if camel(k) not in ("nclients", "freeWorkers")}
+
+            theirs, mine = settled(figures, lambda at=f"/admin/servers/{name}/{path}": {
+                k: str(v) for k, v in asker.get(at).items() if k not in ("nclients", "freeWorkers")})
             check(mine == theirs and mine, f"{name} {path}", f"{mine} {theirs}")
-    listed = {m[0]: m[1] for m in re.findall(r"^ (\d+) +(\w+) +\d", tool("client-list", "libvirtd"),
-                                             re.MULTILINE)}
-    clients = asker.get(SERVER + "/clients")["clients"]
+    listed, (clients, pages) = settled(
+        lambda: {m[0]: m[1] for m in re.findall(r"^ (\d+) +(\w+) +\d", tool("client-list", "libvirtd"),
+                                                re.MULTILINE)},
+        lambda: (asker.get(SERVER + "/clients")["clients"], by_pages(asker)))
     check({str(c["id"]): c["transport"] for c in clients} == listed and listed, "clients",
           f"{clients} {listed}")
-    pages, after = [], ""
-    while after is not None:
-        page = asker.get(f"{SERVER}/clients?fields=id&limit=1{after}")
-        pages += page["clients"]
-        after = f"&after={page['next']}" if "next" in page else None
     check([c["id"] for c in pages] == [c["id"] for c in clients], "clients, page by page", str(pages))
     for number in listed:
         theirs = pairs(tool("client-info", "libvirtd", number))

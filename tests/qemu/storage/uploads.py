@@ -234,7 +234,8 @@ def check_breaks(gateway, client, file):
 
     slow = Slow(gateway, location, offset, data[offset:offset + 1000], SIZE - offset)
     eventually(lambda: send(client, "GET", location)[2]["state"] == "receiving")
-    time.sleep(0.5)  # nothing tells when a piece that is not full has been received
+    check(gateway.heard(1), "it has been read")
+    time.sleep(0.5)  # nothing tells when a piece that is not full has gone to libvirt
     status, _, answer = patch(client, location, offset, b"x")
     check(status == 409 and is_slug(answer, "conflict"), "two at a time", answer)
     check(send(client, "GET", location)[2]["state"] == "receiving", "GET just looks")
