@@ -581,6 +581,8 @@ unsigned int vg_http_reload(void)
     bool tokens = config->token_file && vg_http_auth_load(config->token_file) == 0;
     bool certificate = config->tls_cert && vg_http_certificate_load(config) == 0;
 
+    if (tokens) /* before anything else ends them: they are told why */
+        vg_http_sessions_look(vg_now_ns());
     return (tokens ? VG_RELOADED_TOKENS : 0) |
            (certificate ? VG_RELOADED_CERTIFICATE : 0);
 }

@@ -74,15 +74,8 @@ static void end_session(struct vg_http_session *s, int64_t now_ns)
     }
 }
 
-void vg_http_sessions_tick(int64_t now_ns, const char *token_file)
+void vg_http_sessions_look(int64_t now_ns)
 {
-    static int64_t next_ns; /* the watchdog's alone */
-
-    if (now_ns < next_ns)
-        return;
-    next_ns = now_ns + LOOK_NS;
-    if (token_file)
-        vg_http_auth_tick(token_file);
     unsigned int generation = vg_http_auth_generation();
     time_t now = time(NULL);
     VG_LOCK(&lock);
@@ -92,4 +85,16 @@ void vg_http_sessions_tick(int64_t now_ns, const char *token_file)
         if (s->cut_ns || s->revoked || (s->until && s->until <= now))
             end_session(s, now_ns);
     }
+}
+
+void vg_http_sessions_tick(int64_t now_ns, const char *token_file)
+{
+    static int64_t next_ns; /* the watchdog's alone */
+
+    if (now_ns < next_ns)
+        return;
+    next_ns = now_ns + LOOK_NS;
+    if (token_file)
+        vg_http_auth_tick(token_file);
+    vg_http_sessions_look(now_ns);
 }

@@ -25,6 +25,8 @@ bool vg_http_session_is_over(const struct vg_http_session *session);
 /* What says so, where a status can. */
 #define VG_SESSION_OVER "The token is no longer valid"
 
-/* Ends those whose time has come; reads the token file (NULL: there is none) again when
- * it has changed. */
+/* Ends those whose time has come, by the tokens that are known. The watchdog's thread. */
+void vg_http_sessions_look(int64_t now_ns);
+/* The same, now and then; reads the token file (NULL: there is none) again when it has
+ * changed. */
 void vg_http_sessions_tick(int64_t now_ns, const char *token_file);

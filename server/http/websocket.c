@@ -76,7 +76,11 @@ static bool queue_next(struct vg_http_websocket *s)
         tell_lost(s);
         return false;
     case VG_SUBSCRIBER_ENDED:
-        vg_http_frame_close(s, WSLAY_CODE_GOING_AWAY, "the gateway ends all subscribers");
+        if (vg_http_session_is_over(&s->session))
+            vg_http_frame_close(s, WSLAY_CODE_POLICY_VIOLATION, VG_SESSION_OVER);
+        else
+            vg_http_frame_close(s, WSLAY_CODE_GOING_AWAY,
+                                "the gateway ends all subscribers");
         return false;
     case VG_SUBSCRIBER_NONE:
         break;
