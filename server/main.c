@@ -4,7 +4,6 @@
  * the watchdog: every WATCH_NS it looks for what is late.
  */
 #include "server/app.h"
-#include "server/core/audit.h"
 #include "server/core/event.h"
 #include "server/http/limit.h"
 #include "server/http/door.h"
@@ -219,14 +218,7 @@ static int start_log(const struct vg_config *config, char **reterr)
         .filters = config->log_filters,
         .outputs = config->log_outputs,
     };
-    if (vg_log_start(&options, reterr) < 0)
-        return -1;
-    if (!config->audit_required || vg_audit_has_output())
-        return 0;
-    vg_log_stop();
-    *reterr = strdup("audit-required: no output of the log takes lines of source `audit` "
-                     "and level 2 (log-outputs, log-filters, log-level)");
-    return -1;
+    return vg_log_start(&options, reterr);
 }
 
 static int start_import(const struct vg_config *config)

@@ -405,10 +405,7 @@ void vg_log_reopen(void)
 
 bool vg_log_enabled(enum vg_log_level level, const char *source)
 {
-    for (size_t i = 0; i < setup.n_filters; i++)
-        if (strstr(source, setup.filters[i].match))
-            return level >= setup.filters[i].level;
-    return level >= setup.level;
+    return vg_log_setup_passes(&setup, level, source);
 }
 
 static uint64_t write_line(enum vg_log_level level, const char *source,
@@ -428,10 +425,7 @@ void vg_log_fields(enum vg_log_level level, const char *source, const char *mess
 
 bool vg_log_has_output(enum vg_log_level level, const char *source)
 {
-    bool has = false;
-    for (size_t i = 0; i < setup.n_outputs; i++)
-        has |= level >= setup.outputs[i].level;
-    return has && vg_log_enabled(level, source);
+    return vg_log_setup_writes(&setup, level, source);
 }
 
 /* Whether the outputs have taken the buffer of that number, in that time. */

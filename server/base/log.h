@@ -44,6 +44,11 @@ struct vg_log_options {
     const char *filters, *outputs; /* libvirt's own grammar; NULL: none */
 };
 
+/* Whether a line of this level from this source would be written anywhere, had the log
+ * these options, which are good. Opens nothing. */
+bool vg_log_would_write(const struct vg_log_options *options, enum vg_log_level level,
+                        const char *source);
+
 /* Opens the outputs, which the options name, and starts the writer thread. Before it (and
  * after vg_log_stop) lines go straight to stderr. -1: *reterr (owned by the caller) says
  * which output failed and why. */

@@ -7,6 +7,7 @@
 #include "server/base/log.h"
 
 #include <stddef.h>
+#include <string.h>
 
 enum vg_log_kind {
     VG_LOG_TO_STDERR,
@@ -36,6 +37,20 @@ struct vg_log_setup {
     struct vg_log_output *outputs;
     size_t n_outputs;
 };
+
+/* Whether a line of this level from this source passes the filters. */
+static inline bool vg_log_setup_passes(const struct vg_log_setup *setup,
+                                       enum vg_log_level level, const char *source)
+{
+    for (size_t i = 0; i < setup->n_filters; i++)
+        if (strstr(source, setup->filters[i].match))
+            return level >= setup->filters[i].level;
+    return level >= setup->level;
+}
+
+/* Whether it also has an output. */
+bool vg_log_setup_writes(const struct vg_log_setup *setup, enum vg_log_level level,
+                         const char *source);
 
 /* Parses libvirt's grammar and opens the outputs. -1: *reterr (owned) says what is wrong.
  */

@@ -122,6 +122,23 @@ static int add_output(struct vg_log_setup *setup, const char *item, char **reter
     return 0;
 }
 
+/* An output that is not opened: all that is wanted is its level. */
+static int add_level(struct vg_log_setup *setup, const char *item, char **reterr)
+{
+    struct vg_log_output out = {.kind = VG_LOG_TO_STDERR, .fd = -1};
+    const char *kind;
+
+    if (parse_level(item, &out.level, &kind) < 0)
+        return fail(reterr, item, "expected LEVEL:OUTPUT with a level from 1 to 4");
+    struct vg_log_output *grown =
+        realloc(setup->outputs, (setup->n_outputs + 1) * sizeof(*grown));
+    if (!grown)
+        return fail(reterr, item, "out of memory");
+    setup->outputs = grown;
+    grown[setup->n_outputs++] = out;
+    return 0;
+}
+
 static int each_item(struct vg_log_setup *setup, const char *list,
                      int (*add)(struct vg_log_setup *, const char *, char **),
                      char **reterr)
@@ -140,6 +157,27 @@ static int each_item(struct vg_log_setup *setup, const char *list,
 int vg_log_check_outputs(const char *outputs, char **reterr)
 {
     return each_item(NULL, outputs, check_output, reterr);
+}
+
+bool vg_log_setup_writes(const struct vg_log_setup *setup, enum vg_log_level level,
+                         const char *source)
+{
+    bool has = false;
+    for (size_t i = 0; i < setup->n_outputs; i++)
+        has |= level >= setup->outputs[i].level;
+    return has && vg_log_setup_passes(setup, level, source);
+}
+
+bool vg_log_would_write(const struct vg_log_options *options, enum vg_log_level level,
+                        const char *source)
+{
+    struct vg_log_setup setup = {.level = options->level};
+    vg_autofree char *message = NULL;
+    bool would = each_item(&setup, options->filters, add_filter, &message) == 0 &&
+                 each_item(&setup, options->outputs, add_level, &message) == 0 &&
+                 vg_log_setup_writes(&setup, level, source);
+    vg_log_setup_close(&setup);
+    return would;
 }
 
 int vg_log_setup_open(struct vg_log_setup *setup, const struct vg_log_options *options,

@@ -465,11 +465,25 @@ static int check_outputs(struct vg_config_read *r)
     return 0;
 }
 
+static int check_audit(struct vg_config_read *r)
+{
+    const struct vg_config *c = &r->config;
+    const struct vg_log_options log = {.level = (enum vg_log_level)c->log_level,
+                                       .filters = c->log_filters,
+                                       .outputs = c->log_outputs};
+    if (!c->audit_required || vg_log_would_write(&log, VG_LOG_INFO, "audit"))
+        return 0;
+    return vg_config_fail(r,
+                          "%s: no output of the log takes lines of source `audit` and "
+                          "level 2 (log-outputs, log-filters, log-level)",
+                          r->where[VG_CONFIG_I_audit_required].v[0]);
+}
+
 int vg_config_check_all(struct vg_config_read *r)
 {
     if (check_hosts(r) < 0 || check_admin_uris(r) < 0 || check_uris(r) < 0 ||
         check_tls(r) < 0 || check_trust(r) < 0 || check_identity(r) < 0 ||
-        check_reach(r) < 0)
+        check_reach(r) < 0 || check_audit(r) < 0)
         return -1;
     return check_files(r) < 0 || check_folder(r) < 0 ? -1 : check_outputs(r);
 }

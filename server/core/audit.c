@@ -22,7 +22,8 @@ void vg_audit_start(bool is_required)
     required = is_required;
 }
 
-bool vg_audit_has_output(void)
+/* Whether the log's outputs take the trail. */
+static bool has_output(void)
 {
     return vg_log_has_output(VG_LOG_INFO, SOURCE);
 }
@@ -90,7 +91,7 @@ int vg_audit_begin(struct vg_request *rq, bool may_wait)
 
     if (!is_change(rq) || atomic_exchange(&rq->audited, true)) /* of a requeued one */
         return 0;
-    if (!required && !vg_audit_has_output())
+    if (!required && !has_output())
         return 0;
     fill(&line, rq);
     int64_t patience_ns = !may_wait ? 0 : required ? REQUIRED_PATIENCE_NS : PATIENCE_NS;

@@ -12,9 +12,6 @@
  * thread. */
 void vg_audit_start(bool required);
 
-/* Whether the log's outputs take the trail. */
-bool vg_audit_has_output(void);
-
 /* The change of the request is about to be made; nothing for reads. A network thread may
  * not wait for the log's outputs. -1: it is not to be made, the request's error is set.
  */

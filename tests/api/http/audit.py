@@ -184,7 +184,13 @@ def test_required(folder):
 
 
 def test_start(folder):
-    """A trail that goes nowhere is refused at start."""
+    """A trail that goes nowhere is refused at start, and by --check-config."""
+    for want, options in ((0, ["--log-outputs", f"3:stderr 2:file:{folder}/trail.log"]),
+                          (0, ["--log-level", "3", "--log-filters", "2:audit"]),
+                          (2, ["--log-outputs", "3:stderr"]), (2, ["--log-level", "3"])):
+        status = os.spawnv(os.P_WAIT, os.environ.get("VIRTGATE_BIN", "build/virtgate"), [
+            "virtgate", "--connect", URI, "--audit-required", "--check-config", *options])
+        check(status == want, f"{options} checked", status)
     for name, options in (("level", ["--log-outputs", "3:stderr"]),
                           ("filter", ["--log-filters", "4:audit"])):
         log = folder / f"{name}.err"

@@ -38,7 +38,10 @@
 #define URI_FORM(why)                                                                    \
     "this is no libvirt URI: " why "; expected SCHEME://[HOST]/PATH, as in "             \
     "qemu:///system"
-#define OPEN    " is open to other machines, which needs authentication and TLS: give "
+#define OPEN " is open to other machines, which needs authentication and TLS: give "
+#define NO_AUDIT                                                                         \
+    "no output of the log takes lines of source `audit` and level 2 (log-outputs, "      \
+    "log-filters, log-level)"
 #define OR_ELSE ", or listen on 127.0.0.1, or give --allow-insecure"
 
 struct message_row {
@@ -108,6 +111,22 @@ static void test_command_line_messages(void **state)
         {{.args = {"--log-outputs=1:x"}},
          "--log-outputs: expected LEVEL:stderr, LEVEL:syslog:NAME, LEVEL:file:/PATH or "
          "LEVEL:journald, separated by spaces, LEVEL being 1 to 4, not `1:x`"},
+    };
+    check_messages(rows, sizeof(rows) / sizeof(rows[0]));
+}
+
+/* Of a trail that is required and goes nowhere. */
+static void test_audit_messages(void **state)
+{
+    (void)state;
+    static const struct message_row rows[] = {
+        {{.args = {"--audit-required", "--log-level=3"}}, "--audit-required: " NO_AUDIT},
+        {{.args = {"--audit-required", "--log-filters=1:http 4:aud 1:audit"}},
+         "--audit-required: " NO_AUDIT},
+        {{.args = {"--log-outputs=3:stderr 4:journald", "--audit-required=yes"}},
+         "--audit-required: " NO_AUDIT},
+        {{.environment = "VIRTGATE_AUDIT_REQUIRED=1", .args = {"--log-level=4"}},
+         "VIRTGATE_AUDIT_REQUIRED: " NO_AUDIT},
     };
     check_messages(rows, sizeof(rows) / sizeof(rows[0]));
 }
@@ -369,6 +388,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_command_line_messages),
+        cmocka_unit_test(test_audit_messages),
         cmocka_unit_test(test_proxy_messages),
         cmocka_unit_test(test_environment_messages),
         cmocka_unit_test(test_file_messages),
