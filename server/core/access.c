@@ -13,6 +13,15 @@ void vg_access_start(bool gateway_is_read_only)
     read_only = gateway_is_read_only;
 }
 
+struct vg_permissions vg_access_permissions(const struct vg_request *rq)
+{
+    struct vg_permissions all = rq->rights->permissions;
+
+    if (read_only)
+        vg_permissions_keep(&all, vg_role_permissions(VG_ROLE_VIEWER));
+    return all;
+}
+
 bool vg_access_has_all(const struct vg_request *rq)
 {
     return vg_rights_hold(rq->rights, vg_role_permissions(VG_ROLE_ADMIN));

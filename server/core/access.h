@@ -14,6 +14,9 @@ void vg_access_start(bool gateway_is_read_only);
  * request's error is set. */
 int vg_access_permit(struct vg_request *rq, const struct vg_rights *rights);
 
+/* All that the caller has, with --read-only what a viewer has of it. */
+struct vg_permissions vg_access_permissions(const struct vg_request *rq);
+
 /* Whether the caller may do whatever there is. */
 bool vg_access_has_all(const struct vg_request *rq);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "virtgate/whoami.h"
 
-#include "server/core/request.h"
+#include "server/core/access.h"
 
 static const char *const via_names[] = {
     [VG_VIA_NONE] = "none",
@@ -40,7 +40,8 @@ void vg_whoami_write(const struct vg_request *rq, struct vg_json *w)
 {
     vg_json_string(w, "name", rq->principal[0] ? rq->principal : NULL);
     vg_json_string(w, "role", vg_role_name(rq->rights->role));
-    write_permissions(w, &rq->rights->permissions);
+    const struct vg_permissions permissions = vg_access_permissions(rq);
+    write_permissions(w, &permissions);
     vg_json_begin_object(w, "scope");
     write_globs(w, "hosts", &rq->rights->hosts);
     write_globs(w, "domains", &rq->rights->domains);

@@ -89,6 +89,9 @@ static const struct step reloaded[] = {
 };
 
 static const struct step read_only[] = {
+    {"GET", "/whoami", 200, "{'role':'admin'}", .contains = "*\"domain:read\"*"},
+    {"GET", "/whoami", 200, NULL,
+     .contains = "*\"permissions\":\\[*\"secret:read\"\\],*"},
     {"GET", "/domains", 200, "{'domains':[{'name':'test'}]}"},
     {"GET", "/domains/test/xml", 200, NULL, .contains = "<domain *</domain>*"},
     {"POST", "/domains/test/suspend", 403, GATEWAY("read-only")},

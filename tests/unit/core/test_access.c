@@ -243,6 +243,27 @@ static void expect_member(const json_t *json, const char *key, const char *want)
     assert_string_equal(is ? is : "", want);
 }
 
+/* What --read-only leaves, whatever else the caller has. */
+static void test_read_only_whoami(void **state)
+{
+    (void)state;
+    struct vg_request *rq = make_request("domain:read");
+    rq->rights = intern((struct vg_rights_spec){
+        .role = VG_ROLE_OPERATOR, .allow = "domain:open_device", .deny = "domain:read"});
+    vg_access_start(true);
+    {
+        json_auto_t *left = whoami(rq);
+        vg_autofree char *all = json_dumps(json_object_get(left, "permissions"), 0);
+        expect_member(left, "role", "\"operator\"");
+        assert_non_null(strstr(all, "\"domain:getattr\""));
+        assert_null(strstr(all, "\"domain:read\""));
+        assert_null(strstr(all, "\"domain:open_device\""));
+        assert_null(strstr(all, "\"domain:start\""));
+    }
+    vg_access_start(false);
+    vg_request_unref(rq);
+}
+
 static void test_whoami(void **state)
 {
     (void)state;
@@ -285,8 +306,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scope),     cmocka_unit_test(test_scope_of_domains),
         cmocka_unit_test(test_permit),    cmocka_unit_test(test_unknown),
-        cmocka_unit_test(test_read_only), cmocka_unit_test(test_ask),
-        cmocka_unit_test(test_has_all),   cmocka_unit_test(test_whoami),
+        cmocka_unit_test(test_read_only), cmocka_unit_test(test_read_only_whoami),
+        cmocka_unit_test(test_ask),       cmocka_unit_test(test_has_all),
+        cmocka_unit_test(test_whoami),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
