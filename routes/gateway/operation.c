@@ -7,6 +7,8 @@
 #include "routes/routes.h"
 #include "virtgate/cleanup.h"
 
+#include <stdio.h>
+
 #define MAX_LIMIT 10000
 
 static struct vg_reply list_operations(struct vg_request *rq)
@@ -55,7 +57,11 @@ static struct vg_reply cancel_operation(struct vg_request *rq)
 
     if (vg_args(rq, args) < 0 || vg_operation_cancel(rq, flags) < 0)
         return vg_fail(rq);
-    return vg_with_status(vg_operation_reply(rq), 202);
+    struct vg_reply reply = vg_with_status(vg_operation_reply(rq), 202);
+    if (reply.status == 202 && asprintf(&reply.location, "%s/operations/%s",
+                                        vg_host_prefix(rq), vg_path(rq, "operation")) < 0)
+        reply.location = NULL; /* the client has it */
+    return reply;
 }
 
 /* clang-format off */

@@ -113,7 +113,8 @@ static const struct step watched[] = {
     {"POST", "/domains/s2/managed-save", 202, "{'id':'$next','state':'pending'}",
      .headers = {ASYNC}},
     {"DELETE", "/operations/${next}", 202, "{'cancelRequested':true,'state':'pending'}"},
-    {"DELETE", "/operations/${op}", 202, "{'cancelRequested':true}"},
+    {"DELETE", "/operations/${op}", 202, "{'cancelRequested':true}",
+     .wants = {"Location: /operations/${op}"}},
     {"GET", "/operations/${op}?wait=60", 200,
      "{'state':'cancelled','status':409,'cancellable':false,"
      "'error':{'type':'urn:libvirt:error:VIR_ERR_OPERATION_ABORTED'}}"},
