@@ -46,8 +46,10 @@ struct vg_object_field {
 
     /* Yes or no, of one object: 1, 0, -1: libvirt's last error. */
     int (*ask)(void *object);
-    /* The flags of the list call for the two; 0: it has none, each object is asked. */
+    /* The flags of the list call for the two; 0: it has none, each object is asked, for
+     * a filter of lists, too, where it is one. */
     unsigned int yes, no;
+    bool filter;
 
     /* A text of the handle, which costs no call to the host. May be NULL. */
     const char *(*text)(void *object);

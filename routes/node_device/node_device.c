@@ -263,7 +263,7 @@ static const struct vg_object_field fields[] = {
      .ask = is_active,
      .yes = VIR_CONNECT_LIST_NODE_DEVICES_ACTIVE,
      .no = VIR_CONNECT_LIST_NODE_DEVICES_INACTIVE},
-    {.name = "persistent", .covered = true, .ask = is_persistent},
+    {.name = "persistent", .covered = true, .ask = is_persistent, .filter = true},
     {.name = "autostart", .ask = is_autostart},
     {.name = "parent", .covered = true, .read = write_parent},
     {.name = "capabilities", .covered = true, .read = write_capabilities},

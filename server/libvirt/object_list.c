@@ -93,7 +93,7 @@ static int read_args(struct vg_request *rq, struct list_request *lr,
         args[n++] =
             (struct vg_field)VG_NAMES("flags", &lr->page.flags, class->list_flags);
     for (unsigned int i = 0; class->fields[i].name; i++)
-        if (class->fields[i].yes)
+        if (class->fields[i].yes || class->fields[i].filter)
             args[n++] = pair_field(lr, i);
     for (size_t i = 0; class->choices && class->choices[i].name; i++)
         args[n++] = (struct vg_field)VG_NAMES(class->choices[i].name, &lr->choices[i],
@@ -140,6 +140,20 @@ static void narrow(struct list_request *lr)
         narrow_choice(&lr->page, lr->choices[i], all_of(class->choices[i].flags));
 }
 
+/* Whether the objects are asked for this field, since the list is filtered by it. */
+static bool is_asked(const struct list_request *lr, unsigned int i)
+{
+    return lr->class->fields[i].filter && lr->pairs[i] >= 0;
+}
+
+static bool asks_each(const struct list_request *lr)
+{
+    for (unsigned int i = 0; lr->class->fields[i].name; i++)
+        if (is_asked(lr, i))
+            return true;
+    return vg_fields_ask_each(lr->class, lr->fields);
+}
+
 /* The index of the field that the list is sorted by. */
 static unsigned int key_field(const struct vg_object_class *class)
 {
@@ -167,9 +181,12 @@ static bool is_cacheable(const struct list_request *lr)
     const struct vg_object_class *class = lr->class;
     unsigned int covered = 0;
 
-    for (unsigned int i = 0; class->fields[i].name; i++)
+    for (unsigned int i = 0; class->fields[i].name; i++) {
         if (class->fields[i].covered)
             covered |= class->fields[i].yes | class->fields[i].no;
+        else if (is_asked(lr, i))
+            return false;
+    }
     for (size_t i = 0; class->choices && class->choices[i].name; i++)
         if (class->choices[i].covered)
             covered |= all_of(class->choices[i].flags);
@@ -329,6 +346,32 @@ static bool is_meant(const struct list *list, const struct list_request *lr,
            strcmp(vg_object_key(list->class, list->only, uuid), key_of(item)) == 0;
 }
 
+/* 0: libvirt's last error says that the object is gone; -1: it is the request's. */
+static int fail_or_gone(struct vg_request *rq)
+{
+    vg_error_set_virt(&rq->error);
+    if (rq->error.status != 404)
+        return -1;
+    vg_error_clear(&rq->error);
+    return 0;
+}
+
+/* Whether the object is as the filters want it that no flag of libvirt's is for. 1 or 0
+ * (which it is, too, when it is gone); -1: the request's error is set. */
+static int is_wanted(struct vg_request *rq, const struct list_request *lr, void *object)
+{
+    for (unsigned int i = 0; lr->class->fields[i].name; i++) {
+        if (!is_asked(lr, i))
+            continue;
+        int yes = lr->class->fields[i].ask(object);
+        if (yes < 0)
+            return fail_or_gone(rq);
+        if (yes != lr->pairs[i])
+            return 0;
+    }
+    return 1;
+}
+
 /* ---- writing ----------------------------------------------------------------------- */
 
 /* Writes the page; *ret_next is the cursor where there is more, owned by the caller. */
@@ -344,6 +387,11 @@ static int write_items(struct vg_request *rq, struct vg_json *w,
         const struct item *item = &list->items[i];
         if (!vg_list_passes(&lr->page, key_of(item)) || !is_meant(list, lr, item) ||
             is_gone(list, item) || !vg_object_is_seen(rq, lr->class, item->object))
+            continue;
+        int meant = is_wanted(rq, lr, item->object);
+        if (meant < 0)
+            return -1;
+        if (!meant)
             continue;
         if (lr->page.limit && taken++ == lr->page.limit) {
             *ret_next = strdup(last);
@@ -399,7 +447,7 @@ static struct vg_reply list_objects(struct vg_request *rq, const struct own *own
         return vg_fail(rq);
     narrow(&lr);
     choose_fields(&lr);
-    if (vg_on_fast_queue(rq) && vg_fields_ask_each(lr.class, lr.fields))
+    if (vg_on_fast_queue(rq) && asks_each(&lr))
         return vg_requeue();
     vg_auto_object whole = {0};
     VG_CLEANUP(free_list) struct list list = {.class = lr.class};

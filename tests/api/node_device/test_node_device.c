@@ -48,6 +48,7 @@ static const struct step show[] = {
     {"GET", "/node-devices?wwnn=2000000012341234&wwpn=1000000012341234", 501,
      LIBVIRT("NO_SUPPORT")},
     {"GET", "/node-devices?wwnn=2000000012341234", 400, GATEWAY("missing-key")},
+    {"GET", "/node-devices?persistent=true", 501, LIBVIRT("NO_SUPPORT")},
     {"GET", "/node-devices?wwpn=2000000012341234", 400, GATEWAY("missing-key")},
     {"GET", "/node-devices?autostart=true", 400, GATEWAY("unknown-key"),
      .contains = "*wwnn*"},

@@ -54,6 +54,16 @@ def names(client, query=""):
     return [d["name"] for d in body["nodeDevices"]]
 
 
+def pages(client, query):
+    found, after = [], ""
+    while True:
+        body = send(client, "GET", "/node-devices" + query + after)[1]
+        found += [d["name"] for d in body["nodeDevices"]]
+        if "next" not in body:
+            return found
+        after = "&after=" + quote(body["next"], safe="")
+
+
 def flag(name):
     return getattr(libvirt, "VIR_CONNECT_LIST_NODE_DEVICES_" + name)
 
@@ -118,6 +128,10 @@ def check_filters(client, conn):
         same(f"state={state}", names(client, f"?state={state}"), names_of(conn, flag(what)))
     same("both states", names(client, "?state=active,inactive"), names(client))
     same("capability and state", names(client, "?capability=net&state=inactive"), [])
+    for word, yes in (("true", 1), ("false", 0)):
+        want = sorted(d.name() for d in conn.listAllDevices(0) if d.isPersistent() == yes)
+        same(f"persistent={word}", names(client, f"?persistent={word}"), want)
+        same(f"persistent={word}, page by page", pages(client, f"?persistent={word}&limit=1"), want)
 
 
 def check_refusals(client, conn):
@@ -170,6 +184,7 @@ def check_mdev(client, conn):
           "capabilities": ["mdev"]})
     compare_device(client, dev)
     same("it is inactive", names(client, "?state=inactive"), [made["name"]])
+    same("it is persistent", names(client, "?persistent=true&capability=mdev"), [made["name"]])
     status, answer = send(client, "POST", "/node-devices", mdev())
     redefined = status == 200
     check(redefined and answer["name"] == made["name"] or status == 409,
