@@ -51,6 +51,10 @@ struct vg_reply vg_fail_define(struct vg_request *rq, const char *xml) VG_MUST_U
  * document. */
 bool vg_error_is_limit(const struct vg_error *e);
 
+/* Whether QEMU, which runs on, refused what a document asks of a running domain: libvirt
+ * has read it, and quotes QEMU's answer as an internal error of that driver. */
+bool vg_error_is_refused(const struct vg_error *e, virDomainPtr dom);
+
 /* Whether a document has an address of a network that is none: libvirt's parser of them
  * (util/virsocketaddr.c) says so by a system error without an errno, and of no driver. Of
  * calls that take a document. */

@@ -31,9 +31,13 @@ const struct vg_device *vg_devices_by_alias(const struct vg_devices *devices,
 const struct vg_device *vg_devices_disk(const struct vg_devices *devices,
                                         const char *disk);
 
-/* Whether one of them has the alias, or the type and the target, of the device in this
- * XML; of what is not well-formed, none has. */
+/* Whether one of them has the alias, or the type and the target, or of controllers the
+ * type and the index, of the device in this XML; of what is not well-formed, none has. */
 bool vg_devices_collide(const struct vg_devices *devices, const char *xml);
+
+/* Whether the interface with this MAC address has no device on the host, as those of
+ * type='user'. */
+bool vg_devices_is_hostless(const struct vg_devices *devices, const char *mac);
 
 /* Whether the guest's agent has its channel open, as the XML of a running domain says. */
 bool vg_devices_agent_is_connected(const struct vg_devices *devices);

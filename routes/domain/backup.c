@@ -99,6 +99,14 @@ static void tell_checkpoint(struct vg_request *rq, virDomainPtr dom,
         vg_event_checkpoint_changed(rq, dom, "created", name);
 }
 
+/* Where the server of a pull listens is for QEMU to try. */
+static struct vg_reply fail_begin(struct vg_request *rq, virDomainPtr dom)
+{
+    vg_error_set_virt(vg_request_error(rq));
+    vg_error_blame(rq, vg_error_is_refused(vg_request_error(rq), dom) ? 422 : 0);
+    return vg_fail_explained(rq, virDomainIsActive(dom) == 0);
+}
+
 static struct vg_reply begin(struct vg_request *rq, const char *xml,
                              const char *checkpoint, unsigned int flags)
 {
@@ -107,7 +115,7 @@ static struct vg_reply begin(struct vg_request *rq, const char *xml,
         vg_operation_begin_job(rq, dom, NULL, VIR_DOMAIN_JOB_OPERATION_BACKUP) < 0)
         return vg_fail(rq);
     if (virDomainBackupBegin(dom, xml, checkpoint, flags) < 0)
-        return vg_fail_in_state(rq, dom, VG_NEEDS_ACTIVE);
+        return fail_begin(rq, dom);
     tell_checkpoint(rq, dom, checkpoint);
     return vg_operation_left(rq);
 }

@@ -89,6 +89,8 @@ static struct vg_reply fail_attach(struct vg_request *rq, virDomainPtr dom,
     vg_error_set_virt(e);
     if (vg_error_is_limit(e))
         return fail_explained(rq, 409);
+    if (is_live(dom, flags) && vg_error_is_refused(e, dom))
+        return fail_explained(rq, 422);
     if (!may_be_taken(e))
         return vg_fail(rq);
     vg_auto_devices *devices = read_again(dom, flags);
@@ -108,9 +110,10 @@ static struct vg_reply fail_update(struct vg_request *rq, virDomainPtr dom,
         return vg_fail(rq);
     vg_auto_devices *devices = read_again(dom, flags);
     bool missing = devices && vg_devices_meant(devices, xml) == 0;
-    return missing                ? fail_explained(rq, 404)
-           : vg_error_is_limit(e) ? fail_explained(rq, 409)
-                                  : vg_fail(rq);
+    return missing                                              ? fail_explained(rq, 404)
+           : vg_error_is_limit(e)                               ? fail_explained(rq, 409)
+           : is_live(dom, flags) && vg_error_is_refused(e, dom) ? fail_explained(rq, 422)
+                                                                : vg_fail(rq);
 }
 
 static bool are_several(virDomainPtr dom, unsigned int flags, const char *xml)

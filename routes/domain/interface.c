@@ -7,12 +7,26 @@
 #include "virtgate/device.h"
 #include "routes/routes.h"
 #include "virtgate/autoptr.h"
+#include "virtgate/conflict.h"
 #include "virtgate/object.h"
 #include "virtgate/params.h"
 
 static struct vg_reply list_interfaces(struct vg_request *rq)
 {
     return vg_devices_reply(rq, "interfaces", "interface", vg_interface_write);
+}
+
+/* An interface that is there and has no device on the host (type='user') has no counters:
+ * libvirt calls it an internal error that its name is missing. */
+static struct vg_reply fail_stats(struct vg_request *rq, virDomainPtr dom)
+{
+    struct vg_error unread = {0};
+
+    vg_error_set_virt(vg_request_error(rq));
+    vg_auto_devices *devices = vg_devices_read(dom, 0, &unread);
+    vg_error_clear(&unread);
+    return vg_fail_explained(
+        rq, devices && vg_devices_is_hostless(devices, vg_path(rq, "device")));
 }
 
 static struct vg_reply get_stats(struct vg_request *rq)
@@ -23,7 +37,7 @@ static struct vg_reply get_stats(struct vg_request *rq)
     if (!dom)
         return vg_fail(rq);
     if (virDomainInterfaceStats(dom, vg_path(rq, "device"), &stats, sizeof(stats)) < 0)
-        return vg_fail_virt(rq);
+        return fail_stats(rq, dom);
     vg_auto_json w = vg_json_for(rq);
     vg_json_begin_object(&w, NULL);
     vg_json_count(&w, "rxBytes", stats.rx_bytes);

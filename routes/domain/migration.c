@@ -224,6 +224,13 @@ static bool is_taken(const struct vg_error *e)
            vg_error_is_from(e, VIR_FROM_DOMAIN);
 }
 
+/* A URI that is none; those of the configuration were read long ago. */
+static bool is_no_uri(const struct vg_error *e)
+{
+    return vg_error_is_virt(e, VIR_ERR_INTERNAL_ERROR) &&
+           vg_error_is_from(e, VIR_FROM_URI);
+}
+
 /* What broke may be the connection between the two hosts: then this one is still good,
  * and libvirt has kept the guest where it was. */
 static struct vg_reply fail_migrate(struct vg_request *rq, const struct migration *m)
@@ -231,6 +238,8 @@ static struct vg_reply fail_migrate(struct vg_request *rq, const struct migratio
     struct vg_error *e = vg_request_error(rq);
 
     vg_error_set_virt(e);
+    if (is_no_uri(e))
+        vg_error_set_status(e, 400);
     if (!e->transport && is_taken(e)) {
         vg_error_set_status(e, 409);
         e->host = m->destination ? vg_destination_name(m->destination) : NULL;

@@ -29,6 +29,12 @@ bool vg_error_is_limit(const struct vg_error *e)
            vg_error_is_from(e, VIR_FROM_DOMAIN);
 }
 
+bool vg_error_is_refused(const struct vg_error *e, virDomainPtr dom)
+{
+    return !e->transport && vg_error_is_virt(e, VIR_ERR_INTERNAL_ERROR) &&
+           vg_error_is_from(e, VIR_FROM_QEMU) && virDomainIsActive(dom) == 1;
+}
+
 bool vg_error_is_address(const struct vg_error *e)
 {
     return !e->transport && vg_error_is_virt(e, VIR_ERR_SYSTEM_ERROR) &&

@@ -67,6 +67,8 @@ static const struct thing {
      "count(/domain/devices/video[not(model/@heads)]) > $name",
      ANYWHERE},
     {"screen", "/screenshot", NULL, "/domain/devices/video", RUNNING},
+    {"memory balloon", "/memory-stats/period", NULL,
+     "/domain/devices/memballoon[@model != 'none']", RUNNING},
     {"virtual CPU", "/vcpus/{vcpu}", "{vcpu}",
      "/domain/vcpus/vcpu[@id = $name and @enabled = 'yes'] or (not(/domain/vcpus) and "
      "$name < number(/domain/vcpu/@current | /domain/vcpu[not(@current)]))",
@@ -75,6 +77,13 @@ static const struct thing {
      "/domain/iothreadids/iothread[@id = $name] or (not(/domain/iothreadids) and "
      "$name > 0 and $name <= number(/domain/iothreads))",
      ANYWHERE},
+};
+
+/* What a drive has, unless it is empty. */
+static const struct thing medium = {
+    .what = "medium in the drive",
+    .there = "not(/domain/devices/disk[target/@dev = $name and not(source)])",
+    .known = ANYWHERE,
 };
 
 /* The value of a key of the query, or of a member of the body; NULL: it is not given. */
@@ -219,17 +228,69 @@ static bool is_beyond_files(const struct vg_error *e)
     return !e->transport && (number == ENAMETOOLONG || number == EFBIG);
 }
 
+/* CPUs none of which a process of the guest's may run on, for one because the host does
+ * not have them: sched_setaffinity(2). */
+static bool is_of_cpus(const struct vg_request *rq)
+{
+    static const char pin[] = "pin";
+    const char *pattern = rq->route->pattern;
+    size_t n = strlen(pattern);
+
+    return vg_error_number(&rq->error) == EINVAL && rq->error.status == 502 &&
+           n > sizeof(pin) && strcmp(pattern + n + 1 - sizeof(pin), pin) == 0;
+}
+
+/* A file of a disk, a volume, a pool, or a network device that is not there: libvirt
+ * passes the errno on. Its driver of QEMU says so of the files that a document names, for
+ * one of a snapshot; of other parts of libvirt ENOENT may be the host's own. */
+static bool is_not_on_host(const struct vg_error *e, bool is_document)
+{
+    int number = vg_error_number(e);
+    bool of_files = vg_error_is_from(e, VIR_FROM_STORAGE) ||
+                    (is_document && vg_error_is_from(e, VIR_FROM_QEMU));
+    return e->status == 502 && (number == ENODEV || (number == ENOENT && of_files));
+}
+
+static bool has_prefix(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* Of a change: the request's document, or the one that the host has, names it. */
+static int status_of_missing(const struct vg_request *rq)
+{
+    const struct vg_route *route = rq->route;
+    bool is_document = vg_route_takes_xml(route);
+
+    if (route->method == VG_GET || !is_not_on_host(&rq->error, is_document) ||
+        !(has_prefix(route->pattern, "/domains") ||
+          has_prefix(route->pattern, "/storage-pools")))
+        return 0;
+    return is_document ? 422 : 409;
+}
+
 /* The status that what was asked for has, where libvirt's code blames the host; 0: none.
  */
 static int status_of_request(const struct vg_request *rq)
 {
-    return is_too_large(rq) ? 413 : is_beyond_files(&rq->error) ? 400 : 0;
+    return is_too_large(rq)                                ? 413
+           : is_beyond_files(&rq->error) || is_of_cpus(rq) ? 400
+                                                           : status_of_missing(rq);
 }
 
 /* The domain is in the wrong state: off, for one. */
 static bool is_of_state(const struct vg_request *rq)
 {
     return vg_error_is_virt(&rq->error, VIR_ERR_OPERATION_INVALID);
+}
+
+/* libvirt, which asks QEMU of a drive without a medium, does not understand the answer.
+ */
+static bool is_empty_drive(struct vg_request *rq, const struct thing *thing,
+                           const char *name)
+{
+    return thing == &things[0] && vg_error_is_virt(&rq->error, VIR_ERR_INTERNAL_ERROR) &&
+           is_missing(rq, &medium, name);
 }
 
 struct vg_reply vg_explain(struct vg_request *rq, struct vg_reply reply)
@@ -243,11 +304,16 @@ struct vg_reply vg_explain(struct vg_request *rq, struct vg_reply reply)
         return vg_fail(rq);
     }
     const struct thing *thing = may_be_missing(rq, &reply) ? find_thing(rq, &name) : NULL;
-    if (!thing || (thing->known != ANYWHERE && is_of_state(rq)) ||
-        !is_missing(rq, thing, name))
+    if (!thing || (thing->known != ANYWHERE && is_of_state(rq)))
         return reply;
+    bool is_empty = false;
+    if (!is_missing(rq, thing, name)) {
+        is_empty = is_empty_drive(rq, thing, name);
+        if (!is_empty)
+            return reply;
+    }
     virResetLastError();
     vg_reply_clear(&reply);
-    vg_error_set_status(&rq->error, 404);
-    return say(rq, thing, name);
+    vg_error_set_status(&rq->error, is_empty ? 409 : 404);
+    return say(rq, is_empty ? &medium : thing, name);
 }

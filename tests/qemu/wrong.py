@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What is wrong in a client's document is a 4xx, also where libvirt calls it an internal error of its
+"""What is wrong in what a client sends is a 4xx, also where libvirt calls it an internal error of its
 own, a failed operation, or a failed system call. Each row is one document that a real libvirtd refuses;
 tests/api/ has those of the test driver."""
 import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -21,6 +22,72 @@ DEVICE, LINK = "<portdev name='wrong0'/>", "<linkdev name='lo'/>"
 BINDS = "<filterref filter='wrong'/>"
 RULE = "<rule action='drop' direction='in'>%s</rule>"
 MDEV = "<device><parent>computer</parent><capability type='mdev'><type id='t'/>%s</capability></device>"
+
+
+GUEST = """<domain type='qemu'><name>%s</name><memory unit='MiB'>16</memory><vcpu>1</vcpu>
+<os><type arch='x86_64' machine='q35'>hvm</type></os><devices>
+<emulator>/usr/bin/qemu-system-x86_64</emulator><controller type='usb' model='none'/>
+<controller type='scsi' index='0' model='virtio-scsi'/><memballoon model='none'/>
+<controller type='pci' index='1' model='pcie-root-port'/>
+<controller type='pci' index='2' model='pcie-root-port'/>
+<controller type='pci' index='3' model='pcie-root-port'/>
+<interface type='user'>%s<model type='virtio'/></interface>%s</devices></domain>"""
+DISK = ("<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='%s'/>"
+        "<target dev='sdc' bus='scsi'/></disk>")
+
+DRIVE = "<disk type='file' device='cdrom'><target dev='sdb' bus='scsi'/></disk>"
+
+
+def devices(folder):
+    """(document, status) of those that a running guest cannot be given."""
+    (Path(folder) / "junk").write_text("no image")
+    yield DISK % "/nonexistent/disk", 422
+    yield DISK % f"{folder}/junk", 422
+    yield "<interface type='user'><model type='nosuch'/></interface>", 422
+    yield "<interface type='direct'><source dev='nosuch'/><model type='virtio'/></interface>", 422
+    yield "<interface type='bridge'><source bridge='nosuch'/><model type='virtio'/></interface>", 422
+    yield "<controller type='scsi' index='0' model='virtio-scsi'/>", 409
+
+
+def calls(folder):
+    """(method, path, body, status), of a running guest."""
+    for path, body in (("/vcpus/0/pin", '{"cpus":[4000]}'), ("/emulator-pin", '{"cpus":[4000]}')):
+        yield "PUT", path, body, 400
+    yield "PUT", "/memory-stats/period", '{"seconds":5}', 404
+    yield "PUT", "/disks/sdb/threshold", '{"bytes":1}', 409
+    yield "PATCH", "/disks/sdb/iotune", '{"readBytesSec":1000}', 409
+    yield "GET", "/disks/sdb/iotune", None, 409
+    missing = f"{folder}/none/x"
+    yield ("POST", "/snapshots?flags=disk-only", "<domainsnapshot><disks><disk name='sda' "
+           f"snapshot='external'><source file='{missing}'/></disk></disks></domainsnapshot>", 422)
+    yield "POST", "/snapshots?flags=redefine", "<domainsnapshot><name>s</name></domainsnapshot>", 422
+    yield ("POST", "/backup", "<domainbackup mode='pull'><server transport='unix' "
+           f"socket='{missing}'/></domainbackup>", 422)
+    yield ("POST", "/backup", "<domainbackup mode='push'><disks><disk name='sda' type='file'>"
+           f"<target file='{missing}'/></disk></disks></domainbackup>", 422)
+
+
+def check_guests(client, folder):
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", f"{folder}/sda", "4M"], check=True)
+    own = (DISK % f"{folder}/sda").replace("sdc", "sda")
+    send(client, "POST", "/domains", GUEST % ("wrong", MAC, own + DRIVE), 201)
+    send(client, "POST", "/domains", GUEST % ("wrong2", "", DISK % "/nonexistent/disk"), 201)
+    send(client, "POST", "/domains/wrong/start", '{"flags":["paused"]}', 204)
+    before = send(client, "GET", "/domains/wrong/xml", None, 200)
+    for document, wanted in devices(folder):
+        send(client, "POST", "/domains/wrong/devices?flags=live", document, wanted)
+    check(send(client, "GET", "/domains/wrong/xml", None, 200) == before, "the guest is as it was")
+    send(client, "POST", "/domains/wrong2/start", None, 409)
+    send(client, "POST", "/domains?transient=true",
+         GUEST % ("wrong3", "", DISK % "/nonexistent/disk"), 422)
+    send(client, "GET", "/domains/wrong/interfaces/52:54:00:00:00:19/stats", None, 409)
+    send(client, "GET", "/domains/wrong/interfaces/52:54:00:00:00:18/stats", None, 404)
+    send(client, "POST", "/domains/wrong/migrate", '{"destinationUri":"://"}', 400)
+    for method, path, body, wanted in calls(folder):
+        send(client, method, "/domains/wrong" + path, body, wanted)
+    send(client, "POST", "/domains/wrong/destroy", None, 204)
+    for name in ("wrong", "wrong2"):
+        send(client, "DELETE", f"/domains/{name}", None, 204)
 
 
 def documents():
@@ -87,6 +154,7 @@ def main():
         filters = send(client, "GET", "/nwfilters/wrong", None, 200)
         check(filters["rules"] == [], "a filter stays as it was", filters)
         send(client, "POST", "/connection/storage-pool-sources", '{"type":"sheepdog"}', 501)
+        check_guests(client, folder)
         for path in ("/networks/wrong", "/storage-pools/wrong"):
             send(client, "POST", path + "/destroy", None, 204)
         for _, _, path in made:

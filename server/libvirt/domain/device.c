@@ -85,6 +85,17 @@ const struct vg_device *vg_devices_by_alias(const struct vg_devices *devices,
     return NULL;
 }
 
+bool vg_devices_is_hostless(const struct vg_devices *devices, const char *mac)
+{
+    const struct vg_device *d = NULL;
+    while ((d = vg_devices_next(devices, d, "interface"))) {
+        const char *own = vg_xml_attribute(vg_xml_child(node_of(d), "mac"), "address");
+        if (own && strcasecmp(own, mac) == 0)
+            return !vg_xml_attribute(vg_xml_child(node_of(d), "target"), "dev");
+    }
+    return false;
+}
+
 bool vg_devices_agent_is_connected(const struct vg_devices *devices)
 {
     const struct vg_device *d = NULL;
@@ -95,6 +106,14 @@ bool vg_devices_agent_is_connected(const struct vg_devices *devices)
             return true;
     }
     return false;
+}
+
+/* Whether both are a controller of the same type and index. */
+static bool is_same_controller(const xmlNode *a, const xmlNode *b)
+{
+    const char *type = vg_xml_attribute(a, "type"), *index = vg_xml_attribute(a, "index");
+    return is_named(a, "controller") && is_named(b, "controller") && type && index &&
+           has_attribute(b, "type", type) && has_attribute(b, "index", index);
 }
 
 bool vg_devices_collide(const struct vg_devices *devices, const char *xml)
@@ -109,10 +128,9 @@ bool vg_devices_collide(const struct vg_devices *devices, const char *xml)
 
     if (alias && vg_devices_by_alias(devices, alias))
         return true;
-    if (!target)
-        return false;
     while ((d = vg_devices_next(devices, d, (const char *)given->name)))
-        if (has_attribute(vg_xml_child(node_of(d), "target"), "dev", target))
+        if (is_same_controller(given, node_of(d)) ||
+            (target && has_attribute(vg_xml_child(node_of(d), "target"), "dev", target)))
             return true;
     return false;
 }
