@@ -113,12 +113,11 @@ remote_display_port_min = $((6000 + $$ % 200 * 100))
 remote_display_port_max = $((6099 + $$ % 200 * 100))
 ${VG_QEMU_CONF:-}
 CONF
-    # libvirtd keeps a domain locked while its hook runs: one named so for some seconds, those
-    # named so as long as there is the file etc/hold; NAME.held is there meanwhile.
+    # libvirtd keeps a domain locked while its hook runs: those named so as long as there is the
+    # file etc/hold; NAME.held is there meanwhile.
     cat >"$D/etc/hooks/qemu" <<'HOOK'
 #!/bin/sh
 case "$1 $2" in
-"held prepare") exec sleep 4 ;;
 hold-*" prepare")
     : >"/etc/libvirt/$1.held"
     for i in $(seq 600); do [ ! -e /etc/libvirt/hold ] || sleep 0.2; done
