@@ -35,8 +35,8 @@ struct vg_new_domain {
     const char *name;
     const char *uuid, *title, *description; /* may be NULL, as the next three */
     const char *arch, *machine, *virt_type;
-    int64_t memory_mib, vcpus;
-    int64_t max_memory_mib, max_vcpus; /* what it may grow to; 0: no more */
+    int64_t memory_kib, vcpus;
+    int64_t max_memory_kib, max_vcpus; /* what it may grow to; 0: no more */
     int firmware;                      /* enum vg_new_firmware */
     int graphics;                      /* enum vg_new_graphics */
     bool console;

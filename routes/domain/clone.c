@@ -135,9 +135,9 @@ static void set_text(json_t *domain, const char *name, const char *text)
         json_object_set_new(domain, name, json_string(text));
 }
 
-static void set_memory(json_t *domain, int64_t mib)
+static void set_memory(json_t *domain, int64_t kib)
 {
-    json_t *memory = json_pack("{s:s, s:I}", "@unit", "MiB", "#text", (json_int_t)mib);
+    json_t *memory = json_pack("{s:s, s:I}", "@unit", "KiB", "#text", (json_int_t)kib);
 
     json_object_set(domain, "memory", memory);
     json_object_set_new(domain, "currentMemory", memory);
@@ -146,14 +146,14 @@ static void set_memory(json_t *domain, int64_t mib)
 static int apply_wishes(struct vg_request *rq, json_t *domain,
                         const struct vg_new_domain *d)
 {
-    if ((d->memory_mib || d->vcpus) && vg_json_inner(domain, "cpu", "numa"))
+    if ((d->memory_kib || d->vcpus) && vg_json_inner(domain, "cpu", "numa"))
         return vg_fail_value(
-            rq, "'memoryMiB' and 'vcpus' are the source's, which lays them out in "
+            rq, "memory and 'vcpus' are the source's, which lays them out in "
                 "NUMA cells");
     set_text(domain, "title", d->title);
     set_text(domain, "description", d->description);
-    if (d->memory_mib)
-        set_memory(domain, d->memory_mib);
+    if (d->memory_kib)
+        set_memory(domain, d->memory_kib);
     if (d->vcpus) {
         json_object_set_new(domain, "vcpu", json_integer(d->vcpus));
         json_object_del(domain, "vcpus");

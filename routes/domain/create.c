@@ -5,6 +5,7 @@
  */
 #include "routes/domain/create_from_image.h"
 #include "routes/routes.h"
+#include "routes/storage/new_volume.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/conflict.h"
 #include "virtgate/domain.h"
@@ -20,10 +21,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MAX_MEMORY_MIB                                                                   \
-    (INT64_C(1) << 34) /* what libvirt counts in KiB, well below 2^63 */
-#define MAX_VCPUS 65535
-#define ALL       (VG_DOMAIN_EVERYTHING | VG_DOMAIN_SENDABLE)
+#define MAX_MEMORY (INT64_C(1) << 54) /* bytes; libvirt counts in KiB */
+#define MAX_VCPUS  65535
+#define ALL        (VG_DOMAIN_EVERYTHING | VG_DOMAIN_SENDABLE)
 
 static const struct vg_enum_value device_names[] = {{"disk", NULL, VG_NEW_DISK},
                                                     {"cdrom", NULL, VG_NEW_CDROM}};
@@ -41,12 +41,19 @@ struct form {
     const char *xml;
     json_t *domain;
     json_t *disks, *interfaces, *boot;
+    struct vg_size memory, max_memory;
     const char *network; /* of the one interface */
     int console;         /* -1: not given */
     bool short_form;
     struct vg_guest guest;
     struct vg_new_domain made;
 };
+
+static const struct form empty_form = {.console = -1,
+                                       .memory = VG_SIZE,
+                                       .max_memory = VG_SIZE,
+                                       .made = {.graphics = -1},
+                                       .guest = {.copies = -1}};
 
 static void clear_form(struct form *f)
 {
@@ -159,6 +166,17 @@ static int read_lists(struct vg_request *rq, struct form *f)
     return 0;
 }
 
+/* libvirt counts in KiB, and rounds up. -1: the request's error is set. */
+static int read_memory(struct vg_request *rq, const char *name,
+                       const struct vg_size *size, int64_t *ret_kib)
+{
+    if (vg_size_check(rq, name, size, false) < 0)
+        return -1;
+    if (vg_size_is_given(size))
+        *ret_kib = (int64_t)((vg_size_bytes(size) + 1023) >> 10);
+    return 0;
+}
+
 /* What libvirt would refuse, said before anything is asked of it, and by ?dryRun= too. */
 static int check_texts(struct vg_request *rq, const struct vg_new_domain *d)
 {
@@ -171,7 +189,7 @@ static int check_texts(struct vg_request *rq, const struct vg_new_domain *d)
         return vg_args_fail_member(rq, "title", "one line");
     if (d->max_vcpus && d->max_vcpus < d->vcpus)
         return vg_args_fail_member(rq, "maxVcpus", "as many as 'vcpus' or more");
-    if (d->max_memory_mib && d->max_memory_mib < d->memory_mib)
+    if (d->max_memory_kib && d->max_memory_kib < d->memory_kib)
         return vg_args_fail_member(rq, "maxMemoryMiB", "as much as 'memoryMiB' or more");
     return 0;
 }
@@ -189,7 +207,7 @@ static const char *find_foreign(const struct form *f)
         {d->arch, "arch"},
         {d->machine, "machine"},
         {d->virt_type, "virtType"},
-        {d->max_memory_mib, "maxMemoryMiB"},
+        {d->max_memory_kib, "maxMemoryMiB"},
         {d->max_vcpus, "maxVcpus"},
         {d->firmware != VG_NEW_ANY_FIRMWARE, "firmware"},
         {d->graphics >= 0, "graphics"},
@@ -233,7 +251,7 @@ static int check_form(struct vg_request *rq, struct form *f)
     const struct vg_new_domain *d = &f->made;
     f->short_form =
         d->name || d->uuid || d->title || d->description || d->arch || d->machine ||
-        d->virt_type || d->memory_mib || d->vcpus || d->max_memory_mib || d->max_vcpus ||
+        d->virt_type || d->memory_kib || d->vcpus || d->max_memory_kib || d->max_vcpus ||
         d->firmware || d->graphics >= 0 || f->console >= 0 || f->disks || f->interfaces ||
         f->boot || f->network || f->guest.image || f->guest.cloud_init || f->guest.from;
     int ways = (vg_xml_body(rq) != NULL) + (f->xml != NULL) + (f->domain != NULL) +
@@ -245,13 +263,12 @@ static int check_form(struct vg_request *rq, struct form *f)
                      "'name' and 'memoryMiB', or with 'name' and 'from'");
         return -1;
     }
-    const char *missing = !f->short_form                     ? NULL
-                          : !d->name                         ? "name"
-                          : !d->memory_mib && !f->guest.from ? "memoryMiB"
-                                                             : NULL;
-    if (missing)
-        vg_error_set(vg_request_error(rq), VG_E_MISSING_KEY, "'%s' is missing", missing);
-    if (missing)
+    if (f->short_form && !d->name) {
+        vg_error_set(vg_request_error(rq), VG_E_MISSING_KEY, "'name' is missing");
+        return -1;
+    }
+    if (f->short_form && !f->guest.from &&
+        vg_size_check(rq, "memory", &f->memory, true) < 0)
         return -1;
     if (check_clone(rq, f) < 0)
         return -1;
@@ -450,11 +467,17 @@ static int check_making(struct vg_request *rq, const struct making *m)
                : 0;
 }
 
+#define MEMORY_FIELDS(n, size)                                                           \
+    VG_NUMBER(n "Bytes", &(size).bytes, 1, MAX_MEMORY),                                  \
+        VG_NUMBER(n "KiB", &(size).kib, 1, MAX_MEMORY >> 10),                            \
+        VG_NUMBER(n "MiB", &(size).mib, 1, MAX_MEMORY >> 20),                            \
+        VG_NUMBER(n "GiB", &(size).gib, 1, MAX_MEMORY >> 30)
+
 /* ?transient=true creates and starts it, ?dryRun=true only shows its XML. */
 static struct vg_reply define_domain(struct vg_request *rq)
 {
     VG_CLEANUP(clear_form)
-    struct form f = {.console = -1, .made = {.graphics = -1}, .guest = {.copies = -1}};
+    struct form f = empty_form;
     struct vg_new_domain *d = &f.made;
     struct making m = {
         .guest = &f.guest, .transient = vg_peek_true(rq, "transient"), .autostart = -1};
@@ -463,8 +486,8 @@ static struct vg_reply define_domain(struct vg_request *rq)
         VG_TEXT("xml", &f.xml),
         VG_JSON("domain", &f.domain),
         VG_TEXT("name", &d->name),
-        VG_NUMBER("memoryMiB", &d->memory_mib, 1, MAX_MEMORY_MIB),
-        VG_NUMBER("maxMemoryMiB", &d->max_memory_mib, 1, MAX_MEMORY_MIB),
+        MEMORY_FIELDS("memory", f.memory),
+        MEMORY_FIELDS("maxMemory", f.max_memory),
         VG_NUMBER("vcpus", &d->vcpus, 1, MAX_VCPUS),
         VG_NUMBER("maxVcpus", &d->max_vcpus, 1, MAX_VCPUS),
         VG_TEXT("uuid", &d->uuid),
@@ -496,7 +519,10 @@ static struct vg_reply define_domain(struct vg_request *rq)
         VG_END,
     };
 
-    if (vg_args(rq, args) < 0 || check_form(rq, &f) < 0 || check_making(rq, &m) < 0)
+    if (vg_args(rq, args) < 0 ||
+        read_memory(rq, "memory", &f.memory, &d->memory_kib) < 0 ||
+        read_memory(rq, "maxMemory", &f.max_memory, &d->max_memory_kib) < 0 ||
+        check_form(rq, &f) < 0 || check_making(rq, &m) < 0)
         return vg_fail(rq);
     vg_autofree char *made = NULL;
     const char *xml = find_xml(rq, &f, dry_run, &made);

@@ -394,9 +394,11 @@ static int check_wishes(struct vg_request *rq, const struct vg_new_domain *d,
     return 0;
 }
 
-static json_t *make_memory(int64_t mib)
+static json_t *make_memory(int64_t kib)
 {
-    return json_pack("{s:s, s:I}", "@unit", "MiB", "#text", (json_int_t)mib);
+    bool whole = kib % 1024 == 0;
+    return json_pack("{s:s, s:I}", "@unit", whole ? "MiB" : "KiB", "#text",
+                     (json_int_t)(whole ? kib / 1024 : kib));
 }
 
 static json_t *make_vcpu(const struct vg_new_domain *d)
@@ -418,12 +420,12 @@ char *vg_new_domain_xml(struct vg_request *rq, const struct vg_new_domain *d)
     if (!devices)
         return NULL;
     /* <memory> is the most that the guest can have; its balloon holds the rest */
-    int64_t most = d->max_memory_mib ? d->max_memory_mib : d->memory_mib;
+    int64_t most = d->max_memory_kib ? d->max_memory_kib : d->memory_kib;
     json_auto_t *domain = json_pack(
         "{s:s, s:s, s:s*, s:s*, s:s*, s:o, s:o*, s:o, s:o*, s:o, s:o*, s:o*, s:o, s:O}",
         "@type", o.type, "name", d->name, "uuid", d->uuid, "title", d->title,
         "description", d->description, "memory", make_memory(most), "currentMemory",
-        d->max_memory_mib ? make_memory(d->memory_mib) : NULL, "vcpu", make_vcpu(d),
+        d->max_memory_kib ? make_memory(d->memory_kib) : NULL, "vcpu", make_vcpu(d),
         "sysinfo", make_sysinfo(d, &o), "os", make_os(d, &o), "features",
         o.caps && is_x86(&o) ? json_pack("{s:{}, s:{}}", "acpi", "apic") : NULL, "cpu",
         make_cpu(&o), "clock", make_clock(&o), "devices", devices);
