@@ -128,10 +128,12 @@ static struct vg_reply undefine_domain(struct vg_request *rq)
     return vg_own_volumes_delete(rq, &own) < 0 ? vg_fail(rq) : vg_no_content(rq);
 }
 
+/* Of one domain the default is the full view, as lists have it. */
 enum show { SHOW_DEFAULT, SHOW_CONFIG };
 static const struct vg_enum_value show_names[] = {{"default", NULL, SHOW_DEFAULT},
+                                                  {"full", NULL, SHOW_DEFAULT},
                                                   {"config", NULL, SHOW_CONFIG}};
-static const struct vg_enum shows = {"views", show_names, 2};
+static const struct vg_enum shows = {"views", show_names, 3};
 
 /* Its fields, or the whole of libvirt's document: ?view=config, or as XML. */
 static struct vg_reply get_domain(struct vg_request *rq)

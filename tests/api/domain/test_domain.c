@@ -245,6 +245,12 @@ static const struct step filters[] = {
      "'maxMemoryKiB':8388608,'memoryKiB':2097152,'vcpus':2,'maxVcpus':2,"
      "'cpuTimeNs':'<int>'}]}"},
     {"GET", "/domains?view=nosuch", 400, GATEWAY("unknown-value")},
+    {"GET", "/domains/test?view=full", 200,
+     "{'name':'test','autostart':false,'maxVcpus':'<int>'}"},
+    {"GET", "/domains/test?view=full&fields=name", 200,
+     "{'name':'test','state':'<absent>'}"},
+    {"GET", "/domains/test?view=nosuch", 400, GATEWAY("unknown-value"),
+     .contains = "*default, full, config*"},
     {"GET", "/domains?limit=2", 200,
      "{'domains':[{'name':'alpha'},{'name':'beta'}],'next':'$next'}",
      .wants = {"Link: <*>; rel=\"next\""}},
