@@ -263,22 +263,28 @@ static int look(struct vg_request *rq, struct vg_guest *g)
     return g->addresses ? 1 : vg_error_set_memory(vg_request_error(rq));
 }
 
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+}
+
 static int await_address(struct vg_request *rq, void *data)
 {
     const struct timespec pause = {.tv_nsec = 500000000};
     struct vg_guest *g = data;
-    struct timespec now, began;
+    const int64_t end = now_ms() + g->wait_seconds * 1000;
 
-    clock_gettime(CLOCK_MONOTONIC, &began);
     do {
         int rc = look(rq, g);
         if (rc != 0)
             return rc < 0 ? -1 : 0;
         nanosleep(&pause, NULL);
-        clock_gettime(CLOCK_MONOTONIC, &now);
         if (vg_operation_is_cancelled(rq))
             return -1;
-    } while (now.tv_sec - began.tv_sec < g->wait_seconds);
+    } while (now_ms() < end);
     vg_error_set(vg_request_error(rq), VG_E_DEADLINE_EXCEEDED,
                  "The guest has no address after %lld s: neither a lease of a network of "
                  "libvirt's, nor its agent, nor the host's ARP table tells one. The "

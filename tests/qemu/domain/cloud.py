@@ -15,6 +15,7 @@ import os
 import subprocess
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 
 import libvirt
@@ -218,6 +219,10 @@ def failing(client, host):
         if failed != "define": # refused before anything is made
             check(seen.get(failed) == "failed" and
                   set(seen.values()) <= {"failed", "undone", "pending"}, f"{failed}: {seen}")
+        if failed == "address":
+            began, ended = (datetime.fromisoformat(newest(client)["steps"][-1][key][:-1])
+                            for key in ("startedAt", "endedAt"))
+            check((ended - began).total_seconds() >= 1.9, f"it waited {ended - began}")
         if taken:
             host.pool.storageVolLookupByName(taken).delete()
 
