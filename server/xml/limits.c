@@ -158,6 +158,21 @@ static int check_distances(const xmlNode *e, struct vg_error *reterr)
     return -1;
 }
 
+/* <source protocol='iscsi' name=''>: libvirt drops the empty name of a disk's, and looks
+ * for a slash in it. */
+static int check_iscsi(const xmlNode *e, struct vg_error *reterr)
+{
+    const char *protocol = attribute_of(e, "protocol"), *name = attribute_of(e, "name");
+
+    if (strcmp((const char *)e->name, "source") != 0 || !protocol || !name || *name ||
+        strcmp(protocol, "iscsi") != 0)
+        return 0;
+    vg_error_set(reterr, VG_E_INVALID_VALUE,
+                 "A <source> by iSCSI has an empty name: a target is accepted, like "
+                 "iqn.2013-07.com.example:disks/1");
+    return -1;
+}
+
 static int check_name(const xmlNode *e, struct vg_error *reterr)
 {
     if (!vg_xml_is(e, "name") || !e->parent || !vg_xml_is_domain(e->parent))
@@ -173,7 +188,9 @@ static int check_element(const xmlNode *e, struct vg_error *reterr)
     for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
         if (check_limit(e, &limits[i], reterr) < 0)
             return -1;
-    return check_target(e, reterr) < 0 ? -1 : check_distances(e, reterr);
+    return check_target(e, reterr) < 0 || check_iscsi(e, reterr) < 0
+               ? -1
+               : check_distances(e, reterr);
 }
 
 /* Elements of other programs, which stand in <metadata>, are none of libvirt's. All

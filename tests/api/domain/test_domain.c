@@ -121,6 +121,12 @@ static const struct step define[] = {
      .xml = "<domain type='test'><name>addressed</name><memory>8192</memory>"
             "<os><type>hvm</type></os><devices><disk type='file'><target dev='vda'/>"
             "<address type='usb' bus='0' port='x'/></disk></devices></domain>"},
+    /* libvirt dies of it */
+    {"POST", "/domains", 400, GATEWAY("invalid-value"), .contains = "*iSCSI*",
+     .xml = "<domain type='test'><name>nameless</name><memory>8192</memory>"
+            "<os><type>hvm</type></os><devices><disk type='network'>"
+            "<source protocol='iscsi' name=''><host name='127.0.0.1'/></source>"
+            "<target dev='vda'/></disk></devices></domain>"},
     {"POST", "/domains", 422, GATEWAY("unsafe-xml"),
      .xml = "<!DOCTYPE domain [<!ENTITY a 'b'>]><domain "
             "type='test'><name>&a;</name></domain>"},

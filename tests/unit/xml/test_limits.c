@@ -59,6 +59,14 @@ static const struct {
     {"<controller xmlns:p='u' p:index='1024' index='1'/>", "<controller> index"},
     {"<address xmlns:p='u' p:controller='1024' controller='1'/>", "<address> controller"},
     {"<disk><target xmlns:p='u' p:dev='sdaaaa' dev='sda'/></disk>", "dev='sdaaaa'"},
+    {"<disk><source protocol='iscsi' name=''/></disk>", "<source>"},
+    {"<disk><source protocol='iscsi' xmlns:p='u' p:name=''/></disk>", "<source>"},
+    {"<disk><source protocol='iscsi' name='iqn.2013-07.com.example:disks'/></disk>",
+     NULL},
+    {"<disk><source protocol='iscsi'/></disk>", NULL},
+    {"<disk><source protocol='nbd' name=''/></disk>", NULL},
+    {"<disk><source name=''/></disk>", NULL},
+    {"<host protocol='iscsi' name=''/>", NULL},
 #define CELLS(first)                                                                     \
     "<numa><cell id='0'><distances>" first "</distances></cell><cell id='1'/></numa>"
     {CELLS("<sibling id='0' value='10'/><sibling id='1' value='255'/>"), NULL},
