@@ -55,7 +55,7 @@ bool vg_error_is_limit(const struct vg_error *e);
  * has read it, and quotes QEMU's answer as an internal error of that driver. */
 bool vg_error_is_refused(const struct vg_error *e, virDomainPtr dom);
 
-/* Whether a document has an address of a network that is none: libvirt's parser of them
- * (util/virsocketaddr.c) says so by a system error without an errno, and of no driver. Of
- * calls that take a document. */
-bool vg_error_is_address(const struct vg_error *e);
+/* Whether the error is this document's own, which libvirt calls a system error without an
+ * errno, or an internal one of no driver: an address of a network that is none
+ * (util/virsocketaddr.c), a WWN that is none, a lease without its lockspace. */
+bool vg_error_is_of_document(const struct vg_error *e, const char *xml);

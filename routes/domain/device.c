@@ -89,7 +89,8 @@ static struct vg_reply fail_attach(struct vg_request *rq, virDomainPtr dom,
     vg_error_set_virt(e);
     if (vg_error_is_limit(e))
         return fail_explained(rq, 409);
-    if (is_live(dom, flags) && vg_error_is_refused(e, dom))
+    if (vg_error_is_of_document(e, xml) ||
+        (is_live(dom, flags) && vg_error_is_refused(e, dom)))
         return fail_explained(rq, 422);
     if (!may_be_taken(e))
         return vg_fail(rq);

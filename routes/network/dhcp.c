@@ -121,7 +121,7 @@ static struct vg_reply update_network(struct vg_request *rq)
                          (int)u.parent, xml, u.flags) == 0)
         return vg_no_content(rq);
     vg_error_set_virt(vg_request_error(rq));
-    vg_error_blame(rq, vg_error_is_address(vg_request_error(rq)) ? 422 : 0);
+    vg_error_blame(rq, vg_error_is_of_document(vg_request_error(rq), xml) ? 422 : 0);
     return vg_fail(rq);
 }
 

@@ -181,12 +181,6 @@ bool vg_pool_is_unsupported(struct vg_request *rq, const char *type)
     return false;
 }
 
-static bool is_wwn(const json_t *text)
-{
-    const char *s = json_string_value(text);
-    return !s || (strlen(s) == 16 && strspn(s, "0123456789abcdefABCDEF") == 16);
-}
-
 /* Whether a pool is there that has what this document names: where nothing is started,
  * failed operations are about nothing else (conf/virstorageobj.c). */
 static bool is_conflict(struct vg_request *rq, const json_t *document)
@@ -206,11 +200,6 @@ static bool is_conflict(struct vg_request *rq, const json_t *document)
 
 static int status_of(struct vg_request *rq, const json_t *document)
 {
-    const json_t *adapter = vg_json_inner(document, "source", "adapter");
-
-    if (!is_wwn(json_object_get(adapter, "@wwnn")) ||
-        !is_wwn(json_object_get(adapter, "@wwpn")))
-        return 422;
     if (is_conflict(rq, document))
         return 409;
     return vg_pool_is_unsupported(rq,

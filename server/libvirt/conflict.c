@@ -4,11 +4,13 @@
  */
 #include "virtgate/conflict.h"
 
+#include "server/xml/tree.h"
 #include "virtgate/autoptr.h"
 #include "virtgate/host.h"
 #include "virtgate/xml.h"
 
 #include <libvirt/virterror.h>
+#include <libxml/xpath.h>
 
 /* Errors that say too little. */
 static bool is_vague(const struct vg_error *e)
@@ -35,10 +37,41 @@ bool vg_error_is_refused(const struct vg_error *e, virDomainPtr dom)
            vg_error_is_from(e, VIR_FROM_QEMU) && virDomainIsActive(dom) == 1;
 }
 
-bool vg_error_is_address(const struct vg_error *e)
+static void clean_context(xmlXPathContextPtr *context)
 {
-    return !e->transport && vg_error_is_virt(e, VIR_ERR_SYSTEM_ERROR) &&
-           vg_error_is_from(e, VIR_FROM_NONE) && vg_error_number(e) == 0;
+    xmlXPathFreeContext(*context);
+}
+
+static void clean_object(xmlXPathObjectPtr *object)
+{
+    xmlXPathFreeObject(*object);
+}
+
+/* Whether the document has anything of this XPath. */
+static bool has_any(const char *xml, const char *path)
+{
+    vg_auto_doc doc = vg_xml_parse(xml);
+    VG_CLEANUP(clean_context)
+    xmlXPathContextPtr context = doc ? xmlXPathNewContext(doc) : NULL;
+    VG_CLEANUP(clean_object)
+    xmlXPathObjectPtr found =
+        context ? xmlXPathEvalExpression(VG_XML(path), context) : NULL;
+    return found && xmlXPathCastToBoolean(found);
+}
+
+#define NO_WWN                                                                           \
+    "[string-length() != 16 or translate(., '0123456789abcdefABCDEF', '') != '']"
+
+bool vg_error_is_of_document(const struct vg_error *e, const char *xml)
+{
+    static const char wrong[] =
+        "//disk/wwn" NO_WWN " | //adapter/@wwnn" NO_WWN " | //adapter/@wwpn" NO_WWN
+        " | //lease[not(string(lockspace))]";
+
+    if (e->transport || !vg_error_is_from(e, VIR_FROM_NONE))
+        return false;
+    return (vg_error_is_virt(e, VIR_ERR_SYSTEM_ERROR) && vg_error_number(e) == 0) ||
+           (vg_error_is_virt(e, VIR_ERR_INTERNAL_ERROR) && has_any(xml, wrong));
 }
 
 static bool has_state(virDomainPtr dom, enum vg_needed_state needed)
@@ -111,7 +144,7 @@ int vg_error_set_define(struct vg_request *rq, const char *xml)
     vg_error_set_virt(e);
     if (vg_error_is_limit(e))
         make_conflict(e);
-    if (vg_error_is_address(e)) {
+    if (vg_error_is_of_document(e, xml)) {
         vg_error_set_status(e, 422);
         return -1;
     }

@@ -219,13 +219,13 @@ static bool is_too_large(const struct vg_request *rq)
            sent > MAX_TEXT;
 }
 
-/* A name, a path or a size that no file of the host can have: libvirt passes the errno
- * on.
- */
+/* A name, a path or a size that no file or network device of the host can have: libvirt
+ * passes the errno on. */
 static bool is_beyond_files(const struct vg_error *e)
 {
     int number = vg_error_number(e);
-    return !e->transport && (number == ENAMETOOLONG || number == EFBIG);
+    return !e->transport && (number == ENAMETOOLONG || number == EFBIG ||
+                             (number == ERANGE && vg_error_is_from(e, VIR_FROM_NONE)));
 }
 
 /* CPUs none of which a process of the guest's may run on, for one because the host does

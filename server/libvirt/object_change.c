@@ -93,13 +93,13 @@ static void *find_same(void *parent, const struct vg_object_class *class,
 
 /* A UUID or an address that is none, which libvirt calls an internal or a system error.
  */
-static bool is_wrong(const struct vg_error *e, const json_t *root)
+static bool is_wrong(const struct vg_error *e, const json_t *root, const char *xml)
 {
     const json_t *uuid = json_object_get(root, "uuid");
     const char *text = json_string_value(uuid);
 
     return (uuid && !json_is_array(uuid) && !(text && vg_is_uuid(text))) ||
-           vg_error_is_address(e);
+           vg_error_is_of_document(e, xml);
 }
 
 /* The thread's last libvirt error, of a call that makes an object of this document. */
@@ -109,7 +109,7 @@ static struct vg_reply fail_make(struct vg_request *rq, void *parent,
     vg_error_set_virt(&rq->error);
     auto_identity id = identity_of(class, xml);
     const json_t *root = json_object_get(id.document, class->root);
-    if (is_wrong(&rq->error, root))
+    if (is_wrong(&rq->error, root, xml))
         vg_error_blame(rq, 422);
     else if (class->status_of)
         vg_error_blame(rq, class->status_of(rq, root));

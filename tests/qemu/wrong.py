@@ -28,10 +28,9 @@ GUEST = """<domain type='qemu'><name>%s</name><memory unit='MiB'>16</memory><vcp
 <os><type arch='x86_64' machine='q35'>hvm</type></os><devices>
 <emulator>/usr/bin/qemu-system-x86_64</emulator><controller type='usb' model='none'/>
 <controller type='scsi' index='0' model='virtio-scsi'/><memballoon model='none'/>
-<controller type='pci' index='1' model='pcie-root-port'/>
-<controller type='pci' index='2' model='pcie-root-port'/>
-<controller type='pci' index='3' model='pcie-root-port'/>
+%s
 <interface type='user'>%s<model type='virtio'/></interface>%s</devices></domain>"""
+PORTS = "".join(f"<controller type='pci' index='{i}' model='pcie-root-port'/>" for i in range(1, 6))
 DISK = ("<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='%s'/>"
         "<target dev='sdc' bus='scsi'/></disk>")
 
@@ -46,7 +45,10 @@ def devices(folder):
     yield "<interface type='user'><model type='nosuch'/></interface>", 422
     yield "<interface type='direct'><source dev='nosuch'/><model type='virtio'/></interface>", 422
     yield "<interface type='bridge'><source bridge='nosuch'/><model type='virtio'/></interface>", 422
+    yield "<interface type='direct'><source dev='sixteenletters0x'/><model type='virtio'/></interface>", 400
     yield "<controller type='scsi' index='0' model='virtio-scsi'/>", 409
+    yield "<lease><key>k</key><target path='/x'/></lease>", 422
+    yield (DISK % f"{folder}/sda").replace("<target", "<wwn>x</wwn><target"), 422
 
 
 def calls(folder):
@@ -70,8 +72,8 @@ def calls(folder):
 def check_guests(client, folder):
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", f"{folder}/sda", "4M"], check=True)
     own = (DISK % f"{folder}/sda").replace("sdc", "sda")
-    send(client, "POST", "/domains", GUEST % ("wrong", MAC, own + DRIVE), 201)
-    send(client, "POST", "/domains", GUEST % ("wrong2", "", DISK % "/nonexistent/disk"), 201)
+    send(client, "POST", "/domains", GUEST % ("wrong", PORTS, MAC, own + DRIVE), 201)
+    send(client, "POST", "/domains", GUEST % ("wrong2", PORTS, "", DISK % "/nonexistent/disk"), 201)
     send(client, "POST", "/domains/wrong/start", '{"flags":["paused"]}', 204)
     before = send(client, "GET", "/domains/wrong/xml", None, 200)
     for document, wanted in devices(folder):
@@ -79,7 +81,7 @@ def check_guests(client, folder):
     check(send(client, "GET", "/domains/wrong/xml", None, 200) == before, "the guest is as it was")
     send(client, "POST", "/domains/wrong2/start", None, 409)
     send(client, "POST", "/domains?transient=true",
-         GUEST % ("wrong3", "", DISK % "/nonexistent/disk"), 422)
+         GUEST % ("wrong3", PORTS, "", DISK % "/nonexistent/disk"), 422)
     send(client, "GET", "/domains/wrong/interfaces/52:54:00:00:00:19/stats", None, 409)
     send(client, "GET", "/domains/wrong/interfaces/52:54:00:00:00:18/stats", None, 404)
     send(client, "POST", "/domains/wrong/migrate", '{"destinationUri":"://"}', 400)

@@ -121,6 +121,10 @@ static const struct step define[] = {
      .xml = "<domain type='test'><name>addressed</name><memory>8192</memory>"
             "<os><type>hvm</type></os><devices><disk type='file'><target dev='vda'/>"
             "<address type='usb' bus='0' port='x'/></disk></devices></domain>"},
+    {"POST", "/domains", 422, NULL, .contains = "*wwn*",
+     .xml = "<domain type='test'><name>named</name><memory>8192</memory>"
+            "<os><type>hvm</type></os><devices><disk type='file'><source file='/a'/>"
+            "<target dev='vda'/><wwn>x</wwn></disk></devices></domain>"},
     /* libvirt dies of it */
     {"POST", "/domains", 400, GATEWAY("invalid-value"), .contains = "*iSCSI*",
      .xml = "<domain type='test'><name>nameless</name><memory>8192</memory>"
