@@ -28,7 +28,7 @@ static const struct step show[] = {
      .headers = {"Accept: application/xml"}, .contains = "<domain type='test'>*"},
     {"GET", "/domains/test?view=default", 200, "{'name':'test','domain':'<absent>'}"},
     {"GET", "/domains/test?view=nosuch", 400, GATEWAY("unknown-value"),
-     .contains = "*default, config*"},
+     .contains = "*default, full, config*"},
     {"GET", "/domains/test?view=config&flags=nosuch", 400, GATEWAY("unknown-flag")},
     {"GET", "/domains/test?view=config&fields=name", 400, GATEWAY("invalid-value")},
     {"GET", "/domains/test?flags=inactive", 400, GATEWAY("invalid-value")},
