@@ -140,12 +140,15 @@ static void finish_requests(int64_t end_ns)
     }
 }
 
-/* Until their answers are on the wire, or it is time. */
+/* Until their answers are on the wire, or it is time. What a client has begun to send by
+ * then has its time limits as ever. */
 static void flush_answers(int64_t end_ns)
 {
     const struct timespec pause = {.tv_nsec = WATCH_NS / 5};
-    while ((vg_http_active() || vg_http_in_flight()) && vg_now_ns() < end_ns)
+    while ((vg_http_active() || vg_http_in_flight()) && vg_now_ns() < end_ns) {
         nanosleep(&pause, NULL);
+        vg_http_tick(vg_now_ns());
+    }
 }
 
 /* New connections are not accepted, requests in flight are answered: by their hosts as
