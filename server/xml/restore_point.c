@@ -33,6 +33,20 @@ static json_t *number_of(const xmlNode *node)
     return text && !errno ? json_integer(value) : json_null();
 }
 
+/* Seconds since 1970 as RFC 3339 writes them; null for what it has no form for. */
+static json_t *time_of(const json_t *seconds)
+{
+    const json_int_t last = 253402300799; /* of the year 9999 */
+    const time_t at = json_integer_value(seconds);
+    struct tm tm;
+    char text[24];
+
+    if (!json_is_integer(seconds) || at < 0 || at > last || !gmtime_r(&at, &tm))
+        return json_null();
+    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    return json_string(text);
+}
+
 json_t *vg_restore_point_to_json(const char *xml, struct vg_error *reterr)
 {
     vg_auto_doc doc = vg_xml_parse(xml);
@@ -48,8 +62,9 @@ json_t *vg_restore_point_to_json(const char *xml, struct vg_error *reterr)
     bad |= json_object_set_new(point, "parent", text_of(parent));
     bad |= json_object_set_new(point, "description",
                                text_of(vg_xml_child(root, "description")));
-    bad |= json_object_set_new(point, "creationTimeSeconds",
-                               number_of(vg_xml_child(root, "creationTime")));
+    json_auto_t *created = number_of(vg_xml_child(root, "creationTime"));
+    bad |= json_object_set(point, "creationTimeSeconds", created);
+    bad |= json_object_set_new(point, "creationTime", time_of(created));
     if (vg_xml_child(root, "state"))
         bad |= json_object_set_new(point, "state", text_of(vg_xml_child(root, "state")));
     if (!bad)

@@ -22,7 +22,8 @@ static const struct step snapshots[] = {
     {"GET", AT "/current", 404, NO_SNAPSHOT},
     {"POST", AT, 201,
      "{'name':'b','parent':null,'description':'one & <two>','state':'running',"
-     "'creationTimeSeconds':'<int>','current':true,'hasMetadata':true}",
+     "'creationTimeSeconds':'<int>','creationTime':'<time>','current':true,"
+     "'hasMetadata':true}",
      .json = "{'name':'b','description':'one & <two>'}", .wants = {"Location: " AT "/b"}},
     {"POST", AT "?name=a%20%2F", 201, "{'name':'a /','parent':'b'}",
      .wants = {"Location: " AT "/a%20%2F"}},
@@ -117,7 +118,8 @@ static const struct step refused[] = {
 static const struct step checkpoints[] = {
     {"GET", CHECKPOINTS, 200, "{'checkpoints':[]}"},
     {"POST", CHECKPOINTS, 201,
-     "{'name':'two','parent':null,'description':'second','creationTimeSeconds':'<int>'}",
+     "{'name':'two','parent':null,'description':'second','creationTimeSeconds':'<int>',"
+     "'creationTime':'<time>'}",
      .xml = "<domaincheckpoint><name>two</name><description>second</description>"
             "</domaincheckpoint>",
      .wants = {"Location: " CHECKPOINTS "/two"}},
