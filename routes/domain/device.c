@@ -99,6 +99,24 @@ static struct vg_reply fail_attach(struct vg_request *rq, virDomainPtr dom,
     return taken ? fail_explained(rq, 409) : vg_fail(rq);
 }
 
+static bool are_several(virDomainPtr dom, unsigned int flags, const char *xml)
+{
+    vg_auto_devices *devices = read_again(dom, flags);
+    return devices && vg_devices_meant(devices, xml) > 1;
+}
+
+/* libvirt changes no device where several are meant: one MAC address twice, or none. That
+ * is the only operation that fails in its part that knows documents alone. */
+static bool is_ambiguous(const struct vg_error *e, virDomainPtr dom, const char *xml,
+                         unsigned int flags)
+{
+    const unsigned int config = VIR_DOMAIN_DEVICE_MODIFY_CONFIG;
+
+    return vg_error_is_virt(e, VIR_ERR_OPERATION_FAILED) &&
+           (vg_error_is_from(e, VIR_FROM_DOMAIN) || are_several(dom, flags, xml) ||
+            (flags & config && are_several(dom, config, xml)));
+}
+
 /* What an update names is not there: INTERNAL_ERROR or INVALID_ARG. */
 static struct vg_reply fail_update(struct vg_request *rq, virDomainPtr dom,
                                    const char *xml, unsigned int flags)
@@ -106,39 +124,42 @@ static struct vg_reply fail_update(struct vg_request *rq, virDomainPtr dom,
     struct vg_error *e = vg_request_error(rq);
 
     vg_error_set_virt(e);
+    if (is_ambiguous(e, dom, xml, flags))
+        return fail_explained(rq, 409);
     if (e->transport || !(vg_error_is_virt(e, VIR_ERR_INTERNAL_ERROR) ||
                           vg_error_is_virt(e, VIR_ERR_INVALID_ARG)))
         return vg_fail(rq);
     vg_auto_devices *devices = read_again(dom, flags);
     bool missing = devices && vg_devices_meant(devices, xml) == 0;
-    return missing                                              ? fail_explained(rq, 404)
-           : vg_error_is_limit(e)                               ? fail_explained(rq, 409)
-           : is_live(dom, flags) && vg_error_is_refused(e, dom) ? fail_explained(rq, 422)
-                                                                : vg_fail(rq);
+    bool wrong = vg_error_is_of_document(e, xml) ||
+                 (is_live(dom, flags) && vg_error_is_refused(e, dom));
+    return missing                ? fail_explained(rq, 404)
+           : vg_error_is_limit(e) ? fail_explained(rq, 409)
+           : wrong                ? fail_explained(rq, 422)
+                                  : vg_fail(rq);
 }
 
-static bool are_several(virDomainPtr dom, unsigned int flags, const char *xml)
+/* QEMU refuses what the guest was asked to let go of already. -1. */
+static int set_refused(struct vg_request *rq, virDomainPtr dom, unsigned int flags)
 {
-    vg_auto_devices *devices = read_again(dom, flags);
-    return devices && vg_devices_meant(devices, xml) > 1;
+    bool refused = is_live(dom, flags) && vg_error_is_refused(vg_request_error(rq), dom);
+    vg_error_blame(rq, refused ? 409 : 0);
+    return -1;
 }
 
-/* libvirt detaches no device where several are meant (one MAC address twice). Where no
- * place is looked for, its internal error of a domain is the document's. -1. */
+/* Where no place is looked for, libvirt's internal error of a domain is the document's.
+ * -1. */
 static int set_detach_error(struct vg_request *rq, virDomainPtr dom, const char *xml,
                             unsigned int flags)
 {
     struct vg_error *e = vg_request_error(rq);
-    const unsigned int config = VIR_DOMAIN_DEVICE_MODIFY_CONFIG;
 
     vg_error_set_virt(e);
-    if (vg_error_is_virt(e, VIR_ERR_OPERATION_FAILED) &&
-        (are_several(dom, flags, xml) ||
-         (flags & config && are_several(dom, config, xml))))
+    if (is_ambiguous(e, dom, xml, flags))
         vg_error_set_status(e, 409);
-    else if (vg_error_is_limit(e))
+    else if (vg_error_is_limit(e) || vg_error_is_of_document(e, xml))
         vg_error_set_status(e, 422);
-    return -1;
+    return set_refused(rq, dom, flags);
 }
 
 /* The arguments of every change by XML. NULL: the request's error is set. */
@@ -222,7 +243,7 @@ static int call_detach(struct vg_request *rq, virDomainPtr dom, const char *alia
         return 0;
     vg_error_set_virt(e);
     if ((flags & both) != both || !vg_error_is_virt(e, VIR_ERR_INTERNAL_ERROR))
-        return -1;
+        return set_refused(rq, dom, flags);
     vg_auto_devices *devices = read_again(dom, VIR_DOMAIN_DEVICE_MODIFY_LIVE);
     const struct vg_device *device = devices ? vg_devices_by_alias(devices, alias) : NULL;
     vg_autofree char *xml = device ? vg_device_description(device) : NULL;
