@@ -6,8 +6,11 @@
  */
 #include "routes/nwfilter/attributes.h"
 #include "routes/routes.h"
+#include "virtgate/host.h"
 #include "virtgate/object_class.h"
 #include "virtgate/xml.h"
+
+#include <libvirt/virterror.h>
 
 /* ---- JSON -------------------------------------------------------------------------- */
 
@@ -77,7 +80,17 @@ static const char *get_document_name(const json_t *document)
     return vg_json_inner_text(document, "portdev", "@name");
 }
 
-/* The parts that a binding must have. */
+static bool is_filter(struct vg_request *rq, const char *name)
+{
+    virNWFilterPtr filter = virNWFilterLookupByName(vg_conn(rq), name);
+    bool is_one = filter || virGetLastErrorCode() != VIR_ERR_NO_NWFILTER;
+
+    if (filter)
+        (void)virNWFilterFree(filter);
+    return is_one;
+}
+
+/* The parts that a binding must have, of which the filter is there. */
 static int status_of(struct vg_request *rq, const json_t *document)
 {
     const char *device = get_document_name(document);
@@ -87,8 +100,7 @@ static int status_of(struct vg_request *rq, const json_t *document)
     bool whole = device && *device && filter && *filter &&
                  (!link || (link_name && *link_name)) && vg_document_has_owner(document);
 
-    (void)rq;
-    return whole ? 0 : 422;
+    return whole && is_filter(rq, filter) ? 0 : 422;
 }
 
 static const struct vg_object_field fields[] = {

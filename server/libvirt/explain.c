@@ -241,13 +241,15 @@ static bool is_of_cpus(const struct vg_request *rq)
 }
 
 /* A file of a disk, a volume, a pool, or a network device that is not there: libvirt
- * passes the errno on. Its driver of QEMU says so of the files that a document names, for
- * one of a snapshot; of other parts of libvirt ENOENT may be the host's own. */
-static bool is_not_on_host(const struct vg_error *e, bool is_document)
+ * passes the errno on, of a pool's folder from what all drivers share. Its driver of QEMU
+ * says so of the files that a document names, for one of a snapshot; of other parts of
+ * libvirt ENOENT may be the host's own. */
+static bool is_not_on_host(const struct vg_error *e, bool is_document, bool is_pool)
 {
     int number = vg_error_number(e);
     bool of_files = vg_error_is_from(e, VIR_FROM_STORAGE) ||
-                    (is_document && vg_error_is_from(e, VIR_FROM_QEMU));
+                    (is_document && vg_error_is_from(e, VIR_FROM_QEMU)) ||
+                    (is_pool && vg_error_is_from(e, VIR_FROM_NONE));
     return e->status == 502 && (number == ENODEV || (number == ENOENT && of_files));
 }
 
@@ -261,10 +263,10 @@ static int status_of_missing(const struct vg_request *rq)
 {
     const struct vg_route *route = rq->route;
     bool is_document = vg_route_takes_xml(route);
+    bool is_pool = has_prefix(route->pattern, "/storage-pools");
 
-    if (route->method == VG_GET || !is_not_on_host(&rq->error, is_document) ||
-        !(has_prefix(route->pattern, "/domains") ||
-          has_prefix(route->pattern, "/storage-pools")))
+    if (route->method == VG_GET || !(is_pool || has_prefix(route->pattern, "/domains")) ||
+        !is_not_on_host(&rq->error, is_document, is_pool))
         return 0;
     return is_document ? 422 : 409;
 }

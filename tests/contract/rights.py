@@ -119,6 +119,9 @@ ASKED = {
     # why one cannot be made
     "defineStoragePool": "storage_pool:format connect:read "
                          "storage_pool:delete",  # of what it made and took back
+    "findStoragePoolSources": "connect:read",
+    "createNwfilterBinding": "nwfilter:getattr",
+    "beginBackup": "domain:read",
     # the second line: usedBy, left out for whoever lacks it
     "listVolumes": "storage_pool:refresh "
                    "connect:search_domains domain:getattr domain:read",

@@ -112,6 +112,8 @@ def documents():
         yield ports, f"<networkport><uuid>{uuid}</uuid>{OWNER}{MAC}</networkport>", 422
     for parts in (DEVICE, BINDS, DEVICE + BINDS + "<linkdev/>", DEVICE + "<filterref/>"):
         yield bindings, f"<filterbinding>{parts}{OWNER}{MAC}</filterbinding>", 422
+    yield (bindings, f"<filterbinding>{DEVICE}<filterref filter='nosuch'/>{OWNER}{MAC}</filterbinding>"
+           .replace("wrong0", "lo"), 422)
     for rule in ("<rule/>", "<rule action='drop'/>", RULE % "<ip protocol='x'/>",
                  RULE % "<ip srcportstart='1'/>", RULE % "<mac srcmacaddr='x'/>",
                  RULE % "<tcp flags='x'/>"):
@@ -133,6 +135,7 @@ def documents():
 
 
 def pools(folder):
+    yield ("/storage-pools", f'{{"name":"wrong2","type":"dir","path":"{folder}/none","start":true}}', 422)
     other = f"<pool type='dir'><name>wrong2</name><target><path>{folder}</path></target></pool>"
     yield "/storage-pools", other, 409
     yield "/storage-pools?transient=true", other, 409
@@ -166,6 +169,10 @@ def main():
         filters = send(client, "GET", "/nwfilters/wrong", None, 200)
         check(filters["rules"] == [], "a filter stays as it was", filters)
         send(client, "POST", "/connection/storage-pool-sources", '{"type":"sheepdog"}', 501)
+        send(client, "POST", "/storage-pools", '{"name":"wrong3","type":"dir","path":"%s/none"}' % folder,
+             201)
+        send(client, "POST", "/storage-pools/wrong3/start", None, 409)
+        send(client, "DELETE", "/storage-pools/wrong3", None, 204)
         check_guests(client, folder)
         for path in ("/networks/wrong", "/storage-pools/wrong"):
             send(client, "POST", path + "/destroy", None, 204)
