@@ -27,6 +27,9 @@ struct vg_resumable_plan {
     bool made;  /* the volume, for this upload: it goes with it */
 };
 
+/* Frees what the plan owns. */
+void vg_resumable_plan_clear(struct vg_resumable_plan *plan);
+
 struct vg_resumable;
 
 /* A new one of the request's caller and host; what the plan owns, `hold` and `digest`

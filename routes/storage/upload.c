@@ -69,21 +69,56 @@ static struct vg_reply describe(struct vg_request *rq, struct vg_resumable *uplo
     return with_state(rq, upload, reply);
 }
 
+/* ---- the end ----------------------------------------------------------------------- */
+
+/* The upload is no more, nor is the volume that it made. */
+static void discard(struct vg_resumable *upload, virStorageVolPtr volume)
+{
+    if (volume && vg_resumable_plan(upload)->made) /* while nobody else may take it */
+        (void)virStorageVolDelete(volume, 0);
+    vg_resumable_end(upload);
+}
+
+static int check_whole(struct vg_request *rq, struct vg_resumable *upload)
+{
+    struct vg_digest *whole;
+
+    if (vg_digest_copy(&whole, vg_resumable_digest(upload), vg_request_error(rq)) < 0)
+        return -1;
+    int rc = vg_digest_check(whole, vg_request_error(rq));
+    vg_digest_free(whole);
+    return rc;
+}
+
+/* libvirt reads the file again when it is asked. */
+static int end_if_complete(struct vg_request *rq, struct vg_resumable *upload,
+                           virStorageVolPtr volume)
+{
+    virStorageVolInfo info;
+
+    if (vg_resumable_state(upload).offset < vg_resumable_plan(upload)->length)
+        return 0;
+    if (check_whole(rq, upload) < 0) {
+        discard(upload, volume);
+        return -1;
+    }
+    (void)vg_volume_info(volume, &info);
+    vg_resumable_complete(upload);
+    return 0;
+}
+
 /* ---- creation ---------------------------------------------------------------------- */
 
 struct creation {
-    char *pool, *volume, *format, *sha256, *metadata; /* owned */
-    uint64_t length;
-    bool force, made;
+    struct vg_resumable_plan plan;
+    char *format, *sha256; /* owned */
 };
 
 static void clear_creation(struct creation *c)
 {
-    free(c->pool);
-    free(c->volume);
+    vg_resumable_plan_clear(&c->plan);
     free(c->format);
     free(c->sha256);
-    free(c->metadata);
 }
 
 static int read_length(struct vg_request *rq, uint64_t *ret)
@@ -100,20 +135,20 @@ static int read_length(struct vg_request *rq, uint64_t *ret)
 
 static int read_creation(struct vg_request *rq, struct creation *c)
 {
-    const struct vg_field args[] = {VG_BOOL("force", &c->force), VG_END};
+    const struct vg_field args[] = {VG_BOOL("force", &c->plan.force), VG_END};
 
-    if (vg_args(rq, args) < 0 || read_length(rq, &c->length) < 0 ||
-        vg_tus_metadata(rq, "pool", &c->pool) < 0 ||
-        vg_tus_metadata(rq, "volume", &c->volume) < 0 ||
+    if (vg_args(rq, args) < 0 || read_length(rq, &c->plan.length) < 0 ||
+        vg_tus_metadata(rq, "pool", &c->plan.pool) < 0 ||
+        vg_tus_metadata(rq, "volume", &c->plan.volume) < 0 ||
         vg_tus_metadata(rq, "format", &c->format) < 0 ||
         vg_tus_metadata(rq, "sha256", &c->sha256) < 0)
         return -1;
     if (c->format && strcmp(c->format, "dir") == 0)
         return vg_fail_value(rq,
                              "Upload-Metadata: 'format' is 'dir'; a folder has no bytes");
-    if (c->pool && *c->pool && c->volume && *c->volume) {
-        c->metadata = strdup(vg_tus_fields(rq)->metadata);
-        return c->metadata ? 0 : vg_error_set_memory(vg_request_error(rq));
+    if (c->plan.pool && *c->plan.pool && c->plan.volume && *c->plan.volume) {
+        c->plan.metadata = strdup(vg_tus_fields(rq)->metadata);
+        return c->plan.metadata ? 0 : vg_error_set_memory(vg_request_error(rq));
     }
     vg_error_set(vg_request_error(rq), VG_E_MISSING_KEY,
                  "Upload-Metadata says where the bytes go: 'pool BASE64,volume BASE64', "
@@ -143,14 +178,14 @@ static virStorageVolPtr make_volume(struct vg_request *rq, virStoragePoolPtr poo
 
     if (vg_request_ask(rq, "storage_vol:create gateway:document",
                        "There is no such volume, and it would be made") < 0 ||
-        check_pool(rq, pool, c->length) < 0 ||
+        check_pool(rq, pool, c->plan.length) < 0 ||
         vg_volume_permissions(rq, pool, NULL, &permissions) < 0)
         return NULL;
     json_t *format = c->format ? json_pack("{s:s}", "@type", c->format) : NULL;
-    json_auto_t *document =
-        json_pack("{s:{s:s, s:o, s:o, s:{s:o*, s:o*}}}", "volume", "name", c->volume,
-                  "capacity", vg_volume_size(c->length), "allocation", vg_volume_size(0),
-                  "target", "format", format, "permissions", permissions);
+    json_auto_t *document = json_pack(
+        "{s:{s:s, s:o, s:o, s:{s:o*, s:o*}}}", "volume", "name", c->plan.volume,
+        "capacity", vg_volume_size(c->plan.length), "allocation", vg_volume_size(0),
+        "target", "format", format, "permissions", permissions);
     if (!document) {
         (void)vg_error_set_memory(vg_request_error(rq));
         return NULL;
@@ -177,28 +212,21 @@ static int check_volume(struct vg_request *rq, virStorageVolPtr volume,
                      "The volume is there, and its format is '%.40s'", image.format);
         return -1;
     }
-    if (c->length <= info.capacity)
-        return vg_volume_check_unused(rq, volume, c->force);
+    if (c->plan.length <= info.capacity)
+        return vg_volume_check_unused(rq, volume, c->plan.force);
     vg_error_set(vg_request_error(rq), VG_E_BEYOND_CAPACITY,
                  "The volume has %llu bytes, and %" PRIu64
                  " are to come; resize it first, or delete it",
-                 info.capacity, c->length);
+                 info.capacity, c->plan.length);
     return -1;
-}
-
-/* The upload is no more, nor is the volume that it made. */
-static void discard(struct vg_resumable *upload, virStorageVolPtr volume)
-{
-    if (volume && vg_resumable_plan(upload)->made) /* while nobody else may take it */
-        (void)virStorageVolDelete(volume, 0);
-    vg_resumable_end(upload);
 }
 
 /* An upload of which nothing has come gives way to another of the same token. */
 static void take_over(struct vg_request *rq, virStoragePoolPtr pool,
                       const struct creation *c)
 {
-    vg_auto_resumable *unused = vg_resumable_find_unused(rq, c->pool, c->volume);
+    vg_auto_resumable *unused =
+        vg_resumable_find_unused(rq, c->plan.pool, c->plan.volume);
 
     if (!unused)
         return;
@@ -206,25 +234,26 @@ static void take_over(struct vg_request *rq, virStoragePoolPtr pool,
         vg_error_clear(vg_request_error(rq)); /* it is at work after all: a conflict */
         return;
     }
-    vg_autoptr(virStorageVol) volume = virStorageVolLookupByName(pool, c->volume);
+    vg_autoptr(virStorageVol) volume = virStorageVolLookupByName(pool, c->plan.volume);
     discard(unused, volume);
     vg_resumable_pause(unused);
 }
 
 static virStorageVolPtr find_or_make(struct vg_request *rq, struct creation *c)
 {
-    vg_autoptr(virStoragePool) pool = virStoragePoolLookupByName(vg_conn(rq), c->pool);
+    vg_autoptr(virStoragePool) pool =
+        virStoragePoolLookupByName(vg_conn(rq), c->plan.pool);
     if (!pool) {
         (void)vg_error_set_virt(vg_request_error(rq));
         return NULL;
     }
     take_over(rq, pool, c);
-    vg_autoptr(virStorageVol) volume = virStorageVolLookupByName(pool, c->volume);
+    vg_autoptr(virStorageVol) volume = virStorageVolLookupByName(pool, c->plan.volume);
     if (!volume && virGetLastErrorCode() != VIR_ERR_NO_STORAGE_VOL) {
         (void)vg_error_set_virt(vg_request_error(rq));
         return NULL;
     }
-    c->made = !volume;
+    c->plan.made = !volume;
     if (vg_request_check_new(rq, volume != NULL) < 0)
         return NULL;
     if (!volume)
@@ -256,13 +285,11 @@ static struct vg_resumable *add(struct vg_request *rq, struct creation *c,
     if (c->sha256 && vg_digest_read_hex(&digest, c->sha256, vg_request_error(rq)) < 0)
         return NULL;
     struct vg_volume_hold *hold = vg_volume_hold(rq, volume, VG_VOLUME_WRITE);
-    const struct vg_resumable_plan plan = {c->pool,   c->volume, c->metadata,
-                                           c->length, c->force,  c->made};
     struct vg_resumable *upload = hold && check_there(rq, volume) == 0
-                                      ? vg_resumable_add(rq, &plan, hold, digest)
+                                      ? vg_resumable_add(rq, &c->plan, hold, digest)
                                       : NULL;
     if (upload) {
-        c->pool = c->volume = c->metadata = NULL;
+        c->plan = (struct vg_resumable_plan){0};
         return upload;
     }
     vg_volume_release(hold);
@@ -282,9 +309,6 @@ static struct vg_reply created(struct vg_request *rq, struct vg_resumable *uploa
     return with_state(rq, upload, vg_created(rq, location, &w));
 }
 
-static int end_if_complete(struct vg_request *rq, struct vg_resumable *upload,
-                           virStorageVolPtr volume);
-
 static struct vg_reply create_upload(struct vg_request *rq)
 {
     VG_CLEANUP(clear_creation) struct creation c = {0};
@@ -294,7 +318,7 @@ static struct vg_reply create_upload(struct vg_request *rq)
     vg_autoptr(virStorageVol) volume = find_or_make(rq, &c);
     vg_auto_resumable *upload = volume ? add(rq, &c, volume) : NULL;
     if (!upload) {
-        if (volume && c.made)
+        if (volume && c.plan.made)
             (void)vg_volume_undo(rq, volume);
         return vg_fail(rq);
     }
@@ -422,36 +446,6 @@ static int receive(struct vg_request *rq, struct arrival *a)
     if (a->offset < length && receive_all(rq, a) < 0)
         return -1;
     return a->ended ? 0 : expect_end(rq);
-}
-
-/* ---- the end ----------------------------------------------------------------------- */
-
-static int check_whole(struct vg_request *rq, struct vg_resumable *upload)
-{
-    struct vg_digest *whole;
-
-    if (vg_digest_copy(&whole, vg_resumable_digest(upload), vg_request_error(rq)) < 0)
-        return -1;
-    int rc = vg_digest_check(whole, vg_request_error(rq));
-    vg_digest_free(whole);
-    return rc;
-}
-
-/* libvirt reads the file again when it is asked. */
-static int end_if_complete(struct vg_request *rq, struct vg_resumable *upload,
-                           virStorageVolPtr volume)
-{
-    virStorageVolInfo info;
-
-    if (vg_resumable_state(upload).offset < vg_resumable_plan(upload)->length)
-        return 0;
-    if (check_whole(rq, upload) < 0) {
-        discard(upload, volume);
-        return -1;
-    }
-    (void)vg_volume_info(volume, &info);
-    vg_resumable_complete(upload);
-    return 0;
 }
 
 /* ---- the handlers ------------------------------------------------------------------ */

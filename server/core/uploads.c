@@ -191,6 +191,13 @@ struct vg_resumable *vg_resumable_find_unused(struct vg_request *rq, const char 
     return NULL;
 }
 
+void vg_resumable_plan_clear(struct vg_resumable_plan *plan)
+{
+    free(plan->pool);
+    free(plan->volume);
+    free(plan->metadata);
+}
+
 void vg_resumable_unref(struct vg_resumable *upload)
 {
     if (!upload || atomic_fetch_sub(&upload->refs, 1) != 1)
@@ -198,9 +205,7 @@ void vg_resumable_unref(struct vg_resumable *upload)
     if (upload->hold)
         calls.release(upload->hold);
     vg_digest_free(upload->digest);
-    free(upload->plan.pool);
-    free(upload->plan.volume);
-    free(upload->plan.metadata);
+    vg_resumable_plan_clear(&upload->plan);
     free(upload);
 }
 

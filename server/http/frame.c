@@ -14,6 +14,7 @@
 
 #define MAX_QUEUED   (64 * 1024) /* bytes */
 #define MAX_MESSAGES 1024        /* a pong may have none */
+#define MAX_REASON   123         /* bytes of a close frame's text */
 
 bool vg_http_frames_full(const struct vg_http_websocket *s)
 {
@@ -116,8 +117,21 @@ void vg_http_frame_reset(struct vg_http_websocket *s, const char *reason)
         s->dead = true;
 }
 
+/* The whole text, or what a close frame holds of it, in whole characters. */
+static size_t fit_reason(const char *text)
+{
+    size_t n = strnlen(text, MAX_REASON + 1);
+
+    if (n <= MAX_REASON)
+        return n;
+    n = MAX_REASON;
+    while (n && ((unsigned char)text[n] & 0xC0) == 0x80)
+        n--;
+    return n;
+}
+
 void vg_http_frame_close(struct vg_http_websocket *s, uint16_t code, const char *why)
 {
     s->ending = true;
-    wslay_event_queue_close(s->frames, code, (const uint8_t *)why, strlen(why));
+    wslay_event_queue_close(s->frames, code, (const uint8_t *)why, fit_reason(why));
 }

@@ -55,5 +55,5 @@ void vg_http_frame_data(struct vg_http_websocket *s, uint8_t opcode, const char 
  * gap. */
 void vg_http_frame_reset(struct vg_http_websocket *s, const char *reason);
 
-/* Queues the last frame. */
+/* Queues the last frame; of a long `why` what it holds, in whole characters. */
 void vg_http_frame_close(struct vg_http_websocket *s, uint16_t code, const char *why);

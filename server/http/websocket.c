@@ -23,7 +23,6 @@
 #define SILENCE_NS (45 * VG_SECOND_NS) /* without a sign of life */
 #define REFUSED_NS (2 * VG_SECOND_NS)  /* for the close of one that was refused */
 #define REFUSED    4000                /* its code, beside the status */
-#define MAX_REASON 123                 /* bytes of a close frame's text */
 #define TICK_MS    1000
 #define MAX_INPUT  4096        /* subscribers have nothing to say but control frames */
 #define MAX_BYTES  (64 * 1024) /* of one message to a channel */
@@ -560,19 +559,6 @@ struct MHD_Response *vg_http_websocket_of(struct vg_http_call *call,
     return response;
 }
 
-/* The whole text, or what a close frame holds of it, in whole characters. */
-static size_t fit_reason(const char *text)
-{
-    size_t n = strnlen(text, MAX_REASON + 1);
-
-    if (n <= MAX_REASON)
-        return n;
-    n = MAX_REASON;
-    while (n && ((unsigned char)text[n] & 0xC0) == 0x80)
-        n--;
-    return n;
-}
-
 /* A problem as the text of a close: its title, or, of libvirt's errors, whose titles name
  * a class, its detail. Owned by the caller; NULL: it has none. */
 static char *explain(const json_t *problem)
@@ -584,7 +570,7 @@ static char *explain(const json_t *problem)
 
     if (holder)
         return asprintf(&text, "in use by %s", holder) < 0 ? NULL : text;
-    return why ? strndup(why, fit_reason(why)) : NULL;
+    return why ? strdup(why) : NULL;
 }
 
 struct MHD_Response *vg_http_websocket_refusal(struct vg_http_call *call,
