@@ -293,12 +293,14 @@ static virStorageVolPtr begin_change(struct vg_request *rq, const struct vg_fiel
 static struct vg_reply wipe_volume(struct vg_request *rq)
 {
     int algorithm = VIR_STORAGE_VOL_WIPE_ALG_ZERO;
+    bool force = false;
     const struct vg_field args[] = {
-        VG_ENUM("algorithm", &algorithm, virStorageVolWipeAlgorithm), VG_END};
+        VG_ENUM("algorithm", &algorithm, virStorageVolWipeAlgorithm),
+        VG_BOOL("force", &force), VG_END};
 
     vg_auto_hold *hold = NULL;
     vg_autoptr(virStorageVol) volume = begin_change(rq, args, &hold);
-    if (!volume)
+    if (!volume || vg_volume_check_unused(rq, volume, force) < 0)
         return vg_fail(rq);
     return wipe(rq, volume, (unsigned int)algorithm);
 }
@@ -351,7 +353,8 @@ const struct vg_route vg_routes_volume[] = {
      .needs = "storage_pool:getattr storage_vol:getattr storage_vol:read storage_vol:resize",
      .runs_on = VG_ON_LONG, .takes = VG_TAKES_ARGS},
     {VG_POST, "/storage-pools/{pool}/volumes/{volume}/wipe", "wipeVolume", wipe_volume,
-     .needs = "storage_pool:getattr storage_vol:getattr storage_vol:read storage_vol:format",
+     .needs = "storage_pool:getattr storage_vol:getattr storage_vol:read storage_vol:format "
+              "connect:search_domains domain:getattr domain:read",
      .runs_on = VG_ON_LONG, .takes = VG_TAKES_ARGS},
     {VG_GET, "/volumes", "findVolume", find_volume,
      .needs = "storage_pool:getattr storage_vol:getattr storage_vol:read",

@@ -240,6 +240,11 @@ def check_guest(client, conn, file):
     check(status == 409 and is_slug(answer, "volume-in-use") and "writer" in answer["detail"],
           "a guest that runs uses it", answer)
     check(send(client, "PUT", CONTENT + "?force=true", b"x", OCTETS)[0] == 204, "force")
+    wipe = VOLUMES + "/v/wipe"
+    status, answer = send(client, "POST", wipe)
+    check(status == 409 and is_slug(answer, "volume-in-use"), "nor is it wiped", answer)
+    check(file.read_bytes()[:1] == b"x", "it is as it was")
+    check(send(client, "POST", wipe, {"force": True})[0] == 204, "wiped all the same")
     guest.destroy()
     check(send(client, "PUT", CONTENT, b"x", OCTETS)[0] == 204, "it does not run any more")
 
