@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
 #include <stdio.h>
@@ -201,6 +202,27 @@ static void test_device_document(void **state)
     vg_error_clear(&e);
 }
 
+/* The errno is told of system errors alone, and not by all of them. */
+static void test_number(void **state)
+{
+    (void)state;
+    struct vg_error e = {0};
+    virError err = {.domain = VIR_FROM_STORAGE,
+                    .code = VIR_ERR_SYSTEM_ERROR,
+                    .level = VIR_ERR_ERROR,
+                    .int1 = ENOENT};
+
+    assert_int_equal(vg_error_number(&e), 0);
+    vg_error_copy_virt(&e, &err);
+    assert_int_equal(vg_error_number(&e), ENOENT);
+    err.code = VIR_ERR_INTERNAL_ERROR;
+    vg_error_copy_virt(&e, &err);
+    assert_int_equal(vg_error_number(&e), 0);
+    make_error(&e, VIR_FROM_NONE, VIR_ERR_SYSTEM_ERROR, NULL, NULL);
+    assert_int_equal(vg_error_number(&e), 0);
+    vg_error_clear(&e);
+}
+
 /* Whether to try again, and when, go together, under any status. */
 static void test_status(void **state)
 {
@@ -313,12 +335,13 @@ static void test_every_code(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_own),       cmocka_unit_test(test_no_domain),
-        cmocka_unit_test(test_place),     cmocka_unit_test(test_place_of_characters),
-        cmocka_unit_test(test_no_error),  cmocka_unit_test(test_transport),
-        cmocka_unit_test(test_status),    cmocka_unit_test(test_device_document),
-        cmocka_unit_test(test_too_large), cmocka_unit_test(test_unknown),
-        cmocka_unit_test(test_titles),    cmocka_unit_test(test_every_code),
+        cmocka_unit_test(test_own),        cmocka_unit_test(test_no_domain),
+        cmocka_unit_test(test_place),      cmocka_unit_test(test_place_of_characters),
+        cmocka_unit_test(test_no_error),   cmocka_unit_test(test_transport),
+        cmocka_unit_test(test_status),     cmocka_unit_test(test_device_document),
+        cmocka_unit_test(test_too_large),  cmocka_unit_test(test_number),
+        cmocka_unit_test(test_unknown),    cmocka_unit_test(test_titles),
+        cmocka_unit_test(test_every_code),
     };
     /* libvirt's thread-local error does not exist before. */
     if (virInitialize() < 0)
