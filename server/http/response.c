@@ -47,9 +47,8 @@ static void add_cors(const struct vg_http_call *call, struct MHD_Response **resp
     vg_http_add_header(
         response, "Access-Control-Expose-Headers",
         "Accept-Patch, Accept-Ranges, Age, Allow, Content-Disposition, Content-Range, "
-        "ETag, "
-        "Link, Location, Preference-Applied, RateLimit, RateLimit-Policy, Retry-After, "
-        "Tus-Checksum-Algorithm, Tus-Extension, Tus-Resumable, Tus-Version, "
+        "ETag, Link, Location, Preference-Applied, RateLimit, RateLimit-Policy, "
+        "Retry-After, Tus-Checksum-Algorithm, Tus-Extension, Tus-Resumable, Tus-Version, "
         "Upload-Expires, Upload-Length, Upload-Metadata, Upload-Offset, "
         "WWW-Authenticate, X-Request-Id, X-Virtgate-Revision, X-Virtgate-Source");
     if (call->rq->method == VG_OPTIONS) {
