@@ -153,7 +153,11 @@ def compare_error(client, what, call, method, path, body=None):
     same(f"{what}: levelName", got.get("levelName"), ERROR_LEVELS.get(want[3]))
     same(f"{what}: type", problem.get("type"), "urn:libvirt:error:" + ERROR_CODES.get(want[0], ""))
     same(f"{what}: status", problem.get("status"), status)
-    same(f"{what}: detail", problem.get("detail"), want[2])
+    if want[0] == libvirt.VIR_ERR_XML_DETAIL:  # the pointer below the quoted line is a column
+        fault, quote, pointer = want[2].split("\n")
+        same(f"{what}: detail", problem.get("detail"), f"{fault}, column {len(pointer)}: {quote}")
+    else:
+        same(f"{what}: detail", problem.get("detail"), want[2])
 
 
 def compare_filters_of(client, kind, list_all, prefix):
