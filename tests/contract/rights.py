@@ -75,6 +75,7 @@ MORE = {
     "createVolume": "gateway:document",
     "putVolumeContent": "domain:getattr",
     "zeroVolumeContent": "domain:getattr",
+    "wipeVolume": "domain:getattr",
     "createUpload": "domain:getattr storage_vol:data_write",
     "patchUpload": "domain:getattr",
     # by QEMU's own server
