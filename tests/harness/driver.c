@@ -64,6 +64,15 @@ static bool lists_active_devices(virConnectPtr conn)
                                         VIR_CONNECT_LIST_NODE_DEVICES_ACTIVE) >= 0;
 }
 
+static bool tells_persistent_devices(virConnectPtr conn)
+{
+    virNodeDevicePtr computer = virNodeDeviceLookupByName(conn, "computer");
+    bool tells = computer && virNodeDeviceIsPersistent(computer) >= 0;
+    if (computer)
+        virNodeDeviceFree(computer);
+    return tells;
+}
+
 /* ---- what can be asked ------------------------------------------------------------- */
 
 static struct question {
@@ -77,6 +86,7 @@ static struct question {
     {"tell-domain-capabilities", .host = tell_capabilities},
     {"network-metadata", .look = has_network_metadata},
     {"list-active-devices", .look = lists_active_devices},
+    {"tell-persistent-devices", .look = tells_persistent_devices},
     {"attach-device", .domain = attach},
     {"update-device", .domain = update},
     {"detach-by-alias", .domain = detach_alias},
