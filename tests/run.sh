@@ -76,6 +76,9 @@ execute() { # name command...
 # libvirtd 9.0 crashes now and then when a client goes while it registers for events (a race of
 # remoteClientFreePrivateCallbacks() with its workers); the next test needs it.
 revive() { # name
+    local told
+    told=$(sed -n 's/^reaper.py: //p' "$VG_LIBVIRTD_DIR/libvirtd.out" | tail -n +"$((crashes + 1))")
+    [ -z "$told" ] || echo "note   during $1: $told"
     tests/qemu/libvirtd.sh pid >/dev/null 2>&1 && return
     echo "note   libvirtd was gone at the end of $1: it is started again"
     tests/qemu/libvirtd.sh up >/dev/null
@@ -162,6 +165,7 @@ on_lane() { # suite lane name
     [ "$1" = contract ] || export VG_RECORD=$work/$3.record
     if [ ${#daemons[@]} -gt 0 ]; then
         export VG_LIBVIRTD_DIR=$2
+        crashes=$(grep -c '^reaper.py: ' "$2/libvirtd.out")
         VG_QEMU_URI=$(tests/qemu/libvirtd.sh uri)
         export VG_QEMU_URI
     fi
@@ -207,7 +211,6 @@ start_daemon() {
 stop_daemons() {
     local daemon
     for daemon in "${daemons[@]}"; do
-        sed -n 's/^reaper.py: /note   /p' "$daemon/libvirtd.out" 2>/dev/null
         VG_LIBVIRTD_DIR=$daemon tests/qemu/libvirtd.sh stop
     done
     daemons=()
