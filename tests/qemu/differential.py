@@ -135,6 +135,12 @@ def error_of(call):
     return None
 
 
+def detail_of(message):
+    """libvirt's message; of malformed XML the pointer below the quoted line is a column."""
+    found = re.fullmatch(r"(.*)\n(.*)\n(-*\^)", message)
+    return f"{found[1]}, column {len(found[3])}: {found[2]}" if found else message
+
+
 def compare_error(client, what, call, method, path, body=None):
     """The nine fields of virError, as libvirtError.err has them: (code, domain, message, level,
     str1, str2, str3, int1, int2)."""
@@ -153,11 +159,7 @@ def compare_error(client, what, call, method, path, body=None):
     same(f"{what}: levelName", got.get("levelName"), ERROR_LEVELS.get(want[3]))
     same(f"{what}: type", problem.get("type"), "urn:libvirt:error:" + ERROR_CODES.get(want[0], ""))
     same(f"{what}: status", problem.get("status"), status)
-    if want[0] == libvirt.VIR_ERR_XML_DETAIL:  # the pointer below the quoted line is a column
-        fault, quote, pointer = want[2].split("\n")
-        same(f"{what}: detail", problem.get("detail"), f"{fault}, column {len(pointer)}: {quote}")
-    else:
-        same(f"{what}: detail", problem.get("detail"), want[2])
+    same(f"{what}: detail", problem.get("detail"), detail_of(want[2]))
 
 
 def compare_filters_of(client, kind, list_all, prefix):
