@@ -38,6 +38,12 @@ struct vg_reply vg_fail_explained(struct vg_request *rq, bool explained) VG_MUST
  * (502). 0: nothing says otherwise. */
 void vg_error_blame(struct vg_request *rq, int status);
 
+/* The answer where no snapshot or checkpoint could be made, its error already captured:
+ * 409 where the name is taken, 422 for an internal error of `reader` (VIR_FROM_...), the
+ * part of libvirt that reads their documents. */
+struct vg_reply vg_fail_point(struct vg_request *rq, bool is_taken,
+                              int reader) VG_MUST_USE;
+
 /* Sets the request's error to the thread's last libvirt error, of a call that defines or
  * creates this document. Always -1. */
 int vg_error_set_define(struct vg_request *rq, const char *xml);

@@ -76,24 +76,19 @@ static bool has_checkpoint(void *dom, const char *name)
     return found != NULL;
 }
 
-/* A name that is taken is a conflict, and so is a guest that does not run. Other internal
- * errors of checkpoints are of the part of libvirt that reads their documents. */
+/* A guest that does not run is a conflict, too. */
 static struct vg_reply fail_creation(struct vg_request *rq, virDomainPtr dom,
                                      const char *xml)
 {
-    struct vg_error *e = vg_request_error(rq);
     bool unsupported = virGetLastErrorCode() == VIR_ERR_OPERATION_UNSUPPORTED;
 
-    vg_error_set_virt(e);
-    bool of_document = vg_error_is_virt(e, VIR_ERR_INTERNAL_ERROR) &&
-                       vg_error_is_from(e, VIR_FROM_DOMAIN_CHECKPOINT);
+    vg_error_set_virt(vg_request_error(rq));
     if (unsupported && virDomainIsActive(dom) == 0) {
         vg_error_set_status(vg_request_error(rq), 409);
         return vg_fail(rq);
     }
-    vg_error_explain(rq, vg_restore_point_is_taken(xml, has_checkpoint, dom));
-    vg_error_blame(rq, of_document ? 422 : 0);
-    return vg_fail(rq);
+    return vg_fail_point(rq, vg_restore_point_is_taken(xml, has_checkpoint, dom),
+                         VIR_FROM_DOMAIN_CHECKPOINT);
 }
 
 static struct vg_reply create_checkpoint(struct vg_request *rq)

@@ -144,19 +144,12 @@ static bool has_snapshot(void *dom, const char *name)
     return found != NULL;
 }
 
-/* A name that is taken is a conflict. Other internal errors of snapshots are of the part
- * of libvirt that reads their documents. */
 static struct vg_reply fail_creation(struct vg_request *rq, virDomainPtr dom,
                                      const char *xml)
 {
-    struct vg_error *e = vg_request_error(rq);
-
-    vg_error_set_virt(e);
-    bool of_document = vg_error_is_virt(e, VIR_ERR_INTERNAL_ERROR) &&
-                       vg_error_is_from(e, VIR_FROM_DOMAIN_SNAPSHOT);
-    vg_error_explain(rq, vg_restore_point_is_taken(xml, has_snapshot, dom));
-    vg_error_blame(rq, of_document ? 422 : 0);
-    return vg_fail(rq);
+    vg_error_set_virt(vg_request_error(rq));
+    return vg_fail_point(rq, vg_restore_point_is_taken(xml, has_snapshot, dom),
+                         VIR_FROM_DOMAIN_SNAPSHOT);
 }
 
 /* All of it, or its name alone when libvirt keeps nothing of it. */

@@ -10,7 +10,6 @@
 #include "virtgate/xml.h"
 
 #include <libvirt/virterror.h>
-#include <libxml/xpath.h>
 
 /* Errors that say too little. */
 static bool is_vague(const struct vg_error *e)
@@ -37,26 +36,11 @@ bool vg_error_is_refused(const struct vg_error *e, virDomainPtr dom)
            vg_error_is_from(e, VIR_FROM_QEMU) && virDomainIsActive(dom) == 1;
 }
 
-static void clean_context(xmlXPathContextPtr *context)
-{
-    xmlXPathFreeContext(*context);
-}
-
-static void clean_object(xmlXPathObjectPtr *object)
-{
-    xmlXPathFreeObject(*object);
-}
-
 /* Whether the document has anything of this XPath. */
 static bool has_any(const char *xml, const char *path)
 {
     vg_auto_doc doc = vg_xml_parse(xml);
-    VG_CLEANUP(clean_context)
-    xmlXPathContextPtr context = doc ? xmlXPathNewContext(doc) : NULL;
-    VG_CLEANUP(clean_object)
-    xmlXPathObjectPtr found =
-        context ? xmlXPathEvalExpression(VG_XML(path), context) : NULL;
-    return found && xmlXPathCastToBoolean(found);
+    return vg_xml_test(doc, path, "") == 1;
 }
 
 #define NO_WWN                                                                           \
@@ -133,6 +117,17 @@ void vg_error_blame(struct vg_request *rq, int status)
 
     if (status && e->status == 502 && !e->transport)
         vg_error_set_status(e, status);
+}
+
+struct vg_reply vg_fail_point(struct vg_request *rq, bool is_taken, int reader)
+{
+    const struct vg_error *e = vg_request_error(rq);
+    bool is_of_document =
+        vg_error_is_virt(e, VIR_ERR_INTERNAL_ERROR) && vg_error_is_from(e, reader);
+
+    vg_error_explain(rq, is_taken);
+    vg_error_blame(rq, is_of_document ? 422 : 0);
+    return vg_fail(rq);
 }
 
 int vg_error_set_define(struct vg_request *rq, const char *xml)

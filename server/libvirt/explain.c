@@ -13,7 +13,6 @@
 
 #include <errno.h>
 #include <libvirt/virterror.h>
-#include <libxml/xpathInternals.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -139,29 +138,11 @@ static bool has_flag(const struct vg_request *rq, const char *flag)
     return false;
 }
 
-static void clean_context(xmlXPathContextPtr *context)
-{
-    xmlXPathFreeContext(*context);
-}
-
-static void clean_object(xmlXPathObjectPtr *object)
-{
-    xmlXPathFreeObject(*object);
-}
-
 /* What cannot be told is there. */
 static bool is_there(const char *xml, const struct thing *thing, const char *name)
 {
     vg_auto_doc doc = xml ? vg_xml_parse(xml) : NULL;
-    VG_CLEANUP(clean_context)
-    xmlXPathContextPtr context = doc ? xmlXPathNewContext(doc) : NULL;
-    xmlXPathObjectPtr value = context ? xmlXPathNewString(VG_XML(name)) : NULL;
-
-    if (!value || xmlXPathRegisterVariable(context, VG_XML("name"), value) != 0)
-        return true; /* a lack of memory, and one string at most lost */
-    VG_CLEANUP(clean_object)
-    xmlXPathObjectPtr found = xmlXPathEvalExpression(VG_XML(thing->there), context);
-    return !found || xmlXPathCastToBoolean(found);
+    return vg_xml_test(doc, thing->there, name) != 0;
 }
 
 static bool is_missing_in(virDomainPtr dom, unsigned int flags, const struct thing *thing,

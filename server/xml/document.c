@@ -13,12 +13,36 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <libxml/xpathInternals.h>
 #include <stdio.h>
 #include <string.h>
 
 xmlDocPtr vg_xml_parse(const char *xml)
 {
     return xmlReadMemory(xml, (int)strlen(xml), NULL, NULL, VG_XML_OPTIONS);
+}
+
+static void clean_context(xmlXPathContextPtr *context)
+{
+    xmlXPathFreeContext(*context);
+}
+
+static void clean_object(xmlXPathObjectPtr *object)
+{
+    xmlXPathFreeObject(*object);
+}
+
+int vg_xml_test(xmlDocPtr doc, const char *path, const char *name)
+{
+    VG_CLEANUP(clean_context)
+    xmlXPathContextPtr context = doc ? xmlXPathNewContext(doc) : NULL;
+    xmlXPathObjectPtr value = context ? xmlXPathNewString(VG_XML(name)) : NULL;
+
+    if (!value || xmlXPathRegisterVariable(context, VG_XML("name"), value) != 0)
+        return -1; /* one string at most is lost */
+    VG_CLEANUP(clean_object)
+    xmlXPathObjectPtr found = xmlXPathEvalExpression(VG_XML(path), context);
+    return found ? xmlXPathCastToBoolean(found) : -1;
 }
 
 const xmlNode *vg_xml_child(const xmlNode *node, const char *name)

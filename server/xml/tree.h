@@ -62,6 +62,10 @@ const xmlNode *vg_xml_child(const xmlNode *node, const char *name);
 /* An attribute's value; NULL without it, or without a node. Borrowed. */
 const char *vg_xml_attribute(const xmlNode *node, const char *name);
 
+/* Whether the document has anything of this XPath, in which $name stands for the text.
+ * -1: there is no memory, or (NULL) no document. */
+int vg_xml_test(xmlDocPtr doc, const char *path, const char *name);
+
 /* What follows in the document: a node's first child, else what comes after the node.
  * NULL: it was the last. */
 const xmlNode *vg_xml_next(const xmlNode *node);
