@@ -38,6 +38,16 @@ static inline void vg_write_time(char *ret, size_t size, const struct timespec *
              at->tv_nsec / (digits == 3 ? 1000000 : 1000));
 }
 
+/* RFC 3339 in UTC, to the second. Empty: it is beyond what a date can say. */
+static inline void vg_write_date(char *ret, size_t size, int64_t seconds)
+{
+    const time_t at = seconds;
+    struct tm tm;
+
+    if (!gmtime_r(&at, &tm) || !strftime(ret, size, "%Y-%m-%dT%H:%M:%SZ", &tm))
+        *ret = '\0';
+}
+
 /* A condition whose timed waits take vg_from_now(). */
 static inline void vg_cond_init(pthread_cond_t *cond)
 {

@@ -5,6 +5,7 @@
  */
 #include "virtgate/json.h"
 
+#include "server/base/clock.h"
 #include "server/base/digits.h"
 #include "server/base/utf8.h"
 
@@ -221,12 +222,9 @@ void vg_json_count(struct vg_json *w, const char *key, int64_t value)
 
 void vg_json_time(struct vg_json *w, const char *key, int64_t seconds)
 {
-    const time_t at = seconds;
-    struct tm tm;
-    char text[40] = "";
+    char text[40];
 
-    if (gmtime_r(&at, &tm))
-        strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    vg_write_date(text, sizeof(text), seconds);
     vg_json_string(w, key, *text ? text : NULL);
 }
 

@@ -4,6 +4,7 @@
  */
 #include "virtgate/restore_point.h"
 
+#include "server/base/clock.h"
 #include "server/xml/tree.h"
 #include "virtgate/cleanup.h"
 #include "virtgate/json.h"
@@ -37,13 +38,12 @@ static json_t *number_of(const xmlNode *node)
 static json_t *time_of(const json_t *seconds)
 {
     const json_int_t last = 253402300799; /* of the year 9999 */
-    const time_t at = json_integer_value(seconds);
-    struct tm tm;
+    const json_int_t at = json_integer_value(seconds);
     char text[24];
 
-    if (!json_is_integer(seconds) || at < 0 || at > last || !gmtime_r(&at, &tm))
+    if (!json_is_integer(seconds) || at < 0 || at > last)
         return json_null();
-    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    vg_write_date(text, sizeof(text), at);
     return json_string(text);
 }
 
