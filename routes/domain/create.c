@@ -467,12 +467,6 @@ static int check_making(struct vg_request *rq, const struct making *m)
                : 0;
 }
 
-#define MEMORY_FIELDS(n, size)                                                           \
-    VG_NUMBER(n "Bytes", &(size).bytes, 1, MAX_MEMORY),                                  \
-        VG_NUMBER(n "KiB", &(size).kib, 1, MAX_MEMORY >> 10),                            \
-        VG_NUMBER(n "MiB", &(size).mib, 1, MAX_MEMORY >> 20),                            \
-        VG_NUMBER(n "GiB", &(size).gib, 1, MAX_MEMORY >> 30)
-
 /* ?transient=true creates and starts it, ?dryRun=true only shows its XML. */
 static struct vg_reply define_domain(struct vg_request *rq)
 {
@@ -486,8 +480,8 @@ static struct vg_reply define_domain(struct vg_request *rq)
         VG_TEXT("xml", &f.xml),
         VG_JSON("domain", &f.domain),
         VG_TEXT("name", &d->name),
-        MEMORY_FIELDS("memory", f.memory),
-        MEMORY_FIELDS("maxMemory", f.max_memory),
+        VG_SIZE_FIELDS_IN("memory", f.memory, 1, MAX_MEMORY),
+        VG_SIZE_FIELDS_IN("maxMemory", f.max_memory, 1, MAX_MEMORY),
         VG_NUMBER("vcpus", &d->vcpus, 1, MAX_VCPUS),
         VG_NUMBER("maxVcpus", &d->max_vcpus, 1, MAX_VCPUS),
         VG_TEXT("uuid", &d->uuid),

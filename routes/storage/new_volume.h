@@ -49,11 +49,13 @@ struct vg_size {
 };
 /* clang-format off */
 #define VG_SIZE {-1, -1, -1, -1}
-#define VG_SIZE_FIELDS(n, size)                                                          \
-    VG_NUMBER(n "Bytes", &(size).bytes, 0, INT64_MAX),                                   \
-    VG_NUMBER(n "KiB", &(size).kib, 0, INT64_MAX >> 10),                                 \
-    VG_NUMBER(n "MiB", &(size).mib, 0, INT64_MAX >> 20),                                 \
-    VG_NUMBER(n "GiB", &(size).gib, 0, INT64_MAX >> 30)
+/* From `least` of any unit to `most` bytes. */
+#define VG_SIZE_FIELDS_IN(n, size, least, most)                                          \
+    VG_NUMBER(n "Bytes", &(size).bytes, least, most),                                    \
+    VG_NUMBER(n "KiB", &(size).kib, least, (most) >> 10),                                \
+    VG_NUMBER(n "MiB", &(size).mib, least, (most) >> 20),                                \
+    VG_NUMBER(n "GiB", &(size).gib, least, (most) >> 30)
+#define VG_SIZE_FIELDS(n, size) VG_SIZE_FIELDS_IN(n, size, 0, INT64_MAX)
 /* clang-format on */
 
 /* Whether one is given, or none where it is not `needed`. -1: the request's error is set.
