@@ -31,6 +31,7 @@ VG_AUTOPTR_DEFINE(virStorageVol, virStorageVolFree)
 VG_AUTOPTR_DEFINE(virSecret, virSecretFree)
 VG_AUTOPTR_DEFINE(virNodeDevice, virNodeDeviceFree)
 VG_AUTOPTR_DEFINE(virInterface, virInterfaceFree)
+VG_AUTOPTR_DEFINE(virNWFilter, virNWFilterFree)
 VG_AUTOPTR_DEFINE(virStream, virStreamFree)
 
 VG_AUTOLIST_DEFINE(domain, virDomain, virDomainFree)

@@ -6,6 +6,7 @@
  */
 #include "routes/nwfilter/attributes.h"
 #include "routes/routes.h"
+#include "virtgate/autoptr.h"
 #include "virtgate/host.h"
 #include "virtgate/object_class.h"
 #include "virtgate/xml.h"
@@ -82,12 +83,8 @@ static const char *get_document_name(const json_t *document)
 
 static bool is_filter(struct vg_request *rq, const char *name)
 {
-    virNWFilterPtr filter = virNWFilterLookupByName(vg_conn(rq), name);
-    bool is_one = filter || virGetLastErrorCode() != VIR_ERR_NO_NWFILTER;
-
-    if (filter)
-        (void)virNWFilterFree(filter);
-    return is_one;
+    vg_autoptr(virNWFilter) filter = virNWFilterLookupByName(vg_conn(rq), name);
+    return filter || virGetLastErrorCode() != VIR_ERR_NO_NWFILTER;
 }
 
 /* The parts that a binding must have, of which the filter is there. */
